@@ -1,0 +1,322 @@
+//! What proves an identity: claims, signed by the registry with Ed25519.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use ed25519_dalek::{Signature, Signer as _};
+use prost::Message as _;
+use thiserror::Error;
+
+use crate::{
+    identity::{ActrId, ParseActrIdError},
+    proto,
+};
+
+/// The most bytes that a credential or an id may have in a header or a query: several times what any real one has.
+pub const MAX_ENCODED_LEN: usize = 1024;
+
+/// The registry's private key. Its number and its bytes come from whoever has randomness.
+pub struct SigningKey {
+    key_id: u32,
+    key: ed25519_dalek::SigningKey,
+}
+
+impl SigningKey {
+    /// A key from 32 secret random bytes.
+    pub fn new(key_id: u32, secret: &[u8; 32]) -> Self {
+        Self {
+            key_id,
+            key: ed25519_dalek::SigningKey::from_bytes(secret),
+        }
+    }
+
+    /// The part that everybody may know.
+    pub fn verifying_key(&self) -> VerifyingKey {
+        VerifyingKey {
+            key_id: self.key_id,
+            key: self.key.verifying_key(),
+        }
+    }
+
+    /// Signs that `id` is who it says until `expires_at` (Unix seconds).
+    pub fn issue(&self, id: &ActrId, expires_at: u64) -> Credential {
+        let claims: Bytes = proto::IdentityClaims {
+            realm_id: id.realm_id(),
+            actor_id: id.to_string(),
+            expires_at,
+        }
+        .encode_to_vec()
+        .into();
+        let signature = self.key.sign(&claims).to_bytes();
+        Credential(proto::AIdCredential {
+            key_id: self.key_id,
+            claims,
+            signature: Bytes::copy_from_slice(&signature),
+        })
+    }
+}
+
+/// A registry's public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyingKey {
+    key_id: u32,
+    key: ed25519_dalek::VerifyingKey,
+}
+
+impl VerifyingKey {
+    /// A key as the registry sends it.
+    ///
+    /// # Errors
+    /// When `bytes` are not 32 that make an Ed25519 key.
+    pub fn from_bytes(key_id: u32, bytes: &[u8]) -> Result<Self, CredentialError> {
+        let key = <&[u8; 32]>::try_from(bytes)
+            .ok()
+            .and_then(|bytes| ed25519_dalek::VerifyingKey::from_bytes(bytes).ok())
+            .ok_or(CredentialError::Key { key_id })?;
+        Ok(Self { key_id, key })
+    }
+
+    /// The key's number.
+    pub fn key_id(&self) -> u32 {
+        self.key_id
+    }
+
+    /// The key as it is sent.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.key.to_bytes()
+    }
+
+    /// Checks that `credential` proves `source` at the time `now` (Unix seconds).
+    ///
+    /// # Errors
+    /// The first of the checks that fails: key number, signature, expiry, id.
+    pub fn verify(&self, credential: &Credential, source: &ActrId, now: u64) -> Result<(), CredentialError> {
+        let Credential(message) = credential;
+        if message.key_id != self.key_id {
+            return Err(CredentialError::OtherKey {
+                expected: self.key_id,
+                actual: message.key_id,
+            });
+        }
+        let signature = Signature::from_slice(&message.signature).map_err(|_| CredentialError::Signature)?;
+        self.key
+            .verify_strict(&message.claims, &signature)
+            .map_err(|_| CredentialError::Signature)?;
+        let claims = proto::IdentityClaims::decode(message.claims.clone()).map_err(|_| CredentialError::Claims)?;
+        if claims.expires_at <= now {
+            return Err(CredentialError::Expired {
+                expires_at: claims.expires_at,
+                now,
+            });
+        }
+        if claims.actor_id != source.to_string() || claims.realm_id != source.realm_id() {
+            return Err(CredentialError::OtherActor {
+                claimed: claims.actor_id,
+                shown_by: source.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A credential that nobody has verified yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Credential(proto::AIdCredential);
+
+impl Credential {
+    /// The key that signed it, by its own word.
+    pub fn key_id(&self) -> u32 {
+        self.0.key_id
+    }
+
+    /// The signed bytes.
+    pub fn claims(&self) -> &[u8] {
+        &self.0.claims
+    }
+
+    /// The signature.
+    pub fn signature(&self) -> &[u8] {
+        &self.0.signature
+    }
+
+    /// The value of the data lane's `X-Actr-Credential` header: standard base64 of the encoded message.
+    pub fn to_header(&self) -> String {
+        STANDARD.encode(self.0.encode_to_vec())
+    }
+
+    /// Reads what [`Self::to_header`] writes.
+    ///
+    /// # Errors
+    /// When it is not base64 of the message.
+    pub fn from_header(value: &[u8]) -> Result<Self, CredentialError> {
+        let malformed = || CredentialError::Malformed("credential");
+        if value.len() > MAX_ENCODED_LEN {
+            return Err(malformed());
+        }
+        let bytes = STANDARD.decode(value).map_err(|_| malformed())?;
+        let message = proto::AIdCredential::decode(bytes.as_slice()).map_err(|_| malformed())?;
+        Ok(Self(message))
+    }
+}
+
+impl From<proto::AIdCredential> for Credential {
+    fn from(message: proto::AIdCredential) -> Self {
+        Self(message)
+    }
+}
+
+impl From<Credential> for proto::AIdCredential {
+    fn from(credential: Credential) -> Self {
+        credential.0
+    }
+}
+
+/// The value of the data lane's `X-Actr-Source-ID` header: hex of the encoded id.
+pub fn source_id_to_header(id: &ActrId) -> String {
+    hex::encode(proto::ActrId::from(id).encode_to_vec())
+}
+
+/// Reads what [`source_id_to_header`] writes.
+///
+/// # Errors
+/// When it is not hex of an id.
+pub fn source_id_from_header(value: &[u8]) -> Result<ActrId, CredentialError> {
+    let malformed = || CredentialError::Malformed("source id");
+    if value.len() > MAX_ENCODED_LEN {
+        return Err(malformed());
+    }
+    let bytes = hex::decode(value).map_err(|_| malformed())?;
+    let message = proto::ActrId::decode(bytes.as_slice()).map_err(|_| malformed())?;
+    Ok(ActrId::try_from(&message)?)
+}
+
+/// Why a credential proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CredentialError {
+    /// A header or a query is not what it should be.
+    #[error("the {0} can't be decoded")]
+    Malformed(&'static str),
+    /// The id is of the right form and not an id.
+    #[error("the source id is not valid: {0}")]
+    SourceId(#[from] ParseActrIdError),
+    /// A public key is not one.
+    #[error("signing key {key_id} is not an Ed25519 public key of 32 bytes")]
+    Key {
+        /// The key's number.
+        key_id: u32,
+    },
+    /// Another key signed it.
+    #[error("the credential is signed with key {actual}, not with key {expected}")]
+    OtherKey {
+        /// The key it was checked with.
+        expected: u32,
+        /// The key it names.
+        actual: u32,
+    },
+    /// The signature is not of these claims by this key.
+    #[error("the credential's signature is wrong")]
+    Signature,
+    /// The claims can't be decoded.
+    #[error("the credential's claims can't be decoded")]
+    Claims,
+    /// Its time is over.
+    #[error("the credential expired at {expires_at} (Unix seconds); now it is {now}")]
+    Expired {
+        /// When it ended.
+        expires_at: u64,
+        /// When it was checked.
+        now: u64,
+    },
+    /// It proves another actor.
+    #[error("the credential is of {claimed}, not of {shown_by}")]
+    OtherActor {
+        /// Whose it is.
+        claimed: String,
+        /// Who showed it.
+        shown_by: ActrId,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_000;
+
+    fn key() -> SigningKey {
+        SigningKey::new(7, &[3; 32])
+    }
+
+    fn id(serial: u64) -> ActrId {
+        ActrId::new(1, serial, "acme+Echo".parse().unwrap())
+    }
+
+    #[test]
+    fn a_credential_proves_its_actor_until_it_expires() {
+        let credential = key().issue(&id(5), NOW + 1);
+        let verifying = key().verifying_key();
+        assert_eq!(verifying.verify(&credential, &id(5), NOW), Ok(()));
+        assert_eq!(
+            verifying.verify(&credential, &id(5), NOW + 1),
+            Err(CredentialError::Expired {
+                expires_at: NOW + 1,
+                now: NOW + 1
+            })
+        );
+    }
+
+    #[test]
+    fn a_credential_proves_nobody_else() {
+        let credential = key().issue(&id(5), NOW + 1);
+        let error = key().verifying_key().verify(&credential, &id(6), NOW).unwrap_err();
+        assert!(matches!(error, CredentialError::OtherActor { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_changed_bit_in_claims_or_signature_is_noticed() {
+        let Credential(message) = key().issue(&id(5), NOW + 1);
+        for bit in 0..8 {
+            for field in [0, 1] {
+                let mut forged = message.clone();
+                let target = if field == 0 {
+                    &mut forged.claims
+                } else {
+                    &mut forged.signature
+                };
+                let mut bytes = target.to_vec();
+                bytes[bit] ^= 1 << bit;
+                *target = bytes.into();
+                let result = key().verifying_key().verify(&Credential(forged), &id(5), NOW);
+                assert_eq!(result, Err(CredentialError::Signature));
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_registry_proves_nothing() {
+        let credential = SigningKey::new(7, &[4; 32]).issue(&id(5), NOW + 1);
+        assert_eq!(
+            key().verifying_key().verify(&credential, &id(5), NOW),
+            Err(CredentialError::Signature)
+        );
+        let credential = SigningKey::new(8, &[3; 32]).issue(&id(5), NOW + 1);
+        assert!(matches!(
+            key().verifying_key().verify(&credential, &id(5), NOW),
+            Err(CredentialError::OtherKey { expected: 7, actual: 8 })
+        ));
+    }
+
+    #[test]
+    fn the_headers_give_back_what_was_written() {
+        let credential = key().issue(&id(5), NOW);
+        assert_eq!(
+            Credential::from_header(credential.to_header().as_bytes()),
+            Ok(credential)
+        );
+        assert_eq!(source_id_from_header(source_id_to_header(&id(5)).as_bytes()), Ok(id(5)));
+        for header in ["", "zz", "0", "ff"] {
+            assert!(source_id_from_header(header.as_bytes()).is_err());
+        }
+        assert!(Credential::from_header(b"!").is_err());
+        assert!(Credential::from_header("A".repeat(MAX_ENCODED_LEN + 4).as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,299 @@
+//! Calls, answers, and messages without an answer.
+
+use bytes::Bytes;
+use prost::Message as _;
+use std::time::Duration;
+use thiserror::Error;
+
+use crate::{error_code::ErrorCode, proto};
+
+const REQUEST: i32 = 1;
+const RESPONSE: i32 = 2;
+const TELL: i32 = 3;
+
+/// What an `RpcEnvelope` says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Envelope {
+    /// Asks for an answer.
+    Request {
+        /// Globally unique.
+        request_id: String,
+        /// `package.Service.Method`.
+        route_key: String,
+        /// The encoded request.
+        payload: Bytes,
+        /// Hints beside the payload.
+        metadata: Vec<(String, String)>,
+        /// How long the caller waits.
+        timeout: Duration,
+    },
+    /// Answers a request.
+    Response {
+        /// The request's.
+        request_id: String,
+        /// The request's.
+        route_key: String,
+        /// The encoded response, or why there is none.
+        result: Result<Bytes, ErrorReply>,
+    },
+    /// Asks for nothing.
+    Tell {
+        /// Globally unique.
+        request_id: String,
+        /// `package.Service.Method`.
+        route_key: String,
+        /// The encoded message.
+        payload: Bytes,
+        /// Hints beside the payload.
+        metadata: Vec<(String, String)>,
+    },
+}
+
+/// Why a call failed, as the callee says it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message} ({code})")]
+pub struct ErrorReply {
+    /// What kind of failure it is.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+}
+
+impl Envelope {
+    /// The bytes of the message.
+    pub fn encode(self) -> Vec<u8> {
+        let message = match self {
+            Self::Request {
+                request_id,
+                route_key,
+                payload,
+                metadata,
+                timeout,
+            } => proto::RpcEnvelope {
+                request_id,
+                route_key,
+                payload: Some(payload),
+                metadata: to_entries(metadata),
+                direction: Some(REQUEST),
+                // A wait of less than a millisecond would read as none at all.
+                timeout_ms: Some(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1)),
+                ..Default::default()
+            },
+            Self::Response {
+                request_id,
+                route_key,
+                result,
+            } => {
+                let (payload, error) = match result {
+                    Ok(payload) => (Some(payload), None),
+                    Err(reply) => {
+                        let error = proto::ErrorResponse {
+                            code: reply.code.number(),
+                            message: reply.message,
+                        };
+                        (None, Some(error))
+                    }
+                };
+                let direction = Some(RESPONSE);
+                proto::RpcEnvelope {
+                    request_id,
+                    route_key,
+                    payload,
+                    error,
+                    direction,
+                    ..Default::default()
+                }
+            }
+            Self::Tell {
+                request_id,
+                route_key,
+                payload,
+                metadata,
+            } => proto::RpcEnvelope {
+                request_id,
+                route_key,
+                payload: Some(payload),
+                metadata: to_entries(metadata),
+                direction: Some(TELL),
+                ..Default::default()
+            },
+        };
+        message.encode_to_vec()
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// When the bytes are not an envelope, or one that breaks the protocol's rules.
+    pub fn decode(bytes: Bytes) -> Result<Self, EnvelopeError> {
+        let message = proto::RpcEnvelope::decode(bytes).map_err(|_| EnvelopeError::Malformed)?;
+        let proto::RpcEnvelope {
+            request_id, route_key, ..
+        } = message;
+        if request_id.is_empty() {
+            return Err(EnvelopeError::NoRequestId);
+        }
+        match message.direction {
+            Some(REQUEST) => Ok(Self::Request {
+                timeout: message
+                    .timeout_ms
+                    .and_then(|ms| u64::try_from(ms).ok())
+                    .filter(|ms| *ms > 0)
+                    .map(Duration::from_millis)
+                    .ok_or(EnvelopeError::Timeout(message.timeout_ms))?,
+                request_id,
+                route_key,
+                payload: message.payload.unwrap_or_default(),
+                metadata: from_entries(message.metadata),
+            }),
+            Some(RESPONSE) => Ok(Self::Response {
+                request_id,
+                route_key,
+                result: match (message.payload, message.error) {
+                    (Some(payload), None) => Ok(payload),
+                    (None, Some(error)) => Err(ErrorReply {
+                        code: error.code.into(),
+                        message: error.message,
+                    }),
+                    _ => return Err(EnvelopeError::Result),
+                },
+            }),
+            Some(TELL) => Ok(Self::Tell {
+                request_id,
+                route_key,
+                payload: message.payload.unwrap_or_default(),
+                metadata: from_entries(message.metadata),
+            }),
+            direction => Err(EnvelopeError::Direction(direction)),
+        }
+    }
+}
+
+fn to_entries(metadata: Vec<(String, String)>) -> Vec<proto::MetadataEntry> {
+    metadata
+        .into_iter()
+        .map(|(key, value)| proto::MetadataEntry { key, value })
+        .collect()
+}
+
+fn from_entries(entries: Vec<proto::MetadataEntry>) -> Vec<(String, String)> {
+    entries.into_iter().map(|entry| (entry.key, entry.value)).collect()
+}
+
+/// Why bytes are not an envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EnvelopeError {
+    /// The bytes can't be decoded.
+    #[error("the envelope can't be decoded")]
+    Malformed,
+    /// There is no request id.
+    #[error("the envelope has no request id")]
+    NoRequestId,
+    /// It is none of request, response and tell.
+    #[error("the envelope's direction is {0:?}: neither request, response nor tell")]
+    Direction(Option<i32>),
+    /// A request says no time above 0.
+    #[error("the request's timeout is {0:?} ms, not above 0")]
+    Timeout(Option<i64>),
+    /// A response has both of payload and error, or neither.
+    #[error("the response has not exactly one of payload and error")]
+    Result,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    #[test]
+    fn every_envelope_is_read_as_it_was_written() {
+        let metadata = vec![("stream-resume-after".to_string(), "7".to_string())];
+        for envelope in [
+            Envelope::Request {
+                request_id: "r-1".into(),
+                route_key: "a.B.C".into(),
+                payload: Bytes::from_static(b"in"),
+                metadata: metadata.clone(),
+                timeout: Duration::from_secs(30),
+            },
+            Envelope::Response {
+                request_id: "r-1".into(),
+                route_key: "a.B.C".into(),
+                result: Ok(Bytes::new()),
+            },
+            Envelope::Response {
+                request_id: "r-1".into(),
+                route_key: "a.B.C".into(),
+                result: Err(ErrorReply {
+                    code: ErrorCode::UnknownRoute,
+                    message: "no".into(),
+                }),
+            },
+            Envelope::Tell {
+                request_id: "r-2".into(),
+                route_key: "a.B.C".into(),
+                payload: Bytes::new(),
+                metadata,
+            },
+        ] {
+            assert_eq!(Envelope::decode(envelope.clone().encode().into()), Ok(envelope));
+        }
+    }
+
+    fn decode(message: proto::RpcEnvelope) -> Result<Envelope, EnvelopeError> {
+        Envelope::decode(message.encode_to_vec().into())
+    }
+
+    #[test]
+    fn an_envelope_that_breaks_the_rules_is_refused_with_the_rule() {
+        let valid = proto::RpcEnvelope {
+            request_id: "r".into(),
+            direction: Some(REQUEST),
+            timeout_ms: Some(1),
+            ..Default::default()
+        };
+        assert!(decode(valid.clone()).is_ok());
+        let no_id = proto::RpcEnvelope {
+            request_id: String::new(),
+            ..valid.clone()
+        };
+        assert_eq!(decode(no_id), Err(EnvelopeError::NoRequestId));
+        for timeout_ms in [None, Some(0), Some(-1)] {
+            let wrong = proto::RpcEnvelope {
+                timeout_ms,
+                ..valid.clone()
+            };
+            assert_eq!(decode(wrong), Err(EnvelopeError::Timeout(timeout_ms)));
+        }
+        for direction in [None, Some(0), Some(4)] {
+            let wrong = proto::RpcEnvelope {
+                direction,
+                ..valid.clone()
+            };
+            assert_eq!(decode(wrong), Err(EnvelopeError::Direction(direction)));
+        }
+        let neither = proto::RpcEnvelope {
+            direction: Some(RESPONSE),
+            ..valid
+        };
+        assert_eq!(decode(neither.clone()), Err(EnvelopeError::Result));
+        let error = proto::ErrorResponse {
+            code: 1,
+            message: String::new(),
+        };
+        let both = proto::RpcEnvelope {
+            payload: Some(Bytes::new()),
+            error: Some(error),
+            ..neither
+        };
+        assert_eq!(decode(both), Err(EnvelopeError::Result));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes in vec(any::<u8>(), 0..100)) {
+            let _ = Envelope::decode(bytes.into());
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The actr wire protocol, without I/O.
+//!
+//! Nothing here reads a socket, a clock or a random number: bytes and times come in as arguments, bytes and decisions
+//! go out. In reading order:
+//!
+//! - [`identity`]: names, types and ids of actors, as text and as messages
+//! - [`credential`]: what proves an identity, signed and verified
+//! - [`error_code`]: the numbers that failures carry
+//! - [`websocket`]: frames of RFC 6455, cut out of a buffer and written in place
+//! - [`record`]: what a data lane's message is made of, and batches of it
+//! - [`frame`]: one frame of a stream, encoded and decoded by hand because it is the hot path
+//! - [`envelope`]: calls, answers and messages without an answer
+//! - [`control`]: this project's own records: credit, cancel, end, error
+//! - [`credit`]: who may send how many bytes of a stream
+//! - [`sequence`]: what is missing, doubled or out of order in a stream
+//! - [`keepalive`]: when to ask a silent peer, and when to give it up
+//! - [`backoff`]: how long to wait before the next try
+//! - [`proto`]: the messages as prost types
+
+pub mod backoff;
+pub mod control;
+pub mod credential;
+pub mod credit;
+pub mod envelope;
+pub mod error_code;
+pub mod frame;
+pub mod identity;
+pub mod keepalive;
+pub mod proto;
+pub mod record;
+pub mod sequence;
+pub mod websocket;
