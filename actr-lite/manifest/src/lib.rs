@@ -1,0 +1,50 @@
+//! `Actr.toml` and `Actr.lock.toml`, parsed at the edge into types that can't be wrong.
+//!
+//! Reads files when asked to; holds no clock, no socket, and does no I/O beyond the files named in its arguments. Every
+//! error is one line that says where, which key, what is expected, what was found and what to do. In reading order:
+//!
+//! - [`Manifest`]: what an `Actr.toml` says, with [`ConfigOverride`]s applied; [`resolve_path`] finds the file
+//! - [`Package`], [`System`], [`Acl`], [`Dependency`]: its sections
+//! - [`SignalingUrl`], [`WebSocketUrl`]: where the registry and a node's data lane are
+//! - [`ManifestError`], [`Place`]: what is wrong, and where
+//! - [`Lock`]: what an `Actr.lock.toml` says, read and written
+//! - [`ContractFingerprint`], [`FileFingerprint`], [`Timestamp`]: what stands in it
+
+mod acl;
+mod config_override;
+mod dependency;
+mod document;
+mod error;
+mod file;
+mod fingerprint;
+mod lock;
+mod lock_error;
+mod lock_text;
+mod manifest;
+mod package;
+mod place;
+mod resolve;
+mod schema;
+mod section;
+mod shell_word;
+mod signaling_url;
+mod system;
+mod timestamp;
+mod websocket_url;
+
+pub use acl::{Acl, AclRule, Permission};
+pub use config_override::{ConfigOverride, ParseConfigOverrideError};
+pub use dependency::Dependency;
+pub use error::ManifestError;
+pub use file::MAX_FILE_LEN;
+pub use fingerprint::{ContractFingerprint, FileFingerprint, ParseFingerprintError};
+pub use lock::{Lock, LockedDependency, LockedFile};
+pub use lock_error::{LockError, UpdateCommand, WriteLockError};
+pub use manifest::{EDITION, Manifest};
+pub use package::Package;
+pub use place::{Place, Position};
+pub use resolve::resolve_path;
+pub use signaling_url::{ParseSignalingUrlError, SIGNALING_PATH, SignalingUrl};
+pub use system::{Deployment, Discovery, Signaling, System, WebRtc, WebSocket};
+pub use timestamp::{ParseTimestampError, Timestamp};
+pub use websocket_url::{ParseWebSocketUrlError, WebSocketUrl};

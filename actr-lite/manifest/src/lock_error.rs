@@ -1,0 +1,64 @@
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use crate::{ManifestError, shell_word::shell_word};
+
+/// The command line that makes a lock file, for people to copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateCommand(String);
+
+impl UpdateCommand {
+    /// The command for this `Actr.toml`, which is best named as the user named it.
+    pub fn new(actr_toml: &Path) -> Self {
+        let path = actr_toml.display().to_string();
+        Self(format!("client --actr-toml {} --update-lock", shell_word(&path)))
+    }
+}
+
+impl fmt::Display for UpdateCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why there is no usable lock; names the command that makes one.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// There is no such file.
+    #[error("{}: no such lock file; `{command}` makes it", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What makes it.
+        command: UpdateCommand,
+    },
+    /// The file can't be read, or doesn't say what a lock says.
+    #[error("{problem}; `{command}` makes the lock file anew")]
+    Broken {
+        /// What is wrong with it.
+        problem: Box<ManifestError>,
+        /// What makes it anew.
+        command: UpdateCommand,
+    },
+}
+
+/// Why a lock could not be written. The file that was there before, if any, is as it was.
+#[derive(Debug, Error)]
+#[error("{}: cannot be written: {error}", path.display())]
+pub struct WriteLockError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl WriteLockError {
+    pub(crate) fn new(path: &Path, error: io::Error) -> Self {
+        Self {
+            path: path.into(),
+            error,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::{ManifestError, ParseWebSocketUrlError, SignalingUrl, WebSocketUrl, section::Section};
+
+/// `[system]`: how the node reaches others and is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct System {
+    /// `[system.signaling]`: the registry.
+    pub signaling: Signaling,
+    /// `[system.websocket]`: the data lane.
+    pub websocket: WebSocket,
+    /// `[system.deployment]`: where the node lives.
+    pub deployment: Deployment,
+    /// `[system.discovery]`: who sees it.
+    pub discovery: Discovery,
+    /// `[system.webrtc]`: for nodes with WebRTC.
+    pub webrtc: WebRtc,
+}
+
+/// `[system.signaling]`: the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signaling {
+    /// `url`, required: where the registry is, or is to be. Port 0, any free one, only if `embedded`.
+    pub url: SignalingUrl,
+    /// `embedded`, false if absent: this process hosts the registry itself, at `url`.
+    pub embedded: bool,
+}
+
+/// `[system.websocket]`: the data lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebSocket {
+    /// `listen`, `127.0.0.1:0` if absent: where other nodes' connections are accepted. Port 0 is any free one.
+    pub listen: SocketAddr,
+    /// `advertised`: what other nodes dial, if that is not the address listened on; its port is not 0. Present if
+    /// `listen` is an unspecified address such as `0.0.0.0`, which nobody can dial.
+    pub advertised: Option<WebSocketUrl>,
+}
+
+/// `[system.deployment]`: where the node lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// `realm_id`, required: nodes see and call only those of their own realm.
+    pub realm_id: u32,
+}
+
+/// `[system.discovery]`: who sees the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// `visible`, true if absent: the registry names the node to those who look for its type.
+    pub visible: bool,
+}
+
+/// `[system.webrtc]`: read and kept for nodes that have a WebRTC lane; this runtime has none and makes no use of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebRtc {
+    /// `stun_urls`: servers that tell a node its public address.
+    pub stun_urls: Vec<String>,
+    /// `turn_urls`: servers that relay.
+    pub turn_urls: Vec<String>,
+    /// `force_relay`, false if absent: use relays only.
+    pub force_relay: bool,
+}
+
+impl System {
+    pub(crate) fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
+        Ok(Self {
+            signaling: Signaling::read(&section.section("signaling")?)?,
+            websocket: WebSocket::read(&section.section("websocket")?)?,
+            deployment: Deployment::read(&section.section("deployment")?)?,
+            discovery: Discovery {
+                visible: section.section("discovery")?.boolean_or("visible", true)?,
+            },
+            webrtc: WebRtc::read(&section.section("webrtc")?)?,
+        })
+    }
+}
+
+impl Signaling {
+    fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
+        let url_field = section.required("url", r#"url = "ws://127.0.0.1:8081/signaling/ws""#)?;
+        let url: SignalingUrl = url_field.parse()?;
+        let embedded = section.boolean_or("embedded", false)?;
+        if url.port() == 0 && !embedded {
+            return Err(url_field.invalid(
+                "port 0 is for a registry in this process, which embedded = true makes: write the registry's port",
+            ));
+        }
+        Ok(Self { url, embedded })
+    }
+}
+
+impl WebSocket {
+    fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
+        let listen_field = section.optional("listen");
+        let listen = match &listen_field {
+            None => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            Some(field) => field.string()?.parse().map_err(|_| {
+                field.invalid("not an IP address and port: write 127.0.0.1:0 or [::1]:0, where port 0 is any free one")
+            })?,
+        };
+        let advertised_field = section.optional("advertised");
+        let advertised = match &advertised_field {
+            None => None,
+            Some(field) => {
+                let url: WebSocketUrl = field.string()?.parse().map_err(|error: ParseWebSocketUrlError| {
+                    field.invalid(format_args!("{error}: write ws://host:port"))
+                })?;
+                if url.port() == 0 {
+                    return Err(field.invalid("nobody can dial port 0: write the port that others reach this node at"));
+                }
+                Some(url)
+            }
+        };
+        match (&listen_field, &advertised) {
+            (Some(field), None) if listen.ip().is_unspecified() => Err(field.invalid(
+                "nobody can dial this address: add advertised = \"ws://HOST:PORT\" with an address that others reach",
+            )),
+            _ => Ok(Self { listen, advertised }),
+        }
+    }
+}
+
+impl Deployment {
+    fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
+        let realm_id = section.required("realm_id", "realm_id = 1")?;
+        Ok(Self {
+            realm_id: realm_id.integer("a whole number from 0 to 4294967295")?,
+        })
+    }
+}
+
+impl WebRtc {
+    fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
+        Ok(Self {
+            stun_urls: section.strings("stun_urls")?,
+            turn_urls: section.strings("turn_urls")?,
+            force_relay: section.boolean_or("force_relay", false)?,
+        })
+    }
+}
