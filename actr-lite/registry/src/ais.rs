@@ -1,0 +1,153 @@
+use actr_lite_wire::{
+    error_code::ErrorCode,
+    identity::{ActrId, ActrType},
+    proto::{
+        ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response,
+    },
+};
+use thiserror::Error;
+use tracing::{debug, info};
+
+use crate::{
+    directory::{DirectoryError, Registration},
+    shared::Shared,
+};
+
+/// The most bytes of a data lane's address: what browsers and proxies commonly take as a URL.
+const MAX_WS_ADDRESS_LEN: usize = 2048;
+
+/// The code of a refused renewal. An official node (actr 0.4.21) reads the code of this one answer as an HTTP status,
+/// and registers again on 401 only.
+const RENEWAL_REFUSED: ErrorCode = ErrorCode::Other(401);
+
+/// Why a registration can't be: the request is of the right form but asks for something that can't be.
+#[derive(Debug, Error)]
+enum RequestError {
+    #[error("actr_type: {0}")]
+    Type(#[from] actr_lite_wire::identity::ParseActrTypeError),
+    #[error("actr_id: {0}")]
+    Id(#[from] actr_lite_wire::identity::ParseActrIdError),
+    #[error("ws_address must begin with ws:// or wss:// and have at most {MAX_WS_ADDRESS_LEN} bytes, without spaces")]
+    WsAddress,
+    #[error("this registry does not verify packages: register with auth_mode 2 (linked)")]
+    AuthMode,
+}
+
+impl RequestError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::AuthMode => ErrorCode::NotImplemented,
+            _ => ErrorCode::InvalidArgument,
+        }
+    }
+}
+
+/// Answers `POST /ais/register`.
+pub(crate) fn register(shared: &Shared, request: RegisterRequest) -> RegisterResponse {
+    let registration = match registration(request) {
+        Ok(registration) => registration,
+        Err(error) => {
+            debug!(%error, "registration refused");
+            return refused(error.code(), &error);
+        }
+    };
+    let unix_now = shared.clock.unix_seconds();
+    let token = shared.authority.renewal_token(unix_now);
+    let now = shared.clock.now();
+    let registered = shared.state().directory.register(registration, token.clone(), now);
+    match registered {
+        Ok(id) => {
+            info!(%id, "registered");
+            shared.authority.grant(&id, &token, unix_now)
+        }
+        Err(error) => {
+            debug!(%error, "registration refused");
+            refused(error.code(), &error)
+        }
+    }
+}
+
+/// Answers `POST /ais/renew`.
+pub(crate) fn renew(shared: &Shared, request: &RenewCredentialRequest) -> RegisterResponse {
+    let id = match ActrId::try_from(&request.actr_id) {
+        Ok(id) => id,
+        Err(error) => {
+            let error = RequestError::from(error);
+            debug!(%error, "renewal refused");
+            return refused(error.code(), &error);
+        }
+    };
+    let unix_now = shared.clock.unix_seconds();
+    let token = shared.authority.renewal_token(unix_now);
+    let now = shared.clock.now();
+    let renewed = shared
+        .state()
+        .directory
+        .renew(&id, &request.renewal_token, token.clone(), now, unix_now);
+    match renewed {
+        Ok(()) => {
+            debug!(%id, "credential renewed");
+            shared.authority.grant(&id, &token, unix_now)
+        }
+        Err(error) => {
+            debug!(%error, "renewal refused");
+            let code = match error {
+                DirectoryError::UnknownNode(_) | DirectoryError::RenewalToken(_) => RENEWAL_REFUSED,
+                _ => error.code(),
+            };
+            refused(code, &error)
+        }
+    }
+}
+
+fn registration(request: RegisterRequest) -> Result<Registration, RequestError> {
+    if request.auth_mode == Some(RegisterAuthMode::Package as i32) {
+        return Err(RequestError::AuthMode);
+    }
+    if !request.ws_address.as_deref().is_none_or(is_ws_address) {
+        return Err(RequestError::WsAddress);
+    }
+    Ok(Registration {
+        actr_type: ActrType::try_from(&request.actr_type)?,
+        realm_id: request.realm.realm_id,
+        service_spec: request.service_spec,
+        acl: request.acl,
+        ws_address: request.ws_address,
+    })
+}
+
+/// Whether it looks like an address at all; only who dials it can know more.
+fn is_ws_address(text: &str) -> bool {
+    let host = text.strip_prefix("ws://").or_else(|| text.strip_prefix("wss://"));
+    text.len() <= MAX_WS_ADDRESS_LEN
+        && host.is_some_and(|host| !host.is_empty())
+        && text
+            .chars()
+            .all(|character| !character.is_whitespace() && !character.is_control())
+}
+
+fn refused(code: ErrorCode, reason: &impl ToString) -> RegisterResponse {
+    let error = ErrorResponse {
+        code: code.number(),
+        message: reason.to_string(),
+    };
+    RegisterResponse {
+        result: Some(register_response::Result::Error(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_nobody_could_dial_is_refused() {
+        for address in ["ws://127.0.0.1:9", "wss://host/path"] {
+            assert!(is_ws_address(address), "{address}");
+        }
+        let long = format!("ws://{}", "a".repeat(MAX_WS_ADDRESS_LEN));
+        for address in ["", "ws://", "http://host", "ws://a b", "ws://a\n", long.as_str()] {
+            assert!(!is_ws_address(address), "{address}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+use std::{convert::Infallible, future::pending, pin::pin, time::Duration};
+
+use actr_lite_wire::{
+    error_code::ErrorCode,
+    proto::{Realm, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{
+    HeaderMap, Method, Request, StatusCode,
+    client::conn::http1,
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
+};
+use hyper_util::rt::TokioIo;
+use prost::Message as _;
+use tokio::time::timeout;
+
+use super::{LinkConfig, RegistryLinkError, dial::Dial, error::printable, identity::Registration};
+use crate::clock::Clock;
+
+/// How long a connection may take to open. Together with [`ANSWER_TIMEOUT`] it is why a try that hangs is over, and its cause known,
+/// soon after the requests that wait for it are.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long AIS may take to answer, or signaling to accept a connection: less than a waiting request's 5 s, so that the request
+/// can say why it failed.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The most bytes of an answer: an identity has well under 1 KiB.
+const MAX_ANSWER_LEN: usize = 64 * 1024;
+
+const CONTENT: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+
+const REALM_SECRET: HeaderName = HeaderName::from_static("x-actrix-realm-secret");
+
+/// The two actions of AIS, `POST {ais}/register` and `POST {ais}/renew`.
+pub(super) struct Ais<'a, D> {
+    pub(super) config: &'a LinkConfig,
+    pub(super) dial: &'a D,
+}
+
+impl<D: Dial> Ais<'_, D> {
+    /// Asks for a new identity.
+    pub(super) async fn register(&self) -> Result<Registration, RegistryLinkError> {
+        let config = self.config;
+        let request = RegisterRequest {
+            actr_type: (&config.actr_type).into(),
+            realm: Realm {
+                realm_id: config.realm_id,
+            },
+            service_spec: config.service_spec.clone(),
+            acl: config.acl.clone(),
+            service: None,
+            ws_address: config.ws_address.clone(),
+            auth_mode: Some(RegisterAuthMode::Linked.into()),
+        };
+        self.granted("register", "registration", request.encode_to_vec()).await
+    }
+
+    /// Asks for a new credential for an identity.
+    pub(super) async fn renew(
+        &self,
+        registration: &Registration,
+        renewal_token: &Bytes,
+    ) -> Result<Registration, RegistryLinkError> {
+        let request = RenewCredentialRequest {
+            actr_id: (&registration.identity.actor_id).into(),
+            renewal_token: renewal_token.clone(),
+        };
+        self.granted("renew", "renewal", request.encode_to_vec()).await
+    }
+
+    async fn granted(
+        &self,
+        action: &str,
+        name: &'static str,
+        body: Vec<u8>,
+    ) -> Result<Registration, RegistryLinkError> {
+        let url = &self.config.url;
+        let timed_out = |after| RegistryLinkError::TimedOut {
+            url: url.clone(),
+            request: name,
+            after,
+        };
+        let stream = connect(self.config, self.dial).await?;
+        let answer = timeout(ANSWER_TIMEOUT, self.exchange(stream, action, body)).await;
+        let (status, headers, body) = answer.map_err(|_| timed_out(ANSWER_TIMEOUT))??;
+        let response = registration_response(name, status, &headers, &body)?;
+        match response.result {
+            Some(register_response::Result::Success(granted)) => {
+                Registration::from_message(granted, Clock::new().unix_seconds())
+            }
+            Some(register_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
+            None => Err(RegistryLinkError::Malformed {
+                request: name,
+                what: "it is empty".into(),
+            }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        stream: D::Stream,
+        action: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), RegistryLinkError> {
+        let url = &self.config.url;
+        let lost = |error: hyper::Error| RegistryLinkError::unreachable(url, error.to_string());
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = url.ais_path(action).parse().map_err(|_| not_a_header(self.config))?;
+        let host = HeaderValue::from_str(url.authority()).map_err(|_| not_a_header(self.config))?;
+        let secret = self.config.realm_secret.as_ref();
+        let headers = request.headers_mut();
+        headers.insert(HOST, host);
+        headers.insert(CONTENT_TYPE, CONTENT);
+        headers.insert(ACCEPT, CONTENT);
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        headers.extend(secret.map(|secret| (REALM_SECRET, secret.header())));
+
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+        let answer = async {
+            let (head, body) = sender.send_request(request).await.map_err(lost)?.into_parts();
+            let body = Limited::new(body, MAX_ANSWER_LEN).collect().await;
+            let body = body.map_err(|error| RegistryLinkError::unreachable(url, error.to_string()))?;
+            Ok((head.status, head.headers, body.to_bytes()))
+        };
+        // The connection only carries the answer, and may be through with it first.
+        let connection = async {
+            let _ = connection.await;
+            pending::<Infallible>().await
+        };
+        tokio::select! {
+            answer = pin!(answer) => answer,
+            never = pin!(connection) => match never {},
+        }
+    }
+}
+
+/// Opens a connection to the registry.
+pub(super) async fn connect<D: Dial>(config: &LinkConfig, dial: &D) -> Result<D::Stream, RegistryLinkError> {
+    let url = &config.url;
+    match timeout(CONNECT_TIMEOUT, dial.dial(url)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(RegistryLinkError::from_io(url, &error)),
+        Err(_) => {
+            let cause = format!("no connection within {} s", CONNECT_TIMEOUT.as_secs());
+            Err(RegistryLinkError::unreachable(url, cause))
+        }
+    }
+}
+
+/// What the code of an HTTP answer without a message of the protocol comes to.
+pub(super) fn code_of_status(status: StatusCode) -> ErrorCode {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorCode::PermissionDenied,
+        StatusCode::NOT_FOUND => ErrorCode::NotFound,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => ErrorCode::Unavailable,
+        status if status.is_client_error() => ErrorCode::InvalidArgument,
+        _ => ErrorCode::Internal,
+    }
+}
+
+/// A refusal that is only HTTP.
+pub(super) fn refused_by_status(request: &'static str, status: StatusCode, body: &[u8]) -> RegistryLinkError {
+    let reason = printable(&String::from_utf8_lossy(body));
+    let message = if reason.is_empty() { status.to_string() } else { reason };
+    RegistryLinkError::Refused {
+        request,
+        code: code_of_status(status),
+        message,
+    }
+}
+
+fn registration_response(
+    request: &'static str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<RegisterResponse, RegistryLinkError> {
+    if !status.is_success() && headers.get(CONTENT_TYPE) != Some(&CONTENT) {
+        return Err(refused_by_status(request, status, body));
+    }
+    RegisterResponse::decode(body.clone()).map_err(|error| RegistryLinkError::Malformed {
+        request,
+        what: error.to_string(),
+    })
+}
+
+fn not_a_header(config: &LinkConfig) -> RegistryLinkError {
+    RegistryLinkError::unreachable(&config.url, "its address can't be put into an HTTP request")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_only_http_is_a_refusal_in_one_line() {
+        let body = Bytes::from_static(b"too many\nconnections\n");
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let error = registration_response("registration", status, &HeaderMap::new(), &body).unwrap_err();
+        assert_eq!(
+            error,
+            RegistryLinkError::Refused {
+                request: "registration",
+                code: ErrorCode::Unavailable,
+                message: "too many connections".into(),
+            }
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_no_message_is_malformed() {
+        let body = Bytes::from_static(b"<html>");
+        let error = registration_response("registration", StatusCode::OK, &HeaderMap::new(), &body).unwrap_err();
+        assert!(matches!(error, RegistryLinkError::Malformed { .. }), "{error:?}");
+    }
+}

@@ -1,0 +1,79 @@
+use actr_lite_wire::{
+    identity::ActrType,
+    proto::{Acl, ServiceSpec},
+};
+use hyper::header::HeaderValue;
+use thiserror::Error;
+
+use super::RegistryUrl;
+
+/// Which registry a node belongs to, and what it says about itself there.
+#[derive(Debug, Clone)]
+pub struct LinkConfig {
+    /// Where the registry is.
+    pub url: RegistryUrl,
+    /// What the node is.
+    pub actr_type: ActrType,
+    /// Where it wants to live.
+    pub realm_id: u32,
+    /// The contract it serves, if any.
+    pub service_spec: Option<ServiceSpec>,
+    /// Who may call it; without one, everybody.
+    pub acl: Option<Acl>,
+    /// Where its data lane listens; without one it can't be dialled, and is never a candidate.
+    pub ws_address: Option<String>,
+    /// What the realm asks of those who register.
+    pub realm_secret: Option<RealmSecret>,
+}
+
+impl LinkConfig {
+    /// A node that dials others and is not dialled: no contract, no address, no secret.
+    pub fn new(url: RegistryUrl, actr_type: ActrType, realm_id: u32) -> Self {
+        Self {
+            url,
+            actr_type,
+            realm_id,
+            service_spec: None,
+            acl: None,
+            ws_address: None,
+            realm_secret: None,
+        }
+    }
+}
+
+/// The secret of a realm, sent in the header `x-actrix-realm-secret`. Its `Debug` does not show it.
+#[derive(Debug, Clone)]
+pub struct RealmSecret(HeaderValue);
+
+impl RealmSecret {
+    /// A secret.
+    ///
+    /// # Errors
+    /// When it has characters that a header can't carry.
+    pub fn new(secret: &str) -> Result<Self, RealmSecretError> {
+        let mut value = HeaderValue::from_str(secret).map_err(|_| RealmSecretError)?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+
+    pub(super) fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+/// A realm's secret that can't be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the realm's secret has characters that an HTTP header can't carry: use printable ASCII")]
+pub struct RealmSecretError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let secret = RealmSecret::new("hunter2").unwrap();
+        assert!(!format!("{secret:?}").contains("hunter2"));
+        assert!(RealmSecret::new("a\nb").is_err());
+    }
+}

@@ -1,0 +1,287 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use actr_lite_wire::{
+    credential::VerifyingKey,
+    identity::{ActrId, ActrType, ParseActrIdError},
+    proto::{
+        ServiceSpec, get_service_spec_response, route_candidates_response,
+        route_candidates_response::RouteCandidatesOk, signaling_to_actr::Payload, unregister_response,
+    },
+};
+use tokio::{sync::watch, time::timeout};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use super::{
+    Identity, LinkConfig, LinkState, REQUEST_TIMEOUT, RegistryLinkError, RegistryUrl, UNREGISTER_TIMEOUT,
+    dial::{Dial, Tcp},
+    request::Request,
+    shared::Shared,
+    upkeep::Upkeep,
+};
+
+/// A node's lasting connection to its registry. Cheap to clone.
+///
+/// It registers the node, keeps the credential fresh and the signaling connection open, and starts all that again when the
+/// registry was away: after the registry's restart the node has a new [`Identity`] and can be discovered again.
+///
+/// Requests over it may be made at any time. While the link is down they wait for it, at most [`REQUEST_TIMEOUT`]. Dropping
+/// the future of a request takes it back.
+#[derive(Clone)]
+pub struct RegistryLink {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    identity: watch::Receiver<Option<Identity>>,
+    state: watch::Receiver<LinkState>,
+    stop: CancellationToken,
+    /// Without a handle nobody can want the link.
+    _stop: DropGuard,
+}
+
+/// A node that may be dialled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Which node.
+    pub id: ActrId,
+    /// Where its data lane listens, if it says so.
+    pub ws_address: Option<String>,
+}
+
+impl RegistryLink {
+    /// Starts a link: one task in `tasks`. It ends with `stop`, with [`Self::unregister`], or with the last clone of the link.
+    ///
+    /// # Panics
+    /// When called outside of a Tokio runtime.
+    pub fn spawn(config: LinkConfig, tasks: &TaskTracker, stop: CancellationToken) -> Self {
+        Self::spawn_with(Tcp, config, tasks, &stop)
+    }
+
+    pub(super) fn spawn_with(
+        dial: impl Dial,
+        config: LinkConfig,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
+        let stop = stop.child_token();
+        let shared = Arc::new(Shared::new(config));
+        let (identity_sender, identity) = watch::channel(None);
+        let (state_sender, state) = watch::channel(LinkState::Registering { last_error: None });
+        let upkeep = Upkeep::new(shared.clone(), dial, identity_sender, state_sender);
+        tasks.spawn(upkeep.run(stop.clone()));
+        Self {
+            inner: Arc::new(Inner {
+                shared,
+                identity,
+                state,
+                _stop: stop.clone().drop_guard(),
+                stop,
+            }),
+        }
+    }
+
+    /// Where the registry is.
+    pub fn url(&self) -> &RegistryUrl {
+        &self.inner.shared.config.url
+    }
+
+    /// Who the node is now; `None` before the first registration.
+    pub fn identity(&self) -> Option<Identity> {
+        self.inner.identity.borrow().clone()
+    }
+
+    /// Follows [`Self::identity`]: a change of `actor_id` is a new registration, any other a renewed credential.
+    pub fn identity_changes(&self) -> watch::Receiver<Option<Identity>> {
+        self.inner.identity.clone()
+    }
+
+    /// Waits for the first registration, however long it takes. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// [`RegistryLinkError::Stopped`] when the link ends before it.
+    pub async fn registered(&self) -> Result<Identity, RegistryLinkError> {
+        let mut identity = self.inner.identity.clone();
+        let registered = identity.wait_for(Option::is_some).await;
+        registered
+            .ok()
+            .and_then(|identity| identity.clone())
+            .ok_or(RegistryLinkError::Stopped)
+    }
+
+    /// How the link stands, to follow and to tell.
+    pub fn state(&self) -> watch::Receiver<LinkState> {
+        self.inner.state.clone()
+    }
+
+    /// Why the link is not up, if it failed: for the message of a timeout.
+    pub fn last_error(&self) -> Option<RegistryLinkError> {
+        self.inner.state.borrow().last_error().cloned()
+    }
+
+    /// Asks which live nodes of exactly the type `target` there are, best first, at most `count`. Those whose contract has `fingerprint`
+    /// come first, if it is not empty. None at all is an empty list.
+    ///
+    /// # Errors
+    /// When the registry can't be reached, does not answer, or refuses: see [`RegistryLinkError`].
+    pub async fn candidates(
+        &self,
+        target: &ActrType,
+        count: usize,
+        fingerprint: &str,
+    ) -> Result<Vec<Candidate>, RegistryLinkError> {
+        let request = Request::Candidates {
+            target: target.clone(),
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            fingerprint: fingerprint.into(),
+        };
+        let name = request.name();
+        let Payload::RouteCandidates(response) = self.ask(request, REQUEST_TIMEOUT).await? else {
+            return Err(other_kind(name));
+        };
+        match response.result {
+            Some(route_candidates_response::Result::Success(found)) => {
+                candidates(found, count).map_err(|error| RegistryLinkError::Malformed {
+                    request: name,
+                    what: error.to_string(),
+                })
+            }
+            Some(route_candidates_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
+            None => Err(empty(name)),
+        }
+    }
+
+    /// Asks for a contract: `name` is the text of an actor type, or the contract's own name.
+    ///
+    /// # Errors
+    /// When the registry can't be reached, does not answer, or has none: see [`RegistryLinkError`].
+    pub async fn service_spec(&self, name: &str) -> Result<ServiceSpec, RegistryLinkError> {
+        let request = Request::ServiceSpec { name: name.into() };
+        let name = request.name();
+        let Payload::GetServiceSpec(response) = self.ask(request, REQUEST_TIMEOUT).await? else {
+            return Err(other_kind(name));
+        };
+        match response.result {
+            Some(get_service_spec_response::Result::Success(spec)) => Ok(spec),
+            Some(get_service_spec_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
+            None => Err(empty(name)),
+        }
+    }
+
+    /// The registry's public key of this number. Keys that were seen before, the one of the node's own credential among
+    /// them, need no request.
+    ///
+    /// # Errors
+    /// When the registry can't be reached, does not answer, or has no such key: see [`RegistryLinkError`].
+    pub async fn signing_key(&self, key_id: u32) -> Result<VerifyingKey, RegistryLinkError> {
+        if let Some(key) = self.known_signing_key(key_id) {
+            return Ok(key);
+        }
+        let request = Request::SigningKey { key_id };
+        let name = request.name();
+        let Payload::GetSigningKey(response) = self.ask(request, REQUEST_TIMEOUT).await? else {
+            return Err(other_kind(name));
+        };
+        let malformed = |what| RegistryLinkError::Malformed { request: name, what };
+        if response.key_id != key_id {
+            return Err(malformed(format!(
+                "it has key {} instead of key {key_id}",
+                response.key_id
+            )));
+        }
+        let key = VerifyingKey::from_bytes(key_id, &response.pubkey).map_err(|error| malformed(error.to_string()))?;
+        self.inner.shared.keys().insert(key.clone());
+        Ok(key)
+    }
+
+    /// Like [`Self::signing_key`], without a request.
+    pub fn known_signing_key(&self, key_id: u32) -> Option<VerifyingKey> {
+        self.inner.shared.keys().key(key_id)
+    }
+
+    /// Leaves the registry, and ends the link. It takes at most [`UNREGISTER_TIMEOUT`], and no time while the registry can't be
+    /// reached; if it fails, or if the future is dropped, the link ends all the same, and the node's lease a few heartbeats later.
+    ///
+    /// # Errors
+    /// When the registry can't be reached, does not answer, or refuses: see [`RegistryLinkError`].
+    pub async fn unregister(&self, reason: &str) -> Result<(), RegistryLinkError> {
+        let _end = self.inner.stop.clone().drop_guard();
+        self.inner.shared.leave();
+        let request = Request::Unregister { reason: reason.into() };
+        let name = request.name();
+        if self.last_error().is_some() {
+            return Err(self.unanswered(name, Duration::ZERO));
+        }
+        let Payload::Unregister(response) = self.ask(request, UNREGISTER_TIMEOUT).await? else {
+            return Err(other_kind(name));
+        };
+        match response.result {
+            Some(unregister_response::Result::Success(_)) => Ok(()),
+            Some(unregister_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
+            None => Err(empty(name)),
+        }
+    }
+
+    async fn ask(&self, request: Request, limit: Duration) -> Result<Payload, RegistryLinkError> {
+        let name = request.name();
+        let waiting = self.inner.shared.requests.add(request)?;
+        match timeout(limit, waiting.answer()).await {
+            Ok(Some(answer)) => answer.map_err(|error| RegistryLinkError::refused(name, error)),
+            Ok(None) => Err(RegistryLinkError::Stopped),
+            Err(_) => Err(self.unanswered(name, limit)),
+        }
+    }
+
+    /// Why there is no answer.
+    fn unanswered(&self, request: &'static str, after: Duration) -> RegistryLinkError {
+        let url = self.url();
+        match &*self.inner.state.borrow() {
+            LinkState::Connected => RegistryLinkError::TimedOut {
+                url: url.clone(),
+                request,
+                after,
+            },
+            LinkState::Stopped => RegistryLinkError::Stopped,
+            state => {
+                let cause = state.last_error().map(RegistryLinkError::cause);
+                RegistryLinkError::unreachable(url, cause.unwrap_or_else(|| format!("still {state}")))
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting_requests(&self) -> usize {
+        self.inner.shared.requests.len()
+    }
+}
+
+fn candidates(found: RouteCandidatesOk, count: usize) -> Result<Vec<Candidate>, ParseActrIdError> {
+    let mut addresses = HashMap::new();
+    for entry in found.ws_address_map {
+        addresses.insert(ActrId::try_from(&entry.candidate_id)?, entry.ws_address);
+    }
+    let ids = found.candidates.iter().take(count).map(ActrId::try_from);
+    ids.map(|id| {
+        let id = id?;
+        let ws_address = addresses.remove(&id).flatten();
+        Ok(Candidate { id, ws_address })
+    })
+    .collect()
+}
+
+fn other_kind(request: &'static str) -> RegistryLinkError {
+    RegistryLinkError::Malformed {
+        request,
+        what: "it is the answer to something else".into(),
+    }
+}
+
+fn empty(request: &'static str) -> RegistryLinkError {
+    RegistryLinkError::Malformed {
+        request,
+        what: "it is empty".into(),
+    }
+}

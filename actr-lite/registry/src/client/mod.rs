@@ -1,0 +1,46 @@
+//! A node's side: the lasting connection to a registry.
+//!
+//! In reading order:
+//!
+//! - [`RegistryLink`]: what a node holds, and asks
+//! - [`RegistryUrl`], [`LinkConfig`]: where the registry is, and what is registered there
+//! - [`Identity`], [`LinkState`], [`RegistryLinkError`]: what comes out
+//! - `request`, `requests`: what can be asked, and who waits for an answer
+//! - `signing_keys`: the registry's keys that are known already
+//! - `upkeep`: the task behind a link: register, connect, and both again when they are lost
+//! - `ais`: registration and renewal over HTTP
+//! - `signaling`: opening a signaling connection
+//! - `session`: one signaling connection
+//! - `renewal`: a fresh credential in time
+//! - `shared`: what a link's handles and its task have in common
+//! - `outage`: how often a log tells that the registry is away
+//! - `dial`: the seam between a link and the network
+
+mod ais;
+mod config;
+mod dial;
+mod error;
+mod identity;
+mod link;
+mod outage;
+mod registry_url;
+mod renewal;
+mod request;
+mod requests;
+mod session;
+mod shared;
+mod signaling;
+mod signing_keys;
+mod state;
+mod upkeep;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{LinkConfig, RealmSecret, RealmSecretError};
+pub use error::RegistryLinkError;
+pub use identity::Identity;
+pub use link::{Candidate, RegistryLink};
+pub use registry_url::{ParseRegistryUrlError, RegistryUrl};
+pub use request::{REQUEST_TIMEOUT, UNREGISTER_TIMEOUT};
+pub use state::LinkState;

@@ -1,0 +1,137 @@
+use std::{fmt, str::FromStr};
+
+use hyper::Uri;
+use thiserror::Error;
+
+/// The path that ends every signaling address; AIS is beside it.
+const SIGNALING_PATH: &str = "/signaling/ws";
+
+/// The port of `ws` without one (RFC 6455 §3).
+const DEFAULT_PORT: u16 = 80;
+
+/// Where a registry is: `ws://host:port/signaling/ws`, which also tells its AIS, `http://host:port/ais`. A path before
+/// `/signaling/ws` is a path before `/ais` as well.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RegistryUrl {
+    authority: String,
+    host: String,
+    port: u16,
+    prefix: String,
+}
+
+impl RegistryUrl {
+    /// The host's name or address, an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port of AIS and signaling.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Host and port as a `Host` header has them.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The path of an AIS action.
+    pub(super) fn ais_path(&self, action: &str) -> String {
+        format!("{}/ais/{action}", self.prefix)
+    }
+}
+
+/// Why a text is not the address of a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ParseRegistryUrlError {
+    /// It has another form.
+    #[error("registry address {0:?} is not of the form ws://host:port{SIGNALING_PATH}")]
+    Form(String),
+    /// It asks for TLS.
+    #[error("registry address {0:?}: wss:// is not supported, only ws://host:port{SIGNALING_PATH}")]
+    Tls(String),
+}
+
+impl FromStr for RegistryUrl {
+    type Err = ParseRegistryUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let form = || ParseRegistryUrlError::Form(text.into());
+        let uri: Uri = text.parse().map_err(|_| form())?;
+        if uri.scheme_str() == Some("wss") {
+            return Err(ParseRegistryUrlError::Tls(text.into()));
+        }
+        let authority = uri.authority().ok_or_else(form)?;
+        let prefix = uri.path().strip_suffix(SIGNALING_PATH).ok_or_else(form)?;
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") => DEFAULT_PORT,
+            Some(port) => port.trim_start_matches(':').parse().map_err(|_| form())?,
+            None => return Err(form()),
+        };
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let plain = uri.query().is_none() && !text.contains('#');
+        if uri.scheme_str() != Some("ws") || host.is_empty() || port == 0 || !plain {
+            return Err(form());
+        }
+        Ok(Self {
+            authority: authority.as_str().into(),
+            host: host.into(),
+            port,
+            prefix: prefix.into(),
+        })
+    }
+}
+
+impl fmt::Display for RegistryUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ws://{}{}{SIGNALING_PATH}", self.authority, self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_address_tells_where_signaling_and_ais_are() {
+        let url: RegistryUrl = "ws://127.0.0.1:8081/signaling/ws".parse().unwrap();
+        assert_eq!((url.host(), url.port()), ("127.0.0.1", 8081));
+        assert_eq!(url.ais_path("register"), "/ais/register");
+        assert_eq!(url.to_string(), "ws://127.0.0.1:8081/signaling/ws");
+
+        let url: RegistryUrl = "ws://[::1]/a/signaling/ws".parse().unwrap();
+        assert_eq!((url.host(), url.port(), url.authority()), ("::1", 80, "[::1]"));
+        assert_eq!(url.ais_path("renew"), "/a/ais/renew");
+    }
+
+    #[test]
+    fn another_form_is_refused_with_the_right_one() {
+        for text in [
+            "",
+            "127.0.0.1:8081",
+            "http://127.0.0.1:8081/signaling/ws",
+            "ws://127.0.0.1:8081",
+            "ws://127.0.0.1:8081/ais",
+            "ws://127.0.0.1:0/signaling/ws",
+            "ws://127.0.0.1:99999/signaling/ws",
+            "ws://user@127.0.0.1:80/signaling/ws",
+            "ws://127.0.0.1:80/signaling/ws?a=b",
+            "ws://127.0.0.1:80/signaling/ws#a",
+            "wss://127.0.0.1:80/signaling/ws",
+        ] {
+            let error = text.parse::<RegistryUrl>().unwrap_err();
+            assert!(error.to_string().contains("ws://host:port/signaling/ws"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(ws://|\\[|\\]|:|/signaling/ws|[ -~]){0,10}") {
+            if let Ok(url) = text.parse::<RegistryUrl>() {
+                prop_assert_eq!(url.to_string().parse::<RegistryUrl>().unwrap(), url);
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use actr_lite_wire::proto::{
+    ActrToSignaling, ErrorResponse, Ping, ServiceAvailabilityState, SignalingEnvelope,
+    actr_to_signaling::Payload as RequestPayload, signaling_envelope::Flow, signaling_to_actr::Payload,
+};
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use prost::Message as _;
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Error as WebSocketError, Message},
+};
+use tracing::{debug, info};
+
+use super::{
+    Identity, RegistryLinkError, dial::Dial, error::printable, identity::Registration, renewal::renewed,
+    request::Request, shared::Shared, signaling::failure,
+};
+use crate::clock::Clock;
+
+/// After so much silence the registry counts as dead: official clients (actr 0.4.21) take the same time.
+const DEAD_AFTER: Duration = Duration::from_secs(10);
+
+/// How often the registry is asked for a sign of life at least, whatever heartbeats it wants: official clients do the same.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long the registry may take to accept a message: as long as it may be silent.
+const SEND_TIMEOUT: Duration = DEAD_AFTER;
+
+/// How long the close handshake may hold up a node that ends.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The envelope version that is written; the next one, without timestamps, is read too.
+const ENVELOPE_VERSION: u32 = 1;
+
+/// What heartbeats have before their number, and requests have not.
+const HEARTBEAT: char = 'h';
+
+/// Why a session ended.
+pub(super) enum SessionEnd {
+    /// The connection was lost.
+    Lost(RegistryLinkError),
+    /// The registry does not know the node any more.
+    IdentityRefused(RegistryLinkError),
+    /// The node has another identity now, because the credential could not be renewed.
+    Replaced(Box<Registration>),
+}
+
+/// One signaling connection.
+pub(super) struct Session<D: Dial> {
+    socket: WebSocketStream<D::Stream>,
+    shared: Arc<Shared>,
+    dial: Arc<D>,
+    published: watch::Sender<Option<Identity>>,
+    registration: Registration,
+    heard: Instant,
+    is_confirmed: bool,
+    heartbeats: u64,
+    next_heartbeat: Instant,
+}
+
+impl<D: Dial> Session<D> {
+    pub(super) fn new(
+        socket: WebSocketStream<D::Stream>,
+        shared: Arc<Shared>,
+        dial: Arc<D>,
+        published: watch::Sender<Option<Identity>>,
+        registration: Registration,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            socket,
+            shared,
+            dial,
+            published,
+            registration,
+            heard: now,
+            is_confirmed: false,
+            heartbeats: 0,
+            next_heartbeat: now,
+        }
+    }
+
+    /// The registration, with its newest credential.
+    pub(super) fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
+    /// Whether the registry has answered at all.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.is_confirmed
+    }
+
+    /// Runs the connection to its end. After it is dropped [`Self::close`] still works.
+    pub(super) async fn run(&mut self) -> SessionEnd {
+        let (shared, dial) = (self.shared.clone(), self.dial.clone());
+        shared.requests.start_over();
+        if let Err(end) = self.send_requests().await {
+            return end;
+        }
+        let mut probes = interval(PROBE_INTERVAL.min(self.registration.heartbeat_interval));
+        probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut renewal = pin!(renewed(&shared.config, &*dial, self.registration.clone()));
+        loop {
+            let step = tokio::select! {
+                message = self.socket.next() => self.receive(message).await,
+                () = shared.requests.added() => self.send_requests().await,
+                _ = probes.tick() => self.probe().await,
+                () = sleep_until(self.heard + DEAD_AFTER) => Err(self.silent()),
+                registration = renewal.as_mut() => {
+                    let step = self.replace(registration).await;
+                    renewal.set(renewed(&shared.config, &*dial, self.registration.clone()));
+                    step
+                }
+            };
+            if let Err(end) = step {
+                return end;
+            }
+        }
+    }
+
+    /// Says good-bye.
+    pub(super) async fn close(mut self) {
+        let handshake = async {
+            if self.socket.close(None).await.is_ok() {
+                while let Some(Ok(_)) = self.socket.next().await {}
+            }
+        };
+        // Whoever does not take part in the handshake just loses the socket.
+        let _ = timeout(CLOSE_TIMEOUT, handshake).await;
+    }
+
+    fn silent(&self) -> SessionEnd {
+        let cause = format!("nothing heard for {} s", DEAD_AFTER.as_secs());
+        SessionEnd::Lost(RegistryLinkError::unreachable(&self.shared.config.url, cause))
+    }
+
+    async fn receive(&mut self, message: Option<Result<Message, WebSocketError>>) -> Result<(), SessionEnd> {
+        let url = &self.shared.config.url;
+        let lost = |cause: &str| Err(SessionEnd::Lost(RegistryLinkError::unreachable(url, cause)));
+        match message {
+            Some(Ok(Message::Binary(bytes))) => {
+                self.heard = Instant::now();
+                self.receive_envelope(bytes).await
+            }
+            Some(Ok(Message::Close(Some(frame)))) if !frame.reason.is_empty() => {
+                lost(&format!("it closed the connection: {}", printable(&frame.reason)))
+            }
+            Some(Ok(Message::Close(_))) | None => lost("it closed the connection"),
+            Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                self.heard = Instant::now();
+                Ok(())
+            }
+            Some(Err(error)) => Err(SessionEnd::Lost(failure(&self.shared.config, &error))),
+        }
+    }
+
+    async fn receive_envelope(&mut self, bytes: Bytes) -> Result<(), SessionEnd> {
+        let envelope = match SignalingEnvelope::decode(bytes) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                debug!(%error, "the registry sent what is not an envelope");
+                return Ok(());
+            }
+        };
+        if !(ENVELOPE_VERSION..=ENVELOPE_VERSION + 1).contains(&envelope.envelope_version) {
+            debug!(version = envelope.envelope_version, "envelope of an unknown version");
+            return Ok(());
+        }
+        let answer = match envelope.flow {
+            Some(Flow::EnvelopeError(error)) => Err(error),
+            Some(Flow::ServerToActr(message)) => match message.payload {
+                Some(Payload::Error(error)) => Err(error),
+                Some(payload) => Ok(payload),
+                None => return Ok(()),
+            },
+            _ => {
+                debug!("the registry sent an envelope that is not for a node's requests");
+                return Ok(());
+            }
+        };
+        let number = envelope.reply_for.as_deref().and_then(|id| self.shared.own_number(id));
+        match (number, answer) {
+            (Some(number), answer) if number.starts_with(HEARTBEAT) => self.heartbeat_answered(answer),
+            (Some(number), answer) => {
+                self.is_confirmed |= answer.is_ok();
+                // A refusal may be because the registry forgot the node, which the answer to a heartbeat tells.
+                let probe = answer.is_err();
+                let number = number.parse().unwrap_or_default();
+                if !self.shared.requests.answer(number, answer) {
+                    debug!(number, "an answer that nobody waits for");
+                }
+                if probe { self.heartbeat().await } else { Ok(()) }
+            }
+            (None, Err(ErrorResponse { code, message })) => {
+                debug!(code, message = %printable(&message), "the registry reports an error");
+                Ok(())
+            }
+            (None, Ok(_)) => {
+                debug!("the registry answered what was not asked");
+                Ok(())
+            }
+        }
+    }
+
+    fn heartbeat_answered(&mut self, answer: Result<Payload, ErrorResponse>) -> Result<(), SessionEnd> {
+        let Err(error) = answer else {
+            self.is_confirmed = true;
+            return Ok(());
+        };
+        let error = RegistryLinkError::refused("heartbeat", error);
+        if error.is_identity_refused() {
+            return Err(SessionEnd::IdentityRefused(error));
+        }
+        debug!(%error, "heartbeat refused");
+        Ok(())
+    }
+
+    /// Takes over what a renewal brought: a new credential, or another identity, with which this connection can't go on.
+    async fn replace(&mut self, registration: Registration) -> Result<(), SessionEnd> {
+        if registration.identity.actor_id == self.registration.identity.actor_id {
+            debug!(id = %registration.identity.actor_id, "credential renewed");
+            self.shared.keys().insert(registration.identity.signing_key.clone());
+            self.published.send_replace(Some(registration.identity.clone()));
+            self.registration = registration;
+            return Ok(());
+        }
+        let reason = Request::Unregister {
+            reason: "registered again".into(),
+        };
+        let (old, new) = (&self.registration.identity.actor_id, &registration.identity.actor_id);
+        info!(id = %new, %old, "registered again");
+        let payload = reason.payload(&self.registration.identity.actor_id);
+        self.heartbeats += 1;
+        let number = format!("{HEARTBEAT}{}", self.heartbeats);
+        // If this fails the old identity's lease ends by itself.
+        let _ = self.send([(number, payload)]).await;
+        Err(SessionEnd::Replaced(Box::new(registration)))
+    }
+
+    async fn send_requests(&mut self) -> Result<(), SessionEnd> {
+        let id = self.registration.identity.actor_id.clone();
+        let unsent = self.shared.requests.take_unsent();
+        let envelopes = unsent
+            .into_iter()
+            .map(|(number, request)| (number.to_string(), request.payload(&id)));
+        self.send(envelopes).await
+    }
+
+    async fn probe(&mut self) -> Result<(), SessionEnd> {
+        if Instant::now() >= self.next_heartbeat {
+            return self.heartbeat().await;
+        }
+        self.write([Message::Ping(Bytes::new())].into_iter()).await
+    }
+
+    async fn heartbeat(&mut self) -> Result<(), SessionEnd> {
+        self.next_heartbeat = Instant::now() + self.registration.heartbeat_interval;
+        self.heartbeats += 1;
+        let ping = RequestPayload::Ping(Ping {
+            availability: ServiceAvailabilityState::Full.into(),
+            power_reserve: 1.0,
+            mailbox_backlog: 0.0,
+            sticky_client_ids: Vec::new(),
+        });
+        let number = format!("{HEARTBEAT}{}", self.heartbeats);
+        self.send([(number, ping)]).await
+    }
+
+    async fn send(&mut self, requests: impl IntoIterator<Item = (String, RequestPayload)>) -> Result<(), SessionEnd> {
+        let (shared, identity) = (self.shared.clone(), self.registration.identity.clone());
+        let messages = requests
+            .into_iter()
+            .map(move |(number, payload)| envelope(shared.own_id(&number), &identity, payload));
+        self.write(messages).await
+    }
+
+    async fn write(&mut self, messages: impl Iterator<Item = Message>) -> Result<(), SessionEnd> {
+        let socket = &mut self.socket;
+        let written = timeout(SEND_TIMEOUT, async {
+            for message in messages {
+                socket.feed(message).await?;
+            }
+            socket.flush().await
+        });
+        match written.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(SessionEnd::Lost(failure(&self.shared.config, &error))),
+            Err(_) => Err(self.silent()),
+        }
+    }
+}
+
+fn envelope(id: String, identity: &Identity, payload: RequestPayload) -> Message {
+    let envelope = SignalingEnvelope {
+        envelope_version: ENVELOPE_VERSION,
+        envelope_id: id,
+        reply_for: None,
+        timestamp: Some(Clock::new().timestamp()),
+        traceparent: None,
+        tracestate: None,
+        flow: Some(Flow::ActrToServer(ActrToSignaling {
+            source: (&identity.actor_id).into(),
+            credential: identity.credential.clone().into(),
+            payload: Some(payload),
+        })),
+    };
+    Message::Binary(envelope.encode_to_vec().into())
+}

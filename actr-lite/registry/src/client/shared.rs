@@ -1,0 +1,52 @@
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::{LinkConfig, requests::Requests, signing_keys::SigningKeys};
+
+/// What a link's handles and its task have in common.
+pub(super) struct Shared {
+    pub(super) config: LinkConfig,
+    pub(super) requests: Arc<Requests>,
+    keys: Mutex<SigningKeys>,
+    is_leaving: AtomicBool,
+    /// Before the number of each envelope, so that no other node's envelopes have the same id.
+    envelope_prefix: String,
+}
+
+impl Shared {
+    pub(super) fn new(config: LinkConfig) -> Self {
+        Self {
+            config,
+            requests: Arc::default(),
+            keys: Mutex::default(),
+            is_leaving: AtomicBool::new(false),
+            envelope_prefix: format!("{:016x}-", rand::random::<u64>()),
+        }
+    }
+
+    pub(super) fn keys(&self) -> MutexGuard<'_, SigningKeys> {
+        // No code panics while it holds the lock.
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The id of an envelope of this link.
+    pub(super) fn own_id(&self, number: &str) -> String {
+        format!("{}{number}", self.envelope_prefix)
+    }
+
+    /// What [`Self::own_id`] was given, if `id` is of this link.
+    pub(super) fn own_number<'a>(&self, id: &'a str) -> Option<&'a str> {
+        id.strip_prefix(&self.envelope_prefix)
+    }
+
+    /// The node leaves: a connection that ends now is not opened again.
+    pub(super) fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,6 @@
+//! Links on a virtual clock, with a registry that does what each test says.
+
+mod outage;
+mod renewal;
+mod scripted_registry;
+mod silence;

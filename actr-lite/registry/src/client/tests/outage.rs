@@ -1,0 +1,137 @@
+use std::time::Duration;
+
+use actr_lite_wire::{error_code::ErrorCode, proto::signaling_to_actr::Payload};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    super::{LinkState, RegistryLinkError},
+    scripted_registry::{ScriptedRegistry, answer, error, is_heartbeat, next_request, pong},
+};
+
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+#[tokio::test(start_paused = true)]
+async fn the_waits_between_tries_grow_to_a_second_and_no_more() {
+    let registry = ScriptedRegistry::new(false);
+    sleep(Duration::from_secs(30)).await;
+    let tries = registry.tries();
+    let waits: Vec<Duration> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits[0] <= Duration::from_millis(102), "{waits:?}");
+    // A virtual clock counts whole milliseconds, rounded up.
+    assert!(
+        waits.iter().all(|wait| *wait <= Duration::from_millis(1002)),
+        "{waits:?}"
+    );
+    assert!((30..=70).contains(&tries.len()), "{}", tries.len());
+    let state = registry.link.state().borrow().clone();
+    assert!(matches!(
+        state,
+        LinkState::Registering {
+            last_error: Some(RegistryLinkError::Unreachable { .. })
+        }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_registration_is_told_with_the_registrys_words_and_tried_again() {
+    let mut registry = ScriptedRegistry::new(true);
+    let connection = registry.accept().await;
+    registry
+        .refuse(connection, "/ais/register", ErrorCode::PermissionDenied)
+        .await;
+    let mut state = registry.link.state();
+    state.wait_for(|state| state.last_error().is_some()).await.unwrap();
+    assert_eq!(
+        registry.link.last_error().unwrap().to_string(),
+        "the registry refused the registration: as the script says (PermissionDenied)"
+    );
+    let id = registry.register(LIFETIME).await;
+    assert_eq!(registry.link.registered().await.unwrap().actor_id, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_credential_is_refused_after_an_outage_registers_again_at_once() {
+    let mut registry = ScriptedRegistry::new(true);
+    let first = registry.register(LIFETIME).await;
+    let mut socket = registry.open().await;
+    let (id, _) = next_request(&mut socket).await;
+    answer(&mut socket, id, pong()).await;
+    drop(socket);
+
+    registry.refuse_to_open("401 Unauthorized").await;
+    let refused = Instant::now();
+    let second = registry.register(LIFETIME).await;
+    assert_eq!(refused.elapsed(), Duration::ZERO);
+    assert_ne!(first, second);
+    let _socket = registry.open().await;
+    let mut state = registry.link.state();
+    state.wait_for(|state| *state == LinkState::Connected).await.unwrap();
+    assert_eq!(registry.link.identity().unwrap().actor_id, second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_refuses_each_identity_it_gives_is_not_asked_without_a_pause() {
+    let mut registry = ScriptedRegistry::new(true);
+    let started = Instant::now();
+    for _ in 0..20 {
+        registry.register(LIFETIME).await;
+        registry.refuse_to_open("401 Unauthorized").await;
+    }
+    assert!(started.elapsed() > Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_the_registry_has_forgotten_registers_again() {
+    let mut registry = ScriptedRegistry::new(true);
+    registry.register(LIFETIME).await;
+    let mut socket = registry.open().await;
+    let (id, request) = next_request(&mut socket).await;
+    assert!(is_heartbeat(&request));
+    answer(&mut socket, id, Payload::Error(error(ErrorCode::NotFound))).await;
+    let second = registry.register(LIFETIME).await;
+    let mut identity = registry.link.identity_changes();
+    let is_second = |identity: &Option<_>| {
+        identity
+            .as_ref()
+            .is_some_and(|identity: &super::super::Identity| identity.actor_id == second)
+    };
+    identity.wait_for(is_second).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_request_fails_at_once_and_leaves_the_connection_open() {
+    let mut registry = ScriptedRegistry::new(true);
+    registry.register(LIFETIME).await;
+    let mut socket = registry.open().await;
+    let (id, _) = next_request(&mut socket).await;
+    answer(&mut socket, id, pong()).await;
+    let link = registry.link.clone();
+    let started = Instant::now();
+    let script = async {
+        let (id, _) = super::scripted_registry::next_question(&mut socket).await;
+        answer(&mut socket, id, Payload::Error(error(ErrorCode::NotFound))).await;
+        // A heartbeat asks whether the node itself is what was not found.
+        let (id, request) = next_request(&mut socket).await;
+        assert!(is_heartbeat(&request));
+        answer(&mut socket, id, pong()).await;
+    };
+    let (answered, ()) = tokio::join!(link.signing_key(1), script);
+    let refused = matches!(
+        &answered,
+        Err(RegistryLinkError::Refused {
+            code: ErrorCode::NotFound,
+            ..
+        })
+    );
+    assert!(refused, "{answered:?}");
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    assert_eq!(*link.state().borrow(), LinkState::Connected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_ends_with_its_last_handle() {
+    let registry = ScriptedRegistry::new(false);
+    let mut state = registry.link.state();
+    drop(registry);
+    state.wait_for(|state| *state == LinkState::Stopped).await.unwrap();
+}

@@ -1,0 +1,204 @@
+use std::{sync::Arc, time::Duration};
+
+use actr_lite_wire::backoff::Backoff;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    Identity, LinkState, RegistryLinkError,
+    ais::Ais,
+    dial::Dial,
+    identity::Registration,
+    outage::Outage,
+    session::{Session, SessionEnd},
+    shared::Shared,
+    signaling,
+};
+
+/// The wait before the second try: a registry that restarts on the same machine is often back by then.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// The longest wait between two tries: a node is to be discoverable about a second after its registry is back, and a try a
+/// second costs nobody anything.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How long to wait between tries to reach the registry.
+pub(super) fn retry_backoff() -> Backoff {
+    Backoff::new(FIRST_WAIT, LONGEST_WAIT)
+}
+
+/// The task behind a link.
+pub(super) struct Upkeep<D: Dial> {
+    shared: Arc<Shared>,
+    dial: Arc<D>,
+    identity: watch::Sender<Option<Identity>>,
+    state: watch::Sender<LinkState>,
+    registration: Option<Registration>,
+    /// Whether the registry has accepted the identity before: if it refuses it now, a new one is worth an immediate try.
+    is_confirmed: bool,
+    backoff: Backoff,
+    outage: Outage,
+}
+
+impl<D: Dial> Upkeep<D> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        dial: D,
+        identity: watch::Sender<Option<Identity>>,
+        state: watch::Sender<LinkState>,
+    ) -> Self {
+        Self {
+            shared,
+            dial: Arc::new(dial),
+            identity,
+            state,
+            registration: None,
+            is_confirmed: false,
+            backoff: retry_backoff(),
+            outage: Outage::default(),
+        }
+    }
+
+    /// Keeps the node registered and connected until `stop`, or until a connection ends while the node leaves.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        while let Some(mut session) = stop.run_until_cancelled(self.connected()).await {
+            let end = stop.run_until_cancelled(session.run()).await;
+            let Some(end) = end else {
+                session.close().await;
+                return;
+            };
+            if self.shared.is_leaving() {
+                return;
+            }
+            let ended = self.session_ended(session, end);
+            if stop.run_until_cancelled(ended).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Registers if necessary, and connects, however often it has to try.
+    async fn connected(&mut self) -> Session<D> {
+        loop {
+            let tried = match self.registration.clone() {
+                Some(registration) => self.connect(registration).await,
+                None => self.register().await.map(|()| None),
+            };
+            match tried {
+                Ok(Some(session)) => return session,
+                Ok(None) => {}
+                Err(error) => self.retry_after(error).await,
+            }
+        }
+    }
+
+    async fn register(&mut self) -> Result<(), RegistryLinkError> {
+        let ais = Ais {
+            config: &self.shared.config,
+            dial: &*self.dial,
+        };
+        let registration = ais.register().await?;
+        let id = &registration.identity.actor_id;
+        if self.identity.borrow().is_some() {
+            info!("registered again at {} as {id}", self.shared.config.url);
+        } else {
+            debug!("registered at {} as {id}", self.shared.config.url);
+        }
+        self.publish(registration);
+        Ok(())
+    }
+
+    fn publish(&mut self, registration: Registration) {
+        let identity = registration.identity.clone();
+        self.shared.keys().insert(identity.signing_key.clone());
+        self.registration = Some(registration);
+        self.is_confirmed = false;
+        self.identity.send_replace(Some(identity));
+        self.state.send_replace(LinkState::Registered { last_error: None });
+    }
+
+    /// One try to connect. `None`: the registry refuses the identity, and a new one may be asked for at once.
+    async fn connect(&mut self, registration: Registration) -> Result<Option<Session<D>>, RegistryLinkError> {
+        let opened = signaling::open(&self.shared.config, &*self.dial, &registration.identity).await;
+        let socket = match opened {
+            Ok(socket) => socket,
+            Err(error) if error.is_identity_refused() => {
+                let was_confirmed = self.is_confirmed;
+                self.identity_refused(error.clone());
+                return if was_confirmed { Ok(None) } else { Err(error) };
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(lasted) = self.outage.end(Instant::now()) {
+            let seconds = lasted.as_secs_f64();
+            info!(
+                "registry {} is reached again after {seconds:.1} s",
+                self.shared.config.url
+            );
+        }
+        self.state.send_replace(LinkState::Connected);
+        Ok(Some(Session::new(
+            socket,
+            self.shared.clone(),
+            self.dial.clone(),
+            self.identity.clone(),
+            registration,
+        )))
+    }
+
+    fn identity_refused(&mut self, error: RegistryLinkError) {
+        info!(registry = %self.shared.config.url, %error, "registering again");
+        self.registration = None;
+        self.is_confirmed = false;
+        let last_error = Some(error);
+        self.state.send_replace(LinkState::Registering { last_error });
+    }
+
+    /// Takes over what a session leaves behind, and waits if the next one is not to be tried at once.
+    async fn session_ended(&mut self, session: Session<D>, end: SessionEnd) {
+        self.registration = Some(session.registration().clone());
+        if session.is_confirmed() {
+            self.is_confirmed = true;
+            self.backoff.reset();
+        }
+        match end {
+            SessionEnd::Lost(error) => {
+                drop(session);
+                self.retry_after(error).await;
+            }
+            SessionEnd::IdentityRefused(error) => {
+                let was_confirmed = self.is_confirmed;
+                self.identity_refused(error.clone());
+                session.close().await;
+                if !was_confirmed {
+                    self.retry_after(error).await;
+                }
+            }
+            SessionEnd::Replaced(registration) => {
+                self.publish(*registration);
+                session.close().await;
+            }
+        }
+    }
+
+    async fn retry_after(&mut self, error: RegistryLinkError) {
+        if self.outage.failed(Instant::now()) {
+            let url = &self.shared.config.url;
+            warn!("registry {url} cannot be reached ({}); trying again", error.cause());
+        }
+        self.state.send_modify(|state| *state = state.failed(error));
+        sleep(self.backoff.next_wait(rand::random())).await;
+    }
+}
+
+impl<D: Dial> Drop for Upkeep<D> {
+    /// However the task ends, nobody waits for it any more.
+    fn drop(&mut self) {
+        self.state.send_replace(LinkState::Stopped);
+        self.shared.requests.close();
+    }
+}

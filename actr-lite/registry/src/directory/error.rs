@@ -1,0 +1,57 @@
+use actr_lite_wire::{
+    error_code::ErrorCode,
+    identity::{ActrId, ActrType},
+};
+use thiserror::Error;
+
+/// Why the directory refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DirectoryError {
+    /// There are as many nodes as there may be.
+    #[error("the registry is full: it holds {limit} nodes, its limit; try again when some have left")]
+    TooManyNodes {
+        /// [`Limits::nodes`](super::Limits::nodes).
+        limit: usize,
+    },
+    /// The nodes' contracts, access lists and addresses fill the room there is.
+    #[error(
+        "the registry is full: contracts, access lists and addresses would pass {limit} bytes, its limit; try again when some nodes have left"
+    )]
+    TooManyBytes {
+        /// [`Limits::stored_bytes`](super::Limits::stored_bytes).
+        limit: usize,
+    },
+    /// Nobody of this id is here: it left, its lease ended, or the registry started anew.
+    #[error("this registry does not know {0}: {again}", again = crate::REGISTER_AGAIN)]
+    UnknownNode(ActrId),
+    /// The token is not the one the node was given, or its time is over.
+    #[error("the renewal token of {0} is wrong or expired: {again}", again = crate::REGISTER_AGAIN)]
+    RenewalToken(ActrId),
+    /// Nodes of this type live in other realms, none in the asker's.
+    #[error("{actr_type} is registered in other realms only, not in realm {realm_id}")]
+    OtherRealm {
+        /// What was asked for.
+        actr_type: ActrType,
+        /// Where the asker lives.
+        realm_id: u32,
+    },
+    /// No live node of the asker's realm publishes a contract of this name.
+    #[error("no live node of realm {realm_id} publishes a contract named {name:?}")]
+    UnknownService {
+        /// What was asked for.
+        name: String,
+        /// Where the asker lives.
+        realm_id: u32,
+    },
+}
+
+impl DirectoryError {
+    /// The number that goes over the wire.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooManyNodes { .. } | Self::TooManyBytes { .. } => ErrorCode::Unavailable,
+            Self::UnknownNode(_) | Self::UnknownService { .. } => ErrorCode::NotFound,
+            Self::RenewalToken(_) | Self::OtherRealm { .. } => ErrorCode::PermissionDenied,
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! Who is registered, as plain data: no clock, no randomness, no I/O. Time is an argument.
+//!
+//! Leases count a monotonic time, given as the [`Duration`] since any fixed moment; renewal tokens count Unix
+//! seconds, as the protocol does. A node is there from [`Directory::register`] until [`Directory::unregister`], or
+//! until [`Directory::expire`] finds its lease over.
+
+mod error;
+mod load;
+mod renewal_token;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
+
+use actr_lite_wire::{
+    credential::VerifyingKey,
+    identity::{ActrId, ActrType},
+    proto::{Acl, ServiceSpec},
+};
+use prost::Message as _;
+
+pub use error::DirectoryError;
+pub use load::Load;
+pub use renewal_token::{RENEWAL_TOKEN_LEN, RenewalToken};
+
+use renewal_token::RenewalTokens;
+
+/// How many heartbeat intervals a lease lasts: two heartbeats may be lost or late, the third one missing ends it.
+pub const LEASE_HEARTBEATS: u32 = 3;
+
+/// The most nodes at a time, unless [`Limits`] say otherwise: a thousand are many, so that only a node that registers
+/// in a loop meets it.
+pub const MAX_NODES: usize = 10_000;
+
+/// The most bytes of contracts, access lists and addresses that all nodes together may have stored here, unless
+/// [`Limits`] say otherwise: without it the largest registration times [`MAX_NODES`] would be the bound, more than a
+/// machine has.
+pub const MAX_STORED_BYTES: usize = 256 * 1024 * 1024;
+
+/// The most candidates in one answer: a client that could reach none of so many asks again instead.
+pub const MAX_CANDIDATES: usize = 16;
+
+/// How much a directory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most nodes at a time. Default: [`MAX_NODES`].
+    pub nodes: usize,
+    /// The most bytes of what the nodes have stored. Default: [`MAX_STORED_BYTES`].
+    pub stored_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            nodes: MAX_NODES,
+            stored_bytes: MAX_STORED_BYTES,
+        }
+    }
+}
+
+/// What a node says about itself when it registers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    /// What it is.
+    pub actr_type: ActrType,
+    /// Where it lives.
+    pub realm_id: u32,
+    /// The contract it serves.
+    pub service_spec: Option<ServiceSpec>,
+    /// Who may call it.
+    pub acl: Option<Acl>,
+    /// Where its data lane listens; without one it is never a candidate.
+    pub ws_address: Option<String>,
+}
+
+impl Registration {
+    fn stored_bytes(&self) -> usize {
+        self.service_spec.as_ref().map_or(0, ServiceSpec::encoded_len)
+            + self.acl.as_ref().map_or(0, Acl::encoded_len)
+            + self.ws_address.as_ref().map_or(0, String::len)
+    }
+}
+
+/// A node that an asker may dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Which node.
+    pub id: ActrId,
+    /// Where its data lane listens.
+    pub ws_address: String,
+}
+
+struct Node {
+    id: ActrId,
+    registration: Registration,
+    tokens: RenewalTokens,
+    lease_ends: Duration,
+    load: Load,
+    /// The directory's count of answers when this node last came first in one; orders nodes of the same load.
+    last_given: u64,
+}
+
+/// All registered nodes. See the [module](self) for what its times mean.
+pub struct Directory {
+    lease: Duration,
+    limits: Limits,
+    next_serial: u64,
+    nodes: HashMap<u64, Node>,
+    by_type: HashMap<ActrType, BTreeSet<u64>>,
+    by_lease_end: BTreeSet<(Duration, u64)>,
+    stored_bytes: usize,
+    answers: u64,
+    signing_keys: BTreeMap<u32, VerifyingKey>,
+}
+
+impl Directory {
+    /// An empty directory whose nodes live for `lease` after each sign of life. Serial numbers count from
+    /// `first_serial`: a random one makes sure that a registry never gives out the ids of its earlier life.
+    pub fn new(first_serial: u64, lease: Duration, limits: Limits) -> Self {
+        Self {
+            lease,
+            limits,
+            next_serial: first_serial,
+            nodes: HashMap::new(),
+            by_type: HashMap::new(),
+            by_lease_end: BTreeSet::new(),
+            stored_bytes: 0,
+            answers: 0,
+            signing_keys: BTreeMap::new(),
+        }
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Whether this node is here.
+    pub fn knows(&self, id: &ActrId) -> bool {
+        self.node(id).is_ok()
+    }
+
+    /// Takes a node in, under a serial number that no node of this directory had before; its lease starts now.
+    ///
+    /// # Errors
+    /// When a limit would be passed.
+    pub fn register(
+        &mut self,
+        registration: Registration,
+        token: RenewalToken,
+        now: Duration,
+    ) -> Result<ActrId, DirectoryError> {
+        let limits = self.limits;
+        if self.nodes.len() >= limits.nodes {
+            return Err(DirectoryError::TooManyNodes { limit: limits.nodes });
+        }
+        let stored_bytes = self.stored_bytes.saturating_add(registration.stored_bytes());
+        if stored_bytes > limits.stored_bytes {
+            return Err(DirectoryError::TooManyBytes {
+                limit: limits.stored_bytes,
+            });
+        }
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        self.stored_bytes = stored_bytes;
+
+        let id = ActrId::new(registration.realm_id, serial, registration.actr_type.clone());
+        let lease_ends = now.saturating_add(self.lease);
+        self.by_lease_end.insert((lease_ends, serial));
+        self.by_type
+            .entry(registration.actr_type.clone())
+            .or_default()
+            .insert(serial);
+        self.nodes.insert(
+            serial,
+            Node {
+                id: id.clone(),
+                registration,
+                tokens: RenewalTokens::new(token),
+                lease_ends,
+                load: Load::default(),
+                last_given: 0,
+            },
+        );
+        Ok(id)
+    }
+
+    /// Exchanges a node's renewal token for a fresh one. The one presented stays good until the fresh one is used,
+    /// because the answer may get lost. A sign of life.
+    ///
+    /// # Errors
+    /// When the node is not here, or `presented` is none of its tokens, or expired at `unix_now`.
+    pub fn renew(
+        &mut self,
+        id: &ActrId,
+        presented: &[u8],
+        fresh: RenewalToken,
+        now: Duration,
+        unix_now: u64,
+    ) -> Result<(), DirectoryError> {
+        let node = self.node_mut(id)?;
+        if !node.tokens.exchange(presented, fresh, unix_now) {
+            return Err(DirectoryError::RenewalToken(id.clone()));
+        }
+        self.sign_of_life(id, now)
+    }
+
+    /// Extends a node's lease.
+    ///
+    /// # Errors
+    /// When the node is not here.
+    pub fn sign_of_life(&mut self, id: &ActrId, now: Duration) -> Result<(), DirectoryError> {
+        let serial = id.serial_number();
+        let lease_ends = now.saturating_add(self.lease);
+        let node = self.node_mut(id)?;
+        let before = std::mem::replace(&mut node.lease_ends, lease_ends);
+        self.by_lease_end.remove(&(before, serial));
+        self.by_lease_end.insert((lease_ends, serial));
+        Ok(())
+    }
+
+    /// Extends a node's lease, and notes how well it can serve.
+    ///
+    /// # Errors
+    /// When the node is not here.
+    pub fn heartbeat(&mut self, id: &ActrId, load: Load, now: Duration) -> Result<(), DirectoryError> {
+        self.node_mut(id)?.load = load;
+        self.sign_of_life(id, now)
+    }
+
+    /// Lets a node go.
+    ///
+    /// # Errors
+    /// When the node is not here.
+    pub fn unregister(&mut self, id: &ActrId) -> Result<(), DirectoryError> {
+        self.node(id)?;
+        self.remove(id.serial_number());
+        Ok(())
+    }
+
+    /// Removes every node whose lease is over, and says which they were.
+    pub fn expire(&mut self, now: Duration) -> Vec<ActrId> {
+        let mut expired = Vec::new();
+        while let Some(&(lease_ends, serial)) = self.by_lease_end.first() {
+            if lease_ends > now {
+                break;
+            }
+            self.by_lease_end.pop_first();
+            expired.extend(self.remove(serial));
+        }
+        expired
+    }
+
+    /// When the first lease ends, if none is extended until then.
+    pub fn next_expiry(&self) -> Option<Duration> {
+        self.by_lease_end.first().map(|(lease_ends, _)| *lease_ends)
+    }
+
+    /// The nodes of exactly the type `target` that `asker` may dial, best first: live, in the asker's realm, with an
+    /// address, not the asker itself, not [`UNAVAILABLE`](actr_lite_wire::proto::ServiceAvailabilityState).
+    ///
+    /// Those whose contract has the asker's `fingerprint` come first (if it is not empty), then the more available,
+    /// then the less loaded, then those that least recently came first in an answer. At most `count` and
+    /// [`MAX_CANDIDATES`] of them, 0 meaning no wish. No node of the type anywhere is an empty answer, not an error.
+    ///
+    /// # Errors
+    /// When live nodes of the type are in other realms and none in the asker's.
+    pub fn route_candidates(
+        &mut self,
+        asker: &ActrId,
+        target: &ActrType,
+        fingerprint: &str,
+        count: usize,
+        now: Duration,
+    ) -> Result<Vec<Candidate>, DirectoryError> {
+        let count = if count == 0 {
+            MAX_CANDIDATES
+        } else {
+            count.min(MAX_CANDIDATES)
+        };
+        let (mut found, elsewhere) = self.of_type(asker.realm_id(), target, now);
+        if found.is_empty() && elsewhere {
+            return Err(other_realm(asker, target));
+        }
+        found.retain(|node| node.id != *asker && node.load.can_serve() && node.registration.ws_address.is_some());
+        found.sort_by_cached_key(|node| {
+            let spec = node.registration.service_spec.as_ref();
+            let differs = !fingerprint.is_empty() && spec.is_none_or(|spec| spec.fingerprint != fingerprint);
+            (differs, node.load, node.last_given, node.id.serial_number())
+        });
+        let candidates: Vec<Candidate> = found
+            .into_iter()
+            .take(count)
+            .filter_map(|node| {
+                Some(Candidate {
+                    id: node.id.clone(),
+                    ws_address: node.registration.ws_address.clone()?,
+                })
+            })
+            .collect();
+        if let Some(first) = candidates.first() {
+            self.answers += 1;
+            let answers = self.answers;
+            self.node_mut(&first.id)?.last_given = answers;
+        }
+        Ok(candidates)
+    }
+
+    /// The contract named `name`, from the newest live node of the asker's realm that publishes one: the text of an
+    /// actor type names the contract of that type, any other text the contract's own name.
+    ///
+    /// # Errors
+    /// When no live node of the realm publishes it; if `name` is a type, it is said whether nodes of other realms
+    /// have it.
+    pub fn service_spec(&self, asker: &ActrId, name: &str, now: Duration) -> Result<&ServiceSpec, DirectoryError> {
+        let realm_id = asker.realm_id();
+        let unknown = || DirectoryError::UnknownService {
+            name: name.into(),
+            realm_id,
+        };
+        let found = match name.parse::<ActrType>() {
+            Ok(actr_type) => {
+                let (found, elsewhere) = self.of_type(realm_id, &actr_type, now);
+                if found.is_empty() && elsewhere {
+                    return Err(other_realm(asker, &actr_type));
+                }
+                found
+            }
+            Err(_) => self
+                .nodes
+                .values()
+                .filter(|node| node.lease_ends > now && node.id.realm_id() == realm_id)
+                .filter(|node| {
+                    node.registration
+                        .service_spec
+                        .as_ref()
+                        .is_some_and(|spec| spec.name == name)
+                })
+                .collect(),
+        };
+        found
+            .into_iter()
+            .filter(|node| node.registration.service_spec.is_some())
+            .max_by_key(|node| node.id.serial_number())
+            .and_then(|node| node.registration.service_spec.as_ref())
+            .ok_or_else(unknown)
+    }
+
+    /// Makes a public key of this registry known.
+    pub fn add_signing_key(&mut self, key: VerifyingKey) {
+        self.signing_keys.insert(key.key_id(), key);
+    }
+
+    /// The public key of this number.
+    pub fn signing_key(&self, key_id: u32) -> Option<&VerifyingKey> {
+        self.signing_keys.get(&key_id)
+    }
+
+    /// The live nodes of a type in a realm, and whether there are any in others.
+    fn of_type(&self, realm_id: u32, actr_type: &ActrType, now: Duration) -> (Vec<&Node>, bool) {
+        let live = self
+            .by_type
+            .get(actr_type)
+            .into_iter()
+            .flatten()
+            .filter_map(|serial| self.nodes.get(serial))
+            .filter(|node| node.lease_ends > now);
+        let (here, elsewhere): (Vec<_>, Vec<_>) = live.partition(|node| node.id.realm_id() == realm_id);
+        (here, !elsewhere.is_empty())
+    }
+
+    fn node(&self, id: &ActrId) -> Result<&Node, DirectoryError> {
+        self.nodes
+            .get(&id.serial_number())
+            .filter(|node| node.id == *id)
+            .ok_or_else(|| DirectoryError::UnknownNode(id.clone()))
+    }
+
+    fn node_mut(&mut self, id: &ActrId) -> Result<&mut Node, DirectoryError> {
+        self.nodes
+            .get_mut(&id.serial_number())
+            .filter(|node| node.id == *id)
+            .ok_or_else(|| DirectoryError::UnknownNode(id.clone()))
+    }
+
+    fn remove(&mut self, serial: u64) -> Option<ActrId> {
+        let node = self.nodes.remove(&serial)?;
+        self.by_lease_end.remove(&(node.lease_ends, serial));
+        self.stored_bytes -= node.registration.stored_bytes();
+        let actr_type = &node.registration.actr_type;
+        if let Some(serials) = self.by_type.get_mut(actr_type) {
+            serials.remove(&serial);
+            if serials.is_empty() {
+                self.by_type.remove(actr_type);
+            }
+        }
+        Some(node.id)
+    }
+}
+
+fn other_realm(asker: &ActrId, actr_type: &ActrType) -> DirectoryError {
+    DirectoryError::OtherRealm {
+        actr_type: actr_type.clone(),
+        realm_id: asker.realm_id(),
+    }
+}

@@ -1,0 +1,35 @@
+//! The registry of actr-lite: it gives nodes their identity and tells them where other nodes are.
+//!
+//! One port serves both halves of the protocol: AIS (`POST /ais/register`, `POST /ais/renew`) over HTTP, and signaling
+//! (`GET /signaling/ws`) over WebSocket. A node embeds it with [`Registry`]; the binary of this package runs it alone.
+//! In reading order:
+//!
+//! - [`registry`]: the port, the tasks behind it, and their end
+//! - [`options`]: what can be set
+//! - [`directory`]: who is registered, as plain data with time as an argument
+//! - `service`: which request goes where
+//! - `ais`: registration and renewal
+//! - `gate`: who may open a signaling connection
+//! - `session`: one signaling connection
+//! - `answer`: what is answered to one signaling request
+//! - `authority`: keys, credentials and tokens, made with the system's randomness
+//! - `shared`: what all connections have in common
+//! - `clock`: the system's two clocks
+//! - [`client`]: a node's side of both
+
+mod ais;
+mod answer;
+mod authority;
+pub mod client;
+mod clock;
+pub mod directory;
+mod gate;
+pub mod options;
+pub mod registry;
+mod service;
+mod session;
+mod shared;
+
+pub use gate::REGISTER_AGAIN;
+pub use options::Options;
+pub use registry::{Registry, RegistryError, RegistryHandle};

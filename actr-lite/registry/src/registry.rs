@@ -1,0 +1,269 @@
+//! The port, the tasks behind it, and their end.
+
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use actr_lite_wire::identity::ActrId;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    options::Options,
+    service,
+    shared::{Dismissal, Shared},
+};
+
+/// How long a request's head may take to arrive, and a connection may stay idle between two: a node on a bad line needs
+/// less, and a connection that only waits takes the place of one that doesn't.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most bytes of a request's head: a signaling query has under 1 KiB.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// How long a connection may speak HTTP before it is ended: a peer that does not read its answers holds its place no
+/// longer.
+const HTTP_CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
+
+/// How long an HTTP request that has begun may take to end when its connection is to end.
+const HTTP_GRACE: Duration = Duration::from_secs(2);
+
+/// How long to wait after a failed accept: mostly it is for lack of file descriptors, and some will be closed
+/// meanwhile.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What one connection too many gets.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    content-type: text/plain\r\n\
+    content-length: 57\r\n\
+    retry-after: 1\r\n\
+    connection: close\r\n\
+    \r\n\
+    the registry has as many connections as it is allowed to\n";
+
+/// Why a registry can't listen.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// Somebody else has the port.
+    #[error(
+        "the registry can't listen on {address}: another program does; stop it, or choose another port (0: any free one)"
+    )]
+    AddressInUse {
+        /// Where it was to listen.
+        address: String,
+    },
+    /// The system refuses for another reason.
+    #[error("the registry can't listen on {address}: {reason}; it must be <host>:<port> of this machine")]
+    Listen {
+        /// Where it was to listen.
+        address: String,
+        /// What the system says.
+        reason: io::Error,
+    },
+}
+
+/// A registry that listens, and answers as soon as it is run.
+pub struct Registry {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Registry {
+    /// Listens on `address`, as `<host>:<port>`; port 0 is any free one. Connections wait until the registry is run.
+    ///
+    /// # Errors
+    /// When that is not possible; the error names the address and what to do.
+    pub async fn bind(address: &str, options: Options) -> Result<Self, RegistryError> {
+        let error = |reason: io::Error| match reason.kind() {
+            io::ErrorKind::AddrInUse => RegistryError::AddressInUse {
+                address: address.into(),
+            },
+            _ => RegistryError::Listen {
+                address: address.into(),
+                reason,
+            },
+        };
+        let listener = TcpListener::bind(address).await.map_err(error)?;
+        let local_addr = listener.local_addr().map_err(error)?;
+        Ok(Self {
+            listener,
+            local_addr,
+            shared: Arc::new(Shared::new(options)),
+        })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Serves until `shutdown` is cancelled, then ends every connection and task; that takes a few seconds at most.
+    /// Dropping the future ends them too, without waiting.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self { listener, shared, .. } = self;
+        let _stop_when_dropped = shared.stop.clone().drop_guard();
+        shared.tasks.spawn(expire(Arc::clone(&shared)));
+        tokio::select! {
+            () = accept(listener, &shared) => {}
+            () = shutdown.cancelled() => {}
+        }
+        shared.stop.cancel();
+        shared.tasks.close();
+        shared.tasks.wait().await;
+    }
+
+    /// Runs it as a task of the current Tokio runtime.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn spawn(self) -> RegistryHandle {
+        let local_addr = self.local_addr;
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(self.run(stop.clone()));
+        RegistryHandle {
+            local_addr,
+            stop,
+            task: Some(task),
+        }
+    }
+}
+
+/// A running registry. Dropping it stops the registry, without waiting.
+#[derive(Debug)]
+pub struct RegistryHandle {
+    local_addr: SocketAddr,
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
+}
+
+impl RegistryHandle {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Stops the registry and waits for the end of its tasks. If the future is dropped, it stops all the same.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take()
+            && let Err(error) = task.await
+        {
+            warn!(%error, "the registry did not end as it should");
+        }
+    }
+}
+
+impl Drop for RegistryHandle {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn accept(listener: TcpListener, shared: &Arc<Shared>) {
+    let permits = Arc::new(Semaphore::new(shared.options.max_connections));
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "the registry can't accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => {
+                shared.tasks.spawn(serve(Arc::clone(shared), stream, peer, permit));
+            }
+            Err(_) => {
+                debug!(%peer, limit = shared.options.max_connections, "one connection too many");
+                // A fresh socket takes these few bytes at once; if not, closing it says enough.
+                let _ = stream.try_write(BUSY);
+            }
+        }
+    }
+}
+
+async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+    // Without it answers would only be slower.
+    let _ = stream.set_nodelay(true);
+    let permit = Arc::new(permit);
+    let service = service_fn(|request| {
+        let shared = Arc::clone(&shared);
+        let permit = Arc::clone(&permit);
+        async move { Ok::<_, Infallible>(service::respond(&shared, &permit, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = async {
+            tokio::select! {
+                () = shared.stop.cancelled() => {}
+                () = sleep(HTTP_CONNECTION_LIFETIME) => {}
+            }
+        } => {
+            connection.as_mut().graceful_shutdown();
+            timeout(HTTP_GRACE, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = result {
+        debug!(%peer, %error, "HTTP connection failed");
+    }
+}
+
+/// Forgets nodes whose leases are over, each as soon as that is so.
+///
+/// A process that stood still itself can't tell who was silent meanwhile. It wakes at least once an interval to
+/// notice, and then gives the heartbeats that wait an interval to be read: if it stood still for more than two
+/// intervals, it wakes late by more than one, and with less than that nobody's lease of three is over who sent in
+/// time.
+async fn expire(shared: Arc<Shared>) {
+    let interval = shared.options.heartbeat_interval;
+    let mut not_before = Duration::ZERO;
+    loop {
+        let now = shared.clock.now();
+        let next_expiry = shared.state().directory.next_expiry().unwrap_or(Duration::MAX);
+        let planned = next_expiry.max(not_before).min(now.saturating_add(interval)).max(now);
+        tokio::select! {
+            () = sleep(planned.saturating_sub(now)) => {}
+            () = shared.stop.cancelled() => return,
+        }
+        let woken = shared.clock.now();
+        let late = woken.saturating_sub(planned);
+        if late > interval {
+            debug!(
+                ?late,
+                "the registry itself stood still: heartbeats that wait are read first"
+            );
+            not_before = woken.saturating_add(interval);
+        }
+        if woken < not_before {
+            continue;
+        }
+        for id in forget_expired(&shared) {
+            info!(%id, "expired: no heartbeat for a whole lease");
+        }
+    }
+}
+
+fn forget_expired(shared: &Shared) -> Vec<ActrId> {
+    let mut state = shared.state();
+    let expired = state.directory.expire(shared.clock.now());
+    for id in &expired {
+        state.sessions.dismiss(id, Dismissal::LeaseExpired);
+    }
+    expired
+}

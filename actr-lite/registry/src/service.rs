@@ -1,0 +1,207 @@
+use std::{sync::Arc, time::Duration};
+
+use actr_lite_wire::proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Body as _, Incoming},
+    header::{
+        ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE,
+        WWW_AUTHENTICATE,
+    },
+};
+use prost::Message;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tracing::debug;
+
+use crate::{ais, gate, gate::Refusal, session, shared::Shared};
+
+/// The most bytes of a request's body: a registration carries the sources of its protos, which are rarely above 100
+/// KiB.
+pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// How long a request's body may take: the largest allowed one within it needs 100 KiB/s.
+const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+
+/// Answers one HTTP request; `permit` is what its connection holds as long as it is open.
+pub(crate) async fn respond(
+    shared: &Arc<Shared>,
+    permit: &Arc<OwnedSemaphorePermit>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let response = match (request.uri().path(), request.method()) {
+        ("/ais/register", &Method::POST) => {
+            post(request, |message: RegisterRequest| ais::register(shared, message)).await
+        }
+        ("/ais/renew", &Method::POST) => {
+            post(request, |message: RenewCredentialRequest| ais::renew(shared, &message)).await
+        }
+        ("/signaling/ws", &Method::GET) => signaling(shared, permit, request),
+        ("/" | "/health", &Method::GET) => Ok(health(shared)),
+        ("/ais/register" | "/ais/renew", _) => Err(HttpRefusal::method("POST")),
+        ("/signaling/ws" | "/" | "/health", _) => Err(HttpRefusal::method("GET")),
+        _ => Err(HttpRefusal::new(
+            StatusCode::NOT_FOUND,
+            "there is /ais/register, /ais/renew, /signaling/ws and /health here",
+        )),
+    };
+    response.unwrap_or_else(|refusal| {
+        debug!(
+            status = refusal.status.as_u16(),
+            reason = refusal.reason,
+            "HTTP request refused"
+        );
+        refusal.into_response()
+    })
+}
+
+/// A request that HTTP itself refuses, with a line for a person.
+struct HttpRefusal {
+    status: StatusCode,
+    reason: String,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl HttpRefusal {
+    fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self {
+            status,
+            reason: reason.into(),
+            header: None,
+        }
+    }
+
+    /// RFC 9110 §15.5.6.
+    fn method(allowed: &'static str) -> Self {
+        Self {
+            header: Some((ALLOW, HeaderValue::from_static(allowed))),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("use {allowed} here"))
+        }
+    }
+
+    fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = text(self.status, self.reason);
+        response.headers_mut().extend(self.header);
+        response
+    }
+}
+
+impl From<Refusal> for HttpRefusal {
+    fn from(refusal: Refusal) -> Self {
+        let reason = refusal.to_string();
+        let (status, header) = match refusal {
+            // RFC 9110 §15.5.22, RFC 6455 §4.4
+            Refusal::NotAnUpgrade => (
+                StatusCode::UPGRADE_REQUIRED,
+                (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            ),
+            // RFC 9110 §15.5.2
+            _ => (
+                StatusCode::UNAUTHORIZED,
+                (WWW_AUTHENTICATE, HeaderValue::from_static("actr-credential")),
+            ),
+        };
+        Self {
+            header: Some(header),
+            ..Self::new(status, reason)
+        }
+    }
+}
+
+fn text(status: StatusCode, line: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(line + "\n"));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn health(shared: &Shared) -> Response<Full<Bytes>> {
+    let nodes = shared.state().directory.len();
+    text(StatusCode::OK, format!("actr-lite registry, nodes: {nodes}"))
+}
+
+/// Reads a message, answers it with another. Refusals by the protocol are answers too, with status 200.
+async fn post<M: Message + Default>(
+    request: Request<Incoming>,
+    answer: impl FnOnce(M) -> RegisterResponse,
+) -> Result<Response<Full<Bytes>>, HttpRefusal> {
+    if !is_protobuf(request.headers().get(CONTENT_TYPE)) {
+        return Err(HttpRefusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the content type must be application/x-protobuf",
+        ));
+    }
+    let body = read_body(request.into_body()).await?;
+    let message = M::decode(body).map_err(|error| {
+        HttpRefusal::new(
+            StatusCode::BAD_REQUEST,
+            format!("the body is not the protobuf message it should be: {error}"),
+        )
+    })?;
+    let mut response = Response::new(Full::from(answer(message).encode_to_vec()));
+    response.headers_mut().insert(CONTENT_TYPE, PROTOBUF);
+    Ok(response)
+}
+
+fn is_protobuf(content_type: Option<&HeaderValue>) -> bool {
+    content_type
+        .and_then(|value| value.as_bytes().split(|byte| *byte == b';').next())
+        .is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(PROTOBUF.as_bytes()))
+}
+
+async fn read_body(body: Incoming) -> Result<Bytes, HttpRefusal> {
+    let too_large = || {
+        HttpRefusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is larger than {MAX_BODY_BYTES} bytes, the limit"),
+        )
+    };
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let collected = tokio::time::timeout(BODY_READ_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await;
+    match collected {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(HttpRefusal::new(
+            StatusCode::BAD_REQUEST,
+            format!("the body can't be read: {error}"),
+        )),
+        Err(_) => Err(HttpRefusal::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("the body took longer than {} s", BODY_READ_TIMEOUT.as_secs()),
+        )),
+    }
+}
+
+/// Accepts or refuses a signaling connection. One that is accepted goes on as a task of its own.
+fn signaling(
+    shared: &Arc<Shared>,
+    permit: &Arc<OwnedSemaphorePermit>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, HttpRefusal> {
+    let accept = derive_accept_key(gate::websocket_key(request.headers())?);
+    let claim = gate::Claim::from_query(request.uri().query().unwrap_or_default())?;
+    let id = claim.verify(shared)?;
+
+    let upgrade = hyper::upgrade::on(&mut request);
+    shared
+        .tasks
+        .spawn(session::run(Arc::clone(shared), Arc::clone(permit), id, upgrade));
+
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&accept) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    Ok(response)
+}

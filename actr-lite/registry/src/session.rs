@@ -1,0 +1,340 @@
+use std::{sync::Arc, time::Duration};
+
+use actr_lite_wire::{
+    error_code::ErrorCode,
+    identity::ActrId,
+    proto::{
+        ActrToSignaling, ErrorResponse, SignalingEnvelope, SignalingToActr, actr_to_signaling::Payload as Request,
+        signaling_envelope::Flow, signaling_to_actr::Payload as Answer, unregister_response,
+    },
+};
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use prost::Message as _;
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Error as WebSocketError, Message,
+        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+use tracing::{debug, info};
+
+use crate::{
+    answer::{self, Asker},
+    service::MAX_BODY_BYTES,
+    shared::{Dismissal, Shared},
+};
+
+/// The most bytes of a message from a node: its largest, a session description for WebRTC, has some 10 KiB.
+const MAX_ENVELOPE_BYTES: usize = 64 * 1024;
+
+/// How much is read or written at a time, and held by every connection: enough for several of the usual envelopes.
+const IO_BUFFER_BYTES: usize = 4 * 1024;
+
+/// The most bytes that wait for a slow node: the largest answer, a contract as large as it was allowed to be
+/// registered, and what goes around it. There is one answer at a time: the next request is read when it is written.
+const MAX_UNSENT_BYTES: usize = MAX_BODY_BYTES + MAX_ENVELOPE_BYTES;
+
+/// How long the HTTP half may take to hand over the socket: it only writes the 101.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a node may take to accept an answer: official nodes give up waiting for it after 5 s.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the close handshake may take (RFC 6455 §7.1.1 lets a server close at once).
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The envelope version that is written; the next one, without timestamps, is read too.
+const ENVELOPE_VERSION: u32 = 1;
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum Ending {
+    Lost,
+    Unregistered,
+    Dismissed(Dismissal),
+    Misbehaved(CloseCode, String),
+    Stalled,
+    Stop,
+}
+
+/// Runs one signaling connection of `id` to its end. The connection's loss does not unregister the node: its lease
+/// decides.
+pub(crate) async fn run(shared: Arc<Shared>, permit: Arc<OwnedSemaphorePermit>, id: ActrId, upgrade: OnUpgrade) {
+    let upgraded = tokio::select! {
+        upgraded = timeout(UPGRADE_TIMEOUT, upgrade) => upgraded,
+        () = shared.stop.cancelled() => return,
+    };
+    let Ok(Ok(upgraded)) = upgraded else {
+        debug!(%id, "signaling connection lost before it was open");
+        return;
+    };
+    let mut config = WebSocketConfig::default();
+    config.read_buffer_size = IO_BUFFER_BYTES;
+    config.write_buffer_size = IO_BUFFER_BYTES;
+    config.max_write_buffer_size = MAX_UNSENT_BYTES;
+    config.max_message_size = Some(MAX_ENVELOPE_BYTES);
+    config.max_frame_size = Some(MAX_ENVELOPE_BYTES);
+    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+
+    let Some((guard, dismissed)) = open(&shared, &id) else {
+        debug!(%id, "the node is gone since the gate let it in");
+        close(&mut socket, Ending::Dismissed(Dismissal::LeaseExpired)).await;
+        return;
+    };
+    debug!(%id, "signaling connection open");
+    let mut conversation = Conversation {
+        shared: &shared,
+        id: &id,
+        number: guard.number,
+        answers: 0,
+        pongs: 0,
+    };
+    let ending = tokio::select! {
+        ending = conversation.run(&mut socket) => ending,
+        // An error means that the table dropped the sender without a word, which it never does.
+        Ok(why) = dismissed => Ending::Dismissed(why),
+        () = shared.stop.cancelled() => Ending::Stop,
+    };
+    drop(guard);
+    debug!(%id, ?ending, "signaling connection ends");
+    close(&mut socket, ending).await;
+    drop(permit);
+}
+
+/// Enters the connection in the table, unless the node's lease, on which its end depends, is over.
+fn open<'a>(shared: &'a Shared, id: &'a ActrId) -> Option<(OpenGuard<'a>, oneshot::Receiver<Dismissal>)> {
+    let now = shared.clock.now();
+    let mut state = shared.state();
+    state.directory.sign_of_life(id, now).ok()?;
+    let (number, dismissed) = state.sessions.open(id);
+    Some((OpenGuard { shared, id, number }, dismissed))
+}
+
+/// Takes the connection out of the table, however its task ends.
+struct OpenGuard<'a> {
+    shared: &'a Shared,
+    id: &'a ActrId,
+    number: u64,
+}
+
+impl Drop for OpenGuard<'_> {
+    fn drop(&mut self) {
+        self.shared.state().sessions.close(self.id, self.number);
+    }
+}
+
+async fn close(socket: &mut Socket, ending: Ending) {
+    let (code, reason) = match ending {
+        Ending::Lost => return,
+        Ending::Unregistered | Ending::Dismissed(Dismissal::Unregistered) => (CloseCode::Normal, "unregistered".into()),
+        Ending::Dismissed(Dismissal::Replaced) => (CloseCode::Policy, "a newer connection of this actor".into()),
+        Ending::Dismissed(Dismissal::LeaseExpired) => (
+            CloseCode::Policy,
+            format!("no heartbeat for a whole lease: {}", crate::REGISTER_AGAIN),
+        ),
+        Ending::Misbehaved(code, reason) => (code, reason),
+        Ending::Stalled => (CloseCode::Policy, "answers are not read".into()),
+        Ending::Stop => (CloseCode::Away, "the registry stops".into()),
+    };
+    let frame = CloseFrame {
+        code,
+        reason: reason.into(),
+    };
+    let handshake = async {
+        if socket.close(Some(frame)).await.is_ok() {
+            while let Some(Ok(_)) = socket.next().await {}
+        }
+    };
+    // Whoever does not take part in the handshake just loses the socket.
+    let _ = timeout(CLOSE_TIMEOUT, handshake).await;
+}
+
+struct Conversation<'a> {
+    shared: &'a Shared,
+    id: &'a ActrId,
+    number: u64,
+    answers: u64,
+    pongs: u64,
+}
+
+impl Conversation<'_> {
+    async fn run(&mut self, socket: &mut Socket) -> Ending {
+        loop {
+            let envelope = match next_envelope(socket).await {
+                Ok(envelope) => envelope,
+                Err(ending) => return ending,
+            };
+            let Some(flow) = self.respond(&envelope) else {
+                continue;
+            };
+            let unregistered = ends_session(&flow);
+            let message = Message::Binary(self.reply(envelope.envelope_id, flow).encode_to_vec().into());
+            match timeout(SEND_TIMEOUT, socket.send(message)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return from_websocket(error),
+                Err(_) => return Ending::Stalled,
+            }
+            if unregistered {
+                return Ending::Unregistered;
+            }
+        }
+    }
+
+    /// What to reply, if anything: an error is not answered, lest two peers answer each other for ever.
+    fn respond(&mut self, envelope: &SignalingEnvelope) -> Option<Flow> {
+        if !(ENVELOPE_VERSION..=ENVELOPE_VERSION + 1).contains(&envelope.envelope_version) {
+            return refused(
+                ErrorCode::InvalidArgument,
+                format!("envelope version {} is not supported", envelope.envelope_version),
+            );
+        }
+        match &envelope.flow {
+            Some(Flow::ActrToServer(request)) => self.respond_to_request(request),
+            Some(Flow::ActrRelay(relay)) if ActrId::try_from(&relay.source).as_ref() != Ok(self.id) => {
+                refused(ErrorCode::PermissionDenied, self.other_source())
+            }
+            Some(Flow::ActrRelay(_)) => refused(ErrorCode::NotImplemented, "relay is not supported yet".into()),
+            Some(Flow::EnvelopeError(error)) => {
+                debug!(id = %self.id, code = error.code, message = ?error.message, "a node refused an envelope");
+                None
+            }
+            Some(Flow::ServerToActr(_)) => refused(
+                ErrorCode::InvalidArgument,
+                "a message from the registry, sent to the registry".into(),
+            ),
+            None => refused(
+                ErrorCode::NotImplemented,
+                "this kind of envelope is not supported; registration is at POST /ais/register".into(),
+            ),
+        }
+    }
+
+    fn respond_to_request(&mut self, request: &ActrToSignaling) -> Option<Flow> {
+        let answer = match &request.payload {
+            _ if ActrId::try_from(&request.source).as_ref() != Ok(self.id) => {
+                Answer::Error(answer::error(ErrorCode::PermissionDenied, self.other_source()))
+            }
+            Some(Request::Error(error)) => {
+                debug!(id = %self.id, code = error.code, message = ?error.message, "a node reports an error");
+                return None;
+            }
+            Some(payload) => self.answer(payload),
+            None => Answer::Error(answer::error(
+                ErrorCode::NotImplemented,
+                "this kind of request is not supported".into(),
+            )),
+        };
+        Some(Flow::ServerToActr(SignalingToActr {
+            target: self.id.into(),
+            payload: Some(answer),
+        }))
+    }
+
+    fn answer(&mut self, payload: &Request) -> Answer {
+        let asker = Asker {
+            id: self.id,
+            pongs: self.pongs,
+            heartbeat_interval_secs: self.shared.authority.heartbeat_interval_secs(),
+        };
+        let now = self.shared.clock.now();
+        let answer = {
+            let mut state = self.shared.state();
+            let answer = answer::answer(&mut state.directory, &asker, payload, now);
+            if unregisters(&answer) {
+                let sessions = &mut state.sessions;
+                sessions.dismiss_successor(self.id, self.number, Dismissal::Unregistered);
+            }
+            answer
+        };
+        self.pongs += u64::from(matches!(answer, Answer::Pong(_)));
+        if let (Request::Unregister(request), true) = (payload, unregisters(&answer)) {
+            info!(id = %self.id, reason = ?request.reason, "unregistered");
+        }
+        answer
+    }
+
+    fn reply(&mut self, reply_for: String, flow: Flow) -> SignalingEnvelope {
+        self.answers += 1;
+        // The key's number is random for each life of a registry, the other two count: together they are unique.
+        let key_id = self.shared.authority.verifying_key().key_id();
+        SignalingEnvelope {
+            envelope_version: ENVELOPE_VERSION,
+            envelope_id: format!("{key_id:x}-{:x}-{:x}", self.number, self.answers),
+            reply_for: Some(reply_for),
+            timestamp: Some(self.shared.clock.timestamp()),
+            traceparent: None,
+            tracestate: None,
+            flow: Some(flow),
+        }
+    }
+
+    fn other_source(&self) -> String {
+        format!(
+            "this connection belongs to {}, which is not the envelope's source",
+            self.id
+        )
+    }
+}
+
+fn refused(code: ErrorCode, message: String) -> Option<Flow> {
+    Some(Flow::EnvelopeError(ErrorResponse {
+        code: code.number(),
+        message,
+    }))
+}
+
+fn unregisters(answer: &Answer) -> bool {
+    match answer {
+        Answer::Unregister(response) => matches!(response.result, Some(unregister_response::Result::Success(_))),
+        _ => false,
+    }
+}
+
+fn ends_session(flow: &Flow) -> bool {
+    match flow {
+        Flow::ServerToActr(message) => message.payload.as_ref().is_some_and(unregisters),
+        _ => false,
+    }
+}
+
+/// The next envelope; WebSocket pings are answered on the way.
+async fn next_envelope(socket: &mut Socket) -> Result<SignalingEnvelope, Ending> {
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Binary(bytes))) => {
+                return SignalingEnvelope::decode(bytes).map_err(|error| {
+                    debug!(%error, "not an envelope");
+                    Ending::Misbehaved(CloseCode::Invalid, "not a SignalingEnvelope".into())
+                });
+            }
+            Some(Ok(Message::Text(_))) => {
+                let reason = "envelopes are binary messages";
+                return Err(Ending::Misbehaved(CloseCode::Unsupported, reason.into()));
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_))) => {}
+            Some(Err(error)) => return Err(from_websocket(error)),
+            None => return Err(Ending::Lost),
+        }
+    }
+}
+
+fn from_websocket(error: WebSocketError) -> Ending {
+    match error {
+        WebSocketError::Capacity(_) => Ending::Misbehaved(
+            CloseCode::Size,
+            format!("an envelope has at most {MAX_ENVELOPE_BYTES} bytes"),
+        ),
+        WebSocketError::Protocol(error) => Ending::Misbehaved(CloseCode::Protocol, error.to_string()),
+        WebSocketError::Utf8(_) => Ending::Misbehaved(CloseCode::Invalid, "text that is not UTF-8".into()),
+        _ => Ending::Lost,
+    }
+}

@@ -1,0 +1,116 @@
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use actr_lite_wire::identity::ActrId;
+use tokio::sync::oneshot;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    authority::Authority,
+    clock::Clock,
+    directory::{Directory, LEASE_HEARTBEATS, Limits},
+    options::Options,
+};
+
+/// What all connections of a registry have in common.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) clock: Clock,
+    pub(crate) authority: Authority,
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when the registry stops.
+    pub(crate) stop: CancellationToken,
+    state: Mutex<State>,
+}
+
+/// What changes, under one lock that is never held across an await.
+pub(crate) struct State {
+    pub(crate) directory: Directory,
+    pub(crate) sessions: Sessions,
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options) -> Self {
+        let authority = Authority::new(options.credential_lifetime, options.heartbeat_interval);
+        let lease = options.heartbeat_interval.saturating_mul(LEASE_HEARTBEATS);
+        // Below 2^63 it can't wrap, and fits the signed integers in which others may keep it.
+        let first_serial = rand::random::<u64>() >> 1;
+        let mut directory = Directory::new(first_serial, lease, Limits::default());
+        directory.add_signing_key(authority.verifying_key());
+        Self {
+            options,
+            clock: Clock::new(),
+            authority,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            state: Mutex::new(State {
+                directory,
+                sessions: Sessions::default(),
+            }),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why the registry ends a signaling connection by its own decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dismissal {
+    /// The same actor opened another one.
+    Replaced,
+    /// The actor gave no sign of life for a whole lease.
+    LeaseExpired,
+    /// The actor unregistered on an older connection.
+    Unregistered,
+}
+
+/// The open signaling connections, one for each actor; as many as connections are allowed.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    open: HashMap<ActrId, OpenSession>,
+    opened: u64,
+}
+
+struct OpenSession {
+    number: u64,
+    dismiss: oneshot::Sender<Dismissal>,
+}
+
+impl Sessions {
+    /// Notes a new connection and dismisses the actor's older one. Returns the connection's number, for
+    /// [`Self::close`], and where its dismissal arrives.
+    pub(crate) fn open(&mut self, id: &ActrId) -> (u64, oneshot::Receiver<Dismissal>) {
+        self.dismiss(id, Dismissal::Replaced);
+        self.opened += 1;
+        let number = self.opened;
+        let (dismiss, dismissed) = oneshot::channel();
+        self.open.insert(id.clone(), OpenSession { number, dismiss });
+        (number, dismissed)
+    }
+
+    /// Forgets a connection, unless a newer one took its place.
+    pub(crate) fn close(&mut self, id: &ActrId, number: u64) {
+        if self.open.get(id).is_some_and(|session| session.number == number) {
+            self.open.remove(id);
+        }
+    }
+
+    /// Ends the connection that took the place of the one numbered `number`, if one did.
+    pub(crate) fn dismiss_successor(&mut self, id: &ActrId, number: u64, why: Dismissal) {
+        if self.open.get(id).is_some_and(|session| session.number != number) {
+            self.dismiss(id, why);
+        }
+    }
+
+    /// Ends an actor's connection, if it has one.
+    pub(crate) fn dismiss(&mut self, id: &ActrId, why: Dismissal) {
+        if let Some(session) = self.open.remove(id) {
+            // A connection that ends by itself at this moment has nobody left to tell.
+            let _ = session.dismiss.send(why);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The registry over loopback, with a client of its own that shares nothing with the node.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod client;
+mod hostile;
+mod registration;
+mod signaling;

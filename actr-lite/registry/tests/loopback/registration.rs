@@ -1,0 +1,138 @@
+use actr_lite_registry::{Options, Registry};
+use actr_lite_wire::{credential::VerifyingKey, error_code::ErrorCode};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Method, Request, StatusCode};
+use prost::Message as _;
+
+use crate::client::{CLIENT, ais, http, id_of, post, register, renew, request, start};
+
+#[tokio::test]
+async fn a_registration_gives_an_identity_that_its_key_verifies() {
+    let registry = start(Options::default()).await;
+    let granted = register(registry.local_addr(), 33, CLIENT).await;
+    let id = id_of(&granted);
+    assert_eq!((id.realm_id(), id.actr_type().to_string().as_str()), (33, CLIENT));
+    assert_eq!(granted.signaling_heartbeat_interval_secs, 5);
+
+    let key = VerifyingKey::from_bytes(granted.signing_key_id, &granted.signing_pubkey).unwrap();
+    let expires_at = granted.credential_expires_at.unwrap().seconds as u64;
+    let credential = granted.credential.clone().into();
+    assert_eq!(key.verify(&credential, &id, expires_at - 1), Ok(()));
+    assert!(key.verify(&credential, &id, expires_at).is_err());
+    assert_eq!(granted.renewal_token.unwrap().len(), 32);
+    assert!(granted.renewal_token_expires_at.unwrap().seconds as u64 > expires_at);
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_renewal_keeps_the_id_and_needs_the_token() {
+    let registry = start(Options::default()).await;
+    let address = registry.local_addr();
+    let granted = register(address, 1, CLIENT).await;
+    let renewed = renew(address, &granted).await.unwrap();
+    assert_eq!(renewed.actr_id, granted.actr_id);
+    assert_ne!(renewed.renewal_token, granted.renewal_token);
+
+    let mut forged = renewed;
+    forged.renewal_token = Some(Bytes::from_static(&[0; 32]));
+    let error = renew(address, &forged).await.unwrap_err();
+    assert_eq!(error.code, 401, "{}", error.message);
+    assert!(error.message.contains("register again"), "{}", error.message);
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_can_not_be_registered_is_refused_inside_the_protocol() {
+    let registry = start(Options::default()).await;
+    let mut wrong_type = request(1, CLIENT);
+    wrong_type.actr_type.name = "not a name".into();
+    let mut wrong_address = request(1, CLIENT);
+    wrong_address.ws_address = Some("http://127.0.0.1".into());
+    let mut package = request(1, CLIENT);
+    package.auth_mode = Some(1);
+    for (request, code, word) in [
+        (wrong_type, ErrorCode::InvalidArgument, "not a name"),
+        (wrong_address, ErrorCode::InvalidArgument, "ws_address"),
+        (package, ErrorCode::NotImplemented, "auth_mode"),
+    ] {
+        let error = ais(registry.local_addr(), "/ais/register", request.encode_to_vec())
+            .await
+            .unwrap_err();
+        assert_eq!(ErrorCode::from(error.code), code, "{}", error.message);
+        assert!(error.message.contains(word), "{}", error.message);
+    }
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn http_refuses_what_is_not_a_request_of_the_protocol_with_a_line_of_text() {
+    let registry = start(Options::default()).await;
+    let plain = |method: Method, path: &str| {
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "registry")
+            .body(Full::<Bytes>::default())
+            .unwrap()
+    };
+    for (request, status, word) in [
+        (plain(Method::GET, "/health"), StatusCode::OK, "nodes: 0"),
+        (plain(Method::GET, "/"), StatusCode::OK, "nodes: 0"),
+        (plain(Method::GET, "/nothing"), StatusCode::NOT_FOUND, "/ais/register"),
+        (
+            plain(Method::GET, "/ais/register"),
+            StatusCode::METHOD_NOT_ALLOWED,
+            "use POST",
+        ),
+        (
+            plain(Method::POST, "/signaling/ws"),
+            StatusCode::METHOD_NOT_ALLOWED,
+            "use GET",
+        ),
+        (
+            plain(Method::POST, "/ais/renew"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "x-protobuf",
+        ),
+        (
+            plain(Method::GET, "/signaling/ws"),
+            StatusCode::UPGRADE_REQUIRED,
+            "WebSocket",
+        ),
+        (
+            post("/ais/register", vec![0xff; 9]),
+            StatusCode::BAD_REQUEST,
+            "protobuf",
+        ),
+    ] {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (actual, body) = http(registry.local_addr(), request).await;
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert_eq!(actual, status, "{method} {uri}: {text}");
+        assert!(
+            text.contains(word) && text.lines().count() == 1,
+            "{method} {uri}: {text}"
+        );
+    }
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_with_what_to_do() {
+    let registry = start(Options::default()).await;
+    let address = registry.local_addr().to_string();
+    let Err(error) = Registry::bind(&address, Options::default()).await else {
+        panic!("bound twice");
+    };
+    let text = error.to_string();
+    assert!(text.contains(&address) && text.contains("another port"), "{text}");
+    registry.shutdown().await;
+
+    let again = Registry::bind(&address, Options::default()).await;
+    assert!(again.is_ok(), "the port is free when shutdown returns");
+    let Err(error) = Registry::bind("127.0.0.1", Options::default()).await else {
+        panic!("bound without a port");
+    };
+    assert!(error.to_string().contains("<host>:<port>"), "{error}");
+}
