@@ -1,0 +1,115 @@
+use std::{io, sync::Arc};
+
+use actr_lite_wire::identity::ActrId;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::info;
+
+use crate::{ActrError, CallOptions, Context, Dest, Rpc, node_state::NodeState};
+
+/// A running node. Cheap to clone; when the last clone is dropped the node shuts down.
+#[derive(Clone)]
+pub struct ActrRef {
+    ctx: Context,
+    node: Arc<NodeState>,
+    requested: CancellationToken,
+    stopped: watch::Receiver<bool>,
+    _shut_down_when_dropped: Arc<DropGuard>,
+}
+
+/// What ended a wait for a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShutdownKind {
+    /// Everything ended in order.
+    Clean,
+    /// A second signal came before that.
+    Forced,
+}
+
+impl ActrRef {
+    pub(crate) fn new(node: Arc<NodeState>, requested: CancellationToken, stopped: watch::Receiver<bool>) -> Self {
+        Self {
+            ctx: Context::new(Arc::clone(&node), None),
+            node,
+            _shut_down_when_dropped: Arc::new(requested.clone().drop_guard()),
+            requested,
+            stopped,
+        }
+    }
+
+    /// Who the node is. A node that had to register again, after its registry was restarted, has a new id.
+    pub fn actor_id(&self) -> ActrId {
+        self.node.self_id()
+    }
+
+    /// Calls one of the node's own services, exported or not, and waits at most 30 s for it.
+    ///
+    /// # Errors
+    /// The handler's error.
+    pub async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, ActrError> {
+        self.ctx.call(&Dest::Local, request).await
+    }
+
+    /// The same with another timeout.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn call_with<R: Rpc>(&self, request: R, options: CallOptions) -> Result<R::Response, ActrError> {
+        self.ctx.call_with(&Dest::Local, request, options).await
+    }
+
+    /// Calls one of the node's own services and drops its answer.
+    ///
+    /// # Errors
+    /// The handler's error.
+    pub async fn tell<R: Rpc>(&self, message: R) -> Result<(), ActrError> {
+        self.ctx.tell(&Dest::Local, message).await
+    }
+
+    /// What a handler of this node would get, for a program that acts without being called.
+    pub fn context(&self) -> &Context {
+        &self.ctx
+    }
+
+    /// Frames that came for streams that nobody had registered, since the start.
+    pub fn unknown_frames(&self) -> u64 {
+        self.node.unknown_frames()
+    }
+
+    /// Shuts the node down: it takes no more connections and calls, leaves the registry, lets handlers and spawned
+    /// tasks finish for the grace, calls `on_stop`, and closes what is open. Returns when that is done.
+    ///
+    /// # Cancel safety
+    /// Once polled, the shutdown goes on without it.
+    pub async fn shutdown(&self) {
+        self.requested.cancel();
+        self.wait_for_shutdown().await;
+    }
+
+    /// Waits until the node has shut down, whoever asked for it.
+    ///
+    /// # Cancel safety
+    /// Dropping it has no effect.
+    pub async fn wait_for_shutdown(&self) {
+        // Without a sender the task that shuts down is gone, and so is the node.
+        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+    }
+
+    /// Waits for SIGINT or SIGTERM, then shuts down. A second signal ends the wait at once.
+    ///
+    /// # Errors
+    /// When the system does not let signals be listened for.
+    pub async fn wait_for_ctrl_c_and_shutdown(&self) -> io::Result<ShutdownKind> {
+        let mut signals = crate::Signals::listen()?;
+        tokio::select! {
+            signal = signals.next() => {
+                info!("{signal}: shutting down; once more to stop at once");
+            }
+            () = self.wait_for_shutdown() => return Ok(ShutdownKind::Clean),
+        }
+        tokio::select! {
+            () = self.shutdown() => Ok(ShutdownKind::Clean),
+            _ = signals.next() => Ok(ShutdownKind::Forced),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+use std::{future::Future, sync::Arc};
+
+use actr_lite_wire::{
+    frame::DataStream,
+    identity::{ActrId, ActrType, StreamId},
+};
+use prost::Message as _;
+
+use crate::{
+    ActrError, CallOptions, Dest, Rpc, SendError, StreamRegistration, StreamSender, SubscribeError, Subscription,
+    discovery,
+    node_state::NodeState,
+    session::Session,
+    stream::{self, StreamEnd},
+};
+
+/// What a handler, and whatever it spawns, does with the world. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    node: Arc<NodeState>,
+    call: Option<Arc<Call>>,
+}
+
+/// The call of another node that a context belongs to.
+pub(crate) struct Call {
+    pub(crate) session: Arc<Session>,
+    pub(crate) metadata: Vec<(String, String)>,
+}
+
+impl Context {
+    pub(crate) fn new(node: Arc<NodeState>, call: Option<Call>) -> Self {
+        Self {
+            node,
+            call: call.map(Arc::new),
+        }
+    }
+
+    /// Who this node is. A node that had to register again, after its registry was restarted, has a new id.
+    pub fn self_id(&self) -> ActrId {
+        self.node.self_id()
+    }
+
+    /// Who called; none for a call within the node.
+    pub fn caller_id(&self) -> Option<&ActrId> {
+        self.call.as_ref().map(|call| call.session.peer())
+    }
+
+    /// A hint that came with the call, by its name.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        let metadata = &self.call.as_ref()?.metadata;
+        metadata
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// A live node of exactly this type. If the type is a dependency of Actr.toml, its contract is compared with the
+    /// lock file's.
+    ///
+    /// # Errors
+    /// [`crate::DiscoverError`] says which it is: no server, another contract, or a refusal; [`ActrError::Registry`]
+    /// when the registry can't be asked.
+    pub async fn discover(&self, actr_type: &ActrType) -> Result<ActrId, ActrError> {
+        discovery::discover(&self.node, actr_type).await
+    }
+
+    /// Calls an actor, and waits at most 30 s for its answer.
+    ///
+    /// # Errors
+    /// The callee's own error as [`ActrError::Remote`]; no connection, a lost connection, or no answer in time.
+    ///
+    /// # Cancel safety
+    /// Dropping it cancels the call, and the handler at the callee if that speaks this project's extension.
+    pub async fn call<R: Rpc>(&self, dest: &Dest, request: R) -> Result<R::Response, ActrError> {
+        self.call_with(dest, request, CallOptions::default()).await
+    }
+
+    /// The same with another timeout, or with hints.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn call_with<R: Rpc>(
+        &self,
+        dest: &Dest,
+        request: R,
+        options: CallOptions,
+    ) -> Result<R::Response, ActrError> {
+        let payload = request.encode_to_vec().into();
+        let response = match dest {
+            Dest::Local => {
+                let after = options.timeout;
+                let ctx = Self {
+                    node: Arc::clone(&self.node),
+                    call: None,
+                };
+                let dispatch = self.node.router().dispatch_local(R::ROUTE, payload, ctx);
+                tokio::time::timeout(after, dispatch).await.unwrap_or_else(|_| {
+                    Err(ActrError::TimedOut {
+                        dest: Dest::Local,
+                        route: R::ROUTE.into(),
+                        after,
+                    })
+                })?
+            }
+            Dest::Actor(peer) => self.session(peer).await?.call(R::ROUTE, payload, options).await?,
+        };
+        R::Response::decode(response).map_err(|error| ActrError::Answer {
+            dest: dest.clone(),
+            route: R::ROUTE.into(),
+            cause: error.to_string(),
+        })
+    }
+
+    /// Sends an actor a message to which it has no answer. It is on its way when this returns; whether it was
+    /// handled, nobody learns.
+    ///
+    /// # Errors
+    /// No connection. A local handler's error.
+    pub async fn tell<R: Rpc>(&self, dest: &Dest, message: R) -> Result<(), ActrError> {
+        match dest {
+            Dest::Local => self.call(dest, message).await.map(drop),
+            Dest::Actor(peer) => {
+                let payload = message.encode_to_vec().into();
+                self.session(peer)
+                    .await?
+                    .tell(R::ROUTE, payload, CallOptions::default())
+                    .await
+            }
+        }
+    }
+
+    /// Calls `callback` for each frame of a stream, strictly one after the other; streams run concurrently.
+    ///
+    /// Register before asking for the stream: frames that nobody has registered for are dropped, and counted. The
+    /// callback's wait is the sender's wait. If it panics, the stream is unregistered and the sender stopped.
+    ///
+    /// # Errors
+    /// When the stream is registered already, or too many are.
+    pub fn register_stream<F, Fut>(
+        &self,
+        stream_id: StreamId,
+        callback: F,
+    ) -> Result<StreamRegistration, SubscribeError>
+    where
+        F: FnMut(DataStream, ActrId) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send,
+    {
+        let subscription = self.subscribe(stream_id)?;
+        Ok(stream::register(&self.node, subscription, callback))
+    }
+
+    /// Ends a stream that this node receives, and stops its sender. False where it was not registered.
+    pub fn unregister_stream(&self, stream_id: &StreamId) -> bool {
+        let inbox = self.node.subscriptions().find(stream_id.as_str());
+        inbox
+            .inspect(|inbox| self.node.unsubscribe(inbox, StreamEnd::Cancelled))
+            .is_some()
+    }
+
+    /// The frames of a stream, to be taken one by one; [`Self::register_stream`] is a callback on top of it.
+    ///
+    /// # Errors
+    /// When the stream is registered already, or too many are.
+    pub fn subscribe(&self, stream_id: StreamId) -> Result<Subscription, SubscribeError> {
+        let inbox = self.node.subscriptions().insert(stream_id)?;
+        Ok(Subscription::new(Arc::clone(&self.node), inbox))
+    }
+
+    /// Opens a stream to an actor that has asked for it.
+    ///
+    /// To the caller of this context it goes over the connection that brought the call, and no other.
+    ///
+    /// # Errors
+    /// When the receiver is gone or can't be reached, or the stream is open already.
+    pub async fn open_stream(&self, dest: &Dest, stream_id: StreamId) -> Result<StreamSender, ActrError> {
+        let session = self.stream_session(dest, &stream_id).await?;
+        Ok(StreamSender::open(&session, stream_id)?)
+    }
+
+    /// Sends one frame as it is, with the sequence number that it has. The stream opens with its first frame, and
+    /// ends when the receiver unregisters it or the connection ends.
+    ///
+    /// Frames of one stream go out in the order in which the calls are made. For a long stream [`Self::open_stream`]
+    /// is faster: it looks the receiver up once.
+    ///
+    /// # Errors
+    /// At once when the receiver is gone or has unregistered the stream, or the frame is too long.
+    pub async fn send_stream(&self, dest: &Dest, frame: &DataStream) -> Result<(), ActrError> {
+        let session = self.stream_session(dest, &frame.stream_id).await?;
+        let sender = session.direct_sender(&frame.stream_id)?;
+        let result = sender.lock().await.send_frame(frame).await;
+        if matches!(result, Err(SendError::Cancelled { .. })) {
+            session.forget_direct_sender(&frame.stream_id, &sender);
+        }
+        Ok(result?)
+    }
+
+    /// Runs a task of this actor. It is dropped where it is when the node stops and it has not ended within the grace.
+    /// A panic is reported, and ends nothing else.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.node.tasks().spawn_work("a spawned task", task);
+    }
+
+    /// A connection to a peer: the one that brought the call, if that is the peer and it still stands.
+    async fn session(&self, peer: &ActrId) -> Result<Arc<Session>, ActrError> {
+        match self.caller_session(peer) {
+            Some(session) if session.is_open() => Ok(session),
+            _ => self.node.sessions().to(&self.node, peer).await,
+        }
+    }
+
+    /// A stream belongs to the connection that asked for it: a caller that is gone is not dialled.
+    async fn stream_session(&self, dest: &Dest, stream_id: &StreamId) -> Result<Arc<Session>, ActrError> {
+        let Dest::Actor(peer) = dest else {
+            return Err(SendError::Local(stream_id.clone()).into());
+        };
+        match self.caller_session(peer) {
+            Some(session) => match session.gone() {
+                Some(error) => Err(error.into()),
+                None => Ok(session),
+            },
+            None => self.node.sessions().to(&self.node, peer).await,
+        }
+    }
+
+    fn caller_session(&self, peer: &ActrId) -> Option<Arc<Session>> {
+        let call = self.call.as_ref()?;
+        (call.session.peer() == peer).then(|| Arc::clone(&call.session))
+    }
+}

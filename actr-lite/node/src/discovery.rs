@@ -1,0 +1,176 @@
+//! Finding a node of a type whose contract is the one that this node was built for.
+
+use std::sync::Arc;
+
+use actr_lite_manifest::ContractFingerprint;
+use actr_lite_registry::client::RegistryLinkError;
+use actr_lite_wire::{
+    error_code::ErrorCode,
+    identity::{ActrId, ActrType},
+};
+use thiserror::Error;
+use tracing::debug;
+
+use crate::{ActrError, node_state::NodeState};
+
+/// How many candidates are asked for: enough to have others when one can't be reached.
+pub(crate) const CANDIDATES: usize = 8;
+
+/// Why no node could be found.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DiscoverError {
+    /// There is none of this type.
+    #[error("no server of type {actr_type} is registered at {registry}: start one, or check the type's version")]
+    NoServer {
+        /// What was looked for.
+        actr_type: ActrType,
+        /// Where.
+        registry: String,
+    },
+    /// The contract that the node publishes is another one than the lock file's.
+    #[error(
+        "the contract of {actr_type} has changed: {lock} says {locked}, but the server publishes {published}; if that \
+         is intended, rebuild against the new protos and run `{command}`"
+    )]
+    ContractMismatch {
+        /// What was looked for.
+        actr_type: ActrType,
+        /// The lock file.
+        lock: String,
+        /// The fingerprint there.
+        locked: String,
+        /// The server's fingerprint.
+        published: String,
+        /// What updates the lock file.
+        command: String,
+    },
+    /// The lock file does not have the dependency.
+    #[error("{lock} has no entry for {actr_type}, on which Actr.toml depends: run `{command}`")]
+    NotLocked {
+        /// What was looked for.
+        actr_type: ActrType,
+        /// The lock file.
+        lock: String,
+        /// What updates the lock file.
+        command: String,
+    },
+    /// The node publishes no contract to compare.
+    #[error("a server of type {actr_type} is registered, but publishes no contract: {cause}")]
+    NoContract {
+        /// What was looked for.
+        actr_type: ActrType,
+        /// What the registry says.
+        cause: String,
+    },
+    /// The type is known, but not to this node's realm, or the registry refuses for another reason of its own.
+    #[error("the registry does not name a server of type {actr_type} to this node: {cause}")]
+    Refused {
+        /// What was looked for.
+        actr_type: ActrType,
+        /// What the registry says.
+        cause: String,
+    },
+    /// A node is not among those that can be dialled.
+    #[error("{peer} is not registered at {registry} with an address to dial: it has left, or is not dialable")]
+    NotListed {
+        /// Who was looked for.
+        peer: ActrId,
+        /// Where.
+        registry: String,
+    },
+}
+
+impl DiscoverError {
+    /// Whether waiting may help: a server may come, a contract does not change by itself.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::NoServer { .. } | Self::NotListed { .. })
+    }
+}
+
+/// A live node of exactly this type.
+pub(crate) async fn discover(node: &Arc<NodeState>, actr_type: &ActrType) -> Result<ActrId, ActrError> {
+    let expected = expected_contract(node, actr_type)?;
+    let fingerprint = expected.map(|contract| contract.to_string()).unwrap_or_default();
+    let candidates = node
+        .link()
+        .candidates(actr_type, CANDIDATES, &fingerprint)
+        .await
+        .map_err(|error| refused(actr_type, error))?;
+    node.remember_addresses(&candidates);
+    let Some(first) = candidates.into_iter().next() else {
+        let registry = node.link().url().to_string();
+        return Err(DiscoverError::NoServer {
+            actr_type: actr_type.clone(),
+            registry,
+        }
+        .into());
+    };
+    if let Some(expected) = expected {
+        check_contract(node, actr_type, expected).await?;
+    }
+    Ok(first.id)
+}
+
+/// The contract that the lock file has for a dependency; none for a type that is not one.
+fn expected_contract(node: &NodeState, actr_type: &ActrType) -> Result<Option<ContractFingerprint>, DiscoverError> {
+    let contracts = node.contracts();
+    if !contracts.depends_on(actr_type) {
+        debug!("{actr_type} is not a dependency in Actr.toml: its contract is not checked");
+        return Ok(None);
+    }
+    let locked = contracts.lock.as_ref().and_then(|lock| lock.dependency(actr_type));
+    match locked {
+        Some(locked) => Ok(Some(locked.fingerprint)),
+        None => Err(DiscoverError::NotLocked {
+            actr_type: actr_type.clone(),
+            lock: contracts.lock_path.display().to_string(),
+            command: contracts.command.to_string(),
+        }),
+    }
+}
+
+async fn check_contract(
+    node: &NodeState,
+    actr_type: &ActrType,
+    expected: ContractFingerprint,
+) -> Result<(), ActrError> {
+    let spec = node
+        .link()
+        .service_spec(&actr_type.to_string())
+        .await
+        .map_err(|error| match error {
+            RegistryLinkError::Refused { message: cause, .. } => ActrError::from(DiscoverError::NoContract {
+                actr_type: actr_type.clone(),
+                cause,
+            }),
+            error => error.into(),
+        })?;
+    if spec.fingerprint == expected.to_string() {
+        return Ok(());
+    }
+    let contracts = node.contracts();
+    Err(DiscoverError::ContractMismatch {
+        actr_type: actr_type.clone(),
+        lock: contracts.lock_path.display().to_string(),
+        locked: expected.to_string(),
+        published: spec.fingerprint,
+        command: contracts.command.to_string(),
+    }
+    .into())
+}
+
+fn refused(actr_type: &ActrType, error: RegistryLinkError) -> ActrError {
+    match error {
+        RegistryLinkError::Refused {
+            code: ErrorCode::PermissionDenied,
+            message: cause,
+            ..
+        } => DiscoverError::Refused {
+            actr_type: actr_type.clone(),
+            cause,
+        }
+        .into(),
+        error => error.into(),
+    }
+}

@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use actr_lite_registry::client::RegistryLinkError;
+use actr_lite_wire::{envelope::ErrorReply, error_code::ErrorCode, identity::ActrId};
+use thiserror::Error;
+
+use crate::{
+    dest::Dest,
+    discovery::DiscoverError,
+    lane::CloseReason,
+    stream::{SendError, SubscribeError},
+};
+
+/// Why something that an actor asked for did not happen.
+///
+/// A handler returns one to refuse a call; its code and text then travel to the caller.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum ActrError {
+    /// A handler's own refusal or failure.
+    #[error("{message}")]
+    Failed {
+        /// What kind of failure it is.
+        code: ErrorCode,
+        /// For people.
+        message: String,
+    },
+    /// The callee answered with an error.
+    #[error("{dest} refused {route}: {reply}")]
+    Remote {
+        /// Who was called.
+        dest: Dest,
+        /// What was called.
+        route: String,
+        /// What it answered.
+        reply: ErrorReply,
+    },
+    /// Nobody answered in time.
+    #[error("{dest} did not answer {route} within {}", humantime(*.after))]
+    TimedOut {
+        /// Who was called.
+        dest: Dest,
+        /// What was called.
+        route: String,
+        /// The call's timeout.
+        after: Duration,
+    },
+    /// The connection to the peer ended before the answer came.
+    #[error("{peer} is gone: {reason}")]
+    PeerGone {
+        /// Who was called.
+        peer: ActrId,
+        /// How the connection ended.
+        reason: CloseReason,
+    },
+    /// No connection to the peer could be made.
+    #[error("{peer} cannot be reached: {cause}")]
+    Unreachable {
+        /// Who was called.
+        peer: ActrId,
+        /// Why not.
+        cause: String,
+    },
+    /// No server could be found.
+    #[error(transparent)]
+    Discover(#[from] DiscoverError),
+    /// The registry could not be asked.
+    #[error(transparent)]
+    Registry(#[from] RegistryLinkError),
+    /// A frame could not be sent, or a stream not be opened.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// A stream could not be subscribed to.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    /// The answer is not the message it should be.
+    #[error("the answer of {dest} to {route} cannot be decoded: {cause}")]
+    Answer {
+        /// Who was called.
+        dest: Dest,
+        /// What was called.
+        route: String,
+        /// What prost says.
+        cause: String,
+    },
+    /// A message is longer than a record may be.
+    #[error(
+        "a message of {len} bytes is over the record limit of {limit} bytes; send it as a stream of smaller frames"
+    )]
+    TooLong {
+        /// The message's length.
+        len: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A bound of this node is reached.
+    #[error("this node has {limit} {what} at once already, which is its limit; try again when some have ended")]
+    Busy {
+        /// What there are too many of.
+        what: &'static str,
+        /// The bound.
+        limit: usize,
+    },
+    /// This node is shutting down.
+    #[error("this node is shutting down")]
+    Stopping,
+}
+
+impl ActrError {
+    /// A handler's own refusal or failure.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::Failed {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// The request asks for something that can't be.
+    pub fn invalid_argument(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidArgument, message)
+    }
+
+    /// The callee failed by its own fault.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Internal, message)
+    }
+
+    /// What kind of failure it is, as it travels to a caller.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Failed { code, .. } => *code,
+            Self::Remote { reply, .. } => reply.code,
+            Self::TimedOut { .. } => ErrorCode::TimedOut,
+            Self::PeerGone { .. } | Self::Unreachable { .. } => ErrorCode::ConnectionNotReady,
+            Self::Discover(_) => ErrorCode::DependencyNotFound,
+            Self::Registry(_) | Self::Busy { .. } | Self::Stopping => ErrorCode::Unavailable,
+            Self::Send(error) => error.code(),
+            Self::Subscribe(_) | Self::TooLong { .. } => ErrorCode::InvalidArgument,
+            Self::Answer { .. } => ErrorCode::DecodeFailure,
+        }
+    }
+
+    /// The answer that a caller gets.
+    pub(crate) fn to_reply(&self) -> ErrorReply {
+        ErrorReply {
+            code: self.code(),
+            message: self.to_string(),
+        }
+    }
+}
+
+/// A duration as a person writes it.
+pub(crate) fn humantime(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        return format!("{} s", duration.as_secs());
+    }
+    format!("{} ms", duration.as_millis())
+}

@@ -1,0 +1,90 @@
+//! The seam between sessions and what carries their records from node to node.
+//!
+//! A lane belongs to one session, and the session to one peer whose identity was proved before. Below the seam lie
+//! record headers, batches, masks and sockets; above it records. A lane that works otherwise (WebRTC data channels,
+//! say) implements [`Lane`], and calls [`crate::session::SessionReceiver`] with what comes.
+//!
+//! States: a lane is connecting until its session exists, ready from then on, and closed once; one that can recover
+//! keeps what is queued and answers [`SendRefused::Full`] meanwhile.
+
+mod turn;
+pub(crate) mod websocket;
+
+pub(crate) use turn::Turn;
+
+use std::time::Duration;
+
+use actr_lite_wire::{control::Control, record::RecordKind, websocket::CloseCode};
+use thiserror::Error;
+use tokio::sync::Notify;
+
+use crate::error::humantime;
+
+/// The way of records to one peer.
+pub(crate) trait Lane: Send + Sync + 'static {
+    /// Whether the peer understands control records.
+    fn has_control(&self) -> bool;
+
+    /// The longest record body that this lane takes, in either direction.
+    fn max_record_len(&self) -> usize;
+
+    /// Takes one record, or says at once why not. The body is `head` and `body` together.
+    ///
+    /// Never waits. What it takes goes out in order; a call's records leave at once, a stream's as soon as the sender
+    /// pauses or a batch is full.
+    fn try_send(&self, kind: RecordKind, head: &[u8], body: &[u8]) -> Result<(), SendRefused>;
+
+    /// Takes a control record, whatever the queue's length; without effect where [`Self::has_control`] is false.
+    ///
+    /// A peer that makes this node say more than it reads is closed.
+    fn send_control(&self, control: &Control);
+
+    /// Notified, one waiter at a time, when there may be room again after [`SendRefused::Full`].
+    fn room(&self) -> &Notify;
+
+    /// Sends what is queued, says why, and closes.
+    fn close(&self, code: CloseCode, reason: &str);
+}
+
+/// Why a lane does not take a record now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SendRefused {
+    /// The queue is full; [`Lane::room`] tells when to try again.
+    Full,
+    /// The lane is closed.
+    Closed,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The peer closed it and said why.
+    #[error("it closed the connection ({code}{})", reason_text(.reason))]
+    Closed {
+        /// The WebSocket close code.
+        code: u16,
+        /// For people; may be empty.
+        reason: String,
+    },
+    /// It broke.
+    #[error("the connection broke ({0})")]
+    Lost(String),
+    /// The peer said nothing for so long.
+    #[error("it has been silent for {}", humantime(*.0))]
+    Silent(Duration),
+    /// The peer did not follow the protocol.
+    #[error("it broke the protocol: {0}")]
+    Protocol(String),
+    /// This node closed it.
+    #[error("this node closed the connection ({0})")]
+    Local(String),
+}
+
+fn reason_text(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {reason}")
+    }
+}

@@ -1,0 +1,282 @@
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use actr_lite_wire::{
+    credential::{self, Credential},
+    identity::ActrId,
+    record::EXTENSION,
+    websocket::Role,
+};
+use bytes::BytesMut;
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{self, HeaderMap, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+    upgrade::OnUpgrade,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tracing::{debug, info, warn};
+
+use super::{CREDENTIAL_HEADER, SOURCE_HEADER, dial::Upgraded};
+use crate::{node_state::NodeState, sessions};
+
+/// The most connections that a node accepts at once: one costs a file descriptor, of which most systems give a
+/// process 1,024 unless told otherwise, and about 20 KiB.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// How long a peer may take from connecting to the end of its upgrade request.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most bytes that an upgrade request may have: a credential takes a few hundred.
+const MAX_UPGRADE_LEN: usize = 16 << 10;
+
+/// How long accepting pauses when the system has no more file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The node's data lane listener: it accepts WebSocket upgrades with a valid credential.
+pub(crate) struct Acceptor {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// Why the data lane can't listen.
+#[derive(Debug, Error)]
+#[error(
+    "the data lane cannot listen on {address}: {cause}; set [system.websocket] listen to a free address, or to port 0"
+)]
+pub struct BindError {
+    address: SocketAddr,
+    cause: std::io::Error,
+}
+
+impl Acceptor {
+    pub(crate) async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let failed = |cause| BindError { address, cause };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts until the node stops.
+    pub(crate) async fn run(self, node: Arc<NodeState>) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = node.draining().cancelled() => return,
+            };
+            match accepted {
+                Ok((socket, address)) => {
+                    let connection = serve(Arc::clone(&node), socket, address, place);
+                    node.tasks().spawn_runtime("a data lane connection", connection);
+                }
+                Err(error) => {
+                    warn!("accepting a data lane connection failed: {error}");
+                    tokio::select! {
+                        () = sleep(ACCEPT_PAUSE) => {}
+                        () = node.draining().cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Accepted {
+    peer: ActrId,
+    extended: bool,
+    upgrade: OnUpgrade,
+}
+
+async fn serve(node: Arc<NodeState>, socket: TcpStream, address: SocketAddr, _place: OwnedSemaphorePermit) {
+    let stopped = node.tasks().stop().clone();
+    let upgraded = tokio::select! {
+        upgraded = upgrade(&node, socket, address) => upgraded,
+        () = stopped.cancelled() => return,
+    };
+    if let Some((peer, upgraded)) = upgraded {
+        debug!("{peer} connected from {address}");
+        let connection = node.sessions().open(&node, peer, upgraded, Role::Server);
+        sessions::drive(node, connection).await;
+    }
+}
+
+/// Answers the upgrade request; the connection only if it was accepted.
+async fn upgrade(node: &Arc<NodeState>, socket: TcpStream, address: SocketAddr) -> Option<(ActrId, Upgraded)> {
+    if let Err(error) = socket.set_nodelay(true) {
+        debug!("{address}: {error}");
+        return None;
+    }
+    let accepted = Arc::new(Mutex::new(None));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let accepted = Arc::clone(&accepted);
+        async move {
+            let response = match admit(node, &request).await {
+                Ok((peer, extended, response)) => {
+                    let upgrade = hyper::upgrade::on(&mut request);
+                    let accept = Accepted {
+                        peer,
+                        extended,
+                        upgrade,
+                    };
+                    *accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(accept);
+                    response
+                }
+                Err(refused) => {
+                    info!("refused a data lane connection from {address}: {}", refused.reason);
+                    refused.into_response()
+                }
+            };
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(UPGRADE_TIMEOUT)
+        .max_buf_size(MAX_UPGRADE_LEN)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(socket), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        debug!("{address}: no upgrade: {error}");
+        return None;
+    }
+    let Accepted {
+        peer,
+        extended,
+        upgrade,
+    } = accepted.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    let parts = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
+    let leftover = BytesMut::from(parts.read_buf);
+    Some((
+        peer,
+        Upgraded {
+            socket: parts.io.into_inner(),
+            leftover,
+            extended,
+        },
+    ))
+}
+
+struct Refused {
+    status: StatusCode,
+    reason: String,
+}
+
+impl Refused {
+    fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self {
+            status,
+            reason: reason.into(),
+        }
+    }
+
+    fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(self.reason));
+        *response.status_mut() = self.status;
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        response
+    }
+}
+
+/// Checks that it is an upgrade to WebSocket (RFC 6455 §4.2.1), and who asks for it.
+async fn admit(
+    node: &NodeState,
+    request: &Request<Incoming>,
+) -> Result<(ActrId, bool, Response<Full<Bytes>>), Refused> {
+    let headers = request.headers();
+    let is_upgrade = request.method() == Method::GET
+        && has_token(headers, header::CONNECTION, "upgrade")
+        && has_token(headers, header::UPGRADE, "websocket");
+    if !is_upgrade {
+        return Err(Refused::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "this is a WebSocket data lane: ask for an upgrade",
+        ));
+    }
+    if headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version != "13")
+    {
+        return Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            "only WebSocket version 13 is spoken here",
+        ));
+    }
+    let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
+        return Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            "the header Sec-WebSocket-Key is missing",
+        ));
+    };
+    let peer = authenticate(node, headers)
+        .await
+        .map_err(|reason| Refused::new(StatusCode::UNAUTHORIZED, reason))?;
+    if node.draining().is_cancelled() {
+        return Err(Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this node is shutting down",
+        ));
+    }
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let accept = derive_accept_key(key.as_bytes());
+    let answer = response.headers_mut();
+    answer.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    answer.insert(
+        header::SEC_WEBSOCKET_ACCEPT,
+        HeaderValue::from_str(&accept).map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.to_string()))?,
+    );
+    let extended = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, EXTENSION);
+    if extended {
+        answer.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(EXTENSION));
+    }
+    Ok((peer, extended, response))
+}
+
+async fn authenticate(node: &NodeState, headers: &HeaderMap) -> Result<ActrId, String> {
+    let value = |name: &str| headers.get(name).ok_or_else(|| format!("the header {name} is missing"));
+    let source = value(SOURCE_HEADER)?;
+    let peer = credential::source_id_from_header(source.as_bytes()).map_err(|error| error.to_string())?;
+    let credential = value(CREDENTIAL_HEADER)?;
+    let credential = Credential::from_header(credential.as_bytes()).map_err(|error| error.to_string())?;
+    node.verify(&peer, &credential).await?;
+    Ok(peer)
+}
+
+/// Whether a comma-separated header has this token, in whatever case.
+fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
+    let values = headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|value| value.trim().eq_ignore_ascii_case(token))
+}

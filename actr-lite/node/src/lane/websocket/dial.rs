@@ -1,0 +1,170 @@
+use std::{io, time::Duration};
+
+use actr_lite_wire::{
+    credential::{self, Credential},
+    identity::ActrId,
+    record::EXTENSION,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::BytesMut;
+use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    client::conn::http1,
+    header,
+};
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use url::Url;
+
+use super::{CREDENTIAL_HEADER, SOURCE_HEADER};
+
+/// How long connecting and the upgrade may take together: several round trips around the world.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most bytes of a refusal's text that are read.
+const MAX_REASON_LEN: usize = 1 << 10;
+
+/// A connection after the upgrade.
+pub(crate) struct Upgraded {
+    pub(crate) socket: TcpStream,
+    /// What came behind the handshake in the same read.
+    pub(crate) leftover: BytesMut,
+    /// Whether both sides speak the extension.
+    pub(crate) extended: bool,
+}
+
+/// Why a peer's data lane can't be reached.
+#[derive(Debug, Error)]
+pub(crate) enum DialError {
+    #[error("its address {0:?} is not a ws:// URL with a host")]
+    Address(String),
+    #[error("{address}: {cause}")]
+    Connect { address: String, cause: io::Error },
+    #[error("{address}: no answer within {} s", DIAL_TIMEOUT.as_secs())]
+    TimedOut { address: String },
+    #[error("{address}: the upgrade failed: {cause}")]
+    Upgrade { address: String, cause: String },
+    #[error("{address} refused the connection ({status}): {reason}")]
+    Refused {
+        address: String,
+        status: StatusCode,
+        reason: String,
+    },
+}
+
+/// Connects to the data lane at `address` as `source`.
+pub(crate) async fn dial(address: &str, source: &ActrId, credential: &Credential) -> Result<Upgraded, DialError> {
+    timeout(DIAL_TIMEOUT, connect(address, source, credential))
+        .await
+        .unwrap_or_else(|_| {
+            Err(DialError::TimedOut {
+                address: address.into(),
+            })
+        })
+}
+
+async fn connect(address: &str, source: &ActrId, credential: &Credential) -> Result<Upgraded, DialError> {
+    let not_an_address = || DialError::Address(address.into());
+    let url = Url::parse(address)
+        .ok()
+        .filter(|url| url.scheme() == "ws")
+        .ok_or_else(not_an_address)?;
+    let host = url.host_str().ok_or_else(not_an_address)?;
+    let port = url.port_or_known_default().ok_or_else(not_an_address)?;
+    let failed = |cause| DialError::Connect {
+        address: address.into(),
+        cause,
+    };
+    let socket = TcpStream::connect((host.trim_matches(['[', ']']), port))
+        .await
+        .map_err(failed)?;
+    socket.set_nodelay(true).map_err(failed)?;
+    let failed = |cause: &dyn std::fmt::Display| DialError::Upgrade {
+        address: address.into(),
+        cause: cause.to_string(),
+    };
+
+    let key = STANDARD.encode(rand::random::<[u8; 16]>());
+    let request = Request::get(url.path())
+        .header(header::HOST, format!("{host}:{port}"))
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_VERSION, "13")
+        .header(header::SEC_WEBSOCKET_KEY, &key)
+        .header(header::SEC_WEBSOCKET_PROTOCOL, EXTENSION)
+        .header(SOURCE_HEADER, credential::source_id_to_header(source))
+        .header(CREDENTIAL_HEADER, credential.to_header())
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| failed(&error))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(socket))
+        .await
+        .map_err(|error| failed(&error))?;
+    let mut connection = std::pin::pin!(connection.with_upgrades().fuse());
+    // The connection is driven here, so that nothing of it outlives a dropped dial.
+    let mut exchange = std::pin::pin!(async {
+        let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
+        check(address, &key, response).await
+    });
+    let (extended, upgrade) = tokio::select! {
+        biased;
+        answer = &mut exchange => answer?,
+        ended = &mut connection => {
+            ended.map_err(|error| failed(&error))?;
+            exchange.await?
+        }
+    };
+    let upgraded = tokio::select! {
+        biased;
+        upgraded = upgrade => upgraded,
+        Err(error) = &mut connection => return Err(failed(&error)),
+    };
+    let parts = upgraded
+        .map_err(|error| failed(&error))?
+        .downcast::<TokioIo<TcpStream>>()
+        .map_err(|_| failed(&"the connection is of another kind"))?;
+    Ok(Upgraded {
+        socket: parts.io.into_inner(),
+        leftover: BytesMut::from(parts.read_buf),
+        extended,
+    })
+}
+
+/// Checks the answer (RFC 6455 §4.2.2); whether it accepts the extension.
+async fn check(
+    address: &str,
+    key: &str,
+    response: Response<Incoming>,
+) -> Result<(bool, hyper::upgrade::OnUpgrade), DialError> {
+    let status = response.status();
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        let body = Limited::new(response.into_body(), MAX_REASON_LEN).collect().await;
+        let reason = body
+            .map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned())
+            .unwrap_or_default();
+        return Err(DialError::Refused {
+            address: address.into(),
+            status,
+            reason,
+        });
+    }
+    let headers = response.headers();
+    let accepts = headers
+        .get(header::SEC_WEBSOCKET_ACCEPT)
+        .is_some_and(|accept| accept.as_bytes() == derive_accept_key(key.as_bytes()).as_bytes());
+    if !accepts {
+        let cause = "the answer's Sec-WebSocket-Accept is wrong".into();
+        return Err(DialError::Upgrade {
+            address: address.into(),
+            cause,
+        });
+    }
+    let extended = headers
+        .get(header::SEC_WEBSOCKET_PROTOCOL)
+        .is_some_and(|protocol| protocol == EXTENSION);
+    Ok((extended, hyper::upgrade::on(response)))
+}

@@ -1,0 +1,264 @@
+use std::{
+    future::{Future as _, poll_fn},
+    io,
+    net::Shutdown,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use actr_lite_wire::{
+    keepalive::{Keepalive, KeepaliveAction},
+    websocket::{CloseCode, CloseFrame, ControlFrame, Decoder, Event, Role, encode_control},
+};
+use bytes::BytesMut;
+use socket2::SockRef;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until, timeout},
+};
+
+use super::outbox::{Outbox, Outgoing};
+use crate::{lane::CloseReason, session::SessionReceiver};
+
+/// What a connection reads into at first: an idle one keeps no more.
+const MIN_READ: usize = 4 << 10;
+
+/// How far the read buffer grows while reads fill it: a few batches, so that a system call brings more than one.
+const MAX_READ: usize = 256 << 10;
+
+/// How many reads one poll makes before other tasks of the thread have their turn: about a mebibyte.
+const READS_PER_POLL: usize = 16;
+
+/// How long a closing connection waits for the peer to have read everything and to close too.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One connection's way in and out.
+pub(super) struct Driver {
+    pub(super) socket: Arc<TcpStream>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) receiver: SessionReceiver,
+    pub(super) role: Role,
+    pub(super) max_message_len: usize,
+    /// What came behind the handshake in the same read.
+    pub(super) leftover: BytesMut,
+}
+
+impl Driver {
+    /// Reads and writes until the connection ends; the session is told how, also when this future is dropped.
+    pub(super) async fn run(self) {
+        let Self {
+            socket,
+            outbox,
+            receiver,
+            role,
+            max_message_len,
+            leftover,
+        } = self;
+        let mut ending = Ending {
+            outbox: Arc::clone(&outbox),
+            receiver,
+            reason: None,
+        };
+        let started = Instant::now();
+        let mut connection = Connection {
+            socket: &socket,
+            outbox: &outbox,
+            decoder: Decoder::new(role, max_message_len),
+            buffer: leftover,
+            want: MIN_READ,
+            fresh: true,
+            started,
+            keepalive: Keepalive::new(Duration::ZERO),
+        };
+        let mut timer = pin!(sleep_until(started));
+        let end = poll_fn(|cx| connection.poll(cx, &mut ending.receiver, timer.as_mut())).await;
+        let (reason, close) = match end {
+            End::Closed(frame) => (CloseReason::Local(frame.reason().into()), Some(frame)),
+            End::Peer(frame) => {
+                let code = frame.as_ref().map_or(CloseCode::NORMAL, |frame| frame.code());
+                let reason = frame.map_or_else(String::new, |frame| frame.reason().into());
+                let close = CloseFrame::new(code, "");
+                (
+                    CloseReason::Closed {
+                        code: code.value(),
+                        reason,
+                    },
+                    Some(close),
+                )
+            }
+            End::Broken(error) => (CloseReason::Lost(error), None),
+            End::Silent(silence) => (CloseReason::Silent(silence), None),
+            End::Protocol(code, error) => {
+                let close = CloseFrame::new(code, error.clone());
+                (CloseReason::Protocol(error), Some(close))
+            }
+        };
+        ending.reason = Some(reason);
+        drop(ending);
+        if let Some(frame) = close {
+            // The peer may be gone by now: then there is nobody left to tell.
+            let _ = timeout(CLOSE_TIMEOUT, say_goodbye(&socket, role, &frame)).await;
+        }
+    }
+}
+
+/// Sends the close frame and reads until the peer closes too: closing with unread input would reset the connection,
+/// and what the peer has not read yet would be lost.
+async fn say_goodbye(socket: &TcpStream, role: Role, frame: &CloseFrame) -> io::Result<()> {
+    let bytes = encode_control(ControlFrame::Close(Some(frame)), role.masks().then(rand::random));
+    let mut sent = 0;
+    while sent < bytes.len() {
+        socket.writable().await?;
+        match socket.try_write(&bytes[sent..]) {
+            Ok(written) => sent += written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    SockRef::from(socket).shutdown(Shutdown::Write)?;
+    let mut discarded = [0; MIN_READ];
+    loop {
+        socket.readable().await?;
+        match socket.try_read(&mut discarded) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Tells outbox and session of the end, however it comes.
+struct Ending {
+    outbox: Arc<Outbox>,
+    receiver: SessionReceiver,
+    reason: Option<CloseReason>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let reason = self
+            .reason
+            .take()
+            .unwrap_or_else(|| CloseReason::Local("it stops".into()));
+        self.outbox.mark_closed();
+        self.receiver.closed(reason);
+    }
+}
+
+enum End {
+    /// This node asked for it; all was sent.
+    Closed(CloseFrame),
+    Peer(Option<CloseFrame>),
+    Broken(String),
+    Silent(Duration),
+    Protocol(CloseCode, String),
+}
+
+struct Connection<'a> {
+    socket: &'a TcpStream,
+    outbox: &'a Outbox,
+    decoder: Decoder,
+    buffer: BytesMut,
+    /// How much to read at once.
+    want: usize,
+    /// The buffer may hold a message that was not looked at.
+    fresh: bool,
+    started: Instant,
+    keepalive: Keepalive,
+}
+
+impl Connection<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+        for _ in 0..READS_PER_POLL {
+            match self.outbox.poll_write(cx) {
+                Poll::Ready(Ok(Outgoing::Closed(frame))) => return Poll::Ready(End::Closed(frame)),
+                Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.to_string())),
+                Poll::Ready(Ok(Outgoing::Idle)) | Poll::Pending => {}
+            }
+            // A receiver without room stops the reading; then the peer's silence means nothing.
+            if receiver.poll_room(cx).is_pending() {
+                self.keepalive.heard(self.now());
+            } else {
+                match self.poll_read(cx, receiver) {
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(end)) => return Poll::Ready(end),
+                    Poll::Pending => {}
+                }
+            }
+            return self.poll_keepalive(cx, timer.as_mut());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// One read, and all that is complete with it.
+    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<(), End>> {
+        if !std::mem::take(&mut self.fresh) {
+            ready!(self.socket.poll_read_ready(cx)).map_err(|error| End::Broken(error.to_string()))?;
+            self.buffer.reserve(self.want.max(self.decoder.wanted()));
+            let room = self.buffer.capacity() - self.buffer.len();
+            match self.socket.try_read_buf(&mut self.buffer) {
+                Ok(0) => return Poll::Ready(Err(End::Broken("the peer closed it without a word".into()))),
+                Ok(read) if read == room => self.want = (self.want * 2).min(MAX_READ),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Ready(Ok(())),
+                Err(error) => return Poll::Ready(Err(End::Broken(error.to_string()))),
+            }
+            self.keepalive.heard(self.now());
+        }
+        loop {
+            let event = self.decoder.decode(&mut self.buffer);
+            match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
+                None => return Poll::Ready(Ok(())),
+                Some(Event::Binary(message)) => {
+                    receiver
+                        .receive(message)
+                        .map_err(|error| End::Protocol(CloseCode::PROTOCOL_ERROR, error.to_string()))?;
+                    if receiver.poll_room(cx).is_pending() {
+                        self.fresh = true;
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Some(Event::Ping(payload)) => self.outbox.send_control_frame(ControlFrame::Pong(&payload)),
+                Some(Event::Pong(_)) => {}
+                Some(Event::Text) => {
+                    let error = "text messages are not part of the data lane";
+                    return Poll::Ready(Err(End::Protocol(CloseCode::UNSUPPORTED_DATA, error.into())));
+                }
+                Some(Event::Close(frame)) => return Poll::Ready(Err(End::Peer(frame))),
+            }
+        }
+    }
+
+    /// Pending until the timer, or how the connection ends.
+    fn poll_keepalive(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+        loop {
+            match self.keepalive.poll(self.now()) {
+                KeepaliveAction::GiveUp(silence) => return Poll::Ready(End::Silent(silence)),
+                KeepaliveAction::Ping => {
+                    self.outbox.send_control_frame(ControlFrame::Ping(&[]));
+                    self.outbox.shrink();
+                    if self.buffer.is_empty() {
+                        self.buffer = BytesMut::new();
+                        self.want = MIN_READ;
+                    }
+                    // The outbox woke this task, which writes the ping in its next turn.
+                }
+                KeepaliveAction::WaitUntil(until) => {
+                    let until = self.started + until;
+                    if timer.deadline() != until {
+                        timer.as_mut().reset(until);
+                    }
+                    ready!(timer.as_mut().poll(cx));
+                }
+            }
+        }
+    }
+}

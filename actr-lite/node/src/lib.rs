@@ -1,0 +1,63 @@
+//! A small actor runtime that speaks actr's wire protocol.
+//!
+//! An actor is a [`Workload`]: services made of generated handler traits. [`ActrSystem`] reads its Actr.toml,
+//! [`ActrSystem::attach`] joins the two to a [`Node`], and [`Node::start`] registers it and gives an [`ActrRef`].
+//! Handlers get a [`Context`], with which they discover, call, and stream.
+//!
+//! A stream's receiver registers a callback ([`Context::register_stream`]) or subscribes ([`Context::subscribe`]),
+//! and then asks the sender for the stream by a call of its own. The sender opens it ([`Context::open_stream`]) and
+//! sends. Frames arrive in order; a slow receiver slows its sender down, and nobody else; a stream ends visibly at
+//! both ends ([`StreamEnd`], [`SendError`]).
+//!
+//! In reading order: `system`, `node`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`, `context`,
+//! `router` (what an application writes against), `discovery`, `sessions`, `session` (peers and what is said with
+//! them), `stream`, `lane` (how it gets there).
+
+mod actr_ref;
+mod context;
+mod dest;
+mod discovery;
+mod error;
+mod lane;
+mod lock_update;
+mod node;
+mod node_state;
+mod router;
+mod service;
+mod session;
+mod sessions;
+mod shutdown;
+mod signals;
+mod stream;
+mod system;
+mod tasks;
+mod workload;
+
+pub use actr_lite_manifest::{ConfigOverride, LockError, Manifest, ManifestError, resolve_path};
+pub use actr_lite_registry::client::RegistryLinkError;
+pub use actr_lite_wire::{
+    envelope::ErrorReply,
+    error_code::ErrorCode,
+    frame::DataStream,
+    identity::{ActrId, ActrType, ParseStreamIdError, StreamId},
+    sequence::SequenceTally,
+};
+
+pub use actr_ref::{ActrRef, ShutdownKind};
+pub use context::Context;
+pub use dest::Dest;
+pub use discovery::DiscoverError;
+pub use error::ActrError;
+pub use lane::{CloseReason, websocket::BindError};
+pub use lock_update::UpdateLockError;
+pub use node::{Node, StartError};
+pub use router::RouterError;
+#[doc(hidden)]
+pub use service::generated;
+pub use service::{DispatchFuture, Rpc, Service, ServiceDescriptor};
+pub use session::CallOptions;
+pub use shutdown::{SHUTDOWN_GRACE, STOP_TIMEOUT};
+pub use signals::Signals;
+pub use stream::{SendError, StreamEnd, StreamRegistration, StreamSender, SubscribeError, Subscription};
+pub use system::ActrSystem;
+pub use workload::Workload;

@@ -1,0 +1,189 @@
+//! Making the lock file from what the dependencies publish.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use actr_lite_manifest::{
+    ContractFingerprint, Dependency, Lock, LockedDependency, LockedFile, Manifest, Timestamp, WriteLockError,
+};
+use actr_lite_registry::client::{LinkConfig, RegistryLink, RegistryLinkError};
+use actr_lite_wire::{backoff::Backoff, identity::ActrType, proto::ServiceSpec};
+use thiserror::Error;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::info;
+
+use crate::{error::humantime, node::registry_url};
+
+/// How often a dependency that is not there yet is asked for: from the first wait to the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+/// Why the lock file was not updated.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UpdateLockError {
+    /// There is nothing to lock.
+    #[error("{0} has no [dependencies]: there is no contract to lock")]
+    NoDependencies(String),
+    /// The registry could not be reached in time.
+    #[error("no contract could be fetched within {}: {cause}", humantime(*.after))]
+    Registry {
+        /// How long it was tried.
+        after: Duration,
+        /// What the last try said.
+        cause: String,
+    },
+    /// No server publishes the contract.
+    #[error(
+        "no server of type {actr_type} published its contract at {registry} within {}: start one, then try again ({cause})",
+        humantime(*.after)
+    )]
+    NotPublished {
+        /// What was looked for.
+        actr_type: ActrType,
+        /// Where.
+        registry: String,
+        /// How long.
+        after: Duration,
+        /// What the registry said last.
+        cause: String,
+    },
+    /// What a server publishes is not a contract.
+    #[error("the contract that {actr_type} publishes is not valid: {cause}")]
+    Malformed {
+        /// Whose.
+        actr_type: ActrType,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteLockError),
+}
+
+pub(crate) async fn update_lock(
+    manifest: &Manifest,
+    actr_toml: &Path,
+    patience: Duration,
+) -> Result<PathBuf, UpdateLockError> {
+    if manifest.dependencies.is_empty() {
+        return Err(UpdateLockError::NoDependencies(actr_toml.display().to_string()));
+    }
+    let deadline = Instant::now() + patience;
+    let tasks = TaskTracker::new();
+    let stop = CancellationToken::new();
+    let _stop_when_dropped = stop.clone().drop_guard();
+    let url = registry_url(&manifest.system.signaling.url).map_err(|error| UpdateLockError::Registry {
+        after: patience,
+        cause: error.to_string(),
+    })?;
+    let config = LinkConfig::new(
+        url,
+        manifest.package.actr_type.clone(),
+        manifest.system.deployment.realm_id,
+    );
+    let link = RegistryLink::spawn(config, &tasks, stop.clone());
+    let registered = timeout_at(deadline, link.registered()).await;
+    if !matches!(registered, Ok(Ok(_))) {
+        let cause = link
+            .last_error()
+            .map_or_else(|| "no answer".into(), |error| error.to_string());
+        return Err(UpdateLockError::Registry { after: patience, cause });
+    }
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let now = Timestamp::from_unix_seconds(now);
+    let mut lock = Lock::new(now.clone());
+    for (alias, Dependency { actr_type }) in &manifest.dependencies {
+        let spec = published(&link, actr_type, deadline, patience).await?;
+        lock = lock.with_dependency(locked(alias, actr_type, spec, now.clone())?);
+    }
+    let path = Lock::path_beside(actr_toml);
+    lock.write(&path)?;
+    // The lock is written whether the registry hears of the leave or not.
+    let _ = link.unregister("the lock file is updated").await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    Ok(path)
+}
+
+async fn published(
+    link: &RegistryLink,
+    actr_type: &ActrType,
+    deadline: Instant,
+    patience: Duration,
+) -> Result<ServiceSpec, UpdateLockError> {
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut told = false;
+    loop {
+        let result = timeout_at(deadline, link.service_spec(&actr_type.to_string())).await;
+        let cause = match result {
+            Ok(Ok(spec)) => return Ok(spec),
+            Ok(Err(RegistryLinkError::Refused { message, .. })) => message,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".into(),
+        };
+        if !std::mem::replace(&mut told, true) {
+            info!(
+                "waiting for a server of type {actr_type} to publish its contract at {}",
+                link.url()
+            );
+        }
+        let wait = backoff.next_wait(rand::random());
+        if Instant::now() + wait >= deadline {
+            let registry = link.url().to_string();
+            return Err(UpdateLockError::NotPublished {
+                actr_type: actr_type.clone(),
+                registry,
+                after: patience,
+                cause,
+            });
+        }
+        sleep(wait).await;
+    }
+}
+
+fn locked(
+    alias: &str,
+    actr_type: &ActrType,
+    spec: ServiceSpec,
+    now: Timestamp,
+) -> Result<LockedDependency, UpdateLockError> {
+    let malformed = |cause: String| UpdateLockError::Malformed {
+        actr_type: actr_type.clone(),
+        cause,
+    };
+    let fingerprint: ContractFingerprint = spec
+        .fingerprint
+        .parse()
+        .map_err(|_| malformed(format!("{:?} is no fingerprint", spec.fingerprint)))?;
+    let files = spec
+        .protobufs
+        .iter()
+        .map(|proto| {
+            let fingerprint = proto
+                .fingerprint
+                .parse()
+                .map_err(|_| malformed(format!("{:?} is no fingerprint", proto.fingerprint)))?;
+            Ok(LockedFile {
+                path: format!("{}.proto", proto.package),
+                fingerprint,
+            })
+        })
+        .collect::<Result<Vec<_>, UpdateLockError>>()?;
+    Ok(LockedDependency {
+        name: alias.into(),
+        actr_type: actr_type.clone(),
+        fingerprint,
+        description: spec.description,
+        published_at: spec.published_at,
+        tags: spec.tags,
+        cached_at: now,
+        files,
+    })
+}

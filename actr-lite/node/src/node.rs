@@ -1,0 +1,189 @@
+use std::{sync::Arc, time::Duration};
+
+use actr_lite_manifest::{Acl, LockError, Manifest, Permission, SignalingUrl};
+use actr_lite_registry::{
+    Options, Registry, RegistryError, RegistryHandle,
+    client::{LinkConfig, ParseRegistryUrlError, RegistryLink, RegistryLinkError, RegistryUrl},
+};
+use actr_lite_wire::proto::{self, acl_rule};
+use thiserror::Error;
+use tokio::time::timeout;
+use tracing::info;
+
+use crate::{
+    ActrError, ActrRef, ActrSystem, BindError, Context, RouterError, Workload,
+    error::humantime,
+    lane::websocket::Acceptor,
+    node_state::NodeState,
+    router::Router,
+    shutdown::{SHUTDOWN_GRACE, Shutdown},
+    tasks::Tasks,
+};
+
+/// A node that is not started yet.
+pub struct Node<W> {
+    system: ActrSystem,
+    workload: Arc<W>,
+    register_timeout: Option<Duration>,
+    shutdown_grace: Duration,
+}
+
+/// Why a node did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The lock file is missing or broken.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Services and Actr.toml don't go together.
+    #[error(transparent)]
+    Router(#[from] RouterError),
+    /// The data lane can't listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The embedded registry can't listen.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The registry's URL is not one.
+    #[error("[system.signaling] url: {0}")]
+    RegistryUrl(#[from] ParseRegistryUrlError),
+    /// The registry did not register the node in time.
+    #[error("this node could not be registered within {}: {cause}", humantime(*.after))]
+    NotRegistered {
+        /// How long it was tried.
+        after: Duration,
+        /// What the last try said.
+        cause: String,
+    },
+    /// The registry's answer is final.
+    #[error(transparent)]
+    Link(#[from] RegistryLinkError),
+    /// `on_start` failed.
+    #[error("on_start failed: {0}")]
+    OnStart(ActrError),
+}
+
+impl<W: Workload> Node<W> {
+    pub(crate) fn new(system: ActrSystem, workload: Arc<W>) -> Self {
+        Self {
+            system,
+            workload,
+            register_timeout: None,
+            shutdown_grace: SHUTDOWN_GRACE,
+        }
+    }
+
+    /// How long [`Self::start`] waits for the registry. Without one it waits, and says so, until it is there.
+    pub fn register_timeout(mut self, patience: Duration) -> Self {
+        self.register_timeout = Some(patience);
+        self
+    }
+
+    /// How long a shutdown lets handlers and spawned tasks finish; [`SHUTDOWN_GRACE`] unless said otherwise.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.shutdown_grace = grace;
+        self
+    }
+
+    /// Listens, registers, and calls `on_start`. Everything is in place before the first byte of a peer is read.
+    ///
+    /// # Errors
+    /// [`StartError`] says what, where, and what to do; nothing of the node is left then.
+    ///
+    /// # Cancel safety
+    /// Dropping it stops what was started.
+    pub async fn start(self) -> Result<ActrRef, StartError> {
+        let Self {
+            system,
+            workload,
+            register_timeout,
+            shutdown_grace,
+        } = self;
+        let contracts = system.contracts()?;
+        let manifest = system.manifest();
+        let actr_type = manifest.package.actr_type.clone();
+        let router = Router::new(Arc::clone(&workload).services(), manifest)?;
+
+        let (url, registry) = registry(manifest).await?;
+        // A node that nobody is to discover is not dialled either.
+        let acceptor = match manifest.system.discovery.visible {
+            true => Some(Acceptor::bind(manifest.system.websocket.listen).await?),
+            false => None,
+        };
+        let tasks = Tasks::default();
+        let stop_when_dropped = tasks.stop().clone().drop_guard();
+        let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
+        config.service_spec = router.service_spec(&actr_type, manifest);
+        config.acl = manifest.acl.as_ref().map(published_acl);
+        config.ws_address = acceptor
+            .as_ref()
+            .map(|acceptor| match &manifest.system.websocket.advertised {
+                Some(advertised) => advertised.to_string(),
+                None => format!("ws://{}", acceptor.local_addr()),
+            });
+        let link = RegistryLink::spawn(config, tasks.runtime(), tasks.stop().clone());
+        register(&link, register_timeout).await?;
+
+        let node = NodeState::new(actr_type, router, link, contracts, tasks.clone());
+        if let Some(acceptor) = acceptor {
+            info!("data lane listening on {}", acceptor.local_addr());
+            tasks.spawn_runtime("the data lane's listener", acceptor.run(Arc::clone(&node)));
+        }
+        let ctx = Context::new(Arc::clone(&node), None);
+        workload.on_start(ctx).await.map_err(StartError::OnStart)?;
+        stop_when_dropped.disarm();
+        Ok(Shutdown::watch(node, workload, registry, shutdown_grace))
+    }
+}
+
+/// The registry's URL, and the registry itself if this node hosts it.
+async fn registry(manifest: &Manifest) -> Result<(RegistryUrl, Option<RegistryHandle>), StartError> {
+    let signaling = &manifest.system.signaling;
+    if !signaling.embedded {
+        return Ok((registry_url(&signaling.url)?, None));
+    }
+    let registry = Registry::bind(&signaling.url.authority(), Options::default()).await?;
+    let url = signaling.url.with_port(registry.local_addr().port());
+    info!("registry listening on {url}");
+    Ok((registry_url(&url)?, Some(registry.spawn())))
+}
+
+pub(crate) fn registry_url(url: &SignalingUrl) -> Result<RegistryUrl, ParseRegistryUrlError> {
+    url.as_str().parse()
+}
+
+async fn register(link: &RegistryLink, patience: Option<Duration>) -> Result<(), StartError> {
+    let registered = link.registered();
+    let Some(after) = patience else {
+        registered.await?;
+        return Ok(());
+    };
+    match timeout(after, registered).await {
+        Ok(identity) => {
+            identity?;
+            Ok(())
+        }
+        Err(_) => {
+            let cause = link
+                .last_error()
+                .map_or_else(|| "no answer".into(), |error| error.to_string());
+            Err(StartError::NotRegistered { after, cause })
+        }
+    }
+}
+
+/// The list as the registry gets it: a rule for each type, within the realm.
+fn published_acl(acl: &Acl) -> proto::Acl {
+    let rules = acl.rules.iter().flat_map(|rule| {
+        let permission = match rule.permission {
+            Permission::Allow => acl_rule::Permission::Allow,
+            Permission::Deny => acl_rule::Permission::Deny,
+        };
+        rule.types.iter().map(move |from_type| proto::AclRule {
+            permission: permission.into(),
+            from_type: from_type.into(),
+            source_realm: None,
+        })
+    });
+    proto::Acl { rules: rules.collect() }
+}

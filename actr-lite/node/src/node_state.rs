@@ -1,0 +1,187 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use actr_lite_registry::client::{Candidate, RegistryLink};
+use actr_lite_wire::{
+    credential::Credential,
+    identity::{ActrId, ActrType},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    ActrError,
+    discovery::{CANDIDATES, DiscoverError},
+    router::Router,
+    sessions::Sessions,
+    stream::{Inbox, StreamEnd, Subscriptions},
+    system::LockedContracts,
+    tasks::Tasks,
+};
+
+/// How many addresses of other nodes are remembered: a few kilobytes' worth; a forgotten one is asked for again.
+const MAX_ADDRESSES: usize = 1024;
+
+/// What the parts of a running node share.
+pub(crate) struct NodeState {
+    actr_type: ActrType,
+    router: Router,
+    link: RegistryLink,
+    contracts: LockedContracts,
+    sessions: Sessions,
+    subscriptions: Subscriptions,
+    tasks: Tasks,
+    draining: CancellationToken,
+    addresses: Mutex<HashMap<ActrId, String>>,
+    unknown_frames: AtomicU64,
+    request_prefix: String,
+    requests: AtomicU64,
+}
+
+impl NodeState {
+    pub(crate) fn new(
+        actr_type: ActrType,
+        router: Router,
+        link: RegistryLink,
+        contracts: LockedContracts,
+        tasks: Tasks,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            actr_type,
+            router,
+            link,
+            contracts,
+            sessions: Sessions::default(),
+            subscriptions: Subscriptions::default(),
+            tasks,
+            draining: CancellationToken::new(),
+            addresses: Mutex::default(),
+            unknown_frames: AtomicU64::new(0),
+            request_prefix: format!("{:032x}", rand::random::<u128>()),
+            requests: AtomicU64::new(0),
+        })
+    }
+
+    /// Who this node is now: another one after each registration.
+    pub(crate) fn self_id(&self) -> ActrId {
+        // A node's state is made after its first registration; what can't be is not worth an error to every caller.
+        self.link.identity().map_or_else(
+            || ActrId::new(0, 0, self.actr_type.clone()),
+            |identity| identity.actor_id,
+        )
+    }
+
+    pub(crate) fn router(&self) -> &Router {
+        &self.router
+    }
+
+    pub(crate) fn link(&self) -> &RegistryLink {
+        &self.link
+    }
+
+    /// The contracts that this node knows of its dependencies.
+    pub(crate) fn contracts(&self) -> &LockedContracts {
+        &self.contracts
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    pub(crate) fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Cancelled when the node takes no new connections and calls any more.
+    pub(crate) fn draining(&self) -> &CancellationToken {
+        &self.draining
+    }
+
+    /// Globally unique: receivers tell requests apart by it alone.
+    pub(crate) fn next_request_id(&self) -> String {
+        format!(
+            "{}-{:x}",
+            self.request_prefix,
+            self.requests.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+
+    /// Checks that `credential` proves `peer`.
+    pub(crate) async fn verify(&self, peer: &ActrId, credential: &Credential) -> Result<(), String> {
+        let key_id = credential.key_id();
+        let key = self.link.signing_key(key_id).await;
+        let key = key.map_err(|error| format!("signing key {key_id} cannot be checked: {error}"))?;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        key.verify(credential, peer, now).map_err(|error| error.to_string())
+    }
+
+    /// Where a node's data lane listens.
+    pub(crate) async fn address_of(&self, peer: &ActrId) -> Result<String, ActrError> {
+        if let Some(address) = self.lock_addresses().get(peer) {
+            return Ok(address.clone());
+        }
+        let candidates = self.link.candidates(peer.actr_type(), CANDIDATES, "").await?;
+        self.remember_addresses(&candidates);
+        let found = candidates.into_iter().find(|candidate| candidate.id == *peer);
+        found.and_then(|candidate| candidate.ws_address).ok_or_else(|| {
+            DiscoverError::NotListed {
+                peer: peer.clone(),
+                registry: self.link.url().to_string(),
+            }
+            .into()
+        })
+    }
+
+    pub(crate) fn remember_addresses(&self, candidates: &[Candidate]) {
+        let mut addresses = self.lock_addresses();
+        for candidate in candidates {
+            let Some(address) = &candidate.ws_address else { continue };
+            if addresses.len() >= MAX_ADDRESSES
+                && let Some(forgotten) = addresses.keys().next().cloned()
+            {
+                addresses.remove(&forgotten);
+            }
+            addresses.insert(candidate.id.clone(), address.clone());
+        }
+    }
+
+    pub(crate) fn forget_address(&self, peer: &ActrId) {
+        self.lock_addresses().remove(peer);
+    }
+
+    fn lock_addresses(&self) -> std::sync::MutexGuard<'_, HashMap<ActrId, String>> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a subscription, and stops its sender unless the stream was over.
+    pub(crate) fn unsubscribe(&self, inbox: &Arc<Inbox>, end: StreamEnd) {
+        self.subscriptions.remove(inbox);
+        let was_open = inbox.ended().is_none();
+        let reason = end.to_string();
+        inbox.end(end);
+        if was_open && let Some(session) = inbox.source() {
+            session.cancel_incoming(inbox, &reason);
+        }
+    }
+
+    pub(crate) fn count_unknown_frames(&self, count: u64) {
+        self.unknown_frames.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Frames that came for streams that nobody had registered.
+    pub(crate) fn unknown_frames(&self) -> u64 {
+        self.unknown_frames.load(Ordering::Relaxed)
+    }
+}

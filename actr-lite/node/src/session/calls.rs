@@ -1,0 +1,164 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use actr_lite_wire::{
+    control::Control,
+    envelope::{Envelope, ErrorReply},
+};
+use bytes::Bytes;
+use tokio::{sync::oneshot, time::timeout};
+
+use super::Session;
+use crate::{ActrError, Dest};
+
+/// The most calls that wait for one peer's answer at once: each costs a few hundred bytes here, and a task there.
+const MAX_CALLS_IN_FLIGHT: usize = 16_384;
+
+/// How long a call waits for its answer unless it says otherwise: actr's own default.
+pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How a call is made.
+#[derive(Debug, Clone)]
+pub struct CallOptions {
+    /// How long to wait for the answer. It travels with the call, and the callee gives up then too.
+    pub timeout: Duration,
+    /// Hints beside the request.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl Default for CallOptions {
+    /// 30 s, no hints.
+    fn default() -> Self {
+        Self {
+            timeout: DEFAULT_CALL_TIMEOUT,
+            metadata: Vec::new(),
+        }
+    }
+}
+
+type Answer = Result<Result<Bytes, ErrorReply>, ActrError>;
+
+/// The calls that wait for the peer's answer.
+#[derive(Default)]
+pub(super) struct Calls(Mutex<HashMap<String, oneshot::Sender<Answer>>>);
+
+impl Calls {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Answer>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands an answer to its call; false where nobody waits for it.
+    pub(super) fn answer(&self, request_id: &str, result: Result<Bytes, ErrorReply>) -> bool {
+        let waiting = self.lock().remove(request_id);
+        waiting.is_some_and(|waiting| waiting.send(Ok(result)).is_ok())
+    }
+
+    /// The connection is gone.
+    pub(super) fn fail_all(&self, error: &ActrError) {
+        let all: Vec<_> = self.lock().drain().collect();
+        for (_, waiting) in all {
+            // Whoever dropped its call does not wait for this.
+            let _ = waiting.send(Err(error.clone()));
+        }
+    }
+}
+
+/// One call's place among those that wait; dropped before the answer came, it tells the callee.
+struct Waiting<'a> {
+    session: &'a Session,
+    request_id: &'a str,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.session.calls.lock().remove(self.request_id).is_some() {
+            self.session.lane.send_control(&Control::CallCancel {
+                request_id: self.request_id.into(),
+            });
+        }
+    }
+}
+
+impl Session {
+    /// Calls the peer, and waits for its answer.
+    ///
+    /// Dropped before that, it is cancelled there too, if the peer speaks the extension.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        route: &str,
+        payload: Bytes,
+        options: CallOptions,
+    ) -> Result<Bytes, ActrError> {
+        let request_id = self.node.next_request_id();
+        let (sender, answer) = oneshot::channel();
+        {
+            let mut calls = self.calls.lock();
+            if calls.len() >= MAX_CALLS_IN_FLIGHT {
+                return Err(ActrError::Busy {
+                    what: "calls in flight to one peer",
+                    limit: MAX_CALLS_IN_FLIGHT,
+                });
+            }
+            calls.insert(request_id.clone(), sender);
+        }
+        let waiting = Waiting {
+            session: self,
+            request_id: &request_id,
+        };
+        if !self.is_open() {
+            return Err(self.peer_gone());
+        }
+        let after = options.timeout;
+        let exchange = async {
+            self.send_envelope(Envelope::Request {
+                request_id: request_id.clone(),
+                route_key: route.into(),
+                payload,
+                metadata: options.metadata,
+                timeout: after,
+            })
+            .await?;
+            answer.await.unwrap_or_else(|_| Err(self.peer_gone()))
+        };
+        let dest = || Dest::Actor(self.peer.clone());
+        let result = timeout(after, exchange).await;
+        drop(waiting);
+        match result {
+            Ok(Ok(Ok(payload))) => Ok(payload),
+            Ok(Ok(Err(reply))) => Err(ActrError::Remote {
+                dest: dest(),
+                route: route.into(),
+                reply,
+            }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(ActrError::TimedOut {
+                dest: dest(),
+                route: route.into(),
+                after,
+            }),
+        }
+    }
+
+    /// Sends the peer a message without an answer.
+    pub(crate) async fn tell(&self, route: &str, payload: Bytes, options: CallOptions) -> Result<(), ActrError> {
+        let envelope = Envelope::Tell {
+            request_id: self.node.next_request_id(),
+            route_key: route.into(),
+            payload,
+            metadata: options.metadata,
+        };
+        timeout(options.timeout, self.send_envelope(envelope))
+            .await
+            .unwrap_or_else(|_| {
+                let dest = Dest::Actor(self.peer.clone());
+                Err(ActrError::TimedOut {
+                    dest,
+                    route: route.into(),
+                    after: options.timeout,
+                })
+            })
+    }
+}

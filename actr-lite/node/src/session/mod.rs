@@ -1,0 +1,214 @@
+//! What this node and one peer have to do with each other over one lane: calls both ways, streams both ways.
+
+mod calls;
+mod incoming;
+mod receiver;
+mod served;
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use actr_lite_wire::{
+    control::Control,
+    envelope::Envelope,
+    identity::{ActrId, StreamId},
+    record::RecordKind,
+    websocket::CloseCode,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use calls::CallOptions;
+pub(crate) use receiver::SessionReceiver;
+
+use self::{calls::Calls, incoming::IncomingStreams, served::ServedCalls};
+use crate::{
+    ActrError,
+    lane::{CloseReason, Lane, SendRefused, Turn},
+    node_state::NodeState,
+    stream::{OutgoingStreams, SendError, StreamEnd, StreamSender},
+};
+
+/// How much all windows of one connection may grow together beyond what each stream starts with: a dozen streams at
+/// full speed, while a thousand stalled ones stay small.
+const CONNECTION_GROWTH: u64 = 16 << 20;
+
+/// A sender that several tasks may use, one after the other.
+type DirectSender = Arc<tokio::sync::Mutex<StreamSender>>;
+
+/// One peer over one lane. It lives as long as the lane.
+pub(crate) struct Session {
+    peer: ActrId,
+    lane: Arc<dyn Lane>,
+    node: Arc<NodeState>,
+    calls: Calls,
+    served: ServedCalls,
+    outgoing: OutgoingStreams,
+    incoming: IncomingStreams,
+    /// The senders behind `send_stream`, by stream.
+    direct: Mutex<HashMap<StreamId, DirectSender>>,
+    growth: Mutex<u64>,
+    gone: OnceLock<CloseReason>,
+    closed: CancellationToken,
+}
+
+impl Session {
+    pub(crate) fn new(node: Arc<NodeState>, peer: ActrId, lane: Arc<dyn Lane>) -> Arc<Self> {
+        Arc::new(Self {
+            peer,
+            lane,
+            node,
+            calls: Calls::default(),
+            served: ServedCalls::default(),
+            outgoing: OutgoingStreams::default(),
+            incoming: IncomingStreams::default(),
+            direct: Mutex::default(),
+            growth: Mutex::new(CONNECTION_GROWTH),
+            gone: OnceLock::new(),
+            closed: CancellationToken::new(),
+        })
+    }
+
+    /// Who is at the other end.
+    pub(crate) fn peer(&self) -> &ActrId {
+        &self.peer
+    }
+
+    pub(crate) fn lane(&self) -> &dyn Lane {
+        self.lane.as_ref()
+    }
+
+    pub(crate) fn outgoing(&self) -> &OutgoingStreams {
+        &self.outgoing
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.gone.get().is_none()
+    }
+
+    /// What a sender learns once the connection has ended.
+    pub(crate) fn gone(&self) -> Option<SendError> {
+        let reason = self.gone.get()?.clone();
+        Some(SendError::PeerGone {
+            peer: self.peer.clone(),
+            reason,
+        })
+    }
+
+    /// Asks the lane to send what it has and to close.
+    pub(crate) fn close(&self, code: CloseCode, reason: &str) {
+        self.lane.close(code, reason);
+    }
+
+    /// Sends an envelope; waits for room.
+    async fn send_envelope(&self, envelope: Envelope) -> Result<(), ActrError> {
+        let body = envelope.encode();
+        let limit = self.lane.max_record_len();
+        if body.len() > limit {
+            return Err(ActrError::TooLong { len: body.len(), limit });
+        }
+        let mut turn = Turn::new(self.lane());
+        loop {
+            match self.lane.try_send(RecordKind::RpcReliable, &[], &body) {
+                Ok(()) => return Ok(()),
+                Err(SendRefused::Full) => {
+                    tokio::select! {
+                        () = turn.wait() => {}
+                        () = self.closed.cancelled() => {}
+                    }
+                }
+                Err(SendRefused::Closed) => {
+                    // The lane closes a moment before the session knows why.
+                    self.closed.cancelled().await;
+                    return Err(self.peer_gone());
+                }
+            }
+        }
+    }
+
+    fn peer_gone(&self) -> ActrError {
+        let reason = self
+            .gone
+            .get()
+            .cloned()
+            .unwrap_or_else(|| CloseReason::Local("it stops".into()));
+        ActrError::PeerGone {
+            peer: self.peer.clone(),
+            reason,
+        }
+    }
+
+    /// Ends everything: the lane is closed.
+    fn end(self: &Arc<Self>, reason: CloseReason) {
+        if self.gone.set(reason.clone()).is_err() {
+            return;
+        }
+        self.closed.cancel();
+        self.calls.fail_all(&self.peer_gone());
+        self.served.cancel_all();
+        self.outgoing.close_all(&SendError::PeerGone {
+            peer: self.peer.clone(),
+            reason: reason.clone(),
+        });
+        let end = StreamEnd::PeerGone {
+            peer: self.peer.clone(),
+            reason,
+        };
+        for inbox in self.incoming.take_all() {
+            inbox.end(end.clone());
+        }
+        // These senders hold the session that holds them.
+        let direct = std::mem::take(&mut *self.direct.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(direct);
+        if !self.node.sessions().forget(self) {
+            for inbox in self.node.subscriptions().waiting_for(&self.peer) {
+                inbox.end(end.clone());
+            }
+        }
+    }
+
+    /// Lets `decide` see how much windows may still grow, and counts what it uses of that.
+    pub(crate) fn with_growth<T>(&self, decide: impl FnOnce(u64) -> (T, u64)) -> T {
+        let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);
+        let (result, used) = decide(*growth);
+        *growth = growth.saturating_sub(used);
+        result
+    }
+
+    /// A stream that had grown is over.
+    pub(crate) fn return_growth(&self, grown: u64) {
+        *self.growth.lock().unwrap_or_else(PoisonError::into_inner) += grown;
+    }
+
+    /// The sender of a stream that is opened by its first frame.
+    pub(crate) fn direct_sender(self: &Arc<Self>, stream_id: &StreamId) -> Result<DirectSender, SendError> {
+        let mut direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
+        match direct.entry(stream_id.clone()) {
+            Entry::Occupied(entry) => Ok(Arc::clone(entry.get())),
+            Entry::Vacant(entry) => {
+                let sender = StreamSender::open(self, stream_id.clone())?;
+                Ok(Arc::clone(entry.insert(Arc::new(tokio::sync::Mutex::new(sender)))))
+            }
+        }
+    }
+
+    /// A stream that was opened by its first frame is over: its receiver may ask for one of the same id again.
+    pub(crate) fn forget_direct_sender(&self, stream_id: &StreamId, sender: &DirectSender) {
+        let mut direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
+        if direct.get(stream_id).is_some_and(|known| Arc::ptr_eq(known, sender)) {
+            direct.remove(stream_id);
+        }
+    }
+
+    /// This node wants no more of a stream that the peer sends.
+    pub(crate) fn cancel_incoming(&self, inbox: &crate::stream::Inbox, reason: &str) {
+        let stream_id = inbox.stream_id();
+        if self.incoming.cancel(stream_id) {
+            self.lane.send_control(&Control::Cancel {
+                stream_id: stream_id.clone(),
+                reason: reason.into(),
+            });
+        }
+    }
+}

@@ -1,0 +1,299 @@
+use std::{
+    str,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use actr_lite_wire::{
+    control::{Control, ControlError},
+    credit::CreditError,
+    envelope::{Envelope, EnvelopeError},
+    frame::{self, FrameError},
+    identity::StreamId,
+    record::{self, RecordError, RecordKind, Span},
+};
+use bytes::Bytes;
+use thiserror::Error;
+use tracing::{debug, warn};
+
+use super::{
+    Session,
+    incoming::{Finished, Route},
+    served::Request,
+};
+use crate::{
+    lane::CloseReason,
+    stream::{Inbox, Pushed, SendError, StreamEnd},
+};
+
+/// Takes what a lane brings. The lane's driver owns it; no application code runs in here.
+pub(crate) struct SessionReceiver {
+    session: Arc<Session>,
+    /// Where the last frames went: frames of one stream come in runs.
+    current: Option<Arc<Inbox>>,
+    /// Whose queue is full, with a sender that knows no credit.
+    full: Option<Arc<Inbox>>,
+}
+
+/// How a peer broke the protocol.
+#[derive(Debug, Error)]
+pub(crate) enum ReceiveError {
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error(transparent)]
+    Credit(#[from] CreditError),
+    #[error("a stream id is not one")]
+    StreamId,
+    #[error("a record of {len} bytes is over the limit of {limit} bytes")]
+    TooLong { len: usize, limit: usize },
+    #[error("{0:?} records need the extension, which was not agreed on")]
+    NotExtended(RecordKind),
+    #[error("several records in one message need the extension, which was not agreed on")]
+    Batch,
+}
+
+impl SessionReceiver {
+    pub(crate) fn new(session: Arc<Session>) -> Self {
+        Self {
+            session,
+            current: None,
+            full: None,
+        }
+    }
+
+    /// Takes one message's records.
+    ///
+    /// # Errors
+    /// When the peer broke the protocol: the connection has to be closed. Records before that were taken.
+    pub(crate) fn receive(&mut self, message: Bytes) -> Result<(), ReceiveError> {
+        let is_extended = self.session.lane().has_control();
+        let limit = self.session.lane().max_record_len();
+        let mut run = None;
+        let mut at = 0;
+        while at < message.len() {
+            let span = record::span_at(&message, at)?;
+            at = span.end;
+            let len = span.len() - record::HEADER_LEN;
+            if len > limit {
+                return Err(ReceiveError::TooLong { len, limit });
+            }
+            if !is_extended && at < message.len() {
+                return Err(ReceiveError::Batch);
+            }
+            match span.kind {
+                RecordKind::StreamReliable | RecordKind::StreamLatencyFirst => {
+                    self.frame(&message, span, &mut run)?;
+                }
+                kind => {
+                    self.flush(&message, &mut run);
+                    let body = message.slice(span.body_start()..span.end);
+                    match kind {
+                        RecordKind::RpcReliable | RecordKind::RpcSignal => self.envelope(body)?,
+                        kind if !is_extended => return Err(ReceiveError::NotExtended(kind)),
+                        kind => self.control(Control::decode(kind, body)?)?,
+                    }
+                }
+            }
+        }
+        self.flush(&message, &mut run);
+        Ok(())
+    }
+
+    /// Ready when more may be received.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(inbox) = &self.full else {
+            return Poll::Ready(());
+        };
+        let room = inbox.poll_room(cx);
+        if room.is_ready() {
+            self.full = None;
+        }
+        room
+    }
+
+    /// The lane is closed; nothing more comes.
+    pub(crate) fn closed(&mut self, reason: CloseReason) {
+        self.session.end(reason);
+    }
+
+    /// Adds a frame to the run of its stream, or starts a new run.
+    fn frame(&mut self, message: &Bytes, span: Span, run: &mut Option<Run>) -> Result<(), ReceiveError> {
+        let stream_id = frame::stream_id_of(&message[span.body_start()..span.end])?;
+        if let (Some(run), Some(inbox)) = (run.as_mut(), &self.current)
+            && inbox.stream_id().as_str().as_bytes() == stream_id
+        {
+            run.end = span.end;
+            run.last_len = span.len();
+            run.frames += 1;
+            return Ok(());
+        }
+        self.flush(message, run);
+        let is_current = self
+            .current
+            .as_ref()
+            .is_some_and(|inbox| inbox.stream_id().as_str().as_bytes() == stream_id);
+        if !is_current {
+            let text = str::from_utf8(stream_id).map_err(|_| ReceiveError::StreamId)?;
+            self.current = self.route(text)?;
+        }
+        match self.current {
+            Some(_) => {
+                *run = Some(Run {
+                    start: span.start,
+                    end: span.end,
+                    last_len: span.len(),
+                    frames: 1,
+                })
+            }
+            None => self.session.node.count_unknown_frames(1),
+        }
+        Ok(())
+    }
+
+    /// The inbox of a stream; none, and the sender told, where nobody wants it.
+    fn route(&self, stream_id: &str) -> Result<Option<Arc<Inbox>>, ReceiveError> {
+        let session = &self.session;
+        match session.incoming.route(stream_id) {
+            Route::To(inbox) => return Ok(Some(inbox)),
+            Route::Unwanted if session.lane().has_control() => return Ok(None),
+            Route::Unwanted | Route::Unknown => {}
+        }
+        if let Some(inbox) = session.node.subscriptions().find(stream_id)
+            && inbox.bind(session)
+        {
+            session.incoming.bind(&inbox);
+            return Ok(Some(inbox));
+        }
+        self.refuse(stream_id.parse().map_err(|_| ReceiveError::StreamId)?);
+        Ok(None)
+    }
+
+    fn refuse(&self, stream_id: StreamId) {
+        let session = &self.session;
+        if session.incoming.refuse(stream_id.clone()) {
+            warn!(
+                "{} sends stream {stream_id}, which nobody here has registered; its frames are dropped",
+                session.peer
+            );
+            let reason = "nobody has registered this stream".into();
+            session.lane().send_control(&Control::Cancel { stream_id, reason });
+        }
+    }
+
+    /// Hands a run over.
+    fn flush(&mut self, message: &Bytes, run: &mut Option<Run>) {
+        let (Some(run), Some(inbox)) = (run.take(), &self.current) else {
+            return;
+        };
+        let has_credit = self.session.lane().has_control();
+        match inbox.push(message.slice(run.start..run.end), run.last_len, has_credit) {
+            Pushed::Taken => {}
+            Pushed::Full => self.full = Some(Arc::clone(inbox)),
+            Pushed::Ended => {
+                // Whoever unsubscribed has cancelled it; a sender that ignored its credit has not been told yet.
+                self.session.cancel_incoming(inbox, "the subscription is over");
+                self.session.node.count_unknown_frames(run.frames);
+                self.current = None;
+            }
+        }
+    }
+
+    fn envelope(&mut self, body: Bytes) -> Result<(), ReceiveError> {
+        match Envelope::decode(body)? {
+            Envelope::Request {
+                request_id,
+                route_key,
+                payload,
+                metadata,
+                timeout,
+            } => {
+                self.session.serve(Request {
+                    request_id,
+                    route: route_key,
+                    payload,
+                    metadata,
+                    timeout,
+                });
+            }
+            Envelope::Response { request_id, result, .. } => {
+                if !self.session.calls.answer(&request_id, result) {
+                    debug!(
+                        "{} answered request {request_id}, for which nobody waits",
+                        self.session.peer
+                    );
+                }
+            }
+            Envelope::Tell {
+                route_key,
+                payload,
+                metadata,
+                ..
+            } => {
+                self.session.serve_tell(route_key, payload, metadata);
+            }
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), ReceiveError> {
+        match control {
+            Control::Credit { stream_id, bytes } => {
+                if let Some(stream) = self.session.outgoing.find(&stream_id) {
+                    stream.grant(bytes)?;
+                }
+            }
+            Control::Cancel { stream_id, reason } => {
+                if let Some(stream) = self.session.outgoing.find(&stream_id) {
+                    stream.close(SendError::Cancelled { stream_id, reason });
+                }
+            }
+            Control::End { stream_id, frames } => self.finish(&stream_id, StreamEnd::Finished { frames }),
+            Control::Error {
+                stream_id,
+                frames,
+                code,
+                message,
+            } => {
+                self.finish(&stream_id, StreamEnd::Failed { frames, code, message });
+            }
+            Control::CallCancel { request_id } => self.session.served.cancel(&request_id),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, stream_id: &StreamId, end: StreamEnd) {
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|inbox| inbox.stream_id() == stream_id)
+        {
+            self.current = None;
+        }
+        match self.session.incoming.finish(stream_id.as_str()) {
+            Finished::Fed(inbox) => inbox.end(end),
+            Finished::Unwanted => {}
+            // A stream without a single frame is one that was asked for all the same.
+            Finished::Unknown => {
+                if let Some(inbox) = self.session.node.subscriptions().find(stream_id.as_str())
+                    && inbox.bind(&self.session)
+                {
+                    inbox.end(end);
+                }
+            }
+        }
+    }
+}
+
+/// Frames of one stream that stand side by side in a message.
+struct Run {
+    start: usize,
+    end: usize,
+    last_len: usize,
+    frames: u64,
+}

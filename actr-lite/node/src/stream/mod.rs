@@ -1,0 +1,23 @@
+//! Streams of frames between two actors.
+//!
+//! The receiver subscribes to an id, and then asks the sender (by a call of its own) for the stream. From then on
+//! frames go one way and credit the other. A stream ends visibly at both ends: see [`StreamEnd`] and [`SendError`].
+
+mod inbox;
+mod registration;
+mod send_error;
+mod sender;
+mod stream_end;
+mod subscription;
+mod subscriptions;
+
+pub(crate) use inbox::{Inbox, Pushed};
+pub use registration::StreamRegistration;
+pub(crate) use registration::register;
+pub use send_error::SendError;
+pub(crate) use sender::OutgoingStreams;
+pub use sender::StreamSender;
+pub use stream_end::StreamEnd;
+pub use subscription::Subscription;
+pub use subscriptions::SubscribeError;
+pub(crate) use subscriptions::Subscriptions;

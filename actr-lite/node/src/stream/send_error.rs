@@ -1,0 +1,60 @@
+use actr_lite_wire::{
+    error_code::ErrorCode,
+    identity::{ActrId, StreamId},
+};
+use thiserror::Error;
+
+use crate::lane::CloseReason;
+
+/// Why a frame can't be sent, or a stream not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection to the receiver ended.
+    #[error("{peer} is gone: {reason}")]
+    PeerGone {
+        /// The receiver.
+        peer: ActrId,
+        /// How the connection ended.
+        reason: CloseReason,
+    },
+    /// The receiver wants no more of this stream.
+    #[error("the receiver cancelled stream {stream_id}: {reason}")]
+    Cancelled {
+        /// The stream.
+        stream_id: StreamId,
+        /// What the receiver says.
+        reason: String,
+    },
+    /// The frame is longer than a record may be.
+    #[error("a frame of {len} bytes is over the record limit of {limit} bytes; cut the payload into several frames")]
+    TooLong {
+        /// The encoded frame's length.
+        len: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A stream of this id to this receiver is open already.
+    #[error("a stream {0} to this receiver is open already")]
+    AlreadyOpen(StreamId),
+    /// A bound of this node is reached.
+    #[error("there are {limit} open streams on this connection already, which is the limit")]
+    TooManyStreams {
+        /// The bound.
+        limit: usize,
+    },
+    /// Streams go to other actors, not to the own node.
+    #[error("stream {0} has no receiver on a network: the destination is this node itself")]
+    Local(StreamId),
+}
+
+impl SendError {
+    /// What kind of failure it is.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::PeerGone { .. } => ErrorCode::ConnectionNotReady,
+            Self::Cancelled { .. } | Self::TooManyStreams { .. } => ErrorCode::Unavailable,
+            Self::TooLong { .. } | Self::AlreadyOpen(_) | Self::Local(_) => ErrorCode::InvalidArgument,
+        }
+    }
+}

@@ -1,0 +1,360 @@
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+};
+
+use actr_lite_wire::{
+    control::Control,
+    credit::{CreditError, SendCredit},
+    error_code::ErrorCode,
+    frame::{DataStream, FrameEncoder},
+    identity::StreamId,
+    record::{HEADER_LEN, RecordKind},
+};
+use futures_util::task::AtomicWaker;
+use tokio_util::sync::CancellationToken;
+
+use super::SendError;
+use crate::{
+    lane::{SendRefused, Turn},
+    session::Session,
+};
+
+/// The most streams that one connection sends at once: each costs a few hundred bytes and a handler's task.
+const MAX_OUTGOING_STREAMS: usize = 65_536;
+
+/// The sending end of a stream, bound to one connection to one receiver.
+///
+/// Frames are numbered from 1. A sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other
+/// streams of the same connection go on. Dropped before [`Self::finish`], it tells the receiver that the stream broke
+/// off.
+pub struct StreamSender {
+    session: Arc<Session>,
+    stream: Arc<OutgoingStream>,
+    encoder: FrameEncoder,
+    /// The last sequence number sent.
+    sequence: u64,
+    frames: u64,
+    credit: SendCredit,
+    max_record_len: usize,
+    ended: bool,
+}
+
+impl StreamSender {
+    pub(crate) fn open(session: &Arc<Session>, stream_id: StreamId) -> Result<Self, SendError> {
+        let stream = session.outgoing().insert(&stream_id)?;
+        let sender = Self {
+            session: Arc::clone(session),
+            encoder: FrameEncoder::new(&stream_id),
+            stream,
+            sequence: 0,
+            frames: 0,
+            credit: SendCredit::default(),
+            max_record_len: session.lane().max_record_len(),
+            ended: false,
+        };
+        // The session ends the streams that it knows: one that it ended before this one came is ended here.
+        match session.gone() {
+            Some(error) => Err(error),
+            None => Ok(sender),
+        }
+    }
+
+    /// The stream.
+    pub fn stream_id(&self) -> &StreamId {
+        &self.stream.stream_id
+    }
+
+    /// Sends the next frame: it is in the connection's buffer when this returns, and leaves without further ado.
+    ///
+    /// Waits while the receiver has given no credit or the connection is full.
+    ///
+    /// # Errors
+    /// At once, also when it waits: the receiver is gone or cancelled the stream; the frame is too long.
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, nothing was sent and the next frame has the same number.
+    pub async fn send(&mut self, payload: impl AsRef<[u8]>) -> Result<(), SendError> {
+        let payload = payload.as_ref();
+        let sequence = self.sequence + 1;
+        if self.is_too_long(payload.len()) {
+            return Err(self.too_long(payload.len()));
+        }
+        // The usual case is over without a wait: only what follows makes this a state machine of some size.
+        if !self.try_send(sequence, payload)? {
+            self.send_later(sequence, payload).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a frame as the application made it, its own sequence number and hints included.
+    pub(crate) async fn send_frame(&mut self, frame: &DataStream) -> Result<(), SendError> {
+        if frame.metadata.is_empty() && frame.timestamp_ms.is_none() && !self.is_too_long(frame.payload.len()) {
+            if !self.try_send(frame.sequence, &frame.payload)? {
+                self.send_later(frame.sequence, &frame.payload).await?;
+            }
+            return Ok(());
+        }
+        let head = self.encoder.head_with_hints(frame).to_vec();
+        let len = head.len() + frame.payload.len();
+        if len > self.max_record_len {
+            return Err(SendError::TooLong {
+                len,
+                limit: self.max_record_len,
+            });
+        }
+        self.credit().await?;
+        self.room(&head, &frame.payload).await?;
+        self.count(frame.sequence, len);
+        Ok(())
+    }
+
+    /// Tells the receiver that this was all. A receiver that does not speak the extension is not told.
+    ///
+    /// # Errors
+    /// When the receiver is gone or cancelled the stream.
+    pub async fn finish(mut self) -> Result<(), SendError> {
+        self.check()?;
+        self.end(Control::End {
+            stream_id: self.stream.stream_id.clone(),
+            frames: self.frames,
+        });
+        Ok(())
+    }
+
+    /// Waits until the receiver is gone or cancels the stream, and says which.
+    ///
+    /// # Cancel safety
+    /// Dropping it has no effect.
+    pub async fn closed(&self) -> SendError {
+        self.stream.closed.cancelled().await;
+        self.check()
+            .err()
+            .unwrap_or_else(|| unreachable_end(&self.stream.stream_id))
+    }
+
+    #[inline]
+    fn is_too_long(&self, payload_len: usize) -> bool {
+        self.encoder.max_head_len(payload_len) + payload_len > self.max_record_len
+    }
+
+    fn too_long(&self, payload_len: usize) -> SendError {
+        let len = self.encoder.max_head_len(payload_len) + payload_len;
+        SendError::TooLong {
+            len,
+            limit: self.max_record_len,
+        }
+    }
+
+    /// Whether it was sent; otherwise there is no credit or no room.
+    #[inline]
+    fn try_send(&mut self, sequence: u64, payload: &[u8]) -> Result<bool, SendError> {
+        self.check()?;
+        if !self.credit.may_send() && self.session.lane().has_control() {
+            return Ok(false);
+        }
+        let head = self.encoder.head(sequence, payload.len());
+        let len = head.len() + payload.len();
+        match self.session.lane().try_send(RecordKind::StreamReliable, head, payload) {
+            Ok(()) => {
+                self.count(sequence, len);
+                Ok(true)
+            }
+            Err(SendRefused::Full) => Ok(false),
+            Err(SendRefused::Closed) => Err(self.gone()),
+        }
+    }
+
+    #[cold]
+    async fn send_later(&mut self, sequence: u64, payload: &[u8]) -> Result<(), SendError> {
+        self.credit().await?;
+        let head = self.encoder.head(sequence, payload.len()).to_vec();
+        self.room(&head, payload).await?;
+        self.count(sequence, head.len() + payload.len());
+        Ok(())
+    }
+
+    #[inline]
+    fn count(&mut self, sequence: u64, len: usize) {
+        if self.session.lane().has_control() {
+            self.credit.spend((HEADER_LEN + len) as u64);
+        }
+        self.sequence = sequence;
+        self.frames += 1;
+    }
+
+    /// Waits for credit.
+    async fn credit(&mut self) -> Result<(), SendError> {
+        if !self.session.lane().has_control() {
+            return Ok(());
+        }
+        while !self.credit.may_send() {
+            let stream = Arc::clone(&self.stream);
+            let granted = poll_fn(|cx| {
+                stream.waker.register(cx.waker());
+                let granted = stream.granted.swap(0, Ordering::AcqRel);
+                if granted > 0 || stream.end.get().is_some() {
+                    Poll::Ready(granted)
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+            self.check()?;
+            // What is too much was refused when it came.
+            let _ = self.credit.grant(granted);
+        }
+        Ok(())
+    }
+
+    /// Waits until the connection takes the record.
+    async fn room(&self, head: &[u8], payload: &[u8]) -> Result<(), SendError> {
+        let lane = self.session.lane();
+        let mut turn = Turn::new(lane);
+        loop {
+            self.check()?;
+            match lane.try_send(RecordKind::StreamReliable, head, payload) {
+                Ok(()) => return Ok(()),
+                Err(SendRefused::Closed) => return Err(self.gone()),
+                Err(SendRefused::Full) => {
+                    tokio::select! {
+                        () = turn.wait() => {}
+                        () = self.stream.closed.cancelled() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn check(&self) -> Result<(), SendError> {
+        match self.stream.end.get() {
+            None => Ok(()),
+            Some(end) => Err(end.clone()),
+        }
+    }
+
+    fn gone(&self) -> SendError {
+        self.session
+            .gone()
+            .unwrap_or_else(|| unreachable_end(&self.stream.stream_id))
+    }
+
+    /// The stream's last record, and the last that is known of it here.
+    fn end(&mut self, last: Control) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.session.lane().send_control(&last);
+        self.session.outgoing().remove(&self.stream);
+    }
+}
+
+impl Drop for StreamSender {
+    fn drop(&mut self) {
+        let (stream_id, frames) = (self.stream.stream_id.clone(), self.frames);
+        let last = match self.stream.end.get() {
+            Some(_) => Control::End { stream_id, frames },
+            None => {
+                let message = "the sender dropped the stream before it was finished".into();
+                Control::Error {
+                    stream_id,
+                    frames,
+                    code: ErrorCode::Internal,
+                    message,
+                }
+            }
+        };
+        self.end(last);
+    }
+}
+
+/// Only for an end without a reason, which nothing makes.
+fn unreachable_end(stream_id: &StreamId) -> SendError {
+    SendError::Cancelled {
+        stream_id: stream_id.clone(),
+        reason: "the stream ended".into(),
+    }
+}
+
+/// What a session knows of a stream that it sends.
+#[derive(Debug)]
+pub(crate) struct OutgoingStream {
+    stream_id: StreamId,
+    /// Credit that came and was not counted by the sender yet.
+    granted: AtomicU64,
+    waker: AtomicWaker,
+    end: OnceLock<SendError>,
+    closed: CancellationToken,
+}
+
+impl OutgoingStream {
+    /// Counts credit that came.
+    pub(crate) fn grant(&self, bytes: u64) -> Result<(), CreditError> {
+        // Checked against what a fresh window could take, so that a sum of grants can't overflow either.
+        SendCredit::default().grant(bytes)?;
+        let before = self.granted.fetch_add(bytes, Ordering::AcqRel);
+        SendCredit::default().grant(before.saturating_add(bytes))?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// The receiver is gone or wants no more.
+    pub(crate) fn close(&self, reason: SendError) {
+        let _ = self.end.set(reason);
+        self.closed.cancel();
+        self.waker.wake();
+    }
+}
+
+/// The streams that a session sends.
+#[derive(Debug, Default)]
+pub(crate) struct OutgoingStreams(Mutex<HashMap<StreamId, Arc<OutgoingStream>>>);
+
+impl OutgoingStreams {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<StreamId, Arc<OutgoingStream>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, stream_id: &StreamId) -> Result<Arc<OutgoingStream>, SendError> {
+        let mut streams = self.lock();
+        if streams.contains_key(stream_id) {
+            return Err(SendError::AlreadyOpen(stream_id.clone()));
+        }
+        if streams.len() >= MAX_OUTGOING_STREAMS {
+            return Err(SendError::TooManyStreams {
+                limit: MAX_OUTGOING_STREAMS,
+            });
+        }
+        let stream = Arc::new(OutgoingStream {
+            stream_id: stream_id.clone(),
+            granted: AtomicU64::new(0),
+            waker: AtomicWaker::new(),
+            end: OnceLock::new(),
+            closed: CancellationToken::new(),
+        });
+        streams.insert(stream_id.clone(), Arc::clone(&stream));
+        Ok(stream)
+    }
+
+    fn remove(&self, stream: &OutgoingStream) {
+        self.lock().remove(&stream.stream_id);
+    }
+
+    /// The stream of this id, if it is sent.
+    pub(crate) fn find(&self, stream_id: &StreamId) -> Option<Arc<OutgoingStream>> {
+        self.lock().get(stream_id).cloned()
+    }
+
+    /// Ends all: the connection is gone.
+    pub(crate) fn close_all(&self, reason: &SendError) {
+        for stream in self.lock().values() {
+            stream.close(reason.clone());
+        }
+    }
+}

@@ -1,0 +1,44 @@
+use actr_lite_wire::{error_code::ErrorCode, identity::ActrId};
+use thiserror::Error;
+
+use crate::lane::CloseReason;
+
+/// How a stream ended, as its receiver sees it. All frames that came before have been handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StreamEnd {
+    /// The sender sent all.
+    #[error("the sender finished after {frames} frames")]
+    Finished {
+        /// How many frames it sent.
+        frames: u64,
+    },
+    /// The sender could not go on.
+    #[error("the sender gave up after {frames} frames: {message} ({code})")]
+    Failed {
+        /// How many frames it sent.
+        frames: u64,
+        /// What kind of failure it is.
+        code: ErrorCode,
+        /// For people.
+        message: String,
+    },
+    /// The connection to the sender ended. With a sender that does not speak this project's extension, a finished
+    /// stream looks the same.
+    #[error("{peer} is gone: {reason}")]
+    PeerGone {
+        /// The sender.
+        peer: ActrId,
+        /// How the connection ended.
+        reason: CloseReason,
+    },
+    /// The sender broke the protocol.
+    #[error("the sender broke the protocol: {0}")]
+    Protocol(String),
+    /// The receiver unregistered or dropped it.
+    #[error("this node unregistered the stream")]
+    Cancelled,
+    /// The callback panicked.
+    #[error("the stream's callback panicked: {0}")]
+    Panicked(String),
+}

@@ -1,0 +1,130 @@
+use std::{
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use actr_lite_wire::{
+    frame::{self, DataStream},
+    identity::{ActrId, StreamId},
+    record,
+};
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::{Inbox, StreamEnd};
+use crate::node_state::NodeState;
+
+/// The receiving end of a stream: its frames in the order in which they were sent.
+///
+/// It yields `None` once when the stream is over; [`Self::end`] then says how. Taking frames gives the sender credit:
+/// a subscription that nobody polls holds at most a window of frames. Dropping it unsubscribes and stops the sender.
+pub struct Subscription {
+    node: Arc<NodeState>,
+    inbox: Arc<Inbox>,
+    run: Bytes,
+    /// How much of `run` was handed over.
+    at: usize,
+    sender: Option<ActrId>,
+}
+
+impl Subscription {
+    pub(crate) fn new(node: Arc<NodeState>, inbox: Arc<Inbox>) -> Self {
+        Self {
+            node,
+            inbox,
+            run: Bytes::new(),
+            at: 0,
+            sender: None,
+        }
+    }
+
+    /// The stream.
+    pub fn stream_id(&self) -> &StreamId {
+        self.inbox.stream_id()
+    }
+
+    /// Takes frames from this actor only, and ends when the connection to it does, even before the first frame.
+    ///
+    /// Say it before the stream is asked for. Otherwise the first to send a frame of this id is taken as the sender.
+    pub fn expect_from(&self, peer: &ActrId) {
+        self.inbox.expect_from(peer.clone());
+    }
+
+    /// Who sends; known from the first frame on.
+    pub fn sender(&self) -> Option<&ActrId> {
+        self.sender.as_ref()
+    }
+
+    /// How the stream ended, once it has. Frames may still be there to be taken.
+    pub fn end(&self) -> Option<StreamEnd> {
+        self.inbox.ended()
+    }
+
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    /// The next frame; none when the stream is over.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses no frame.
+    pub async fn next(&mut self) -> Option<DataStream> {
+        std::future::poll_fn(|cx| self.poll_frame(cx)).await
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<DataStream>> {
+        while self.at == self.run.len() {
+            let taken = mem::take(&mut self.run).len();
+            self.at = 0;
+            match ready!(self.inbox.poll_run(cx, taken)) {
+                Some(run) => self.run = run,
+                None => return Poll::Ready(None),
+            }
+            if self.sender.is_none() {
+                self.sender = self.inbox.source().map(|session| session.peer().clone());
+            }
+        }
+        match self.next_in_run() {
+            Ok(frame) => Poll::Ready(Some(frame)),
+            Err(error) => {
+                (self.run, self.at) = (Bytes::new(), 0);
+                self.node.unsubscribe(&self.inbox, StreamEnd::Protocol(error));
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    #[inline]
+    fn next_in_run(&mut self) -> Result<DataStream, String> {
+        let span = record::span_at(&self.run, self.at).map_err(|error| error.to_string())?;
+        let body_start = span.body_start();
+        let parts = frame::decode(&self.run[body_start..span.end]).map_err(|error| error.to_string())?;
+        let payload = self
+            .run
+            .slice(body_start + parts.payload.start..body_start + parts.payload.end);
+        self.at = span.end;
+        Ok(DataStream {
+            stream_id: self.inbox.stream_id().clone(),
+            sequence: parts.sequence,
+            payload,
+            metadata: parts.metadata,
+            timestamp_ms: parts.timestamp_ms,
+        })
+    }
+}
+
+impl Stream for Subscription {
+    type Item = DataStream;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<DataStream>> {
+        self.poll_frame(cx)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.node.unsubscribe(&self.inbox, StreamEnd::Cancelled);
+    }
+}

@@ -1,0 +1,104 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use actr_lite_manifest::{ConfigOverride, Lock, LockError, Manifest, ManifestError, UpdateCommand};
+use actr_lite_wire::identity::ActrType;
+
+use crate::{Node, Workload, lock_update, lock_update::UpdateLockError};
+
+/// What Actr.toml says, before anything runs.
+#[derive(Debug, Clone)]
+pub struct ActrSystem {
+    path: PathBuf,
+    manifest: Manifest,
+}
+
+impl ActrSystem {
+    /// Reads an Actr.toml.
+    ///
+    /// # Errors
+    /// When it can't be read or is not valid; the error names file, line, key and what is expected.
+    pub fn from_toml(path: impl AsRef<Path>) -> Result<Self, ManifestError> {
+        Self::from_toml_with(path, &[])
+    }
+
+    /// The same with some keys overridden.
+    ///
+    /// # Errors
+    /// As [`Self::from_toml`]; for an override the error names its argument.
+    pub fn from_toml_with(path: impl AsRef<Path>, overrides: &[ConfigOverride]) -> Result<Self, ManifestError> {
+        let path = path.as_ref().to_path_buf();
+        let manifest = Manifest::load(&path, overrides)?;
+        Ok(Self { path, manifest })
+    }
+
+    /// What the file says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The actor type of a dependency, by its alias in `[dependencies]`.
+    pub fn dependency(&self, alias: &str) -> Option<&ActrType> {
+        self.manifest
+            .dependencies
+            .get(alias)
+            .map(|dependency| &dependency.actr_type)
+    }
+
+    /// Joins it with what the node runs.
+    pub fn attach<W: Workload>(self, workload: W) -> Node<W> {
+        Node::new(self, Arc::new(workload))
+    }
+
+    /// Asks the registry for the contract of each dependency, waiting until `patience` is over for one that is not
+    /// there yet, and writes them into the lock file beside Actr.toml, all or nothing. Returns its path.
+    ///
+    /// # Errors
+    /// When a contract can't be had or the file not be written; the old file is untouched then.
+    pub async fn update_lock(self, patience: Duration) -> Result<PathBuf, UpdateLockError> {
+        lock_update::update_lock(&self.manifest, &self.path, patience).await
+    }
+
+    /// What the lock file says; an error where there is none though something depends on it.
+    pub(crate) fn contracts(&self) -> Result<LockedContracts, LockError> {
+        let command = UpdateCommand::new(&self.path);
+        let lock_path = Lock::path_beside(&self.path);
+        let dependencies: Vec<_> = self
+            .manifest
+            .dependencies
+            .values()
+            .map(|dependency| dependency.actr_type.clone())
+            .collect();
+        let lock = if dependencies.is_empty() {
+            None
+        } else {
+            Some(Lock::load(&lock_path, &command)?)
+        };
+        Ok(LockedContracts {
+            lock,
+            lock_path,
+            command,
+            dependencies,
+        })
+    }
+}
+
+/// The contracts that a node was built against.
+#[derive(Debug, Clone)]
+pub(crate) struct LockedContracts {
+    pub(crate) lock: Option<Lock>,
+    pub(crate) lock_path: PathBuf,
+    /// What makes the lock file anew.
+    pub(crate) command: UpdateCommand,
+    dependencies: Vec<ActrType>,
+}
+
+impl LockedContracts {
+    /// Whether Actr.toml names this type as a dependency.
+    pub(crate) fn depends_on(&self, actr_type: &ActrType) -> bool {
+        self.dependencies.contains(actr_type)
+    }
+}

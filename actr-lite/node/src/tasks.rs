@@ -1,0 +1,93 @@
+use std::{any::Any, future::Future, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt as _;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::error;
+
+/// Every task of a node, in two groups that end one after the other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tasks {
+    work: TaskTracker,
+    give_up_work: CancellationToken,
+    runtime: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Tasks {
+    /// A task of the application: a handler, or what it spawned. It may finish within the grace of a shutdown.
+    pub(crate) fn spawn_work(
+        &self,
+        name: impl Into<String>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::AbortHandle {
+        let given_up = self.give_up_work.clone().cancelled_owned();
+        let name = name.into();
+        let task = self.work.spawn(async move {
+            tokio::select! {
+                biased;
+                result = contain(task) => report(&name, result),
+                () = given_up => {}
+            }
+        });
+        task.abort_handle()
+    }
+
+    /// A task of the runtime: it ends when the node stops, and is told so by [`Self::stop`].
+    pub(crate) fn spawn_runtime(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(async move { report(name, contain(task).await) });
+    }
+
+    /// Cancelled when the runtime's tasks are to end.
+    pub(crate) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// The tracker of the runtime's tasks, for parts that spawn their own.
+    pub(crate) fn runtime(&self) -> &TaskTracker {
+        &self.runtime
+    }
+
+    /// Waits until the application's tasks have ended; new ones may still start meanwhile.
+    pub(crate) async fn work_done(&self) {
+        self.work.close();
+        self.work.wait().await;
+    }
+
+    /// How many of the application's tasks run.
+    pub(crate) fn work_count(&self) -> usize {
+        self.work.len()
+    }
+
+    /// Drops the application's tasks where they are.
+    pub(crate) fn give_up_work(&self) {
+        self.give_up_work.cancel();
+    }
+
+    /// Ends the runtime's tasks, and waits until they have.
+    pub(crate) async fn stop_runtime(&self) {
+        self.stop.cancel();
+        self.runtime.close();
+        self.runtime.wait().await;
+    }
+}
+
+/// A panic becomes an error with the panic's text.
+pub(crate) async fn contain<T>(task: impl Future<Output = T>) -> Result<T, String> {
+    AssertUnwindSafe(task)
+        .catch_unwind()
+        .await
+        .map_err(|panic| panic_text(panic.as_ref()))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no text)")
+        .into()
+}
+
+fn report(name: &str, result: Result<(), String>) {
+    if let Err(panic) = result {
+        error!("{name} panicked: {panic}");
+    }
+}

@@ -1,0 +1,40 @@
+use std::{future::Future, sync::Arc};
+
+use crate::{ActrError, Context, Service};
+
+/// What a node runs: its services, and what happens when it starts and stops.
+///
+/// ```
+/// use std::sync::Arc;
+/// use actr_lite::{ActrError, Context, Service, Workload};
+///
+/// struct Quiet;
+///
+/// impl Workload for Quiet {
+///     fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
+///         Vec::new()
+///     }
+///
+///     async fn on_start(&self, ctx: Context) -> Result<(), ActrError> {
+///         tracing::info!("{} is up", ctx.self_id());
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Workload: Send + Sync + 'static {
+    /// The services, each as a generated dispatcher around its handler. Asked once, before anything starts.
+    fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>>;
+
+    /// Called once, when the node is registered and can be called. An error stops the node, and `start` returns it.
+    fn on_start(&self, ctx: Context) -> impl Future<Output = Result<(), ActrError>> + Send {
+        let _ = ctx;
+        std::future::ready(Ok(()))
+    }
+
+    /// Called once, when the node stops: calls and streams have ended or were given up, the connections still stand.
+    /// It is given up after [`crate::STOP_TIMEOUT`].
+    fn on_stop(&self, ctx: Context) -> impl Future<Output = Result<(), ActrError>> + Send {
+        let _ = ctx;
+        std::future::ready(Ok(()))
+    }
+}
