@@ -1,0 +1,38 @@
+//! What the command lines of nodes share.
+//!
+//! - [`NodeArguments`]: `--actr-toml`, `--config`, `-v` and `-q`
+//! - [`run`]: a program's frame: logs to stderr, one line for an error, the exit code
+//! - [`parse_duration`]: `500ms`, `30s`, `2m`
+
+mod failure;
+mod node_arguments;
+
+use std::{future::Future, process::ExitCode, time::Duration};
+
+pub use node_arguments::NodeArguments;
+
+/// Runs a program in a Tokio runtime, with its logs on stderr. An error becomes one line on stderr and exit code 1.
+pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<ExitCode>>,
+{
+    arguments.start_logging();
+    let result = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => {
+            let result = runtime.block_on(program);
+            // A second signal leaves tasks behind that nobody wants to wait for.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(anyhow::Error::new(error).context("the asynchronous runtime cannot be started")),
+    };
+    result.unwrap_or_else(|error| failure::report(&error))
+}
+
+/// A duration as a person writes it: `500ms`, `30s`, `2m`.
+///
+/// # Errors
+/// When it is not one; the text says what is expected.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 500ms, 30s or 2m"))
+}
