@@ -1,0 +1,38 @@
+use std::time::Duration;
+
+use actr_lite_cli::{NodeArguments, parse_duration};
+use clap::Parser;
+
+/// Registers a stream at a server, and receives its messages
+#[derive(Debug, Parser)]
+#[command(version, name = "client")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+
+    /// How many messages to ask for
+    #[arg(
+        value_name = "MESSAGE_COUNT",
+        value_parser = parse_count,
+        allow_negative_numbers = true,
+        required_unless_present = "update_lock"
+    )]
+    pub(crate) message_count: Option<i32>,
+
+    /// How long to be without a live stream: to wait for a server, to connect, to register
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
+    pub(crate) timeout: Duration,
+
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write Actr.lock.toml from the contract that the running server publishes, and end
+    #[arg(long, conflicts_with_all = ["message_count", "json"])]
+    pub(crate) update_lock: bool,
+}
+
+fn parse_count(text: &str) -> Result<i32, String> {
+    let expected = || format!("expected a whole number from 0 to {}", i32::MAX);
+    text.parse().ok().filter(|count| *count >= 0).ok_or_else(expected)
+}

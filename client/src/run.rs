@@ -1,0 +1,139 @@
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use actr_lite::{ActrRef, CallOptions, Signals};
+use anyhow::{Context as _, anyhow, bail};
+use protos::stream_client::StartStreamRequest;
+use tokio::time::timeout;
+use tracing::{debug, info};
+
+use crate::{
+    arguments::Arguments,
+    local_stream_service::{LocalStreamService, Started},
+    outcome::Outcome,
+    progress,
+    reception::Reception,
+};
+
+/// The alias, in `[dependencies]` of Actr.toml, of who sends the stream.
+const SERVER: &str = "server";
+
+/// What the call within the process may take beyond the wait that its handler bounds itself.
+const LOCAL_CALL_SLACK: Duration = Duration::from_secs(10);
+
+/// How long to wait, when all messages are in, for the server to say that it has finished: a server that does not
+/// speak the extension never says so.
+const END_GRACE: Duration = Duration::from_secs(1);
+
+/// Does what the command line asks for.
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let Some(message_count) = arguments.message_count else {
+        tokio::select! {
+            updated = update_lock(arguments) => return updated,
+            signal = signals.next() => bail!("stopped by {signal}; the lock file is as it was"),
+        }
+    };
+    let begin = Instant::now();
+    let system = arguments.node.system()?;
+    let server_type = system.dependency(SERVER).cloned();
+    let server_type = server_type.with_context(|| {
+        format!("Actr.toml has no dependency {SERVER:?}: add {SERVER} = {{ actr_type = \"…\" }} to [dependencies]")
+    })?;
+    let reception = Arc::new(Reception::default());
+    let started = Arc::new(Mutex::new(None));
+    let service = LocalStreamService::new(
+        server_type,
+        arguments.timeout,
+        Arc::clone(&reception),
+        Arc::clone(&started),
+    );
+    let node = system.attach(service).register_timeout(arguments.timeout);
+    let actr = tokio::select! {
+        actr = node.start() => actr?,
+        signal = signals.next() => bail!("stopped by {signal} before the node was up"),
+    };
+    debug!("client ready as {}", actr.actor_id());
+    let left = arguments.timeout.saturating_sub(begin.elapsed());
+    let result = tokio::select! {
+        result = receive(&actr, message_count, left, &reception, &started) => result,
+        () = progress::show(Arc::clone(&reception), message_count.unsigned_abs().into()) => Ok(()),
+        signal = signals.next() => {
+            info!("{signal}: stopping; once more to stop at once");
+            Err(anyhow!("stopped by {signal}"))
+        }
+    };
+    let unknown_frames = actr.unknown_frames();
+    tokio::select! {
+        () = actr.shutdown() => {}
+        _ = signals.next() => {}
+    }
+    let started = started.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(Started { stream_id, at, .. }) = started else {
+        return result.map(|()| ExitCode::FAILURE);
+    };
+    let duration = reception.ended().unwrap_or_else(Instant::now) - at;
+    let outcome = Outcome::new(
+        &stream_id,
+        message_count.unsigned_abs().into(),
+        &reception,
+        duration,
+        unknown_frames,
+    );
+    print(&outcome, arguments.json)?;
+    match result {
+        Ok(()) if outcome.is_success() => Ok(ExitCode::SUCCESS),
+        Ok(()) => bail!("stream {stream_id} is not complete: {}", outcome.shortfall()),
+        Err(error) => Err(error.context(format!("stream {stream_id} is not complete: {}", outcome.shortfall()))),
+    }
+}
+
+/// Asks for the stream, and waits until it is over.
+async fn receive(
+    actr: &ActrRef,
+    message_count: i32,
+    patience: Duration,
+    reception: &Reception,
+    started: &Mutex<Option<Started>>,
+) -> anyhow::Result<()> {
+    let options = CallOptions {
+        timeout: patience + LOCAL_CALL_SLACK,
+        ..CallOptions::default()
+    };
+    let response = actr.call_with(StartStreamRequest { message_count }, options).await?;
+    info!("{}", response.message);
+    let live = started.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut registration = live.context("the stream was registered and is not known")?.registration;
+    let end = tokio::select! {
+        end = registration.ended() => end,
+        () = reception.complete().cancelled() => {
+            // All is here; that the server says so too only lets it end in order.
+            let _ = timeout(END_GRACE, registration.ended()).await;
+            return Ok(());
+        }
+    };
+    debug!("the stream has ended: {end}");
+    match end {
+        actr_lite::StreamEnd::Finished { .. } => Ok(()),
+        end => Err(end.into()),
+    }
+}
+
+async fn update_lock(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let path = arguments.node.system()?.update_lock(arguments.timeout).await?;
+    writeln!(io::stdout(), "wrote {}", path.display()).context("stdout is closed")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
+    let text = if json {
+        serde_json::to_string(outcome)?
+    } else {
+        outcome.to_string()
+    };
+    writeln!(io::stdout(), "{text}").context("the summary cannot be printed: stdout is closed")
+}

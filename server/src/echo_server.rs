@@ -1,0 +1,73 @@
+use std::{sync::Arc, time::Duration};
+
+use actr_lite::{ActrError, Context, Dest, SendError, Service, StreamId, Workload};
+use protos::stream_server::{
+    RegisterStreamRequest, RegisterStreamResponse, StreamServerDispatcher, StreamServerHandler,
+};
+use tracing::info;
+
+use crate::push::Push;
+
+/// The actor: it answers a registration at once, and pushes the stream from a task of its own.
+pub(crate) struct EchoServer {
+    interval: Option<Duration>,
+}
+
+impl EchoServer {
+    /// `interval` is what lies between two messages of a stream.
+    pub(crate) fn new(interval: Option<Duration>) -> Self {
+        Self { interval }
+    }
+}
+
+impl Workload for EchoServer {
+    fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
+        vec![Arc::new(StreamServerDispatcher::new(self))]
+    }
+
+    async fn on_stop(&self, _ctx: Context) -> Result<(), ActrError> {
+        info!("server stopped");
+        Ok(())
+    }
+}
+
+impl StreamServerHandler for EchoServer {
+    async fn register_stream(
+        &self,
+        request: RegisterStreamRequest,
+        ctx: Context,
+    ) -> Result<RegisterStreamResponse, ActrError> {
+        let Some(caller) = ctx.caller_id() else {
+            return Err(ActrError::invalid_argument(
+                "a stream needs a caller to go to: register it from another node",
+            ));
+        };
+        let stream_id: StreamId = request
+            .stream_id
+            .parse()
+            .map_err(|error| ActrError::invalid_argument(format!("stream_id: {error}")))?;
+        let count = u64::try_from(request.message_count).map_err(|_| {
+            ActrError::invalid_argument(format!(
+                "message_count is {}, but must be 0 or more",
+                request.message_count
+            ))
+        })?;
+        // Opened before the answer: a caller that hears of success has a stream.
+        let sender = match ctx.open_stream(&Dest::actor(caller.clone()), stream_id.clone()).await {
+            Ok(sender) => sender,
+            Err(ActrError::Send(error @ SendError::AlreadyOpen(_))) => {
+                return Ok(RegisterStreamResponse {
+                    success: false,
+                    message: error.to_string(),
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        info!("stream {stream_id}: sending {count} frames to {caller}");
+        ctx.spawn(Push::new(sender, count, self.interval).run());
+        Ok(RegisterStreamResponse {
+            success: true,
+            message: format!("Stream {stream_id} registered successfully"),
+        })
+    }
+}

@@ -1,0 +1,78 @@
+use std::{fmt::Write as _, time::Duration};
+
+use actr_lite::{SendError, StreamSender};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tracing::{info, warn};
+
+/// One stream on its way: says how it ends, however that comes.
+pub(crate) struct Push {
+    sender: Option<StreamSender>,
+    stream_id: String,
+    count: u64,
+    sent: u64,
+    interval: Option<Duration>,
+    has_told: bool,
+}
+
+impl Push {
+    pub(crate) fn new(sender: StreamSender, count: u64, interval: Option<Duration>) -> Self {
+        let stream_id = sender.stream_id().to_string();
+        Self {
+            sender: Some(sender),
+            stream_id,
+            count,
+            sent: 0,
+            interval,
+            has_told: false,
+        }
+    }
+
+    /// Sends all messages, and finishes the stream.
+    pub(crate) async fn run(mut self) {
+        let Some(sender) = self.sender.take() else { return };
+        match self.push(sender).await {
+            Ok(()) => info!("stream {}: all {} frames sent", self.stream_id, self.count),
+            Err(error) => self.warn(&error.to_string()),
+        }
+        self.has_told = true;
+    }
+
+    async fn push(&mut self, mut sender: StreamSender) -> Result<(), SendError> {
+        let mut pace = self.interval.filter(|interval| !interval.is_zero()).map(|interval| {
+            let mut pace = interval_at(Instant::now(), interval);
+            pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            pace
+        });
+        let mut text = String::new();
+        while self.sent < self.count {
+            if let Some(pace) = &mut pace {
+                tokio::select! {
+                    biased;
+                    error = sender.closed() => return Err(error),
+                    _ = pace.tick() => {}
+                }
+            }
+            text.clear();
+            // Writing to a string can't fail.
+            let _ = write!(text, "[server] Stream message {} for {}", self.sent + 1, self.stream_id);
+            sender.send(&text).await?;
+            self.sent += 1;
+        }
+        sender.finish().await
+    }
+
+    fn warn(&self, reason: &str) {
+        warn!(
+            "stream {}: ended after {} of {} frames: {reason}",
+            self.stream_id, self.sent, self.count
+        );
+    }
+}
+
+impl Drop for Push {
+    fn drop(&mut self) {
+        if !self.has_told {
+            self.warn("the server stopped before the stream was done");
+        }
+    }
+}
