@@ -8,14 +8,20 @@ use tracing::info;
 
 use crate::push::Push;
 
+/// The hint, beside a registration, that asks for messages of at least so many bytes: the text is filled up.
+pub const MESSAGE_BYTES_HINT: &str = "message-bytes";
+
+/// The most bytes that [`MESSAGE_BYTES_HINT`] may ask for: well below what a record may have.
+pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+
 /// The actor: it answers a registration at once, and pushes the stream from a task of its own.
-pub(crate) struct EchoServer {
+pub struct EchoServer {
     interval: Option<Duration>,
 }
 
 impl EchoServer {
     /// `interval` is what lies between two messages of a stream.
-    pub(crate) fn new(interval: Option<Duration>) -> Self {
+    pub fn new(interval: Option<Duration>) -> Self {
         Self { interval }
     }
 }
@@ -52,6 +58,7 @@ impl StreamServerHandler for EchoServer {
                 request.message_count
             ))
         })?;
+        let message_bytes = message_bytes(ctx.metadata(MESSAGE_BYTES_HINT))?;
         // Opened before the answer: a caller that hears of success has a stream.
         let sender = match ctx.open_stream(&Dest::actor(caller.clone()), stream_id.clone()).await {
             Ok(sender) => sender,
@@ -64,10 +71,22 @@ impl StreamServerHandler for EchoServer {
             Err(error) => return Err(error),
         };
         info!("stream {stream_id}: sending {count} frames to {caller}");
-        ctx.spawn(Push::new(sender, count, self.interval).run());
+        ctx.spawn(Push::new(sender, count, self.interval, message_bytes).run());
         Ok(RegisterStreamResponse {
             success: true,
             message: format!("Stream {stream_id} registered successfully"),
         })
     }
+}
+
+fn message_bytes(hint: Option<&str>) -> Result<usize, ActrError> {
+    let Some(hint) = hint else { return Ok(0) };
+    hint.parse()
+        .ok()
+        .filter(|bytes| *bytes <= MAX_MESSAGE_BYTES)
+        .ok_or_else(|| {
+            let message =
+                format!("{MESSAGE_BYTES_HINT} is {hint:?}, but must be a number from 0 to {MAX_MESSAGE_BYTES}");
+            ActrError::invalid_argument(message)
+        })
 }

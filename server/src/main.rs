@@ -1,7 +1,4 @@
-//! The server of stream-register: whoever registers a stream gets its messages pushed.
-
-mod echo_server;
-mod push;
+//! The command line of the server.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -10,7 +7,7 @@ use actr_lite_cli::{NodeArguments, parse_duration};
 use clap::Parser;
 use tracing::info;
 
-use crate::echo_server::EchoServer;
+use server::EchoServer;
 
 /// Pushes a stream of messages to each client that registers one
 #[derive(Debug, Parser)]

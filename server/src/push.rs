@@ -11,11 +11,13 @@ pub(crate) struct Push {
     count: u64,
     sent: u64,
     interval: Option<Duration>,
+    /// What a text that is shorter than this is filled up from.
+    filling: String,
     has_told: bool,
 }
 
 impl Push {
-    pub(crate) fn new(sender: StreamSender, count: u64, interval: Option<Duration>) -> Self {
+    pub(crate) fn new(sender: StreamSender, count: u64, interval: Option<Duration>, message_bytes: usize) -> Self {
         let stream_id = sender.stream_id().to_string();
         Self {
             sender: Some(sender),
@@ -23,6 +25,7 @@ impl Push {
             count,
             sent: 0,
             interval,
+            filling: "x".repeat(message_bytes),
             has_told: false,
         }
     }
@@ -55,6 +58,9 @@ impl Push {
             text.clear();
             // Writing to a string can't fail.
             let _ = write!(text, "[server] Stream message {} for {}", self.sent + 1, self.stream_id);
+            if let Some(filling) = self.filling.get(text.len()..) {
+                text.push_str(filling);
+            }
             sender.send(&text).await?;
             self.sent += 1;
         }

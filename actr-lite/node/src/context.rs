@@ -7,10 +7,11 @@ use actr_lite_wire::{
 use prost::Message as _;
 
 use crate::{
-    ActrError, CallOptions, Dest, Rpc, SendError, StreamRegistration, StreamSender, SubscribeError, Subscription,
-    discovery,
+    ActrError, CallOptions, Dest, PeerConnection, Rpc, SendError, StreamRegistration, StreamSender, SubscribeError,
+    Subscription, discovery,
     node_state::NodeState,
     session::Session,
+    sessions::Sharing,
     stream::{self, StreamEnd},
 };
 
@@ -64,6 +65,16 @@ impl Context {
         discovery::discover(&self.node, actr_type).await
     }
 
+    /// A connection of its own to an actor, for what is not to share one with other calls and streams: as a
+    /// destination it goes through [`Dest::Connection`].
+    ///
+    /// # Errors
+    /// When the actor can't be reached.
+    pub async fn connect(&self, peer: &ActrId) -> Result<PeerConnection, ActrError> {
+        let session = self.node.sessions().dial(&self.node, peer, Sharing::Own).await?;
+        Ok(PeerConnection::new(session))
+    }
+
     /// Calls an actor, and waits at most 30 s for its answer.
     ///
     /// # Errors
@@ -102,7 +113,7 @@ impl Context {
                     })
                 })?
             }
-            Dest::Actor(peer) => self.session(peer).await?.call(R::ROUTE, payload, options).await?,
+            dest => self.session(dest).await?.call(R::ROUTE, payload, options).await?,
         };
         R::Response::decode(response).map_err(|error| ActrError::Answer {
             dest: dest.clone(),
@@ -119,9 +130,9 @@ impl Context {
     pub async fn tell<R: Rpc>(&self, dest: &Dest, message: R) -> Result<(), ActrError> {
         match dest {
             Dest::Local => self.call(dest, message).await.map(drop),
-            Dest::Actor(peer) => {
+            dest => {
                 let payload = message.encode_to_vec().into();
-                self.session(peer)
+                self.session(dest)
                     .await?
                     .tell(R::ROUTE, payload, CallOptions::default())
                     .await
@@ -202,10 +213,15 @@ impl Context {
     }
 
     /// A connection to a peer: the one that brought the call, if that is the peer and it still stands.
-    async fn session(&self, peer: &ActrId) -> Result<Arc<Session>, ActrError> {
-        match self.caller_session(peer) {
+    async fn session(&self, dest: &Dest) -> Result<Arc<Session>, ActrError> {
+        let peer = match dest {
+            Dest::Connection(connection) => return Ok(Arc::clone(connection.session())),
+            Dest::Actor(peer) => peer.clone(),
+            Dest::Local => self.node.self_id(),
+        };
+        match self.caller_session(&peer) {
             Some(session) if session.is_open() => Ok(session),
-            _ => self.node.sessions().to(&self.node, peer).await,
+            _ => self.node.sessions().to(&self.node, &peer).await,
         }
     }
 

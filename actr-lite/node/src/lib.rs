@@ -45,7 +45,7 @@ pub use actr_lite_wire::{
 
 pub use actr_ref::{ActrRef, ShutdownKind};
 pub use context::Context;
-pub use dest::Dest;
+pub use dest::{Dest, PeerConnection};
 pub use discovery::DiscoverError;
 pub use error::ActrError;
 pub use lane::{CloseReason, websocket::BindError};

@@ -40,7 +40,7 @@ impl Sessions {
             .get(peer)?
             .iter()
             .rev()
-            .find(|session| session.is_open())
+            .find(|session| session.is_shared() && session.is_open())
             .cloned()
     }
 
@@ -57,7 +57,7 @@ impl Sessions {
             let _turn = turn.lock().await;
             match self.find(peer) {
                 Some(session) => Ok(session),
-                None => self.dial(node, peer).await,
+                None => self.dial(node, peer, Sharing::Shared).await,
             }
         };
         let mut dialing = self.dialing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +68,13 @@ impl Sessions {
         dialed
     }
 
-    async fn dial(&self, node: &Arc<NodeState>, peer: &ActrId) -> Result<Arc<Session>, ActrError> {
+    /// A new connection to this peer.
+    pub(crate) async fn dial(
+        &self,
+        node: &Arc<NodeState>,
+        peer: &ActrId,
+        sharing: Sharing,
+    ) -> Result<Arc<Session>, ActrError> {
         if node.draining().is_cancelled() {
             return Err(ActrError::Stopping);
         }
@@ -84,7 +90,7 @@ impl Sessions {
                 node.forget_address(peer);
                 unreachable(error.to_string())
             })?;
-        let connection = self.open(node, peer.clone(), upgraded, Role::Client);
+        let connection = self.open(node, peer.clone(), upgraded, Role::Client, sharing);
         let session = Arc::clone(connection.session());
         node.tasks()
             .spawn_runtime("a data lane connection", self::drive(Arc::clone(node), connection));
@@ -92,8 +98,15 @@ impl Sessions {
     }
 
     /// Makes a connection's session known; it works once the connection is driven.
-    pub(crate) fn open(&self, node: &Arc<NodeState>, peer: ActrId, upgraded: Upgraded, role: Role) -> Connection {
-        let connection = Connection::new(node, peer.clone(), upgraded, role);
+    pub(crate) fn open(
+        &self,
+        node: &Arc<NodeState>,
+        peer: ActrId,
+        upgraded: Upgraded,
+        role: Role,
+        sharing: Sharing,
+    ) -> Connection {
+        let connection = Connection::new(node, peer.clone(), upgraded, role, sharing);
         self.lock()
             .entry(peer)
             .or_default()
@@ -122,6 +135,15 @@ impl Sessions {
             session.close(code, reason);
         }
     }
+}
+
+/// Who may use a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Every call to the peer.
+    Shared,
+    /// Whoever has its handle.
+    Own,
 }
 
 /// Runs a connection until it ends, or the node has stopped for long enough.

@@ -27,6 +27,7 @@ use crate::{
     ActrError,
     lane::{CloseReason, Lane, SendRefused, Turn},
     node_state::NodeState,
+    sessions::Sharing,
     stream::{OutgoingStreams, SendError, StreamEnd, StreamSender},
 };
 
@@ -40,6 +41,7 @@ type DirectSender = Arc<tokio::sync::Mutex<StreamSender>>;
 /// One peer over one lane. It lives as long as the lane.
 pub(crate) struct Session {
     peer: ActrId,
+    sharing: Sharing,
     lane: Arc<dyn Lane>,
     node: Arc<NodeState>,
     calls: Calls,
@@ -54,9 +56,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(node: Arc<NodeState>, peer: ActrId, lane: Arc<dyn Lane>) -> Arc<Self> {
+    pub(crate) fn new(node: Arc<NodeState>, peer: ActrId, lane: Arc<dyn Lane>, sharing: Sharing) -> Arc<Self> {
         Arc::new(Self {
             peer,
+            sharing,
             lane,
             node,
             calls: Calls::default(),
@@ -81,6 +84,10 @@ impl Session {
 
     pub(crate) fn outgoing(&self) -> &OutgoingStreams {
         &self.outgoing
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.sharing == Sharing::Shared
     }
 
     pub(crate) fn is_open(&self) -> bool {

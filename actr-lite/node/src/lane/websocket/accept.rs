@@ -32,7 +32,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::{debug, info, warn};
 
 use super::{CREDENTIAL_HEADER, SOURCE_HEADER, dial::Upgraded};
-use crate::{node_state::NodeState, sessions};
+use crate::{
+    node_state::NodeState,
+    sessions::{self, Sharing},
+};
 
 /// The most connections that a node accepts at once: one costs a file descriptor, of which most systems give a
 /// process 1,024 unless told otherwise, and about 20 KiB.
@@ -112,12 +115,15 @@ struct Accepted {
 async fn serve(node: Arc<NodeState>, socket: TcpStream, address: SocketAddr, _place: OwnedSemaphorePermit) {
     let stopped = node.tasks().stop().clone();
     let upgraded = tokio::select! {
-        upgraded = upgrade(&node, socket, address) => upgraded,
+        // Boxed, so that what an upgrade needs is not kept as long as the connection.
+        upgraded = Box::pin(upgrade(&node, socket, address)) => upgraded,
         () = stopped.cancelled() => return,
     };
     if let Some((peer, upgraded)) = upgraded {
         debug!("{peer} connected from {address}");
-        let connection = node.sessions().open(&node, peer, upgraded, Role::Server);
+        let connection = node
+            .sessions()
+            .open(&node, peer, upgraded, Role::Server, Sharing::Shared);
         sessions::drive(node, connection).await;
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     lane::Lane,
     node_state::NodeState,
     session::{Session, SessionReceiver},
+    sessions::Sharing,
 };
 
 /// What a batch may have beyond one record of the greatest length: other records, and control records.
@@ -19,7 +20,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(node: &Arc<NodeState>, peer: ActrId, upgraded: Upgraded, role: Role) -> Self {
+    pub(crate) fn new(node: &Arc<NodeState>, peer: ActrId, upgraded: Upgraded, role: Role, sharing: Sharing) -> Self {
         let Upgraded {
             socket,
             leftover,
@@ -28,7 +29,7 @@ impl Connection {
         let max_record_len = record::DEFAULT_MAX_RECORD_LEN;
         let socket = Arc::new(socket);
         let outbox = Arc::new(Outbox::new(Arc::clone(&socket), role, extended, max_record_len));
-        let session = Session::new(Arc::clone(node), peer, Arc::clone(&outbox) as Arc<dyn Lane>);
+        let session = Session::new(Arc::clone(node), peer, Arc::clone(&outbox) as Arc<dyn Lane>, sharing);
         let receiver = SessionReceiver::new(Arc::clone(&session));
         let max_message_len = max_record_len + record::HEADER_LEN + if extended { BATCH_ALLOWANCE } else { 0 };
         let driver = Driver {
