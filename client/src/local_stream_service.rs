@@ -5,14 +5,14 @@ use std::{
 };
 
 use actr_lite::{
-    ActrError, ActrId, ActrType, CallOptions, Context, Dest, Service, StreamId, StreamRegistration, Workload,
+    ActrError, ActrId, ActrType, CallOptions, Context, Dest, ErrorCode, Service, StreamId, StreamRegistration, Workload,
 };
 use protos::{
     stream_client::{LocalStreamServiceDispatcher, LocalStreamServiceHandler, StartStreamRequest, StartStreamResponse},
     stream_server::RegisterStreamRequest,
 };
 use rand::RngExt as _;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
 use crate::reception::{Receiver, Reception};
@@ -93,7 +93,7 @@ impl LocalStreamService {
         let response = ctx.call_with(&Dest::actor(server.clone()), request, options).await?;
         if !response.success {
             let message = format!("{server} does not send the stream: {}", response.message);
-            return Err(ActrError::new(actr_lite::ErrorCode::Unavailable, message));
+            return Err(ActrError::new(ErrorCode::Unavailable, message));
         }
         debug!("{server}: {}", response.message);
         unregister.keep();
@@ -104,6 +104,16 @@ impl LocalStreamService {
         };
         *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
         Ok(stream_id)
+    }
+}
+
+impl LocalStreamService {
+    fn not_found_in_time(&self) -> ActrError {
+        let (actr_type, patience) = (&self.server_type, self.patience);
+        ActrError::new(
+            ErrorCode::TimedOut,
+            format!("no server of type {actr_type} was found within {patience:?}: the registry does not answer"),
+        )
     }
 }
 
@@ -128,10 +138,11 @@ impl LocalStreamServiceHandler for LocalStreamService {
         let begin = Instant::now();
         let mut told: Option<Instant> = None;
         loop {
-            let left = self.patience.saturating_sub(begin.elapsed());
+            let left = || self.patience.saturating_sub(begin.elapsed());
             let attempt = async {
-                let server = ctx.discover(&self.server_type).await?;
-                self.ask(&server, message_count, left, &ctx).await
+                let found = timeout(left(), ctx.discover(&self.server_type)).await;
+                let server = found.unwrap_or_else(|_| Err(self.not_found_in_time()))?;
+                self.ask(&server, message_count, left(), &ctx).await
             };
             let error = match attempt.await {
                 Ok(stream_id) => {
@@ -157,7 +168,7 @@ fn may_pass(error: &ActrError) -> bool {
     match error {
         ActrError::Discover(error) => error.is_transient(),
         ActrError::Registry(_) | ActrError::Unreachable { .. } | ActrError::PeerGone { .. } => true,
-        ActrError::Remote { reply, .. } => reply.code == actr_lite::ErrorCode::Unavailable,
+        ActrError::Remote { reply, .. } => reply.code == ErrorCode::Unavailable,
         _ => false,
     }
 }

@@ -79,13 +79,13 @@ impl Receiver {
         }
     }
 
-    pub(crate) fn take(&mut self, frame: &DataStream, sender: ActrId) {
+    pub(crate) fn take(&mut self, frame: &DataStream, sender: &ActrId) {
         if self.tally.received() == 0 {
             self.reception
                 .servers
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(sender);
+                .push(sender.clone());
         }
         self.tally.observe(frame.sequence);
         self.bytes += frame.payload.len() as u64;
@@ -120,7 +120,7 @@ mod tests {
         let sender = ActrId::new(1, 2, "acme+Echo".parse().unwrap());
         for sequence in sequences {
             let frame = DataStream::new("ab12cd34".parse().unwrap(), *sequence, "12345");
-            receiver.take(&frame, sender.clone());
+            receiver.take(&frame, &sender);
         }
         reception
     }

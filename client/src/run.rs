@@ -107,14 +107,19 @@ async fn receive(
     let response = actr.call_with(StartStreamRequest { message_count }, options).await?;
     info!("{}", response.message);
     let live = started.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if message_count == 0 {
+        return Ok(());
+    }
     let mut registration = live.context("the stream was registered and is not known")?.registration;
     let end = tokio::select! {
-        end = registration.ended() => end,
+        // With the last message in, how the stream ended makes no difference.
+        biased;
         () = reception.complete().cancelled() => {
             // All is here; that the server says so too only lets it end in order.
             let _ = timeout(END_GRACE, registration.ended()).await;
             return Ok(());
         }
+        end = registration.ended() => end,
     };
     debug!("the stream has ended: {end}");
     match end {
@@ -125,7 +130,7 @@ async fn receive(
 
 async fn update_lock(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let path = arguments.node.system()?.update_lock(arguments.timeout).await?;
-    writeln!(io::stdout(), "wrote {}", path.display()).context("stdout is closed")?;
+    writeln!(io::stdout(), "wrote {}", path.display()).context("the lock file is written, but stdout cannot be")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -135,5 +140,5 @@ fn print(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
     } else {
         outcome.to_string()
     };
-    writeln!(io::stdout(), "{text}").context("the summary cannot be printed: stdout is closed")
+    writeln!(io::stdout(), "{text}").context("the summary cannot be printed")
 }

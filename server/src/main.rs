@@ -37,7 +37,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     info!("server ready as {}", actr.actor_id());
-    match actr.wait_for_ctrl_c_and_shutdown().await? {
+    match actr.shutdown_on(signals).await {
         ShutdownKind::Clean => Ok(ExitCode::SUCCESS),
         ShutdownKind::Forced => Ok(ExitCode::FAILURE),
     }

@@ -29,10 +29,18 @@ where
     result.unwrap_or_else(|error| failure::report(&error))
 }
 
+/// The longest duration that an argument may say: what is meant to last longer is not bounded by a clock.
+const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// A duration as a person writes it: `500ms`, `30s`, `2m`.
 ///
 /// # Errors
-/// When it is not one; the text says what is expected.
+/// When it is not one, or longer than a year; the text says what is expected.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 500ms, 30s or 2m"))
+    let duration =
+        humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 500ms, 30s or 2m"))?;
+    if duration > MAX_DURATION {
+        return Err("longer than a year; write it like 500ms, 30s or 2m".into());
+    }
+    Ok(duration)
 }

@@ -100,16 +100,20 @@ impl ActrRef {
     /// # Errors
     /// When the system does not let signals be listened for.
     pub async fn wait_for_ctrl_c_and_shutdown(&self) -> io::Result<ShutdownKind> {
-        let mut signals = crate::Signals::listen()?;
+        Ok(self.shutdown_on(crate::Signals::listen()?).await)
+    }
+
+    /// The same with signals that are listened for already: one that came before is not lost.
+    pub async fn shutdown_on(&self, mut signals: crate::Signals) -> ShutdownKind {
         tokio::select! {
             signal = signals.next() => {
                 info!("{signal}: shutting down; once more to stop at once");
             }
-            () = self.wait_for_shutdown() => return Ok(ShutdownKind::Clean),
+            () = self.wait_for_shutdown() => return ShutdownKind::Clean,
         }
         tokio::select! {
-            () = self.shutdown() => Ok(ShutdownKind::Clean),
-            _ = signals.next() => Ok(ShutdownKind::Forced),
+            () = self.shutdown() => ShutdownKind::Clean,
+            _ = signals.next() => ShutdownKind::Forced,
         }
     }
 }

@@ -1,10 +1,11 @@
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Instant};
 
 use actr_lite_wire::{
     frame::DataStream,
     identity::{ActrId, ActrType, StreamId},
 };
 use prost::Message as _;
+use tokio::time::timeout;
 
 use crate::{
     ActrError, CallOptions, Dest, PeerConnection, Rpc, SendError, StreamRegistration, StreamSender, SubscribeError,
@@ -12,7 +13,7 @@ use crate::{
     node_state::NodeState,
     session::Session,
     sessions::Sharing,
-    stream::{self, StreamEnd},
+    stream::{self, DirectStreams, StreamEnd},
 };
 
 /// What a handler, and whatever it spawns, does with the world. Cheap to clone.
@@ -20,6 +21,7 @@ use crate::{
 pub struct Context {
     node: Arc<NodeState>,
     call: Option<Arc<Call>>,
+    direct: Arc<DirectStreams>,
 }
 
 /// The call of another node that a context belongs to.
@@ -33,6 +35,7 @@ impl Context {
         Self {
             node,
             call: call.map(Arc::new),
+            direct: Arc::default(),
         }
     }
 
@@ -75,7 +78,7 @@ impl Context {
         Ok(PeerConnection::new(session))
     }
 
-    /// Calls an actor, and waits at most 30 s for its answer.
+    /// Calls an actor, and waits at most 30 s for a connection and the answer.
     ///
     /// # Errors
     /// The callee's own error as [`ActrError::Remote`]; no connection, a lost connection, or no answer in time.
@@ -97,24 +100,33 @@ impl Context {
         options: CallOptions,
     ) -> Result<R::Response, ActrError> {
         let payload = request.encode_to_vec().into();
-        let response = match dest {
-            Dest::Local => {
-                let after = options.timeout;
-                let ctx = Self {
-                    node: Arc::clone(&self.node),
-                    call: None,
-                };
-                let dispatch = self.node.router().dispatch_local(R::ROUTE, payload, ctx);
-                tokio::time::timeout(after, dispatch).await.unwrap_or_else(|_| {
-                    Err(ActrError::TimedOut {
-                        dest: Dest::Local,
-                        route: R::ROUTE.into(),
-                        after,
-                    })
-                })?
-            }
-            dest => self.session(dest).await?.call(R::ROUTE, payload, options).await?,
+        let after = options.timeout;
+        let timed_out = || ActrError::TimedOut {
+            dest: dest.clone(),
+            route: R::ROUTE.into(),
+            after,
         };
+        let exchange = async {
+            if *dest == Dest::Local {
+                let ctx = Self::new(Arc::clone(&self.node), None);
+                return self.node.router().dispatch_local(R::ROUTE, payload, ctx).await;
+            }
+            let begin = Instant::now();
+            let session = self.session(dest).await?;
+            let timeout = after.saturating_sub(begin.elapsed());
+            let answer = session
+                .call(R::ROUTE, payload, CallOptions { timeout, ..options })
+                .await;
+            // What was left for the call is not what its caller has said.
+            answer.map_err(|error| {
+                if matches!(error, ActrError::TimedOut { .. }) {
+                    timed_out()
+                } else {
+                    error
+                }
+            })
+        };
+        let response = timeout(after, exchange).await.unwrap_or_else(|_| Err(timed_out()))?;
         R::Response::decode(response).map_err(|error| ActrError::Answer {
             dest: dest.clone(),
             route: R::ROUTE.into(),
@@ -132,10 +144,16 @@ impl Context {
             Dest::Local => self.call(dest, message).await.map(drop),
             dest => {
                 let payload = message.encode_to_vec().into();
-                self.session(dest)
-                    .await?
-                    .tell(R::ROUTE, payload, CallOptions::default())
-                    .await
+                let options = CallOptions::default();
+                let after = options.timeout;
+                let told = async { self.session(dest).await?.tell(R::ROUTE, payload, options).await };
+                timeout(after, told).await.unwrap_or_else(|_| {
+                    Err(ActrError::TimedOut {
+                        dest: dest.clone(),
+                        route: R::ROUTE.into(),
+                        after,
+                    })
+                })
             }
         }
     }
@@ -153,7 +171,7 @@ impl Context {
         callback: F,
     ) -> Result<StreamRegistration, SubscribeError>
     where
-        F: FnMut(DataStream, ActrId) -> Fut + Send + 'static,
+        F: FnMut(DataStream, &ActrId) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send,
     {
         let subscription = self.subscribe(stream_id)?;
@@ -188,21 +206,36 @@ impl Context {
         Ok(StreamSender::open(&session, stream_id)?)
     }
 
-    /// Sends one frame as it is, with the sequence number that it has. The stream opens with its first frame, and
-    /// ends when the receiver unregisters it or the connection ends.
+    /// Sends one frame as it is, with the sequence number that it has. The stream opens with its first frame.
     ///
-    /// Frames of one stream go out in the order in which the calls are made. For a long stream [`Self::open_stream`]
-    /// is faster: it looks the receiver up once.
+    /// It belongs to this context and its clones, those of one call: [`Self::finish_stream`] ends it, and when the
+    /// last clone is dropped before that, the receiver is told that it broke off. Frames of one stream go out in the
+    /// order in which the calls are made. For a long stream [`Self::open_stream`] is faster: it looks the receiver up
+    /// once.
     ///
     /// # Errors
     /// At once when the receiver is gone or has unregistered the stream, or the frame is too long.
     pub async fn send_stream(&self, dest: &Dest, frame: &DataStream) -> Result<(), ActrError> {
         let session = self.stream_session(dest, &frame.stream_id).await?;
-        let sender = session.direct_sender(&frame.stream_id)?;
-        let result = sender.lock().await.send_frame(frame).await;
-        if matches!(result, Err(SendError::Cancelled { .. })) {
-            session.forget_direct_sender(&frame.stream_id, &sender);
-        }
+        Ok(self
+            .direct
+            .sender(&session, &frame.stream_id)?
+            .lock()
+            .await
+            .send_frame(frame)
+            .await?)
+    }
+
+    /// Ends a stream that [`Self::send_stream`] opened: the receiver learns that it was all. A stream that was never
+    /// opened is opened and ended, so that it arrives as an empty one.
+    ///
+    /// # Errors
+    /// When the receiver is gone or has unregistered the stream.
+    pub async fn finish_stream(&self, dest: &Dest, stream_id: &StreamId) -> Result<(), ActrError> {
+        let session = self.stream_session(dest, stream_id).await?;
+        let sender = self.direct.sender(&session, stream_id)?;
+        let result = sender.lock().await.finish_here();
+        self.direct.forget(&session, stream_id);
         Ok(result?)
     }
 

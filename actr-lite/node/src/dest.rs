@@ -1,8 +1,8 @@
 use std::{fmt, sync::Arc};
 
-use actr_lite_wire::{identity::ActrId, websocket::CloseCode};
+use actr_lite_wire::identity::ActrId;
 
-use crate::session::Session;
+use crate::{lane::Closing, session::Session};
 
 /// Whom to call, or where to send a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,6 @@ struct Handle(Arc<Session>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.close(CloseCode::NORMAL, "nobody uses the connection any more");
+        self.0.close(Closing::Unused);
     }
 }

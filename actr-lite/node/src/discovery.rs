@@ -14,7 +14,7 @@ use tracing::debug;
 use crate::{ActrError, node_state::NodeState};
 
 /// How many candidates are asked for: enough to have others when one can't be reached.
-pub(crate) const CANDIDATES: usize = 8;
+const CANDIDATES: usize = 8;
 
 /// Why no node could be found.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -38,7 +38,7 @@ pub use actr_lite_registry::client::RegistryLinkError;
 pub use actr_lite_wire::{
     envelope::ErrorReply,
     error_code::ErrorCode,
-    frame::DataStream,
+    frame::{DataStream, FrameHints},
     identity::{ActrId, ActrType, ParseStreamIdError, StreamId},
     sequence::SequenceTally,
 };

@@ -13,11 +13,11 @@ use tracing::info;
 use crate::{
     ActrError, ActrRef, ActrSystem, BindError, Context, RouterError, Workload,
     error::humantime,
-    lane::websocket::Acceptor,
+    lane::{Closing, websocket::Acceptor},
     node_state::NodeState,
     router::Router,
     shutdown::{SHUTDOWN_GRACE, Shutdown},
-    tasks::Tasks,
+    tasks::{Tasks, contain},
 };
 
 /// A node that is not started yet.
@@ -48,7 +48,11 @@ pub enum StartError {
     #[error("[system.signaling] url: {0}")]
     RegistryUrl(#[from] ParseRegistryUrlError),
     /// The registry did not register the node in time.
-    #[error("this node could not be registered within {}: {cause}", humantime(*.after))]
+    #[error(
+        "this node could not be registered within {}: {cause}; start the registry (a server with embedded = true hosts \
+         it), or correct [system.signaling] url",
+        humantime(*.after)
+    )]
     NotRegistered {
         /// How long it was tried.
         after: Duration,
@@ -111,7 +115,7 @@ impl<W: Workload> Node<W> {
             false => None,
         };
         let tasks = Tasks::default();
-        let stop_when_dropped = tasks.stop().clone().drop_guard();
+        let stop_when_dropped = StopWhenDropped(Some(tasks.clone()));
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
         config.service_spec = router.service_spec(&actr_type, manifest);
         config.acl = manifest.acl.as_ref().map(published_acl);
@@ -129,10 +133,37 @@ impl<W: Workload> Node<W> {
             info!("data lane listening on {}", acceptor.local_addr());
             tasks.spawn_runtime("the data lane's listener", acceptor.run(Arc::clone(&node)));
         }
-        let ctx = Context::new(Arc::clone(&node), None);
-        workload.on_start(ctx).await.map_err(StartError::OnStart)?;
+        let on_start = async { workload.on_start(Context::new(Arc::clone(&node), None)).await };
+        let on_start = contain(on_start).await;
+        let on_start = on_start.unwrap_or_else(|panic| Err(ActrError::internal(format!("it panicked: {panic}"))));
+        if let Err(error) = on_start {
+            // The registry forgets the node anyway when its lease ends.
+            let _ = node.link().unregister("on_start failed").await;
+            tasks.give_up_work();
+            node.sessions().close_all(Closing::ShuttingDown);
+            tasks.stop_runtime().await;
+            return Err(StartError::OnStart(error));
+        }
         stop_when_dropped.disarm();
         Ok(Shutdown::watch(node, workload, registry, shutdown_grace))
+    }
+}
+
+/// Ends what a start that is dropped, or fails, has begun.
+struct StopWhenDropped(Option<Tasks>);
+
+impl StopWhenDropped {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        if let Some(tasks) = &self.0 {
+            tasks.give_up_work();
+            tasks.stop().cancel();
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    fmt::Display,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,11 +13,12 @@ use actr_lite_wire::{
     credential::Credential,
     identity::{ActrId, ActrType},
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     ActrError,
-    discovery::{CANDIDATES, DiscoverError},
+    discovery::DiscoverError,
     router::Router,
     sessions::Sessions,
     stream::{Inbox, StreamEnd, Subscriptions},
@@ -26,6 +28,10 @@ use crate::{
 
 /// How many addresses of other nodes are remembered: a few kilobytes' worth; a forgotten one is asked for again.
 const MAX_ADDRESSES: usize = 1024;
+
+/// How many unknown signing keys are asked for at once: anybody can name one, and the registry's answers are for the
+/// node's own questions first.
+const MAX_KEY_LOOKUPS: usize = 8;
 
 /// What the parts of a running node share.
 pub(crate) struct NodeState {
@@ -39,6 +45,7 @@ pub(crate) struct NodeState {
     draining: CancellationToken,
     addresses: Mutex<HashMap<ActrId, String>>,
     unknown_frames: AtomicU64,
+    key_lookups: Semaphore,
     request_prefix: String,
     requests: AtomicU64,
 }
@@ -51,6 +58,8 @@ impl NodeState {
         contracts: LockedContracts,
         tasks: Tasks,
     ) -> Arc<Self> {
+        // A node that stops, for whatever reason, takes nothing new.
+        let draining = tasks.stop().child_token();
         Arc::new(Self {
             actr_type,
             router,
@@ -59,9 +68,10 @@ impl NodeState {
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
             tasks,
-            draining: CancellationToken::new(),
+            draining,
             addresses: Mutex::default(),
             unknown_frames: AtomicU64::new(0),
+            key_lookups: Semaphore::new(MAX_KEY_LOOKUPS),
             request_prefix: format!("{:032x}", rand::random::<u128>()),
             requests: AtomicU64::new(0),
         })
@@ -118,8 +128,14 @@ impl NodeState {
     /// Checks that `credential` proves `peer`.
     pub(crate) async fn verify(&self, peer: &ActrId, credential: &Credential) -> Result<(), String> {
         let key_id = credential.key_id();
-        let key = self.link.signing_key(key_id).await;
-        let key = key.map_err(|error| format!("signing key {key_id} cannot be checked: {error}"))?;
+        let key = match self.link.known_signing_key(key_id) {
+            Some(key) => key,
+            None => {
+                let unknown = |error: &dyn Display| format!("signing key {key_id} cannot be checked: {error}");
+                let _turn = self.key_lookups.acquire().await.map_err(|error| unknown(&error))?;
+                self.link.signing_key(key_id).await.map_err(|error| unknown(&error))?
+            }
+        };
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -132,7 +148,7 @@ impl NodeState {
         if let Some(address) = self.lock_addresses().get(peer) {
             return Ok(address.clone());
         }
-        let candidates = self.link.candidates(peer.actr_type(), CANDIDATES, "").await?;
+        let candidates = self.link.candidates(peer.actr_type(), usize::MAX, "").await?;
         self.remember_addresses(&candidates);
         let found = candidates.into_iter().find(|candidate| candidate.id == *peer);
         found.and_then(|candidate| candidate.ws_address).ok_or_else(|| {

@@ -4,15 +4,15 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_wire::{
-    identity::ActrId,
-    websocket::{CloseCode, Role},
-};
-use tokio::time::sleep;
+use actr_lite_wire::{identity::ActrId, websocket::Role};
+use tokio::{sync::OnceCell, time::sleep};
 
 use crate::{
     ActrError,
-    lane::websocket::{Connection, Upgraded, dial},
+    lane::{
+        Closing,
+        websocket::{Connection, Upgraded, dial},
+    },
     node_state::NodeState,
     session::Session,
 };
@@ -25,8 +25,43 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 pub(crate) struct Sessions {
     /// The latest comes last, and is the one that new calls take.
     by_peer: Mutex<HashMap<ActrId, Vec<Arc<Session>>>>,
-    /// Held by whoever dials a peer, so that two calls at once make one connection.
-    dialing: Mutex<HashMap<ActrId, Arc<tokio::sync::Mutex<()>>>>,
+    /// The connections that are being made.
+    dialing: Mutex<HashMap<ActrId, Arc<DialOutcome>>>,
+}
+
+/// How the making of a connection ends, for all who wait for it.
+type DialOutcome = OnceCell<Result<Arc<Session>, ActrError>>;
+
+/// One who waits for a connection; the last of them takes the entry away, also when it is dropped.
+struct Dialing<'a> {
+    sessions: &'a Sessions,
+    peer: &'a ActrId,
+    outcome: Arc<DialOutcome>,
+}
+
+impl<'a> Dialing<'a> {
+    fn join(sessions: &'a Sessions, peer: &'a ActrId) -> Self {
+        let mut dialing = sessions.dialing.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = Arc::clone(dialing.entry(peer.clone()).or_default());
+        Self {
+            sessions,
+            peer,
+            outcome,
+        }
+    }
+}
+
+impl Drop for Dialing<'_> {
+    fn drop(&mut self) {
+        let mut dialing = self.sessions.dialing.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = dialing
+            .get(self.peer)
+            .is_some_and(|outcome| Arc::ptr_eq(outcome, &self.outcome));
+        // Whoever comes now finds the connection, or is to make another try.
+        if is_known && (self.outcome.initialized() || Arc::strong_count(&self.outcome) == 2) {
+            dialing.remove(self.peer);
+        }
+    }
 }
 
 impl Sessions {
@@ -45,27 +80,19 @@ impl Sessions {
     }
 
     /// A connection to this peer: an open one, or a new one.
+    ///
+    /// Whoever comes while one is being made shares its fate, good or bad.
     pub(crate) async fn to(&self, node: &Arc<NodeState>, peer: &ActrId) -> Result<Arc<Session>, ActrError> {
         if let Some(session) = self.find(peer) {
             return Ok(session);
         }
-        let turn = {
-            let mut dialing = self.dialing.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(dialing.entry(peer.clone()).or_default())
-        };
-        let dialed = {
-            let _turn = turn.lock().await;
-            match self.find(peer) {
-                Some(session) => Ok(session),
-                None => self.dial(node, peer, Sharing::Shared).await,
-            }
-        };
-        let mut dialing = self.dialing.lock().unwrap_or_else(PoisonError::into_inner);
-        // This one and the map's: nobody else waits for a turn.
-        if Arc::strong_count(&turn) <= 2 {
-            dialing.remove(peer);
+        let dialing = Dialing::join(self, peer);
+        let outcome = dialing.outcome.get_or_init(|| self.dial(node, peer, Sharing::Shared));
+        match outcome.await {
+            Ok(session) if session.is_open() => Ok(Arc::clone(session)),
+            Ok(session) => Err(session.gone().map_or(ActrError::Stopping, ActrError::from)),
+            Err(error) => Err(error.clone()),
         }
-        dialed
     }
 
     /// A new connection to this peer.
@@ -114,25 +141,23 @@ impl Sessions {
         connection
     }
 
-    /// Forgets a session that has ended; whether another one to the same peer is there.
-    pub(crate) fn forget(&self, session: &Arc<Session>) -> bool {
+    /// Forgets a session that has ended.
+    pub(crate) fn forget(&self, session: &Arc<Session>) {
         let mut by_peer = self.lock();
         let Some(sessions) = by_peer.get_mut(session.peer()) else {
-            return false;
+            return;
         };
         sessions.retain(|other| !Arc::ptr_eq(other, session));
-        let others = !sessions.is_empty();
-        if !others {
+        if sessions.is_empty() {
             by_peer.remove(session.peer());
         }
-        others
     }
 
     /// Asks all to send what they have and to close.
-    pub(crate) fn close_all(&self, code: CloseCode, reason: &str) {
+    pub(crate) fn close_all(&self, cause: Closing) {
         let all: Vec<_> = self.lock().values().flatten().cloned().collect();
         for session in all {
-            session.close(code, reason);
+            session.close(cause);
         }
     }
 }

@@ -1,12 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
 use actr_lite_registry::RegistryHandle;
-use actr_lite_wire::websocket::CloseCode;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::{ActrRef, Context, Workload, node_state::NodeState};
+use crate::{ActrRef, Context, Workload, lane::Closing, node_state::NodeState, tasks::contain};
 
 /// How long a shutdown lets handlers and spawned tasks finish: what a service manager usually grants is three times
 /// that.
@@ -77,14 +76,17 @@ impl<W: Workload> Shutdown<W> {
             tasks.give_up_work();
             tasks.work_done().await;
         }
-        let on_stop = workload.on_stop(Context::new(Arc::clone(&node), None));
-        match timeout(STOP_TIMEOUT, on_stop).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => error!("on_stop failed: {error}"),
+        let on_stop = async { workload.on_stop(Context::new(Arc::clone(&node), None)).await };
+        match timeout(STOP_TIMEOUT, contain(on_stop)).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => error!("on_stop failed: {error}"),
+            Ok(Err(panic)) => error!("on_stop panicked: {panic}"),
             Err(_) => error!("on_stop did not end within {} s", STOP_TIMEOUT.as_secs()),
         }
-        node.sessions()
-            .close_all(CloseCode::GOING_AWAY, "the node is shutting down");
+        // What on_stop itself has spawned gets no further grace.
+        tasks.give_up_work();
+        tasks.work_done().await;
+        node.sessions().close_all(Closing::ShuttingDown);
         tasks.stop_runtime().await;
         if let Some(registry) = registry {
             registry.shutdown().await;

@@ -1,6 +1,7 @@
 use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::error;
 
@@ -35,6 +36,17 @@ impl Tasks {
     /// A task of the runtime: it ends when the node stops, and is told so by [`Self::stop`].
     pub(crate) fn spawn_runtime(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(async move { report(name, contain(task).await) });
+    }
+
+    /// The same from a thread that may not be the runtime's.
+    pub(crate) fn spawn_runtime_on(
+        &self,
+        runtime: &Handle,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.runtime
+            .spawn_on(async move { report(name, contain(task).await) }, runtime);
     }
 
     /// Cancelled when the runtime's tasks are to end.

@@ -10,8 +10,8 @@ use thiserror::Error;
 /// between two grants, and small enough that a thousand stalled streams fit into a few hundred MiB.
 pub const INITIAL_WINDOW: u64 = 256 << 10;
 
-/// How far a window grows while the receiver waits for a sender that waits for credit: beyond a MiB the measured rate
-/// does not rise any more.
+/// How far a window grows while the receiver takes everything at once: beyond a MiB the measured rate does not rise any
+/// more.
 pub const MAX_WINDOW: u64 = 1 << 20;
 
 /// The most credit that a receiver can have given: whoever grants more does not follow the protocol.
@@ -113,12 +113,11 @@ impl ReceiveWindow {
         debug_assert!(len <= self.waiting);
         self.waiting -= len;
         self.taken += len;
-        // The receiver has nothing to do and the sender may not send: the window is too small for this path.
-        let starved = self.waiting == 0 && !self.credit.may_send();
-        if !starved && self.taken < self.window / 2 {
+        if self.taken < self.window / 2 && self.credit.may_send() {
             return None;
         }
-        let grown = if starved {
+        // A receiver that has taken everything is faster than what comes: the window may be what holds the sender up.
+        let grown = if self.waiting == 0 {
             self.window.min(MAX_WINDOW.saturating_sub(self.window)).min(growth)
         } else {
             0

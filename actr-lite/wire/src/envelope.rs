@@ -24,8 +24,8 @@ pub enum Envelope {
         payload: Bytes,
         /// Hints beside the payload.
         metadata: Vec<(String, String)>,
-        /// How long the caller waits.
-        timeout: Duration,
+        /// How long the caller waits; none where it does not say, against the protocol.
+        timeout: Option<Duration>,
     },
     /// Answers a request.
     Response {
@@ -76,7 +76,7 @@ impl Envelope {
                 metadata: to_entries(metadata),
                 direction: Some(REQUEST),
                 // A wait of less than a millisecond would read as none at all.
-                timeout_ms: Some(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1)),
+                timeout_ms: timeout.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX).max(1)),
                 ..Default::default()
             },
             Self::Response {
@@ -139,8 +139,7 @@ impl Envelope {
                     .timeout_ms
                     .and_then(|ms| u64::try_from(ms).ok())
                     .filter(|ms| *ms > 0)
-                    .map(Duration::from_millis)
-                    .ok_or(EnvelopeError::Timeout(message.timeout_ms))?,
+                    .map(Duration::from_millis),
                 request_id,
                 route_key,
                 payload: message.payload.unwrap_or_default(),
@@ -150,12 +149,15 @@ impl Envelope {
                 request_id,
                 route_key,
                 result: match (message.payload, message.error) {
-                    (Some(payload), None) => Ok(payload),
-                    (None, Some(error)) => Err(ErrorReply {
+                    (_, Some(error)) => Err(ErrorReply {
                         code: error.code.into(),
                         message: error.message,
                     }),
-                    _ => return Err(EnvelopeError::Result),
+                    (Some(payload), None) => Ok(payload),
+                    (None, None) => Err(ErrorReply {
+                        code: ErrorCode::DecodeFailure,
+                        message: "the response has neither a payload nor an error".into(),
+                    }),
                 },
             }),
             Some(TELL) => Ok(Self::Tell {
@@ -180,6 +182,13 @@ fn from_entries(entries: Vec<proto::MetadataEntry>) -> Vec<(String, String)> {
     entries.into_iter().map(|entry| (entry.key, entry.value)).collect()
 }
 
+impl EnvelopeError {
+    /// Whether the peer can't be understood at all; otherwise only this envelope is to be dropped.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Malformed)
+    }
+}
+
 /// Why bytes are not an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EnvelopeError {
@@ -192,12 +201,6 @@ pub enum EnvelopeError {
     /// It is none of request, response and tell.
     #[error("the envelope's direction is {0:?}: neither request, response nor tell")]
     Direction(Option<i32>),
-    /// A request says no time above 0.
-    #[error("the request's timeout is {0:?} ms, not above 0")]
-    Timeout(Option<i64>),
-    /// A response has both of payload and error, or neither.
-    #[error("the response has not exactly one of payload and error")]
-    Result,
 }
 
 #[cfg(test)]
@@ -215,7 +218,7 @@ mod tests {
                 route_key: "a.B.C".into(),
                 payload: Bytes::from_static(b"in"),
                 metadata: metadata.clone(),
-                timeout: Duration::from_secs(30),
+                timeout: Some(Duration::from_secs(30)),
             },
             Envelope::Response {
                 request_id: "r-1".into(),
@@ -246,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_that_breaks_the_rules_is_refused_with_the_rule() {
+    fn an_envelope_that_breaks_the_rules_is_refused_or_read_as_far_as_it_goes() {
         let valid = proto::RpcEnvelope {
             request_id: "r".into(),
             direction: Some(REQUEST),
@@ -260,11 +263,12 @@ mod tests {
         };
         assert_eq!(decode(no_id), Err(EnvelopeError::NoRequestId));
         for timeout_ms in [None, Some(0), Some(-1)] {
-            let wrong = proto::RpcEnvelope {
+            let Ok(Envelope::Request { timeout: None, .. }) = decode(proto::RpcEnvelope {
                 timeout_ms,
                 ..valid.clone()
+            }) else {
+                panic!("a request with the timeout {timeout_ms:?} is one without");
             };
-            assert_eq!(decode(wrong), Err(EnvelopeError::Timeout(timeout_ms)));
         }
         for direction in [None, Some(0), Some(4)] {
             let wrong = proto::RpcEnvelope {
@@ -277,9 +281,12 @@ mod tests {
             direction: Some(RESPONSE),
             ..valid
         };
-        assert_eq!(decode(neither.clone()), Err(EnvelopeError::Result));
+        let Ok(Envelope::Response { result: Err(reply), .. }) = decode(neither.clone()) else {
+            panic!("a response without a result is a failure");
+        };
+        assert_eq!(reply.code, ErrorCode::DecodeFailure);
         let error = proto::ErrorResponse {
-            code: 1,
+            code: 10010,
             message: String::new(),
         };
         let both = proto::RpcEnvelope {
@@ -287,7 +294,10 @@ mod tests {
             error: Some(error),
             ..neither
         };
-        assert_eq!(decode(both), Err(EnvelopeError::Result));
+        let Ok(Envelope::Response { result: Err(reply), .. }) = decode(both) else {
+            panic!("a response with an error is a failure");
+        };
+        assert_eq!(reply.code, ErrorCode::Internal);
     }
 
     proptest! {

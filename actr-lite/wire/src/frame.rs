@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::{identity::StreamId, proto};
 
 /// One frame of a stream.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataStream {
     /// The stream.
     pub stream_id: StreamId,
@@ -23,9 +23,16 @@ pub struct DataStream {
     pub sequence: u64,
     /// What the frame carries.
     pub payload: Bytes,
-    /// Hints beside the payload.
+    /// What few frames have beside their payload.
+    pub hints: Option<Box<FrameHints>>,
+}
+
+/// What a frame may have beside its payload.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrameHints {
+    /// Names and values, in their order.
     pub metadata: Vec<(String, String)>,
-    /// When it was made, in Unix milliseconds.
+    /// When the frame was made, in Unix milliseconds.
     pub timestamp_ms: Option<i64>,
 }
 
@@ -36,8 +43,15 @@ impl DataStream {
             stream_id,
             sequence,
             payload: payload.into(),
-            metadata: Vec::new(),
-            timestamp_ms: None,
+            hints: None,
+        }
+    }
+
+    /// The same frame with hints.
+    pub fn with_hints(self, hints: FrameHints) -> Self {
+        Self {
+            hints: Some(Box::new(hints)),
+            ..self
         }
     }
 }
@@ -82,7 +96,8 @@ impl FrameEncoder {
     pub fn head_with_hints(&mut self, frame: &DataStream) -> &[u8] {
         self.head.truncate(self.fixed);
         encode_varint(frame.sequence, &mut self.head);
-        for (key, value) in &frame.metadata {
+        let hints = frame.hints.as_deref();
+        for (key, value) in hints.iter().flat_map(|hints| &hints.metadata) {
             let entry = proto::MetadataEntry {
                 key: key.clone(),
                 value: value.clone(),
@@ -91,7 +106,7 @@ impl FrameEncoder {
             encode_varint(entry.encoded_len() as u64, &mut self.head);
             self.head.extend_from_slice(&entry.encode_to_vec());
         }
-        if let Some(timestamp_ms) = frame.timestamp_ms {
+        if let Some(timestamp_ms) = hints.and_then(|hints| hints.timestamp_ms) {
             self.head.push(TIMESTAMP);
             encode_varint(timestamp_ms as u64, &mut self.head);
         }
@@ -115,10 +130,8 @@ pub struct FrameParts {
     pub sequence: u64,
     /// The payload's bytes.
     pub payload: Range<usize>,
-    /// Hints beside the payload.
-    pub metadata: Vec<(String, String)>,
-    /// When it was made, in Unix milliseconds.
-    pub timestamp_ms: Option<i64>,
+    /// What stands beside the payload.
+    pub hints: Option<Box<FrameHints>>,
 }
 
 /// Why bytes are not a frame.
@@ -157,6 +170,47 @@ pub fn stream_id_of(frame: &[u8]) -> Result<&[u8], FrameError> {
         .ok_or(FrameError::NoStreamId)
 }
 
+/// Reads the frames of one stream, whose beginnings are all alike.
+#[derive(Debug, Clone)]
+pub struct FrameDecoder {
+    /// What every frame of the stream starts with when its fields come in their order: as nearly every encoder
+    /// writes them.
+    head: Vec<u8>,
+}
+
+impl FrameDecoder {
+    /// A decoder for the frames of this stream.
+    pub fn new(stream_id: &StreamId) -> Self {
+        Self {
+            head: FrameEncoder::new(stream_id).head,
+        }
+    }
+
+    /// Sequence number and payload of a frame that has nothing else; none for any other, which [`decode`] reads.
+    #[inline]
+    pub fn decode_plain(&self, frame: &[u8]) -> Option<(u64, Range<usize>)> {
+        let rest = frame.strip_prefix(self.head.as_slice())?;
+        let (sequence, rest) = short_varint(rest)?;
+        let (tag, rest) = rest.split_first()?;
+        let (len, rest) = short_varint(rest)?;
+        (*tag == PAYLOAD && len == rest.len() as u64).then(|| (sequence, frame.len() - rest.len()..frame.len()))
+    }
+}
+
+/// A number of at most five bytes, which nearly all are, and what follows it.
+#[inline]
+fn short_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for at in 0..5 {
+        let byte = *bytes.get(at)?;
+        value |= u64::from(byte & 0x7f) << (7 * at);
+        if byte < 0x80 {
+            return Some((value, &bytes[at + 1..]));
+        }
+    }
+    None
+}
+
 /// Finds the parts of an encoded frame. Unknown fields are passed over; of a field that comes twice the last counts.
 ///
 /// # Errors
@@ -174,9 +228,13 @@ pub fn decode(frame: &[u8]) -> Result<FrameParts, FrameError> {
                 let entry = block(frame, &mut at)?;
                 let entry = frame.get(entry).ok_or(FrameError::Cut)?;
                 let entry = proto::MetadataEntry::decode(entry).map_err(|_| FrameError::Metadata)?;
-                parts.metadata.push((entry.key, entry.value));
+                parts
+                    .hints
+                    .get_or_insert_default()
+                    .metadata
+                    .push((entry.key, entry.value));
             }
-            (5, 0) => parts.timestamp_ms = Some(varint(frame, &mut at)? as i64),
+            (5, 0) => parts.hints.get_or_insert_default().timestamp_ms = Some(varint(frame, &mut at)? as i64),
             (1..=5, _) | (0, _) => return Err(FrameError::WireType),
             (_, wire_type) => skip(frame, &mut at, wire_type)?,
         }
@@ -240,25 +298,22 @@ mod tests {
             stream_id: id,
             sequence: parts.sequence,
             payload: Bytes::copy_from_slice(&frame[parts.payload]),
-            metadata: parts.metadata,
-            timestamp_ms: parts.timestamp_ms,
+            hints: parts.hints,
         })
     }
 
     fn with_prost(frame: &DataStream) -> proto::DataStream {
+        let hints = frame.hints.clone().unwrap_or_default();
         proto::DataStream {
             stream_id: frame.stream_id.to_string(),
             sequence: frame.sequence,
             payload: frame.payload.clone(),
-            metadata: frame
+            metadata: hints
                 .metadata
-                .iter()
-                .map(|(key, value)| proto::MetadataEntry {
-                    key: key.clone(),
-                    value: value.clone(),
-                })
+                .into_iter()
+                .map(|(key, value)| proto::MetadataEntry { key, value })
                 .collect(),
-            timestamp_ms: frame.timestamp_ms,
+            timestamp_ms: hints.timestamp_ms,
         }
     }
 
@@ -270,12 +325,15 @@ mod tests {
             vec((".{0,10}", ".{0,200}"), 0..3),
             option::of(any::<i64>()),
         )
-            .prop_map(|(id, sequence, payload, metadata, timestamp_ms)| DataStream {
-                stream_id: id.parse().unwrap(),
-                sequence,
-                payload: payload.into(),
-                metadata,
-                timestamp_ms,
+            .prop_map(|(id, sequence, payload, metadata, timestamp_ms)| {
+                let hints = (!metadata.is_empty() || timestamp_ms.is_some())
+                    .then(|| Box::new(FrameHints { metadata, timestamp_ms }));
+                DataStream {
+                    stream_id: id.parse().unwrap(),
+                    sequence,
+                    payload: payload.into(),
+                    hints,
+                }
             })
     }
 
@@ -295,11 +353,33 @@ mod tests {
             bytes.extend_from_slice(&frame.payload);
             prop_assert_eq!(proto::DataStream::decode(bytes.as_slice()).unwrap(), with_prost(&frame));
 
-            let plain = DataStream { metadata: Vec::new(), timestamp_ms: None, ..frame };
+            let plain = DataStream { hints: None, ..frame };
             let mut bytes = encoder.head(plain.sequence, plain.payload.len()).to_vec();
             prop_assert!(bytes.len() <= encoder.max_head_len(plain.payload.len()));
             bytes.extend_from_slice(&plain.payload);
             prop_assert_eq!(proto::DataStream::decode(bytes.as_slice()).unwrap(), with_prost(&plain));
+            let decoder = FrameDecoder::new(&plain.stream_id);
+            if let Some((sequence, payload)) = decoder.decode_plain(&bytes) {
+                prop_assert_eq!((sequence, &bytes[payload]), (plain.sequence, &plain.payload[..]));
+            } else {
+                prop_assert!(plain.sequence >= 1 << 35, "a plain frame was not read as one");
+            }
+        }
+
+        #[test]
+        fn the_short_way_reads_nothing_that_the_long_way_reads_otherwise(
+            mut frame in any_frame().prop_map(|frame| with_prost(&frame).encode_to_vec()),
+            at in 0..400usize,
+            byte: u8,
+        ) {
+            let stream_id: StreamId = std::str::from_utf8(stream_id_of(&frame).unwrap()).unwrap().parse().unwrap();
+            let len = frame.len();
+            frame[at % len] = byte;
+            if let Some((sequence, payload)) = FrameDecoder::new(&stream_id).decode_plain(&frame) {
+                let parts = decode(&frame).unwrap();
+                prop_assert_eq!((parts.sequence, parts.payload, parts.hints), (sequence, payload, None));
+                prop_assert_eq!(&frame[parts.stream_id], stream_id.as_str().as_bytes());
+            }
         }
 
         #[test]

@@ -144,6 +144,16 @@ pub fn span_at(message: &[u8], start: usize) -> Result<Span, RecordError> {
     })
 }
 
+/// The body of the record that starts at `start` in bytes that [`span_at`] has walked over before, and where it ends.
+///
+/// None where they are not whole records after all.
+#[inline]
+pub fn body_at(records: &[u8], start: usize) -> Option<(&[u8], usize)> {
+    let (header, body) = records.get(start..)?.split_first_chunk::<HEADER_LEN>()?;
+    let len = u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize;
+    Some((body.get(..len)?, start + HEADER_LEN + len))
+}
+
 /// The records of a message, one after another; after an error nothing more comes.
 pub fn spans(message: &[u8]) -> impl Iterator<Item = Result<Span, RecordError>> {
     let mut at = 0;
@@ -189,7 +199,14 @@ mod tests {
                 .map(|span| span.map(|span| (span.kind, message[span.body_start()..span.end].to_vec())))
                 .collect::<Result<_, _>>()
                 .unwrap();
-            prop_assert_eq!(read, records);
+            prop_assert_eq!(&read, &records);
+            let mut at = 0;
+            for (_, body) in &records {
+                let (found, end) = body_at(&message, at).unwrap();
+                prop_assert_eq!(found, body.as_slice());
+                at = end;
+            }
+            prop_assert_eq!(body_at(&message, at), None);
         }
 
         #[test]

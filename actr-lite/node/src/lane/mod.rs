@@ -1,7 +1,8 @@
 //! The seam between sessions and what carries their records from node to node.
 //!
-//! A lane belongs to one session, and the session to one peer whose identity was proved before. Below the seam lie
-//! record headers, batches, masks and sockets; above it records. A lane that works otherwise (WebRTC data channels,
+//! A lane belongs to one session, and the session to one peer: the one that proved itself to an acceptor, or the one
+//! whom the registry names at the address dialled. Below the seam lie batches, masks and sockets; above it records, of
+//! which credit counts the bytes as [`actr_lite_wire::record`] writes them. A lane that works otherwise (WebRTC data channels,
 //! say) implements [`Lane`], and calls [`crate::session::SessionReceiver`] with what comes.
 //!
 //! States: a lane is connecting until its session exists, ready from then on, and closed once; one that can recover
@@ -14,7 +15,7 @@ pub(crate) use turn::Turn;
 
 use std::time::Duration;
 
-use actr_lite_wire::{control::Control, record::RecordKind, websocket::CloseCode};
+use actr_lite_wire::{control::Control, record::RecordKind};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -39,11 +40,26 @@ pub(crate) trait Lane: Send + Sync + 'static {
     /// A peer that makes this node say more than it reads is closed.
     fn send_control(&self, control: &Control);
 
-    /// Notified, one waiter at a time, when there may be room again after [`SendRefused::Full`].
-    fn room(&self) -> &Notify;
+    /// Notified, one waiter at a time, when there may be room again for records of this kind after
+    /// [`SendRefused::Full`].
+    fn room(&self, kind: RecordKind) -> &Notify;
 
-    /// Sends what is queued, says why, and closes.
-    fn close(&self, code: CloseCode, reason: &str);
+    /// Sends what is queued, says why, and closes; all within a bounded time.
+    fn close(&self, cause: Closing);
+}
+
+/// Why this node closes a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum Closing {
+    /// Nobody has a use for it.
+    #[error("nobody uses the connection any more")]
+    Unused,
+    /// The node stops.
+    #[error("the node is shutting down")]
+    ShuttingDown,
+    /// The peer makes this node say more than it reads.
+    #[error("the peer asks for more than it reads")]
+    Overwhelmed,
 }
 
 /// Why a lane does not take a record now.

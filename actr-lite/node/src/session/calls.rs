@@ -11,11 +11,11 @@ use actr_lite_wire::{
 use bytes::Bytes;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::Session;
+use super::{Session, served::MAX_SERVED_CALLS};
 use crate::{ActrError, Dest};
 
-/// The most calls that wait for one peer's answer at once: each costs a few hundred bytes here, and a task there.
-const MAX_CALLS_IN_FLIGHT: usize = 16_384;
+/// The most calls that wait for one peer's answer at once: as many as a peer serves.
+const MAX_CALLS_IN_FLIGHT: usize = MAX_SERVED_CALLS;
 
 /// How long a call waits for its answer unless it says otherwise: actr's own default.
 pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,7 +23,8 @@ pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How a call is made.
 #[derive(Debug, Clone)]
 pub struct CallOptions {
-    /// How long to wait for the answer. It travels with the call, and the callee gives up then too.
+    /// How long to wait for a connection and the answer. What is left of it travels with the call, and the callee gives
+    /// up then too.
     pub timeout: Duration,
     /// Hints beside the request.
     pub metadata: Vec<(String, String)>,
@@ -118,7 +119,7 @@ impl Session {
                 route_key: route.into(),
                 payload,
                 metadata: options.metadata,
-                timeout: after,
+                timeout: Some(after),
             })
             .await?;
             answer.await.unwrap_or_else(|_| Err(self.peer_gone()))

@@ -5,18 +5,9 @@ mod incoming;
 mod receiver;
 mod served;
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use actr_lite_wire::{
-    control::Control,
-    envelope::Envelope,
-    identity::{ActrId, StreamId},
-    record::RecordKind,
-    websocket::CloseCode,
-};
+use actr_lite_wire::{control::Control, envelope::Envelope, identity::ActrId, record::RecordKind};
 use tokio_util::sync::CancellationToken;
 
 pub use calls::CallOptions;
@@ -25,18 +16,15 @@ pub(crate) use receiver::SessionReceiver;
 use self::{calls::Calls, incoming::IncomingStreams, served::ServedCalls};
 use crate::{
     ActrError,
-    lane::{CloseReason, Lane, SendRefused, Turn},
+    lane::{CloseReason, Closing, Lane, SendRefused, Turn},
     node_state::NodeState,
     sessions::Sharing,
-    stream::{OutgoingStreams, SendError, StreamEnd, StreamSender},
+    stream::{OutgoingStreams, SendError, StreamEnd},
 };
 
 /// How much all windows of one connection may grow together beyond what each stream starts with: a dozen streams at
 /// full speed, while a thousand stalled ones stay small.
 const CONNECTION_GROWTH: u64 = 16 << 20;
-
-/// A sender that several tasks may use, one after the other.
-type DirectSender = Arc<tokio::sync::Mutex<StreamSender>>;
 
 /// One peer over one lane. It lives as long as the lane.
 pub(crate) struct Session {
@@ -48,8 +36,6 @@ pub(crate) struct Session {
     served: ServedCalls,
     outgoing: OutgoingStreams,
     incoming: IncomingStreams,
-    /// The senders behind `send_stream`, by stream.
-    direct: Mutex<HashMap<StreamId, DirectSender>>,
     growth: Mutex<u64>,
     gone: OnceLock<CloseReason>,
     closed: CancellationToken,
@@ -66,7 +52,6 @@ impl Session {
             served: ServedCalls::default(),
             outgoing: OutgoingStreams::default(),
             incoming: IncomingStreams::default(),
-            direct: Mutex::default(),
             growth: Mutex::new(CONNECTION_GROWTH),
             gone: OnceLock::new(),
             closed: CancellationToken::new(),
@@ -90,6 +75,11 @@ impl Session {
         self.sharing == Sharing::Shared
     }
 
+    /// Whether this node shuts down.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.node.draining().is_cancelled()
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.gone.get().is_none()
     }
@@ -104,8 +94,8 @@ impl Session {
     }
 
     /// Asks the lane to send what it has and to close.
-    pub(crate) fn close(&self, code: CloseCode, reason: &str) {
-        self.lane.close(code, reason);
+    pub(crate) fn close(&self, cause: Closing) {
+        self.lane.close(cause);
     }
 
     /// Sends an envelope; waits for room.
@@ -115,7 +105,7 @@ impl Session {
         if body.len() > limit {
             return Err(ActrError::TooLong { len: body.len(), limit });
         }
-        let mut turn = Turn::new(self.lane());
+        let mut turn = Turn::new(self.lane(), RecordKind::RpcReliable);
         loop {
             match self.lane.try_send(RecordKind::RpcReliable, &[], &body) {
                 Ok(()) => return Ok(()),
@@ -165,13 +155,11 @@ impl Session {
         for inbox in self.incoming.take_all() {
             inbox.end(end.clone());
         }
-        // These senders hold the session that holds them.
-        let direct = std::mem::take(&mut *self.direct.lock().unwrap_or_else(PoisonError::into_inner));
-        drop(direct);
-        if !self.node.sessions().forget(self) {
-            for inbox in self.node.subscriptions().waiting_for(&self.peer) {
-                inbox.end(end.clone());
-            }
+        self.node.sessions().forget(self);
+        // The request may have gone over this connection, or over another one: an end that comes too early is seen, and
+        // one that never comes is not.
+        for inbox in self.node.subscriptions().waiting_for(&self.peer) {
+            inbox.end(end.clone());
         }
     }
 
@@ -186,26 +174,6 @@ impl Session {
     /// A stream that had grown is over.
     pub(crate) fn return_growth(&self, grown: u64) {
         *self.growth.lock().unwrap_or_else(PoisonError::into_inner) += grown;
-    }
-
-    /// The sender of a stream that is opened by its first frame.
-    pub(crate) fn direct_sender(self: &Arc<Self>, stream_id: &StreamId) -> Result<DirectSender, SendError> {
-        let mut direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
-        match direct.entry(stream_id.clone()) {
-            Entry::Occupied(entry) => Ok(Arc::clone(entry.get())),
-            Entry::Vacant(entry) => {
-                let sender = StreamSender::open(self, stream_id.clone())?;
-                Ok(Arc::clone(entry.insert(Arc::new(tokio::sync::Mutex::new(sender)))))
-            }
-        }
-    }
-
-    /// A stream that was opened by its first frame is over: its receiver may ask for one of the same id again.
-    pub(crate) fn forget_direct_sender(&self, stream_id: &StreamId, sender: &DirectSender) {
-        let mut direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
-        if direct.get(stream_id).is_some_and(|known| Arc::ptr_eq(known, sender)) {
-            direct.remove(stream_id);
-        }
     }
 
     /// This node wants no more of a stream that the peer sends.

@@ -33,7 +33,12 @@ pub(crate) struct SessionReceiver {
     current: Option<Arc<Inbox>>,
     /// Whose queue is full, with a sender that knows no credit.
     full: Option<Arc<Inbox>>,
+    /// How many streams were refused.
+    refused: usize,
 }
+
+/// How many refused streams of one connection are told at the usual log level: what comes then is a flood.
+const MAX_REFUSALS_TOLD: usize = 10;
 
 /// How a peer broke the protocol.
 #[derive(Debug, Error)]
@@ -64,6 +69,7 @@ impl SessionReceiver {
             session,
             current: None,
             full: None,
+            refused: 0,
         }
     }
 
@@ -157,15 +163,15 @@ impl SessionReceiver {
     }
 
     /// The inbox of a stream; none, and the sender told, where nobody wants it.
-    fn route(&self, stream_id: &str) -> Result<Option<Arc<Inbox>>, ReceiveError> {
-        let session = &self.session;
+    fn route(&mut self, stream_id: &str) -> Result<Option<Arc<Inbox>>, ReceiveError> {
+        let session = Arc::clone(&self.session);
         match session.incoming.route(stream_id) {
             Route::To(inbox) => return Ok(Some(inbox)),
             Route::Unwanted if session.lane().has_control() => return Ok(None),
             Route::Unwanted | Route::Unknown => {}
         }
         if let Some(inbox) = session.node.subscriptions().find(stream_id)
-            && inbox.bind(session)
+            && inbox.bind(&session)
         {
             session.incoming.bind(&inbox);
             return Ok(Some(inbox));
@@ -174,51 +180,80 @@ impl SessionReceiver {
         Ok(None)
     }
 
-    fn refuse(&self, stream_id: StreamId) {
+    fn refuse(&mut self, stream_id: StreamId) {
         let session = &self.session;
-        if session.incoming.refuse(stream_id.clone()) {
-            warn!(
-                "{} sends stream {stream_id}, which nobody here has registered; its frames are dropped",
-                session.peer
-            );
-            let reason = "nobody has registered this stream".into();
-            session.lane().send_control(&Control::Cancel { stream_id, reason });
+        if !session.incoming.refuse(stream_id.clone()) {
+            return;
         }
+        let peer = &session.peer;
+        self.refused += 1;
+        if self.refused <= MAX_REFUSALS_TOLD {
+            warn!("{peer} sends stream {stream_id}, which nobody here has registered; its frames are dropped");
+        } else {
+            debug!("{peer} sends stream {stream_id}, which nobody here has registered either");
+        }
+        let reason = "nobody has registered this stream".into();
+        session.lane().send_control(&Control::Cancel { stream_id, reason });
     }
 
     /// Hands a run over.
     fn flush(&mut self, message: &Bytes, run: &mut Option<Run>) {
-        let (Some(run), Some(inbox)) = (run.take(), &self.current) else {
+        let (Some(run), Some(inbox)) = (run.take(), self.current.clone()) else {
             return;
         };
+        if self.push(message, &run, &inbox) {
+            return;
+        }
+        // Whoever unsubscribed has cancelled it; a sender that ignored its credit has not been told yet.
+        self.session.cancel_incoming(&inbox, "the subscription is over");
+        self.current = None;
+        // With a sender that knows no cancel the stream may have been asked for anew, and this be its beginning.
+        if !self.session.lane().has_control()
+            && let Ok(Some(next)) = self.route(inbox.stream_id().as_str())
+            && self.push(message, &run, &next)
+        {
+            self.current = Some(next);
+            return;
+        }
+        self.session.node.count_unknown_frames(run.frames);
+    }
+
+    /// Puts a run into an inbox; false where that is over.
+    fn push(&mut self, message: &Bytes, run: &Run, inbox: &Arc<Inbox>) -> bool {
         let has_credit = self.session.lane().has_control();
-        match inbox.push(message.slice(run.start..run.end), run.last_len, has_credit) {
-            Pushed::Taken => {}
-            Pushed::Full => self.full = Some(Arc::clone(inbox)),
-            Pushed::Ended => {
-                // Whoever unsubscribed has cancelled it; a sender that ignored its credit has not been told yet.
-                self.session.cancel_incoming(inbox, "the subscription is over");
-                self.session.node.count_unknown_frames(run.frames);
-                self.current = None;
+        match inbox.deliver(message, run.start..run.end, run.last_len, has_credit) {
+            Pushed::Taken => true,
+            Pushed::Full => {
+                self.full = Some(Arc::clone(inbox));
+                true
             }
+            Pushed::Ended => false,
         }
     }
 
     fn envelope(&mut self, body: Bytes) -> Result<(), ReceiveError> {
-        match Envelope::decode(body)? {
+        let envelope = match Envelope::decode(body) {
+            Err(error) if !error.is_fatal() => {
+                debug!("an envelope of {} is dropped: {error}", self.session.peer);
+                return Ok(());
+            }
+            envelope => envelope?,
+        };
+        match envelope {
             Envelope::Request {
                 request_id,
-                route_key,
+                route_key: route,
                 payload,
                 metadata,
                 timeout,
             } => {
                 self.session.serve(Request {
                     request_id,
-                    route: route_key,
+                    route,
                     payload,
                     metadata,
                     timeout,
+                    is_call: true,
                 });
             }
             Envelope::Response { request_id, result, .. } => {
@@ -230,12 +265,20 @@ impl SessionReceiver {
                 }
             }
             Envelope::Tell {
-                route_key,
+                request_id,
+                route_key: route,
                 payload,
                 metadata,
-                ..
             } => {
-                self.session.serve_tell(route_key, payload, metadata);
+                let request = Request {
+                    request_id,
+                    route,
+                    payload,
+                    metadata,
+                    timeout: None,
+                    is_call: false,
+                };
+                self.session.serve(request);
             }
         }
         Ok(())

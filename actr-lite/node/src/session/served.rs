@@ -8,7 +8,6 @@ use actr_lite_wire::{
     envelope::{Envelope, ErrorReply},
     error_code::ErrorCode,
     record::RecordKind,
-    websocket::CloseCode,
 };
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -16,33 +15,42 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::Session;
-use crate::{ActrError, Context, context::Call};
+use crate::{ActrError, Context, context::Call, lane::Closing};
 
 /// The most calls of one peer that are served at once: each is a task with whatever its handler holds.
-const MAX_SERVED_CALLS: usize = 4096;
+pub(super) const MAX_SERVED_CALLS: usize = 4096;
 
-/// How long a handler of a message without an answer may take: nobody else bounds it.
-const TELL_TIMEOUT: Duration = Duration::from_secs(300);
+/// How many bytes the requests of one peer that are being served may have together: sixteen of the longest.
+const MAX_SERVED_BYTES: usize = 64 << 20;
+
+/// How long a handler may take where the caller does not say: nobody else bounds it.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
 
 /// The peer's calls that are being served.
 #[derive(Default)]
-pub(super) struct ServedCalls(Mutex<HashMap<String, CancellationToken>>);
+pub(super) struct ServedCalls(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    calls: HashMap<String, CancellationToken>,
+    bytes: usize,
+}
 
 impl ServedCalls {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The caller no longer waits.
     pub(super) fn cancel(&self, request_id: &str) {
-        if let Some(cancelled) = self.lock().get(request_id) {
+        if let Some(cancelled) = self.lock().calls.get(request_id) {
             cancelled.cancel();
         }
     }
 
     /// The connection is gone: nobody waits any more.
     pub(super) fn cancel_all(&self) {
-        for cancelled in self.lock().values() {
+        for cancelled in self.lock().calls.values() {
             cancelled.cancel();
         }
     }
@@ -52,11 +60,14 @@ impl ServedCalls {
 struct Serving {
     session: Arc<Session>,
     request_id: String,
+    bytes: usize,
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.session.served.lock().remove(&self.request_id);
+        let mut served = self.session.served.lock();
+        served.calls.remove(&self.request_id);
+        served.bytes -= self.bytes;
     }
 }
 
@@ -66,29 +77,37 @@ pub(super) struct Request {
     pub(super) route: String,
     pub(super) payload: Bytes,
     pub(super) metadata: Vec<(String, String)>,
-    pub(super) timeout: Duration,
+    /// How long the caller waits; none where nobody does.
+    pub(super) timeout: Option<Duration>,
+    /// Whether the caller wants an answer.
+    pub(super) is_call: bool,
 }
 
 impl Session {
-    /// Serves a request in a task of its own, and answers it whatever happens.
+    /// Serves a request in a task of its own, and answers it, if it wants that, whatever happens.
     pub(super) fn serve(self: &Arc<Self>, request: Request) {
         let cancelled = CancellationToken::new();
+        let bytes = request.payload.len();
         {
             let mut served = self.served.lock();
-            if served.contains_key(&request.request_id) {
+            if served.calls.contains_key(&request.request_id) {
                 debug!("{} repeated request {}", self.peer, request.request_id);
                 return;
             }
-            if served.len() >= MAX_SERVED_CALLS {
+            // A single request may have any length that a record may have.
+            let is_too_much = served.bytes > 0 && served.bytes + bytes > MAX_SERVED_BYTES;
+            if served.calls.len() >= MAX_SERVED_CALLS || is_too_much {
                 drop(served);
                 self.refuse(request);
                 return;
             }
-            served.insert(request.request_id.clone(), cancelled.clone());
+            served.calls.insert(request.request_id.clone(), cancelled.clone());
+            served.bytes += bytes;
         }
         let serving = Serving {
             session: Arc::clone(self),
             request_id: request.request_id.clone(),
+            bytes,
         };
         let session = Arc::clone(self);
         let Request {
@@ -97,22 +116,28 @@ impl Session {
             payload,
             metadata,
             timeout: patience,
+            is_call,
         } = request;
         self.node.tasks().spawn_work(format!("serving {route}"), async move {
             let _serving = serving;
             let dispatch = session.dispatch(&route, payload, metadata);
             let result = tokio::select! {
                 biased;
-                () = cancelled.cancelled() => return,
-                result = timeout(patience, dispatch) => result.unwrap_or_else(|_| {
+                // A message without an answer is not cancelled: its sender does not wait anyway.
+                () = cancelled.cancelled(), if is_call => return,
+                result = timeout(patience.unwrap_or(DEFAULT_PATIENCE), dispatch) => result.unwrap_or_else(|_| {
                     let message = format!("{route} was not done within the caller's timeout");
                     Err(ErrorReply { code: ErrorCode::TimedOut, message })
                 }),
             };
-            if let Err(error) = &result {
-                debug!("{route}, called by {}, failed: {error}", session.peer);
+            match (&result, is_call) {
+                (Ok(_), _) => {}
+                (Err(error), true) => debug!("{route}, called by {}, failed: {error}", session.peer),
+                (Err(error), false) => warn!("{route}, told by {}, failed: {error}", session.peer),
             }
-            session.reply(request_id, route, result).await;
+            if is_call {
+                session.reply(request_id, route, result).await;
+            }
         });
     }
 
@@ -132,26 +157,6 @@ impl Session {
         if let Err(error) = sent {
             debug!("the answer to {route_key} was not sent: {error}");
         }
-    }
-
-    /// Serves a message without an answer.
-    pub(super) fn serve_tell(self: &Arc<Self>, route: String, payload: Bytes, metadata: Vec<(String, String)>) {
-        if self.node.tasks().work_count() >= MAX_SERVED_CALLS {
-            warn!(
-                "a tell of {} to {route} was dropped: {MAX_SERVED_CALLS} handlers run already",
-                self.peer
-            );
-            return;
-        }
-        let session = Arc::clone(self);
-        self.node.tasks().spawn_work(format!("serving {route}"), async move {
-            let result = timeout(TELL_TIMEOUT, session.dispatch(&route, payload, metadata)).await;
-            match result {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => warn!("{route}, told by {}, failed: {error}", session.peer),
-                Err(_) => warn!("{route}, told by {}, was given up after {TELL_TIMEOUT:?}", session.peer),
-            }
-        });
     }
 
     async fn dispatch(
@@ -177,14 +182,27 @@ impl Session {
 
     /// There is no room for another task, so the answer can't wait for room on the lane either.
     fn refuse(&self, request: Request) {
+        let Request {
+            request_id,
+            route: route_key,
+            is_call,
+            ..
+        } = request;
+        if !is_call {
+            warn!(
+                "a tell of {} to {route_key} was dropped: too many of its calls are being served",
+                self.peer
+            );
+            return;
+        }
         let reply = ActrError::Busy {
             what: "calls of one peer",
             limit: MAX_SERVED_CALLS,
         }
         .to_reply();
         let response = Envelope::Response {
-            request_id: request.request_id,
-            route_key: request.route,
+            request_id,
+            route_key,
             result: Err(reply),
         };
         if self
@@ -192,10 +210,7 @@ impl Session {
             .try_send(RecordKind::RpcReliable, &[], &response.encode())
             .is_err()
         {
-            self.close(
-                CloseCode::POLICY_VIOLATION,
-                "too many calls at once, and their answers are not read",
-            );
+            self.close(Closing::Overwhelmed);
         }
     }
 }

@@ -1,6 +1,10 @@
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    ops::Range,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -11,7 +15,7 @@ use actr_lite_wire::{
 };
 use bytes::{Bytes, BytesMut};
 
-use super::StreamEnd;
+use super::{InPlace, StreamEnd};
 use crate::session::Session;
 
 /// How much of a stream waits when its sender knows no credit: then the connection is not read until the application
@@ -21,9 +25,19 @@ const MAX_WAITING_WITHOUT_CREDIT: usize = 1 << 20;
 /// Shorter runs are copied together while nobody takes them: each would hold the whole message that it came in.
 const COPY_BELOW: usize = 16 << 10;
 
+/// A run that is less than this part of its message is copied too: a slice would hold all the rest.
+const MAX_HELD_RATIO: usize = 4;
+
+/// How much is copied together before it counts as a run: a reader gives credit back run by run.
+const MAX_TAIL: usize = 64 << 10;
+
 /// The frames of one subscription that came and were not taken yet.
 pub(crate) struct Inbox {
     stream_id: StreamId,
+    /// Nobody wants what is left of it.
+    abandoned: AtomicBool,
+    /// The callback, if there is one: whoever pushes polls it.
+    in_place: OnceLock<Arc<InPlace>>,
     state: Mutex<State>,
 }
 
@@ -59,6 +73,8 @@ impl Inbox {
     pub(crate) fn new(stream_id: StreamId) -> Arc<Self> {
         Arc::new(Self {
             stream_id,
+            abandoned: AtomicBool::new(false),
+            in_place: OnceLock::new(),
             state: Mutex::default(),
         })
     }
@@ -97,24 +113,47 @@ impl Inbox {
         self.lock().source.clone()
     }
 
-    /// Takes records of this stream, the last of them `last_len` bytes.
-    pub(crate) fn push(&self, run: Bytes, last_len: usize, has_credit: bool) -> Pushed {
+    /// From now on what is pushed is handed to this at once.
+    pub(crate) fn run_in_place(&self, in_place: Arc<InPlace>) {
+        let _ = self.in_place.set(in_place);
+    }
+
+    /// Takes records of this stream, and hands them to the callback if that has no task of its own.
+    pub(crate) fn deliver(&self, message: &Bytes, run: Range<usize>, last_len: usize, has_credit: bool) -> Pushed {
+        let turn = self.in_place.get().and_then(InPlace::begin);
+        let pushed = self.push(message, run, last_len, has_credit);
+        if let Some(turn) = turn {
+            turn.run(|| self.lock().reader.is_some());
+        }
+        pushed
+    }
+
+    /// Takes records of this stream: the part `run` of `message`, the last of them `last_len` bytes.
+    fn push(&self, message: &Bytes, run: Range<usize>, last_len: usize, has_credit: bool) -> Pushed {
         let mut state = self.lock();
         if state.end.is_some() {
             return Pushed::Ended;
         }
-        if has_credit && let Err(error) = state.window.receive(run.len() as u64, last_len as u64) {
-            let state = &mut *state;
-            state.end = Some(StreamEnd::Protocol(error.to_string()));
-            wake(&mut state.reader);
+        let len = run.len();
+        if has_credit && let Err(error) = state.window.receive(len as u64, last_len as u64) {
+            state.end(StreamEnd::Protocol(error.to_string()));
             return Pushed::Ended;
         }
-        state.waiting += run.len();
+        state.waiting += len;
         let is_waiting = !state.runs.is_empty() || !state.tail.is_empty();
-        if is_waiting && run.len() < COPY_BELOW {
-            state.tail.extend_from_slice(&run);
+        let would_hold_more = len < message.len() / MAX_HELD_RATIO;
+        if len < COPY_BELOW && (is_waiting || would_hold_more) {
+            state.tail.extend_from_slice(&message[run]);
+            if state.tail.len() >= MAX_TAIL {
+                state.settle_tail();
+            }
         } else {
             state.settle_tail();
+            let run = if would_hold_more {
+                Bytes::copy_from_slice(&message[run])
+            } else {
+                message.slice(run)
+            };
             state.runs.push_back(run);
         }
         let full = !has_credit && state.waiting >= MAX_WAITING_WITHOUT_CREDIT;
@@ -166,21 +205,24 @@ impl Inbox {
 
     /// Ends it, unless it has ended. What waits is still handed over, unless the receiver itself does not want it.
     pub(crate) fn end(&self, end: StreamEnd) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        if state.end.is_some() {
-            return;
-        }
-        if matches!(end, StreamEnd::Cancelled | StreamEnd::Panicked(_)) {
+        let mut state = self.lock();
+        if matches!(
+            end,
+            StreamEnd::Cancelled | StreamEnd::Panicked(_) | StreamEnd::Protocol(_)
+        ) {
+            self.abandoned.store(true, Ordering::Relaxed);
             state.runs.clear();
             state.tail.clear();
         }
-        state.end = Some(end);
-        wake(&mut state.reader);
-        wake(&mut state.driver);
-        if let Some(source) = &state.source {
-            source.return_growth(state.window.grown());
+        if state.end.is_none() {
+            state.end(end);
         }
+    }
+
+    /// Whether what was taken and not handed over yet is to be dropped.
+    #[inline]
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
     }
 
     /// How it ended.
@@ -190,21 +232,29 @@ impl Inbox {
 }
 
 impl State {
+    fn end(&mut self, end: StreamEnd) {
+        self.end = Some(end);
+        wake(&mut self.reader);
+        wake(&mut self.driver);
+        if let Some(source) = &self.source {
+            source.return_growth(self.window.grown());
+        }
+    }
+
     /// Counts what was handed over; what to grant for it.
     fn take(&mut self, taken: usize) -> Option<(Arc<Session>, u64)> {
-        if taken == 0 {
+        self.waiting = self.waiting.saturating_sub(taken);
+        // Credit for a stream that is over would go to a sender that has forgotten it.
+        if taken == 0 || self.end.is_some() {
             return None;
         }
-        self.waiting = self.waiting.saturating_sub(taken);
         let source = self.source.as_ref().filter(|source| source.lane().has_control())?;
         let window = &mut self.window;
         let grant = source.with_growth(|growth| {
             let grant = window.take(taken as u64, growth);
-            let grown = grant.map_or(0, |grant| grant.grown);
-            (grant, grown)
+            (grant, grant.map_or(0, |grant| grant.grown))
         })?;
-        // Credit for a stream that is over would go to a sender that has forgotten it.
-        self.end.is_none().then(|| (Arc::clone(source), grant.bytes))
+        Some((Arc::clone(source), grant.bytes))
     }
 
     fn settle_tail(&mut self) {

@@ -3,6 +3,8 @@
 //! The receiver subscribes to an id, and then asks the sender (by a call of its own) for the stream. From then on
 //! frames go one way and credit the other. A stream ends visibly at both ends: see [`StreamEnd`] and [`SendError`].
 
+mod direct;
+mod in_place;
 mod inbox;
 mod registration;
 mod send_error;
@@ -11,6 +13,8 @@ mod stream_end;
 mod subscription;
 mod subscriptions;
 
+pub(crate) use direct::DirectStreams;
+pub(crate) use in_place::InPlace;
 pub(crate) use inbox::{Inbox, Pushed};
 pub use registration::StreamRegistration;
 pub(crate) use registration::register;

@@ -7,7 +7,7 @@ use actr_lite_wire::{
 use tokio::sync::watch;
 use tracing::error;
 
-use super::{Inbox, StreamEnd, Subscription};
+use super::{InPlace, Inbox, StreamEnd, Subscription};
 use crate::{node_state::NodeState, tasks::contain};
 
 /// A callback that gets the frames of a stream. Dropping this changes nothing: unregister the stream to end it.
@@ -41,14 +41,14 @@ impl StreamRegistration {
     }
 }
 
-/// Runs the callback for each frame, one after the other, in a task of its own.
+/// Runs the callback for each frame, one after the other: see [`InPlace`] for where.
 pub(crate) fn register<F, Fut>(
     node: &Arc<NodeState>,
     mut subscription: Subscription,
     mut callback: F,
 ) -> StreamRegistration
 where
-    F: FnMut(DataStream, ActrId) -> Fut + Send + 'static,
+    F: FnMut(DataStream, &ActrId) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send,
 {
     let (ended, receiver) = watch::channel(None);
@@ -58,13 +58,12 @@ where
     };
     let stop = node.tasks().stop().clone();
     let state = Arc::clone(node);
-    node.tasks().spawn_runtime("a stream", async move {
+    let inbox = Arc::clone(subscription.inbox());
+    let in_place = InPlace::start(node.tasks().clone(), async move {
         let inbox = Arc::clone(subscription.inbox());
         let frames = contain(async move {
             while let Some(frame) = subscription.next().await {
-                let Some(sender) = subscription.sender().cloned() else {
-                    continue;
-                };
+                let Some(sender) = subscription.sender() else { continue };
                 callback(frame, sender).await;
             }
         });
@@ -84,5 +83,6 @@ where
         state.unsubscribe(&inbox, StreamEnd::Cancelled);
         ended.send_replace(inbox.ended());
     });
+    inbox.run_in_place(in_place);
     registration
 }

@@ -42,6 +42,8 @@ pub struct StreamSender {
     frames: u64,
     credit: SendCredit,
     max_record_len: usize,
+    /// It is dropped, not finished.
+    broke_off: bool,
     ended: bool,
 }
 
@@ -56,6 +58,7 @@ impl StreamSender {
             frames: 0,
             credit: SendCredit::default(),
             max_record_len: session.lane().max_record_len(),
+            broke_off: false,
             ended: false,
         };
         // The session ends the streams that it knows: one that it ended before this one came is ended here.
@@ -86,19 +89,22 @@ impl StreamSender {
             return Err(self.too_long(payload.len()));
         }
         // The usual case is over without a wait: only what follows makes this a state machine of some size.
-        if !self.try_send(sequence, payload)? {
-            self.send_later(sequence, payload).await?;
+        if self.try_send(sequence, payload) {
+            return Ok(());
         }
-        Ok(())
+        self.send_later(sequence, payload).await
     }
 
     /// Sends a frame as the application made it, its own sequence number and hints included.
     pub(crate) async fn send_frame(&mut self, frame: &DataStream) -> Result<(), SendError> {
-        if frame.metadata.is_empty() && frame.timestamp_ms.is_none() && !self.is_too_long(frame.payload.len()) {
-            if !self.try_send(frame.sequence, &frame.payload)? {
-                self.send_later(frame.sequence, &frame.payload).await?;
+        if frame.hints.is_none() {
+            if self.is_too_long(frame.payload.len()) {
+                return Err(self.too_long(frame.payload.len()));
             }
-            return Ok(());
+            if self.try_send(frame.sequence, &frame.payload) {
+                return Ok(());
+            }
+            return self.send_later(frame.sequence, &frame.payload).await;
         }
         let head = self.encoder.head_with_hints(frame).to_vec();
         let len = head.len() + frame.payload.len();
@@ -108,10 +114,7 @@ impl StreamSender {
                 limit: self.max_record_len,
             });
         }
-        self.credit().await?;
-        self.room(&head, &frame.payload).await?;
-        self.count(frame.sequence, len);
-        Ok(())
+        self.send_record(frame.sequence, &head, &frame.payload).await
     }
 
     /// Tells the receiver that this was all. A receiver that does not speak the extension is not told.
@@ -119,12 +122,13 @@ impl StreamSender {
     /// # Errors
     /// When the receiver is gone or cancelled the stream.
     pub async fn finish(mut self) -> Result<(), SendError> {
-        self.check()?;
-        self.end(Control::End {
-            stream_id: self.stream.stream_id.clone(),
-            frames: self.frames,
-        });
-        Ok(())
+        self.finish_here()
+    }
+
+    pub(crate) fn finish_here(&mut self) -> Result<(), SendError> {
+        let result = self.check();
+        self.end();
+        result
     }
 
     /// Waits until the receiver is gone or cancels the stream, and says which.
@@ -151,32 +155,47 @@ impl StreamSender {
         }
     }
 
-    /// Whether it was sent; otherwise there is no credit or no room.
+    /// Whether it was sent; otherwise there is no credit, no room, or no stream any more.
     #[inline]
-    fn try_send(&mut self, sequence: u64, payload: &[u8]) -> Result<bool, SendError> {
-        self.check()?;
-        if !self.credit.may_send() && self.session.lane().has_control() {
-            return Ok(false);
+    fn try_send(&mut self, sequence: u64, payload: &[u8]) -> bool {
+        if self.check().is_err() || (!self.credit.may_send() && self.session.lane().has_control()) {
+            return false;
         }
         let head = self.encoder.head(sequence, payload.len());
         let len = head.len() + payload.len();
-        match self.session.lane().try_send(RecordKind::StreamReliable, head, payload) {
-            Ok(()) => {
-                self.count(sequence, len);
-                Ok(true)
-            }
-            Err(SendRefused::Full) => Ok(false),
-            Err(SendRefused::Closed) => Err(self.gone()),
+        let sent = self
+            .session
+            .lane()
+            .try_send(RecordKind::StreamReliable, head, payload)
+            .is_ok();
+        if sent {
+            self.count(sequence, len);
         }
+        sent
     }
 
     #[cold]
     async fn send_later(&mut self, sequence: u64, payload: &[u8]) -> Result<(), SendError> {
-        self.credit().await?;
         let head = self.encoder.head(sequence, payload.len()).to_vec();
-        self.room(&head, payload).await?;
-        self.count(sequence, head.len() + payload.len());
-        Ok(())
+        self.send_record(sequence, &head, payload).await
+    }
+
+    async fn send_record(&mut self, sequence: u64, head: &[u8], payload: &[u8]) -> Result<(), SendError> {
+        let sent = async {
+            self.credit().await?;
+            self.room(head, payload).await
+        };
+        match sent.await {
+            Ok(()) => {
+                self.count(sequence, head.len() + payload.len());
+                Ok(())
+            }
+            Err(error) => {
+                // The receiver waits for this word: from then on it may ask for a stream of the same id.
+                self.end();
+                Err(error)
+            }
+        }
     }
 
     #[inline]
@@ -215,12 +234,15 @@ impl StreamSender {
     /// Waits until the connection takes the record.
     async fn room(&self, head: &[u8], payload: &[u8]) -> Result<(), SendError> {
         let lane = self.session.lane();
-        let mut turn = Turn::new(lane);
+        let mut turn = Turn::new(lane, RecordKind::StreamReliable);
         loop {
             self.check()?;
             match lane.try_send(RecordKind::StreamReliable, head, payload) {
                 Ok(()) => return Ok(()),
-                Err(SendRefused::Closed) => return Err(self.gone()),
+                Err(SendRefused::Closed) => {
+                    // The lane closes a moment before the session says why.
+                    return Err(self.closed().await);
+                }
                 Err(SendRefused::Full) => {
                     tokio::select! {
                         () = turn.wait() => {}
@@ -239,38 +261,40 @@ impl StreamSender {
         }
     }
 
-    fn gone(&self) -> SendError {
-        self.session
-            .gone()
-            .unwrap_or_else(|| unreachable_end(&self.stream.stream_id))
-    }
-
     /// The stream's last record, and the last that is known of it here.
-    fn end(&mut self, last: Control) {
+    fn end(&mut self) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        self.session.lane().send_control(&last);
-        self.session.outgoing().remove(&self.stream);
+        let (stream_id, frames) = (self.stream.stream_id.clone(), self.frames);
+        let last = match self.broke_off && self.stream.end.get().is_none() {
+            false => Control::End { stream_id, frames },
+            true => {
+                let (code, message) = match self.session.is_stopping() {
+                    true => (ErrorCode::Unavailable, "the sender is shutting down"),
+                    false => (
+                        ErrorCode::Internal,
+                        "the sender dropped the stream before it was finished",
+                    ),
+                };
+                Control::Error {
+                    stream_id,
+                    frames,
+                    code,
+                    message: message.into(),
+                }
+            }
+        };
+        self.session
+            .outgoing()
+            .remove(&self.stream, || self.session.lane().send_control(&last));
     }
 }
 
 impl Drop for StreamSender {
     fn drop(&mut self) {
-        let (stream_id, frames) = (self.stream.stream_id.clone(), self.frames);
-        let last = match self.stream.end.get() {
-            Some(_) => Control::End { stream_id, frames },
-            None => {
-                let message = "the sender dropped the stream before it was finished".into();
-                Control::Error {
-                    stream_id,
-                    frames,
-                    code: ErrorCode::Internal,
-                    message,
-                }
-            }
-        };
-        self.end(last);
+        self.broke_off = true;
+        self.end();
     }
 }
 
@@ -342,8 +366,11 @@ impl OutgoingStreams {
         Ok(stream)
     }
 
-    fn remove(&self, stream: &OutgoingStream) {
-        self.lock().remove(&stream.stream_id);
+    /// Forgets a stream and says so: nobody opens one of the same id between the two.
+    fn remove(&self, stream: &OutgoingStream, say: impl FnOnce()) {
+        let mut streams = self.lock();
+        say();
+        streams.remove(&stream.stream_id);
     }
 
     /// The stream of this id, if it is sent.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actr_lite_wire::{
-    frame::{self, DataStream},
+    frame::{self, DataStream, FrameDecoder},
     identity::{ActrId, StreamId},
     record,
 };
@@ -26,16 +26,19 @@ pub struct Subscription {
     run: Bytes,
     /// How much of `run` was handed over.
     at: usize,
+    decoder: FrameDecoder,
     sender: Option<ActrId>,
 }
 
 impl Subscription {
     pub(crate) fn new(node: Arc<NodeState>, inbox: Arc<Inbox>) -> Self {
+        let decoder = FrameDecoder::new(inbox.stream_id());
         Self {
             node,
             inbox,
             run: Bytes::new(),
             at: 0,
+            decoder,
             sender: None,
         }
     }
@@ -75,6 +78,9 @@ impl Subscription {
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<DataStream>> {
+        if self.inbox.is_abandoned() {
+            (self.run, self.at) = (Bytes::new(), 0);
+        }
         while self.at == self.run.len() {
             let taken = mem::take(&mut self.run).len();
             self.at = 0;
@@ -86,6 +92,20 @@ impl Subscription {
                 self.sender = self.inbox.source().map(|session| session.peer().clone());
             }
         }
+        if let Some((body, end)) = record::body_at(&self.run, self.at)
+            && let Some((sequence, payload)) = self.decoder.decode_plain(body)
+        {
+            let start = self.at + record::HEADER_LEN;
+            let payload = self.run.slice(start + payload.start..start + payload.end);
+            self.at = end;
+            let stream_id = self.inbox.stream_id().clone();
+            return Poll::Ready(Some(DataStream {
+                stream_id,
+                sequence,
+                payload,
+                hints: None,
+            }));
+        }
         match self.next_in_run() {
             Ok(frame) => Poll::Ready(Some(frame)),
             Err(error) => {
@@ -96,21 +116,18 @@ impl Subscription {
         }
     }
 
-    #[inline]
+    /// The next frame, whatever it has.
+    #[cold]
     fn next_in_run(&mut self) -> Result<DataStream, String> {
         let span = record::span_at(&self.run, self.at).map_err(|error| error.to_string())?;
-        let body_start = span.body_start();
-        let parts = frame::decode(&self.run[body_start..span.end]).map_err(|error| error.to_string())?;
-        let payload = self
-            .run
-            .slice(body_start + parts.payload.start..body_start + parts.payload.end);
+        let start = span.body_start();
+        let parts = frame::decode(&self.run[start..span.end]).map_err(|error| error.to_string())?;
         self.at = span.end;
         Ok(DataStream {
             stream_id: self.inbox.stream_id().clone(),
             sequence: parts.sequence,
-            payload,
-            metadata: parts.metadata,
-            timestamp_ms: parts.timestamp_ms,
+            payload: self.run.slice(start + parts.payload.start..start + parts.payload.end),
+            hints: parts.hints,
         })
     }
 }

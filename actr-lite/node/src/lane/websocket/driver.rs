@@ -10,7 +10,7 @@ use std::{
 
 use actr_lite_wire::{
     keepalive::{Keepalive, KeepaliveAction},
-    websocket::{CloseCode, CloseFrame, ControlFrame, Decoder, Event, Role, encode_control},
+    websocket::{CloseCode, CloseFrame, ControlFrame, Decoder, Event, Role},
 };
 use bytes::BytesMut;
 use socket2::SockRef;
@@ -28,10 +28,15 @@ const MIN_READ: usize = 4 << 10;
 /// How far the read buffer grows while reads fill it: a few batches, so that a system call brings more than one.
 const MAX_READ: usize = 256 << 10;
 
+/// Up to this length a read buffer is given back whenever there is nothing to read: making one anew costs less than what
+/// a thousand connections that pause would keep.
+const SMALL_READ: usize = 16 << 10;
+
 /// How many reads one poll makes before other tasks of the thread have their turn: about a mebibyte.
 const READS_PER_POLL: usize = 16;
 
-/// How long a closing connection waits for the peer to have read everything and to close too.
+/// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
+/// to have read everything and to close too.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One connection's way in and out.
@@ -57,6 +62,7 @@ impl Driver {
             leftover,
         } = self;
         let mut ending = Ending {
+            socket: Arc::clone(&socket),
             outbox: Arc::clone(&outbox),
             receiver,
             reason: None,
@@ -71,52 +77,59 @@ impl Driver {
             fresh: true,
             started,
             keepalive: Keepalive::new(Duration::ZERO),
+            closing: None,
         };
         let mut timer = pin!(sleep_until(started));
         let end = poll_fn(|cx| connection.poll(cx, &mut ending.receiver, timer.as_mut())).await;
-        let (reason, close) = match end {
-            End::Closed(frame) => (CloseReason::Local(frame.reason().into()), Some(frame)),
+        let (reason, answer) = match end {
+            End::Closed(reason) => {
+                ending.tell(CloseReason::Local(reason));
+                // Closing with unread input would reset the connection, and lose what the peer has not read yet.
+                let _ = timeout(CLOSE_TIMEOUT, wait_for_peer(&socket)).await;
+                return;
+            }
+            End::Stuck(reason) => (CloseReason::Local(reason), None),
             End::Peer(frame) => {
                 let code = frame.as_ref().map_or(CloseCode::NORMAL, |frame| frame.code());
                 let reason = frame.map_or_else(String::new, |frame| frame.reason().into());
-                let close = CloseFrame::new(code, "");
                 (
                     CloseReason::Closed {
                         code: code.value(),
                         reason,
                     },
-                    Some(close),
+                    Some(CloseFrame::new(code, "")),
                 )
             }
             End::Broken(error) => (CloseReason::Lost(error), None),
             End::Silent(silence) => (CloseReason::Silent(silence), None),
             End::Protocol(code, error) => {
-                let close = CloseFrame::new(code, error.clone());
-                (CloseReason::Protocol(error), Some(close))
+                let answer = CloseFrame::new(code, error.clone());
+                (CloseReason::Protocol(error), Some(answer))
             }
         };
-        ending.reason = Some(reason);
-        drop(ending);
-        if let Some(frame) = close {
+        let is_peers = matches!(reason, CloseReason::Closed { .. });
+        ending.tell(reason);
+        if let Some(frame) = answer {
+            outbox.abandon(frame);
+            let goodbye = async {
+                poll_fn(|cx| {
+                    loop {
+                        if ready!(outbox.poll_write(&socket, cx))? == Outgoing::Closed {
+                            return Poll::Ready(io::Result::Ok(()));
+                        }
+                    }
+                })
+                .await?;
+                if is_peers { Ok(()) } else { wait_for_peer(&socket).await }
+            };
             // The peer may be gone by now: then there is nobody left to tell.
-            let _ = timeout(CLOSE_TIMEOUT, say_goodbye(&socket, role, &frame)).await;
+            let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
         }
     }
 }
 
-/// Sends the close frame and reads until the peer closes too: closing with unread input would reset the connection,
-/// and what the peer has not read yet would be lost.
-async fn say_goodbye(socket: &TcpStream, role: Role, frame: &CloseFrame) -> io::Result<()> {
-    let bytes = encode_control(ControlFrame::Close(Some(frame)), role.masks().then(rand::random));
-    let mut sent = 0;
-    while sent < bytes.len() {
-        socket.writable().await?;
-        match socket.try_write(&bytes[sent..]) {
-            Ok(written) => sent += written,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
+/// Says that nothing more comes, and reads until the peer says so too.
+async fn wait_for_peer(socket: &TcpStream) -> io::Result<()> {
     SockRef::from(socket).shutdown(Shutdown::Write)?;
     let mut discarded = [0; MIN_READ];
     loop {
@@ -130,27 +143,39 @@ async fn say_goodbye(socket: &TcpStream, role: Role, frame: &CloseFrame) -> io::
     }
 }
 
-/// Tells outbox and session of the end, however it comes.
+/// Tells session and outbox of the end, however it comes.
 struct Ending {
+    socket: Arc<TcpStream>,
     outbox: Arc<Outbox>,
     receiver: SessionReceiver,
     reason: Option<CloseReason>,
 }
 
+impl Ending {
+    /// Tells the session; what is still in the outbox may go out.
+    fn tell(&mut self, reason: CloseReason) {
+        self.receiver.closed(reason.clone());
+        self.reason = Some(reason);
+    }
+}
+
 impl Drop for Ending {
     fn drop(&mut self) {
-        let reason = self
-            .reason
-            .take()
-            .unwrap_or_else(|| CloseReason::Local("it stops".into()));
-        self.outbox.mark_closed();
-        self.receiver.closed(reason);
+        // First why, then that: whoever finds the outbox closed can say the reason.
+        if self.reason.is_none() {
+            self.receiver.closed(CloseReason::Local("it stops".into()));
+        }
+        self.outbox.end();
+        // Somebody may still hold the session, and with it nothing that keeps the peer waiting.
+        let _ = SockRef::from(&*self.socket).shutdown(Shutdown::Both);
     }
 }
 
 enum End {
-    /// This node asked for it; all was sent.
-    Closed(CloseFrame),
+    /// This node asked for it; all was sent, the close frame last.
+    Closed(String),
+    /// This node asked for it; the peer did not read what came before.
+    Stuck(String),
     Peer(Option<CloseFrame>),
     Broken(String),
     Silent(Duration),
@@ -168,13 +193,24 @@ struct Connection<'a> {
     fresh: bool,
     started: Instant,
     keepalive: Keepalive,
+    /// Why this side closes, and since when.
+    closing: Option<(String, Duration)>,
 }
 
 impl Connection<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         for _ in 0..READS_PER_POLL {
-            match self.outbox.poll_write(cx) {
-                Poll::Ready(Ok(Outgoing::Closed(frame))) => return Poll::Ready(End::Closed(frame)),
+            if self.closing.is_none() {
+                self.closing = self.outbox.closing().map(|reason| (reason, self.now()));
+            }
+            match self.outbox.poll_write(self.socket, cx) {
+                Poll::Ready(Ok(Outgoing::Closed)) => {
+                    let reason = self
+                        .closing
+                        .take()
+                        .map_or_else(|| "it asked to".into(), |(reason, _)| reason);
+                    return Poll::Ready(End::Closed(reason));
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.to_string())),
                 Poll::Ready(Ok(Outgoing::Idle)) | Poll::Pending => {}
             }
@@ -188,7 +224,7 @@ impl Connection<'_> {
                     Poll::Pending => {}
                 }
             }
-            return self.poll_keepalive(cx, timer.as_mut());
+            return self.poll_timer(cx, timer.as_mut());
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -207,8 +243,15 @@ impl Connection<'_> {
             match self.socket.try_read_buf(&mut self.buffer) {
                 Ok(0) => return Poll::Ready(Err(End::Broken("the peer closed it without a word".into()))),
                 Ok(read) if read == room => self.want = (self.want * 2).min(MAX_READ),
+                // What is kept of a read keeps its whole buffer: a trickle gets small ones.
+                Ok(read) if read < self.want / 8 => self.want = (self.want / 2).max(MIN_READ),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Ready(Ok(())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.buffer.is_empty() && self.want <= SMALL_READ {
+                        self.buffer = BytesMut::new();
+                    }
+                    return Poll::Ready(Ok(()));
+                }
                 Err(error) => return Poll::Ready(Err(End::Broken(error.to_string()))),
             }
             self.keepalive.heard(self.now());
@@ -237,28 +280,34 @@ impl Connection<'_> {
         }
     }
 
-    /// Pending until the timer, or how the connection ends.
-    fn poll_keepalive(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+    /// Pending until the next thing to do by the clock, or how the connection ends.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         loop {
-            match self.keepalive.poll(self.now()) {
+            let now = self.now();
+            let mut until = match self.keepalive.poll(now) {
                 KeepaliveAction::GiveUp(silence) => return Poll::Ready(End::Silent(silence)),
                 KeepaliveAction::Ping => {
                     self.outbox.send_control_frame(ControlFrame::Ping(&[]));
-                    self.outbox.shrink();
                     if self.buffer.is_empty() {
                         self.buffer = BytesMut::new();
                         self.want = MIN_READ;
                     }
                     // The outbox woke this task, which writes the ping in its next turn.
+                    continue;
                 }
-                KeepaliveAction::WaitUntil(until) => {
-                    let until = self.started + until;
-                    if timer.deadline() != until {
-                        timer.as_mut().reset(until);
-                    }
-                    ready!(timer.as_mut().poll(cx));
+                KeepaliveAction::WaitUntil(until) => until,
+            };
+            if let Some((reason, since)) = &self.closing {
+                if now >= *since + CLOSE_TIMEOUT {
+                    return Poll::Ready(End::Stuck(reason.clone()));
                 }
+                until = until.min(*since + CLOSE_TIMEOUT);
             }
+            let until = self.started + until;
+            if timer.deadline() != until {
+                timer.as_mut().reset(until);
+            }
+            ready!(timer.as_mut().poll(cx));
         }
     }
 }

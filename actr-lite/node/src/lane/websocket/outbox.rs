@@ -11,20 +11,19 @@ use actr_lite_wire::{
 };
 use tokio::{net::TcpStream, sync::Notify};
 
-use crate::lane::{Lane, SendRefused};
+use crate::lane::{Closing, Lane, SendRefused};
 
 /// When a batch is written out: beyond 64 KiB a write the measured rate does not rise any more, and below it falls.
 const HIGH_WATER: usize = 64 << 10;
 
+/// How far calls may go beyond that: streams that keep a connection full must not keep a call waiting.
+const CALL_RESERVE: usize = 64 << 10;
+
 /// How many bytes of control records may wait for a peer that does not read: thousands of streams' worth.
 const MAX_CONTROL_BACKLOG: usize = 1 << 20;
 
-/// What an idle connection keeps of its buffers.
-const IDLE_CAPACITY: usize = 4 << 10;
-
 /// What is to be sent on a connection, and the socket for whoever has a batch together.
 pub(super) struct Outbox {
-    socket: Arc<TcpStream>,
     role: Role,
     /// Whether the peer takes batches and control records; otherwise one record makes one message.
     extended: bool,
@@ -35,10 +34,12 @@ pub(super) struct Outbox {
 
 #[derive(Default)]
 struct State {
+    /// Gone when the connection has ended: whoever still knows the outbox must not keep the socket open.
+    socket: Option<Arc<TcpStream>>,
     /// Extended: room for a header, then records. Otherwise: whole messages.
     batch: Vec<u8>,
-    /// An empty buffer to take the batch's place while that is written.
-    spare: Vec<u8>,
+    /// How long the last batch was: the next one's buffer is made for as much.
+    last_len: usize,
     /// Whole frames, or the rest of some: they go out before the batch.
     sealed: Vec<u8>,
     /// How much of `sealed` is sent.
@@ -49,7 +50,11 @@ struct State {
     driver: Option<Waker>,
     /// How many bytes of control records `batch` holds.
     control: usize,
+    /// To be sent behind everything else.
     closing: Option<CloseFrame>,
+    /// The close frame stands in `sealed`, or went out.
+    said_goodbye: bool,
+    /// Nothing is taken any more.
     closed: bool,
 }
 
@@ -58,6 +63,12 @@ impl State {
         if let Some(driver) = self.driver.take() {
             driver.wake();
         }
+    }
+
+    fn take_batch(&mut self) -> Vec<u8> {
+        self.control = 0;
+        self.last_len = self.batch.len();
+        mem::take(&mut self.batch)
     }
 
     fn has_sealed(&self) -> bool {
@@ -70,18 +81,21 @@ impl State {
 pub(super) enum Outgoing {
     /// Nothing now; the driver is woken when there is.
     Idle,
-    /// All was sent, and then the close frame.
-    Closed(CloseFrame),
+    /// All was sent, the close frame last.
+    Closed,
 }
 
 impl Outbox {
     pub(super) fn new(socket: Arc<TcpStream>, role: Role, extended: bool, max_record_len: usize) -> Self {
+        let state = State {
+            socket: Some(socket),
+            ..State::default()
+        };
         Self {
-            socket,
             role,
             extended,
             max_record_len,
-            state: Mutex::default(),
+            state: Mutex::new(state),
             room: Notify::new(),
         }
     }
@@ -97,6 +111,11 @@ impl Outbox {
 
     fn append(&self, state: &mut State, kind: RecordKind, head: &[u8], body: &[u8]) {
         let start = state.batch.len();
+        if start == 0 {
+            let len = HEADER_ROOM + record::HEADER_LEN + head.len() + body.len();
+            let expected = state.last_len.max(len);
+            state.batch.reserve_exact(expected.next_power_of_two());
+        }
         if !self.extended || start == 0 {
             state.batch.resize(start + HEADER_ROOM, 0);
         }
@@ -117,10 +136,11 @@ impl Outbox {
             state.wake_driver();
             return Err(SendRefused::Full);
         }
+        let Some(socket) = state.socket.clone() else {
+            return Err(SendRefused::Closed);
+        };
         state.writing = true;
-        state.control = 0;
-        let spare = mem::take(&mut state.spare);
-        let mut batch = mem::replace(&mut state.batch, spare);
+        let mut batch = state.take_batch();
         drop(state);
         let start = if self.extended {
             seal(&mut batch, self.mask())
@@ -128,17 +148,16 @@ impl Outbox {
             0
         };
         // An error is met by the driver, which reads the same socket.
-        let written = self.socket.try_write(&batch[start..]).unwrap_or(0);
+        let written = socket.try_write(&batch[start..]).unwrap_or(0);
         let mut state = self.lock();
         state.writing = false;
-        if start + written == batch.len() {
-            batch.clear();
-            state.spare = batch;
-        } else {
+        if start + written < batch.len() {
             // Control frames that came meanwhile go behind the rest of the batch.
             let control_frames = mem::replace(&mut state.sealed, batch);
             state.sealed.extend_from_slice(&control_frames);
             state.sent = start + written;
+        }
+        if state.has_sealed() || state.closing.is_some() || state.closed {
             state.wake_driver();
         }
         self.room.notify_one();
@@ -148,7 +167,7 @@ impl Outbox {
     /// Writes the batch if nobody else writes; who does, writes it later.
     fn write_now<'a>(&'a self, state: MutexGuard<'a, State>) {
         if let Ok(mut state) = self.write_batch(state)
-            && (state.has_sealed() || !state.batch.is_empty() || state.closing.is_some())
+            && !state.batch.is_empty()
         {
             state.wake_driver();
         }
@@ -165,7 +184,7 @@ impl Outbox {
     }
 
     /// Writes until there is nothing more or the socket takes no more.
-    pub(super) fn poll_write(&self, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
+    pub(super) fn poll_write(&self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
         loop {
             let (mut sealed, mut sent) = {
                 let mut state = self.lock();
@@ -173,30 +192,18 @@ impl Outbox {
                 if state.writing {
                     return Poll::Pending;
                 }
-                if !state.has_sealed() {
-                    if state.batch.is_empty() {
-                        let Some(frame) = state.closing.take() else {
-                            return Poll::Ready(Ok(Outgoing::Idle));
-                        };
-                        state.closed = true;
-                        return Poll::Ready(Ok(Outgoing::Closed(frame)));
-                    }
-                    state.sealed.clear();
-                    let empty = mem::take(&mut state.sealed);
-                    let mut batch = mem::replace(&mut state.batch, empty);
-                    state.control = 0;
-                    state.sent = if self.extended {
-                        seal(&mut batch, self.mask())
+                if !state.has_sealed() && !self.seal_next(&mut state) {
+                    let outgoing = if state.said_goodbye {
+                        Outgoing::Closed
                     } else {
-                        0
+                        Outgoing::Idle
                     };
-                    state.sealed = batch;
-                    self.room.notify_one();
+                    return Poll::Ready(Ok(outgoing));
                 }
                 state.writing = true;
                 (mem::take(&mut state.sealed), mem::take(&mut state.sent))
             };
-            let result = self.write_some(cx, &sealed, &mut sent);
+            let result = write_some(socket, cx, &sealed, &mut sent);
             let mut state = self.lock();
             state.writing = false;
             let control_frames = mem::take(&mut state.sealed);
@@ -212,37 +219,59 @@ impl Outbox {
         }
     }
 
-    fn write_some(&self, cx: &mut Context<'_>, bytes: &[u8], sent: &mut usize) -> Poll<io::Result<()>> {
-        while *sent < bytes.len() {
-            ready!(self.socket.poll_write_ready(cx))?;
-            match self.socket.try_write(&bytes[*sent..]) {
-                Ok(written) => *sent += written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+    /// Makes the next thing ready to be written: the batch, or the close frame when that is all. False: nothing.
+    fn seal_next(&self, state: &mut State) -> bool {
+        // Buffers are made for what is to be sent, and kept no longer: a thousand connections that pause cost nothing.
+        state.sealed = Vec::new();
+        state.sent = 0;
+        if !state.batch.is_empty() {
+            state.sealed = state.take_batch();
+            if self.extended {
+                state.sent = seal(&mut state.sealed, self.mask());
             }
+            self.room.notify_one();
+            return true;
         }
-        Poll::Ready(Ok(()))
+        let Some(frame) = state.closing.take() else {
+            return false;
+        };
+        state
+            .sealed
+            .extend_from_slice(&encode_control(ControlFrame::Close(Some(&frame)), self.mask()));
+        state.said_goodbye = true;
+        state.closed = true;
+        true
     }
 
-    /// From now on nothing is taken; everybody who waits for room learns it.
-    pub(super) fn mark_closed(&self) {
-        self.lock().closed = true;
+    /// Why this side wants to close, while there is still something to be sent before.
+    pub(super) fn closing(&self) -> Option<String> {
+        let state = self.lock();
+        state.closing.as_ref().map(|frame| frame.reason().into())
+    }
+
+    /// Drops what nobody will read, and lets only the close frame follow: a frame that was begun is still finished.
+    pub(super) fn abandon(&self, frame: CloseFrame) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.batch.clear();
+        if !state.said_goodbye {
+            state.closing = Some(frame);
+        }
+        state.wake_driver();
+    }
+
+    /// The connection has ended: nothing is taken or kept any more, and everybody who waits for room learns it.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.socket = None;
+        state.driver = None;
+        state.batch = Vec::new();
+        state.sealed = Vec::new();
+        state.sent = 0;
+        drop(state);
         self.room.notify_waiters();
         self.room.notify_one();
-    }
-
-    /// Gives back what an idle connection does not need.
-    pub(super) fn shrink(&self) {
-        let mut state = self.lock();
-        state.spare.shrink_to(IDLE_CAPACITY);
-        if state.batch.is_empty() {
-            state.batch.shrink_to(IDLE_CAPACITY);
-        }
-        if !state.has_sealed() && !state.writing {
-            state.sealed.clear();
-            state.sealed.shrink_to(IDLE_CAPACITY);
-            state.sent = 0;
-        }
     }
 }
 
@@ -257,18 +286,20 @@ impl Lane for Outbox {
 
     fn try_send(&self, kind: RecordKind, head: &[u8], body: &[u8]) -> Result<(), SendRefused> {
         let len = record::HEADER_LEN + head.len() + body.len();
+        let is_call = matches!(kind, RecordKind::RpcReliable | RecordKind::RpcSignal);
+        let high_water = if is_call { HIGH_WATER + CALL_RESERVE } else { HIGH_WATER };
         let mut state = self.lock();
-        if state.closed || state.closing.is_some() {
-            return Err(SendRefused::Closed);
-        }
-        if !state.batch.is_empty() && state.batch.len() + len > HIGH_WATER {
-            state = self.write_batch(state)?;
-            if state.closed {
+        // While a batch is written the next one fills up: only a look that finds room counts.
+        loop {
+            if state.closed || state.closing.is_some() {
                 return Err(SendRefused::Closed);
             }
+            if state.batch.is_empty() || state.batch.len() + len <= high_water {
+                break;
+            }
+            state = self.write_batch(state)?;
         }
         self.append(&mut state, kind, head, body);
-        let is_call = matches!(kind, RecordKind::RpcReliable | RecordKind::RpcSignal);
         if is_call {
             self.write_now(state);
         } else {
@@ -288,26 +319,40 @@ impl Lane for Outbox {
         }
         state.control += record::HEADER_LEN + body.len();
         if state.control > MAX_CONTROL_BACKLOG {
-            state.closing = Some(CloseFrame::new(
-                CloseCode::POLICY_VIOLATION,
-                "too many control records wait to be read",
-            ));
-            state.wake_driver();
+            drop(state);
+            self.close(Closing::Overwhelmed);
             return;
         }
         self.append(&mut state, kind, &[], &body);
         self.write_now(state);
     }
 
-    fn room(&self) -> &Notify {
+    fn room(&self, _kind: RecordKind) -> &Notify {
         &self.room
     }
 
-    fn close(&self, code: CloseCode, reason: &str) {
+    fn close(&self, cause: Closing) {
+        let code = match cause {
+            Closing::Unused => CloseCode::NORMAL,
+            Closing::ShuttingDown => CloseCode::GOING_AWAY,
+            Closing::Overwhelmed => CloseCode::POLICY_VIOLATION,
+        };
         let mut state = self.lock();
-        if state.closing.is_none() {
-            state.closing = Some(CloseFrame::new(code, reason));
+        if state.closing.is_none() && !state.closed {
+            state.closing = Some(CloseFrame::new(code, cause.to_string()));
         }
         state.wake_driver();
     }
+}
+
+fn write_some(socket: &TcpStream, cx: &mut Context<'_>, bytes: &[u8], sent: &mut usize) -> Poll<io::Result<()>> {
+    while *sent < bytes.len() {
+        ready!(socket.poll_write_ready(cx))?;
+        match socket.try_write(&bytes[*sent..]) {
+            Ok(written) => *sent += written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+    }
+    Poll::Ready(Ok(()))
 }

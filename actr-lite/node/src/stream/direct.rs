@@ -1,0 +1,46 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use actr_lite_wire::identity::StreamId;
+
+use super::{SendError, StreamSender};
+use crate::session::Session;
+
+/// The streams that a context has opened by sending their first frame.
+///
+/// They are the context's, not the connection's: when the receiver ends one and asks for another of the same id, that
+/// request has a context of its own, and the old one's sends go on to fail.
+#[derive(Default)]
+pub(crate) struct DirectStreams(Mutex<HashMap<(usize, StreamId), DirectSender>>);
+
+/// A sender that several tasks may use, one after the other.
+type DirectSender = Arc<tokio::sync::Mutex<StreamSender>>;
+
+impl DirectStreams {
+    /// The stream's sender, opened if this is its first frame.
+    pub(crate) fn sender(&self, session: &Arc<Session>, stream_id: &StreamId) -> Result<DirectSender, SendError> {
+        let mut senders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = key(session, stream_id);
+        if let Some(sender) = senders.get(&key) {
+            return Ok(Arc::clone(sender));
+        }
+        let sender = Arc::new(tokio::sync::Mutex::new(StreamSender::open(session, stream_id.clone())?));
+        senders.insert(key, Arc::clone(&sender));
+        Ok(sender)
+    }
+
+    /// The stream is over.
+    pub(crate) fn forget(&self, session: &Arc<Session>, stream_id: &StreamId) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key(session, stream_id));
+    }
+}
+
+/// Unique as long as the entry is there: its sender keeps the session.
+fn key(session: &Arc<Session>, stream_id: &StreamId) -> (usize, StreamId) {
+    (Arc::as_ptr(session).addr(), stream_id.clone())
+}

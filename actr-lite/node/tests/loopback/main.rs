@@ -1,0 +1,15 @@
+//! Real nodes in one process, over loopback sockets and a real registry: what the documentation promises of calls,
+//! streams, a node's life, and the data lane as any client sees it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod backpressure;
+mod calls;
+mod data_lane;
+mod harness;
+mod lifecycle;
+mod protocol_violations;
+mod raw_peer;
+mod stream_cancel;
+mod stream_end;
+mod stream_frames;

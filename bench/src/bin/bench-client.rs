@@ -1,0 +1,69 @@
+//! Asks for streams, checks every frame, and prints one JSON line.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use actr_lite::{Service, Workload};
+use bench::{
+    load::Load,
+    settings::{SERVER_TYPE, Side, system},
+};
+use clap::Parser;
+
+/// How long to wait for the server's registry.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Asks a bench-server for streams, and measures
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where bench-server listens
+    #[arg(long)]
+    connect: SocketAddr,
+    /// Streams on each connection
+    #[arg(long, default_value_t = 1)]
+    streams: u64,
+    /// Frames of each stream
+    #[arg(long, default_value_t = 1)]
+    count: u32,
+    /// Bytes of each payload; 0: just the text
+    #[arg(long, default_value_t = 0)]
+    payload: u32,
+    /// Connections
+    #[arg(long, default_value_t = 1)]
+    connections: u64,
+    /// Microseconds that the callback sleeps after each frame
+    #[arg(long, default_value_t = 0)]
+    slow_us: u64,
+}
+
+/// The client serves nothing; it only asks.
+struct Asker;
+
+impl Workload for Asker {
+    fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
+        Vec::new()
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let node = system(Side::Client, arguments.connect)?
+        .attach(Asker)
+        .register_timeout(REGISTER_TIMEOUT);
+    let actr = node.start().await?;
+    let load = Load {
+        streams: arguments.streams,
+        count: arguments.count,
+        payload: arguments.payload,
+        connections: arguments.connections,
+        slow: (arguments.slow_us > 0).then(|| Duration::from_micros(arguments.slow_us)),
+    };
+    let report = load.run(&actr, &SERVER_TYPE.parse()?).await?;
+    writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! An Actr.toml for a run.
+
+use std::net::SocketAddr;
+
+use actr_lite::ActrSystem;
+use anyhow::{Context as _, Result};
+
+/// Which end of the measurement it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Sends, and hosts the registry.
+    Server,
+    /// Receives.
+    Client,
+}
+
+/// The type that the measured server has.
+pub const SERVER_TYPE: &str = "acme+StreamEchoServer";
+
+/// A node's configuration around a registry at `registry`, which the server hosts.
+///
+/// # Errors
+/// When the temporary file can't be written.
+pub fn system(side: Side, registry: SocketAddr) -> Result<ActrSystem> {
+    let (name, exports, is_server) = match side {
+        Side::Server => ("StreamEchoServer", r#"["stream_server.proto"]"#, true),
+        Side::Client => ("StreamBenchClient", "[]", false),
+    };
+    let text = format!(
+        r#"
+edition = 1
+exports = {exports}
+[package]
+name = "bench"
+[package.actr_type]
+manufacturer = "acme"
+name = "{name}"
+[system.signaling]
+url = "ws://{registry}/signaling/ws"
+embedded = {is_server}
+[system.websocket]
+listen = "{}:0"
+[system.deployment]
+realm_id = 1
+[system.discovery]
+visible = {is_server}
+"#,
+        registry.ip()
+    );
+    let folder = tempfile::tempdir().context("a temporary folder cannot be made")?;
+    let path = folder.path().join("Actr.toml");
+    std::fs::write(&path, text).context("Actr.toml cannot be written")?;
+    Ok(ActrSystem::from_toml(&path)?)
+}

@@ -1,0 +1,21 @@
+//! Ports of the loopback interface.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+/// A port on which nothing listens, for a program that is to start later or never.
+///
+/// The system hands out ports in turn, so another program is most unlikely to be given this one in the meantime.
+///
+/// # Panics
+/// If the system has no port left.
+pub fn unused_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .unwrap_or_else(|error| panic!("no free port on loopback: {error}"))
+        .port()
+}
+
+/// The URL of a registry on this port; port 0 asks a program that hosts it for any free one.
+pub fn registry_url(port: u16) -> String {
+    format!("ws://127.0.0.1:{port}/signaling/ws")
+}

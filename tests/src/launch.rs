@@ -1,0 +1,105 @@
+//! A command line in the making.
+
+use std::{ffi::OsStr, fmt::Display, os::unix::process::CommandExt as _, path::Path, process::Command};
+
+use crate::{
+    output::Line,
+    process::{Finished, Process},
+};
+
+/// A command line in the making.
+#[derive(Debug)]
+pub struct Launch {
+    name: String,
+    command: Command,
+}
+
+impl Launch {
+    /// A program, with a name for messages.
+    ///
+    /// It gets this process's environment without what cargo or a user set to steer programs like it.
+    pub fn new(name: &str, program: &Path) -> Self {
+        let mut command = Command::new(program);
+        for variable in ["CARGO_MANIFEST_DIR", "RUST_LOG", "RUST_BACKTRACE"] {
+            command.env_remove(variable);
+        }
+        Self {
+            name: name.into(),
+            command,
+        }
+    }
+
+    /// Another name for messages, where a test has two of the kind.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// More arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// `--config KEY=VALUE`.
+    #[must_use]
+    pub fn config(self, key: &str, value: impl Display) -> Self {
+        self.arg("--config").arg(format!("{key}={value}"))
+    }
+
+    /// An environment variable.
+    #[must_use]
+    pub fn env(mut self, variable: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(variable, value);
+        self
+    }
+
+    /// Another working directory.
+    #[must_use]
+    pub fn current_dir(mut self, directory: &Path) -> Self {
+        self.command.current_dir(directory);
+        self
+    }
+
+    /// A process group of its own, so that Ctrl-C on the terminal reaches this process only.
+    #[must_use]
+    pub fn own_process_group(mut self) -> Self {
+        self.command.process_group(0);
+        self
+    }
+
+    /// Starts it; `watch` sees every line that it prints.
+    ///
+    /// # Errors
+    /// If the system can't start it.
+    pub fn spawn_watched(mut self, watch: impl Fn(&Line) + Clone + Send + 'static) -> anyhow::Result<Process> {
+        Process::start(self.name, &mut self.command, watch)
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// If the system can't.
+    #[track_caller]
+    pub fn spawn(self) -> Process {
+        self.spawn_watched(|_| ()).unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// If it can't be started, or doesn't end.
+    #[track_caller]
+    pub fn run(self) -> Finished {
+        self.spawn().finish()
+    }
+}

@@ -1,0 +1,33 @@
+//! The harness of the end-to-end tests: it builds the real programs and runs them as processes on loopback.
+//!
+//! A test makes a [`Deployment`], launches programs in it, waits for what they print and for their end. In reading
+//! order:
+//!
+//! - [`deployment`]: a directory with the shipped files, and the programs set up to use them
+//! - [`launch`]: a command line in the making
+//! - [`process`]: a program that runs, and is killed when it is dropped
+//! - [`output`]: the lines it prints, to be waited for
+//! - [`peer`]: nodes within the test's own process, for what the real programs never do
+//! - [`summary`]: what `client --json` prints
+//! - [`address`]: ports of the loopback interface
+//! - [`binaries`]: the build, and where it put the programs
+//!
+//! Nothing here sleeps: whatever is waited for is an event, and the time given with it only bounds a test that has
+//! failed already.
+
+pub mod address;
+pub mod binaries;
+pub mod deployment;
+pub mod launch;
+pub mod output;
+pub mod peer;
+pub mod process;
+pub mod summary;
+
+pub use address::{registry_url, unused_port};
+pub use binaries::Binaries;
+pub use deployment::Deployment;
+pub use launch::Launch;
+pub use output::{Line, Output, Source};
+pub use process::{Finished, PATIENCE, Process, Signal};
+pub use summary::Summary;

@@ -1,0 +1,14 @@
+//! The promises of stream-register, kept by the real programs. One file a promise, or a group of one kind.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod delivery;
+mod demo;
+mod discovery;
+mod lock;
+mod loss;
+mod manifest;
+mod misbehaviour;
+mod refusal;
+mod registry_loss;
+mod shutdown;
+mod usage;
