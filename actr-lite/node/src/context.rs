@@ -24,9 +24,10 @@ pub struct Context {
     direct: Arc<DirectStreams>,
 }
 
-/// The call of another node that a context belongs to.
+/// The call that a context belongs to.
 pub(crate) struct Call {
-    pub(crate) session: Arc<Session>,
+    /// What brought it; none for a call within the node.
+    pub(crate) session: Option<Arc<Session>>,
     pub(crate) metadata: Vec<(String, String)>,
 }
 
@@ -46,7 +47,7 @@ impl Context {
 
     /// Who called; none for a call within the node.
     pub fn caller_id(&self) -> Option<&ActrId> {
-        self.call.as_ref().map(|call| call.session.peer())
+        Some(self.call.as_ref()?.session.as_ref()?.peer())
     }
 
     /// A hint that came with the call, by its name.
@@ -108,7 +109,11 @@ impl Context {
         };
         let exchange = async {
             if *dest == Dest::Local {
-                let ctx = Self::new(Arc::clone(&self.node), None);
+                let call = Call {
+                    session: None,
+                    metadata: options.metadata,
+                };
+                let ctx = Self::new(Arc::clone(&self.node), Some(call));
                 return self.node.router().dispatch_local(R::ROUTE, payload, ctx).await;
             }
             let begin = Instant::now();
@@ -162,6 +167,9 @@ impl Context {
     ///
     /// Register before asking for the stream: frames that nobody has registered for are dropped, and counted. The
     /// callback's wait is the sender's wait. If it panics, the stream is unregistered and the sender stopped.
+    ///
+    /// A callback that waits for nothing runs where the connection is read, so it must not block its thread. One that
+    /// is not written where it is registered needs the types of its arguments: `|frame: DataStream, sender: &ActrId|`.
     ///
     /// # Errors
     /// When the stream is registered already, or too many are.
@@ -273,7 +281,7 @@ impl Context {
     }
 
     fn caller_session(&self, peer: &ActrId) -> Option<Arc<Session>> {
-        let call = self.call.as_ref()?;
-        (call.session.peer() == peer).then(|| Arc::clone(&call.session))
+        let session = self.call.as_ref()?.session.as_ref()?;
+        (session.peer() == peer).then(|| Arc::clone(session))
     }
 }

@@ -88,6 +88,7 @@ impl<W: Workload> Shutdown<W> {
         tasks.work_done().await;
         node.sessions().close_all(Closing::ShuttingDown);
         tasks.stop_runtime().await;
+        node.subscriptions().stop();
         if let Some(registry) = registry {
             registry.shutdown().await;
         }

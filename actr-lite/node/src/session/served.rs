@@ -169,7 +169,7 @@ impl Session {
             return Err(ActrError::Stopping.to_reply());
         }
         let call = Call {
-            session: Arc::clone(self),
+            session: Some(Arc::clone(self)),
             metadata,
         };
         let ctx = Context::new(Arc::clone(&self.node), Some(call));

@@ -208,7 +208,7 @@ impl Inbox {
         let mut state = self.lock();
         if matches!(
             end,
-            StreamEnd::Cancelled | StreamEnd::Panicked(_) | StreamEnd::Protocol(_)
+            StreamEnd::Cancelled | StreamEnd::Stopped | StreamEnd::Panicked(_) | StreamEnd::Protocol(_)
         ) {
             self.abandoned.store(true, Ordering::Relaxed);
             state.runs.clear();

@@ -38,6 +38,9 @@ pub enum StreamEnd {
     /// The receiver unregistered or dropped it.
     #[error("this node unregistered the stream")]
     Cancelled,
+    /// The receiver's node has shut down.
+    #[error("this node has shut down")]
+    Stopped,
     /// The callback panicked.
     #[error("the stream's callback panicked: {0}")]
     Panicked(String),

@@ -77,7 +77,6 @@ async fn hints_come_with_the_call_and_do_not_stay() {
 }
 
 #[tokio::test]
-#[ignore = "a local call drops its hints"]
 async fn hints_come_with_a_local_call_too() {
     let world = World::new().await;
     let node = world

@@ -473,7 +473,6 @@ async fn half_a_record_is_completed_by_what_follows() {
 }
 
 #[tokio::test]
-#[ignore = "the answer to the upgrade says connection: Upgrade, close"]
 async fn a_usual_websocket_client_takes_the_upgrade_for_one() {
     let world = World::new().await;
     let (server, _contexts) = start_server(&world, "Server").await;

@@ -382,7 +382,6 @@ async fn a_node_that_has_stopped_calls_nobody() {
 }
 
 #[tokio::test]
-#[ignore = "a subscription that nobody feeds outlives its node"]
 async fn what_was_subscribed_to_ends_with_the_node() {
     let pair = Pair::new().await;
     let mut subscription = pair.client.context().subscribe(stream_id("unfed")).unwrap();

@@ -87,6 +87,37 @@ async fn callbacks_of_one_stream_never_overlap_while_those_of_two_streams_do() {
 }
 
 #[tokio::test]
+async fn a_callback_may_call_and_send_over_the_connection_that_feeds_it() {
+    const FRAMES: u64 = 100;
+    let mut pair = Pair::new().await;
+    let (id, back) = (stream_id("there"), stream_id("back"));
+    let (ctx, dest) = (pair.client.context().clone(), pair.dest());
+    let mut echoes = pair.server.context().subscribe(back.clone()).unwrap();
+    let callback = move |frame: DataStream, _: &ActrId| {
+        let (ctx, dest, back) = (ctx.clone(), dest.clone(), back.clone());
+        async move {
+            ctx.call(&dest, Ask::default()).await.unwrap();
+            let echo = DataStream::new(back, frame.sequence, frame.payload);
+            ctx.send_stream(&dest, &echo).await.unwrap();
+        }
+    };
+    let mut registration = pair.client.context().register_stream(id.clone(), callback).unwrap();
+    let mut sender = pair.open(&id).await;
+    for number in 1..=FRAMES {
+        sender.send(number.to_be_bytes()).await.unwrap();
+    }
+    sender.finish().await.unwrap();
+    for number in 1..=FRAMES {
+        let echo = within(echoes.next()).await.unwrap();
+        assert_eq!((echo.sequence, &echo.payload[..]), (number, &number.to_be_bytes()[..]));
+    }
+    assert_eq!(
+        within(registration.ended()).await,
+        StreamEnd::Finished { frames: FRAMES }
+    );
+}
+
+#[tokio::test]
 async fn the_end_is_told_after_the_callback_had_its_last_frame() {
     let mut pair = Pair::new().await;
     let id = stream_id("last");

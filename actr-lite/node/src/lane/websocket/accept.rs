@@ -161,7 +161,6 @@ async fn upgrade(node: &Arc<NodeState>, socket: TcpStream, address: SocketAddr) 
         .timer(TokioTimer::new())
         .header_read_timeout(UPGRADE_TIMEOUT)
         .max_buf_size(MAX_UPGRADE_LEN)
-        .keep_alive(false)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades()
         .await;
@@ -202,10 +201,12 @@ impl Refused {
     fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::from(self.reason));
         *response.status_mut() = self.status;
-        response.headers_mut().insert(
+        let headers = response.headers_mut();
+        headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     }
 }
