@@ -57,7 +57,7 @@ const SCHEMA: Schema = Schema(&[
         &["signaling", "websocket", "deployment", "discovery", "webrtc"],
     ),
     (&["system", "signaling"], &["url", "embedded"]),
-    (&["system", "websocket"], &["listen", "advertised"]),
+    (&["system", "websocket"], &["listen", "advertised", "max_record_bytes"]),
     (&["system", "deployment"], &["realm_id"]),
     (&["system", "discovery"], &["visible"]),
     (&["system", "webrtc"], &["stun_urls", "turn_urls", "force_relay"]),

@@ -1,5 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use actr_lite_wire::record_limit::{RecordLimit, RecordLimitError};
+
 use crate::{ManifestError, ParseWebSocketUrlError, SignalingUrl, WebSocketUrl, section::Section};
 
 /// `[system]`: how the node reaches others and is reached.
@@ -34,6 +36,8 @@ pub struct WebSocket {
     /// `advertised`: what other nodes dial, if that is not the address listened on; its port is not 0. Present if
     /// `listen` is an unspecified address such as `0.0.0.0`, which nobody can dial.
     pub advertised: Option<WebSocketUrl>,
+    /// `max_record_bytes`, 4 MiB if absent: the longest record that this node sends and takes.
+    pub max_record_bytes: RecordLimit,
 }
 
 /// `[system.deployment]`: where the node lives.
@@ -111,11 +115,24 @@ impl WebSocket {
                 Some(url)
             }
         };
+        let max_record_bytes = match section.optional("max_record_bytes") {
+            None => RecordLimit::default(),
+            Some(field) => {
+                let out_of_range = |RecordLimitError| field.invalid(RecordLimitError);
+                let bytes = field.integer::<i128>("a whole number of bytes, like 4194304 for 4 MiB")?;
+                let bytes = usize::try_from(bytes).map_err(|_| out_of_range(RecordLimitError))?;
+                RecordLimit::new(bytes).map_err(out_of_range)?
+            }
+        };
         match (&listen_field, &advertised) {
             (Some(field), None) if listen.ip().is_unspecified() => Err(field.invalid(
                 "nobody can dial this address: add advertised = \"ws://HOST:PORT\" with an address that others reach",
             )),
-            _ => Ok(Self { listen, advertised }),
+            _ => Ok(Self {
+                listen,
+                advertised,
+                max_record_bytes,
+            }),
         }
     }
 }

@@ -171,6 +171,18 @@ fn an_address_that_leads_nowhere_is_refused_with_what_would() {
 }
 
 #[test]
+fn a_record_limit_out_of_its_range_is_refused_with_the_range() {
+    let limit = |value: &str| with("\"127.0.0.1:0\"", &format!("\"127.0.0.1:0\"\nmax_record_bytes = {value}"));
+    assert_snapshot!(limit("1023"), @"");
+    assert_snapshot!(limit("67108865"), @"");
+    assert_snapshot!(limit("-1"), @"");
+    assert_snapshot!(limit("\"4 MiB\""), @"");
+    assert_snapshot!(limit("4.5"), @"");
+    assert_snapshot!(with("\"127.0.0.1:0\"", "\"127.0.0.1:0\"\nmax_record_len = 1"), @"");
+    assert_snapshot!(error(GOOD, &["system.websocket.max_record_bytes=lots"]), @"");
+}
+
+#[test]
 fn a_long_value_is_shown_in_part() {
     let long = "x".repeat(1000);
     assert_snapshot!(with("acme+Client", &long), @r#"server/Actr.toml:25:43: acl.rules.types = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"...: an actor type is manufacturer+name or manufacturer:name:version"#);

@@ -30,6 +30,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(manifest.system.deployment.realm_id, 7);
     assert_eq!(manifest.system.websocket.listen, loopback);
     assert_eq!(manifest.system.websocket.advertised, None);
+    assert_eq!(manifest.system.websocket.max_record_bytes.bytes(), 4 << 20);
     assert!(!manifest.system.signaling.embedded);
     assert!(manifest.system.discovery.visible);
     assert!(!manifest.system.webrtc.force_relay);
@@ -61,6 +62,7 @@ embedded = true
 [system.websocket]
 listen = "0.0.0.0:9000"
 advertised = "ws://example.org:9001"
+max_record_bytes = 0x10_0000
 [system.deployment]
 realm_id = 4294967295
 [system.discovery]
@@ -102,6 +104,7 @@ run = "cargo run"
         system.websocket.advertised.as_ref().unwrap().authority(),
         "example.org:9001"
     );
+    assert_eq!(system.websocket.max_record_bytes.bytes(), 1 << 20);
     assert_eq!(system.deployment.realm_id, u32::MAX);
     assert!(!system.discovery.visible);
     assert_eq!(system.webrtc.stun_urls, ["stun:example.org:3478"]);
@@ -123,6 +126,7 @@ fn an_override_replaces_what_the_file_says_and_the_last_one_wins() {
             "system.signaling.url=ws://127.0.0.1:0/signaling/ws",
             "system.signaling.embedded=true",
             "system.websocket.listen=[::1]:0",
+            "system.websocket.max_record_bytes=1024",
             "package.name=other",
             "package.tags=[\"a\"]",
             "dependencies.server.actr_type=acme+Server",
@@ -132,6 +136,7 @@ fn an_override_replaces_what_the_file_says_and_the_last_one_wins() {
     assert_eq!(manifest.system.signaling.url.as_str(), "ws://127.0.0.1:0/signaling/ws");
     assert!(manifest.system.signaling.embedded);
     assert!(manifest.system.websocket.listen.is_ipv6());
+    assert_eq!(manifest.system.websocket.max_record_bytes.bytes(), 1024);
     assert_eq!(manifest.package.name, "other");
     assert_eq!(manifest.package.tags, ["a"]);
     assert_eq!(manifest.dependencies["server"].actr_type.name(), "Server");

@@ -1,4 +1,11 @@
-use std::{future::Future, sync::Arc, time::Instant};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use actr_lite_wire::{
     frame::DataStream,
@@ -11,7 +18,7 @@ use crate::{
     ActrError, CallOptions, Dest, PeerConnection, Rpc, SendError, StreamRegistration, StreamSender, SubscribeError,
     Subscription, discovery,
     node_state::NodeState,
-    session::Session,
+    session::{DEFAULT_CALL_TIMEOUT, Session},
     sessions::Sharing,
     stream::{self, DirectStreams, StreamEnd},
 };
@@ -29,13 +36,25 @@ pub(crate) struct Call {
     /// What brought it; none for a call within the node.
     pub(crate) session: Option<Arc<Session>>,
     pub(crate) metadata: Vec<(String, String)>,
+    /// Whether the handler has spawned a task.
+    pub(crate) has_spawned: AtomicBool,
+}
+
+impl Call {
+    pub(crate) fn new(session: Option<Arc<Session>>, metadata: Vec<(String, String)>) -> Self {
+        Self {
+            session,
+            metadata,
+            has_spawned: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Context {
-    pub(crate) fn new(node: Arc<NodeState>, call: Option<Call>) -> Self {
+    pub(crate) fn new(node: Arc<NodeState>, call: Option<Arc<Call>>) -> Self {
         Self {
             node,
-            call: call.map(Arc::new),
+            call,
             direct: Arc::default(),
         }
     }
@@ -109,27 +128,16 @@ impl Context {
         };
         let exchange = async {
             if *dest == Dest::Local {
-                let call = Call {
-                    session: None,
-                    metadata: options.metadata,
-                };
+                let call = Arc::new(Call::new(None, options.metadata));
                 let ctx = Self::new(Arc::clone(&self.node), Some(call));
                 return self.node.router().dispatch_local(R::ROUTE, payload, ctx).await;
             }
             let begin = Instant::now();
             let session = self.session(dest).await?;
             let timeout = after.saturating_sub(begin.elapsed());
-            let answer = session
+            session
                 .call(R::ROUTE, payload, CallOptions { timeout, ..options })
-                .await;
-            // What was left for the call is not what its caller has said.
-            answer.map_err(|error| {
-                if matches!(error, ActrError::TimedOut { .. }) {
-                    timed_out()
-                } else {
-                    error
-                }
-            })
+                .await
         };
         let response = timeout(after, exchange).await.unwrap_or_else(|_| Err(timed_out()))?;
         R::Response::decode(response).map_err(|error| ActrError::Answer {
@@ -149,9 +157,8 @@ impl Context {
             Dest::Local => self.call(dest, message).await.map(drop),
             dest => {
                 let payload = message.encode_to_vec().into();
-                let options = CallOptions::default();
-                let after = options.timeout;
-                let told = async { self.session(dest).await?.tell(R::ROUTE, payload, options).await };
+                let after = DEFAULT_CALL_TIMEOUT;
+                let told = async { self.session(dest).await?.tell(R::ROUTE, payload).await };
                 timeout(after, told).await.unwrap_or_else(|_| {
                     Err(ActrError::TimedOut {
                         dest: dest.clone(),
@@ -250,6 +257,9 @@ impl Context {
     /// Runs a task of this actor. It is dropped where it is when the node stops and it has not ended within the grace.
     /// A panic is reported, and ends nothing else.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(call) = &self.call {
+            call.has_spawned.store(true, Ordering::Relaxed);
+        }
         self.node.tasks().spawn_work("a spawned task", task);
     }
 

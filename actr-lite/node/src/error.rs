@@ -85,12 +85,13 @@ pub enum ActrError {
     },
     /// A message is longer than a record may be.
     #[error(
-        "a message of {len} bytes is over the record limit of {limit} bytes; send it as a stream of smaller frames"
+        "a message of {len} bytes is over the record limit of {limit} bytes; send it as a stream of smaller frames, or raise \
+         [system.websocket] max_record_bytes of both nodes"
     )]
     TooLong {
         /// The message's length.
         len: usize,
-        /// The limit.
+        /// The lower of the two nodes' limits.
         limit: usize,
     },
     /// A bound of this node is reached.

@@ -114,6 +114,7 @@ impl<W: Workload> Node<W> {
             true => Some(Acceptor::bind(manifest.system.websocket.listen).await?),
             false => None,
         };
+        let record_limit = manifest.system.websocket.max_record_bytes;
         let tasks = Tasks::default();
         let stop_when_dropped = StopWhenDropped(Some(tasks.clone()));
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
@@ -128,7 +129,7 @@ impl<W: Workload> Node<W> {
         let link = RegistryLink::spawn(config, tasks.runtime(), tasks.stop().clone());
         register(&link, register_timeout).await?;
 
-        let node = NodeState::new(actr_type, router, link, contracts, tasks.clone());
+        let node = NodeState::new(actr_type, router, link, contracts, record_limit, tasks.clone());
         if let Some(acceptor) = acceptor {
             info!("data lane listening on {}", acceptor.local_addr());
             tasks.spawn_runtime("the data lane's listener", acceptor.run(Arc::clone(&node)));

@@ -12,6 +12,7 @@ use actr_lite_registry::client::{Candidate, RegistryLink};
 use actr_lite_wire::{
     credential::Credential,
     identity::{ActrId, ActrType},
+    record_limit::RecordLimit,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,7 @@ pub(crate) struct NodeState {
     router: Router,
     link: RegistryLink,
     contracts: LockedContracts,
+    record_limit: RecordLimit,
     sessions: Sessions,
     subscriptions: Subscriptions,
     tasks: Tasks,
@@ -56,6 +58,7 @@ impl NodeState {
         router: Router,
         link: RegistryLink,
         contracts: LockedContracts,
+        record_limit: RecordLimit,
         tasks: Tasks,
     ) -> Arc<Self> {
         // A node that stops, for whatever reason, takes nothing new.
@@ -65,6 +68,7 @@ impl NodeState {
             router,
             link,
             contracts,
+            record_limit,
             sessions: Sessions::default(),
             subscriptions: Subscriptions::default(),
             tasks,
@@ -97,6 +101,11 @@ impl NodeState {
     /// The contracts that this node knows of its dependencies.
     pub(crate) fn contracts(&self) -> &LockedContracts {
         &self.contracts
+    }
+
+    /// The longest record that this node sends and takes.
+    pub(crate) fn record_limit(&self) -> RecordLimit {
+        self.record_limit
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

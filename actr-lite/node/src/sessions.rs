@@ -111,7 +111,7 @@ impl Sessions {
         };
         let address = node.address_of(peer).await?;
         let identity = node.link().registered().await?;
-        let upgraded = dial(&address, &identity.actor_id, &identity.credential)
+        let upgraded = dial(&address, &identity.actor_id, &identity.credential, node.record_limit())
             .await
             .map_err(|error| {
                 node.forget_address(peer);

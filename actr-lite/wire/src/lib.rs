@@ -8,10 +8,12 @@
 //! - [`error_code`]: the numbers that failures carry
 //! - [`websocket`]: frames of RFC 6455, cut out of a buffer and written in place
 //! - [`record`]: what a data lane's message is made of, and batches of it
+//! - [`record_limit`]: how long a record may be
 //! - [`frame`]: one frame of a stream, encoded and decoded by hand because it is the hot path
 //! - [`envelope`]: calls, answers and messages without an answer
 //! - [`control`]: this project's own records: credit, cancel, end, error
 //! - [`credit`]: who may send how many bytes of a stream
+//! - [`latency_queue`]: what waits in a stream whose late frames are worth nothing
 //! - [`sequence`]: what is missing, doubled or out of order in a stream
 //! - [`keepalive`]: when to ask a silent peer, and when to give it up
 //! - [`backoff`]: how long to wait before the next try
@@ -26,7 +28,9 @@ pub mod error_code;
 pub mod frame;
 pub mod identity;
 pub mod keepalive;
+pub mod latency_queue;
 pub mod proto;
 pub mod record;
+pub mod record_limit;
 pub mod sequence;
 pub mod websocket;

@@ -26,14 +26,16 @@ pub(crate) trait Lane: Send + Sync + 'static {
     /// Whether the peer understands control records.
     fn has_control(&self) -> bool;
 
-    /// The longest record body that this lane takes, in either direction.
+    /// The longest record body that goes to the peer: neither end has a lower limit.
     fn max_record_len(&self) -> usize;
 
     /// Takes one record, or says at once why not. The body is `head` and `body` together.
     ///
-    /// Never waits. What it takes goes out in order; a call's records leave at once, a stream's as soon as the sender
-    /// pauses or a batch is full.
-    fn try_send(&self, kind: RecordKind, head: &[u8], body: &[u8]) -> Result<(), SendRefused>;
+    /// Never waits. What it takes goes out in order, at the latest when a batch is full; before that, `urgency` says.
+    fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<(), SendRefused>;
+
+    /// Lets what waits leave at once.
+    fn flush(&self);
 
     /// Takes a control record, whatever the queue's length; without effect where [`Self::has_control`] is false.
     ///
@@ -46,6 +48,17 @@ pub(crate) trait Lane: Send + Sync + 'static {
 
     /// Sends what is queued, says why, and closes; all within a bounded time.
     fn close(&self, cause: Closing);
+}
+
+/// When a record is to leave whose batch is not full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// At once, from the sender's own thread.
+    Now,
+    /// As soon as the sender pauses: others may follow.
+    Pause,
+    /// With what follows, or when the sender calls [`Lane::flush`].
+    NextTurn,
 }
 
 /// Why this node closes a lane.

@@ -9,10 +9,10 @@ use actr_lite_wire::{
     envelope::{Envelope, ErrorReply},
 };
 use bytes::Bytes;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::sync::oneshot;
 
 use super::{Session, served::MAX_SERVED_CALLS};
-use crate::{ActrError, Dest};
+use crate::{ActrError, Dest, lane::Urgency};
 
 /// The most calls that wait for one peer's answer at once: as many as a peer serves.
 const MAX_CALLS_IN_FLIGHT: usize = MAX_SERVED_CALLS;
@@ -84,7 +84,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Session {
-    /// Calls the peer, and waits for its answer.
+    /// Calls the peer, and waits for its answer; the caller bounds the wait, of which the options tell the callee.
     ///
     /// Dropped before that, it is cancelled there too, if the peer speaks the extension.
     pub(crate) async fn call(
@@ -112,54 +112,36 @@ impl Session {
         if !self.is_open() {
             return Err(self.peer_gone());
         }
-        let after = options.timeout;
-        let exchange = async {
-            self.send_envelope(Envelope::Request {
-                request_id: request_id.clone(),
-                route_key: route.into(),
-                payload,
-                metadata: options.metadata,
-                timeout: Some(after),
-            })
-            .await?;
-            answer.await.unwrap_or_else(|_| Err(self.peer_gone()))
-        };
-        let dest = || Dest::Actor(self.peer.clone());
-        let result = timeout(after, exchange).await;
-        drop(waiting);
-        match result {
-            Ok(Ok(Ok(payload))) => Ok(payload),
-            Ok(Ok(Err(reply))) => Err(ActrError::Remote {
-                dest: dest(),
-                route: route.into(),
-                reply,
-            }),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(ActrError::TimedOut {
-                dest: dest(),
-                route: route.into(),
-                after,
-            }),
-        }
-    }
-
-    /// Sends the peer a message without an answer.
-    pub(crate) async fn tell(&self, route: &str, payload: Bytes, options: CallOptions) -> Result<(), ActrError> {
-        let envelope = Envelope::Tell {
-            request_id: self.node.next_request_id(),
+        let request = Envelope::Request {
+            request_id: request_id.clone(),
             route_key: route.into(),
             payload,
             metadata: options.metadata,
+            timeout: Some(options.timeout),
         };
-        timeout(options.timeout, self.send_envelope(envelope))
-            .await
-            .unwrap_or_else(|_| {
-                let dest = Dest::Actor(self.peer.clone());
-                Err(ActrError::TimedOut {
-                    dest,
-                    route: route.into(),
-                    after: options.timeout,
-                })
-            })
+        self.send_envelope(request, Urgency::Now).await?;
+        let answer = answer.await.unwrap_or_else(|_| Err(self.peer_gone()))?;
+        drop(waiting);
+        answer.map_err(|reply| ActrError::Remote {
+            dest: Dest::Actor(self.peer.clone()),
+            route: route.into(),
+            reply,
+        })
+    }
+
+    /// Sends the peer a message without an answer.
+    pub(crate) async fn tell(&self, route: &str, payload: Bytes) -> Result<(), ActrError> {
+        let request_id = self.node.next_request_id();
+        let metadata = Vec::new();
+        self.send_envelope(
+            Envelope::Tell {
+                request_id,
+                route_key: route.into(),
+                payload,
+                metadata,
+            },
+            Urgency::Now,
+        )
+        .await
     }
 }

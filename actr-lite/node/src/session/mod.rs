@@ -3,20 +3,23 @@
 mod calls;
 mod incoming;
 mod receiver;
+mod runs;
 mod served;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actr_lite_wire::{control::Control, envelope::Envelope, identity::ActrId, record::RecordKind};
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
 pub use calls::CallOptions;
+pub(crate) use calls::DEFAULT_CALL_TIMEOUT;
 pub(crate) use receiver::SessionReceiver;
 
 use self::{calls::Calls, incoming::IncomingStreams, served::ServedCalls};
 use crate::{
     ActrError,
-    lane::{CloseReason, Closing, Lane, SendRefused, Turn},
+    lane::{CloseReason, Closing, Lane, SendRefused, Turn, Urgency},
     node_state::NodeState,
     sessions::Sharing,
     stream::{OutgoingStreams, SendError, StreamEnd},
@@ -99,7 +102,7 @@ impl Session {
     }
 
     /// Sends an envelope; waits for room.
-    async fn send_envelope(&self, envelope: Envelope) -> Result<(), ActrError> {
+    async fn send_envelope(&self, envelope: Envelope, urgency: Urgency) -> Result<(), ActrError> {
         let body = envelope.encode();
         let limit = self.lane.max_record_len();
         if body.len() > limit {
@@ -107,7 +110,12 @@ impl Session {
         }
         let mut turn = Turn::new(self.lane(), RecordKind::RpcReliable);
         loop {
-            match self.lane.try_send(RecordKind::RpcReliable, &[], &body) {
+            match self.lane.try_send(RecordKind::RpcReliable, urgency, &[], &body) {
+                Ok(()) if urgency == Urgency::NextTurn => {
+                    yield_now().await;
+                    self.lane.flush();
+                    return Ok(());
+                }
                 Ok(()) => return Ok(()),
                 Err(SendRefused::Full) => {
                     tokio::select! {

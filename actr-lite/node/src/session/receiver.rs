@@ -1,4 +1,6 @@
 use std::{
+    mem,
+    ops::Range,
     str,
     sync::Arc,
     task::{Context, Poll},
@@ -19,6 +21,7 @@ use tracing::{debug, warn};
 use super::{
     Session,
     incoming::{Finished, Route},
+    runs::{Run, Runs},
     served::Request,
 };
 use crate::{
@@ -26,11 +29,12 @@ use crate::{
     stream::{Inbox, Pushed, SendError, StreamEnd},
 };
 
-/// Takes what a lane brings. The lane's driver owns it; no application code runs in here.
+/// Takes what a lane brings. The lane's driver owns it; of the application only callbacks that wait for nothing run in
+/// here, after all of a message's frames were gathered.
 pub(crate) struct SessionReceiver {
     session: Arc<Session>,
-    /// Where the last frames went: frames of one stream come in runs.
-    current: Option<Arc<Inbox>>,
+    /// The frames that were received and not handed over yet: none between two messages.
+    runs: Runs,
     /// Whose queue is full, with a sender that knows no credit.
     full: Option<Arc<Inbox>>,
     /// How many streams were refused.
@@ -67,7 +71,7 @@ impl SessionReceiver {
     pub(crate) fn new(session: Arc<Session>) -> Self {
         Self {
             session,
-            current: None,
+            runs: Runs::default(),
             full: None,
             refused: 0,
         }
@@ -79,8 +83,7 @@ impl SessionReceiver {
     /// When the peer broke the protocol: the connection has to be closed. Records before that were taken.
     pub(crate) fn receive(&mut self, message: Bytes) -> Result<(), ReceiveError> {
         let is_extended = self.session.lane().has_control();
-        let limit = self.session.lane().max_record_len();
-        let mut run = None;
+        let limit = self.session.node.record_limit().bytes();
         let mut at = 0;
         while at < message.len() {
             let span = record::span_at(&message, at)?;
@@ -94,10 +97,10 @@ impl SessionReceiver {
             }
             match span.kind {
                 RecordKind::StreamReliable | RecordKind::StreamLatencyFirst => {
-                    self.frame(&message, span, &mut run)?;
+                    self.frame(&message, span)?;
                 }
                 kind => {
-                    self.flush(&message, &mut run);
+                    self.flush(&message);
                     let body = message.slice(span.body_start()..span.end);
                     match kind {
                         RecordKind::RpcReliable | RecordKind::RpcSignal => self.envelope(body)?,
@@ -107,7 +110,7 @@ impl SessionReceiver {
                 }
             }
         }
-        self.flush(&message, &mut run);
+        self.flush(&message);
         Ok(())
     }
 
@@ -128,35 +131,18 @@ impl SessionReceiver {
         self.session.end(reason);
     }
 
-    /// Adds a frame to the run of its stream, or starts a new run.
-    fn frame(&mut self, message: &Bytes, span: Span, run: &mut Option<Run>) -> Result<(), ReceiveError> {
+    /// Adds a frame to the run of its stream.
+    fn frame(&mut self, message: &Bytes, span: Span) -> Result<(), ReceiveError> {
         let stream_id = frame::stream_id_of(&message[span.body_start()..span.end])?;
-        if let (Some(run), Some(inbox)) = (run.as_mut(), &self.current)
-            && inbox.stream_id().as_str().as_bytes() == stream_id
-        {
-            run.end = span.end;
-            run.last_len = span.len();
-            run.frames += 1;
+        if self.runs.extend(stream_id, message, span) {
             return Ok(());
         }
-        self.flush(message, run);
-        let is_current = self
-            .current
-            .as_ref()
-            .is_some_and(|inbox| inbox.stream_id().as_str().as_bytes() == stream_id);
-        if !is_current {
-            let text = str::from_utf8(stream_id).map_err(|_| ReceiveError::StreamId)?;
-            self.current = self.route(text)?;
+        if self.runs.is_full() {
+            self.flush(message);
         }
-        match self.current {
-            Some(_) => {
-                *run = Some(Run {
-                    start: span.start,
-                    end: span.end,
-                    last_len: span.len(),
-                    frames: 1,
-                })
-            }
+        let text = str::from_utf8(stream_id).map_err(|_| ReceiveError::StreamId)?;
+        match self.route(text)? {
+            Some(inbox) => self.runs.start(inbox, span),
             None => self.session.node.count_unknown_frames(1),
         }
         Ok(())
@@ -196,32 +182,39 @@ impl SessionReceiver {
         session.lane().send_control(&Control::Cancel { stream_id, reason });
     }
 
-    /// Hands a run over.
-    fn flush(&mut self, message: &Bytes, run: &mut Option<Run>) {
-        let (Some(run), Some(inbox)) = (run.take(), self.current.clone()) else {
+    /// Hands over what was gathered.
+    fn flush(&mut self, message: &Bytes) {
+        if self.runs.is_empty() {
             return;
-        };
-        if self.push(message, &run, &inbox) {
+        }
+        let mut runs = mem::take(&mut self.runs);
+        for mut run in runs.drain() {
+            self.deliver(message, &mut run);
+        }
+        self.runs = runs;
+    }
+
+    fn deliver(&mut self, message: &Bytes, run: &mut Run) {
+        let (message, range) = run.records(message);
+        if self.push(&run.inbox, &message, range.clone(), run.last_len) {
             return;
         }
         // Whoever unsubscribed has cancelled it; a sender that ignored its credit has not been told yet.
-        self.session.cancel_incoming(&inbox, "the subscription is over");
-        self.current = None;
+        self.session.cancel_incoming(&run.inbox, "the subscription is over");
         // With a sender that knows no cancel the stream may have been asked for anew, and this be its beginning.
         if !self.session.lane().has_control()
-            && let Ok(Some(next)) = self.route(inbox.stream_id().as_str())
-            && self.push(message, &run, &next)
+            && let Ok(Some(next)) = self.route(run.inbox.stream_id().as_str())
+            && self.push(&next, &message, range, run.last_len)
         {
-            self.current = Some(next);
             return;
         }
         self.session.node.count_unknown_frames(run.frames);
     }
 
-    /// Puts a run into an inbox; false where that is over.
-    fn push(&mut self, message: &Bytes, run: &Run, inbox: &Arc<Inbox>) -> bool {
+    /// Puts records into an inbox; false where that is over.
+    fn push(&mut self, inbox: &Arc<Inbox>, message: &Bytes, range: Range<usize>, last_len: usize) -> bool {
         let has_credit = self.session.lane().has_control();
-        match inbox.deliver(message, run.start..run.end, run.last_len, has_credit) {
+        match inbox.deliver(message, range, last_len, has_credit) {
             Pushed::Taken => true,
             Pushed::Full => {
                 self.full = Some(Arc::clone(inbox));
@@ -311,13 +304,6 @@ impl SessionReceiver {
     }
 
     fn finish(&mut self, stream_id: &StreamId, end: StreamEnd) {
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|inbox| inbox.stream_id() == stream_id)
-        {
-            self.current = None;
-        }
         match self.session.incoming.finish(stream_id.as_str()) {
             Finished::Fed(inbox) => inbox.end(end),
             Finished::Unwanted => {}
@@ -331,12 +317,4 @@ impl SessionReceiver {
             }
         }
     }
-}
-
-/// Frames of one stream that stand side by side in a message.
-struct Run {
-    start: usize,
-    end: usize,
-    last_len: usize,
-    frames: u64,
 }

@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -15,7 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::Session;
-use crate::{ActrError, Context, context::Call, lane::Closing};
+use crate::{
+    ActrError, Context,
+    context::Call,
+    lane::{Closing, Urgency},
+};
 
 /// The most calls of one peer that are served at once: each is a task with whatever its handler holds.
 pub(super) const MAX_SERVED_CALLS: usize = 4096;
@@ -120,7 +124,8 @@ impl Session {
         } = request;
         self.node.tasks().spawn_work(format!("serving {route}"), async move {
             let _serving = serving;
-            let dispatch = session.dispatch(&route, payload, metadata);
+            let call = Arc::new(Call::new(Some(Arc::clone(&session)), metadata));
+            let dispatch = session.dispatch(&route, payload, Arc::clone(&call));
             let result = tokio::select! {
                 biased;
                 // A message without an answer is not cancelled: its sender does not wait anyway.
@@ -136,21 +141,26 @@ impl Session {
                 (Err(error), false) => warn!("{route}, told by {}, failed: {error}", session.peer),
             }
             if is_call {
-                session.reply(request_id, route, result).await;
+                let has_spawned = call.has_spawned.load(Ordering::Relaxed);
+                // Nothing of the call is kept while the answer waits for room.
+                drop(call);
+                session.reply(request_id, route, result, has_spawned).await;
             }
         });
     }
 
-    async fn reply(&self, request_id: String, route_key: String, result: Result<Bytes, ErrorReply>) {
+    async fn reply(&self, request_id: String, route_key: String, result: Result<Bytes, ErrorReply>, has_spawned: bool) {
+        // What the handler spawned is often a stream: its first frames then leave in the same batch.
+        let urgency = if has_spawned { Urgency::NextTurn } else { Urgency::Now };
         let response = |result| Envelope::Response {
             request_id: request_id.clone(),
             route_key: route_key.clone(),
             result,
         };
-        let sent = match self.send_envelope(response(result)).await {
+        let sent = match self.send_envelope(response(result), urgency).await {
             Err(error @ ActrError::TooLong { .. }) => {
                 warn!("the response of {route_key} cannot be sent: {error}");
-                self.send_envelope(response(Err(error.to_reply()))).await
+                self.send_envelope(response(Err(error.to_reply())), urgency).await
             }
             sent => sent,
         };
@@ -159,19 +169,10 @@ impl Session {
         }
     }
 
-    async fn dispatch(
-        self: &Arc<Self>,
-        route: &str,
-        payload: Bytes,
-        metadata: Vec<(String, String)>,
-    ) -> Result<Bytes, ErrorReply> {
+    async fn dispatch(self: &Arc<Self>, route: &str, payload: Bytes, call: Arc<Call>) -> Result<Bytes, ErrorReply> {
         if self.node.draining().is_cancelled() {
             return Err(ActrError::Stopping.to_reply());
         }
-        let call = Call {
-            session: Some(Arc::clone(self)),
-            metadata,
-        };
         let ctx = Context::new(Arc::clone(&self.node), Some(call));
         self.node
             .router()
@@ -207,7 +208,7 @@ impl Session {
         };
         if self
             .lane
-            .try_send(RecordKind::RpcReliable, &[], &response.encode())
+            .try_send(RecordKind::RpcReliable, Urgency::Now, &[], &response.encode())
             .is_err()
         {
             self.close(Closing::Overwhelmed);

@@ -27,11 +27,14 @@ pub enum SendError {
         reason: String,
     },
     /// The frame is longer than a record may be.
-    #[error("a frame of {len} bytes is over the record limit of {limit} bytes; cut the payload into several frames")]
+    #[error(
+        "a frame of {len} bytes is over the record limit of {limit} bytes; cut the payload into several frames, or raise \
+         [system.websocket] max_record_bytes of both nodes"
+    )]
     TooLong {
         /// The encoded frame's length.
         len: usize,
-        /// The limit.
+        /// The lower of the two nodes' limits.
         limit: usize,
     },
     /// A stream of this id to this receiver is open already.

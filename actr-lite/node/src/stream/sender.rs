@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::SendError;
 use crate::{
-    lane::{SendRefused, Turn},
+    lane::{SendRefused, Turn, Urgency},
     session::Session,
 };
 
@@ -166,7 +166,7 @@ impl StreamSender {
         let sent = self
             .session
             .lane()
-            .try_send(RecordKind::StreamReliable, head, payload)
+            .try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload)
             .is_ok();
         if sent {
             self.count(sequence, len);
@@ -237,7 +237,7 @@ impl StreamSender {
         let mut turn = Turn::new(lane, RecordKind::StreamReliable);
         loop {
             self.check()?;
-            match lane.try_send(RecordKind::StreamReliable, head, payload) {
+            match lane.try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload) {
                 Ok(()) => return Ok(()),
                 Err(SendRefused::Closed) => {
                     // The lane closes a moment before the session says why.

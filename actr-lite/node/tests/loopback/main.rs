@@ -8,6 +8,7 @@ mod calls;
 mod data_lane;
 mod harness;
 mod lifecycle;
+mod mixed_peers;
 mod protocol_violations;
 mod raw_peer;
 mod stream_cancel;

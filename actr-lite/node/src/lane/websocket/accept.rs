@@ -9,6 +9,7 @@ use actr_lite_wire::{
     credential::{self, Credential},
     identity::ActrId,
     record::EXTENSION,
+    record_limit::RecordLimit,
     websocket::Role,
 };
 use bytes::BytesMut;
@@ -31,7 +32,11 @@ use tokio::{
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::{debug, info, warn};
 
-use super::{CREDENTIAL_HEADER, SOURCE_HEADER, dial::Upgraded};
+use super::{
+    CREDENTIAL_HEADER, SOURCE_HEADER,
+    dial::Upgraded,
+    peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
+};
 use crate::{
     node_state::NodeState,
     sessions::{self, Sharing},
@@ -107,9 +112,15 @@ impl Acceptor {
 }
 
 struct Accepted {
+    admitted: Admitted,
+    upgrade: OnUpgrade,
+}
+
+/// Who was let in, and what was agreed on.
+struct Admitted {
     peer: ActrId,
     extended: bool,
-    upgrade: OnUpgrade,
+    peer_limit: RecordLimit,
 }
 
 async fn serve(node: Arc<NodeState>, socket: TcpStream, address: SocketAddr, _place: OwnedSemaphorePermit) {
@@ -139,13 +150,9 @@ async fn upgrade(node: &Arc<NodeState>, socket: TcpStream, address: SocketAddr) 
         let accepted = Arc::clone(&accepted);
         async move {
             let response = match admit(node, &request).await {
-                Ok((peer, extended, response)) => {
+                Ok((admitted, response)) => {
                     let upgrade = hyper::upgrade::on(&mut request);
-                    let accept = Accepted {
-                        peer,
-                        extended,
-                        upgrade,
-                    };
+                    let accept = Accepted { admitted, upgrade };
                     *accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(accept);
                     response
                 }
@@ -168,19 +175,21 @@ async fn upgrade(node: &Arc<NodeState>, socket: TcpStream, address: SocketAddr) 
         debug!("{address}: no upgrade: {error}");
         return None;
     }
-    let Accepted {
-        peer,
-        extended,
-        upgrade,
-    } = accepted.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    let Accepted { admitted, upgrade } = accepted.lock().unwrap_or_else(PoisonError::into_inner).take()?;
     let parts = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
     let leftover = BytesMut::from(parts.read_buf);
+    let Admitted {
+        peer,
+        extended,
+        peer_limit,
+    } = admitted;
     Some((
         peer,
         Upgraded {
             socket: parts.io.into_inner(),
             leftover,
             extended,
+            peer_limit,
         },
     ))
 }
@@ -215,7 +224,7 @@ impl Refused {
 async fn admit(
     node: &NodeState,
     request: &Request<Incoming>,
-) -> Result<(ActrId, bool, Response<Full<Bytes>>), Refused> {
+) -> Result<(Admitted, Response<Full<Bytes>>), Refused> {
     let headers = request.headers();
     let is_upgrade = request.method() == Method::GET
         && has_token(headers, header::CONNECTION, "upgrade")
@@ -250,6 +259,9 @@ async fn admit(
             "this node is shutting down",
         ));
     }
+    let extended = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, EXTENSION);
+    let peer_limit =
+        peer_limit(headers, extended).map_err(|reason| Refused::new(StatusCode::BAD_REQUEST, reason))?;
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let accept = derive_accept_key(key.as_bytes());
@@ -260,11 +272,16 @@ async fn admit(
         header::SEC_WEBSOCKET_ACCEPT,
         HeaderValue::from_str(&accept).map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.to_string()))?,
     );
-    let extended = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, EXTENSION);
     if extended {
+        answer.insert(RECORD_LIMIT_HEADER, HeaderValue::from(node.record_limit().bytes()));
         answer.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(EXTENSION));
     }
-    Ok((peer, extended, response))
+    let admitted = Admitted {
+        peer,
+        extended,
+        peer_limit,
+    };
+    Ok((admitted, response))
 }
 
 async fn authenticate(node: &NodeState, headers: &HeaderMap) -> Result<ActrId, String> {

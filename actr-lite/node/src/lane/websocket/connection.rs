@@ -25,15 +25,20 @@ impl Connection {
             socket,
             leftover,
             extended,
+            peer_limit,
         } = upgraded;
-        let max_record_len = record::DEFAULT_MAX_RECORD_LEN;
-        let socket = Arc::new(socket);
-        let outbox = Arc::new(Outbox::new(Arc::clone(&socket), role, extended, max_record_len));
+        let own_limit = node.record_limit();
+        let max_sent = own_limit.min(peer_limit).bytes();
+        let max_received = own_limit.bytes();
+        let (reader, writer) = socket.into_split();
+        let writer = Arc::new(writer);
+        let outbox = Arc::new(Outbox::new(Arc::clone(&writer), role, extended, max_sent));
         let session = Session::new(Arc::clone(node), peer, Arc::clone(&outbox) as Arc<dyn Lane>, sharing);
         let receiver = SessionReceiver::new(Arc::clone(&session));
-        let max_message_len = max_record_len + record::HEADER_LEN + if extended { BATCH_ALLOWANCE } else { 0 };
+        let max_message_len = max_received + record::HEADER_LEN + if extended { BATCH_ALLOWANCE } else { 0 };
         let driver = Driver {
-            socket,
+            reader,
+            writer,
             outbox,
             receiver,
             role,

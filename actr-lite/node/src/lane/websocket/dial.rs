@@ -4,6 +4,7 @@ use actr_lite_wire::{
     credential::{self, Credential},
     identity::ActrId,
     record::EXTENSION,
+    record_limit::RecordLimit,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::BytesMut;
@@ -21,7 +22,10 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use url::Url;
 
-use super::{CREDENTIAL_HEADER, SOURCE_HEADER};
+use super::{
+    CREDENTIAL_HEADER, SOURCE_HEADER,
+    peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
+};
 
 /// How long connecting and the upgrade may take together: several round trips around the world.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,6 +40,8 @@ pub(crate) struct Upgraded {
     pub(crate) leftover: BytesMut,
     /// Whether both sides speak the extension.
     pub(crate) extended: bool,
+    /// The longest record that the peer takes.
+    pub(crate) peer_limit: RecordLimit,
 }
 
 /// Why a peer's data lane can't be reached.
@@ -57,9 +63,14 @@ pub(crate) enum DialError {
     },
 }
 
-/// Connects to the data lane at `address` as `source`.
-pub(crate) async fn dial(address: &str, source: &ActrId, credential: &Credential) -> Result<Upgraded, DialError> {
-    timeout(DIAL_TIMEOUT, connect(address, source, credential))
+/// Connects to the data lane at `address` as `source`, which takes records up to `own_limit`.
+pub(crate) async fn dial(
+    address: &str,
+    source: &ActrId,
+    credential: &Credential,
+    own_limit: RecordLimit,
+) -> Result<Upgraded, DialError> {
+    timeout(DIAL_TIMEOUT, connect(address, source, credential, own_limit))
         .await
         .unwrap_or_else(|_| {
             Err(DialError::TimedOut {
@@ -68,7 +79,12 @@ pub(crate) async fn dial(address: &str, source: &ActrId, credential: &Credential
         })
 }
 
-async fn connect(address: &str, source: &ActrId, credential: &Credential) -> Result<Upgraded, DialError> {
+async fn connect(
+    address: &str,
+    source: &ActrId,
+    credential: &Credential,
+    own_limit: RecordLimit,
+) -> Result<Upgraded, DialError> {
     let not_an_address = || DialError::Address(address.into());
     let url = Url::parse(address)
         .ok()
@@ -97,6 +113,7 @@ async fn connect(address: &str, source: &ActrId, credential: &Credential) -> Res
         .header(header::SEC_WEBSOCKET_VERSION, "13")
         .header(header::SEC_WEBSOCKET_KEY, &key)
         .header(header::SEC_WEBSOCKET_PROTOCOL, EXTENSION)
+        .header(RECORD_LIMIT_HEADER, own_limit.to_string())
         .header(SOURCE_HEADER, credential::source_id_to_header(source))
         .header(CREDENTIAL_HEADER, credential.to_header())
         .body(Empty::<Bytes>::new())
@@ -110,7 +127,7 @@ async fn connect(address: &str, source: &ActrId, credential: &Credential) -> Res
         let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
         check(address, &key, response).await
     });
-    let (extended, upgrade) = tokio::select! {
+    let (extended, peer_limit, upgrade) = tokio::select! {
         biased;
         answer = &mut exchange => answer?,
         ended = &mut connection => {
@@ -131,15 +148,16 @@ async fn connect(address: &str, source: &ActrId, credential: &Credential) -> Res
         socket: parts.io.into_inner(),
         leftover: BytesMut::from(parts.read_buf),
         extended,
+        peer_limit,
     })
 }
 
-/// Checks the answer (RFC 6455 §4.2.2); whether it accepts the extension.
+/// Checks the answer (RFC 6455 §4.2.2); whether it accepts the extension, and the peer's record limit.
 async fn check(
     address: &str,
     key: &str,
     response: Response<Incoming>,
-) -> Result<(bool, hyper::upgrade::OnUpgrade), DialError> {
+) -> Result<(bool, RecordLimit, hyper::upgrade::OnUpgrade), DialError> {
     let status = response.status();
     if status != StatusCode::SWITCHING_PROTOCOLS {
         let body = Limited::new(response.into_body(), MAX_REASON_LEN).collect().await;
@@ -166,5 +184,9 @@ async fn check(
     let extended = headers
         .get(header::SEC_WEBSOCKET_PROTOCOL)
         .is_some_and(|protocol| protocol == EXTENSION);
-    Ok((extended, hyper::upgrade::on(response)))
+    let peer_limit = peer_limit(headers, extended).map_err(|cause| DialError::Upgrade {
+        address: address.into(),
+        cause,
+    })?;
+    Ok((extended, peer_limit, hyper::upgrade::on(response)))
 }

@@ -15,9 +15,13 @@ use actr_lite_wire::{
 use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::{
-    net::TcpStream,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     time::{Instant, Sleep, sleep_until, timeout},
 };
+use tokio_util::io::poll_read_buf;
 
 use super::outbox::{Outbox, Outgoing};
 use crate::{lane::CloseReason, session::SessionReceiver};
@@ -41,7 +45,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One connection's way in and out.
 pub(super) struct Driver {
-    pub(super) socket: Arc<TcpStream>,
+    pub(super) reader: OwnedReadHalf,
+    pub(super) writer: Arc<OwnedWriteHalf>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) receiver: SessionReceiver,
     pub(super) role: Role,
@@ -54,7 +59,8 @@ impl Driver {
     /// Reads and writes until the connection ends; the session is told how, also when this future is dropped.
     pub(super) async fn run(self) {
         let Self {
-            socket,
+            reader,
+            writer,
             outbox,
             receiver,
             role,
@@ -62,14 +68,15 @@ impl Driver {
             leftover,
         } = self;
         let mut ending = Ending {
-            socket: Arc::clone(&socket),
+            writer: Arc::clone(&writer),
             outbox: Arc::clone(&outbox),
             receiver,
             reason: None,
         };
         let started = Instant::now();
         let mut connection = Connection {
-            socket: &socket,
+            reader,
+            socket: (*writer).as_ref(),
             outbox: &outbox,
             decoder: Decoder::new(role, max_message_len),
             buffer: leftover,
@@ -85,7 +92,7 @@ impl Driver {
             End::Closed(reason) => {
                 ending.tell(CloseReason::Local(reason));
                 // Closing with unread input would reset the connection, and lose what the peer has not read yet.
-                let _ = timeout(CLOSE_TIMEOUT, wait_for_peer(&socket)).await;
+                let _ = timeout(CLOSE_TIMEOUT, wait_for_peer((*writer).as_ref())).await;
                 return;
             }
             End::Stuck(reason) => (CloseReason::Local(reason), None),
@@ -114,13 +121,17 @@ impl Driver {
             let goodbye = async {
                 poll_fn(|cx| {
                     loop {
-                        if ready!(outbox.poll_write(&socket, cx))? == Outgoing::Closed {
+                        if ready!(outbox.poll_write((*writer).as_ref(), cx))? == Outgoing::Closed {
                             return Poll::Ready(io::Result::Ok(()));
                         }
                     }
                 })
                 .await?;
-                if is_peers { Ok(()) } else { wait_for_peer(&socket).await }
+                if is_peers {
+                    Ok(())
+                } else {
+                    wait_for_peer((*writer).as_ref()).await
+                }
             };
             // The peer may be gone by now: then there is nobody left to tell.
             let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
@@ -145,7 +156,7 @@ async fn wait_for_peer(socket: &TcpStream) -> io::Result<()> {
 
 /// Tells session and outbox of the end, however it comes.
 struct Ending {
-    socket: Arc<TcpStream>,
+    writer: Arc<OwnedWriteHalf>,
     outbox: Arc<Outbox>,
     receiver: SessionReceiver,
     reason: Option<CloseReason>,
@@ -167,7 +178,7 @@ impl Drop for Ending {
         }
         self.outbox.end();
         // Somebody may still hold the session, and with it nothing that keeps the peer waiting.
-        let _ = SockRef::from(&*self.socket).shutdown(Shutdown::Both);
+        let _ = SockRef::from((*self.writer).as_ref()).shutdown(Shutdown::Both);
     }
 }
 
@@ -183,6 +194,7 @@ enum End {
 }
 
 struct Connection<'a> {
+    reader: OwnedReadHalf,
     socket: &'a TcpStream,
     outbox: &'a Outbox,
     decoder: Decoder,
@@ -237,22 +249,21 @@ impl Connection<'_> {
     /// One read, and all that is complete with it.
     fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<(), End>> {
         if !std::mem::take(&mut self.fresh) {
-            ready!(self.socket.poll_read_ready(cx)).map_err(|error| End::Broken(error.to_string()))?;
             self.buffer.reserve(self.want.max(self.decoder.wanted()));
             let room = self.buffer.capacity() - self.buffer.len();
-            match self.socket.try_read_buf(&mut self.buffer) {
-                Ok(0) => return Poll::Ready(Err(End::Broken("the peer closed it without a word".into()))),
-                Ok(read) if read == room => self.want = (self.want * 2).min(MAX_READ),
+            match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.buffer) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Broken("the peer closed it without a word".into()))),
+                Poll::Ready(Ok(read)) if read == room => self.want = (self.want * 2).min(MAX_READ),
                 // What is kept of a read keeps its whole buffer: a trickle gets small ones.
-                Ok(read) if read < self.want / 8 => self.want = (self.want / 2).max(MIN_READ),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Poll::Ready(Ok(read)) if read < self.want / 8 => self.want = (self.want / 2).max(MIN_READ),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(End::Broken(error.to_string()))),
+                Poll::Pending => {
                     if self.buffer.is_empty() && self.want <= SMALL_READ {
                         self.buffer = BytesMut::new();
                     }
-                    return Poll::Ready(Ok(()));
+                    return Poll::Pending;
                 }
-                Err(error) => return Poll::Ready(Err(End::Broken(error.to_string()))),
             }
             self.keepalive.heard(self.now());
         }

@@ -8,6 +8,7 @@ mod connection;
 mod dial;
 mod driver;
 mod outbox;
+mod peer_limit;
 
 pub(crate) use accept::Acceptor;
 pub use accept::BindError;

@@ -9,9 +9,12 @@ use actr_lite_wire::{
     record::{self, RecordKind},
     websocket::{CloseCode, CloseFrame, ControlFrame, HEADER_ROOM, Role, encode_control, seal},
 };
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::{
+    net::{TcpStream, tcp::OwnedWriteHalf},
+    sync::Notify,
+};
 
-use crate::lane::{Closing, Lane, SendRefused};
+use crate::lane::{Closing, Lane, SendRefused, Urgency};
 
 /// When a batch is written out: beyond 64 KiB a write the measured rate does not rise any more, and below it falls.
 const HIGH_WATER: usize = 64 << 10;
@@ -35,7 +38,7 @@ pub(super) struct Outbox {
 #[derive(Default)]
 struct State {
     /// Gone when the connection has ended: whoever still knows the outbox must not keep the socket open.
-    socket: Option<Arc<TcpStream>>,
+    socket: Option<Arc<OwnedWriteHalf>>,
     /// Extended: room for a header, then records. Otherwise: whole messages.
     batch: Vec<u8>,
     /// How long the last batch was: the next one's buffer is made for as much.
@@ -86,7 +89,7 @@ pub(super) enum Outgoing {
 }
 
 impl Outbox {
-    pub(super) fn new(socket: Arc<TcpStream>, role: Role, extended: bool, max_record_len: usize) -> Self {
+    pub(super) fn new(socket: Arc<OwnedWriteHalf>, role: Role, extended: bool, max_record_len: usize) -> Self {
         let state = State {
             socket: Some(socket),
             ..State::default()
@@ -284,7 +287,7 @@ impl Lane for Outbox {
         self.max_record_len
     }
 
-    fn try_send(&self, kind: RecordKind, head: &[u8], body: &[u8]) -> Result<(), SendRefused> {
+    fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<(), SendRefused> {
         let len = record::HEADER_LEN + head.len() + body.len();
         let is_call = matches!(kind, RecordKind::RpcReliable | RecordKind::RpcSignal);
         let high_water = if is_call { HIGH_WATER + CALL_RESERVE } else { HIGH_WATER };
@@ -300,12 +303,19 @@ impl Lane for Outbox {
             state = self.write_batch(state)?;
         }
         self.append(&mut state, kind, head, body);
-        if is_call {
-            self.write_now(state);
-        } else {
-            state.wake_driver();
+        match urgency {
+            Urgency::Now => self.write_now(state),
+            Urgency::Pause => state.wake_driver(),
+            Urgency::NextTurn => {}
         }
         Ok(())
+    }
+
+    fn flush(&self) {
+        let state = self.lock();
+        if !state.batch.is_empty() {
+            self.write_now(state);
+        }
     }
 
     fn send_control(&self, control: &Control) {
