@@ -3,7 +3,7 @@
 use std::{
     str,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -21,6 +21,8 @@ pub struct Seen {
     pub bytes: AtomicU64,
     /// Frames that are out of order or not text.
     pub errors: AtomicU64,
+    /// When the last of the expected frames came.
+    pub done: OnceLock<Instant>,
 }
 
 /// Checks the frames of one stream.
@@ -64,8 +66,10 @@ impl Checker {
             .errors
             .store(gaps + self.tally.out_of_order() + self.not_text, Relaxed);
         if frame.sequence == self.expected {
+            let now = Instant::now();
+            let _ = self.seen.done.set(now);
             // Nobody listens any more once the run was given up.
-            let _ = self.done.send(Instant::now());
+            let _ = self.done.send(now);
         }
         let slow = self.slow;
         async move {

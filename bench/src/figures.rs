@@ -1,4 +1,4 @@
-//! Processor time and memory, as Linux counts them in `/proc`.
+//! Processor time and memory, as Linux counts them in `/proc`; and what many figures amount to.
 
 use std::fs;
 
@@ -32,4 +32,11 @@ pub fn peak_rss_kb() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok())
         .unwrap_or(0)
+}
+
+/// What this share of ascending figures is below: 0.5 for the median. Zero where there are none.
+pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let at = (sorted.len() as f64 * share) as usize;
+    let last = sorted.len().saturating_sub(1);
+    sorted.get(at.min(last)).copied().unwrap_or_default()
 }

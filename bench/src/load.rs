@@ -6,30 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actr_lite::{ActrId, ActrRef, ActrType, CallOptions, Context, Dest};
+use actr_lite::{ActrId, ActrRef, ActrType, Context};
 use anyhow::{Context as _, Result, ensure};
-use protos::stream_server::RegisterStreamRequest;
 use serde::Serialize;
-use server::MESSAGE_BYTES_HINT;
-use tokio::{
-    sync::mpsc,
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     checker::{Checker, Seen},
+    client::Connection,
     figures,
+    streams::{self, IDLE, Outcome, Wanted},
 };
 
 /// Requests for one frame, one after another on a warm connection, for the time to the first frame.
 const FIRST_FRAME_REQUESTS: usize = 200;
-
-/// After so long without a frame, what is missing counts as lost.
-const IDLE: Duration = Duration::from_secs(10);
-
-/// How often it is looked whether frames still come.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What to ask for.
 #[derive(Debug, Clone)]
@@ -74,16 +64,9 @@ impl Load {
     pub async fn run(&self, actr: &ActrRef, server_type: &ActrType) -> Result<Report> {
         let ctx = actr.context();
         let server = ctx.discover(server_type).await?;
-        let dests = self.connect(ctx, &server).await?;
-        let mut first_us = self.first_frames(ctx, &dests[0], &server).await?;
+        let connections = self.connect(ctx, &server).await?;
+        let mut first_us = self.first_frames(&connections[0]).await?;
         first_us.sort_by(f64::total_cmp);
-        let percentile = |share: f64| {
-            let at = (first_us.len() as f64 * share) as usize;
-            first_us
-                .get(at.min(first_us.len().saturating_sub(1)))
-                .copied()
-                .unwrap_or_default()
-        };
 
         let server_pids: Vec<u32> = env::var("PEER_SERVER_PIDS")
             .unwrap_or_default()
@@ -91,7 +74,8 @@ impl Load {
             .filter_map(|pid| pid.parse().ok())
             .collect();
         let (client_before, server_before) = (figures::own_cpu_seconds(), figures::cpu_seconds_of(&server_pids));
-        let (seen, seconds) = self.bulk(ctx, &dests, &server).await?;
+        let Outcome { begin, end, seen } = self.bulk(&connections).await?;
+        let seconds = (end - begin).as_secs_f64();
         let client_cpu_s = figures::own_cpu_seconds() - client_before;
         let server_cpu_s = figures::cpu_seconds_of(&server_pids) - server_before;
 
@@ -108,38 +92,36 @@ impl Load {
             payload_bytes: total(&seen, |seen| seen.bytes.load(Relaxed)),
             seconds,
             frames_per_s: (frames as f64 / seconds).round(),
-            first_frame_us_p50: percentile(0.5),
-            first_frame_us_p99: percentile(0.99),
+            first_frame_us_p50: figures::percentile(&first_us, 0.5),
+            first_frame_us_p99: figures::percentile(&first_us, 0.99),
             client_rss_kb: figures::peak_rss_kb(),
             client_cpu_s,
             server_cpu_s: (!server_pids.is_empty()).then_some(server_cpu_s),
         })
     }
 
-    async fn connect(&self, ctx: &Context, server: &ActrId) -> Result<Vec<Dest>> {
+    async fn connect(&self, ctx: &Context, server: &ActrId) -> Result<Vec<Connection>> {
         ensure!(self.connections > 0, "at least one connection is needed");
         if self.connections == 1 {
-            return Ok(vec![Dest::actor(server.clone())]);
+            return Ok(vec![Connection::shared(ctx, server)]);
         }
-        let mut dests = Vec::new();
+        let mut connections = Vec::new();
         for number in 1..=self.connections {
-            let connection = ctx
-                .connect(server)
-                .await
-                .with_context(|| format!("connection {number}"))?;
-            dests.push(Dest::from(connection));
+            let connection = Connection::own(ctx, server).await;
+            connections.push(connection.with_context(|| format!("connection {number}"))?);
         }
-        Ok(dests)
+        Ok(connections)
     }
 
     /// Microseconds from a request to its first frame.
-    async fn first_frames(&self, ctx: &Context, dest: &Dest, server: &ActrId) -> Result<Vec<f64>> {
+    async fn first_frames(&self, connection: &Connection) -> Result<Vec<f64>> {
         let mut micros = Vec::new();
         for number in 0..FIRST_FRAME_REQUESTS {
             let (done, mut first) = mpsc::unbounded_channel();
             let checker = Checker::new(1, None, Arc::default(), done);
             let begin = Instant::now();
-            self.register(ctx, dest, server, format!("l{number:07}"), 1, checker)
+            connection
+                .ask(format!("l{number:07}"), 1, self.payload, checker)
                 .await?;
             let end = timeout(IDLE, first.recv()).await.context("no first frame came")?;
             micros.push((end.context("the stream ended without a frame")? - begin).as_secs_f64() * 1e6);
@@ -147,72 +129,17 @@ impl Load {
         Ok(micros)
     }
 
-    /// All streams at once; the seconds from the first request to the last frame.
-    async fn bulk(&self, ctx: &Context, dests: &[Dest], server: &ActrId) -> Result<(Vec<Arc<Seen>>, f64)> {
-        let streams = self.streams * self.connections;
-        let seen: Vec<Arc<Seen>> = (0..streams).map(|_| Arc::default()).collect();
-        let (done, mut finished) = mpsc::unbounded_channel();
-        let begin = Instant::now();
-        let mut requests = JoinSet::new();
-        for (number, seen) in seen.iter().enumerate() {
-            let checker = Checker::new(self.count.into(), self.slow, Arc::clone(seen), done.clone());
-            let (load, ctx, server) = (self.clone(), ctx.clone(), server.clone());
-            let dest = dests[number % dests.len()].clone();
-            requests.spawn(async move {
-                load.register(&ctx, &dest, &server, format!("s{number:07}"), load.count, checker)
-                    .await
-            });
-        }
-        let (mut open, mut end, mut before) = (streams, begin, (0, Instant::now()));
-        while open > 0 {
-            tokio::select! {
-                Some(at) = finished.recv() => {
-                    open -= 1;
-                    end = end.max(at);
-                }
-                Some(request) = requests.join_next() => request??,
-                () = sleep(LOOK_EVERY) => {
-                    let frames = total(&seen, |seen| seen.frames.load(Relaxed));
-                    if frames != before.0 {
-                        before = (frames, Instant::now());
-                        end = before.1;
-                    } else if before.1.elapsed() > IDLE {
-                        break;
-                    }
-                }
-            }
-        }
-        Ok((seen, (end - begin).as_secs_f64()))
-    }
-
-    async fn register(
-        &self,
-        ctx: &Context,
-        dest: &Dest,
-        server: &ActrId,
-        stream_id: String,
-        count: u32,
-        mut checker: Checker,
-    ) -> Result<()> {
-        let registration = ctx.register_stream(stream_id.parse()?, move |frame, _sender| checker.check(&frame))?;
-        registration.expect_from(server);
-        let request = RegisterStreamRequest {
-            stream_id,
-            message_count: i32::try_from(count)?,
-        };
-        let metadata = vec![(MESSAGE_BYTES_HINT.into(), self.payload.to_string())];
-        let response = ctx
-            .call_with(
-                dest,
-                request,
-                CallOptions {
-                    metadata,
-                    ..CallOptions::default()
-                },
-            )
-            .await?;
-        ensure!(response.success, "{}", response.message);
-        Ok(())
+    /// All streams at once.
+    async fn bulk(&self, connections: &[Connection]) -> Result<Outcome> {
+        let wanted = connections.iter().cycle().zip(0..self.streams * self.connections);
+        let wanted = wanted.map(|(connection, number)| Wanted {
+            connection: connection.clone(),
+            stream_id: format!("s{number:07}"),
+            count: self.count,
+            payload: self.payload,
+            slow: self.slow,
+        });
+        streams::run(wanted.collect()).await
     }
 }
 

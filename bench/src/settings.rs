@@ -8,8 +8,11 @@ use anyhow::{Context as _, Result};
 /// Which end of the measurement it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// Sends, and hosts the registry.
-    Server,
+    /// Sends.
+    Server {
+        /// Whether the registry is its own.
+        hosts_registry: bool,
+    },
     /// Receives.
     Client,
 }
@@ -17,15 +20,16 @@ pub enum Side {
 /// The type that the measured server has.
 pub const SERVER_TYPE: &str = "acme+StreamEchoServer";
 
-/// A node's configuration around a registry at `registry`, which the server hosts.
+/// A node's configuration, with a registry at `registry`.
 ///
 /// # Errors
 /// When the temporary file can't be written.
 pub fn system(side: Side, registry: SocketAddr) -> Result<ActrSystem> {
     let (name, exports, is_server) = match side {
-        Side::Server => ("StreamEchoServer", r#"["stream_server.proto"]"#, true),
+        Side::Server { .. } => ("StreamEchoServer", r#"["stream_server.proto"]"#, true),
         Side::Client => ("StreamBenchClient", "[]", false),
     };
+    let embedded = side == Side::Server { hosts_registry: true };
     let text = format!(
         r#"
 edition = 1
@@ -37,7 +41,7 @@ manufacturer = "acme"
 name = "{name}"
 [system.signaling]
 url = "ws://{registry}/signaling/ws"
-embedded = {is_server}
+embedded = {embedded}
 [system.websocket]
 listen = "{}:0"
 [system.deployment]

@@ -177,6 +177,25 @@ impl Process {
         }
     }
 
+    /// The most memory that it has had resident so far, in bytes.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub fn peak_memory(&self) -> u64 {
+        // Not reaped as long as the state says that it runs, so the pid is its own.
+        let state = self.life.lock();
+        assert!(state.1.is_none(), "{} has ended", self.name);
+        let path = format!("/proc/{}/status", self.pid.as_raw_nonzero());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        match line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()) {
+            Some(kib) => kib << 10,
+            None => panic!("the system does not say how much memory {} has", self.name),
+        }
+    }
+
     /// Whether it runs still.
     pub fn is_running(&self) -> bool {
         self.life.lock().1.is_none()

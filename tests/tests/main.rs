@@ -7,6 +7,8 @@ mod discovery;
 mod lock;
 mod loss;
 mod manifest;
+#[cfg(target_os = "linux")]
+mod memory;
 mod misbehaviour;
 mod refusal;
 mod registry_loss;

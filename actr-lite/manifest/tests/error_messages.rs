@@ -107,7 +107,7 @@ fn an_unknown_key_that_belongs_elsewhere_is_refused_with_where() {
 #[test]
 fn an_unknown_key_that_resembles_none_is_refused_with_the_known_ones() {
     assert_snapshot!(with("[acl]", "[weather]"), @"server/Actr.toml:24:2: unknown key weather: known keys here are edition, exports, package, dependencies, system, acl, scripts");
-    assert_snapshot!(with("listen =", "'the \"place\"\\n' ="), @r#"server/Actr.toml:19:1: unknown key system.websocket."the \"place\"\\n": known keys here are listen, advertised"#);
+    assert_snapshot!(with("listen =", "'the \"place\"\\n' ="), @r#"server/Actr.toml:19:1: unknown key system.websocket."the \"place\"\\n": known keys here are listen, advertised, max_record_bytes"#);
 }
 
 #[test]
@@ -172,14 +172,19 @@ fn an_address_that_leads_nowhere_is_refused_with_what_would() {
 
 #[test]
 fn a_record_limit_out_of_its_range_is_refused_with_the_range() {
-    let limit = |value: &str| with("\"127.0.0.1:0\"", &format!("\"127.0.0.1:0\"\nmax_record_bytes = {value}"));
-    assert_snapshot!(limit("1023"), @"");
-    assert_snapshot!(limit("67108865"), @"");
-    assert_snapshot!(limit("-1"), @"");
-    assert_snapshot!(limit("\"4 MiB\""), @"");
-    assert_snapshot!(limit("4.5"), @"");
-    assert_snapshot!(with("\"127.0.0.1:0\"", "\"127.0.0.1:0\"\nmax_record_len = 1"), @"");
-    assert_snapshot!(error(GOOD, &["system.websocket.max_record_bytes=lots"]), @"");
+    let limit = |value: &str| {
+        with(
+            "\"127.0.0.1:0\"",
+            &format!("\"127.0.0.1:0\"\nmax_record_bytes = {value}"),
+        )
+    };
+    assert_snapshot!(limit("1023"), @"server/Actr.toml:20:20: system.websocket.max_record_bytes = 1023: a record limit is a number of bytes from 1024 to 67108864");
+    assert_snapshot!(limit("67108865"), @"server/Actr.toml:20:20: system.websocket.max_record_bytes = 67108865: a record limit is a number of bytes from 1024 to 67108864");
+    assert_snapshot!(limit("-1"), @"server/Actr.toml:20:20: system.websocket.max_record_bytes = -1: a record limit is a number of bytes from 1024 to 67108864");
+    assert_snapshot!(limit("\"4 MiB\""), @r#"server/Actr.toml:20:20: system.websocket.max_record_bytes: expected a whole number of bytes, like 4194304 for 4 MiB, found the string "4 MiB""#);
+    assert_snapshot!(limit("4.5"), @"server/Actr.toml:20:20: system.websocket.max_record_bytes: expected a whole number of bytes, like 4194304 for 4 MiB, found the number 4.5");
+    assert_snapshot!(with("\"127.0.0.1:0\"", "\"127.0.0.1:0\"\nmax_record_len = 1"), @"server/Actr.toml:20:1: unknown key system.websocket.max_record_len: did you mean system.websocket.max_record_bytes?");
+    assert_snapshot!(error(GOOD, &["system.websocket.max_record_bytes=lots"]), @r#"--config system.websocket.max_record_bytes=lots: system.websocket.max_record_bytes: expected a whole number of bytes, like 4194304 for 4 MiB, found the string "lots""#);
 }
 
 #[test]

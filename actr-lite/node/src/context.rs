@@ -15,8 +15,8 @@ use prost::Message as _;
 use tokio::time::timeout;
 
 use crate::{
-    ActrError, CallOptions, Dest, PeerConnection, Rpc, SendError, StreamRegistration, StreamSender, SubscribeError,
-    Subscription, discovery,
+    ActrError, CallOptions, Dest, PeerConnection, Rpc, SendError, StreamOptions, StreamRegistration, StreamSender,
+    SubscribeError, Subscription, discovery,
     node_state::NodeState,
     session::{DEFAULT_CALL_TIMEOUT, Session},
     sessions::Sharing,
@@ -217,8 +217,22 @@ impl Context {
     /// # Errors
     /// When the receiver is gone or can't be reached, or the stream is open already.
     pub async fn open_stream(&self, dest: &Dest, stream_id: StreamId) -> Result<StreamSender, ActrError> {
+        self.open_stream_with(dest, stream_id, StreamOptions::default()).await
+    }
+
+    /// The same with another delivery: a stream whose frames are worth nothing when they are late is sent as
+    /// [`crate::Delivery::LatencyFirst`].
+    ///
+    /// # Errors
+    /// As [`Self::open_stream`].
+    pub async fn open_stream_with(
+        &self,
+        dest: &Dest,
+        stream_id: StreamId,
+        options: StreamOptions,
+    ) -> Result<StreamSender, ActrError> {
         let session = self.stream_session(dest, &stream_id).await?;
-        Ok(StreamSender::open(&session, stream_id)?)
+        Ok(StreamSender::open(&session, stream_id, options)?)
     }
 
     /// Sends one frame as it is, with the sequence number that it has. The stream opens with its first frame.

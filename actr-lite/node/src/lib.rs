@@ -6,8 +6,8 @@
 //!
 //! A stream's receiver registers a callback ([`Context::register_stream`]) or subscribes ([`Context::subscribe`]),
 //! and then asks the sender for the stream by a call of its own. The sender opens it ([`Context::open_stream`]) and
-//! sends. Frames arrive in order; a slow receiver slows its sender down, and nobody else; a stream ends visibly at
-//! both ends ([`StreamEnd`], [`SendError`]).
+//! sends. Frames arrive in order; a slow receiver slows its sender down, and nobody else, or misses the oldest frames
+//! of a stream that is sent so ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]).
 //!
 //! In reading order: `system`, `node`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`, `context`,
 //! `router` (what an application writes against), `discovery`, `sessions`, `session` (peers and what is said with
@@ -58,6 +58,8 @@ pub use service::{DispatchFuture, Rpc, Service, ServiceDescriptor};
 pub use session::CallOptions;
 pub use shutdown::{SHUTDOWN_GRACE, STOP_TIMEOUT};
 pub use signals::Signals;
-pub use stream::{SendError, StreamEnd, StreamRegistration, StreamSender, SubscribeError, Subscription};
+pub use stream::{
+    Delivery, SendError, StreamEnd, StreamOptions, StreamRegistration, StreamSender, SubscribeError, Subscription,
+};
 pub use system::ActrSystem;
 pub use workload::Workload;

@@ -45,7 +45,11 @@ impl Default for RecordLimit {
 
 /// A number is not a record limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a record limit is a number of bytes from {} to {}", RecordLimit::MIN, RecordLimit::MAX)]
+#[error(
+    "a record limit is a number of bytes from {} to {}",
+    RecordLimit::MIN,
+    RecordLimit::MAX
+)]
 pub struct RecordLimitError;
 
 /// A plain decimal number, as the header of an upgrade carries it.
@@ -91,7 +95,18 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_or_no_number_is_refused() {
-        for text in ["", "0", "1023", "67108865", "99999999999999999999999", "+4096", "-1", " 4096", "4k", "0x1000"] {
+        for text in [
+            "",
+            "0",
+            "1023",
+            "67108865",
+            "99999999999999999999999",
+            "+4096",
+            "-1",
+            " 4096",
+            "4k",
+            "0x1000",
+        ] {
             assert_eq!(text.parse::<RecordLimit>(), Err(RecordLimitError), "{text:?}");
         }
         assert_eq!("1024".parse(), Ok(RecordLimit::MIN));

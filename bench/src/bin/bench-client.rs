@@ -3,19 +3,11 @@
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
-    sync::Arc,
     time::Duration,
 };
 
-use actr_lite::{Service, Workload};
-use bench::{
-    load::Load,
-    settings::{SERVER_TYPE, Side, system},
-};
+use bench::{client, load::Load, settings::SERVER_TYPE};
 use clap::Parser;
-
-/// How long to wait for the server's registry.
-const REGISTER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks a bench-server for streams, and measures
 #[derive(Debug, Parser)]
@@ -40,22 +32,10 @@ struct Arguments {
     slow_us: u64,
 }
 
-/// The client serves nothing; it only asks.
-struct Asker;
-
-impl Workload for Asker {
-    fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
-        Vec::new()
-    }
-}
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let node = system(Side::Client, arguments.connect)?
-        .attach(Asker)
-        .register_timeout(REGISTER_TIMEOUT);
-    let actr = node.start().await?;
+    let actr = client::start(arguments.connect).await?;
     let load = Load {
         streams: arguments.streams,
         count: arguments.count,

@@ -19,7 +19,7 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut signals = Signals::listen()?;
-    let _actr = system(Side::Server, arguments.listen)?
+    let _actr = system(Side::Server { hosts_registry: true }, arguments.listen)?
         .attach(EchoServer::new(None))
         .start()
         .await?;

@@ -23,6 +23,7 @@ use crate::{
     node_state::NodeState,
     sessions::Sharing,
     stream::{OutgoingStreams, SendError, StreamEnd},
+    tasks::Tasks,
 };
 
 /// How much all windows of one connection may grow together beyond what each stream starts with: a dozen streams at
@@ -85,6 +86,11 @@ impl Session {
 
     pub(crate) fn is_open(&self) -> bool {
         self.gone.get().is_none()
+    }
+
+    /// For the tasks of this connection's streams.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        self.node.tasks()
     }
 
     /// What a sender learns once the connection has ended.

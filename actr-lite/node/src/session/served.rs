@@ -24,7 +24,8 @@ use crate::{
 /// The most calls of one peer that are served at once: each is a task with whatever its handler holds.
 pub(super) const MAX_SERVED_CALLS: usize = 4096;
 
-/// How many bytes the requests of one peer that are being served may have together: sixteen of the longest.
+/// How many bytes the requests of one peer that are being served may have together: sixteen of the longest that the
+/// usual record limit allows.
 const MAX_SERVED_BYTES: usize = 64 << 20;
 
 /// How long a handler may take where the caller does not say: nobody else bounds it.

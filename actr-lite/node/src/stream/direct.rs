@@ -5,7 +5,7 @@ use std::{
 
 use actr_lite_wire::identity::StreamId;
 
-use super::{SendError, StreamSender};
+use super::{SendError, StreamOptions, StreamSender};
 use crate::session::Session;
 
 /// The streams that a context has opened by sending their first frame.
@@ -26,7 +26,11 @@ impl DirectStreams {
         if let Some(sender) = senders.get(&key) {
             return Ok(Arc::clone(sender));
         }
-        let sender = Arc::new(tokio::sync::Mutex::new(StreamSender::open(session, stream_id.clone())?));
+        let sender = Arc::new(tokio::sync::Mutex::new(StreamSender::open(
+            session,
+            stream_id.clone(),
+            StreamOptions::default(),
+        )?));
         senders.insert(key, Arc::clone(&sender));
         Ok(sender)
     }

@@ -3,7 +3,7 @@ use std::{
     ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -12,6 +12,7 @@ use actr_lite_wire::{
     control::Control,
     credit::ReceiveWindow,
     identity::{ActrId, StreamId},
+    record::RecordKind,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -36,6 +37,8 @@ pub(crate) struct Inbox {
     stream_id: StreamId,
     /// Nobody wants what is left of it.
     abandoned: AtomicBool,
+    /// How many frames are known to be missing.
+    dropped: AtomicU64,
     /// The callback, if there is one: whoever pushes polls it.
     in_place: OnceLock<Arc<InPlace>>,
     state: Mutex<State>,
@@ -48,6 +51,8 @@ struct State {
     /// Short runs, copied together; they come after `runs`.
     tail: BytesMut,
     waiting: usize,
+    /// A record came that must not be dropped. Looked at only where the sender knows no credit.
+    has_reliable: bool,
     window: ReceiveWindow,
     /// The connection that feeds it, from its first record on.
     source: Option<Arc<Session>>,
@@ -74,6 +79,7 @@ impl Inbox {
         Arc::new(Self {
             stream_id,
             abandoned: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
             in_place: OnceLock::new(),
             state: Mutex::default(),
         })
@@ -136,8 +142,14 @@ impl Inbox {
         }
         let len = run.len();
         if has_credit && let Err(error) = state.window.receive(len as u64, last_len as u64) {
-            state.end(StreamEnd::Protocol(error.to_string()));
+            let wakers = state.end(StreamEnd::Protocol(error.to_string()));
+            drop(state);
+            wakers.wake();
             return Pushed::Ended;
+        }
+        if !has_credit {
+            let kind = message.get(run.start).copied();
+            state.has_reliable |= kind != Some(RecordKind::StreamLatencyFirst as u8);
         }
         state.waiting += len;
         let is_waiting = !state.runs.is_empty() || !state.tail.is_empty();
@@ -156,7 +168,11 @@ impl Inbox {
             };
             state.runs.push_back(run);
         }
-        let full = !has_credit && state.waiting >= MAX_WAITING_WITHOUT_CREDIT;
+        let mut full = !has_credit && state.waiting >= MAX_WAITING_WITHOUT_CREDIT;
+        if full && !state.has_reliable {
+            state.drop_oldest();
+            full = false;
+        }
         let reader = state.reader.take();
         drop(state);
         if let Some(reader) = reader {
@@ -214,15 +230,28 @@ impl Inbox {
             state.runs.clear();
             state.tail.clear();
         }
-        if state.end.is_none() {
-            state.end(end);
-        }
+        let wakers = if state.end.is_none() {
+            state.end(end)
+        } else {
+            Wakers::default()
+        };
+        drop(state);
+        wakers.wake();
     }
 
     /// Whether what was taken and not handed over yet is to be dropped.
     #[inline]
     pub(crate) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// How many frames of a latency-first stream are missing, as far as its numbers tell.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_dropped(&self, frames: u64) {
+        self.dropped.store(frames, Ordering::Relaxed);
     }
 
     /// How it ended.
@@ -232,13 +261,12 @@ impl Inbox {
 }
 
 impl State {
-    fn end(&mut self, end: StreamEnd) {
+    fn end(&mut self, end: StreamEnd) -> Wakers {
         self.end = Some(end);
-        wake(&mut self.reader);
-        wake(&mut self.driver);
         if let Some(source) = &self.source {
             source.return_growth(self.window.grown());
         }
+        Wakers(self.reader.take(), self.driver.take())
     }
 
     /// Counts what was handed over; what to grant for it.
@@ -257,6 +285,14 @@ impl State {
         Some((Arc::clone(source), grant.bytes))
     }
 
+    /// Makes room by dropping what waits longest, but not what came last. The gap in the numbers tells the reader.
+    fn drop_oldest(&mut self) {
+        while self.waiting >= MAX_WAITING_WITHOUT_CREDIT && self.runs.len() + usize::from(!self.tail.is_empty()) > 1 {
+            let Some(oldest) = self.runs.pop_front() else { break };
+            self.waiting = self.waiting.saturating_sub(oldest.len());
+        }
+    }
+
     fn settle_tail(&mut self) {
         if !self.tail.is_empty() {
             let tail = self.tail.split().freeze();
@@ -265,8 +301,102 @@ impl State {
     }
 }
 
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
-        waker.wake();
+/// Who is to be woken, once the lock is free: a waker may do anything.
+#[derive(Default)]
+struct Wakers(Option<Waker>, Option<Waker>);
+
+impl Wakers {
+    fn wake(self) {
+        for waker in [self.0, self.1].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actr_lite_wire::{
+        frame::{self, FrameEncoder},
+        record,
+    };
+
+    use super::*;
+
+    /// Puts frames of these numbers into the inbox, one record a message; what became of the last.
+    fn push(inbox: &Inbox, kind: RecordKind, numbers: std::ops::RangeInclusive<u64>) -> Pushed {
+        let (mut encoder, payload) = (FrameEncoder::new(inbox.stream_id()), [0; 1000]);
+        let mut last = Pushed::Ended;
+        for number in numbers {
+            let head = encoder.head(number, payload.len());
+            let header = record::header(kind, head.len() + payload.len());
+            let message = Bytes::from([&header, head, &payload].concat());
+            last = inbox.deliver(&message, 0..message.len(), message.len(), false);
+        }
+        last
+    }
+
+    /// Takes what waits; the frames' numbers.
+    fn take(inbox: &Inbox) -> Vec<u64> {
+        let (mut numbers, mut taken) = (Vec::new(), 0);
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(run)) = inbox.poll_run(&mut cx, taken) {
+            taken = run.len();
+            let mut at = 0;
+            while at < run.len() {
+                let (body, end) = record::body_at(&run, at).unwrap();
+                numbers.push(frame::decode(body).unwrap().sequence);
+                at = end;
+            }
+        }
+        numbers
+    }
+
+    #[test]
+    fn latency_first_frames_that_nobody_takes_push_out_older_ones() {
+        let inbox = Inbox::new("flood".parse().unwrap());
+        for round in 0..3 {
+            let first = round * 5000 + 1;
+            let last = first + 4999;
+            assert_eq!(
+                push(&inbox, RecordKind::StreamLatencyFirst, first..=last),
+                Pushed::Taken
+            );
+            let numbers = take(&inbox);
+            assert_eq!(numbers, (last + 1 - numbers.len() as u64..=last).collect::<Vec<_>>());
+            let bytes = numbers.len() * 1000;
+            assert!(
+                (MAX_WAITING_WITHOUT_CREDIT / 2..=MAX_WAITING_WITHOUT_CREDIT).contains(&bytes),
+                "{bytes}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_frame_longer_than_all_that_may_wait_is_kept_until_a_newer_one_comes() {
+        let inbox = Inbox::new("long".parse().unwrap());
+        let latency_first = RecordKind::StreamLatencyFirst as u8;
+        for byte in 1..=3 {
+            let message = Bytes::from([vec![latency_first], vec![byte; 2 * MAX_WAITING_WITHOUT_CREDIT]].concat());
+            let len = message.len();
+            assert_eq!(inbox.deliver(&message, 0..len, len, false), Pushed::Taken);
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some(run)) = inbox.poll_run(&mut cx, 0) else {
+            panic!("nothing waits");
+        };
+        assert_eq!(run.last(), Some(&3));
+        assert!(inbox.poll_run(&mut cx, run.len()).is_pending());
+    }
+
+    #[test]
+    fn a_reliable_frame_among_them_stops_the_reading_instead() {
+        let inbox = Inbox::new("mixed".parse().unwrap());
+        assert_eq!(push(&inbox, RecordKind::StreamLatencyFirst, 1..=10), Pushed::Taken);
+        assert_eq!(push(&inbox, RecordKind::StreamReliable, 11..=11), Pushed::Taken);
+        assert_eq!(push(&inbox, RecordKind::StreamLatencyFirst, 12..=2000), Pushed::Full);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(inbox.poll_room(&mut cx).is_pending());
+        assert_eq!(take(&inbox), (1..=2000).collect::<Vec<_>>());
+        assert!(inbox.poll_room(&mut cx).is_ready());
     }
 }

@@ -6,6 +6,8 @@
 mod direct;
 mod in_place;
 mod inbox;
+mod latency_first;
+mod options;
 mod registration;
 mod send_error;
 mod sender;
@@ -16,6 +18,7 @@ mod subscriptions;
 pub(crate) use direct::DirectStreams;
 pub(crate) use in_place::InPlace;
 pub(crate) use inbox::{Inbox, Pushed};
+pub use options::{Delivery, StreamOptions};
 pub use registration::StreamRegistration;
 pub(crate) use registration::register;
 pub use send_error::SendError;

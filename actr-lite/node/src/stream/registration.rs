@@ -29,6 +29,11 @@ impl StreamRegistration {
         self.inbox.expect_from(peer.clone());
     }
 
+    /// How many frames of a latency-first stream are missing: see [`Subscription::dropped`].
+    pub fn dropped(&self) -> u64 {
+        self.inbox.dropped()
+    }
+
     /// Waits until the stream is over and the callback has had its last frame; says how it ended.
     ///
     /// # Cancel safety
@@ -59,7 +64,7 @@ where
     let stop = node.tasks().stop().clone();
     let state = Arc::clone(node);
     let inbox = Arc::clone(subscription.inbox());
-    let in_place = InPlace::start(node.tasks().clone(), async move {
+    let in_place = InPlace::start(node.tasks(), async move {
         let inbox = Arc::clone(subscription.inbox());
         let frames = contain(async move {
             while let Some(frame) = subscription.next().await {

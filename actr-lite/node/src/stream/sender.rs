@@ -17,9 +17,13 @@ use actr_lite_wire::{
     record::{HEADER_LEN, RecordKind},
 };
 use futures_util::task::AtomicWaker;
+use tokio::task::{coop::consume_budget, yield_now};
 use tokio_util::sync::CancellationToken;
 
-use super::SendError;
+use super::{
+    Delivery, SendError, StreamOptions,
+    latency_first::{Attempt, LatencyFirst},
+};
 use crate::{
     lane::{SendRefused, Turn, Urgency},
     session::Session,
@@ -28,11 +32,15 @@ use crate::{
 /// The most streams that one connection sends at once: each costs a few hundred bytes and a handler's task.
 const MAX_OUTGOING_STREAMS: usize = 65_536;
 
+/// How much a sender sends before other tasks of its thread have their turn: a few batches, a fraction of a millisecond.
+/// A loop that only sends would otherwise keep calls waiting for as long as its credit lasts.
+const TURN_BYTES: usize = 128 << 10;
+
 /// The sending end of a stream, bound to one connection to one receiver.
 ///
 /// Frames are numbered from 1. A sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other
-/// streams of the same connection go on. Dropped before [`Self::finish`], it tells the receiver that the stream broke
-/// off.
+/// streams of the same connection go on. One that was opened as [`Delivery::LatencyFirst`] does not wait but drops its
+/// oldest frames. Dropped before [`Self::finish`], it tells the receiver that the stream broke off.
 pub struct StreamSender {
     session: Arc<Session>,
     stream: Arc<OutgoingStream>,
@@ -42,14 +50,22 @@ pub struct StreamSender {
     frames: u64,
     credit: SendCredit,
     max_record_len: usize,
+    /// How its frames go if they may be dropped.
+    latency_first: Option<LatencyFirst>,
+    /// What was sent since others had their turn.
+    unbroken: usize,
     /// It is dropped, not finished.
     broke_off: bool,
     ended: bool,
 }
 
 impl StreamSender {
-    pub(crate) fn open(session: &Arc<Session>, stream_id: StreamId) -> Result<Self, SendError> {
+    pub(crate) fn open(session: &Arc<Session>, stream_id: StreamId, options: StreamOptions) -> Result<Self, SendError> {
         let stream = session.outgoing().insert(&stream_id)?;
+        let latency_first = match options.delivery {
+            Delivery::Reliable => None,
+            Delivery::LatencyFirst => Some(LatencyFirst::new(session, &stream)),
+        };
         let sender = Self {
             session: Arc::clone(session),
             encoder: FrameEncoder::new(&stream_id),
@@ -58,6 +74,8 @@ impl StreamSender {
             frames: 0,
             credit: SendCredit::default(),
             max_record_len: session.lane().max_record_len(),
+            latency_first,
+            unbroken: 0,
             broke_off: false,
             ended: false,
         };
@@ -75,7 +93,8 @@ impl StreamSender {
 
     /// Sends the next frame: it is in the connection's buffer when this returns, and leaves without further ado.
     ///
-    /// Waits while the receiver has given no credit or the connection is full.
+    /// Waits while the receiver has given no credit or the connection is full. A latency-first stream does not: there
+    /// the frame then goes into the stream's queue, which drops its oldest frames when it is full.
     ///
     /// # Errors
     /// At once, also when it waits: the receiver is gone or cancelled the stream; the frame is too long.
@@ -87,6 +106,9 @@ impl StreamSender {
         let sequence = self.sequence + 1;
         if self.is_too_long(payload.len()) {
             return Err(self.too_long(payload.len()));
+        }
+        if self.latency_first.is_some() {
+            return self.send_or_drop(sequence, payload).await;
         }
         // The usual case is over without a wait: only what follows makes this a state machine of some size.
         if self.try_send(sequence, payload) {
@@ -117,11 +139,23 @@ impl StreamSender {
         self.send_record(frame.sequence, &head, &frame.payload).await
     }
 
+    /// How many frames of a latency-first stream were dropped on this side; 0 for any other. What waits in the queue
+    /// is not among them: it may leave, or be dropped later.
+    pub fn dropped(&self) -> u64 {
+        self.latency_first.as_ref().map_or(0, LatencyFirst::dropped)
+    }
+
     /// Tells the receiver that this was all. A receiver that does not speak the extension is not told.
+    ///
+    /// A latency-first stream first waits for what is in its queue, at most a second; what has not left then is
+    /// dropped, and the receiver told how many frames there were with it.
     ///
     /// # Errors
     /// When the receiver is gone or cancelled the stream.
     pub async fn finish(mut self) -> Result<(), SendError> {
+        if let Some(latency_first) = &self.latency_first {
+            latency_first.flush().await;
+        }
         self.finish_here()
     }
 
@@ -155,10 +189,11 @@ impl StreamSender {
         }
     }
 
-    /// Whether it was sent; otherwise there is no credit, no room, or no stream any more.
+    /// Whether it was sent; otherwise there is no credit, no room, no stream any more, or others have their turn.
     #[inline]
     fn try_send(&mut self, sequence: u64, payload: &[u8]) -> bool {
-        if self.check().is_err() || (!self.credit.may_send() && self.session.lane().has_control()) {
+        let has_credit = self.credit.may_send() || !self.session.lane().has_control();
+        if !has_credit || self.unbroken >= TURN_BYTES || self.check().is_err() {
             return false;
         }
         let head = self.encoder.head(sequence, payload.len());
@@ -180,8 +215,39 @@ impl StreamSender {
         self.send_record(sequence, &head, payload).await
     }
 
+    /// Sends a frame of a latency-first stream, or leaves it to the stream's queue.
+    async fn send_or_drop(&mut self, sequence: u64, payload: &[u8]) -> Result<(), SendError> {
+        if let (Ok(()), Some(latency_first)) = (self.check(), &self.latency_first) {
+            let head = self.encoder.head(sequence, payload.len());
+            match latency_first.try_send(head, payload) {
+                Attempt::Sent => {
+                    self.sequence = sequence;
+                    return Ok(());
+                }
+                Attempt::Congested => {
+                    let frame = [head, payload].concat();
+                    // A loop that sends without a pause lets the tasks run that make room.
+                    consume_budget().await;
+                    latency_first.queue(frame);
+                    self.sequence = sequence;
+                    return Ok(());
+                }
+                Attempt::Closed => {}
+            }
+        }
+        // The lane closes a moment before the session says why.
+        let error = self.closed().await;
+        self.end();
+        Err(error)
+    }
+
     async fn send_record(&mut self, sequence: u64, head: &[u8], payload: &[u8]) -> Result<(), SendError> {
         let sent = async {
+            // Before the frame is sent, so that it is not when this is dropped here.
+            if self.unbroken >= TURN_BYTES {
+                self.unbroken = 0;
+                yield_now().await;
+            }
             self.credit().await?;
             self.room(head, payload).await
         };
@@ -205,6 +271,7 @@ impl StreamSender {
         }
         self.sequence = sequence;
         self.frames += 1;
+        self.unbroken += len;
     }
 
     /// Waits for credit.
@@ -216,7 +283,7 @@ impl StreamSender {
             let stream = Arc::clone(&self.stream);
             let granted = poll_fn(|cx| {
                 stream.waker.register(cx.waker());
-                let granted = stream.granted.swap(0, Ordering::AcqRel);
+                let granted = stream.take_granted();
                 if granted > 0 || stream.end.get().is_some() {
                     Poll::Ready(granted)
                 } else {
@@ -266,7 +333,15 @@ impl StreamSender {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let (stream_id, frames) = (self.stream.stream_id.clone(), self.frames);
+        let frames = match &self.latency_first {
+            // Those that were dropped count: the receiver sees by it what is missing behind the last one that came.
+            Some(latency_first) => {
+                latency_first.end();
+                self.sequence
+            }
+            None => self.frames,
+        };
+        let stream_id = self.stream.stream_id.clone();
         let last = match self.broke_off && self.stream.end.get().is_none() {
             false => Control::End { stream_id, frames },
             true => {
@@ -312,9 +387,9 @@ pub(crate) struct OutgoingStream {
     stream_id: StreamId,
     /// Credit that came and was not counted by the sender yet.
     granted: AtomicU64,
-    waker: AtomicWaker,
-    end: OnceLock<SendError>,
-    closed: CancellationToken,
+    pub(super) waker: AtomicWaker,
+    pub(super) end: OnceLock<SendError>,
+    pub(super) closed: CancellationToken,
 }
 
 impl OutgoingStream {
@@ -326,6 +401,11 @@ impl OutgoingStream {
         SendCredit::default().grant(before.saturating_add(bytes))?;
         self.waker.wake();
         Ok(())
+    }
+
+    /// The credit that came since the last time.
+    pub(super) fn take_granted(&self) -> u64 {
+        self.granted.swap(0, Ordering::AcqRel)
     }
 
     /// The receiver is gone or wants no more.

@@ -10,13 +10,13 @@ pub enum StreamEnd {
     /// The sender sent all.
     #[error("the sender finished after {frames} frames")]
     Finished {
-        /// How many frames it sent.
+        /// How many frames it sent; in a latency-first stream, with those that it dropped.
         frames: u64,
     },
     /// The sender could not go on.
     #[error("the sender gave up after {frames} frames: {message} ({code})")]
     Failed {
-        /// How many frames it sent.
+        /// How many frames it sent; in a latency-first stream, with those that it dropped.
         frames: u64,
         /// What kind of failure it is.
         code: ErrorCode,

@@ -8,7 +8,8 @@ use std::{
 use actr_lite_wire::{
     frame::{self, DataStream, FrameDecoder},
     identity::{ActrId, StreamId},
-    record,
+    record::{self, RecordKind},
+    sequence::{Arrival, SequenceTally},
 };
 use bytes::Bytes;
 use futures_util::Stream;
@@ -28,6 +29,8 @@ pub struct Subscription {
     at: usize,
     decoder: FrameDecoder,
     sender: Option<ActrId>,
+    /// The frames that came as latency-first.
+    tally: SequenceTally,
 }
 
 impl Subscription {
@@ -40,6 +43,7 @@ impl Subscription {
             at: 0,
             decoder,
             sender: None,
+            tally: SequenceTally::default(),
         }
     }
 
@@ -65,6 +69,14 @@ impl Subscription {
         self.inbox.ended()
     }
 
+    /// How many frames of a latency-first stream are missing among those numbered up to the last one taken; when the
+    /// stream is over and its sender said how many there were, among all. 0 for a reliable stream.
+    ///
+    /// They were dropped by the sender, which counts its own, or here, where the sender knows no credit.
+    pub fn dropped(&self) -> u64 {
+        self.inbox.dropped()
+    }
+
     pub(crate) fn inbox(&self) -> &Arc<Inbox> {
         &self.inbox
     }
@@ -86,7 +98,10 @@ impl Subscription {
             self.at = 0;
             match ready!(self.inbox.poll_run(cx, taken)) {
                 Some(run) => self.run = run,
-                None => return Poll::Ready(None),
+                None => {
+                    self.count_tail();
+                    return Poll::Ready(None);
+                }
             }
             if self.sender.is_none() {
                 self.sender = self.inbox.source().map(|session| session.peer().clone());
@@ -97,6 +112,9 @@ impl Subscription {
         {
             let start = self.at + record::HEADER_LEN;
             let payload = self.run.slice(start + payload.start..start + payload.end);
+            if self.run.get(self.at) == Some(&(RecordKind::StreamLatencyFirst as u8)) {
+                self.count(sequence);
+            }
             self.at = end;
             let stream_id = self.inbox.stream_id().clone();
             return Poll::Ready(Some(DataStream {
@@ -116,6 +134,26 @@ impl Subscription {
         }
     }
 
+    /// Counts a frame that may follow dropped ones.
+    fn count(&mut self, sequence: u64) {
+        if let Arrival::Gap(_) = self.tally.observe(sequence) {
+            self.inbox.set_dropped(self.tally.missing(self.tally.last()));
+        }
+    }
+
+    /// Counts what is missing behind the last frame that came.
+    #[cold]
+    fn count_tail(&self) {
+        let (Some(StreamEnd::Finished { frames }) | Some(StreamEnd::Failed { frames, .. })) = self.inbox.ended() else {
+            return;
+        };
+        // A stream of which nothing came may have been one.
+        let is_latency_first = self.tally.received() > 0 || self.sender.is_none();
+        if is_latency_first && !self.inbox.is_abandoned() {
+            self.inbox.set_dropped(self.tally.missing(frames));
+        }
+    }
+
     /// The next frame, whatever it has.
     #[cold]
     fn next_in_run(&mut self) -> Result<DataStream, String> {
@@ -123,6 +161,9 @@ impl Subscription {
         let start = span.body_start();
         let parts = frame::decode(&self.run[start..span.end]).map_err(|error| error.to_string())?;
         self.at = span.end;
+        if span.kind == RecordKind::StreamLatencyFirst {
+            self.count(parts.sequence);
+        }
         Ok(DataStream {
             stream_id: self.inbox.stream_id().clone(),
             sequence: parts.sequence,

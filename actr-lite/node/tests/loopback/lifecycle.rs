@@ -14,7 +14,9 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Answer, Ask, Pair, Push, Secret, World, caller, remote_error, start_server, stream_id, until, within},
+    harness::{
+        Answer, Ask, BOUND, Pair, Push, Secret, World, caller, remote_error, start_server, stream_id, until, within,
+    },
     raw_peer::Outsider,
 };
 
@@ -467,4 +469,40 @@ async fn hidden_nodes_are_not_dialled_and_secrets_stay_local_over_any_connection
     let ctx = pair.asked().await;
     let error = within(ctx.call(&caller(&ctx), Secret::default())).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::PermissionDenied);
+}
+
+#[test]
+fn a_runtime_that_is_dropped_with_live_streams_ends() {
+    let (ended, has_ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for round in 0..20 {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let mut pair = Pair::new().await;
+                for number in 0..20 {
+                    let id = stream_id(&format!("live{round}x{number}"));
+                    // Some callbacks wait where the connection is read, some in a task of their own.
+                    let registration = pair
+                        .client
+                        .context()
+                        .register_stream(id.clone(), move |_, _| async move {
+                            if number % 2 == 0 {
+                                std::future::pending::<()>().await;
+                            }
+                        });
+                    registration.unwrap().expect_from(&pair.server.actor_id());
+                    let mut sender = pair.open(&id).await;
+                    sender.send("one").await.unwrap();
+                }
+                pair.round_trip().await;
+            });
+            drop(runtime);
+        }
+        ended.send(()).unwrap();
+    });
+    has_ended.recv_timeout(BOUND).expect("dropping a runtime hangs");
 }

@@ -221,10 +221,7 @@ impl Refused {
 }
 
 /// Checks that it is an upgrade to WebSocket (RFC 6455 §4.2.1), and who asks for it.
-async fn admit(
-    node: &NodeState,
-    request: &Request<Incoming>,
-) -> Result<(Admitted, Response<Full<Bytes>>), Refused> {
+async fn admit(node: &NodeState, request: &Request<Incoming>) -> Result<(Admitted, Response<Full<Bytes>>), Refused> {
     let headers = request.headers();
     let is_upgrade = request.method() == Method::GET
         && has_token(headers, header::CONNECTION, "upgrade")
@@ -260,8 +257,7 @@ async fn admit(
         ));
     }
     let extended = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, EXTENSION);
-    let peer_limit =
-        peer_limit(headers, extended).map_err(|reason| Refused::new(StatusCode::BAD_REQUEST, reason))?;
+    let peer_limit = peer_limit(headers, extended).map_err(|reason| Refused::new(StatusCode::BAD_REQUEST, reason))?;
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let accept = derive_accept_key(key.as_bytes());

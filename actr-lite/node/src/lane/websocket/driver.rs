@@ -37,7 +37,7 @@ const MAX_READ: usize = 256 << 10;
 const SMALL_READ: usize = 16 << 10;
 
 /// How many reads one poll makes before other tasks of the thread have their turn: about a mebibyte.
-const READS_PER_POLL: usize = 16;
+const READS_PER_POLL: usize = 4;
 
 /// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
 /// to have read everything and to close too.

@@ -16,7 +16,9 @@ pub(super) fn peer_limit(headers: &HeaderMap, extended: bool) -> Result<RecordLi
         _ => return Ok(RecordLimit::default()),
     };
     let refused = |shown: &str, error: &str| format!("the header {RECORD_LIMIT_HEADER} is {shown}: {error}");
-    let text = value.to_str().map_err(|_| refused("not text", "it has to be a number"))?;
+    let text = value
+        .to_str()
+        .map_err(|_| refused("not text", "it has to be a number"))?;
     text.parse::<RecordLimit>()
         .map_err(|error| refused(&format!("{text:?}"), &error.to_string()))
 }

@@ -1,0 +1,18 @@
+/// How a stream is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// What happens to a frame that can't leave at once.
+    pub delivery: Delivery,
+}
+
+/// What happens to a frame that can't leave at once, because its receiver or the connection is too slow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// The sender waits with it. Nothing is ever dropped.
+    #[default]
+    Reliable,
+    /// It waits in the stream's own short queue, and the sender goes on. When the queue is full the oldest frames are
+    /// dropped; both ends count them ([`crate::StreamSender::dropped`], [`crate::Subscription::dropped`]). For what is
+    /// worth nothing when it is late: the latest position, a meter's reading, live audio.
+    LatencyFirst,
+}
