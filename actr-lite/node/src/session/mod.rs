@@ -26,9 +26,10 @@ use crate::{
     tasks::Tasks,
 };
 
-/// How much all windows of one connection may grow together beyond what each stream starts with: a dozen streams at
-/// full speed, while a thousand stalled ones stay small.
-const CONNECTION_GROWTH: u64 = 16 << 20;
+/// How much all windows of one connection may grow together beyond what each stream starts with: enough for one or two
+/// streams at full speed, which need it, while many share the connection anyway. What is on its way is ahead of every
+/// call on the same connection.
+const CONNECTION_GROWTH: u64 = 1 << 20;
 
 /// One peer over one lane. It lives as long as the lane.
 pub(crate) struct Session {

@@ -1,13 +1,13 @@
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Wake, Waker},
     time::{Duration, Instant},
 };
 
-use futures_util::task::AtomicWaker;
+use tokio::runtime::Handle;
 
 use crate::tasks::Tasks;
 
@@ -19,12 +19,14 @@ const MAX_TURN: Duration = Duration::from_millis(2);
 ///
 /// As long as the callback waits for nothing but the next frame, whoever brings frames polls it in place: data that was
 /// just read is still in the processor's cache, and no other thread has to wake up for it. The first time the callback
-/// waits for something else, takes long, or is woken from elsewhere, a task that stands by takes the future over, for
-/// good. So a wake only ever schedules: it runs and drops nothing of the application, whatever lock its caller holds.
+/// waits for something else, takes long, or is woken from elsewhere, the future becomes a task, for good.
+///
+/// Waking it spawns that task, and a runtime that is being dropped drops it on the spot, with all that the application
+/// keeps in its callback: so nobody may wake it while holding a lock.
 pub(crate) struct InPlace {
     state: Mutex<State>,
-    /// The task that stands by.
-    task: AtomicWaker,
+    tasks: Tasks,
+    runtime: Handle,
 }
 
 type StreamFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -34,25 +36,18 @@ enum State {
     Waiting(StreamFuture),
     /// Somebody polls it.
     Polled { woken: bool },
-    /// The task is to take it over.
-    HandedOver(StreamFuture),
-    /// The task has it, or it is over.
+    /// It is a task, or over.
     Gone,
 }
 
 impl InPlace {
     /// Polls it for the first time.
-    pub(crate) fn start(tasks: &Tasks, future: impl Future<Output = ()> + Send + 'static) -> Arc<Self> {
+    pub(crate) fn start(tasks: Tasks, future: impl Future<Output = ()> + Send + 'static) -> Arc<Self> {
         let state = Mutex::new(State::Waiting(Box::pin(future)));
         let in_place = Arc::new(Self {
             state,
-            task: AtomicWaker::new(),
-        });
-        let stand_by = StandBy(Arc::clone(&in_place));
-        tasks.spawn_runtime("a stream", async move {
-            if let Some(future) = stand_by.take_over().await {
-                future.await;
-            }
+            tasks,
+            runtime: Handle::current(),
         });
         if let Some(turn) = in_place.begin() {
             turn.run(|| true);
@@ -60,7 +55,7 @@ impl InPlace {
         in_place
     }
 
-    /// Takes the future to poll it after something was brought for it; none where the task has it.
+    /// Takes the future to poll it after something was brought for it; none where it is a task already.
     pub(crate) fn begin(self: &Arc<Self>) -> Option<Turn> {
         let mut state = self.lock();
         match mem::replace(&mut *state, State::Polled { woken: false }) {
@@ -79,63 +74,29 @@ impl InPlace {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hand_over(&self, future: StreamFuture) {
-        let mut state = self.lock();
-        // The task may have been dropped meanwhile, with its runtime: then so is the future, and without the lock.
-        if !matches!(*state, State::Gone) {
-            *state = State::HandedOver(future);
-        }
-        drop(state);
-        self.task.wake();
+    fn spawn(&self, future: StreamFuture) {
+        self.tasks.spawn_runtime_on(&self.runtime, "a stream", future);
     }
 }
 
 impl Wake for InPlace {
     fn wake(self: Arc<Self>) {
         let mut state = self.lock();
-        match mem::replace(&mut *state, State::Gone) {
-            State::Polled { .. } => *state = State::Polled { woken: true },
-            State::Waiting(future) => {
-                *state = State::HandedOver(future);
+        match &mut *state {
+            State::Polled { woken } => *woken = true,
+            State::Gone => {}
+            State::Waiting(_) => {
+                let State::Waiting(future) = mem::replace(&mut *state, State::Gone) else {
+                    return;
+                };
                 drop(state);
-                self.task.wake();
+                self.spawn(future);
             }
-            other => *state = other,
         }
     }
 }
 
-/// The task's side. When the task is dropped, so is a future that it has not taken over.
-struct StandBy(Arc<InPlace>);
-
-impl StandBy {
-    /// Waits until the future is to be taken over; none when it is over.
-    async fn take_over(&self) -> Option<StreamFuture> {
-        poll_fn(|cx| {
-            self.0.task.register(cx.waker());
-            let mut state = self.0.lock();
-            match mem::replace(&mut *state, State::Gone) {
-                State::HandedOver(future) => Poll::Ready(Some(future)),
-                State::Gone => Poll::Ready(None),
-                other => {
-                    *state = other;
-                    Poll::Pending
-                }
-            }
-        })
-        .await
-    }
-}
-
-impl Drop for StandBy {
-    fn drop(&mut self) {
-        let left = mem::replace(&mut *self.0.lock(), State::Gone);
-        // Dropped without the lock: what the application keeps in its callback may do anything.
-        drop(left);
-    }
-}
-
-/// The right to poll the future. Dropped without that, it lets the task take over.
+/// The right to poll the future. Dropped without that, it makes the future a task.
 pub(crate) struct Turn {
     in_place: Arc<InPlace>,
     future: Option<StreamFuture>,
@@ -146,14 +107,11 @@ impl Turn {
     pub(crate) fn run(mut self, waits_for_frames: impl FnOnce() -> bool) {
         let Some(mut future) = self.future.take() else { return };
         // What woke it so far is what this turn is for.
-        if let State::Polled { woken } = &mut *self.in_place.lock() {
-            *woken = false;
-        }
+        *self.in_place.lock() = State::Polled { woken: false };
         let waker = Waker::from(Arc::clone(&self.in_place));
         let begin = Instant::now();
         if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             *self.in_place.lock() = State::Gone;
-            self.in_place.task.wake();
             return;
         }
         let may_stay = begin.elapsed() <= MAX_TURN && waits_for_frames();
@@ -162,15 +120,17 @@ impl Turn {
             *state = State::Waiting(future);
             return;
         }
+        *state = State::Gone;
         drop(state);
-        self.in_place.hand_over(future);
+        self.in_place.spawn(future);
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(future) = self.future.take() {
-            self.in_place.hand_over(future);
+            *self.in_place.lock() = State::Gone;
+            self.in_place.spawn(future);
         }
     }
 }

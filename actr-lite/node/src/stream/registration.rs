@@ -64,7 +64,7 @@ where
     let stop = node.tasks().stop().clone();
     let state = Arc::clone(node);
     let inbox = Arc::clone(subscription.inbox());
-    let in_place = InPlace::start(node.tasks(), async move {
+    let in_place = InPlace::start(node.tasks().clone(), async move {
         let inbox = Arc::clone(subscription.inbox());
         let frames = contain(async move {
             while let Some(frame) = subscription.next().await {

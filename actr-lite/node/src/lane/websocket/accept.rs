@@ -36,6 +36,7 @@ use super::{
     CREDENTIAL_HEADER, SOURCE_HEADER,
     dial::Upgraded,
     peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
+    socket,
 };
 use crate::{
     node_state::NodeState,
@@ -141,7 +142,7 @@ async fn serve(node: Arc<NodeState>, socket: TcpStream, address: SocketAddr, _pl
 
 /// Answers the upgrade request; the connection only if it was accepted.
 async fn upgrade(node: &Arc<NodeState>, socket: TcpStream, address: SocketAddr) -> Option<(ActrId, Upgraded)> {
-    if let Err(error) = socket.set_nodelay(true) {
+    if let Err(error) = socket::set_up(&socket) {
         debug!("{address}: {error}");
         return None;
     }

@@ -25,6 +25,7 @@ use url::Url;
 use super::{
     CREDENTIAL_HEADER, SOURCE_HEADER,
     peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
+    socket,
 };
 
 /// How long connecting and the upgrade may take together: several round trips around the world.
@@ -99,7 +100,7 @@ async fn connect(
     let socket = TcpStream::connect((host.trim_matches(['[', ']']), port))
         .await
         .map_err(failed)?;
-    socket.set_nodelay(true).map_err(failed)?;
+    socket::set_up(&socket).map_err(failed)?;
     let failed = |cause: &dyn std::fmt::Display| DialError::Upgrade {
         address: address.into(),
         cause: cause.to_string(),

@@ -9,6 +9,7 @@ mod dial;
 mod driver;
 mod outbox;
 mod peer_limit;
+mod socket;
 
 pub(crate) use accept::Acceptor;
 pub use accept::BindError;
