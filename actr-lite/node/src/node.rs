@@ -116,7 +116,10 @@ impl<W: Workload> Node<W> {
         };
         let record_limit = manifest.system.websocket.max_record_bytes;
         let tasks = Tasks::default();
-        let stop_when_dropped = StopWhenDropped(Some(tasks.clone()));
+        let mut stop_when_dropped = StopWhenDropped {
+            tasks: Some(tasks.clone()),
+            node: None,
+        };
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
         config.service_spec = router.service_spec(&actr_type, manifest);
         config.acl = manifest.acl.as_ref().map(published_acl);
@@ -130,6 +133,7 @@ impl<W: Workload> Node<W> {
         register(&link, register_timeout).await?;
 
         let node = NodeState::new(actr_type, router, link, contracts, record_limit, tasks.clone());
+        stop_when_dropped.node = Some(Arc::clone(&node));
         if let Some(acceptor) = acceptor {
             info!("data lane listening on {}", acceptor.local_addr());
             tasks.spawn_runtime("the data lane's listener", acceptor.run(Arc::clone(&node)));
@@ -151,17 +155,23 @@ impl<W: Workload> Node<W> {
 }
 
 /// Ends what a start that is dropped, or fails, has begun.
-struct StopWhenDropped(Option<Tasks>);
+struct StopWhenDropped {
+    tasks: Option<Tasks>,
+    node: Option<Arc<NodeState>>,
+}
 
 impl StopWhenDropped {
     fn disarm(mut self) {
-        self.0 = None;
+        self.tasks = None;
     }
 }
 
 impl Drop for StopWhenDropped {
     fn drop(&mut self) {
-        if let Some(tasks) = &self.0 {
+        if let Some(tasks) = &self.tasks {
+            if let Some(node) = &self.node {
+                node.subscriptions().stop();
+            }
             tasks.give_up_work();
             tasks.stop().cancel();
         }

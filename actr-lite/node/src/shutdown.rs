@@ -87,8 +87,9 @@ impl<W: Workload> Shutdown<W> {
         tasks.give_up_work();
         tasks.work_done().await;
         node.sessions().close_all(Closing::ShuttingDown);
-        tasks.stop_runtime().await;
+        // What waits for frames, in a task or not, is told first: nothing else wakes it.
         node.subscriptions().stop();
+        tasks.stop_runtime().await;
         if let Some(registry) = registry {
             registry.shutdown().await;
         }

@@ -16,21 +16,15 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     /// A task of the application: a handler, or what it spawned. It may finish within the grace of a shutdown.
-    pub(crate) fn spawn_work(
-        &self,
-        name: impl Into<String>,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) -> tokio::task::AbortHandle {
+    pub(crate) fn spawn_work(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let given_up = self.give_up_work.clone().cancelled_owned();
-        let name = name.into();
-        let task = self.work.spawn(async move {
+        self.work.spawn(async move {
             tokio::select! {
                 biased;
-                result = contain(task) => report(&name, result),
+                result = contain(task) => report(name, result),
                 () = given_up => {}
             }
         });
-        task.abort_handle()
     }
 
     /// A task of the runtime: it ends when the node stops, and is told so by [`Self::stop`].

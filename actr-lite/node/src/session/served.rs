@@ -123,7 +123,7 @@ impl Session {
             timeout: patience,
             is_call,
         } = request;
-        self.node.tasks().spawn_work(format!("serving {route}"), async move {
+        self.node.tasks().spawn_work("a call's task", async move {
             let _serving = serving;
             let call = Arc::new(Call::new(Some(Arc::clone(&session)), metadata));
             let dispatch = session.dispatch(&route, payload, Arc::clone(&call));

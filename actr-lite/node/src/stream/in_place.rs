@@ -9,7 +9,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use crate::tasks::Tasks;
+use crate::node_state::NodeState;
 
 /// A callback that takes longer than this for the frames of one batch gets a task of its own: until then the connection
 /// is not read. Callbacks that count or log take a hundredth of it.
@@ -25,7 +25,7 @@ const MAX_TURN: Duration = Duration::from_millis(2);
 /// keeps in its callback: so nobody may wake it while holding a lock.
 pub(crate) struct InPlace {
     state: Mutex<State>,
-    tasks: Tasks,
+    node: Arc<NodeState>,
     runtime: Handle,
 }
 
@@ -42,11 +42,11 @@ enum State {
 
 impl InPlace {
     /// Polls it for the first time.
-    pub(crate) fn start(tasks: Tasks, future: impl Future<Output = ()> + Send + 'static) -> Arc<Self> {
+    pub(crate) fn start(node: Arc<NodeState>, future: impl Future<Output = ()> + Send + 'static) -> Arc<Self> {
         let state = Mutex::new(State::Waiting(Box::pin(future)));
         let in_place = Arc::new(Self {
             state,
-            tasks,
+            node,
             runtime: Handle::current(),
         });
         if let Some(turn) = in_place.begin() {
@@ -75,7 +75,15 @@ impl InPlace {
     }
 
     fn spawn(&self, future: StreamFuture) {
-        self.tasks.spawn_runtime_on(&self.runtime, "a stream", future);
+        let tasks = self.node.tasks();
+        let stop = tasks.stop().clone();
+        let stream = async move {
+            tokio::select! {
+                () = future => {}
+                () = stop.cancelled() => {}
+            }
+        };
+        tasks.spawn_runtime_on(&self.runtime, "a stream", stream);
     }
 }
 

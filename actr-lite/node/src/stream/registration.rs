@@ -41,7 +41,8 @@ impl StreamRegistration {
     pub async fn ended(&mut self) -> StreamEnd {
         match self.ended.wait_for(Option::is_some).await {
             Ok(end) => end.clone().unwrap_or(StreamEnd::Cancelled),
-            Err(_) => StreamEnd::Cancelled,
+            // The node has stopped, and dropped a callback that was still waiting for something.
+            Err(_) => self.inbox.ended().unwrap_or(StreamEnd::Stopped),
         }
     }
 }
@@ -61,21 +62,17 @@ where
         inbox: Arc::clone(subscription.inbox()),
         ended: receiver,
     };
-    let stop = node.tasks().stop().clone();
     let state = Arc::clone(node);
     let inbox = Arc::clone(subscription.inbox());
-    let in_place = InPlace::start(node.tasks().clone(), async move {
+    let in_place = InPlace::start(Arc::clone(node), async move {
         let inbox = Arc::clone(subscription.inbox());
-        let frames = contain(async move {
+        let result = contain(async move {
             while let Some(frame) = subscription.next().await {
                 let Some(sender) = subscription.sender() else { continue };
                 callback(frame, sender).await;
             }
-        });
-        let result = tokio::select! {
-            result = frames => result,
-            () = stop.cancelled() => Ok(()),
-        };
+        })
+        .await;
         if let Err(panic) = result {
             error!(
                 "the callback of stream {} panicked: {panic}; the stream is unregistered",
