@@ -37,6 +37,10 @@ const MAX_OUTGOING_STREAMS: usize = 65_536;
 /// of a single stream falls by a tenth.
 const TURN_BYTES: usize = 256 << 10;
 
+/// The same where several streams share the connection: a batch. What one leaves unfinished another fills up, so shorter
+/// turns cost nothing, and a call waits for one turn of each.
+const SHARED_TURN_BYTES: usize = 64 << 10;
+
 /// The sending end of a stream, bound to one connection to one receiver.
 ///
 /// Frames are numbered from 1. A sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other
@@ -55,6 +59,8 @@ pub struct StreamSender {
     latency_first: Option<LatencyFirst>,
     /// What was sent since others had their turn.
     unbroken: usize,
+    /// What may be sent before they have it again.
+    turn: usize,
     /// It is dropped, not finished.
     broke_off: bool,
     ended: bool,
@@ -77,6 +83,7 @@ impl StreamSender {
             max_record_len: session.lane().max_record_len(),
             latency_first,
             unbroken: 0,
+            turn: session.outgoing().turn(),
             broke_off: false,
             ended: false,
         };
@@ -194,7 +201,7 @@ impl StreamSender {
     #[inline]
     fn try_send(&mut self, sequence: u64, payload: &[u8]) -> bool {
         let has_credit = self.credit.may_send() || !self.session.lane().has_control();
-        if !has_credit || self.unbroken >= TURN_BYTES || self.check().is_err() {
+        if !has_credit || self.unbroken >= self.turn || self.check().is_err() {
             return false;
         }
         let head = self.encoder.head(sequence, payload.len());
@@ -245,8 +252,9 @@ impl StreamSender {
     async fn send_record(&mut self, sequence: u64, head: &[u8], payload: &[u8]) -> Result<(), SendError> {
         let sent = async {
             // Before the frame is sent, so that it is not when this is dropped here.
-            if self.unbroken >= TURN_BYTES {
+            if self.unbroken >= self.turn {
                 self.unbroken = 0;
+                self.turn = self.session.outgoing().turn();
                 yield_now().await;
             }
             self.credit().await?;
@@ -452,6 +460,15 @@ impl OutgoingStreams {
         let mut streams = self.lock();
         say();
         streams.remove(&stream.stream_id);
+    }
+
+    /// How much one of them sends before others have their turn.
+    fn turn(&self) -> usize {
+        if self.lock().len() > 1 {
+            SHARED_TURN_BYTES
+        } else {
+            TURN_BYTES
+        }
     }
 
     /// The stream of this id, if it is sent.

@@ -3,10 +3,10 @@ use std::io;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-/// How much the system keeps of what the peer has sent and this side has not read. What waits there is ahead of every
-/// answer: at the rate of a local connection a mebibyte is about a millisecond, while the system's own limit of many
-/// mebibytes would make calls wait behind streams. It is also as much as a stream may have on its way.
-const RECEIVE_BUFFER: usize = 1 << 20;
+/// How much the system keeps of what the peer has sent and this side has not read; Linux takes twice as much for its own
+/// accounts. What waits there is ahead of every answer: at the rate of a local connection half a mebibyte is less than a
+/// millisecond, while the system's own limit of many mebibytes would make calls wait behind streams.
+const RECEIVE_BUFFER: usize = 512 << 10;
 
 /// How much the system takes from this side beyond what the network has taken: two batches keep it busy, and the rest
 /// waits in the outbox, where calls go first.
