@@ -13,7 +13,7 @@ use actr_lite_wire::{
 use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::sender::OutgoingStream;
+use super::outgoing_streams::OutgoingStream;
 use crate::{
     lane::{SendRefused, Turn, Urgency},
     session::Session,

@@ -1,45 +1,24 @@
-use std::{
-    collections::HashMap,
-    future::poll_fn,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::Poll,
-};
+use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use actr_lite_wire::{
     control::Control,
-    credit::{CreditError, SendCredit},
+    credit::SendCredit,
     error_code::ErrorCode,
     frame::{DataStream, FrameEncoder},
     identity::StreamId,
     record::{HEADER_LEN, RecordKind},
 };
-use futures_util::task::AtomicWaker;
 use tokio::task::{coop::consume_budget, yield_now};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Delivery, SendError, StreamOptions,
     latency_first::{Attempt, LatencyFirst},
+    outgoing_streams::OutgoingStream,
 };
 use crate::{
     lane::{SendRefused, Turn, Urgency},
     session::Session,
 };
-
-/// The most streams that one connection sends at once: each costs a few hundred bytes and a handler's task.
-const MAX_OUTGOING_STREAMS: usize = 65_536;
-
-/// How much a sender sends before other tasks of its thread have their turn: four batches, a fraction of a millisecond.
-/// A loop that only sends would otherwise keep calls waiting for as long as its credit lasts; with half as much the rate
-/// of a single stream falls by a tenth.
-const TURN_BYTES: usize = 256 << 10;
-
-/// The same where several streams share the connection: a batch. What one leaves unfinished another fills up, so shorter
-/// turns cost nothing, and a call waits for one turn of each.
-const SHARED_TURN_BYTES: usize = 64 << 10;
 
 /// The sending end of a stream, bound to one connection to one receiver.
 ///
@@ -387,99 +366,5 @@ fn unreachable_end(stream_id: &StreamId) -> SendError {
     SendError::Cancelled {
         stream_id: stream_id.clone(),
         reason: "the stream ended".into(),
-    }
-}
-
-/// What a session knows of a stream that it sends.
-#[derive(Debug)]
-pub(crate) struct OutgoingStream {
-    stream_id: StreamId,
-    /// Credit that came and was not counted by the sender yet.
-    granted: AtomicU64,
-    pub(super) waker: AtomicWaker,
-    pub(super) end: OnceLock<SendError>,
-    pub(super) closed: CancellationToken,
-}
-
-impl OutgoingStream {
-    /// Counts credit that came.
-    pub(crate) fn grant(&self, bytes: u64) -> Result<(), CreditError> {
-        // Checked against what a fresh window could take, so that a sum of grants can't overflow either.
-        SendCredit::default().grant(bytes)?;
-        let before = self.granted.fetch_add(bytes, Ordering::AcqRel);
-        SendCredit::default().grant(before.saturating_add(bytes))?;
-        self.waker.wake();
-        Ok(())
-    }
-
-    /// The credit that came since the last time.
-    pub(super) fn take_granted(&self) -> u64 {
-        self.granted.swap(0, Ordering::AcqRel)
-    }
-
-    /// The receiver is gone or wants no more.
-    pub(crate) fn close(&self, reason: SendError) {
-        let _ = self.end.set(reason);
-        self.closed.cancel();
-        self.waker.wake();
-    }
-}
-
-/// The streams that a session sends.
-#[derive(Debug, Default)]
-pub(crate) struct OutgoingStreams(Mutex<HashMap<StreamId, Arc<OutgoingStream>>>);
-
-impl OutgoingStreams {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<StreamId, Arc<OutgoingStream>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn insert(&self, stream_id: &StreamId) -> Result<Arc<OutgoingStream>, SendError> {
-        let mut streams = self.lock();
-        if streams.contains_key(stream_id) {
-            return Err(SendError::AlreadyOpen(stream_id.clone()));
-        }
-        if streams.len() >= MAX_OUTGOING_STREAMS {
-            return Err(SendError::TooManyStreams {
-                limit: MAX_OUTGOING_STREAMS,
-            });
-        }
-        let stream = Arc::new(OutgoingStream {
-            stream_id: stream_id.clone(),
-            granted: AtomicU64::new(0),
-            waker: AtomicWaker::new(),
-            end: OnceLock::new(),
-            closed: CancellationToken::new(),
-        });
-        streams.insert(stream_id.clone(), Arc::clone(&stream));
-        Ok(stream)
-    }
-
-    /// Forgets a stream and says so: nobody opens one of the same id between the two.
-    fn remove(&self, stream: &OutgoingStream, say: impl FnOnce()) {
-        let mut streams = self.lock();
-        say();
-        streams.remove(&stream.stream_id);
-    }
-
-    /// How much one of them sends before others have their turn.
-    fn turn(&self) -> usize {
-        if self.lock().len() > 1 {
-            SHARED_TURN_BYTES
-        } else {
-            TURN_BYTES
-        }
-    }
-
-    /// The stream of this id, if it is sent.
-    pub(crate) fn find(&self, stream_id: &StreamId) -> Option<Arc<OutgoingStream>> {
-        self.lock().get(stream_id).cloned()
-    }
-
-    /// Ends all: the connection is gone.
-    pub(crate) fn close_all(&self, reason: &SendError) {
-        for stream in self.lock().values() {
-            stream.close(reason.clone());
-        }
     }
 }
