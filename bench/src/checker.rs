@@ -71,10 +71,11 @@ impl Checker {
             // Nobody listens any more once the run was given up.
             let _ = self.done.send(now);
         }
-        let slow = self.slow;
+        // In a box, as it is not there as a rule: the callback's future is made anew for each frame.
+        let slow = self.slow.map(|slow| Box::pin(sleep(slow)));
         async move {
             if let Some(slow) = slow {
-                sleep(slow).await;
+                slow.await;
             }
         }
     }

@@ -32,7 +32,7 @@ pub(crate) trait Lane: Send + Sync + 'static {
     /// Takes one record, or says at once why not. The body is `head` and `body` together.
     ///
     /// Never waits. What it takes goes out in order, at the latest when a batch is full; before that, `urgency` says.
-    fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<(), SendRefused>;
+    fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<Accepted, SendRefused>;
 
     /// Lets what waits leave at once.
     fn flush(&self);
@@ -59,6 +59,15 @@ pub(crate) enum Urgency {
     Pause,
     /// With what follows, or when the sender calls [`Lane::flush`].
     NextTurn,
+}
+
+/// What became of a record that a lane took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// It waits for others, or for the next chance to write.
+    Queued,
+    /// It left at the end of a full batch, and nothing waits behind it.
+    BatchWritten,
 }
 
 /// Why this node closes a lane.

@@ -118,12 +118,12 @@ impl Session {
         let mut turn = Turn::new(self.lane(), RecordKind::RpcReliable);
         loop {
             match self.lane.try_send(RecordKind::RpcReliable, urgency, &[], &body) {
-                Ok(()) if urgency == Urgency::NextTurn => {
+                Ok(_) if urgency == Urgency::NextTurn => {
                     yield_now().await;
                     self.lane.flush();
                     return Ok(());
                 }
-                Ok(()) => return Ok(()),
+                Ok(_) => return Ok(()),
                 Err(SendRefused::Full) => {
                     tokio::select! {
                         () = turn.wait() => {}

@@ -95,7 +95,7 @@ impl LatencyFirst {
             return Attempt::Congested;
         }
         match shared.session.lane().try_send(KIND, Urgency::Pause, head, payload) {
-            Ok(()) => {
+            Ok(_) => {
                 shared.spend(&mut state, head.len() + payload.len());
                 Attempt::Sent
             }
@@ -182,7 +182,7 @@ impl Shared {
             let Some(frame) = state.queue.front() else { break };
             let len = frame.len();
             match self.session.lane().try_send(KIND, Urgency::Pause, frame, &[]) {
-                Ok(()) => {
+                Ok(_) => {
                     self.spend(state, len);
                     state.queue.pop();
                 }

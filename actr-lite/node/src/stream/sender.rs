@@ -16,9 +16,13 @@ use super::{
     outgoing_streams::OutgoingStream,
 };
 use crate::{
-    lane::{SendRefused, Turn, Urgency},
+    lane::{Accepted, SendRefused, Turn, Urgency},
     session::Session,
 };
+
+/// By which part of itself a turn may go on until a batch is full, so that the pause does not cost a short write: a whole
+/// batch for the longest turn, and little where others share the connection, who fill up what is left.
+const OVERTIME: usize = 4;
 
 /// The sending end of a stream, bound to one connection to one receiver.
 ///
@@ -40,6 +44,8 @@ pub struct StreamSender {
     unbroken: usize,
     /// What may be sent before they have it again.
     turn: usize,
+    /// They have it before the next frame.
+    turn_is_over: bool,
     /// It is dropped, not finished.
     broke_off: bool,
     ended: bool,
@@ -63,6 +69,7 @@ impl StreamSender {
             latency_first,
             unbroken: 0,
             turn: session.outgoing().turn(),
+            turn_is_over: false,
             broke_off: false,
             ended: false,
         };
@@ -180,20 +187,17 @@ impl StreamSender {
     #[inline]
     fn try_send(&mut self, sequence: u64, payload: &[u8]) -> bool {
         let has_credit = self.credit.may_send() || !self.session.lane().has_control();
-        if !has_credit || self.unbroken >= self.turn || self.check().is_err() {
+        if !has_credit || self.turn_is_over || self.check().is_err() {
             return false;
         }
         let head = self.encoder.head(sequence, payload.len());
         let len = head.len() + payload.len();
-        let sent = self
-            .session
-            .lane()
-            .try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload)
-            .is_ok();
-        if sent {
-            self.count(sequence, len);
-        }
-        sent
+        let lane = self.session.lane();
+        let Ok(accepted) = lane.try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload) else {
+            return false;
+        };
+        self.count(sequence, len, accepted);
+        true
     }
 
     #[cold]
@@ -231,7 +235,8 @@ impl StreamSender {
     async fn send_record(&mut self, sequence: u64, head: &[u8], payload: &[u8]) -> Result<(), SendError> {
         let sent = async {
             // Before the frame is sent, so that it is not when this is dropped here.
-            if self.unbroken >= self.turn {
+            if self.turn_is_over {
+                self.turn_is_over = false;
                 self.unbroken = 0;
                 self.turn = self.session.outgoing().turn();
                 yield_now().await;
@@ -240,8 +245,8 @@ impl StreamSender {
             self.room(head, payload).await
         };
         match sent.await {
-            Ok(()) => {
-                self.count(sequence, head.len() + payload.len());
+            Ok(accepted) => {
+                self.count(sequence, head.len() + payload.len(), accepted);
                 Ok(())
             }
             Err(error) => {
@@ -253,13 +258,15 @@ impl StreamSender {
     }
 
     #[inline]
-    fn count(&mut self, sequence: u64, len: usize) {
+    fn count(&mut self, sequence: u64, len: usize, accepted: Accepted) {
         if self.session.lane().has_control() {
             self.credit.spend((HEADER_LEN + len) as u64);
         }
         self.sequence = sequence;
         self.frames += 1;
         self.unbroken += len;
+        let is_good_moment = accepted == Accepted::BatchWritten || self.unbroken >= self.turn + self.turn / OVERTIME;
+        self.turn_is_over = self.unbroken >= self.turn && is_good_moment;
     }
 
     /// Waits for credit.
@@ -287,13 +294,13 @@ impl StreamSender {
     }
 
     /// Waits until the connection takes the record.
-    async fn room(&self, head: &[u8], payload: &[u8]) -> Result<(), SendError> {
+    async fn room(&self, head: &[u8], payload: &[u8]) -> Result<Accepted, SendError> {
         let lane = self.session.lane();
         let mut turn = Turn::new(lane, RecordKind::StreamReliable);
         loop {
             self.check()?;
             match lane.try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload) {
-                Ok(()) => return Ok(()),
+                Ok(accepted) => return Ok(accepted),
                 Err(SendRefused::Closed) => {
                     // The lane closes a moment before the session says why.
                     return Err(self.closed().await);

@@ -89,6 +89,7 @@ impl Subscription {
         std::future::poll_fn(|cx| self.poll_frame(cx)).await
     }
 
+    #[inline]
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<DataStream>> {
         if self.inbox.is_abandoned() {
             (self.run, self.at) = (Bytes::new(), 0);

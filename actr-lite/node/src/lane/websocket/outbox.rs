@@ -14,7 +14,7 @@ use tokio::{
     sync::Notify,
 };
 
-use crate::lane::{Closing, Lane, SendRefused, Urgency};
+use crate::lane::{Accepted, Closing, Lane, SendRefused, Urgency};
 
 /// When a batch is written out: beyond 64 KiB a write the measured rate does not rise any more, and below it falls.
 const HIGH_WATER: usize = 64 << 10;
@@ -287,7 +287,7 @@ impl Lane for Outbox {
         self.max_record_len
     }
 
-    fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<(), SendRefused> {
+    fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<Accepted, SendRefused> {
         let len = record::HEADER_LEN + head.len() + body.len();
         let is_call = matches!(kind, RecordKind::RpcReliable | RecordKind::RpcSignal);
         let high_water = if is_call { HIGH_WATER + CALL_RESERVE } else { HIGH_WATER };
@@ -305,10 +305,19 @@ impl Lane for Outbox {
         self.append(&mut state, kind, head, body);
         match urgency {
             Urgency::Now => self.write_now(state),
+            // Another of its length would not fit: written here, the sender may pause behind a full batch.
+            Urgency::Pause if state.batch.len() + len > high_water => {
+                if let Ok(mut state) = self.write_batch(state) {
+                    if state.batch.is_empty() && !state.has_sealed() {
+                        return Ok(Accepted::BatchWritten);
+                    }
+                    state.wake_driver();
+                }
+            }
             Urgency::Pause => state.wake_driver(),
             Urgency::NextTurn => {}
         }
-        Ok(())
+        Ok(Accepted::Queued)
     }
 
     fn flush(&self) {
