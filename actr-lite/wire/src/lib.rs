@@ -15,6 +15,7 @@
 //! - [`credit`]: who may send how many bytes of a stream
 //! - [`latency_queue`]: what waits in a stream whose late frames are worth nothing
 //! - [`sequence`]: what is missing, doubled or out of order in a stream
+//! - [`resume`]: a stream that may come from several senders, one after the other
 //! - [`keepalive`]: when to ask a silent peer, and when to give it up
 //! - [`backoff`]: how long to wait before the next try
 //! - [`proto`]: the messages as prost types
@@ -32,5 +33,6 @@ pub mod latency_queue;
 pub mod proto;
 pub mod record;
 pub mod record_limit;
+pub mod resume;
 pub mod sequence;
 pub mod websocket;
