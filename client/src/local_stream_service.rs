@@ -5,28 +5,21 @@ use std::{
 };
 
 use actr_lite::{
-    ActrError, ActrId, ActrType, CallOptions, Context, Dest, ErrorCode, Service, StreamId, StreamRegistration, Workload,
+    ActrError, ActrId, ActrType, Asking, Context, DataStream, ErrorCode, ResumableRequest, ResumableStream,
+    ResumeError, Service, StreamId, Workload,
 };
 use protos::{
     stream_client::{LocalStreamServiceDispatcher, LocalStreamServiceHandler, StartStreamRequest, StartStreamResponse},
     stream_server::RegisterStreamRequest,
 };
 use rand::RngExt as _;
-use tokio::time::{sleep, timeout};
-use tracing::{debug, info};
+use tracing::debug;
 
 use crate::reception::{Receiver, Reception};
 
 /// The length of a stream's id, and what it is made of.
 const STREAM_ID_LEN: usize = 8;
 const STREAM_ID_CHARS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-
-/// How long to wait before a server is looked for again: a person notices no more than that, and the registry does
-/// not notice a few questions a second.
-const RETRY_WAIT: Duration = Duration::from_millis(250);
-
-/// How often the log says what is being waited for.
-const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// The client's own service. Nobody but this process may call it: its proto is not in `exports`.
 pub(crate) struct LocalStreamService {
@@ -37,15 +30,14 @@ pub(crate) struct LocalStreamService {
 }
 
 /// A stream that a server has agreed to send.
-#[derive(Clone)]
 pub(crate) struct Started {
-    pub(crate) stream_id: StreamId,
+    /// When it was asked for.
     pub(crate) at: Instant,
-    pub(crate) registration: StreamRegistration,
+    pub(crate) stream: ResumableStream,
 }
 
 impl LocalStreamService {
-    /// `patience` bounds the time from the request to a live stream; `reception` counts what arrives; `started`
+    /// `patience` bounds the time without a live stream; `reception` counts what arrives; `started`
     /// holds the stream as soon as there is one.
     pub(crate) fn new(
         server_type: ActrType,
@@ -59,61 +51,6 @@ impl LocalStreamService {
             reception,
             started,
         }
-    }
-
-    /// Asks one server for the stream. The callback is registered before the server hears of it.
-    async fn ask(
-        &self,
-        server: &ActrId,
-        message_count: i32,
-        left: Duration,
-        ctx: &Context,
-    ) -> Result<StreamId, ActrError> {
-        let stream_id = random_stream_id()?;
-        let expected = message_count.unsigned_abs().into();
-        let mut receiver = Receiver::new(Arc::clone(&self.reception), expected);
-        let registration = ctx.register_stream(stream_id.clone(), move |frame, sender| {
-            receiver.take(&frame, sender);
-            std::future::ready(())
-        })?;
-        registration.expect_from(server);
-        let unregister = Unregister {
-            ctx,
-            stream_id: Some(stream_id.clone()),
-        };
-        let at = Instant::now();
-        let request = RegisterStreamRequest {
-            stream_id: stream_id.to_string(),
-            message_count,
-        };
-        let options = CallOptions {
-            timeout: left,
-            ..CallOptions::default()
-        };
-        let response = ctx.call_with(&Dest::actor(server.clone()), request, options).await?;
-        if !response.success {
-            let message = format!("{server} does not send the stream: {}", response.message);
-            return Err(ActrError::new(ErrorCode::Unavailable, message));
-        }
-        debug!("{server}: {}", response.message);
-        unregister.keep();
-        let started = Started {
-            stream_id: stream_id.clone(),
-            at,
-            registration,
-        };
-        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
-        Ok(stream_id)
-    }
-}
-
-impl LocalStreamService {
-    fn not_found_in_time(&self) -> ActrError {
-        let (actr_type, patience) = (&self.server_type, self.patience);
-        ActrError::new(
-            ErrorCode::TimedOut,
-            format!("no server of type {actr_type} was found within {patience:?}: the registry does not answer"),
-        )
     }
 }
 
@@ -135,62 +72,46 @@ impl LocalStreamServiceHandler for LocalStreamService {
             let message = format!("message_count is {message_count}, but must be 0 or more");
             return Err(ActrError::invalid_argument(message));
         }
-        let begin = Instant::now();
-        let mut told: Option<Instant> = None;
-        loop {
-            let left = || self.patience.saturating_sub(begin.elapsed());
-            let attempt = async {
-                let found = timeout(left(), ctx.discover(&self.server_type)).await;
-                let server = found.unwrap_or_else(|_| Err(self.not_found_in_time()))?;
-                self.ask(&server, message_count, left(), &ctx).await
-            };
-            let error = match attempt.await {
-                Ok(stream_id) => {
-                    let message = format!("Stream {stream_id} registered and ready to receive messages");
-                    return Ok(StartStreamResponse { success: true, message });
-                }
-                Err(error) => error,
-            };
-            if !may_pass(&error) || begin.elapsed() + RETRY_WAIT >= self.patience {
-                return Err(error);
-            }
-            if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-                told = Some(Instant::now());
-                info!("waiting for a server of type {}: {error}", self.server_type);
-            }
-            sleep(RETRY_WAIT).await;
-        }
+        let stream_id = random_stream_id()?;
+        let request = ResumableRequest {
+            stream_id: stream_id.clone(),
+            server_type: self.server_type.clone(),
+            frames: message_count.unsigned_abs().into(),
+            patience: self.patience,
+        };
+        let mut receiver = Receiver::new(Arc::clone(&self.reception), request.frames);
+        let callback = move |frame: DataStream, _: &ActrId| {
+            receiver.take(&frame);
+            std::future::ready(())
+        };
+        let at = Instant::now();
+        let asker = (ctx.clone(), stream_id.clone());
+        let ask = move |asking: Asking| {
+            let (ctx, stream_id) = asker.clone();
+            async move { register(&ctx, &stream_id, message_count, asking).await }
+        };
+        let stream = ctx.receive_resumable(request, ask, callback).await;
+        let stream = stream.map_err(ResumeError::into_actr_error)?;
+        let message = format!("Stream {stream_id} registered and ready to receive messages");
+        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some(Started { at, stream });
+        Ok(StartStreamResponse { success: true, message })
     }
 }
 
-/// Whether another try may go better: a server may come up, a contract does not change by itself.
-fn may_pass(error: &ActrError) -> bool {
-    match error {
-        ActrError::Discover(error) => error.is_transient(),
-        ActrError::Registry(_) | ActrError::Unreachable { .. } | ActrError::PeerGone { .. } => true,
-        ActrError::Remote { reply, .. } => reply.code == ErrorCode::Unavailable,
-        _ => false,
+/// Asks one server for the stream.
+async fn register(ctx: &Context, stream_id: &StreamId, message_count: i32, asking: Asking) -> Result<(), ActrError> {
+    let Asking { dest, options } = asking;
+    let request = RegisterStreamRequest {
+        stream_id: stream_id.to_string(),
+        message_count,
+    };
+    let response = ctx.call_with(&dest, request, options).await?;
+    if !response.success {
+        let message = format!("{dest} does not send the stream: {}", response.message);
+        return Err(ActrError::new(ErrorCode::Unavailable, message));
     }
-}
-
-/// Takes the callback back if the server does not agree.
-struct Unregister<'a> {
-    ctx: &'a Context,
-    stream_id: Option<StreamId>,
-}
-
-impl Unregister<'_> {
-    fn keep(mut self) {
-        self.stream_id = None;
-    }
-}
-
-impl Drop for Unregister<'_> {
-    fn drop(&mut self) {
-        if let Some(stream_id) = &self.stream_id {
-            self.ctx.unregister_stream(stream_id);
-        }
-    }
+    debug!("{dest}: {}", response.message);
+    Ok(())
 }
 
 fn random_stream_id() -> Result<StreamId, ActrError> {

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use actr_lite::StreamId;
+use actr_lite::{ResumeProgress, StreamId};
 use serde::Serialize;
 
 use crate::reception::Reception;
@@ -18,6 +18,10 @@ pub(crate) struct Outcome {
     out_of_order: u64,
     /// Frames for streams that nobody had registered.
     unknown_frames: u64,
+    /// How many times a server took over from another, or from itself.
+    resumes: u64,
+    /// Frames that came again and were dropped.
+    duplicates: u64,
     /// Who sent.
     servers: Vec<String>,
     #[serde(skip)]
@@ -29,6 +33,7 @@ impl Outcome {
         stream_id: &StreamId,
         expected: u64,
         reception: &Reception,
+        progress: ResumeProgress,
         duration: Duration,
         unknown_frames: u64,
     ) -> Self {
@@ -48,7 +53,9 @@ impl Outcome {
             missing: reception.missing(),
             out_of_order: reception.out_of_order(),
             unknown_frames,
-            servers: reception.servers().iter().map(ToString::to_string).collect(),
+            resumes: progress.resumes,
+            duplicates: progress.duplicates,
+            servers: progress.servers.iter().map(ToString::to_string).collect(),
             duration,
         }
     }
@@ -81,6 +88,15 @@ impl fmt::Display for Outcome {
             self.missing,
             self.out_of_order
         )?;
+        if self.resumes > 0 {
+            write!(
+                f,
+                ", resumed {} times at {} servers, {} duplicates dropped",
+                self.resumes,
+                self.servers.len(),
+                self.duplicates
+            )?;
+        }
         if self.unknown_frames > 0 {
             write!(f, ", {} frames of unknown streams", self.unknown_frames)?;
         }

@@ -7,8 +7,7 @@ use std::{
     time::Instant,
 };
 
-use actr_lite::{ActrId, DataStream, SequenceTally};
-use tokio_util::sync::CancellationToken;
+use actr_lite::{DataStream, SequenceTally};
 use tracing::{debug, info};
 
 /// Up to so many messages each is logged; beyond, a log would bury what it says.
@@ -21,9 +20,6 @@ pub(crate) struct Reception {
     bytes: AtomicU64,
     missing: AtomicU64,
     out_of_order: AtomicU64,
-    /// Who sent.
-    servers: Mutex<Vec<ActrId>>,
-    complete: CancellationToken,
     ended: Mutex<Option<Instant>>,
 }
 
@@ -45,18 +41,9 @@ impl Reception {
         self.out_of_order.load(Relaxed)
     }
 
-    pub(crate) fn servers(&self) -> Vec<ActrId> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// When the last message came.
     pub(crate) fn ended(&self) -> Option<Instant> {
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Cancelled when as many messages came as were asked for.
-    pub(crate) fn complete(&self) -> &CancellationToken {
-        &self.complete
     }
 }
 
@@ -79,14 +66,7 @@ impl Receiver {
         }
     }
 
-    pub(crate) fn take(&mut self, frame: &DataStream, sender: &ActrId) {
-        if self.tally.received() == 0 {
-            self.reception
-                .servers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(sender.clone());
-        }
+    pub(crate) fn take(&mut self, frame: &DataStream) {
         self.tally.observe(frame.sequence);
         self.bytes += frame.payload.len() as u64;
         if self.expected <= MAX_LOGGED {
@@ -101,7 +81,6 @@ impl Receiver {
         self.reception.out_of_order.store(self.tally.out_of_order(), Relaxed);
         if self.tally.received() >= self.expected {
             *self.reception.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-            self.reception.complete.cancel();
         }
     }
 }
@@ -117,10 +96,9 @@ mod tests {
     fn receive(expected: u64, sequences: &[u64]) -> Arc<Reception> {
         let reception = Arc::new(Reception::default());
         let mut receiver = Receiver::new(Arc::clone(&reception), expected);
-        let sender = ActrId::new(1, 2, "acme+Echo".parse().unwrap());
         for sequence in sequences {
             let frame = DataStream::new("ab12cd34".parse().unwrap(), *sequence, "12345");
-            receiver.take(&frame, &sender);
+            receiver.take(&frame);
         }
         reception
     }
@@ -134,17 +112,13 @@ mod tests {
             (reception.received(), reception.missing(), reception.bytes()),
             (2, 1, 10)
         );
-        assert!(!reception.complete().is_cancelled());
+        assert!(reception.ended().is_none());
     }
 
     #[test]
     fn it_is_complete_with_the_last_message() {
         let reception = receive(2, &[1, 2]);
-        assert!(reception.complete().is_cancelled());
         assert!(reception.ended().is_some());
-        assert_eq!(
-            (reception.missing(), reception.out_of_order(), reception.servers().len()),
-            (0, 0, 1)
-        );
+        assert_eq!((reception.missing(), reception.out_of_order()), (0, 0));
     }
 }

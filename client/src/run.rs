@@ -8,7 +8,6 @@ use std::{
 use actr_lite::{ActrRef, CallOptions, Signals};
 use anyhow::{Context as _, anyhow, bail};
 use protos::stream_client::StartStreamRequest;
-use tokio::time::timeout;
 use tracing::{debug, info};
 
 use crate::{
@@ -24,10 +23,6 @@ const SERVER: &str = "server";
 
 /// What the call within the process may take beyond the wait that its handler bounds itself.
 const LOCAL_CALL_SLACK: Duration = Duration::from_secs(10);
-
-/// How long to wait, when all messages are in, for the server to say that it has finished: a server that does not
-/// speak the extension never says so.
-const END_GRACE: Duration = Duration::from_secs(1);
 
 /// Does what the command line asks for.
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -59,28 +54,33 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     debug!("client ready as {}", actr.actor_id());
     let left = arguments.timeout.saturating_sub(begin.elapsed());
+    let mut live = None;
     let result = tokio::select! {
-        result = receive(&actr, message_count, left, &reception, &started) => result,
+        result = receive(&actr, message_count, left, &started, &mut live) => result,
         () = progress::show(Arc::clone(&reception), message_count.unsigned_abs().into()) => Ok(()),
         signal = signals.next() => {
             info!("{signal}: stopping; once more to stop at once");
             Err(anyhow!("stopped by {signal}"))
         }
     };
+    let live = live.or_else(|| take(&started));
+    let stream = live.map(|Started { at, stream }| {
+        let (stream_id, progress) = (stream.stream_id().clone(), stream.progress());
+        (stream_id, progress, reception.ended().unwrap_or_else(Instant::now) - at)
+    });
     let unknown_frames = actr.unknown_frames();
     tokio::select! {
         () = actr.shutdown() => {}
         _ = signals.next() => {}
     }
-    let started = started.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(Started { stream_id, at, .. }) = started else {
+    let Some((stream_id, progress, duration)) = stream else {
         return result.map(|()| ExitCode::FAILURE);
     };
-    let duration = reception.ended().unwrap_or_else(Instant::now) - at;
     let outcome = Outcome::new(
         &stream_id,
         message_count.unsigned_abs().into(),
         &reception,
+        progress,
         duration,
         unknown_frames,
     );
@@ -92,13 +92,13 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Asks for the stream, and waits until it is over.
+/// Asks for the stream, and waits until it is over. `live` holds it once there is one.
 async fn receive(
     actr: &ActrRef,
     message_count: i32,
     patience: Duration,
-    reception: &Reception,
     started: &Mutex<Option<Started>>,
+    live: &mut Option<Started>,
 ) -> anyhow::Result<()> {
     let options = CallOptions {
         timeout: patience + LOCAL_CALL_SLACK,
@@ -106,26 +106,12 @@ async fn receive(
     };
     let response = actr.call_with(StartStreamRequest { message_count }, options).await?;
     info!("{}", response.message);
-    let live = started.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if message_count == 0 {
-        return Ok(());
-    }
-    let mut registration = live.context("the stream was registered and is not known")?.registration;
-    let end = tokio::select! {
-        // With the last message in, how the stream ended makes no difference.
-        biased;
-        () = reception.complete().cancelled() => {
-            // All is here; that the server says so too only lets it end in order.
-            let _ = timeout(END_GRACE, registration.ended()).await;
-            return Ok(());
-        }
-        end = registration.ended() => end,
-    };
-    debug!("the stream has ended: {end}");
-    match end {
-        actr_lite::StreamEnd::Finished { .. } => Ok(()),
-        end => Err(end.into()),
-    }
+    let live = live.insert(take(started).context("the stream was registered and is not known")?);
+    Ok(live.stream.ended().await?)
+}
+
+fn take(started: &Mutex<Option<Started>>) -> Option<Started> {
+    started.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 async fn update_lock(arguments: &Arguments) -> anyhow::Result<ExitCode> {

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite::{ActrError, Context, Dest, SendError, Service, StreamId, Workload};
+use actr_lite::{ActrError, Context, Dest, RESUME_AFTER, SendError, Service, StreamId, StreamOptions, Workload};
 use protos::stream_server::{
     RegisterStreamRequest, RegisterStreamResponse, StreamServerDispatcher, StreamServerHandler,
 };
@@ -59,8 +59,19 @@ impl StreamServerHandler for EchoServer {
             ))
         })?;
         let message_bytes = message_bytes(ctx.metadata(MESSAGE_BYTES_HINT))?;
+        let resume_after = ctx.resume_after()?;
+        if resume_after > count {
+            return Err(ActrError::invalid_argument(format!(
+                "{RESUME_AFTER} is {resume_after}, but the stream has only {count} frames"
+            )));
+        }
+        let options = StreamOptions {
+            resume_after,
+            ..StreamOptions::default()
+        };
         // Opened before the answer: a caller that hears of success has a stream.
-        let sender = match ctx.open_stream(&Dest::actor(caller.clone()), stream_id.clone()).await {
+        let dest = Dest::actor(caller.clone());
+        let sender = match ctx.open_stream_with(&dest, stream_id.clone(), options).await {
             Ok(sender) => sender,
             Err(ActrError::Send(error @ SendError::AlreadyOpen(_))) => {
                 return Ok(RegisterStreamResponse {
@@ -70,8 +81,12 @@ impl StreamServerHandler for EchoServer {
             }
             Err(error) => return Err(error),
         };
-        info!("stream {stream_id}: sending {count} frames to {caller}");
-        ctx.spawn(Push::new(sender, count, self.interval, message_bytes).run());
+        match resume_after {
+            0 => info!("stream {stream_id}: sending {count} frames to {caller}"),
+            last => info!("stream {stream_id}: sending the frames behind {last} of {count} to {caller}"),
+        }
+        let frames = resume_after..count;
+        ctx.spawn(Push::new(sender, frames, self.interval, message_bytes).run());
         Ok(RegisterStreamResponse {
             success: true,
             message: format!("Stream {stream_id} registered successfully"),

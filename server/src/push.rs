@@ -1,4 +1,4 @@
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, ops::Range, time::Duration};
 
 use actr_lite::{SendError, StreamSender};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -9,6 +9,7 @@ pub(crate) struct Push {
     sender: Option<StreamSender>,
     stream_id: String,
     count: u64,
+    /// The number of the last message that the receiver has, or is being sent.
     sent: u64,
     interval: Option<Duration>,
     /// What a text that is shorter than this is filled up from.
@@ -17,13 +18,19 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    pub(crate) fn new(sender: StreamSender, count: u64, interval: Option<Duration>, message_bytes: usize) -> Self {
+    /// The messages whose numbers follow those of `frames`, which count from 0.
+    pub(crate) fn new(
+        sender: StreamSender,
+        frames: Range<u64>,
+        interval: Option<Duration>,
+        message_bytes: usize,
+    ) -> Self {
         let stream_id = sender.stream_id().to_string();
         Self {
             sender: Some(sender),
             stream_id,
-            count,
-            sent: 0,
+            count: frames.end,
+            sent: frames.start,
             interval,
             filling: "x".repeat(message_bytes),
             has_told: false,

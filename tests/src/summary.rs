@@ -23,6 +23,10 @@ pub struct Summary {
     pub missing: u64,
     /// How many arrived before one with a lower number.
     pub out_of_order: u64,
+    /// How many times a server took over from another, or from itself.
+    pub resumes: u64,
+    /// Frames that came again and were dropped.
+    pub duplicates: u64,
     /// The actor ids that sent.
     pub servers: Vec<String>,
 }

@@ -24,7 +24,7 @@ async fn client_with_server_that_sends(frames: fn(&str) -> Vec<DataStream>) -> F
         Ok(peer::registered())
     })
     .await;
-    deployment.client(&url, 3).arg("--json").run()
+    deployment.client(&url, 3).args(["--json", "--timeout", "1s"]).run()
 }
 
 fn frame(stream_id: &str, sequence: u64, payload: &str) -> DataStream {
@@ -32,21 +32,29 @@ fn frame(stream_id: &str, sequence: u64, payload: &str) -> DataStream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn frames_out_of_order_are_counted_and_no_success() {
+async fn frames_out_of_order_are_never_handed_over() {
     let client =
         client_with_server_that_sends(|id| vec![frame(id, 1, "a"), frame(id, 3, "c"), frame(id, 2, "b")]).await;
     let summary = Summary::of(&client);
-    assert_eq!((summary.received, summary.out_of_order), (3, 1), "{summary:?}");
-    client.assert_fails_with(&["out of order"]);
+    assert_eq!(
+        (summary.received, summary.missing, summary.out_of_order),
+        (1, 2, 0),
+        "{summary:?}"
+    );
+    client.assert_fails_with(&["frame 3 came where frame 2 should"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_frame_is_counted_and_no_success() {
+async fn a_stream_with_a_hole_is_asked_for_again_and_is_no_success_if_the_hole_stays() {
     let client =
         client_with_server_that_sends(|id| vec![frame(id, 1, "a"), frame(id, 2, "b"), frame(id, 4, "d")]).await;
     let summary = Summary::of(&client);
-    assert_eq!((summary.received, summary.missing), (3, 1), "{summary:?}");
-    client.assert_fails_with(&["missing"]);
+    assert_eq!((summary.received, summary.missing), (2, 1), "{summary:?}");
+    assert!(
+        summary.resumes >= 1 && summary.duplicates == 2 * summary.resumes,
+        "{summary:?}"
+    );
+    client.assert_fails_with(&["frame 4 came where frame 3 should", "1 missing"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

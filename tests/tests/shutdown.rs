@@ -53,7 +53,10 @@ fn a_server_that_is_stopped_is_no_longer_found() {
 fn a_second_signal_ends_the_server_at_once() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&["--interval", "100ms"]);
-    let client = deployment.client(&url, ENDLESS).args(["--json", "-v"]).spawn();
+    let client = deployment
+        .client(&url, ENDLESS)
+        .args(["--json", "-v", "--timeout", "1s"])
+        .spawn();
     client.wait_for_line("Stream message 3 for", PATIENCE);
     // Two different signals, as a second of one kind may be merged with the first. Which one comes first is all the same.
     server.signal(Signal::INT);
@@ -108,7 +111,10 @@ fn a_server_that_waits_for_its_registry_stops_at_a_signal() {
 fn a_stream_that_outlasts_the_grace_of_a_stopped_server_is_ended_with_the_reason() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&["--interval", "100ms"]);
-    let client = deployment.client(&url, ENDLESS).args(["--json", "-v"]).spawn();
+    let client = deployment
+        .client(&url, ENDLESS)
+        .args(["--json", "-v", "--timeout", "1s"])
+        .spawn();
     client.wait_for_line("Stream message 3 for", PATIENCE);
     server.signal(Signal::TERM);
     assert_eq!(server.finish().code(), Some(0));

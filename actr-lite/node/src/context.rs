@@ -10,13 +10,14 @@ use std::{
 use actr_lite_wire::{
     frame::DataStream,
     identity::{ActrId, ActrType, StreamId},
+    resume::RESUME_AFTER,
 };
 use prost::Message as _;
 use tokio::time::timeout;
 
 use crate::{
-    ActrError, CallOptions, Dest, PeerConnection, Rpc, SendError, StreamOptions, StreamRegistration, StreamSender,
-    SubscribeError, Subscription, discovery,
+    ActrError, Asking, CallOptions, Dest, PeerConnection, ResumableRequest, ResumableStream, ResumeError, Rpc,
+    SendError, StreamOptions, StreamRegistration, StreamSender, SubscribeError, Subscription, discovery,
     node_state::NodeState,
     session::{DEFAULT_CALL_TIMEOUT, Session},
     sessions::Sharing,
@@ -78,6 +79,20 @@ impl Context {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The last frame that the caller of this handler has already of the stream that it asks for: 0 unless it resumes one
+    /// that broke, at this server or another. What is sent should start behind it: [`StreamOptions::resume_after`].
+    ///
+    /// # Errors
+    /// When the caller's hint is no number; the error is an answer for it.
+    pub fn resume_after(&self) -> Result<u64, ActrError> {
+        let Some(hint) = self.metadata(RESUME_AFTER) else {
+            return Ok(0);
+        };
+        hint.parse().map_err(|_| {
+            ActrError::invalid_argument(format!("{RESUME_AFTER} is {hint:?}, but must be the number of a frame"))
+        })
+    }
+
     /// A live node of exactly this type. If the type is a dependency of Actr.toml, its contract is compared with the
     /// lock file's.
     ///
@@ -85,6 +100,19 @@ impl Context {
     /// [`crate::DiscoverError`] says which it is: no server, another contract, or a refusal; [`ActrError::Registry`]
     /// when the registry can't be asked.
     pub async fn discover(&self, actr_type: &ActrType) -> Result<ActrId, ActrError> {
+        let found = self.discover_all(actr_type).await?;
+        found
+            .into_iter()
+            .next()
+            .ok_or_else(|| ActrError::internal("nobody was found, and no reason"))
+    }
+
+    /// The same, but up to eight of them: the one to ask first comes first. The registry spreads those who ask over all,
+    /// and looks at the load that each reports.
+    ///
+    /// # Errors
+    /// As [`Self::discover`]; the list is never empty.
+    pub async fn discover_all(&self, actr_type: &ActrType) -> Result<Vec<ActrId>, ActrError> {
         discovery::discover(&self.node, actr_type).await
     }
 
@@ -210,6 +238,33 @@ impl Context {
         Ok(Subscription::new(Arc::clone(&self.node), inbox))
     }
 
+    /// Receives a stream that outlives its senders: whenever one is lost, or a frame of it missing, the stream is asked
+    /// for again behind the last frame that came, from another server of the type if there is one. `callback` gets each
+    /// frame once, in order; for the rest it is as with [`Self::register_stream`].
+    ///
+    /// `ask` asks one server, by whatever call its service has for that, with the options that it is given, and returns
+    /// an error if the server does not agree. Returns when the first server has agreed.
+    ///
+    /// # Errors
+    /// When no server has agreed within the request's patience, or one refuses for good.
+    ///
+    /// # Cancel safety
+    /// Dropping it takes the request back.
+    pub async fn receive_resumable<A, Asked, F, Fut>(
+        &self,
+        request: ResumableRequest,
+        ask: A,
+        callback: F,
+    ) -> Result<ResumableStream, ResumeError>
+    where
+        A: Fn(Asking) -> Asked + Send + Sync + 'static,
+        Asked: Future<Output = Result<(), ActrError>> + Send + 'static,
+        F: FnMut(DataStream, &ActrId) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send,
+    {
+        ResumableStream::start(self, request, ask, callback).await
+    }
+
     /// Opens a stream to an actor that has asked for it.
     ///
     /// To the caller of this context it goes over the connection that brought the call, and no other.
@@ -275,6 +330,10 @@ impl Context {
             call.has_spawned.store(true, Ordering::Relaxed);
         }
         self.node.tasks().spawn_work("a spawned task", task);
+    }
+
+    pub(crate) fn node(&self) -> &Arc<NodeState> {
+        &self.node
     }
 
     /// A connection to a peer: the one that brought the call, if that is the peer and it still stands.

@@ -88,8 +88,8 @@ impl DiscoverError {
     }
 }
 
-/// A live node of exactly this type.
-pub(crate) async fn discover(node: &Arc<NodeState>, actr_type: &ActrType) -> Result<ActrId, ActrError> {
+/// Live nodes of exactly this type, at least one, in the order in which the registry names them.
+pub(crate) async fn discover(node: &Arc<NodeState>, actr_type: &ActrType) -> Result<Vec<ActrId>, ActrError> {
     let expected = expected_contract(node, actr_type)?;
     let fingerprint = expected.map(|contract| contract.to_string()).unwrap_or_default();
     let candidates = node
@@ -98,18 +98,18 @@ pub(crate) async fn discover(node: &Arc<NodeState>, actr_type: &ActrType) -> Res
         .await
         .map_err(|error| refused(actr_type, error))?;
     node.remember_addresses(&candidates);
-    let Some(first) = candidates.into_iter().next() else {
+    if candidates.is_empty() {
         let registry = node.link().url().to_string();
         return Err(DiscoverError::NoServer {
             actr_type: actr_type.clone(),
             registry,
         }
         .into());
-    };
+    }
     if let Some(expected) = expected {
         check_contract(node, actr_type, expected).await?;
     }
-    Ok(first.id)
+    Ok(candidates.into_iter().map(|candidate| candidate.id).collect())
 }
 
 /// The contract that the lock file has for a dependency; none for a type that is not one.

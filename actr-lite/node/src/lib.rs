@@ -7,14 +7,16 @@
 //! A stream's receiver registers a callback ([`Context::register_stream`]) or subscribes ([`Context::subscribe`]),
 //! and then asks the sender for the stream by a call of its own. The sender opens it ([`Context::open_stream`]) and
 //! sends. Frames arrive in order; a slow receiver slows its sender down, and nobody else, or misses the oldest frames
-//! of a stream that is sent so ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]).
+//! of a stream that is sent so ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]). One that
+//! is to outlive its sender is received as a [`ResumableStream`].
 //!
 //! In reading order: `system`, `node`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`, `context`,
-//! `router` (what an application writes against), `discovery`, `sessions`, `session` (peers and what is said with
-//! them), `stream`, `lane` (how it gets there).
+//! `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures` (peers and what is
+//! said with them), `stream`, `lane` (how it gets there).
 
 mod actr_ref;
 mod context;
+mod departures;
 mod dest;
 mod discovery;
 mod error;
@@ -40,6 +42,7 @@ pub use actr_lite_wire::{
     error_code::ErrorCode,
     frame::{DataStream, FrameHints},
     identity::{ActrId, ActrType, ParseStreamIdError, StreamId},
+    resume::RESUME_AFTER,
     sequence::SequenceTally,
 };
 
@@ -59,7 +62,8 @@ pub use session::CallOptions;
 pub use shutdown::{SHUTDOWN_GRACE, STOP_TIMEOUT};
 pub use signals::Signals;
 pub use stream::{
-    Delivery, SendError, StreamEnd, StreamOptions, StreamRegistration, StreamSender, SubscribeError, Subscription,
+    Asking, Delivery, ResumableRequest, ResumableStream, ResumeError, ResumeProgress, SendError, StreamEnd,
+    StreamOptions, StreamRegistration, StreamSender, SubscribeError, Subscription,
 };
 pub use system::ActrSystem;
 pub use workload::Workload;

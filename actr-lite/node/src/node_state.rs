@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ActrError,
+    departures::Departures,
     discovery::DiscoverError,
     router::Router,
     sessions::Sessions,
@@ -42,6 +43,7 @@ pub(crate) struct NodeState {
     contracts: LockedContracts,
     record_limit: RecordLimit,
     sessions: Sessions,
+    departures: Departures,
     subscriptions: Subscriptions,
     tasks: Tasks,
     draining: CancellationToken,
@@ -70,6 +72,7 @@ impl NodeState {
             contracts,
             record_limit,
             sessions: Sessions::default(),
+            departures: Departures::default(),
             subscriptions: Subscriptions::default(),
             tasks,
             draining,
@@ -110,6 +113,10 @@ impl NodeState {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    pub(crate) fn departures(&self) -> &Departures {
+        &self.departures
     }
 
     pub(crate) fn subscriptions(&self) -> &Subscriptions {

@@ -153,12 +153,22 @@ impl Sessions {
         }
     }
 
+    /// Tells all peers that this node shuts down, so that they can go elsewhere in time.
+    pub(crate) fn say_leaving(&self) {
+        for session in self.all() {
+            session.say_leaving();
+        }
+    }
+
     /// Asks all to send what they have and to close.
     pub(crate) fn close_all(&self, cause: Closing) {
-        let all: Vec<_> = self.lock().values().flatten().cloned().collect();
-        for session in all {
+        for session in self.all() {
             session.close(cause);
         }
+    }
+
+    fn all(&self) -> Vec<Arc<Session>> {
+        self.lock().values().flatten().cloned().collect()
     }
 }
 

@@ -1,4 +1,5 @@
-//! Control records: credit, cancel, end and error of a stream, and a call that nobody waits for any more.
+//! Control records: credit, cancel, end and error of a stream, a call that nobody waits for any more, and a node that
+//! shuts down.
 //!
 //! They are this project's own, and go only to a peer that negotiated [`crate::record::EXTENSION`].
 //!
@@ -57,6 +58,9 @@ pub enum Control {
         /// The call.
         request_id: String,
     },
+    /// To every peer: this node shuts down. It takes no new calls; streams go on until they end or the time is over that
+    /// it grants them. Whoever can have a stream from elsewhere should now do so.
+    Leaving,
 }
 
 impl Control {
@@ -111,6 +115,7 @@ impl Control {
                 }
                 .encode_to_vec(),
             ),
+            Self::Leaving => (RecordKind::Leaving, proto::Leaving::default().encode_to_vec()),
         }
     }
 
@@ -156,6 +161,10 @@ impl Control {
                 Self::CallCancel {
                     request_id: message.request_id,
                 }
+            }
+            RecordKind::Leaving => {
+                proto::Leaving::decode(body).map_err(malformed)?;
+                Self::Leaving
             }
             kind => return Err(ControlError::NotControl(kind)),
         })
@@ -205,6 +214,7 @@ mod tests {
             Control::CallCancel {
                 request_id: "r-1".into(),
             },
+            Control::Leaving,
         ] {
             let (kind, body) = control.encode();
             assert!(kind.is_control());

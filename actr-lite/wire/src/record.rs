@@ -38,6 +38,8 @@ pub enum RecordKind {
     StreamError = 131,
     /// A `CallCancel`.
     CallCancel = 132,
+    /// A `Leaving`.
+    Leaving = 133,
 }
 
 impl RecordKind {
@@ -61,6 +63,7 @@ impl TryFrom<u8> for RecordKind {
             130 => Self::StreamEnd,
             131 => Self::StreamError,
             132 => Self::CallCancel,
+            133 => Self::Leaving,
             number => return Err(RecordError::UnknownKind(number)),
         })
     }
@@ -239,7 +242,7 @@ mod tests {
 
     #[test]
     fn media_and_unknown_kinds_are_refused() {
-        for kind in [4, 5, 127, 133, 255] {
+        for kind in [4, 5, 127, 134, 255] {
             assert_eq!(span_at(&[kind, 0, 0, 0, 0], 0), Err(RecordError::UnknownKind(kind)));
         }
     }

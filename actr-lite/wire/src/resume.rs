@@ -47,7 +47,7 @@ pub struct Resume {
 pub enum Observed {
     /// It is the next one.
     Deliver,
-    /// It was handed over before, or is beyond what was asked for: drop it.
+    /// It was handed over before, or all were: drop it.
     Duplicate,
     /// Frames before it are missing: this sender's stream is of no use any more.
     Gap {
@@ -83,7 +83,7 @@ impl Resume {
             self.has_progressed = true;
             return Observed::Deliver;
         }
-        if sequence <= self.delivered || sequence > self.expected {
+        if sequence <= self.delivered || self.is_complete() {
             self.duplicates += 1;
             return Observed::Duplicate;
         }
@@ -104,8 +104,9 @@ impl Resume {
     /// Clock and waits start anew if a frame was handed over since the last break: senders that agree and then send
     /// nothing neither keep the receiver for ever, nor are asked without a pause.
     pub fn broke(&mut self, now: Duration) {
-        self.broken_since.get_or_insert(now);
+        let since = self.broken_since.get_or_insert(now);
         if std::mem::take(&mut self.has_progressed) {
+            *since = now;
             self.used = Duration::ZERO;
             self.was_tried = false;
             self.backoff.reset();

@@ -103,6 +103,11 @@ impl Session {
         })
     }
 
+    /// Tells the peer that this node shuts down, so that it can go elsewhere in time.
+    pub(crate) fn say_leaving(&self) {
+        self.lane.send_control(&Control::Leaving);
+    }
+
     /// Asks the lane to send what it has and to close.
     pub(crate) fn close(&self, cause: Closing) {
         self.lane.close(cause);
@@ -171,6 +176,7 @@ impl Session {
             inbox.end(end.clone());
         }
         self.node.sessions().forget(self);
+        self.node.departures().forget(&self.peer);
         // The request may have gone over this connection, or over another one: an end that comes too early is seen, and
         // one that never comes is not.
         for inbox in self.node.subscriptions().waiting_for(&self.peer) {

@@ -299,6 +299,7 @@ impl SessionReceiver {
                 self.finish(&stream_id, StreamEnd::Failed { frames, code, message });
             }
             Control::CallCancel { request_id } => self.session.served.cancel(&request_id),
+            Control::Leaving => self.session.node.departures().announce(&self.session.peer),
         }
         Ok(())
     }

@@ -3,6 +3,9 @@
 pub struct StreamOptions {
     /// What happens to a frame that can't leave at once.
     pub delivery: Delivery,
+    /// The last frame that the receiver has already, from this sender or another: the first one sent gets the number
+    /// behind it. See [`crate::Context::resume_after`].
+    pub resume_after: u64,
 }
 
 /// What happens to a frame that can't leave at once, because its receiver or the connection is too slow.

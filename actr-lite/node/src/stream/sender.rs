@@ -26,7 +26,7 @@ const OVERTIME: usize = 4;
 
 /// The sending end of a stream, bound to one connection to one receiver.
 ///
-/// Frames are numbered from 1. A sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other
+/// Frames are numbered from 1, or go on behind the frame that the receiver has: [`StreamOptions::resume_after`]. A sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other
 /// streams of the same connection go on. One that was opened as [`Delivery::LatencyFirst`] does not wait but drops its
 /// oldest frames. Dropped before [`Self::finish`], it tells the receiver that the stream broke off.
 pub struct StreamSender {
@@ -35,6 +35,7 @@ pub struct StreamSender {
     encoder: FrameEncoder,
     /// The last sequence number sent.
     sequence: u64,
+    /// How many frames the stream has had, with those that the receiver had before.
     frames: u64,
     credit: SendCredit,
     max_record_len: usize,
@@ -62,8 +63,8 @@ impl StreamSender {
             session: Arc::clone(session),
             encoder: FrameEncoder::new(&stream_id),
             stream,
-            sequence: 0,
-            frames: 0,
+            sequence: options.resume_after,
+            frames: options.resume_after,
             credit: SendCredit::default(),
             max_record_len: session.lane().max_record_len(),
             latency_first,

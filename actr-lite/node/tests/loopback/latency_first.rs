@@ -24,6 +24,7 @@ use crate::{
 
 const LATENCY_FIRST: StreamOptions = StreamOptions {
     delivery: Delivery::LatencyFirst,
+    resume_after: 0,
 };
 
 const PAYLOAD: [u8; 1000] = [7; 1000];

@@ -1,0 +1,68 @@
+use std::{fmt, time::Duration};
+
+use crate::{ActrError, error::humantime};
+
+/// Why a resumable stream did not come to its end.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// No server agreed within the time that there may be no live stream.
+    NoServer {
+        /// That time.
+        patience: Duration,
+        /// How the stream broke before that; none if there was none yet.
+        broke: Option<String>,
+        /// Why the last try to have it went on failed; none if the stream itself broke again and again.
+        cause: Option<Box<ActrError>>,
+    },
+    /// What no other try would change.
+    Refused(ActrError),
+    /// The callback panicked.
+    Panicked(String),
+    /// This node unregistered the stream.
+    Cancelled,
+    /// This node shuts down.
+    Stopped,
+}
+
+impl fmt::Display for ResumeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoServer { patience, broke, cause } => {
+                if let Some(broke) = broke {
+                    write!(f, "{broke}; ")?;
+                }
+                write!(f, "no server took the stream over within {}", humantime(*patience))?;
+                cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+            }
+            Self::Refused(error) => error.fmt(f),
+            Self::Panicked(panic) => write!(f, "the stream's callback panicked: {panic}"),
+            Self::Cancelled => f.write_str("this node unregistered the stream"),
+            Self::Stopped => f.write_str("this node has shut down"),
+        }
+    }
+}
+
+impl std::error::Error for ResumeError {}
+
+impl From<ActrError> for ResumeError {
+    fn from(error: ActrError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl ResumeError {
+    /// The failure behind it, where there is one.
+    pub fn into_actr_error(self) -> ActrError {
+        match self {
+            Self::NoServer {
+                broke: None,
+                cause: Some(cause),
+                ..
+            } => *cause,
+            Self::Refused(cause) => cause,
+            Self::Stopped => ActrError::Stopping,
+            other => ActrError::internal(other.to_string()),
+        }
+    }
+}

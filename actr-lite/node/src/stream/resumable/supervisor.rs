@@ -1,0 +1,366 @@
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use actr_lite_wire::{
+    error_code::ErrorCode,
+    frame::DataStream,
+    identity::ActrId,
+    resume::{RESUME_AFTER, Resume, without_failed},
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+use tracing::{debug, info};
+
+use super::{
+    Asking, ResumableRequest, ResumeError,
+    attempt::{Attempt, AttemptEnd, Break, Delivery},
+    progress::Shared,
+};
+use crate::{ActrError, CallOptions, Context, Dest, stream::StreamEnd};
+
+/// How long one server may take to be reached and to agree before the next one is asked.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait for the registry where servers are known from before: they are asked then.
+const DISCOVER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often the log says what is being waited for.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// How often another server is looked for while the one that sends shuts down.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long to wait, when all frames are in, for the sender to say that it has finished: one that does not speak the
+/// extension never says so.
+const END_GRACE: Duration = Duration::from_secs(1);
+
+/// How far a resumable stream is.
+#[derive(Debug, Clone)]
+pub(super) enum Life {
+    /// No server has agreed yet.
+    Starting,
+    /// One has, sometime.
+    Live,
+    Over(Result<(), ResumeError>),
+}
+
+/// Asks one server after the other until all frames are in.
+pub(super) struct Supervisor<A, F> {
+    ctx: Context,
+    request: ResumableRequest,
+    ask: A,
+    /// None while an attempt has it.
+    delivery: Option<Delivery<F>>,
+    shared: Arc<Shared>,
+    life: watch::Sender<Life>,
+    started: Instant,
+    /// The servers that the registry named last.
+    known: Vec<ActrId>,
+    failed: Option<ActrId>,
+    told: Option<Instant>,
+}
+
+/// Why no server of a round took the stream.
+enum Setback {
+    /// Another try may go better.
+    Passing(ActrError),
+    Final(ResumeError),
+}
+
+impl From<ResumeError> for Setback {
+    fn from(error: ResumeError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl<A, Asked, F, Fut> Supervisor<A, F>
+where
+    A: Fn(Asking) -> Asked + Send + Sync + 'static,
+    Asked: Future<Output = Result<(), ActrError>> + Send + 'static,
+    F: FnMut(DataStream, &ActrId) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send,
+{
+    pub(super) fn new(
+        ctx: Context,
+        request: ResumableRequest,
+        ask: A,
+        callback: F,
+        shared: Arc<Shared>,
+        life: watch::Sender<Life>,
+    ) -> Self {
+        let resume = Resume::new(request.frames, request.patience, Duration::ZERO);
+        let delivery = Delivery::new(resume, callback, Arc::clone(&shared));
+        Self {
+            ctx,
+            request,
+            ask,
+            delivery: Some(delivery),
+            shared,
+            life,
+            started: Instant::now(),
+            known: Vec::new(),
+            failed: None,
+            told: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let result = self.receive().await;
+        self.life.send_replace(Life::Over(result));
+    }
+
+    async fn receive(&mut self) -> Result<(), ResumeError> {
+        let (mut broke, mut cause) = (None, None);
+        loop {
+            let now = self.now();
+            let wait = self.resume()?.next_try(now, rand::random());
+            let Some(wait) = wait else {
+                let patience = self.request.patience;
+                return Err(ResumeError::NoServer { patience, broke, cause });
+            };
+            sleep(wait).await;
+            let (server, attempt) = match self.find_sender().await {
+                Ok(found) => found,
+                Err(Setback::Final(error)) => return Err(error),
+                Err(Setback::Passing(error)) => {
+                    let (now, frames) = (self.now(), self.request.frames);
+                    let resume = self.resume()?;
+                    // Frames may have come though the answer did not.
+                    if frames > 0 && resume.is_complete() {
+                        return Ok(());
+                    }
+                    resume.broke(now);
+                    self.tell(&error);
+                    cause = Some(Box::new(error));
+                    continue;
+                }
+            };
+            let live_since = self.now();
+            self.life.send_if_modified(|life| match life {
+                Life::Starting => {
+                    *life = Life::Live;
+                    true
+                }
+                _ => false,
+            });
+            let ended = self.follow(&server, attempt, live_since).await?;
+            let now = self.now();
+            let delivered = {
+                let resume = self.resume()?;
+                if resume.is_complete() {
+                    return Ok(());
+                }
+                resume.broke(now);
+                resume.delivered()
+            };
+            let end = match ended {
+                Break::Ended(StreamEnd::Cancelled) => return Err(ResumeError::Cancelled),
+                Break::Ended(StreamEnd::Stopped) => return Err(ResumeError::Stopped),
+                end => end,
+            };
+            let (id, frames) = (&self.request.stream_id, self.request.frames);
+            info!("stream {id} stopped after frame {delivered} of {frames}: {end}; looking for a server to go on");
+            broke = Some(end.to_string());
+            cause = None;
+            self.failed = Some(server);
+            self.told = Some(Instant::now());
+        }
+    }
+
+    /// Waits until a server's stream is over, or the server shuts down and there is another one.
+    async fn follow(
+        &mut self,
+        server: &ActrId,
+        mut attempt: Attempt<F>,
+        live_since: Duration,
+    ) -> Result<Break, ResumeError> {
+        let node = Arc::clone(self.ctx.node());
+        let complete = self.shared.complete.clone();
+        let ended = tokio::select! {
+            biased;
+            () = complete.cancelled() => timeout(END_GRACE, attempt.ended()).await.ok(),
+            ended = attempt.ended() => Some(ended),
+            () = node.departures().of(server) => None,
+        };
+        let ended = match ended {
+            None if !complete.is_cancelled() => self.until_other(server, &mut attempt).await,
+            ended => ended,
+        };
+        let (mut delivery, end) = match ended {
+            Some(ended) => ended?,
+            None => (attempt.give_up().await?, Break::Leaving(server.clone())),
+        };
+        delivery.resume.live(live_since);
+        self.shared.resumes.store(delivery.resume.resumes(), Relaxed);
+        self.delivery = Some(delivery);
+        Ok(end)
+    }
+
+    /// Waits until there is a server beside this one, or its stream is over.
+    async fn until_other(&mut self, server: &ActrId, attempt: &mut Attempt<F>) -> Option<AttemptEnd<F>> {
+        loop {
+            let found = timeout(DISCOVER_TIMEOUT, self.ctx.discover_all(&self.request.server_type)).await;
+            if let Ok(Ok(servers)) = found
+                && servers.iter().any(|other| other != server)
+            {
+                return None;
+            }
+            if let Ok(ended) = timeout(LOOK_EVERY, attempt.ended()).await {
+                return Some(ended);
+            }
+        }
+    }
+
+    /// Asks the servers that there are, one after the other, until one agrees.
+    async fn find_sender(&mut self) -> Result<(ActrId, Attempt<F>), Setback> {
+        self.discover().await?;
+        let mut passing = None;
+        let mut refusal = None;
+        for server in without_failed(self.known.clone(), self.failed.as_ref()) {
+            match self.ask_server(&server).await {
+                Ok(attempt) => return Ok((server, attempt)),
+                Err(Setback::Passing(error)) if is_passing(&error) => passing = Some(error),
+                Err(Setback::Passing(error)) => refusal = Some(error),
+                Err(error) => return Err(error),
+            }
+            debug!("{server} does not send stream {}", self.request.stream_id);
+            self.failed = Some(server);
+        }
+        match (passing, refusal) {
+            (Some(error), _) => Err(Setback::Passing(error)),
+            (None, Some(error)) => Err(Setback::Final(error.into())),
+            (None, None) => Err(Setback::Passing(ActrError::internal("the registry names no server"))),
+        }
+    }
+
+    /// Has the registry name the servers. If it does not answer, those that it named before are still there.
+    async fn discover(&mut self) -> Result<(), Setback> {
+        let left = self.left()?;
+        let patience = if self.known.is_empty() {
+            left
+        } else {
+            left.min(DISCOVER_TIMEOUT)
+        };
+        let error = match timeout(patience, self.ctx.discover_all(&self.request.server_type)).await {
+            Ok(Ok(servers)) => {
+                self.known = servers;
+                return Ok(());
+            }
+            Ok(Err(error)) => error,
+            Err(_) => self.no_answer(patience),
+        };
+        if matches!(error, ActrError::Stopping) {
+            return Err(Setback::Final(ResumeError::Stopped));
+        }
+        if !is_passing(&error) {
+            return Err(Setback::Final(error.into()));
+        }
+        let registry_is_silent = !matches!(error, ActrError::Discover(_));
+        if registry_is_silent && !self.known.is_empty() {
+            debug!("{error}; the servers known from before are asked");
+            return Ok(());
+        }
+        Err(Setback::Passing(error))
+    }
+
+    fn no_answer(&self, after: Duration) -> ActrError {
+        let message = format!(
+            "no server of type {} was found within {after:?}: the registry does not answer",
+            self.request.server_type
+        );
+        ActrError::new(ErrorCode::TimedOut, message)
+    }
+
+    /// Asks one server. Its frames are waited for before it hears of it.
+    async fn ask_server(&mut self, server: &ActrId) -> Result<Attempt<F>, Setback> {
+        let left = self.left()?.min(ASK_TIMEOUT);
+        let subscription = self
+            .ctx
+            .subscribe(self.request.stream_id.clone())
+            .map_err(|error| ResumeError::Refused(error.into()))?;
+        subscription.expect_from(server);
+        let delivery = self.delivery.take().ok_or(ResumeError::Stopped)?;
+        let delivered = delivery.resume.delivered();
+        let metadata = match delivered {
+            0 => Vec::new(),
+            delivered => vec![(RESUME_AFTER.into(), delivered.to_string())],
+        };
+        let mut attempt = Attempt::start(self.ctx.node(), subscription, delivery);
+        let dest = Dest::actor(server.clone());
+        let asking = Asking {
+            dest: dest.clone(),
+            options: CallOptions {
+                timeout: left,
+                metadata,
+            },
+        };
+        let error = match timeout(left, (self.ask)(asking)).await {
+            Ok(Ok(())) => {
+                if delivered > 0 {
+                    info!(
+                        "stream {} goes on at {server} after frame {delivered}",
+                        self.request.stream_id
+                    );
+                }
+                return Ok(attempt);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => ActrError::TimedOut {
+                dest,
+                route: "the request for the stream".into(),
+                after: left,
+            },
+        };
+        self.delivery = Some(attempt.give_up().await?);
+        match error {
+            ActrError::Stopping => Err(Setback::Final(ResumeError::Stopped)),
+            error => Err(Setback::Passing(error)),
+        }
+    }
+
+    fn tell(&mut self, error: &ActrError) {
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            self.told = Some(Instant::now());
+            info!("waiting for a server of type {}: {error}", self.request.server_type);
+        }
+    }
+
+    fn resume(&mut self) -> Result<&mut Resume, ResumeError> {
+        let delivery = self.delivery.as_mut().ok_or(ResumeError::Stopped)?;
+        Ok(&mut delivery.resume)
+    }
+
+    fn left(&mut self) -> Result<Duration, ResumeError> {
+        let now = self.now();
+        Ok(self.resume()?.left(now))
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// Whether the same server may agree later: it may come up, or have room again; a contract does not change by itself.
+fn is_passing(error: &ActrError) -> bool {
+    match error {
+        ActrError::Discover(error) => error.is_transient(),
+        ActrError::Registry(_)
+        | ActrError::Unreachable { .. }
+        | ActrError::PeerGone { .. }
+        | ActrError::TimedOut { .. } => true,
+        ActrError::Failed { code, .. } => is_passing_code(*code),
+        ActrError::Remote { reply, .. } => is_passing_code(reply.code),
+        _ => false,
+    }
+}
+
+fn is_passing_code(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::Unavailable | ErrorCode::TimedOut | ErrorCode::ConnectionNotReady
+    )
+}
