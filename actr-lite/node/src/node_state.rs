@@ -5,7 +5,6 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use actr_lite_registry::client::{Candidate, RegistryLink};
@@ -152,11 +151,8 @@ impl NodeState {
                 self.link.signing_key(key_id).await.map_err(|error| unknown(&error))?
             }
         };
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
-        key.verify(credential, peer, now).map_err(|error| error.to_string())
+        key.verify(credential, peer, self.link.unix_seconds())
+            .map_err(|error| error.to_string())
     }
 
     /// Where a node's data lane listens.

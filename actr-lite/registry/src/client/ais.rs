@@ -1,4 +1,9 @@
-use std::{convert::Infallible, future::pending, pin::pin, time::Duration};
+use std::{
+    convert::Infallible,
+    future::pending,
+    pin::pin,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use actr_lite_wire::{
     error_code::ErrorCode,
@@ -9,7 +14,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     client::conn::http1,
-    header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
@@ -88,7 +93,7 @@ impl<D: Dial> Ais<'_, D> {
         let response = registration_response(name, status, &headers, &body)?;
         match response.result {
             Some(register_response::Result::Success(granted)) => {
-                Registration::from_message(granted, Clock::new().unix_seconds())
+                Registration::from_message(granted, granted_at(&headers))
             }
             Some(register_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
             None => Err(RegistryLinkError::Malformed {
@@ -135,6 +140,15 @@ impl<D: Dial> Ais<'_, D> {
             never = pin!(connection) => match never {},
         }
     }
+}
+
+/// When the registry answered, by its own calendar if it says that (RFC 9110 §6.6.1), as credentials end by it.
+fn granted_at(headers: &HeaderMap) -> u64 {
+    let date = headers
+        .get(DATE)
+        .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    let since_epoch = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+    since_epoch.map_or_else(|| Clock::new().unix_seconds(), |since_epoch| since_epoch.as_secs())
 }
 
 /// Opens a connection to the registry.

@@ -8,7 +8,10 @@ use actr_lite_wire::{
         route_candidates_response::RouteCandidatesOk, signaling_to_actr::Payload, unregister_response,
     },
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -195,6 +198,12 @@ impl RegistryLink {
         let key = VerifyingKey::from_bytes(key_id, &response.pubkey).map_err(|error| malformed(error.to_string()))?;
         self.inner.shared.keys().insert(key.clone());
         Ok(key)
+    }
+
+    /// What time it is at the registry, in seconds since 1970: credentials end by its calendar. It is known from the
+    /// registry's answers, and carried on by a clock that does not jump.
+    pub fn unix_seconds(&self) -> u64 {
+        self.inner.shared.calendar.unix_seconds(Instant::now())
     }
 
     /// Like [`Self::signing_key`], without a request.

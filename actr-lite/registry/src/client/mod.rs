@@ -13,10 +13,12 @@
 //! - `session`: one signaling connection
 //! - `renewal`: a fresh credential in time
 //! - `shared`: what a link's handles and its task have in common
+//! - `calendar`: what time it is at the registry
 //! - `outage`: how often a log tells that the registry is away
 //! - `dial`: the seam between a link and the network
 
 mod ais;
+mod calendar;
 mod config;
 mod dial;
 mod error;

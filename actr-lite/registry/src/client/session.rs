@@ -172,6 +172,9 @@ impl<D: Dial> Session<D> {
             debug!(version = envelope.envelope_version, "envelope of an unknown version");
             return Ok(());
         }
+        if let Some(seconds) = envelope.timestamp.and_then(|time| u64::try_from(time.seconds).ok()) {
+            self.shared.calendar.heard(seconds, self.heard);
+        }
         let answer = match envelope.flow {
             Some(Flow::EnvelopeError(error)) => Err(error),
             Some(Flow::ServerToActr(message)) => match message.payload {

@@ -3,12 +3,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::{LinkConfig, requests::Requests, signing_keys::SigningKeys};
+use super::{LinkConfig, calendar::Calendar, requests::Requests, signing_keys::SigningKeys};
 
 /// What a link's handles and its task have in common.
 pub(super) struct Shared {
     pub(super) config: LinkConfig,
     pub(super) requests: Arc<Requests>,
+    pub(super) calendar: Calendar,
     keys: Mutex<SigningKeys>,
     is_leaving: AtomicBool,
     /// Before the number of each envelope, so that no other node's envelopes have the same id.
@@ -20,6 +21,7 @@ impl Shared {
         Self {
             config,
             requests: Arc::default(),
+            calendar: Calendar::default(),
             keys: Mutex::default(),
             is_leaving: AtomicBool::new(false),
             envelope_prefix: format!("{:016x}-", rand::random::<u64>()),
