@@ -20,7 +20,7 @@ use super::{
     attempt::{Attempt, AttemptEnd, Break, Delivery},
     progress::Shared,
 };
-use crate::{ActrError, CallOptions, Context, Dest, stream::StreamEnd};
+use crate::{ActrError, CallOptions, Context, Dest, error::humantime, stream::StreamEnd};
 
 /// How long one server may take to be reached and to agree before the next one is asked.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -123,6 +123,10 @@ where
                 return Err(ResumeError::NoServer { patience, broke, cause });
             };
             sleep(wait).await;
+            // Then there is nothing more to learn than what the last try said.
+            if cause.is_some() && self.left()?.is_zero() {
+                continue;
+            }
             let (server, attempt) = match self.find_sender().await {
                 Ok(found) => found,
                 Err(Setback::Final(error)) => return Err(error),
@@ -240,6 +244,10 @@ where
     /// Has the registry name the servers. If it does not answer, those that it named before are still there.
     async fn discover(&mut self) -> Result<(), Setback> {
         let left = self.left()?;
+        if !self.known.is_empty() && self.ctx.node().link().last_error().is_some() {
+            debug!("the registry is away; the servers known from before are asked");
+            return Ok(());
+        }
         let patience = if self.known.is_empty() {
             left
         } else {
@@ -251,7 +259,7 @@ where
                 return Ok(());
             }
             Ok(Err(error)) => error,
-            Err(_) => self.no_answer(patience),
+            Err(_) => self.no_answer(),
         };
         if matches!(error, ActrError::Stopping) {
             return Err(Setback::Final(ResumeError::Stopped));
@@ -267,10 +275,11 @@ where
         Err(Setback::Passing(error))
     }
 
-    fn no_answer(&self, after: Duration) -> ActrError {
+    fn no_answer(&self) -> ActrError {
         let message = format!(
-            "no server of type {} was found within {after:?}: the registry does not answer",
-            self.request.server_type
+            "no server of type {} was found within {}: the registry does not answer",
+            self.request.server_type,
+            humantime(self.request.patience)
         );
         ActrError::new(ErrorCode::TimedOut, message)
     }
