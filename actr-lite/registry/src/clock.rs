@@ -2,39 +2,69 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prost_types::Timestamp;
 
-/// The system's two clocks: one that only runs forward, for leases, and the calendar's, for what others read.
+/// A clock that only runs forward, for leases, and a calendar, for what others read.
+///
+/// The calendar goes on from the system's as it was when this clock was made, at the pace of a clock that counts the
+/// time in which the machine sleeps too. A jump of the system's calendar does not show, so it makes no credential that
+/// was given before it worthless, and none that is given after it; a registry that was started with a wrong calendar
+/// keeps it until it is started again, which is no matter to nodes that follow the registry's word.
 pub(crate) struct Clock {
     start: Instant,
+    awake_or_not: Duration,
+    unix_time: Duration,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+            awake_or_not: since_boot(),
+            // A calendar that stands before 1970 counts as 1970.
+            unix_time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        }
     }
 
-    /// The time since this clock was made; a jump of the calendar does not show here.
+    /// The time since this clock was made.
     pub(crate) fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// The calendar's time in Unix seconds.
     pub(crate) fn unix_seconds(&self) -> u64 {
-        since_epoch().as_secs()
+        self.unix_time().as_secs()
     }
 
     /// The calendar's time as the protocol writes it.
     pub(crate) fn timestamp(&self) -> Timestamp {
-        let since_epoch = since_epoch();
+        let unix_time = self.unix_time();
         Timestamp {
-            nanos: i32::try_from(since_epoch.subsec_nanos()).unwrap_or_default(),
-            ..timestamp_of(since_epoch.as_secs())
+            nanos: i32::try_from(unix_time.subsec_nanos()).unwrap_or_default(),
+            ..timestamp_of(unix_time.as_secs())
         }
+    }
+
+    /// The calendar's time as HTTP writes it (RFC 9110 §5.6.7).
+    pub(crate) fn http_date(&self) -> String {
+        httpdate::fmt_http_date(UNIX_EPOCH + self.unix_time())
+    }
+
+    fn unix_time(&self) -> Duration {
+        self.unix_time + since_boot().saturating_sub(self.awake_or_not)
     }
 }
 
-/// A calendar that stands before 1970 counts as 1970.
-fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+/// A clock that does not jump and, where the system has one, does not stand still while the machine sleeps.
+#[cfg(target_os = "linux")]
+fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn since_boot() -> Duration {
+    use std::sync::OnceLock;
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }
 
 /// Unix seconds as the protocol writes them.

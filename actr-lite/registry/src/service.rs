@@ -7,8 +7,8 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body as _, Incoming},
     header::{
-        ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE,
-        WWW_AUTHENTICATE,
+        ALLOW, CONNECTION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION,
+        UPGRADE, WWW_AUTHENTICATE,
     },
 };
 use prost::Message;
@@ -49,14 +49,19 @@ pub(crate) async fn respond(
             "there is /ais/register, /ais/renew, /signaling/ws and /health here",
         )),
     };
-    response.unwrap_or_else(|refusal| {
+    let mut response = response.unwrap_or_else(|refusal| {
         debug!(
             status = refusal.status.as_u16(),
             reason = refusal.reason,
             "HTTP request refused"
         );
         refusal.into_response()
-    })
+    });
+    // By the calendar by which credentials end: hyper's own follows the system's, and may jump.
+    if let Ok(date) = HeaderValue::from_str(&shared.clock.http_date()) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
 }
 
 /// A request that HTTP itself refuses, with a line for a person.

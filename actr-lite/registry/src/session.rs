@@ -128,7 +128,10 @@ struct OpenGuard<'a> {
 
 impl Drop for OpenGuard<'_> {
     fn drop(&mut self) {
-        self.shared.state().sessions.close(self.id, self.number);
+        let mut state = self.shared.state();
+        if state.sessions.close(self.id, self.number) {
+            state.directory.lost(self.id);
+        }
     }
 }
 

@@ -92,11 +92,10 @@ impl Sessions {
         (number, dismissed)
     }
 
-    /// Forgets a connection, unless a newer one took its place.
-    pub(crate) fn close(&mut self, id: &ActrId, number: u64) {
-        if self.open.get(id).is_some_and(|session| session.number == number) {
-            self.open.remove(id);
-        }
+    /// Forgets a connection; false where a newer one took its place.
+    pub(crate) fn close(&mut self, id: &ActrId, number: u64) -> bool {
+        let is_current = self.open.get(id).is_some_and(|session| session.number == number);
+        is_current && self.open.remove(id).is_some()
     }
 
     /// Ends the connection that took the place of the one numbered `number`, if one did.

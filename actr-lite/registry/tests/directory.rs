@@ -101,6 +101,26 @@ fn a_loaded_server_comes_after_an_idle_one_and_one_that_can_not_serve_never() {
 }
 
 #[test]
+fn a_server_whose_connection_is_lost_comes_last_until_its_next_sign_of_life() {
+    let mut directory = directory();
+    let asker = register(&mut directory, registration(1, actr_type(0)));
+    let servers: Vec<ActrId> = (0..3)
+        .map(|_| register(&mut directory, registration(1, actr_type(1))))
+        .collect();
+    let busy = Load::new(ServiceAvailabilityState::Overloaded, 0.0, 1.0);
+    directory.heartbeat(&servers[2], busy, Duration::ZERO).unwrap();
+    directory.lost(&servers[1]);
+    for _ in 0..3 {
+        let found = ask(&mut directory, &asker, 1, 0);
+        assert_eq!(found, [0, 2, 1].map(|index: usize| servers[index].clone()));
+    }
+    directory.sign_of_life(&servers[1], Duration::ZERO).unwrap();
+    assert_eq!(ask(&mut directory, &asker, 1, 0).last(), Some(&servers[2]));
+    directory.lost(&asker);
+    directory.lost(&ActrId::new(1, 12345, actr_type(1)));
+}
+
+#[test]
 fn a_server_with_the_askers_contract_comes_first() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));

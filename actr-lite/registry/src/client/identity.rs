@@ -15,7 +15,7 @@ use super::RegistryLinkError;
 /// at the usual lifetime of an hour.
 const RENEW_AFTER: f64 = 0.8;
 
-/// The shortest wait before a renewal: a node whose calendar is ahead of the registry's would renew without a pause.
+/// The shortest wait before a renewal: a registry whose calendar jumps would have it renewed without a pause.
 const SHORTEST_RENEWAL_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest wait before a renewal, whatever end the registry names.
@@ -54,13 +54,15 @@ pub(super) struct Registration {
     pub(super) identity: Identity,
     pub(super) renewal_token: Option<Bytes>,
     pub(super) heartbeat_interval: Duration,
-    /// How long after it was given the credential is to be renewed.
+    /// When it was given, in Unix seconds by the registry's calendar.
+    pub(super) granted_at: u64,
+    /// How long after that the credential is to be renewed.
     pub(super) renew_after: Duration,
 }
 
 impl Registration {
-    /// What AIS granted at `unix_now`.
-    pub(super) fn from_message(granted: RegisterOk, unix_now: u64) -> Result<Self, RegistryLinkError> {
+    /// What AIS granted at `granted_at`, by its own calendar.
+    pub(super) fn from_message(granted: RegisterOk, granted_at: u64) -> Result<Self, RegistryLinkError> {
         let malformed = |what: String| RegistryLinkError::Malformed {
             request: "registration",
             what,
@@ -87,7 +89,8 @@ impl Registration {
             },
             renewal_token: granted.renewal_token.filter(|token| !token.is_empty()),
             heartbeat_interval: heartbeat_interval.clamp(shortest, longest),
-            renew_after: renew_after(expires_at.saturating_sub(unix_now)),
+            granted_at,
+            renew_after: renew_after(expires_at.saturating_sub(granted_at)),
         })
     }
 }

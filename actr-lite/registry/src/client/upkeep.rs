@@ -113,6 +113,7 @@ impl<D: Dial> Upkeep<D> {
     }
 
     fn publish(&mut self, registration: Registration) {
+        self.shared.calendar.heard(registration.granted_at, Instant::now());
         let identity = registration.identity.clone();
         self.shared.keys().insert(identity.signing_key.clone());
         self.registration = Some(registration);

@@ -97,6 +97,8 @@ struct Node {
     tokens: RenewalTokens,
     lease_ends: Duration,
     load: Load,
+    /// It was connected, and is not any more.
+    is_lost: bool,
     /// The directory's count of answers when this node last came first in one; orders nodes of the same load.
     last_given: u64,
 }
@@ -185,6 +187,7 @@ impl Directory {
                 tokens: RenewalTokens::new(token),
                 lease_ends,
                 load: Load::default(),
+                is_lost: false,
                 last_given: 0,
             },
         );
@@ -220,6 +223,7 @@ impl Directory {
         let lease_ends = now.saturating_add(self.lease);
         let node = self.node_mut(id)?;
         let before = std::mem::replace(&mut node.lease_ends, lease_ends);
+        node.is_lost = false;
         self.by_lease_end.remove(&(before, serial));
         self.by_lease_end.insert((lease_ends, serial));
         Ok(())
@@ -232,6 +236,14 @@ impl Directory {
     pub fn heartbeat(&mut self, id: &ActrId, load: Load, now: Duration) -> Result<(), DirectoryError> {
         self.node_mut(id)?.load = load;
         self.sign_of_life(id, now)
+    }
+
+    /// Notes that a node's connection ended without a word. Until its next sign of life it is a candidate behind all
+    /// others: it may have lost only its registry, or be dead.
+    pub fn lost(&mut self, id: &ActrId) {
+        if let Ok(node) = self.node_mut(id) {
+            node.is_lost = true;
+        }
     }
 
     /// Lets a node go.
@@ -265,8 +277,8 @@ impl Directory {
     /// The nodes of exactly the type `target` that `asker` may dial, best first: live, in the asker's realm, with an
     /// address, not the asker itself, not [`UNAVAILABLE`](actr_lite_wire::proto::ServiceAvailabilityState).
     ///
-    /// Those whose contract has the asker's `fingerprint` come first (if it is not empty), then the more available,
-    /// then the less loaded, then those that least recently came first in an answer. At most `count` and
+    /// Those whose contract has the asker's `fingerprint` come first (if it is not empty), then those that are not
+    /// [lost](Self::lost), then the more available, then the less loaded, then those that least recently came first in an answer. At most `count` and
     /// [`MAX_CANDIDATES`] of them, 0 meaning no wish. No node of the type anywhere is an empty answer, not an error.
     ///
     /// # Errors
@@ -292,7 +304,13 @@ impl Directory {
         found.sort_by_cached_key(|node| {
             let spec = node.registration.service_spec.as_ref();
             let differs = !fingerprint.is_empty() && spec.is_none_or(|spec| spec.fingerprint != fingerprint);
-            (differs, node.load, node.last_given, node.id.serial_number())
+            (
+                differs,
+                node.is_lost,
+                node.load,
+                node.last_given,
+                node.id.serial_number(),
+            )
         });
         let candidates: Vec<Candidate> = found
             .into_iter()
