@@ -5,18 +5,21 @@
 //!
 //! - [`Manifest`]: what an `Actr.toml` says, with [`ConfigOverride`]s applied; [`resolve_path`] finds the file
 //! - [`Package`], [`System`], [`Acl`], [`Dependency`]: its sections
+//! - [`Limits`], [`RegistryLimits`]: what may happen at once, in numbers and times that can't be out of range
 //! - [`SignalingUrl`], [`WebSocketUrl`]: where the registry and a node's data lane are
 //! - [`ManifestError`], [`Place`]: what is wrong, and where
 //! - [`Lock`]: what an `Actr.lock.toml` says, read and written
 //! - [`ContractFingerprint`], [`FileFingerprint`], [`Timestamp`]: what stands in it
 
 mod acl;
+mod bounded;
 mod config_override;
 mod dependency;
 mod document;
 mod error;
 mod file;
 mod fingerprint;
+mod limits;
 mod lock;
 mod lock_error;
 mod lock_text;
@@ -33,11 +36,13 @@ mod timestamp;
 mod websocket_url;
 
 pub use acl::{Acl, AclRule, Permission};
+pub use bounded::{Bounded, OutOfRange, Patience, PatienceError};
 pub use config_override::{ConfigOverride, ParseConfigOverrideError};
 pub use dependency::Dependency;
 pub use error::ManifestError;
 pub use file::MAX_FILE_LEN;
 pub use fingerprint::{ContractFingerprint, FileFingerprint, ParseFingerprintError};
+pub use limits::{Count, HeldBytes, Limits, MetadataBytes, RegistryLimits};
 pub use lock::{Lock, LockedDependency, LockedFile};
 pub use lock_error::{LockError, UpdateCommand, WriteLockError};
 pub use manifest::{EDITION, Manifest};

@@ -4,7 +4,7 @@ use std::{
 };
 
 use crate::{
-    Acl, ConfigOverride, Dependency, ManifestError, Package, Place, System,
+    Acl, ConfigOverride, Dependency, Limits, ManifestError, Package, Place, RegistryLimits, System,
     document::Node,
     file::read_text,
     schema::{ANY, Schema},
@@ -54,10 +54,12 @@ const SCHEMA: Schema = Schema(&[
     (&["dependencies", ANY], &["actr_type"]),
     (
         &["system"],
-        &["signaling", "websocket", "deployment", "discovery", "webrtc"],
+        &["signaling", "websocket", "limits", "deployment", "discovery", "webrtc"],
     ),
-    (&["system", "signaling"], &["url", "embedded"]),
+    (&["system", "signaling"], &["url", "embedded", "limits"]),
+    (&["system", "signaling", "limits"], RegistryLimits::KEYS),
     (&["system", "websocket"], &["listen", "advertised", "max_record_bytes"]),
+    (&["system", "limits"], Limits::KEYS),
     (&["system", "deployment"], &["realm_id"]),
     (&["system", "discovery"], &["visible"]),
     (&["system", "webrtc"], &["stun_urls", "turn_urls", "force_relay"]),

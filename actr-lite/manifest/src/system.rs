@@ -2,7 +2,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actr_lite_wire::record_limit::{RecordLimit, RecordLimitError};
 
-use crate::{ManifestError, ParseWebSocketUrlError, SignalingUrl, WebSocketUrl, section::Section};
+use crate::{
+    Limits, ManifestError, ParseWebSocketUrlError, RegistryLimits, SignalingUrl, WebSocketUrl, section::Section,
+};
 
 /// `[system]`: how the node reaches others and is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub struct System {
     pub signaling: Signaling,
     /// `[system.websocket]`: the data lane.
     pub websocket: WebSocket,
+    /// `[system.limits]`: what it lets happen at once.
+    pub limits: Limits,
     /// `[system.deployment]`: where the node lives.
     pub deployment: Deployment,
     /// `[system.discovery]`: who sees it.
@@ -26,6 +30,8 @@ pub struct Signaling {
     pub url: SignalingUrl,
     /// `embedded`, false if absent: this process hosts the registry itself, at `url`.
     pub embedded: bool,
+    /// `[system.signaling.limits]`: what that registry lets happen at once.
+    pub limits: RegistryLimits,
 }
 
 /// `[system.websocket]`: the data lane.
@@ -70,6 +76,7 @@ impl System {
         Ok(Self {
             signaling: Signaling::read(&section.section("signaling")?)?,
             websocket: WebSocket::read(&section.section("websocket")?)?,
+            limits: Limits::read(&section.section("limits")?)?,
             deployment: Deployment::read(&section.section("deployment")?)?,
             discovery: Discovery {
                 visible: section.section("discovery")?.boolean_or("visible", true)?,
@@ -89,7 +96,11 @@ impl Signaling {
                 "port 0 is for a registry in this process, which embedded = true makes: write the registry's port",
             ));
         }
-        Ok(Self { url, embedded })
+        Ok(Self {
+            url,
+            embedded,
+            limits: RegistryLimits::read(&section.section("limits")?)?,
+        })
     }
 }
 

@@ -188,6 +188,35 @@ fn a_record_limit_out_of_its_range_is_refused_with_the_range() {
 }
 
 #[test]
+fn a_limit_out_of_its_range_is_refused_with_the_range() {
+    let limit = |line: &str| {
+        with(
+            "[system.deployment]",
+            &format!("[system.limits]\n{line}\n\n[system.deployment]"),
+        )
+    };
+    assert_snapshot!(limit("max_connections = 0"), @"server/Actr.toml:22:19: system.limits.max_connections = 0: it has to be from 1 to 1048576");
+    assert_snapshot!(limit("max_streams = -1"), @"server/Actr.toml:22:15: system.limits.max_streams = -1: it has to be from 1 to 1048576");
+    assert_snapshot!(limit("max_streams_per_peer = 1048577"), @"server/Actr.toml:22:24: system.limits.max_streams_per_peer = 1048577: it has to be from 1 to 1048576");
+    assert_snapshot!(limit("max_subscriptions = 0xffff_ffff_ffff"), @"server/Actr.toml:22:21: system.limits.max_subscriptions = 281474976710655: it has to be from 1 to 1048576");
+    assert_snapshot!(limit("max_calls = \"many\""), @r#"server/Actr.toml:22:13: system.limits.max_calls: expected a whole number, like 100, found the string "many""#);
+    assert_snapshot!(limit("max_metadata_bytes = 255"), @"server/Actr.toml:22:22: system.limits.max_metadata_bytes = 255: it has to be from 256 to 1048576");
+    assert_snapshot!(limit("max_metadata_bytes = \"16 KiB\""), @r#"server/Actr.toml:22:22: system.limits.max_metadata_bytes: expected a whole number of bytes, like 16384 for 16 KiB, found the string "16 KiB""#);
+    assert_snapshot!(limit("max_call_bytes_per_peer = 1.5"), @"server/Actr.toml:22:27: system.limits.max_call_bytes_per_peer: expected a whole number of bytes, like 67108864 for 64 MiB, found the number 1.5");
+    assert_snapshot!(limit("header_timeout = 0"), @"server/Actr.toml:22:18: system.limits.header_timeout = 0: it has to be from 10 ms to a day");
+    assert_snapshot!(limit("header_timeout = 5.5"), @r#"server/Actr.toml:22:18: system.limits.header_timeout: expected seconds, or a text like "500ms", "30s" or "5min", found the number 5.5"#);
+    assert_snapshot!(limit("header_timeout = \"soon\""), @r#"server/Actr.toml:22:18: system.limits.header_timeout = "soon": expected number at 0: write it like 500ms, 30s or 5min"#);
+    assert_snapshot!(limit("idle_timeout = \"25h\""), @r#"server/Actr.toml:22:16: system.limits.idle_timeout = "25h": it has to be from 10 ms to a day"#);
+    assert_snapshot!(limit("idle_timeout = -1"), @"server/Actr.toml:22:16: system.limits.idle_timeout = -1: it has to be from 10 ms to a day");
+    assert_snapshot!(limit("max_conections = 1"), @"server/Actr.toml:22:1: unknown key system.limits.max_conections: did you mean system.limits.max_connections?");
+    assert_snapshot!(limit("max_record_bytes = 1"), @"server/Actr.toml:22:1: unknown key system.limits.max_record_bytes: did you mean system.websocket.max_record_bytes?");
+    assert_snapshot!(with("url =", "limits.max_nodes = 0\nurl ="), @"server/Actr.toml:16:20: system.signaling.limits.max_nodes = 0: it has to be from 1 to 1048576");
+    assert_snapshot!(with("url =", "limits.max_node = 1\nurl ="), @"server/Actr.toml:16:8: unknown key system.signaling.limits.max_node: did you mean system.signaling.limits.max_nodes?");
+    assert_snapshot!(error(GOOD, &["system.limits.max_connections=lots"]), @r#"--config system.limits.max_connections=lots: system.limits.max_connections: expected a whole number, like 100, found the string "lots""#);
+    assert_snapshot!(error(GOOD, &["system.limits=10"]), @"--config system.limits=10: system.limits: expected a table, found the number 10");
+}
+
+#[test]
 fn a_long_value_is_shown_in_part() {
     let long = "x".repeat(1000);
     assert_snapshot!(with("acme+Client", &long), @r#"server/Actr.toml:25:43: acl.rules.types = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"...: an actor type is manufacturer+name or manufacturer:name:version"#);

@@ -1,9 +1,9 @@
 //! What an `Actr.toml` says arrives typed, with defaults for what it leaves out and overrides in place of what it says.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
-use actr_lite_manifest::{ConfigOverride, Manifest, ManifestError, Permission};
+use actr_lite_manifest::{ConfigOverride, Limits, Manifest, ManifestError, Permission, RegistryLimits};
 use proptest::prelude::*;
 
 const LEAST: &str = r#"
@@ -31,11 +31,83 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(manifest.system.websocket.listen, loopback);
     assert_eq!(manifest.system.websocket.advertised, None);
     assert_eq!(manifest.system.websocket.max_record_bytes.bytes(), 4 << 20);
+    assert_eq!(manifest.system.limits, Limits::default());
+    assert_eq!(manifest.system.signaling.limits, RegistryLimits::default());
     assert!(!manifest.system.signaling.embedded);
     assert!(manifest.system.discovery.visible);
     assert!(!manifest.system.webrtc.force_relay);
     assert_eq!(manifest.acl, None);
     assert!(manifest.exports.is_empty() && manifest.dependencies.is_empty() && manifest.scripts.is_empty());
+}
+
+#[test]
+fn every_limit_is_read() {
+    let text = format!(
+        r#"{LEAST}
+[system.limits]
+max_connections = 1
+max_connections_per_peer = 2
+max_streams = 3
+max_streams_per_peer = 4
+max_subscriptions = 5
+max_calls = 6
+max_calls_per_peer = 7
+max_call_bytes_per_peer = 1024
+max_metadata_bytes = 256
+header_timeout = 8
+idle_timeout = "1h 30min"
+[system.signaling.limits]
+max_connections = 10
+max_nodes = 11
+max_stored_bytes = 2048
+max_body_bytes = 4096
+header_timeout = "250ms"
+"#
+    );
+    let text = text.replace(
+        "system.signaling.url = \"ws://127.0.0.1:8081/signaling/ws\"\nsystem.deployment.realm_id = 7",
+        "[system.signaling]\nurl = \"ws://127.0.0.1:8081/signaling/ws\"\n[system.deployment]\nrealm_id = 7",
+    );
+    let system = good(&text, &["system.limits.max_streams=1048576"]).system;
+    let Limits {
+        max_connections,
+        max_connections_per_peer,
+        max_streams,
+        max_streams_per_peer,
+        max_subscriptions,
+        max_calls,
+        max_calls_per_peer,
+        max_call_bytes_per_peer,
+        max_metadata_bytes,
+        header_timeout,
+        idle_timeout,
+    } = system.limits;
+    let counts = [
+        max_connections,
+        max_connections_per_peer,
+        max_streams,
+        max_streams_per_peer,
+        max_subscriptions,
+        max_calls,
+        max_calls_per_peer,
+    ];
+    assert_eq!(counts.map(|count| count.get()), [1, 2, 1_048_576, 4, 5, 6, 7]);
+    assert_eq!((max_call_bytes_per_peer.get(), max_metadata_bytes.get()), (1024, 256));
+    assert_eq!(header_timeout.duration(), Duration::from_secs(8));
+    assert_eq!(idle_timeout.duration(), Duration::from_secs(5400));
+    let RegistryLimits {
+        max_connections,
+        max_nodes,
+        max_stored_bytes,
+        max_body_bytes,
+        header_timeout,
+    } = system.signaling.limits;
+    assert_eq!([max_connections, max_nodes].map(|count| count.unwrap().get()), [10, 11]);
+    assert_eq!(
+        [max_stored_bytes, max_body_bytes].map(|bytes| bytes.unwrap().get()),
+        [2048, 4096]
+    );
+    assert_eq!(header_timeout.unwrap().duration(), Duration::from_millis(250));
 }
 
 #[test]
