@@ -6,6 +6,7 @@
 //!
 //! - [`registry`]: the port, the tasks behind it, and their end
 //! - [`options`]: what can be set
+//! - [`listener`]: accepting connections, also when file descriptors run out
 //! - [`directory`]: who is registered, as plain data with time as an argument
 //! - `service`: which request goes where
 //! - `ais`: registration and renewal
@@ -24,6 +25,7 @@ pub mod client;
 mod clock;
 pub mod directory;
 mod gate;
+pub mod listener;
 pub mod options;
 pub mod registry;
 mod service;
@@ -31,5 +33,6 @@ mod session;
 mod shared;
 
 pub use gate::REGISTER_AGAIN;
+pub use listener::Listener;
 pub use options::Options;
 pub use registry::{Registry, RegistryError, RegistryHandle};

@@ -2,12 +2,18 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    num::NonZeroU32,
     process::ExitCode,
+    time::Duration,
 };
 
-use actr_lite_registry::{Options, Registry};
+use actr_lite_registry::{
+    Options, Registry,
+    directory::{MAX_NODES, MAX_STORED_BYTES},
+    options::{HEADER_TIMEOUT, MAX_BODY_BYTES, MAX_CONNECTIONS},
+};
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Args, Parser};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -20,6 +26,55 @@ struct Arguments {
     /// Where to listen; port 0 is any free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8081")]
     listen: String,
+
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// What may happen at once; reaching one is an error that names it
+#[derive(Args)]
+struct Limits {
+    /// The most connections, of registration and signaling together
+    #[arg(long, value_name = "COUNT", default_value_t = count(MAX_CONNECTIONS))]
+    max_connections: NonZeroU32,
+
+    /// The most registered nodes
+    #[arg(long, value_name = "COUNT", default_value_t = count(MAX_NODES))]
+    max_nodes: NonZeroU32,
+
+    /// The most bytes of all nodes' contracts, access lists and addresses together
+    #[arg(long, value_name = "BYTES", default_value_t = count(MAX_STORED_BYTES))]
+    max_stored_bytes: NonZeroU32,
+
+    /// The most bytes of one registration
+    #[arg(long, value_name = "BYTES", default_value_t = count(MAX_BODY_BYTES))]
+    max_body_bytes: NonZeroU32,
+
+    /// How long a request's head may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = HEADER_TIMEOUT.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    header_timeout: u64,
+}
+
+/// A default, which is none of the numbers that are out of range.
+fn count(default: usize) -> NonZeroU32 {
+    u32::try_from(default)
+        .ok()
+        .and_then(NonZeroU32::new)
+        .unwrap_or(NonZeroU32::MAX)
+}
+
+impl From<Limits> for Options {
+    fn from(limits: Limits) -> Self {
+        let number = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+        Self {
+            max_connections: number(limits.max_connections),
+            max_nodes: number(limits.max_nodes),
+            max_stored_bytes: number(limits.max_stored_bytes),
+            max_body_bytes: number(limits.max_body_bytes),
+            header_timeout: Duration::from_secs(limits.header_timeout),
+            ..Self::default()
+        }
+    }
 }
 
 #[tokio::main]
@@ -43,7 +98,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .init();
 
     let mut signals = Signals::new().context("can't handle SIGINT and SIGTERM")?;
-    let registry = Registry::bind(&arguments.listen, Options::default()).await?;
+    let registry = Registry::bind(&arguments.listen, arguments.limits.into()).await?;
     info!("registry listening on ws://{}/signaling/ws", registry.local_addr());
 
     let shutdown = CancellationToken::new();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::directory::{MAX_NODES, MAX_STORED_BYTES};
+
 /// How often a node is to send a heartbeat. With [`LEASE_HEARTBEATS`](crate::directory::LEASE_HEARTBEATS) a node that
 /// died is forgotten within 15 s, the time in which a data lane gives up a silent peer too, and a thousand nodes cost
 /// the registry 200 small messages a second.
@@ -15,7 +17,15 @@ pub const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// systems give a process, this leaves a quarter to the node that embeds the registry.
 pub const MAX_CONNECTIONS: usize = 768;
 
-/// How a registry behaves. [`Options::default`] is right for everything but tests.
+/// The most bytes of a request's body: a registration carries the sources of its protos, which are rarely above 100
+/// KiB.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// How long a request's head may take to arrive, and a connection may stay idle between two: a node on a bad line needs
+/// less, and a connection that only waits takes the place of one that doesn't.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a registry behaves. [`Options::default`] is right for most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// How often nodes are to send a heartbeat. They are told whole seconds, rounded up; their leases count the exact
@@ -25,6 +35,22 @@ pub struct Options {
     pub credential_lifetime: Duration,
     /// The most connections at a time; one more gets a 503. Default: [`MAX_CONNECTIONS`].
     pub max_connections: usize,
+    /// The most nodes at a time; one more is not registered. Default: [`MAX_NODES`].
+    pub max_nodes: usize,
+    /// The most bytes of contracts, access lists and addresses that all nodes together have stored; a registration that
+    /// would pass it is refused. Default: [`MAX_STORED_BYTES`].
+    pub max_stored_bytes: usize,
+    /// The most bytes of a request's body; a longer one gets a 413. Default: [`MAX_BODY_BYTES`].
+    pub max_body_bytes: usize,
+    /// How long a request's head may take to arrive, and a connection may stay idle between two; then it is closed.
+    /// Default: [`HEADER_TIMEOUT`].
+    pub header_timeout: Duration,
+}
+
+/// How an error tells which option to change, and where.
+pub(crate) fn advice(option: &str) -> String {
+    let flag = option.replace('_', "-");
+    format!("system.signaling.limits.{option} of the node that hosts it, or --{flag} of actr-lite-registry")
 }
 
 impl Default for Options {
@@ -33,6 +59,10 @@ impl Default for Options {
             heartbeat_interval: HEARTBEAT_INTERVAL,
             credential_lifetime: CREDENTIAL_LIFETIME,
             max_connections: MAX_CONNECTIONS,
+            max_nodes: MAX_NODES,
+            max_stored_bytes: MAX_STORED_BYTES,
+            max_body_bytes: MAX_BODY_BYTES,
+            header_timeout: HEADER_TIMEOUT,
         }
     }
 }

@@ -7,7 +7,7 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
     time::{sleep, timeout},
@@ -16,14 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
-    options::Options,
+    listener::Listener,
+    options::{Options, advice},
     service,
     shared::{Dismissal, Shared},
 };
-
-/// How long a request's head may take to arrive, and a connection may stay idle between two: a node on a bad line needs
-/// less, and a connection that only waits takes the place of one that doesn't.
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most bytes of a request's head: a signaling query has under 1 KiB.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -34,19 +31,6 @@ const HTTP_CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
 
 /// How long an HTTP request that has begun may take to end when its connection is to end.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
-
-/// How long to wait after a failed accept: mostly it is for lack of file descriptors, and some will be closed
-/// meanwhile.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What one connection too many gets.
-const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
-    content-type: text/plain\r\n\
-    content-length: 57\r\n\
-    retry-after: 1\r\n\
-    connection: close\r\n\
-    \r\n\
-    the registry has as many connections as it is allowed to\n";
 
 /// Why a registry can't listen.
 #[derive(Debug, Error)]
@@ -71,7 +55,7 @@ pub enum RegistryError {
 
 /// A registry that listens, and answers as soon as it is run.
 pub struct Registry {
-    listener: TcpListener,
+    listener: Listener,
     local_addr: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -91,7 +75,7 @@ impl Registry {
                 reason,
             },
         };
-        let listener = TcpListener::bind(address).await.map_err(error)?;
+        let listener = Listener::bind(address, "the registry").await.map_err(error)?;
         let local_addr = listener.local_addr().map_err(error)?;
         Ok(Self {
             listener,
@@ -167,17 +151,24 @@ impl Drop for RegistryHandle {
     }
 }
 
-async fn accept(listener: TcpListener, shared: &Arc<Shared>) {
+/// What one connection too many gets.
+fn busy(limit: usize) -> String {
+    let text = format!(
+        "the registry has {limit} connections, its limit; try again when some have ended, or raise {}\n",
+        advice("max_connections")
+    );
+    let len = text.len();
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: {len}\r\nretry-after: 1\r\n\
+         connection: close\r\n\r\n{text}"
+    )
+}
+
+async fn accept(mut listener: Listener, shared: &Arc<Shared>) {
+    let busy = busy(shared.options.max_connections);
     let permits = Arc::new(Semaphore::new(shared.options.max_connections));
     loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                warn!(%error, "the registry can't accept a connection");
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
+        let (stream, peer) = listener.accept().await;
         match Arc::clone(&permits).try_acquire_owned() {
             Ok(permit) => {
                 shared.tasks.spawn(serve(Arc::clone(shared), stream, peer, permit));
@@ -185,7 +176,7 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>) {
             Err(_) => {
                 debug!(%peer, limit = shared.options.max_connections, "one connection too many");
                 // A fresh socket takes these few bytes at once; if not, closing it says enough.
-                let _ = stream.try_write(BUSY);
+                let _ = stream.try_write(busy.as_bytes());
             }
         }
     }
@@ -202,7 +193,7 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, permit:
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .header_read_timeout(shared.options.header_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

@@ -16,11 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::debug;
 
-use crate::{ais, gate, gate::Refusal, session, shared::Shared};
-
-/// The most bytes of a request's body: a registration carries the sources of its protos, which are rarely above 100
-/// KiB.
-pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
+use crate::{ais, gate, gate::Refusal, options::advice, session, shared::Shared};
 
 /// How long a request's body may take: the largest allowed one within it needs 100 KiB/s.
 const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,10 +31,16 @@ pub(crate) async fn respond(
 ) -> Response<Full<Bytes>> {
     let response = match (request.uri().path(), request.method()) {
         ("/ais/register", &Method::POST) => {
-            post(request, |message: RegisterRequest| ais::register(shared, message)).await
+            post(shared, request, |message: RegisterRequest| {
+                ais::register(shared, message)
+            })
+            .await
         }
         ("/ais/renew", &Method::POST) => {
-            post(request, |message: RenewCredentialRequest| ais::renew(shared, &message)).await
+            post(shared, request, |message: RenewCredentialRequest| {
+                ais::renew(shared, &message)
+            })
+            .await
         }
         ("/signaling/ws", &Method::GET) => signaling(shared, permit, request),
         ("/" | "/health", &Method::GET) => Ok(health(shared)),
@@ -133,6 +135,7 @@ fn health(shared: &Shared) -> Response<Full<Bytes>> {
 
 /// Reads a message, answers it with another. Refusals by the protocol are answers too, with status 200.
 async fn post<M: Message + Default>(
+    shared: &Shared,
     request: Request<Incoming>,
     answer: impl FnOnce(M) -> RegisterResponse,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
@@ -142,7 +145,7 @@ async fn post<M: Message + Default>(
             "the content type must be application/x-protobuf",
         ));
     }
-    let body = read_body(request.into_body()).await?;
+    let body = read_body(request.into_body(), shared.options.max_body_bytes).await?;
     let message = M::decode(body).map_err(|error| {
         HttpRefusal::new(
             StatusCode::BAD_REQUEST,
@@ -160,17 +163,20 @@ fn is_protobuf(content_type: Option<&HeaderValue>) -> bool {
         .is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(PROTOBUF.as_bytes()))
 }
 
-async fn read_body(body: Incoming) -> Result<Bytes, HttpRefusal> {
+async fn read_body(body: Incoming, max_bytes: usize) -> Result<Bytes, HttpRefusal> {
     let too_large = || {
         HttpRefusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is larger than {MAX_BODY_BYTES} bytes, the limit"),
+            format!(
+                "the body is larger than {max_bytes} bytes, the registry's limit; make it smaller, or raise {}",
+                advice("max_body_bytes")
+            ),
         )
     };
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+    if body.size_hint().lower() > max_bytes as u64 {
         return Err(too_large());
     }
-    let collected = tokio::time::timeout(BODY_READ_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await;
+    let collected = tokio::time::timeout(BODY_READ_TIMEOUT, Limited::new(body, max_bytes).collect()).await;
     match collected {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),

@@ -27,7 +27,6 @@ use tracing::{debug, info};
 
 use crate::{
     answer::{self, Asker},
-    service::MAX_BODY_BYTES,
     shared::{Dismissal, Shared},
 };
 
@@ -36,10 +35,6 @@ const MAX_ENVELOPE_BYTES: usize = 64 * 1024;
 
 /// How much is read or written at a time, and held by every connection: enough for several of the usual envelopes.
 const IO_BUFFER_BYTES: usize = 4 * 1024;
-
-/// The most bytes that wait for a slow node: the largest answer, a contract as large as it was allowed to be
-/// registered, and what goes around it. There is one answer at a time: the next request is read when it is written.
-const MAX_UNSENT_BYTES: usize = MAX_BODY_BYTES + MAX_ENVELOPE_BYTES;
 
 /// How long the HTTP half may take to hand over the socket: it only writes the 101.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -80,7 +75,9 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: Arc<OwnedSemaphorePermit>, 
     let mut config = WebSocketConfig::default();
     config.read_buffer_size = IO_BUFFER_BYTES;
     config.write_buffer_size = IO_BUFFER_BYTES;
-    config.max_write_buffer_size = MAX_UNSENT_BYTES;
+    // For a slow node waits no more than the largest answer, a contract as large as it was allowed to be registered, and
+    // what goes around it: the next request is read when that is written.
+    config.max_write_buffer_size = shared.options.max_body_bytes.saturating_add(MAX_ENVELOPE_BYTES);
     config.max_message_size = Some(MAX_ENVELOPE_BYTES);
     config.max_frame_size = Some(MAX_ENVELOPE_BYTES);
     let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;

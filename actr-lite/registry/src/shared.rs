@@ -37,7 +37,11 @@ impl Shared {
         let lease = options.heartbeat_interval.saturating_mul(LEASE_HEARTBEATS);
         // Below 2^63 it can't wrap, and fits the signed integers in which others may keep it.
         let first_serial = rand::random::<u64>() >> 1;
-        let mut directory = Directory::new(first_serial, lease, Limits::default());
+        let limits = Limits {
+            nodes: options.max_nodes,
+            stored_bytes: options.max_stored_bytes,
+        };
+        let mut directory = Directory::new(first_serial, lease, limits);
         directory.add_signing_key(authority.verifying_key());
         Self {
             options,

@@ -5,7 +5,7 @@ use actr_lite_wire::{
 use hyper::header::HeaderValue;
 use thiserror::Error;
 
-use super::RegistryUrl;
+use super::{LoadSource, RegistryUrl};
 
 /// Which registry a node belongs to, and what it says about itself there.
 #[derive(Debug, Clone)]
@@ -24,10 +24,12 @@ pub struct LinkConfig {
     pub ws_address: Option<String>,
     /// What the realm asks of those who register.
     pub realm_secret: Option<RealmSecret>,
+    /// What its heartbeats tell of how well it can serve.
+    pub load: LoadSource,
 }
 
 impl LinkConfig {
-    /// A node that dials others and is not dialled: no contract, no address, no secret.
+    /// A node that dials others and is not dialled: no contract, no address, no secret, no load.
     pub fn new(url: RegistryUrl, actr_type: ActrType, realm_id: u32) -> Self {
         Self {
             url,
@@ -37,6 +39,7 @@ impl LinkConfig {
             acl: None,
             ws_address: None,
             realm_secret: None,
+            load: LoadSource::default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! - [`RegistryLink`]: what a node holds, and asks
 //! - [`RegistryUrl`], [`LinkConfig`]: where the registry is, and what is registered there
+//! - [`LoadReport`], [`LoadSource`]: what heartbeats tell of the node
 //! - [`Identity`], [`LinkState`], [`RegistryLinkError`]: what comes out
 //! - `request`, `requests`: what can be asked, and who waits for an answer
 //! - `signing_keys`: the registry's keys that are known already
@@ -24,6 +25,7 @@ mod dial;
 mod error;
 mod identity;
 mod link;
+mod load;
 mod outage;
 mod registry_url;
 mod renewal;
@@ -43,6 +45,7 @@ pub use config::{LinkConfig, RealmSecret, RealmSecretError};
 pub use error::RegistryLinkError;
 pub use identity::Identity;
 pub use link::{Candidate, RegistryLink};
+pub use load::{LoadReport, LoadSource};
 pub use registry_url::{ParseRegistryUrlError, RegistryUrl};
 pub use request::{REQUEST_TIMEOUT, UNREGISTER_TIMEOUT};
 pub use state::LinkState;

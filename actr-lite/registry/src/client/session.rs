@@ -1,8 +1,8 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use actr_lite_wire::proto::{
-    ActrToSignaling, ErrorResponse, Ping, ServiceAvailabilityState, SignalingEnvelope,
-    actr_to_signaling::Payload as RequestPayload, signaling_envelope::Flow, signaling_to_actr::Payload,
+    ActrToSignaling, ErrorResponse, SignalingEnvelope, actr_to_signaling::Payload as RequestPayload,
+    signaling_envelope::Flow, signaling_to_actr::Payload,
 };
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -265,12 +265,7 @@ impl<D: Dial> Session<D> {
     async fn heartbeat(&mut self) -> Result<(), SessionEnd> {
         self.next_heartbeat = Instant::now() + self.registration.heartbeat_interval;
         self.heartbeats += 1;
-        let ping = RequestPayload::Ping(Ping {
-            availability: ServiceAvailabilityState::Full.into(),
-            power_reserve: 1.0,
-            mailbox_backlog: 0.0,
-            sticky_client_ids: Vec::new(),
-        });
+        let ping = RequestPayload::Ping(self.shared.config.load.report().into());
         let number = format!("{HEARTBEAT}{}", self.heartbeats);
         self.send([(number, ping)]).await
     }

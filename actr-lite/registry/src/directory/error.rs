@@ -4,18 +4,25 @@ use actr_lite_wire::{
 };
 use thiserror::Error;
 
+use crate::options::advice;
+
 /// Why the directory refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DirectoryError {
     /// There are as many nodes as there may be.
-    #[error("the registry is full: it holds {limit} nodes, its limit; try again when some have left")]
+    #[error(
+        "the registry is full: it holds {limit} nodes, its limit; try again when some have left, or raise {}",
+        advice("max_nodes")
+    )]
     TooManyNodes {
         /// [`Limits::nodes`](super::Limits::nodes).
         limit: usize,
     },
     /// The nodes' contracts, access lists and addresses fill the room there is.
     #[error(
-        "the registry is full: contracts, access lists and addresses would pass {limit} bytes, its limit; try again when some nodes have left"
+        "the registry is full: contracts, access lists and addresses would pass {limit} bytes, its limit; try again when \
+         some nodes have left, or raise {}",
+        advice("max_stored_bytes")
     )]
     TooManyBytes {
         /// [`Limits::stored_bytes`](super::Limits::stored_bytes).

@@ -4,5 +4,6 @@
 
 mod client;
 mod hostile;
+mod limits;
 mod registration;
 mod signaling;

@@ -1,0 +1,132 @@
+//! Accepting connections for as long as a process lives, also while it lacks what an open connection takes.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream, ToSocketAddrs},
+    time::sleep,
+};
+use tracing::{info, warn};
+
+/// How long accepting pauses after a failure: mostly it is for lack of file descriptors, and some will be closed
+/// meanwhile. Those who want to connect wait in the system's queue.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener whose [`Self::accept`] does not fail.
+///
+/// Where the system can't give a connection, it pauses and tries again. The log tells when that begins and when it is
+/// over, not every failure between the two.
+#[derive(Debug)]
+pub struct Listener {
+    inner: TcpListener,
+    failures: Failures,
+}
+
+impl Listener {
+    /// Listens on an address; `name` is what the log calls it.
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub async fn bind(address: impl ToSocketAddrs, name: &'static str) -> io::Result<Self> {
+        Ok(Self {
+            inner: TcpListener::bind(address).await?,
+            failures: Failures { name, count: 0 },
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    /// The next connection.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses no connection.
+    pub async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.inner.accept().await {
+                Ok(accepted) => {
+                    if let Some(told) = self.failures.over() {
+                        info!("{told}");
+                    }
+                    return accepted;
+                }
+                Err(error) => {
+                    if let Some(told) = self.failures.add(&error) {
+                        warn!("{told}");
+                    }
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// The failures since the last connection.
+#[derive(Debug)]
+struct Failures {
+    name: &'static str,
+    count: u64,
+}
+
+impl Failures {
+    /// One more; what to tell of it, if it is the first.
+    fn add(&mut self, error: &io::Error) -> Option<String> {
+        self.count += 1;
+        let pause = ACCEPT_PAUSE.as_millis();
+        (self.count == 1).then(|| {
+            format!(
+                "{} cannot accept connections: {error}; open ones go on, and it tries again every {pause} ms{}",
+                self.name,
+                advice(error)
+            )
+        })
+    }
+
+    /// A connection was accepted; what to tell if that had failed before.
+    fn over(&mut self) -> Option<String> {
+        let count = std::mem::take(&mut self.count);
+        (count > 0).then(|| format!("{} accepts connections again, after {count} failures", self.name))
+    }
+}
+
+/// What to do about a failure, where that is known.
+fn advice(error: &io::Error) -> &'static str {
+    // The same numbers on all systems that follow POSIX's tradition; on others there is no advice.
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    match error.raw_os_error() {
+        Some(EMFILE) => "; to have more, raise this process's limit of open files (ulimit -n)",
+        Some(ENFILE) => "; to have more, raise the system's limit of open files (fs.file-max)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_when_they_begin_and_when_they_are_over() {
+        let mut failures = Failures {
+            name: "the door",
+            count: 0,
+        };
+        assert_eq!(failures.over(), None);
+        let told = failures.add(&io::Error::from_raw_os_error(24)).unwrap();
+        assert!(told.starts_with("the door cannot accept connections: "), "{told}");
+        assert!(told.ends_with("(ulimit -n)"), "{told}");
+        assert_eq!(failures.add(&io::Error::from_raw_os_error(24)), None);
+        assert_eq!(failures.add(&io::ErrorKind::ConnectionAborted.into()), None);
+        assert_eq!(
+            failures.over().unwrap(),
+            "the door accepts connections again, after 3 failures"
+        );
+        assert_eq!(failures.over(), None);
+        assert!(failures.add(&io::ErrorKind::ConnectionAborted.into()).is_some());
+    }
+}
