@@ -19,10 +19,14 @@ use crate::{
     ActrError, Asking, CallOptions, Dest, PeerConnection, ResumableRequest, ResumableStream, ResumeError, Rpc,
     SendError, StreamOptions, StreamRegistration, StreamSender, SubscribeError, Subscription, discovery,
     node_state::NodeState,
-    session::{DEFAULT_CALL_TIMEOUT, Session},
+    session::{DEFAULT_CALL_TIMEOUT, InUse},
     sessions::Sharing,
     stream::{self, DirectStreams, StreamEnd},
 };
+
+/// How often a call is made anew whose connection the peer gave up unused just before: more often in a row is not bad
+/// luck.
+const MAX_REDIALS: usize = 3;
 
 /// What a handler, and whatever it spawns, does with the world. Cheap to clone.
 #[derive(Clone)]
@@ -35,14 +39,14 @@ pub struct Context {
 /// The call that a context belongs to.
 pub(crate) struct Call {
     /// What brought it; none for a call within the node.
-    pub(crate) session: Option<Arc<Session>>,
+    pub(crate) session: Option<InUse>,
     pub(crate) metadata: Vec<(String, String)>,
     /// Whether the handler has spawned a task.
     pub(crate) has_spawned: AtomicBool,
 }
 
 impl Call {
-    pub(crate) fn new(session: Option<Arc<Session>>, metadata: Vec<(String, String)>) -> Self {
+    pub(crate) fn new(session: Option<InUse>, metadata: Vec<(String, String)>) -> Self {
         Self {
             session,
             metadata,
@@ -154,6 +158,7 @@ impl Context {
             route: R::ROUTE.into(),
             after,
         };
+        self.node.occupancy().check_metadata(&options.metadata)?;
         let exchange = async {
             if *dest == Dest::Local {
                 let call = Arc::new(Call::new(None, options.metadata));
@@ -161,11 +166,18 @@ impl Context {
                 return self.node.router().dispatch_local(R::ROUTE, payload, ctx).await;
             }
             let begin = Instant::now();
-            let session = self.session(dest).await?;
-            let timeout = after.saturating_sub(begin.elapsed());
-            session
-                .call(R::ROUTE, payload, CallOptions { timeout, ..options })
-                .await
+            let mut attempts = 0..MAX_REDIALS;
+            loop {
+                let session = self.session(dest).await?;
+                let metadata = options.metadata.clone();
+                let timeout = after.saturating_sub(begin.elapsed());
+                let options = CallOptions { timeout, metadata };
+                match session.call(R::ROUTE, payload.clone(), options).await {
+                    // The peer gave the connection up before the call came to it.
+                    Err(ActrError::PeerGone { reason, .. }) if reason.is_unused() && attempts.next().is_some() => {}
+                    result => return result,
+                }
+            }
         };
         let response = timeout(after, exchange).await.unwrap_or_else(|_| Err(timed_out()))?;
         R::Response::decode(response).map_err(|error| ActrError::Answer {
@@ -337,9 +349,9 @@ impl Context {
     }
 
     /// A connection to a peer: the one that brought the call, if that is the peer and it still stands.
-    async fn session(&self, dest: &Dest) -> Result<Arc<Session>, ActrError> {
+    async fn session(&self, dest: &Dest) -> Result<InUse, ActrError> {
         let peer = match dest {
-            Dest::Connection(connection) => return Ok(Arc::clone(connection.session())),
+            Dest::Connection(connection) => return Ok(connection.session().clone()),
             Dest::Actor(peer) => peer.clone(),
             Dest::Local => self.node.self_id(),
         };
@@ -350,7 +362,7 @@ impl Context {
     }
 
     /// A stream belongs to the connection that asked for it: a caller that is gone is not dialled.
-    async fn stream_session(&self, dest: &Dest, stream_id: &StreamId) -> Result<Arc<Session>, ActrError> {
+    async fn stream_session(&self, dest: &Dest, stream_id: &StreamId) -> Result<InUse, ActrError> {
         let Dest::Actor(peer) = dest else {
             return Err(SendError::Local(stream_id.clone()).into());
         };
@@ -363,8 +375,8 @@ impl Context {
         }
     }
 
-    fn caller_session(&self, peer: &ActrId) -> Option<Arc<Session>> {
+    fn caller_session(&self, peer: &ActrId) -> Option<InUse> {
         let session = self.call.as_ref()?.session.as_ref()?;
-        (session.peer() == peer).then(|| Arc::clone(session))
+        (session.peer() == peer).then(|| session.clone())
     }
 }

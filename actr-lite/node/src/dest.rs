@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use actr_lite_wire::identity::ActrId;
 
-use crate::{lane::Closing, session::Session};
+use crate::{lane::Closing, session::InUse};
 
 /// Whom to call, or where to send a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl fmt::Display for Dest {
 pub struct PeerConnection(Arc<Handle>);
 
 impl PeerConnection {
-    pub(crate) fn new(session: Arc<Session>) -> Self {
+    pub(crate) fn new(session: InUse) -> Self {
         Self(Arc::new(Handle(session)))
     }
 
@@ -60,7 +60,7 @@ impl PeerConnection {
         self.0.0.peer()
     }
 
-    pub(crate) fn session(&self) -> &Arc<Session> {
+    pub(crate) fn session(&self) -> &InUse {
         &self.0.0
     }
 }
@@ -79,10 +79,10 @@ impl fmt::Debug for PeerConnection {
     }
 }
 
-struct Handle(Arc<Session>);
+struct Handle(InUse);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.close(Closing::Unused);
+        self.0.close(Closing::Dropped);
     }
 }

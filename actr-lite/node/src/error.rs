@@ -5,6 +5,7 @@ use actr_lite_wire::{envelope::ErrorReply, error_code::ErrorCode, identity::Actr
 use thiserror::Error;
 
 use crate::{
+    Limit,
     dest::Dest,
     discovery::DiscoverError,
     lane::CloseReason,
@@ -94,17 +95,29 @@ pub enum ActrError {
         /// The lower of the two nodes' limits.
         limit: usize,
     },
-    /// A bound of this node is reached.
-    #[error("this node has {limit} {what} at once already, which is its limit; try again when some have ended")]
-    Busy {
-        /// What there are too many of.
-        what: &'static str,
-        /// The bound.
-        limit: usize,
+    /// A call's metadata is longer than this node lets it be.
+    #[error(
+        "the metadata of a call has {len} bytes, but this node lets it have {}; send less, or raise {} in its Actr.toml",
+        .limit.value(), .limit.key()
+    )]
+    MetadataTooLong {
+        /// The length of all keys and values together.
+        len: usize,
+        /// The limit.
+        limit: Limit,
     },
+    /// A limit of this node is reached.
+    #[error("this node has {0}")]
+    Busy(Limit),
     /// This node is shutting down.
     #[error("this node is shutting down")]
     Stopping,
+}
+
+impl From<Limit> for ActrError {
+    fn from(limit: Limit) -> Self {
+        Self::Busy(limit)
+    }
 }
 
 impl ActrError {
@@ -134,9 +147,10 @@ impl ActrError {
             Self::TimedOut { .. } => ErrorCode::TimedOut,
             Self::PeerGone { .. } | Self::Unreachable { .. } => ErrorCode::ConnectionNotReady,
             Self::Discover(_) => ErrorCode::DependencyNotFound,
-            Self::Registry(_) | Self::Busy { .. } | Self::Stopping => ErrorCode::Unavailable,
+            Self::Registry(_) | Self::Busy(_) | Self::Stopping => ErrorCode::Unavailable,
             Self::Send(error) => error.code(),
-            Self::Subscribe(_) | Self::TooLong { .. } => ErrorCode::InvalidArgument,
+            Self::Subscribe(SubscribeError::TooMany(_)) => ErrorCode::Unavailable,
+            Self::Subscribe(_) | Self::TooLong { .. } | Self::MetadataTooLong { .. } => ErrorCode::InvalidArgument,
             Self::Answer { .. } => ErrorCode::DecodeFailure,
         }
     }

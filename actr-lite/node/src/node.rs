@@ -1,9 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_manifest::{Acl, LockError, Manifest, Permission, SignalingUrl};
+use actr_lite_manifest::{
+    Acl, Count, HeldBytes, LockError, Manifest, Patience, Permission, RegistryLimits, SignalingUrl,
+};
 use actr_lite_registry::{
     Options, Registry, RegistryError, RegistryHandle,
-    client::{LinkConfig, ParseRegistryUrlError, RegistryLink, RegistryLinkError, RegistryUrl},
+    client::{LinkConfig, LoadSource, ParseRegistryUrlError, RegistryLink, RegistryLinkError, RegistryUrl},
 };
 use actr_lite_wire::proto::{self, acl_rule};
 use thiserror::Error;
@@ -14,6 +16,7 @@ use crate::{
     ActrError, ActrRef, ActrSystem, BindError, Context, RouterError, Workload,
     error::humantime,
     lane::{Closing, websocket::Acceptor},
+    limits::Occupancy,
     node_state::NodeState,
     router::Router,
     shutdown::{SHUTDOWN_GRACE, Shutdown},
@@ -129,10 +132,22 @@ impl<W: Workload> Node<W> {
                 Some(advertised) => advertised.to_string(),
                 None => format!("ws://{}", acceptor.local_addr()),
             });
+        // A node that stops, for whatever reason, takes nothing new.
+        let occupancy = Occupancy::new(manifest.system.limits, tasks.stop().child_token());
+        let told = Arc::clone(&occupancy);
+        config.load = LoadSource::new(move || told.load());
         let link = RegistryLink::spawn(config, tasks.runtime(), tasks.stop().clone());
         register(&link, register_timeout).await?;
 
-        let node = NodeState::new(actr_type, router, link, contracts, record_limit, tasks.clone());
+        let node = NodeState::new(
+            actr_type,
+            router,
+            link,
+            contracts,
+            record_limit,
+            occupancy,
+            tasks.clone(),
+        );
         stop_when_dropped.node = Some(Arc::clone(&node));
         if let Some(acceptor) = acceptor {
             info!("data lane listening on {}", acceptor.local_addr());
@@ -184,10 +199,25 @@ async fn registry(manifest: &Manifest) -> Result<(RegistryUrl, Option<RegistryHa
     if !signaling.embedded {
         return Ok((registry_url(&signaling.url)?, None));
     }
-    let registry = Registry::bind(&signaling.url.authority(), Options::default()).await?;
+    let registry = Registry::bind(&signaling.url.authority(), registry_options(&signaling.limits)).await?;
     let url = signaling.url.with_port(registry.local_addr().port());
     info!("registry listening on {url}");
     Ok((registry_url(&url)?, Some(registry.spawn())))
+}
+
+/// What the limits of Actr.toml leave open is as the registry has it.
+fn registry_options(limits: &RegistryLimits) -> Options {
+    let default = Options::default();
+    let count = |limit: Option<Count>, default| limit.map_or(default, Count::get);
+    let bytes = |limit: Option<HeldBytes>, default| limit.map_or(default, HeldBytes::get);
+    Options {
+        max_connections: count(limits.max_connections, default.max_connections),
+        max_nodes: count(limits.max_nodes, default.max_nodes),
+        max_stored_bytes: bytes(limits.max_stored_bytes, default.max_stored_bytes),
+        max_body_bytes: bytes(limits.max_body_bytes, default.max_body_bytes),
+        header_timeout: limits.header_timeout.map_or(default.header_timeout, Patience::duration),
+        ..default
+    }
 }
 
 pub(crate) fn registry_url(url: &SignalingUrl) -> Result<RegistryUrl, ParseRegistryUrlError> {

@@ -20,6 +20,7 @@ use crate::{
     ActrError,
     departures::Departures,
     discovery::DiscoverError,
+    limits::Occupancy,
     router::Router,
     sessions::Sessions,
     stream::{Inbox, StreamEnd, Subscriptions},
@@ -41,11 +42,11 @@ pub(crate) struct NodeState {
     link: RegistryLink,
     contracts: LockedContracts,
     record_limit: RecordLimit,
+    occupancy: Arc<Occupancy>,
     sessions: Sessions,
     departures: Departures,
     subscriptions: Subscriptions,
     tasks: Tasks,
-    draining: CancellationToken,
     addresses: Mutex<HashMap<ActrId, String>>,
     unknown_frames: AtomicU64,
     key_lookups: Semaphore,
@@ -60,21 +61,20 @@ impl NodeState {
         link: RegistryLink,
         contracts: LockedContracts,
         record_limit: RecordLimit,
+        occupancy: Arc<Occupancy>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        // A node that stops, for whatever reason, takes nothing new.
-        let draining = tasks.stop().child_token();
         Arc::new(Self {
             actr_type,
             router,
             link,
             contracts,
             record_limit,
-            sessions: Sessions::default(),
+            sessions: Sessions::new(occupancy.limits()),
             departures: Departures::default(),
-            subscriptions: Subscriptions::default(),
+            subscriptions: Subscriptions::new(occupancy.limits()),
+            occupancy,
             tasks,
-            draining,
             addresses: Mutex::default(),
             unknown_frames: AtomicU64::new(0),
             key_lookups: Semaphore::new(MAX_KEY_LOOKUPS),
@@ -110,6 +110,11 @@ impl NodeState {
         self.record_limit
     }
 
+    /// What this node may do at once, and how much of that it does.
+    pub(crate) fn occupancy(&self) -> &Occupancy {
+        &self.occupancy
+    }
+
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
     }
@@ -128,7 +133,7 @@ impl NodeState {
 
     /// Cancelled when the node takes no new connections and calls any more.
     pub(crate) fn draining(&self) -> &CancellationToken {
-        &self.draining
+        self.occupancy.draining()
     }
 
     /// Globally unique: receivers tell requests apart by it alone.

@@ -1,32 +1,78 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
+use actr_lite_manifest::Limits;
 use actr_lite_wire::{identity::ActrId, websocket::Role};
-use tokio::{sync::OnceCell, time::sleep};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, sleep, sleep_until},
+};
 
 use crate::{
-    ActrError,
+    ActrError, Limit,
     lane::{
         Closing,
-        websocket::{Connection, Upgraded, dial},
+        websocket::{Connection, Dialer, Upgraded, dial},
     },
+    limits::PeerOccupancy,
     node_state::NodeState,
-    session::Session,
+    session::{InUse, Session},
 };
 
 /// How long connections may take to send what they have when the node stops, before they are dropped.
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
 /// The open connections, by peer.
-#[derive(Default)]
 pub(crate) struct Sessions {
-    /// The latest comes last, and is the one that new calls take.
-    by_peer: Mutex<HashMap<ActrId, Vec<Arc<Session>>>>,
+    limits: Limits,
+    by_peer: Mutex<HashMap<ActrId, Peer>>,
     /// The connections that are being made.
     dialing: Mutex<HashMap<ActrId, Arc<DialOutcome>>>,
+}
+
+/// What is open to one peer.
+struct Peer {
+    /// The latest comes last, and is the one that new calls take.
+    sessions: Vec<Arc<Session>>,
+    /// How many connections it made.
+    admitted: usize,
+    occupancy: Arc<PeerOccupancy>,
+}
+
+impl Peer {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            sessions: Vec::new(),
+            admitted: 0,
+            occupancy: PeerOccupancy::new(limits),
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.sessions.is_empty() && self.admitted == 0
+    }
+}
+
+/// One of the connections that a peer may make.
+pub(crate) struct Admission {
+    node: Arc<NodeState>,
+    peer: ActrId,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut by_peer = self.node.sessions().lock();
+        if let Some(peer) = by_peer.get_mut(&self.peer) {
+            peer.admitted -= 1;
+            if peer.is_gone() {
+                by_peer.remove(&self.peer);
+            }
+        }
+    }
 }
 
 /// How the making of a connection ends, for all who wait for it.
@@ -65,33 +111,62 @@ impl Drop for Dialing<'_> {
 }
 
 impl Sessions {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ActrId, Vec<Arc<Session>>>> {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            limits: *limits,
+            by_peer: Mutex::default(),
+            dialing: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ActrId, Peer>> {
         self.by_peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Room for one more connection that this peer makes.
+    pub(crate) fn admit(&self, node: &Arc<NodeState>, peer: &ActrId) -> Result<Admission, Limit> {
+        let mut by_peer = self.lock();
+        let of_peer = by_peer.entry(peer.clone()).or_insert_with(|| Peer::new(&self.limits));
+        let max = self.limits.max_connections_per_peer.get();
+        if of_peer.admitted >= max {
+            let key = "system.limits.max_connections_per_peer";
+            return Err(Limit::new("connections of this peer", key, max));
+        }
+        of_peer.admitted += 1;
+        Ok(Admission {
+            node: Arc::clone(node),
+            peer: peer.clone(),
+        })
+    }
+
     /// An open connection to this peer.
-    fn find(&self, peer: &ActrId) -> Option<Arc<Session>> {
-        self.lock()
-            .get(peer)?
-            .iter()
-            .rev()
-            .find(|session| session.is_shared() && session.is_open())
-            .cloned()
+    fn find(&self, peer: &ActrId) -> Option<InUse> {
+        let by_peer = self.lock();
+        let mut latest_first = by_peer.get(peer)?.sessions.iter().rev();
+        latest_first.find_map(|session| (session.is_shared() && session.is_open()).then(|| session.enter())?)
     }
 
     /// A connection to this peer: an open one, or a new one.
     ///
     /// Whoever comes while one is being made shares its fate, good or bad.
-    pub(crate) async fn to(&self, node: &Arc<NodeState>, peer: &ActrId) -> Result<Arc<Session>, ActrError> {
-        if let Some(session) = self.find(peer) {
-            return Ok(session);
-        }
-        let dialing = Dialing::join(self, peer);
-        let outcome = dialing.outcome.get_or_init(|| self.dial(node, peer, Sharing::Shared));
-        match outcome.await {
-            Ok(session) if session.is_open() => Ok(Arc::clone(session)),
-            Ok(session) => Err(session.gone().map_or(ActrError::Stopping, ActrError::from)),
-            Err(error) => Err(error.clone()),
+    pub(crate) async fn to(&self, node: &Arc<NodeState>, peer: &ActrId) -> Result<InUse, ActrError> {
+        loop {
+            if let Some(session) = self.find(peer) {
+                return Ok(session);
+            }
+            let dialing = Dialing::join(self, peer);
+            let dial = || async {
+                let session = self.dial(node, peer, Sharing::Shared).await?;
+                Ok(Arc::clone(&session))
+            };
+            let session = dialing.outcome.get_or_init(dial).await.clone()?;
+            if let Some(error) = session.gone() {
+                return Err(error.into());
+            }
+            // It came so late that the connection is being closed again for want of use: once more.
+            if let Some(session) = session.enter() {
+                return Ok(session);
+            }
         }
     }
 
@@ -101,7 +176,7 @@ impl Sessions {
         node: &Arc<NodeState>,
         peer: &ActrId,
         sharing: Sharing,
-    ) -> Result<Arc<Session>, ActrError> {
+    ) -> Result<InUse, ActrError> {
         if node.draining().is_cancelled() {
             return Err(ActrError::Stopping);
         }
@@ -111,14 +186,18 @@ impl Sessions {
         };
         let address = node.address_of(peer).await?;
         let identity = node.link().registered().await?;
-        let upgraded = dial(&address, &identity.actor_id, &identity.credential, node.record_limit())
-            .await
-            .map_err(|error| {
-                node.forget_address(peer);
-                unreachable(error.to_string())
-            })?;
+        let dialer = Dialer {
+            id: &identity.actor_id,
+            credential: &identity.credential,
+            record_limit: node.record_limit(),
+            keeps_open: sharing == Sharing::Own,
+        };
+        let upgraded = dial(&address, dialer).await.map_err(|error| {
+            node.forget_address(peer);
+            unreachable(error.to_string())
+        })?;
         let connection = self.open(node, peer.clone(), upgraded, Role::Client, sharing);
-        let session = Arc::clone(connection.session());
+        let session = connection.session().enter().ok_or(ActrError::Stopping)?;
         node.tasks()
             .spawn_runtime("a data lane connection", self::drive(Arc::clone(node), connection));
         Ok(session)
@@ -133,22 +212,21 @@ impl Sessions {
         role: Role,
         sharing: Sharing,
     ) -> Connection {
-        let connection = Connection::new(node, peer.clone(), upgraded, role, sharing);
-        self.lock()
-            .entry(peer)
-            .or_default()
-            .push(Arc::clone(connection.session()));
+        let mut by_peer = self.lock();
+        let of_peer = by_peer.entry(peer.clone()).or_insert_with(|| Peer::new(&self.limits));
+        let connection = Connection::new(node, peer, upgraded, role, sharing, Arc::clone(&of_peer.occupancy));
+        of_peer.sessions.push(Arc::clone(connection.session()));
         connection
     }
 
     /// Forgets a session that has ended.
     pub(crate) fn forget(&self, session: &Arc<Session>) {
         let mut by_peer = self.lock();
-        let Some(sessions) = by_peer.get_mut(session.peer()) else {
+        let Some(peer) = by_peer.get_mut(session.peer()) else {
             return;
         };
-        sessions.retain(|other| !Arc::ptr_eq(other, session));
-        if sessions.is_empty() {
+        peer.sessions.retain(|other| !Arc::ptr_eq(other, session));
+        if peer.is_gone() {
             by_peer.remove(session.peer());
         }
     }
@@ -168,7 +246,7 @@ impl Sessions {
     }
 
     fn all(&self) -> Vec<Arc<Session>> {
-        self.lock().values().flatten().cloned().collect()
+        self.lock().values().flat_map(|peer| &peer.sessions).cloned().collect()
     }
 }
 
@@ -181,11 +259,30 @@ pub(crate) enum Sharing {
     Own,
 }
 
-/// Runs a connection until it ends, or the node has stopped for long enough.
+/// Closes a session that nobody has used for so long; the rest is for its connection. Never ends.
+async fn close_when_unused(session: Option<Weak<Session>>, idle_timeout: Duration) {
+    let mut look_at = Instant::now() + idle_timeout;
+    while let Some(session) = &session {
+        sleep_until(look_at).await;
+        match session
+            .upgrade()
+            .and_then(|session| session.close_if_unused(idle_timeout))
+        {
+            Some(later) => look_at = later,
+            None => break,
+        }
+    }
+    pending().await
+}
+
+/// Runs a connection until it ends, or the node has stopped for long enough. One that nobody uses is closed.
 pub(crate) async fn drive(node: Arc<NodeState>, connection: Connection) {
     let stop = node.tasks().stop().clone();
+    let session = (!connection.is_kept_by_peer()).then(|| Arc::downgrade(connection.session()));
+    let idle_timeout = node.occupancy().limits().idle_timeout.duration();
     tokio::select! {
         () = connection.run() => {}
+        () = close_when_unused(session, idle_timeout) => {}
         () = async {
             stop.cancelled().await;
             sleep(CLOSE_GRACE).await;

@@ -15,7 +15,7 @@ pub(crate) use turn::Turn;
 
 use std::time::Duration;
 
-use actr_lite_wire::{control::Control, record::RecordKind};
+use actr_lite_wire::{control::Control, record::RecordKind, websocket::CloseCode};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -70,12 +70,19 @@ pub(crate) enum Accepted {
     BatchWritten,
 }
 
+/// What a peer is told whose connection is closed because nobody uses it: a call that it has made meanwhile was not
+/// served.
+const UNUSED: &str = "nobody uses the connection any more";
+
 /// Why this node closes a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum Closing {
-    /// Nobody has a use for it.
-    #[error("nobody uses the connection any more")]
-    Unused,
+    /// The handle is dropped whose own it was.
+    #[error("its handle was dropped")]
+    Dropped,
+    /// Nobody has used it for a long time. The peer's calls that came since are not served.
+    #[error("{UNUSED}")]
+    Idle,
     /// The node stops.
     #[error("the node is shutting down")]
     ShuttingDown,
@@ -117,6 +124,14 @@ pub enum CloseReason {
     /// This node closed it.
     #[error("this node closed the connection ({0})")]
     Local(String),
+}
+
+impl CloseReason {
+    /// Whether the peer closed it because it had no use for it: what was sent meanwhile it has not looked at.
+    pub(crate) fn is_unused(&self) -> bool {
+        let normal = CloseCode::NORMAL.value();
+        matches!(self, Self::Closed { code, reason } if *code == normal && reason == UNUSED)
+    }
 }
 
 fn reason_text(reason: &str) -> String {

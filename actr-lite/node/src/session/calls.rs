@@ -11,11 +11,8 @@ use actr_lite_wire::{
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Session, served::MAX_SERVED_CALLS};
+use super::Session;
 use crate::{ActrError, Dest, lane::Urgency};
-
-/// The most calls that wait for one peer's answer at once: as many as a peer serves.
-const MAX_CALLS_IN_FLIGHT: usize = MAX_SERVED_CALLS;
 
 /// How long a call waits for its answer unless it says otherwise: actr's own default.
 pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -95,16 +92,8 @@ impl Session {
     ) -> Result<Bytes, ActrError> {
         let request_id = self.node.next_request_id();
         let (sender, answer) = oneshot::channel();
-        {
-            let mut calls = self.calls.lock();
-            if calls.len() >= MAX_CALLS_IN_FLIGHT {
-                return Err(ActrError::Busy {
-                    what: "calls in flight to one peer",
-                    limit: MAX_CALLS_IN_FLIGHT,
-                });
-            }
-            calls.insert(request_id.clone(), sender);
-        }
+        let _place = self.occupancy.waiting_calls.take()?;
+        self.calls.lock().insert(request_id.clone(), sender);
         let waiting = Waiting {
             session: self,
             request_id: &request_id,

@@ -4,6 +4,7 @@ use std::{
 };
 
 use actr_lite_wire::identity::StreamId;
+use tokio::time::Instant;
 
 use crate::stream::Inbox;
 
@@ -14,13 +15,24 @@ const MAX_UNWANTED: usize = 4096;
 #[derive(Default)]
 pub(crate) struct IncomingStreams(Mutex<State>);
 
-#[derive(Default)]
 struct State {
     /// The inboxes that this connection feeds.
     bound: HashMap<StreamId, Arc<Inbox>>,
     /// Streams that were cancelled, or never asked for: frames of theirs may be on their way until the sender
     /// confirms the end, and must not reach a later subscription of the same id.
     unwanted: HashSet<StreamId>,
+    /// When the last one ended.
+    unused_since: Instant,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            bound: HashMap::new(),
+            unwanted: HashSet::new(),
+            unused_since: Instant::now(),
+        }
+    }
 }
 
 /// Where a stream's frames go.
@@ -59,7 +71,7 @@ impl IncomingStreams {
     /// The receiver wants no more; false where the connection does not feed the stream.
     pub(super) fn cancel(&self, stream_id: &StreamId) -> bool {
         let mut state = self.lock();
-        state.bound.remove(stream_id).is_some() && state.add_unwanted(stream_id.clone())
+        state.unbind(stream_id.as_str()).is_some() && state.add_unwanted(stream_id.clone())
     }
 
     /// The sender confirms that no more frames come. The inbox that the connection fed; none where nobody wanted it.
@@ -68,7 +80,13 @@ impl IncomingStreams {
         if state.unwanted.remove(stream_id) {
             return Finished::Unwanted;
         }
-        state.bound.remove(stream_id).map_or(Finished::Unknown, Finished::Fed)
+        state.unbind(stream_id).map_or(Finished::Unknown, Finished::Fed)
+    }
+
+    /// Since when the connection feeds no inbox; none while it does.
+    pub(super) fn unused_since(&self) -> Option<Instant> {
+        let state = self.lock();
+        state.bound.is_empty().then_some(state.unused_since)
     }
 
     /// The connection is gone.
@@ -88,6 +106,12 @@ pub(super) enum Finished {
 }
 
 impl State {
+    fn unbind(&mut self, stream_id: &str) -> Option<Arc<Inbox>> {
+        let inbox = self.bound.remove(stream_id)?;
+        self.unused_since = Instant::now();
+        Some(inbox)
+    }
+
     fn add_unwanted(&mut self, stream_id: StreamId) -> bool {
         if self.unwanted.len() >= MAX_UNWANTED
             && let Some(forgotten) = self.unwanted.iter().next().cloned()

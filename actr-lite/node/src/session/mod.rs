@@ -1,6 +1,7 @@
 //! What this node and one peer have to do with each other over one lane: calls both ways, streams both ways.
 
 mod calls;
+mod in_use;
 mod incoming;
 mod receiver;
 mod runs;
@@ -14,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use calls::CallOptions;
 pub(crate) use calls::DEFAULT_CALL_TIMEOUT;
+pub(crate) use in_use::InUse;
 pub(crate) use receiver::SessionReceiver;
 
-use self::{calls::Calls, incoming::IncomingStreams, served::ServedCalls};
+use self::{calls::Calls, in_use::Usage, incoming::IncomingStreams, served::ServedCalls};
 use crate::{
-    ActrError,
+    ActrError, Limit,
     lane::{CloseReason, Closing, Lane, SendRefused, Turn, Urgency},
+    limits::{PeerOccupancy, Place},
     node_state::NodeState,
     sessions::Sharing,
     stream::{OutgoingStreams, SendError, StreamEnd},
@@ -42,12 +45,21 @@ pub(crate) struct Session {
     outgoing: OutgoingStreams,
     incoming: IncomingStreams,
     growth: Mutex<u64>,
+    /// With the peer's other connections.
+    occupancy: Arc<PeerOccupancy>,
+    usage: Mutex<Usage>,
     gone: OnceLock<CloseReason>,
     closed: CancellationToken,
 }
 
 impl Session {
-    pub(crate) fn new(node: Arc<NodeState>, peer: ActrId, lane: Arc<dyn Lane>, sharing: Sharing) -> Arc<Self> {
+    pub(crate) fn new(
+        node: Arc<NodeState>,
+        peer: ActrId,
+        lane: Arc<dyn Lane>,
+        sharing: Sharing,
+        occupancy: Arc<PeerOccupancy>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             peer,
             sharing,
@@ -58,6 +70,8 @@ impl Session {
             outgoing: OutgoingStreams::default(),
             incoming: IncomingStreams::default(),
             growth: Mutex::new(CONNECTION_GROWTH),
+            occupancy,
+            usage: Mutex::new(Usage::new()),
             gone: OnceLock::new(),
             closed: CancellationToken::new(),
         })
@@ -86,7 +100,13 @@ impl Session {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.gone.get().is_none()
+        self.gone.get().is_none() && !self.is_retired()
+    }
+
+    /// Room for one more stream to the peer.
+    pub(crate) fn stream_place(&self) -> Result<(Place, Place), Limit> {
+        let of_peer = self.occupancy.streams.take()?;
+        Ok((of_peer, self.node.occupancy().streams().take()?))
     }
 
     /// For the tasks of this connection's streams.
@@ -106,6 +126,14 @@ impl Session {
     /// Tells the peer that this node shuts down, so that it can go elsewhere in time.
     pub(crate) fn say_leaving(&self) {
         self.lane.send_control(&Control::Leaving);
+    }
+
+    /// What a sender learns that comes when the session is being closed because nobody used it.
+    pub(crate) fn retired(&self) -> SendError {
+        self.gone().unwrap_or_else(|| SendError::PeerGone {
+            peer: self.peer.clone(),
+            reason: CloseReason::Local(Closing::Idle.to_string()),
+        })
     }
 
     /// Asks the lane to send what it has and to close.

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -14,48 +14,36 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::Session;
+use super::{InUse, Session};
 use crate::{
     ActrError, Context,
     context::Call,
     lane::{Closing, Urgency},
+    limits::Place,
 };
-
-/// The most calls of one peer that are served at once: each is a task with whatever its handler holds.
-pub(super) const MAX_SERVED_CALLS: usize = 4096;
-
-/// How many bytes the requests of one peer that are being served may have together: sixteen of the longest that the
-/// usual record limit allows.
-const MAX_SERVED_BYTES: usize = 64 << 20;
 
 /// How long a handler may take where the caller does not say: nobody else bounds it.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
 
 /// The peer's calls that are being served.
 #[derive(Default)]
-pub(super) struct ServedCalls(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    calls: HashMap<String, CancellationToken>,
-    bytes: usize,
-}
+pub(super) struct ServedCalls(Mutex<HashMap<String, CancellationToken>>);
 
 impl ServedCalls {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The caller no longer waits.
     pub(super) fn cancel(&self, request_id: &str) {
-        if let Some(cancelled) = self.lock().calls.get(request_id) {
+        if let Some(cancelled) = self.lock().get(request_id) {
             cancelled.cancel();
         }
     }
 
     /// The connection is gone: nobody waits any more.
     pub(super) fn cancel_all(&self) {
-        for cancelled in self.lock().calls.values() {
+        for cancelled in self.lock().values() {
             cancelled.cancel();
         }
     }
@@ -63,16 +51,14 @@ impl ServedCalls {
 
 /// One served call's place.
 struct Serving {
-    session: Arc<Session>,
+    session: InUse,
     request_id: String,
-    bytes: usize,
+    _places: [Place; 3],
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let mut served = self.session.served.lock();
-        served.calls.remove(&self.request_id);
-        served.bytes -= self.bytes;
+        self.session.served.lock().remove(&self.request_id);
     }
 }
 
@@ -91,30 +77,28 @@ pub(super) struct Request {
 impl Session {
     /// Serves a request in a task of its own, and answers it, if it wants that, whatever happens.
     pub(super) fn serve(self: &Arc<Self>, request: Request) {
+        let Some(session) = self.enter() else {
+            // The peer learns that the connection is closed without a use, and makes a call anew.
+            debug!("{} is closed: request {} is not served", self.peer, request.request_id);
+            return;
+        };
+        let places = match self.places_for(&request) {
+            Ok(places) => places,
+            Err(error) => return self.refuse(request, &error),
+        };
         let cancelled = CancellationToken::new();
-        let bytes = request.payload.len();
-        {
-            let mut served = self.served.lock();
-            if served.calls.contains_key(&request.request_id) {
+        match self.served.lock().entry(request.request_id.clone()) {
+            Entry::Vacant(entry) => entry.insert(cancelled.clone()),
+            Entry::Occupied(_) => {
                 debug!("{} repeated request {}", self.peer, request.request_id);
                 return;
             }
-            // A single request may have any length that a record may have.
-            let is_too_much = served.bytes > 0 && served.bytes + bytes > MAX_SERVED_BYTES;
-            if served.calls.len() >= MAX_SERVED_CALLS || is_too_much {
-                drop(served);
-                self.refuse(request);
-                return;
-            }
-            served.calls.insert(request.request_id.clone(), cancelled.clone());
-            served.bytes += bytes;
-        }
-        let serving = Serving {
-            session: Arc::clone(self),
-            request_id: request.request_id.clone(),
-            bytes,
         };
-        let session = Arc::clone(self);
+        let serving = Serving {
+            session: session.clone(),
+            request_id: request.request_id.clone(),
+            _places: places,
+        };
         let Request {
             request_id,
             route,
@@ -125,7 +109,7 @@ impl Session {
         } = request;
         self.node.tasks().spawn_work("a call's task", async move {
             let _serving = serving;
-            let call = Arc::new(Call::new(Some(Arc::clone(&session)), metadata));
+            let call = Arc::new(Call::new(Some(session.clone()), metadata));
             let dispatch = session.dispatch(&route, payload, Arc::clone(&call));
             let result = tokio::select! {
                 biased;
@@ -182,8 +166,19 @@ impl Session {
             .map_err(|error| error.to_reply())
     }
 
-    /// There is no room for another task, so the answer can't wait for room on the lane either.
-    fn refuse(&self, request: Request) {
+    /// Room for a request, if the node takes one like it.
+    fn places_for(&self, request: &Request) -> Result<[Place; 3], ActrError> {
+        let node = self.node.occupancy();
+        node.check_metadata(&request.metadata)?;
+        Ok([
+            self.occupancy.calls.take()?,
+            self.occupancy.call_bytes.take_many(request.payload.len())?,
+            node.calls().take()?,
+        ])
+    }
+
+    /// There may be no room for another task, so the answer can't wait for room on the lane either.
+    fn refuse(&self, request: Request, error: &ActrError) {
         let Request {
             request_id,
             route: route_key,
@@ -191,21 +186,13 @@ impl Session {
             ..
         } = request;
         if !is_call {
-            warn!(
-                "a tell of {} to {route_key} was dropped: too many of its calls are being served",
-                self.peer
-            );
+            warn!("a tell of {} to {route_key} was dropped: {error}", self.peer);
             return;
         }
-        let reply = ActrError::Busy {
-            what: "calls of one peer",
-            limit: MAX_SERVED_CALLS,
-        }
-        .to_reply();
         let response = Envelope::Response {
             request_id,
             route_key,
-            result: Err(reply),
+            result: Err(error.to_reply()),
         };
         if self
             .lane

@@ -104,6 +104,13 @@ impl Inbox {
         state.source.is_none() && state.expected.as_ref() == Some(peer)
     }
 
+    /// Whether no connection feeds it yet, and one of this peer may.
+    pub(crate) fn may_wait_for(&self, peer: &ActrId) -> bool {
+        let state = self.lock();
+        let is_open = state.source.is_none() && state.end.is_none();
+        is_open && state.expected.as_ref().is_none_or(|expected| expected == peer)
+    }
+
     /// Lets this connection feed it; false where another one does, another peer is expected, or it is over.
     pub(crate) fn bind(&self, session: &Arc<Session>) -> bool {
         let mut state = self.lock();

@@ -15,9 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::SendError;
 
-/// The most streams that one connection sends at once: each costs a few hundred bytes and a handler's task.
-const MAX_OUTGOING_STREAMS: usize = 65_536;
-
 /// How much a sender sends before other tasks of its thread have their turn: four batches, a fraction of a millisecond.
 /// A loop that only sends would otherwise keep calls waiting for as long as its credit lasts; with half as much the rate
 /// of a single stream falls by a tenth.
@@ -75,11 +72,6 @@ impl OutgoingStreams {
         let mut streams = self.lock();
         if streams.contains_key(stream_id) {
             return Err(SendError::AlreadyOpen(stream_id.clone()));
-        }
-        if streams.len() >= MAX_OUTGOING_STREAMS {
-            return Err(SendError::TooManyStreams {
-                limit: MAX_OUTGOING_STREAMS,
-            });
         }
         let stream = Arc::new(OutgoingStream {
             stream_id: stream_id.clone(),

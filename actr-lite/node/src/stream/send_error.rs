@@ -4,7 +4,7 @@ use actr_lite_wire::{
 };
 use thiserror::Error;
 
-use crate::lane::CloseReason;
+use crate::{Limit, lane::CloseReason};
 
 /// Why a frame can't be sent, or a stream not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -40,12 +40,9 @@ pub enum SendError {
     /// A stream of this id to this receiver is open already.
     #[error("a stream {0} to this receiver is open already")]
     AlreadyOpen(StreamId),
-    /// A bound of this node is reached.
-    #[error("there are {limit} open streams on this connection already, which is the limit")]
-    TooManyStreams {
-        /// The bound.
-        limit: usize,
-    },
+    /// A limit of this node is reached: that of all its streams, or that of those to one peer.
+    #[error("this node has {0}")]
+    TooManyStreams(Limit),
     /// Streams go to other actors, not to the own node.
     #[error("stream {0} has no receiver on a network: the destination is this node itself")]
     Local(StreamId),
@@ -56,7 +53,7 @@ impl SendError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::PeerGone { .. } => ErrorCode::ConnectionNotReady,
-            Self::Cancelled { .. } | Self::TooManyStreams { .. } => ErrorCode::Unavailable,
+            Self::Cancelled { .. } | Self::TooManyStreams(_) => ErrorCode::Unavailable,
             Self::TooLong { .. } | Self::AlreadyOpen(_) | Self::Local(_) => ErrorCode::InvalidArgument,
         }
     }

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     lane::{Accepted, SendRefused, Turn, Urgency},
-    session::Session,
+    limits::Place,
+    session::{InUse, Session},
 };
 
 /// By which part of itself a turn may go on until a batch is full, so that the pause does not cost a short write: a whole
@@ -30,8 +31,10 @@ const OVERTIME: usize = 4;
 /// streams of the same connection go on. One that was opened as [`Delivery::LatencyFirst`] does not wait but drops its
 /// oldest frames. Dropped before [`Self::finish`], it tells the receiver that the stream broke off.
 pub struct StreamSender {
-    session: Arc<Session>,
+    session: InUse,
     stream: Arc<OutgoingStream>,
+    /// Among the streams of this node, and of the receiver.
+    places: Option<(Place, Place)>,
     encoder: FrameEncoder,
     /// The last sequence number sent.
     sequence: u64,
@@ -54,15 +57,20 @@ pub struct StreamSender {
 
 impl StreamSender {
     pub(crate) fn open(session: &Arc<Session>, stream_id: StreamId, options: StreamOptions) -> Result<Self, SendError> {
+        let Some(in_use) = session.enter() else {
+            return Err(session.retired());
+        };
+        let places = session.stream_place().map_err(SendError::TooManyStreams)?;
         let stream = session.outgoing().insert(&stream_id)?;
         let latency_first = match options.delivery {
             Delivery::Reliable => None,
             Delivery::LatencyFirst => Some(LatencyFirst::new(session, &stream)),
         };
         let sender = Self {
-            session: Arc::clone(session),
+            session: in_use,
             encoder: FrameEncoder::new(&stream_id),
             stream,
+            places: Some(places),
             sequence: options.resume_after,
             frames: options.resume_after,
             credit: SendCredit::default(),
@@ -359,6 +367,7 @@ impl StreamSender {
         self.session
             .outgoing()
             .remove(&self.stream, || self.session.lane().send_control(&last));
+        self.places = None;
     }
 }
 

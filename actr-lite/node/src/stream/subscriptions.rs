@@ -4,13 +4,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use actr_lite_manifest::Limits;
 use actr_lite_wire::identity::{ActrId, ParseStreamIdError, StreamId};
 use thiserror::Error;
 
 use super::{Inbox, StreamEnd};
-
-/// The most streams that a node receives at once: each may hold a window of up to a mebibyte.
-const MAX_SUBSCRIPTIONS: usize = 65_536;
+use crate::Limit;
 
 /// Why a stream can't be subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -25,17 +24,16 @@ pub enum SubscribeError {
     /// The node has shut down.
     #[error("this node has shut down")]
     Stopped,
-    /// A bound of this node is reached.
-    #[error("this node has {limit} streams registered already, which is its limit")]
-    TooMany {
-        /// The bound.
-        limit: usize,
-    },
+    /// A limit of this node is reached.
+    #[error("this node has {0}")]
+    TooMany(Limit),
 }
 
 /// The streams that this node receives.
-#[derive(Default)]
-pub(crate) struct Subscriptions(Mutex<State>);
+pub(crate) struct Subscriptions {
+    limit: Limit,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
@@ -44,8 +42,19 @@ struct State {
 }
 
 impl Subscriptions {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            limit: Limit::new(
+                "streams registered",
+                "system.limits.max_subscriptions",
+                limits.max_subscriptions.get(),
+            ),
+            state: Mutex::default(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn insert(&self, stream_id: StreamId) -> Result<Arc<Inbox>, SubscribeError> {
@@ -56,9 +65,7 @@ impl Subscriptions {
         let count = state.inboxes.len();
         match state.inboxes.entry(stream_id) {
             Entry::Occupied(entry) => Err(SubscribeError::AlreadyRegistered(entry.key().clone())),
-            Entry::Vacant(_) if count >= MAX_SUBSCRIPTIONS => Err(SubscribeError::TooMany {
-                limit: MAX_SUBSCRIPTIONS,
-            }),
+            Entry::Vacant(_) if count >= self.limit.value() => Err(SubscribeError::TooMany(self.limit)),
             Entry::Vacant(entry) => {
                 let inbox = Inbox::new(entry.key().clone());
                 Ok(Arc::clone(entry.insert(inbox)))
@@ -79,6 +86,11 @@ impl Subscriptions {
 
     pub(crate) fn find(&self, stream_id: &str) -> Option<Arc<Inbox>> {
         self.lock().inboxes.get(stream_id).cloned()
+    }
+
+    /// Whether an inbox waits for its first record, which may be this peer's.
+    pub(crate) fn wait_for_any(&self, peer: &ActrId) -> bool {
+        self.lock().inboxes.values().any(|inbox| inbox.may_wait_for(peer))
     }
 
     /// The inboxes that wait for a peer's first record.

@@ -2,9 +2,9 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
+use actr_lite_registry::Listener;
 use actr_lite_wire::{
     credential::{self, Credential},
     identity::ActrId,
@@ -25,40 +25,33 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::sleep,
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::{debug, info, warn};
 
 use super::{
-    CREDENTIAL_HEADER, SOURCE_HEADER,
+    CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER,
     dial::Upgraded,
     peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
     socket,
 };
 use crate::{
     node_state::NodeState,
-    sessions::{self, Sharing},
+    sessions::{self, Admission, Sharing},
 };
-
-/// The most connections that a node accepts at once: one costs a file descriptor, of which most systems give a
-/// process 1,024 unless told otherwise, and about 20 KiB.
-const MAX_CONNECTIONS: usize = 4096;
-
-/// How long a peer may take from connecting to the end of its upgrade request.
-const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most bytes that an upgrade request may have: a credential takes a few hundred.
 const MAX_UPGRADE_LEN: usize = 16 << 10;
 
-/// How long accepting pauses when the system has no more file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Accepting that was at its limit is so again only after this part of the connections was free: one that comes and
+/// goes at the limit is not told each time.
+const FREE_AGAIN: usize = 8;
 
 /// The node's data lane listener: it accepts WebSocket upgrades with a valid credential.
 pub(crate) struct Acceptor {
-    listener: TcpListener,
+    listener: Listener,
     address: SocketAddr,
 }
 
@@ -75,7 +68,7 @@ pub struct BindError {
 impl Acceptor {
     pub(crate) async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let failed = |cause| BindError { address, cause };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = Listener::bind(address, "the data lane").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address })
     }
@@ -85,29 +78,27 @@ impl Acceptor {
     }
 
     /// Accepts until the node stops.
-    pub(crate) async fn run(self, node: Arc<NodeState>) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    pub(crate) async fn run(mut self, node: Arc<NodeState>) {
+        let max = node.occupancy().limits().max_connections.get();
+        let places = Arc::new(Semaphore::new(max));
+        let mut is_full = false;
         loop {
+            is_full &= places.available_permits() <= max / FREE_AGAIN;
+            if places.available_permits() == 0 && !std::mem::replace(&mut is_full, true) {
+                warn!(
+                    "this node has {max} connections, its limit; further ones wait until some have ended, or until \
+                     system.limits.max_connections is raised in its Actr.toml"
+                );
+            }
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 return;
             };
-            let accepted = tokio::select! {
+            let (socket, address) = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 () = node.draining().cancelled() => return,
             };
-            match accepted {
-                Ok((socket, address)) => {
-                    let connection = serve(Arc::clone(&node), socket, address, place);
-                    node.tasks().spawn_runtime("a data lane connection", connection);
-                }
-                Err(error) => {
-                    warn!("accepting a data lane connection failed: {error}");
-                    tokio::select! {
-                        () = sleep(ACCEPT_PAUSE) => {}
-                        () = node.draining().cancelled() => return,
-                    }
-                }
-            }
+            let connection = serve(Arc::clone(&node), socket, address, place);
+            node.tasks().spawn_runtime("a data lane connection", connection);
         }
     }
 }
@@ -122,6 +113,8 @@ struct Admitted {
     peer: ActrId,
     extended: bool,
     peer_limit: RecordLimit,
+    is_kept_by_peer: bool,
+    admission: Admission,
 }
 
 async fn serve(node: Arc<NodeState>, socket: TcpStream, address: SocketAddr, _place: OwnedSemaphorePermit) {
@@ -131,7 +124,7 @@ async fn serve(node: Arc<NodeState>, socket: TcpStream, address: SocketAddr, _pl
         upgraded = Box::pin(upgrade(&node, socket, address)) => upgraded,
         () = stopped.cancelled() => return,
     };
-    if let Some((peer, upgraded)) = upgraded {
+    if let Some((peer, _admission, upgraded)) = upgraded {
         debug!("{peer} connected from {address}");
         let connection = node
             .sessions()
@@ -141,7 +134,11 @@ async fn serve(node: Arc<NodeState>, socket: TcpStream, address: SocketAddr, _pl
 }
 
 /// Answers the upgrade request; the connection only if it was accepted.
-async fn upgrade(node: &Arc<NodeState>, socket: TcpStream, address: SocketAddr) -> Option<(ActrId, Upgraded)> {
+async fn upgrade(
+    node: &Arc<NodeState>,
+    socket: TcpStream,
+    address: SocketAddr,
+) -> Option<(ActrId, Admission, Upgraded)> {
     if let Err(error) = socket::set_up(&socket) {
         debug!("{address}: {error}");
         return None;
@@ -167,7 +164,7 @@ async fn upgrade(node: &Arc<NodeState>, socket: TcpStream, address: SocketAddr) 
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(UPGRADE_TIMEOUT)
+        .header_read_timeout(node.occupancy().limits().header_timeout.duration())
         .max_buf_size(MAX_UPGRADE_LEN)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades()
@@ -183,14 +180,18 @@ async fn upgrade(node: &Arc<NodeState>, socket: TcpStream, address: SocketAddr) 
         peer,
         extended,
         peer_limit,
+        is_kept_by_peer,
+        admission,
     } = admitted;
     Some((
         peer,
+        admission,
         Upgraded {
             socket: parts.io.into_inner(),
             leftover,
             extended,
             peer_limit,
+            is_kept_by_peer,
         },
     ))
 }
@@ -222,7 +223,10 @@ impl Refused {
 }
 
 /// Checks that it is an upgrade to WebSocket (RFC 6455 §4.2.1), and who asks for it.
-async fn admit(node: &NodeState, request: &Request<Incoming>) -> Result<(Admitted, Response<Full<Bytes>>), Refused> {
+async fn admit(
+    node: &Arc<NodeState>,
+    request: &Request<Incoming>,
+) -> Result<(Admitted, Response<Full<Bytes>>), Refused> {
     let headers = request.headers();
     let is_upgrade = request.method() == Method::GET
         && has_token(headers, header::CONNECTION, "upgrade")
@@ -259,6 +263,10 @@ async fn admit(node: &NodeState, request: &Request<Incoming>) -> Result<(Admitte
     }
     let extended = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, EXTENSION);
     let peer_limit = peer_limit(headers, extended).map_err(|reason| Refused::new(StatusCode::BAD_REQUEST, reason))?;
+    let admission = node
+        .sessions()
+        .admit(node, &peer)
+        .map_err(|limit| Refused::new(StatusCode::TOO_MANY_REQUESTS, format!("this node has {limit}")))?;
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let accept = derive_accept_key(key.as_bytes());
@@ -277,6 +285,8 @@ async fn admit(node: &NodeState, request: &Request<Incoming>) -> Result<(Admitte
         peer,
         extended,
         peer_limit,
+        is_kept_by_peer: extended && headers.contains_key(KEEP_OPEN_HEADER),
+        admission,
     };
     Ok((admitted, response))
 }

@@ -5,6 +5,7 @@ use actr_lite_wire::{identity::ActrId, record, websocket::Role};
 use super::{Upgraded, driver::Driver, outbox::Outbox};
 use crate::{
     lane::Lane,
+    limits::PeerOccupancy,
     node_state::NodeState,
     session::{Session, SessionReceiver},
     sessions::Sharing,
@@ -17,15 +18,24 @@ const BATCH_ALLOWANCE: usize = 2 << 20;
 pub(crate) struct Connection {
     session: Arc<Session>,
     driver: Driver,
+    is_kept_by_peer: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(node: &Arc<NodeState>, peer: ActrId, upgraded: Upgraded, role: Role, sharing: Sharing) -> Self {
+    pub(crate) fn new(
+        node: &Arc<NodeState>,
+        peer: ActrId,
+        upgraded: Upgraded,
+        role: Role,
+        sharing: Sharing,
+        occupancy: Arc<PeerOccupancy>,
+    ) -> Self {
         let Upgraded {
             socket,
             leftover,
             extended,
             peer_limit,
+            is_kept_by_peer,
         } = upgraded;
         let own_limit = node.record_limit();
         let max_sent = own_limit.min(peer_limit).bytes();
@@ -33,7 +43,8 @@ impl Connection {
         let (reader, writer) = socket.into_split();
         let writer = Arc::new(writer);
         let outbox = Arc::new(Outbox::new(Arc::clone(&writer), role, extended, max_sent));
-        let session = Session::new(Arc::clone(node), peer, Arc::clone(&outbox) as Arc<dyn Lane>, sharing);
+        let lane = Arc::clone(&outbox) as Arc<dyn Lane>;
+        let session = Session::new(Arc::clone(node), peer, lane, sharing, occupancy);
         let receiver = SessionReceiver::new(Arc::clone(&session));
         let max_message_len = max_received + record::HEADER_LEN + if extended { BATCH_ALLOWANCE } else { 0 };
         let driver = Driver {
@@ -45,11 +56,20 @@ impl Connection {
             max_message_len,
             leftover,
         };
-        Self { session, driver }
+        Self {
+            session,
+            driver,
+            is_kept_by_peer,
+        }
     }
 
     pub(crate) fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    /// Whether the peer wants to keep it when nobody uses it.
+    pub(crate) fn is_kept_by_peer(&self) -> bool {
+        self.is_kept_by_peer
     }
 
     /// Reads and writes until the connection ends.

@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use url::Url;
 
 use super::{
-    CREDENTIAL_HEADER, SOURCE_HEADER,
+    CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER,
     peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
     socket,
 };
@@ -43,6 +43,8 @@ pub(crate) struct Upgraded {
     pub(crate) extended: bool,
     /// The longest record that the peer takes.
     pub(crate) peer_limit: RecordLimit,
+    /// Whether the peer wants to keep it when nobody uses it.
+    pub(crate) is_kept_by_peer: bool,
 }
 
 /// Why a peer's data lane can't be reached.
@@ -64,14 +66,19 @@ pub(crate) enum DialError {
     },
 }
 
-/// Connects to the data lane at `address` as `source`, which takes records up to `own_limit`.
-pub(crate) async fn dial(
-    address: &str,
-    source: &ActrId,
-    credential: &Credential,
-    own_limit: RecordLimit,
-) -> Result<Upgraded, DialError> {
-    timeout(DIAL_TIMEOUT, connect(address, source, credential, own_limit))
+/// Who dials.
+pub(crate) struct Dialer<'a> {
+    pub(crate) id: &'a ActrId,
+    pub(crate) credential: &'a Credential,
+    /// The longest record that it takes.
+    pub(crate) record_limit: RecordLimit,
+    /// Whether it wants to keep the connection when nobody uses it.
+    pub(crate) keeps_open: bool,
+}
+
+/// Connects to the data lane at `address`.
+pub(crate) async fn dial(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialError> {
+    timeout(DIAL_TIMEOUT, connect(address, dialer))
         .await
         .unwrap_or_else(|_| {
             Err(DialError::TimedOut {
@@ -80,12 +87,7 @@ pub(crate) async fn dial(
         })
 }
 
-async fn connect(
-    address: &str,
-    source: &ActrId,
-    credential: &Credential,
-    own_limit: RecordLimit,
-) -> Result<Upgraded, DialError> {
+async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialError> {
     let not_an_address = || DialError::Address(address.into());
     let url = Url::parse(address)
         .ok()
@@ -107,18 +109,20 @@ async fn connect(
     };
 
     let key = STANDARD.encode(rand::random::<[u8; 16]>());
-    let request = Request::get(url.path())
+    let mut request = Request::get(url.path())
         .header(header::HOST, format!("{host}:{port}"))
         .header(header::CONNECTION, "Upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_VERSION, "13")
         .header(header::SEC_WEBSOCKET_KEY, &key)
         .header(header::SEC_WEBSOCKET_PROTOCOL, EXTENSION)
-        .header(RECORD_LIMIT_HEADER, own_limit.to_string())
-        .header(SOURCE_HEADER, credential::source_id_to_header(source))
-        .header(CREDENTIAL_HEADER, credential.to_header())
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| failed(&error))?;
+        .header(RECORD_LIMIT_HEADER, dialer.record_limit.to_string())
+        .header(SOURCE_HEADER, credential::source_id_to_header(dialer.id))
+        .header(CREDENTIAL_HEADER, dialer.credential.to_header());
+    if dialer.keeps_open {
+        request = request.header(KEEP_OPEN_HEADER, "true");
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| failed(&error))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(socket))
         .await
         .map_err(|error| failed(&error))?;
@@ -150,6 +154,7 @@ async fn connect(
         leftover: BytesMut::from(parts.read_buf),
         extended,
         peer_limit,
+        is_kept_by_peer: false,
     })
 }
 

@@ -14,7 +14,10 @@ mod socket;
 pub(crate) use accept::Acceptor;
 pub use accept::BindError;
 pub(crate) use connection::Connection;
-pub(crate) use dial::{Upgraded, dial};
+pub(crate) use dial::{Dialer, Upgraded, dial};
+
+/// The header by which a node that speaks the extension asks that the connection be kept when nobody uses it.
+const KEEP_OPEN_HEADER: &str = "x-actr-lite-keep-open";
 
 /// The header that names who dials: hex of the encoded id.
 const SOURCE_HEADER: &str = "x-actr-source-id";

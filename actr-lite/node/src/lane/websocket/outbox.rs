@@ -352,7 +352,7 @@ impl Lane for Outbox {
 
     fn close(&self, cause: Closing) {
         let code = match cause {
-            Closing::Unused => CloseCode::NORMAL,
+            Closing::Dropped | Closing::Idle => CloseCode::NORMAL,
             Closing::ShuttingDown => CloseCode::GOING_AWAY,
             Closing::Overwhelmed => CloseCode::POLICY_VIOLATION,
         };

@@ -1,0 +1,106 @@
+use std::{
+    ops::Deref,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::Session;
+use crate::lane::Closing;
+
+/// How much a session is used.
+#[derive(Debug)]
+pub(super) struct Usage {
+    users: usize,
+    /// When the last of them left.
+    unused_since: Instant,
+    /// It takes no more: it is being closed because nobody used it.
+    retired: bool,
+}
+
+impl Usage {
+    pub(super) fn new() -> Self {
+        Self {
+            users: 0,
+            unused_since: Instant::now(),
+            retired: false,
+        }
+    }
+}
+
+/// A session that is not closed for want of use as long as this is there.
+pub(crate) struct InUse(Arc<Session>);
+
+impl Deref for InUse {
+    type Target = Arc<Session>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Clone for InUse {
+    fn clone(&self) -> Self {
+        self.0.usage().users += 1;
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        let mut usage = self.0.usage();
+        usage.users -= 1;
+        if usage.users == 0 {
+            usage.unused_since = Instant::now();
+        }
+    }
+}
+
+impl Session {
+    fn usage(&self) -> std::sync::MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to use the session; none where it is being closed because nobody did.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<InUse> {
+        let mut usage = self.usage();
+        if usage.retired {
+            return None;
+        }
+        usage.users += 1;
+        Some(InUse(Arc::clone(self)))
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.usage().retired
+    }
+
+    /// Closes the session if nobody has used it for so long; otherwise says when to look again.
+    ///
+    /// From the decision on it serves no call of the peer, which may thus make it anew over another connection. To be
+    /// called by the task that receives what the peer sends: a stream can't begin meanwhile.
+    pub(crate) fn close_if_unused(&self, patience: Duration) -> Option<Instant> {
+        let now = Instant::now();
+        // A stream that was asked for may begin with the next record, whoever sends it.
+        let is_waited_for = || self.node.subscriptions().wait_for_any(&self.peer);
+        let Some(no_stream_since) = self.incoming.unused_since() else {
+            return Some(now + patience);
+        };
+        if is_waited_for() {
+            return Some(now + patience);
+        }
+        let mut usage = self.usage();
+        if usage.users > 0 {
+            return Some(now + patience);
+        }
+        let due = usage.unused_since.max(no_stream_since) + patience;
+        if due > now {
+            return Some(due);
+        }
+        usage.retired = true;
+        drop(usage);
+        self.close(Closing::Idle);
+        None
+    }
+}
