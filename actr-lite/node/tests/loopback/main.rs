@@ -9,6 +9,7 @@ mod data_lane;
 mod harness;
 mod latency_first;
 mod lifecycle;
+mod limits;
 mod mixed_peers;
 mod protocol_violations;
 mod raw_peer;
