@@ -70,6 +70,24 @@ impl Launch {
         self
     }
 
+    /// No more open files than this, connections among them.
+    #[must_use]
+    pub fn max_open_files(mut self, limit: u32) -> Self {
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &limit.to_string()])
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        for (variable, value) in self.command.get_envs() {
+            match value {
+                Some(value) => limited.env(variable, value),
+                None => limited.env_remove(variable),
+            };
+        }
+        self.command = limited;
+        self
+    }
+
     /// A process group of its own, so that Ctrl-C on the terminal reaches this process only.
     #[must_use]
     pub fn own_process_group(mut self) -> Self {

@@ -4,6 +4,7 @@
 mod delivery;
 mod demo;
 mod discovery;
+mod limits;
 mod lock;
 mod loss;
 mod manifest;

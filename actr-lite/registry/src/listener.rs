@@ -1,16 +1,20 @@
 //! Accepting connections for as long as a process lives, also while it lacks what an open connection takes.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, mem, net::SocketAddr, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream, ToSocketAddrs},
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 use tracing::{info, warn};
 
 /// How long accepting pauses after a failure: mostly it is for lack of file descriptors, and some will be closed
 /// meanwhile. Those who want to connect wait in the system's queue.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long nobody may have been kept waiting before the log tells that all is well again: with a few descriptors to
+/// spare, accepting fails and succeeds in turn.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// A listener whose [`Self::accept`] does not fail.
 ///
@@ -30,7 +34,11 @@ impl Listener {
     pub async fn bind(address: impl ToSocketAddrs, name: &'static str) -> io::Result<Self> {
         Ok(Self {
             inner: TcpListener::bind(address).await?,
-            failures: Failures { name, count: 0 },
+            failures: Failures {
+                name,
+                count: 0,
+                latest: Instant::now(),
+            },
         })
     }
 
@@ -48,13 +56,17 @@ impl Listener {
     /// Dropping it loses no connection.
     pub async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
-            match self.inner.accept().await {
-                Ok(accepted) => {
-                    if let Some(told) = self.failures.over() {
-                        info!("{told}");
-                    }
-                    return accepted;
+            let accepted = tokio::select! {
+                biased;
+                accepted = self.inner.accept() => accepted,
+                // Nobody waits to be accepted.
+                () = sleep_until(self.failures.latest + QUIET), if self.failures.count > 0 => {
+                    info!("{}", self.failures.over());
+                    continue;
                 }
+            };
+            match accepted {
+                Ok(accepted) => return accepted,
                 Err(error) => {
                     if let Some(told) = self.failures.add(&error) {
                         warn!("{told}");
@@ -66,17 +78,19 @@ impl Listener {
     }
 }
 
-/// The failures since the last connection.
+/// The failures since all was well.
 #[derive(Debug)]
 struct Failures {
     name: &'static str,
     count: u64,
+    latest: Instant,
 }
 
 impl Failures {
     /// One more; what to tell of it, if it is the first.
     fn add(&mut self, error: &io::Error) -> Option<String> {
         self.count += 1;
+        self.latest = Instant::now();
         let pause = ACCEPT_PAUSE.as_millis();
         (self.count == 1).then(|| {
             format!(
@@ -87,10 +101,10 @@ impl Failures {
         })
     }
 
-    /// A connection was accepted; what to tell if that had failed before.
-    fn over(&mut self) -> Option<String> {
-        let count = std::mem::take(&mut self.count);
-        (count > 0).then(|| format!("{} accepts connections again, after {count} failures", self.name))
+    /// All is well; what to tell of that.
+    fn over(&mut self) -> String {
+        let count = mem::take(&mut self.count);
+        format!("{} accepts connections again, after {count} failures", self.name)
     }
 }
 
@@ -115,18 +129,14 @@ mod tests {
         let mut failures = Failures {
             name: "the door",
             count: 0,
+            latest: Instant::now(),
         };
-        assert_eq!(failures.over(), None);
         let told = failures.add(&io::Error::from_raw_os_error(24)).unwrap();
         assert!(told.starts_with("the door cannot accept connections: "), "{told}");
         assert!(told.ends_with("(ulimit -n)"), "{told}");
         assert_eq!(failures.add(&io::Error::from_raw_os_error(24)), None);
         assert_eq!(failures.add(&io::ErrorKind::ConnectionAborted.into()), None);
-        assert_eq!(
-            failures.over().unwrap(),
-            "the door accepts connections again, after 3 failures"
-        );
-        assert_eq!(failures.over(), None);
+        assert_eq!(failures.over(), "the door accepts connections again, after 3 failures");
         assert!(failures.add(&io::ErrorKind::ConnectionAborted.into()).is_some());
     }
 }

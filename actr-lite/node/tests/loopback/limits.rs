@@ -404,11 +404,11 @@ async fn a_connection_that_nobody_uses_is_closed_and_the_next_call_makes_another
 
 #[tokio::test]
 async fn no_call_is_lost_or_made_twice_when_the_connection_closes_at_that_moment() {
-    const CALLS: usize = 150;
+    const CALLS: usize = 60;
     let world = World::new().await;
     let made = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&made);
-    let server = world.node("Server").set("system.limits.idle_timeout=10ms");
+    let server = world.node("Server").set("system.limits.idle_timeout=20ms");
     let server = server.on(move |_: Ask, _| {
         counter.fetch_add(1, Ordering::Relaxed);
         async { Ok(Answer::default()) }
@@ -416,7 +416,7 @@ async fn no_call_is_lost_or_made_twice_when_the_connection_closes_at_that_moment
     let server = server.start().await;
     let dest = Dest::actor(server.actor_id());
     // Once it is the callee alone that closes, once both.
-    for (name, idle_timeout) in [("Patient", "1h"), ("Hasty", "10ms")] {
+    for (name, idle_timeout) in [("Patient", "1h"), ("Hasty", "20ms")] {
         let client = world
             .node(name)
             .hidden()
@@ -427,7 +427,7 @@ async fn no_call_is_lost_or_made_twice_when_the_connection_closes_at_that_moment
             echo(&client, &dest)
                 .await
                 .unwrap_or_else(|error| panic!("{name}, call {call}: {error}"));
-            tokio::time::sleep(Duration::from_micros(9_000 + 20 * call as u64)).await;
+            tokio::time::sleep(Duration::from_micros(18_500 + 50 * call as u64)).await;
         }
         assert_eq!(made.load(Ordering::Relaxed), CALLS);
     }
