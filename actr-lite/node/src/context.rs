@@ -188,7 +188,7 @@ impl Context {
     }
 
     /// Sends an actor a message to which it has no answer. It is on its way when this returns; whether it was
-    /// handled, nobody learns.
+    /// handled, nobody learns. It is lost if the actor closes the connection at that moment, because nobody used it.
     ///
     /// # Errors
     /// No connection. A local handler's error.
