@@ -170,7 +170,10 @@ async fn upgrade(
         .with_upgrades()
         .await;
     if let Err(error) = served {
-        debug!("{address}: no upgrade: {error}");
+        match error.is_timeout() {
+            true => debug!("{address}: no upgrade request within system.limits.header_timeout"),
+            false => debug!("{address}: no upgrade: {error}"),
+        }
         return None;
     }
     let Accepted { admitted, upgrade } = accepted.lock().unwrap_or_else(PoisonError::into_inner).take()?;
