@@ -1,4 +1,7 @@
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -10,18 +13,18 @@ use crate::clock::Clock;
 /// jump. Neither a jump of this machine's calendar nor one of the registry's then makes anybody's credential worthless
 /// for longer than it takes the registry to answer the next heartbeat.
 #[derive(Default)]
-pub(super) struct Calendar(Mutex<Option<(u64, Instant)>>);
+pub(super) struct Calendar(Mutex<Option<(Duration, Instant)>>);
 
 impl Calendar {
-    /// The registry said just `now` that it is so many seconds after 1970.
-    pub(super) fn heard(&self, unix_seconds: u64, now: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((unix_seconds, now));
+    /// The registry said just `now` that it is so long after 1970.
+    pub(super) fn heard(&self, unix_time: Duration, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((unix_time, now));
     }
 
     /// Seconds since 1970; by this machine's own calendar as long as the registry has not said.
     pub(super) fn unix_seconds(&self, now: Instant) -> u64 {
         match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((unix_seconds, since)) => unix_seconds + now.duration_since(since).as_secs(),
+            Some((unix_time, since)) => (unix_time + now.duration_since(since)).as_secs(),
             None => Clock::new().unix_seconds(),
         }
     }
@@ -29,17 +32,15 @@ impl Calendar {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn it_goes_on_from_the_registrys_last_word_whatever_the_own_calendar_shows() {
         let (calendar, now) = (Calendar::default(), Instant::now());
         assert!(calendar.unix_seconds(now).abs_diff(Clock::new().unix_seconds()) <= 1);
-        calendar.heard(1000, now);
-        assert_eq!(calendar.unix_seconds(now + Duration::from_secs(7)), 1007);
-        calendar.heard(500, now + Duration::from_secs(8));
+        calendar.heard(Duration::from_millis(1_000_900), now);
+        assert_eq!(calendar.unix_seconds(now + Duration::from_millis(7100)), 1008);
+        calendar.heard(Duration::from_secs(500), now + Duration::from_secs(8));
         assert_eq!(calendar.unix_seconds(now + Duration::from_secs(9)), 501);
     }
 }

@@ -7,6 +7,7 @@ use actr_lite_wire::proto::{
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use prost::Message as _;
+use prost_types::Timestamp;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
@@ -172,8 +173,8 @@ impl<D: Dial> Session<D> {
             debug!(version = envelope.envelope_version, "envelope of an unknown version");
             return Ok(());
         }
-        if let Some(seconds) = envelope.timestamp.and_then(|time| u64::try_from(time.seconds).ok()) {
-            self.shared.calendar.heard(seconds, self.heard);
+        if let Some(unix_time) = envelope.timestamp.and_then(unix_time) {
+            self.shared.calendar.heard(unix_time, self.heard);
         }
         let answer = match envelope.flow {
             Some(Flow::EnvelopeError(error)) => Err(error),
@@ -292,6 +293,11 @@ impl<D: Dial> Session<D> {
             Err(_) => Err(self.silent()),
         }
     }
+}
+
+fn unix_time(timestamp: Timestamp) -> Option<Duration> {
+    let seconds = u64::try_from(timestamp.seconds).ok()?;
+    Some(Duration::new(seconds, u32::try_from(timestamp.nanos).ok()?))
 }
 
 fn envelope(id: String, identity: &Identity, payload: RequestPayload) -> Message {

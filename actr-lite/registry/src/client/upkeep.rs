@@ -113,7 +113,8 @@ impl<D: Dial> Upkeep<D> {
     }
 
     fn publish(&mut self, registration: Registration) {
-        self.shared.calendar.heard(registration.granted_at, Instant::now());
+        let granted_at = Duration::from_secs(registration.granted_at);
+        self.shared.calendar.heard(granted_at, Instant::now());
         let identity = registration.identity.clone();
         self.shared.keys().insert(identity.signing_key.clone());
         self.registration = Some(registration);
