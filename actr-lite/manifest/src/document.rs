@@ -5,7 +5,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::{ManifestError, Place};
+use crate::{ManifestError, Place, place::Source};
 
 /// A value and the place it comes from. The toml crate's own tree knows byte offsets of one text; this one can hold
 /// values of several texts.
@@ -41,17 +41,19 @@ const MAX_SHOWN_LEN: usize = 100;
 impl Node {
     /// A whole document. `place` is its file, or the override that it is the value of.
     pub(crate) fn parse_document(text: &str, place: &Place) -> Result<Self, ManifestError> {
-        let table = DeTable::parse(text).map_err(|error| syntax(text, place, &error))?;
+        let source = Source::new(text, place);
+        let table = DeTable::parse(text).map_err(|error| syntax(&source, &error))?;
         Ok(Self {
-            place: place.at(text.as_bytes(), 0),
-            value: Value::Table(convert_table(table.into_inner(), text, place)?),
+            place: source.place(0),
+            value: Value::Table(convert_table(table.into_inner(), &source)?),
         })
     }
 
     /// One value.
     pub(crate) fn parse_value(text: &str, place: &Place) -> Result<Self, ManifestError> {
-        let value = DeValue::parse(text).map_err(|error| syntax(text, place, &error))?;
-        convert(value, text, place)
+        let source = Source::new(text, place);
+        let value = DeValue::parse(text).map_err(|error| syntax(&source, &error))?;
+        convert(value, &source)
     }
 
     /// Puts a value at a path of keys, making the tables on the way.
@@ -117,31 +119,31 @@ fn shortened(text: &str) -> String {
     }
 }
 
-fn syntax(text: &str, place: &Place, error: &toml::de::Error) -> ManifestError {
+fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ManifestError {
     let span = error.span().unwrap_or_default();
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
     ManifestError::Syntax {
-        place: place.at(text.as_bytes(), span.start),
-        problem: match text.get(span) {
+        place: source.place(span.start),
+        problem: match source.text.get(span) {
             None | Some("") => message,
             Some(found) => format!("{message}, found {}", shortened(found)),
         },
     }
 }
 
-fn convert_table(table: DeTable<'_>, text: &str, place: &Place) -> Result<Table, ManifestError> {
+fn convert_table(table: DeTable<'_>, source: &Source<'_>) -> Result<Table, ManifestError> {
     table
         .into_iter()
         .map(|(key, value)| {
-            let key_place = place.at(text.as_bytes(), key.span().start);
-            let node = convert(value, text, place)?;
+            let key_place = source.place(key.span().start);
+            let node = convert(value, source)?;
             Ok((key.into_inner().into_owned(), Entry { key_place, node }))
         })
         .collect()
 }
 
-fn convert(value: Spanned<DeValue<'_>>, text: &str, place: &Place) -> Result<Node, ManifestError> {
-    let here = place.at(text.as_bytes(), value.span().start);
+fn convert(value: Spanned<DeValue<'_>>, source: &Source<'_>) -> Result<Node, ManifestError> {
+    let here = source.place(value.span().start);
     let value = match value.into_inner() {
         DeValue::String(text) => Value::String(text.into_owned()),
         DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix()) {
@@ -159,10 +161,10 @@ fn convert(value: Spanned<DeValue<'_>>, text: &str, place: &Place) -> Result<Nod
         DeValue::Array(values) => Value::Array(
             values
                 .into_iter()
-                .map(|value| convert(value, text, place))
+                .map(|value| convert(value, source))
                 .collect::<Result<_, _>>()?,
         ),
-        DeValue::Table(table) => Value::Table(convert_table(table, text, place)?),
+        DeValue::Table(table) => Value::Table(convert_table(table, source)?),
     };
     Ok(Node { place: here, value })
 }

@@ -59,22 +59,75 @@ pub struct Position {
 }
 
 impl Position {
+    const START: Self = Self { line: 1, column: 1 };
+
     fn of(text: &[u8], offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |newline| newline + 1);
-        let in_line = before.get(line_start..).unwrap_or_default();
+        Self::START.behind(text.get(..offset).unwrap_or(text))
+    }
+
+    /// The position behind this UTF-8 text that begins here.
+    fn behind(mut self, text: &[u8]) -> Self {
+        for byte in text {
+            match byte {
+                b'\n' => (self.line, self.column) = (self.line + 1, 1),
+                // The further bytes of a character.
+                0x80..0xc0 => {}
+                _ => self.column += 1,
+            }
+        }
+        self
+    }
+}
+
+/// A text that values are read from, and where it is from.
+pub(crate) struct Source<'a> {
+    pub(crate) text: &'a str,
+    place: &'a Place,
+    /// The position of each [`MARK_EVERY`]th byte.
+    marks: Vec<Position>,
+}
+
+/// How many bytes are looked through to find a position. If it were all that precede it, the time that a file takes
+/// would grow with the square of its length.
+const MARK_EVERY: usize = 512;
+
+impl<'a> Source<'a> {
+    pub(crate) fn new(text: &'a str, place: &'a Place) -> Self {
+        let chunks = text.as_bytes().chunks(MARK_EVERY);
+        let marks = chunks.scan(Position::START, |next, chunk| {
+            let mark = *next;
+            *next = next.behind(chunk);
+            Some(mark)
+        });
         Self {
-            line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
-            column: String::from_utf8_lossy(in_line).chars().count() + 1,
+            text,
+            place,
+            marks: marks.collect(),
+        }
+    }
+
+    /// The place of a byte of the text; an override has no finer place than itself.
+    pub(crate) fn place(&self, offset: usize) -> Place {
+        let Place::File { path, .. } = self.place else {
+            return self.place.clone();
+        };
+        let offset = offset.min(self.text.len());
+        let mark = offset / MARK_EVERY;
+        let position = match self.marks.get(mark) {
+            Some(position) => position.behind(&self.text.as_bytes()[mark * MARK_EVERY..offset]),
+            None => Position::of(self.text.as_bytes(), offset),
+        };
+        Place::File {
+            path: path.clone(),
+            position: Some(position),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -85,5 +138,14 @@ mod tests {
         assert_eq!(Position::of(text, 3), Position { line: 2, column: 1 });
         assert_eq!(Position::of(text, 5), Position { line: 2, column: 2 });
         assert_eq!(Position::of(text, 99), Position { line: 2, column: 3 });
+    }
+
+    proptest! {
+        #[test]
+        fn marks_make_no_difference(text in "(ab|ü|\n){0,1500}", offset in 0..4000usize) {
+            let place = Place::in_file(Path::new("Actr.toml"));
+            let source = Source::new(&text, &place);
+            prop_assert_eq!(source.place(offset), place.at(text.as_bytes(), offset));
+        }
     }
 }

@@ -22,13 +22,17 @@ const RENEWAL_REFUSED: ErrorCode = ErrorCode::Other(401);
 
 /// Why a registration can't be: the request is of the right form but asks for something that can't be.
 #[derive(Debug, Error)]
-enum RequestError {
+pub enum RequestError {
+    /// The type is not one.
     #[error("actr_type: {0}")]
     Type(#[from] actr_lite_wire::identity::ParseActrTypeError),
+    /// The id, of a renewal, is not one.
     #[error("actr_id: {0}")]
     Id(#[from] actr_lite_wire::identity::ParseActrIdError),
+    /// The data lane's address is none that anybody could dial.
     #[error("ws_address must begin with ws:// or wss:// and have at most {MAX_WS_ADDRESS_LEN} bytes, without spaces")]
     WsAddress,
+    /// The node wants to be known by a signed package.
     #[error("this registry does not verify packages: register with auth_mode 2 (linked)")]
     AuthMode,
 }
@@ -44,7 +48,7 @@ impl RequestError {
 
 /// Answers `POST /ais/register`.
 pub(crate) fn register(shared: &Shared, request: RegisterRequest) -> RegisterResponse {
-    let registration = match registration(request) {
+    let registration = match Registration::try_from(request) {
         Ok(registration) => registration,
         Err(error) => {
             debug!(%error, "registration refused");
@@ -100,20 +104,24 @@ pub(crate) fn renew(shared: &Shared, request: &RenewCredentialRequest) -> Regist
     }
 }
 
-fn registration(request: RegisterRequest) -> Result<Registration, RequestError> {
-    if request.auth_mode == Some(RegisterAuthMode::Package as i32) {
-        return Err(RequestError::AuthMode);
+impl TryFrom<RegisterRequest> for Registration {
+    type Error = RequestError;
+
+    fn try_from(request: RegisterRequest) -> Result<Self, RequestError> {
+        if request.auth_mode == Some(RegisterAuthMode::Package as i32) {
+            return Err(RequestError::AuthMode);
+        }
+        if !request.ws_address.as_deref().is_none_or(is_ws_address) {
+            return Err(RequestError::WsAddress);
+        }
+        Ok(Self {
+            actr_type: ActrType::try_from(&request.actr_type)?,
+            realm_id: request.realm.realm_id,
+            service_spec: request.service_spec,
+            acl: request.acl,
+            ws_address: request.ws_address,
+        })
     }
-    if !request.ws_address.as_deref().is_none_or(is_ws_address) {
-        return Err(RequestError::WsAddress);
-    }
-    Ok(Registration {
-        actr_type: ActrType::try_from(&request.actr_type)?,
-        realm_id: request.realm.realm_id,
-        service_spec: request.service_spec,
-        acl: request.acl,
-        ws_address: request.ws_address,
-    })
 }
 
 /// Whether it looks like an address at all; only who dials it can know more.

@@ -1,3 +1,5 @@
+//! What is answered to one signaling request, by plain data alone.
+
 use std::time::Duration;
 
 use actr_lite_wire::{
@@ -15,17 +17,18 @@ use bytes::Bytes;
 use crate::directory::{Candidate, Directory, DirectoryError, Load};
 
 /// What a signaling connection knows when it answers.
-pub(crate) struct Asker<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
     /// Who asks, verified.
-    pub(crate) id: &'a ActrId,
+    pub id: &'a ActrId,
     /// The number of the next pong.
-    pub(crate) pongs: u64,
+    pub pongs: u64,
     /// How often heartbeats are wanted.
-    pub(crate) heartbeat_interval_secs: u32,
+    pub heartbeat_interval_secs: u32,
 }
 
-/// Answers one request.
-pub(crate) fn answer(directory: &mut Directory, asker: &Asker<'_>, request: &Request, now: Duration) -> Answer {
+/// Answers one request, at a time of the directory's clock.
+pub fn answer(directory: &mut Directory, asker: &Asker<'_>, request: &Request, now: Duration) -> Answer {
     match request {
         Request::Ping(ping) => match directory.heartbeat(asker.id, Load::from(ping), now) {
             Ok(()) => Answer::Pong(Pong {

@@ -23,19 +23,26 @@ const KEY_LEN: usize = 24;
 
 /// Why a signaling connection is refused.
 #[derive(Debug, Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
+    /// It is no WebSocket upgrade of version 13.
     #[error("signaling is a WebSocket: send an upgrade request of version 13")]
     NotAnUpgrade,
+    /// The query lacks this part, or has it twice.
     #[error("the query must have one {0}, percent-encoded")]
     Query(&'static str),
+    /// This part of the query is not what it should be.
     #[error("the query's {0} can't be read")]
     Malformed(&'static str),
+    /// The credential names a key of another registry, or of an earlier life of this one.
     #[error("the credential is signed with key {0}, which this registry does not have: {REGISTER_AGAIN}")]
     UnknownKey(u32),
+    /// The credential's time is over.
     #[error("{0}: renew it, or {REGISTER_AGAIN}")]
     Expired(CredentialError),
+    /// The credential does not prove the id.
     #[error("{0}")]
     Credential(CredentialError),
+    /// The id is proven, and its node gone.
     #[error("this registry does not know {0}: {REGISTER_AGAIN}")]
     UnknownNode(ActrId),
 }
@@ -68,14 +75,18 @@ fn names(headers: &HeaderMap, header: &HeaderName, token: &str) -> bool {
 }
 
 /// What a query shows, not verified.
-pub(crate) struct Claim {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
     id: ActrId,
     credential: Credential,
 }
 
 impl Claim {
     /// Reads `actor_id=&key_id=&claims=&signature=` in any order; other keys are left to later versions.
-    pub(crate) fn from_query(query: &str) -> Result<Self, Refusal> {
+    ///
+    /// # Errors
+    /// When a part is missing, there twice, or not what it should be; the error names it.
+    pub fn from_query(query: &str) -> Result<Self, Refusal> {
         let id = text(query, "actor_id")?;
         let id = id.parse().map_err(|_| Refusal::Malformed("actor_id"))?;
         let key_id = text(query, "key_id")?;
@@ -89,6 +100,16 @@ impl Claim {
             id,
             credential: credential.into(),
         })
+    }
+
+    /// Who wants to connect.
+    pub fn id(&self) -> &ActrId {
+        &self.id
+    }
+
+    /// What is to prove it.
+    pub fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     /// The actor that may connect, if this proves that it is one of this registry.

@@ -12,14 +12,14 @@
 //! - `ais`: registration and renewal
 //! - `gate`: who may open a signaling connection
 //! - `session`: one signaling connection
-//! - `answer`: what is answered to one signaling request
+//! - [`answer`]: what is answered to one signaling request
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `shared`: what all connections have in common
 //! - `clock`: the system's two clocks
 //! - [`client`]: a node's side of both
 
 mod ais;
-mod answer;
+pub mod answer;
 mod authority;
 pub mod client;
 mod clock;
@@ -32,7 +32,8 @@ mod service;
 mod session;
 mod shared;
 
-pub use gate::REGISTER_AGAIN;
+pub use ais::RequestError;
+pub use gate::{Claim, REGISTER_AGAIN, Refusal};
 pub use listener::Listener;
 pub use options::Options;
 pub use registry::{Registry, RegistryError, RegistryHandle};

@@ -5,7 +5,7 @@ use prost::Message as _;
 use std::time::Duration;
 use thiserror::Error;
 
-use crate::{error_code::ErrorCode, proto};
+use crate::{error_code::ErrorCode, peer_text::PeerText, proto};
 
 const REQUEST: i32 = 1;
 const RESPONSE: i32 = 2;
@@ -51,7 +51,7 @@ pub enum Envelope {
 
 /// Why a call failed, as the callee says it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{message} ({code})")]
+#[error("{} ({code})", PeerText(message))]
 pub struct ErrorReply {
     /// What kind of failure it is.
     pub code: ErrorCode,

@@ -143,6 +143,9 @@ pub enum FrameError {
     /// A number takes more than 64 bits.
     #[error("a number in the frame is longer than 64 bits")]
     Varint,
+    /// A field's number is over 2^29 - 1, the greatest that protobuf has.
+    #[error("a field of the frame has a number that no field can have")]
+    FieldNumber,
     /// A field has a type that it can't have.
     #[error("a field of the frame has a wrong type")]
     WireType,
@@ -154,13 +157,14 @@ pub enum FrameError {
     NoStreamId,
 }
 
-/// The bytes of an encoded frame's stream id.
+/// The bytes of an encoded frame's stream id, at least one. Of an id that comes twice, which no encoder writes, the
+/// first may count: the frame is not read to its end to learn whose it is.
 ///
 /// # Errors
 /// When there is none, or the fields up to it can't be read.
 pub fn stream_id_of(frame: &[u8]) -> Result<&[u8], FrameError> {
     // Nearly every encoder writes field 1 first and an id of less than 128 bytes.
-    if let [STREAM_ID, len @ 0..128, rest @ ..] = frame {
+    if let [STREAM_ID, len @ 1..128, rest @ ..] = frame {
         return rest.get(..*len as usize).ok_or(FrameError::Cut);
     }
     let parts = decode(frame)?;
@@ -220,6 +224,9 @@ pub fn decode(frame: &[u8]) -> Result<FrameParts, FrameError> {
     let mut at = 0;
     while at < frame.len() {
         let tag = varint(frame, &mut at)?;
+        if tag > u64::from(u32::MAX) {
+            return Err(FrameError::FieldNumber);
+        }
         match (tag >> 3, tag & 7) {
             (2, 0) => parts.sequence = varint(frame, &mut at)?,
             (3, 2) => parts.payload = block(frame, &mut at)?,
@@ -425,7 +432,16 @@ mod tests {
     }
 
     #[test]
+    fn a_field_number_that_protobuf_does_not_have_is_refused() {
+        // Field 2^29, a varint.
+        let frame = [0x80, 0x80, 0x80, 0x80, 0x10, 0];
+        assert_eq!(decode(&frame), Err(FrameError::FieldNumber));
+        assert!(proto::DataStream::decode(&frame[..]).is_err());
+    }
+
+    #[test]
     fn a_frame_without_a_stream_is_refused() {
+        assert_eq!(stream_id_of(&[STREAM_ID, 0]), Err(FrameError::NoStreamId));
         assert_eq!(stream_id_of(&[SEQUENCE, 1]), Err(FrameError::NoStreamId));
         assert_eq!(stream_id_of(&[]), Err(FrameError::NoStreamId));
         assert_eq!(stream_id_of(&[STREAM_ID, 5, b'a']), Err(FrameError::Cut));

@@ -6,6 +6,7 @@
 //! - [`identity`]: names, types and ids of actors, as text and as messages
 //! - [`credential`]: what proves an identity, signed and verified
 //! - [`error_code`]: the numbers that failures carry
+//! - [`peer_text`]: what a peer wrote for people, on one line
 //! - [`websocket`]: frames of RFC 6455, cut out of a buffer and written in place
 //! - [`record`]: what a data lane's message is made of, and batches of it
 //! - [`record_limit`]: how long a record may be
@@ -30,6 +31,7 @@ pub mod frame;
 pub mod identity;
 pub mod keepalive;
 pub mod latency_queue;
+pub mod peer_text;
 pub mod proto;
 pub mod record;
 pub mod record_limit;

@@ -15,7 +15,7 @@ pub(crate) use turn::Turn;
 
 use std::time::Duration;
 
-use actr_lite_wire::{control::Control, record::RecordKind, websocket::CloseCode};
+use actr_lite_wire::{control::Control, peer_text::PeerText, record::RecordKind, websocket::CloseCode};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -138,6 +138,6 @@ fn reason_text(reason: &str) -> String {
     if reason.is_empty() {
         String::new()
     } else {
-        format!(": {reason}")
+        format!(": {}", PeerText(reason))
     }
 }

@@ -1,6 +1,7 @@
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, StreamId},
+    peer_text::PeerText,
 };
 use thiserror::Error;
 
@@ -19,7 +20,7 @@ pub enum SendError {
         reason: CloseReason,
     },
     /// The receiver wants no more of this stream.
-    #[error("the receiver cancelled stream {stream_id}: {reason}")]
+    #[error("the receiver cancelled stream {stream_id}: {}", PeerText(reason))]
     Cancelled {
         /// The stream.
         stream_id: StreamId,

@@ -1,4 +1,4 @@
-use actr_lite_wire::{error_code::ErrorCode, identity::ActrId};
+use actr_lite_wire::{error_code::ErrorCode, identity::ActrId, peer_text::PeerText};
 use thiserror::Error;
 
 use crate::lane::CloseReason;
@@ -14,7 +14,7 @@ pub enum StreamEnd {
         frames: u64,
     },
     /// The sender could not go on.
-    #[error("the sender gave up after {frames} frames: {message} ({code})")]
+    #[error("the sender gave up after {frames} frames: {} ({code})", PeerText(message))]
     Failed {
         /// How many frames it sent; in a latency-first stream, with those that it dropped.
         frames: u64,

@@ -1,6 +1,6 @@
 use std::{io, time::Duration};
 
-use actr_lite_wire::{error_code::ErrorCode, proto::ErrorResponse};
+use actr_lite_wire::{error_code::ErrorCode, peer_text::PeerText, proto::ErrorResponse};
 use thiserror::Error;
 
 use super::{RegistryUrl, requests::MAX_WAITING_REQUESTS};
@@ -105,14 +105,7 @@ impl RegistryLinkError {
     }
 }
 
-/// The most characters of a registry's message that are kept: it goes into log lines and one-line errors.
-const MAX_MESSAGE_CHARS: usize = 500;
-
 /// One line of bounded length, whatever the registry sends.
 pub(super) fn printable(text: &str) -> String {
-    text.trim()
-        .chars()
-        .take(MAX_MESSAGE_CHARS)
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect()
+    PeerText(text).to_string()
 }

@@ -114,10 +114,11 @@ impl FromStr for ActrType {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let form = || ParseActrTypeError::Form(text.into());
-        if let Some((manufacturer, name)) = text.split_once('+') {
+        // A version may have a plus sign too, as semantic versions do: 1.0.0+build.
+        let Some((manufacturer, rest)) = text.split_once(':') else {
+            let (manufacturer, name) = text.split_once('+').ok_or_else(form)?;
             return Self::new(manufacturer, name, DEFAULT_VERSION);
-        }
-        let (manufacturer, rest) = text.split_once(':').ok_or_else(form)?;
+        };
         let (name, version) = rest.split_once(':').unwrap_or((rest, DEFAULT_VERSION));
         Self::new(manufacturer, name, version)
     }
@@ -168,6 +169,12 @@ mod tests {
     }
 
     #[test]
+    fn a_version_may_have_a_plus_sign() {
+        let actr_type = ActrType::new("acme", "Echo", "1.0.0+build.5").unwrap();
+        assert_eq!(actr_type.to_string().parse::<ActrType>().unwrap(), actr_type);
+    }
+
+    #[test]
     fn a_text_that_breaks_the_rules_is_refused_with_the_rule() {
         for text in [
             "",
@@ -193,7 +200,7 @@ mod tests {
         fn text_and_message_give_back_what_was_written(
             manufacturer in "[A-Za-z][A-Za-z0-9._-]{0,30}[A-Za-z0-9]",
             name in "[A-Za-z]",
-            version in "[0-9]\\.[0-9]{1,3}(-rc[0-9])?",
+            version in "[0-9]\\.[0-9]{1,3}(-rc[0-9])?(\\+[a-z0-9]{1,5})?",
         ) {
             let actr_type = ActrType::new(&manufacturer, &name, &version).unwrap();
             prop_assert_eq!(&actr_type.to_string().parse::<ActrType>().unwrap(), &actr_type);
