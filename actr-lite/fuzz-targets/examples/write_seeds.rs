@@ -96,6 +96,7 @@ fn records(stream_id: StreamId) -> Files {
                 request_id: "r-1".into(),
             },
         ),
+        ("leaving", Control::Leaving),
     ] {
         let (kind, body) = control.encode();
         batch.extend(one_record(kind, &body));
