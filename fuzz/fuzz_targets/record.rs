@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::run(actr_lite_fuzz_targets::record, bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::run("record", bytes));

@@ -2,16 +2,20 @@
 
 use std::alloc::System;
 
-use actr_lite_fuzz_targets::{Target, memory_bound};
+use actr_lite_fuzz_targets::Target;
 use cap::Cap;
 
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
-/// Runs a target. If it takes more memory than [`memory_bound`] the process ends, as if there were no more.
-pub fn run(target: Target, bytes: &[u8]) {
-    limit(ALLOCATOR.allocated() + memory_bound(bytes.len()));
-    target(bytes);
+/// Runs the target of this name. If it takes more memory than [`Target::memory_bound`] the process ends, as if there were
+/// no more.
+pub fn run(name: &str, bytes: &[u8]) {
+    let Some(target) = Target::named(name) else {
+        panic!("there is no target {name}");
+    };
+    limit(ALLOCATOR.allocated() + target.memory_bound(bytes.len()));
+    (target.check)(bytes);
     limit(usize::MAX);
 }
 

@@ -12,7 +12,7 @@ use actr_lite_wire::{
 };
 use prost::Message as _;
 
-use crate::explained;
+use crate::{briefly_explained, explained};
 
 /// The bytes as everything that names somebody or something: as text, as the value of a header, and as a message.
 pub fn identity(bytes: &[u8]) {
@@ -23,7 +23,7 @@ pub fn identity(bytes: &[u8]) {
     if let Ok(message) = proto::ActrId::decode(bytes) {
         match ActrId::try_from(&message) {
             Ok(id) => known_id(&id),
-            Err(error) => explained(&error, bytes),
+            Err(error) => briefly_explained(&error, bytes),
         }
     }
     if let Ok(message) = AIdCredential::decode(bytes) {
@@ -90,14 +90,14 @@ fn headers(value: &[u8]) {
             assert!(value.len() <= MAX_ENCODED_LEN);
             known_id(&id);
         }
-        Err(error) => explained(&error, value),
+        Err(error) => briefly_explained(&error, value),
     }
     match Credential::from_header(value) {
         Ok(credential) => {
             assert!(value.len() <= MAX_ENCODED_LEN);
             known_credential(&credential);
         }
-        Err(error) => explained(&error, value),
+        Err(error) => briefly_explained(&error, value),
     }
 }
 

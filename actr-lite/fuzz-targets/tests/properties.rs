@@ -13,11 +13,6 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 /// How many inputs of each sort a target gets: all tests together take about a second.
 const CASES: u32 = 2_000;
 
-fn target(name: &str) -> Target {
-    let found = TARGETS.iter().find(|(other, _)| *other == name);
-    found.unwrap().1
-}
-
 /// The files of `fuzz/<kind>/<target>`; none where there is no such directory.
 fn files(kind: &str, target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -36,15 +31,15 @@ fn files(kind: &str, target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 fn run(target: Target, bytes: &[u8]) -> Result<(), TestCaseError> {
-    catch_unwind(AssertUnwindSafe(|| target(bytes)))
+    catch_unwind(AssertUnwindSafe(|| (target.check)(bytes)))
         .map_err(|_| TestCaseError::fail(format!("the panic above; the bytes are {}", bytes.escape_ascii())))
 }
 
 #[test]
 fn every_target_has_seeds_and_holds_for_them() {
-    for (name, target) in TARGETS {
-        let seeds = files("seeds", name);
-        assert!(!seeds.is_empty(), "fuzz/seeds/{name} is empty");
+    for target in TARGETS {
+        let seeds = files("seeds", target.name);
+        assert!(!seeds.is_empty(), "fuzz/seeds/{} is empty", target.name);
         for (path, bytes) in seeds {
             assert!(run(target, &bytes).is_ok(), "{}", path.display());
         }
@@ -52,9 +47,24 @@ fn every_target_has_seeds_and_holds_for_them() {
 }
 
 #[test]
+fn every_target_is_run_by_libfuzzer() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    for Target { name, .. } in TARGETS {
+        let path = format!("fuzz_targets/{name}.rs");
+        let body = fs::read_to_string(fuzz.join(&path)).unwrap();
+        assert!(body.contains(&format!("run(\"{name}\",")), "{path}");
+        assert!(
+            manifest.contains(&format!("path = \"{path}\"")),
+            "Cargo.toml has no {path}"
+        );
+    }
+}
+
+#[test]
 fn what_was_found_once_stays_mended() {
-    for (name, target) in TARGETS {
-        for (path, bytes) in files("regressions", name) {
+    for target in TARGETS {
+        for (path, bytes) in files("regressions", target.name) {
             assert!(run(target, &bytes).is_ok(), "{}", path.display());
         }
     }
@@ -119,7 +129,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
 }
 
 fn holds(name: &str, inputs: impl Strategy<Value = Vec<u8>>) {
-    let target = target(name);
+    let target = Target::named(name).unwrap();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::with_cases(CASES)
@@ -170,7 +180,7 @@ macro_rules! targets {
 
         #[test]
         fn no_target_is_left_out() {
-            assert_eq!([$(stringify!($name)),*], TARGETS.map(|(name, _)| name));
+            assert_eq!([$(stringify!($name)),*], TARGETS.map(|target| target.name));
         }
     };
 }

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use thiserror::Error;
 
-use super::{ActrType, ParseActrTypeError};
+use super::{ActrType, ParseActrTypeError, beginning};
 use crate::proto;
 
 /// One running actor: realm, serial number and type. Cheap to clone.
@@ -44,7 +44,7 @@ impl ActrId {
     }
 }
 
-/// Why a text or a message is not an actor id.
+/// Why a text or a message is not an actor id; with the beginning of the text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ParseActrIdError {
     /// The parts are not separated as they should be.
@@ -65,11 +65,11 @@ impl FromStr for ActrId {
     type Err = ParseActrIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let form = || ParseActrIdError::Form(text.into());
+        let form = || ParseActrIdError::Form(beginning(text));
         let (serial, rest) = text.split_once('@').ok_or_else(form)?;
         let (realm, actr_type) = rest.split_once('/').ok_or_else(form)?;
-        let serial_number = parse_serial(serial).ok_or_else(|| ParseActrIdError::SerialNumber(text.into()))?;
-        let realm_id = parse_realm(realm).ok_or_else(|| ParseActrIdError::Realm(text.into()))?;
+        let serial_number = parse_serial(serial).ok_or_else(|| ParseActrIdError::SerialNumber(beginning(text)))?;
+        let realm_id = parse_realm(realm).ok_or_else(|| ParseActrIdError::Realm(beginning(text)))?;
         Ok(Self::new(realm_id, serial_number, actr_type.parse()?))
     }
 }

@@ -2,6 +2,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use thiserror::Error;
 
+use super::beginning;
 use crate::proto;
 
 /// The version of a type whose text names none.
@@ -58,7 +59,7 @@ impl ActrType {
     }
 }
 
-/// Why a text or a message is not an actor type.
+/// Why a text or a message is not an actor type; with the beginning of the text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ParseActrTypeError {
     /// There are not two or three parts.
@@ -94,7 +95,7 @@ fn check_name(part: &'static str, value: &str) -> Result<(), ParseActrTypeError>
     }
     Err(ParseActrTypeError::Name {
         part,
-        value: value.into(),
+        value: beginning(value),
     })
 }
 
@@ -106,14 +107,14 @@ fn check_version(version: &str) -> Result<(), ParseActrTypeError> {
     if fits {
         return Ok(());
     }
-    Err(ParseActrTypeError::Version(version.into()))
+    Err(ParseActrTypeError::Version(beginning(version)))
 }
 
 impl FromStr for ActrType {
     type Err = ParseActrTypeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let form = || ParseActrTypeError::Form(text.into());
+        let form = || ParseActrTypeError::Form(beginning(text));
         // A version may have a plus sign too, as semantic versions do: 1.0.0+build.
         let Some((manufacturer, rest)) = text.split_once(':') else {
             let (manufacturer, name) = text.split_once('+').ok_or_else(form)?;

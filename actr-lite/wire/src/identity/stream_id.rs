@@ -3,6 +3,8 @@ use std::{borrow::Borrow, fmt, str::FromStr};
 use smol_str::SmolStr;
 use thiserror::Error;
 
+use super::beginning;
+
 /// The most bytes that a stream id may have: it travels with every frame, and a receiver keeps one for each stream.
 pub const MAX_STREAM_ID_LEN: usize = 128;
 
@@ -34,9 +36,7 @@ impl FromStr for StreamId {
         if (1..=MAX_STREAM_ID_LEN).contains(&text.len()) && !text.chars().any(char::is_control) {
             return Ok(Self(text.into()));
         }
-        Err(ParseStreamIdError {
-            text: text.chars().take(MAX_STREAM_ID_LEN).collect(),
-        })
+        Err(ParseStreamIdError { text: beginning(text) })
     }
 }
 
