@@ -100,5 +100,5 @@ fn briefly_explained(error: &impl Display, input: &[u8]) {
     explained(error, &input[..input.len().min(MAX_REPEATED)]);
 }
 
-/// More bytes than such an error repeats: 128 characters.
-const MAX_REPEATED: usize = 512;
+/// How many characters such an error repeats.
+const MAX_REPEATED: usize = 128;
