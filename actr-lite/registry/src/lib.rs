@@ -16,6 +16,8 @@
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `shared`: what all connections have in common
 //! - `clock`: the system's two clocks
+//! - [`http_socket`]: HTTP that leaves nobody without an answer
+//! - [`complaints`]: what is counted and logged about peers that misbehave
 //! - [`client`]: a node's side of both
 
 mod ais;
@@ -23,8 +25,10 @@ pub mod answer;
 mod authority;
 pub mod client;
 mod clock;
+pub mod complaints;
 pub mod directory;
 mod gate;
+pub mod http_socket;
 pub mod listener;
 pub mod options;
 pub mod registry;

@@ -1,8 +1,20 @@
 //! The port, the tasks behind it, and their end.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt, io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use actr_lite_wire::identity::ActrId;
+use actr_lite_wire::{
+    identity::ActrId,
+    misbehaviour::{Misbehaviour, MisbehaviourKind},
+};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
@@ -16,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
+    http_socket::{HttpSocket, Unreadable},
     listener::Listener,
     options::{Options, advice},
     service,
@@ -102,6 +115,7 @@ impl Registry {
         shared.stop.cancel();
         shared.tasks.close();
         shared.tasks.wait().await;
+        shared.complaints.conclude();
     }
 
     /// Runs it as a task of the current Tokio runtime.
@@ -109,11 +123,12 @@ impl Registry {
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn spawn(self) -> RegistryHandle {
-        let local_addr = self.local_addr;
+        let (local_addr, shared) = (self.local_addr, Arc::clone(&self.shared));
         let stop = CancellationToken::new();
         let task = tokio::spawn(self.run(stop.clone()));
         RegistryHandle {
             local_addr,
+            shared,
             stop,
             task: Some(task),
         }
@@ -121,9 +136,9 @@ impl Registry {
 }
 
 /// A running registry. Dropping it stops the registry, without waiting.
-#[derive(Debug)]
 pub struct RegistryHandle {
     local_addr: SocketAddr,
+    shared: Arc<Shared>,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
 }
@@ -134,6 +149,11 @@ impl RegistryHandle {
         self.local_addr
     }
 
+    /// How many connections have misbehaved since the start, by kind.
+    pub fn misbehaviour(&self) -> Misbehaviour {
+        self.shared.complaints.misbehaviour()
+    }
+
     /// Stops the registry and waits for the end of its tasks. If the future is dropped, it stops all the same.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
@@ -142,6 +162,14 @@ impl RegistryHandle {
         {
             warn!(%error, "the registry did not end as it should");
         }
+    }
+}
+
+impl fmt::Debug for RegistryHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryHandle")
+            .field("local_addr", &self.local_addr)
+            .finish_non_exhaustive()
     }
 }
 
@@ -186,32 +214,53 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, permit:
     // Without it answers would only be slower.
     let _ = stream.set_nodelay(true);
     let permit = Arc::new(permit);
+    let was_refused = AtomicBool::new(false);
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
         let permit = Arc::clone(&permit);
-        async move { Ok::<_, Infallible>(service::respond(&shared, &permit, request).await) }
+        let was_refused = &was_refused;
+        async move {
+            let response = service::respond(&shared, &permit, peer, request).await;
+            was_refused.fetch_or(response.status().is_client_error(), Ordering::Relaxed);
+            Ok::<_, Infallible>(response)
+        }
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(shared.options.header_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(HttpSocket::new(stream)), service)
         .with_upgrades();
-    let mut connection = pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
+    let served = tokio::select! {
+        served = &mut connection => served,
         () = async {
             tokio::select! {
                 () = shared.stop.cancelled() => {}
                 () = sleep(HTTP_CONNECTION_LIFETIME) => {}
             }
         } => {
-            connection.as_mut().graceful_shutdown();
-            timeout(HTTP_GRACE, connection).await.unwrap_or(Ok(()))
+            Pin::new(&mut connection).graceful_shutdown();
+            timeout(HTTP_GRACE, &mut connection).await.unwrap_or(Ok(()))
         }
     };
-    if let Err(error) = result {
+    if let Err(error) = &served {
         debug!(%peer, %error, "HTTP connection failed");
+    }
+    // One that was upgraded goes on elsewhere.
+    let Some(parts) = connection.into_parts() else {
+        return;
+    };
+    let unreadable = Unreadable::from_end(&served, &parts.read_buf);
+    if let Some(error) = &unreadable
+        && !was_refused.load(Ordering::Relaxed)
+    {
+        shared
+            .complaints
+            .about(MisbehaviourKind::UnreadableRequest, &peer, error);
+    }
+    tokio::select! {
+        () = parts.io.into_inner().end(unreadable.as_ref()) => {}
+        () = shared.stop.cancelled() => {}
     }
 }
 

@@ -1,6 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use actr_lite_wire::proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest};
+use actr_lite_wire::{
+    misbehaviour::MisbehaviourKind,
+    proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest},
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::{
@@ -14,7 +17,6 @@ use hyper::{
 use prost::Message;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tracing::debug;
 
 use crate::{ais, gate, gate::Refusal, options::advice, session, shared::Shared};
 
@@ -23,10 +25,12 @@ const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
-/// Answers one HTTP request; `permit` is what its connection holds as long as it is open.
+/// Answers one HTTP request of `peer`; `permit` is what its connection holds as long as it is open. A request that is
+/// refused is the connection's last.
 pub(crate) async fn respond(
     shared: &Arc<Shared>,
     permit: &Arc<OwnedSemaphorePermit>,
+    peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let response = match (request.uri().path(), request.method()) {
@@ -52,11 +56,7 @@ pub(crate) async fn respond(
         )),
     };
     let mut response = response.unwrap_or_else(|refusal| {
-        debug!(
-            status = refusal.status.as_u16(),
-            reason = refusal.reason,
-            "HTTP request refused"
-        );
+        shared.complaints.about(refusal.kind, &peer, &refusal.reason);
         refusal.into_response()
     });
     // By the calendar by which credentials end: hyper's own follows the system's, and may jump.
@@ -68,6 +68,7 @@ pub(crate) async fn respond(
 
 /// A request that HTTP itself refuses, with a line for a person.
 struct HttpRefusal {
+    kind: MisbehaviourKind,
     status: StatusCode,
     reason: String,
     header: Option<(HeaderName, HeaderValue)>,
@@ -76,6 +77,7 @@ struct HttpRefusal {
 impl HttpRefusal {
     fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self {
+            kind: MisbehaviourKind::RefusedRequest,
             status,
             reason: reason.into(),
             header: None,
@@ -92,7 +94,9 @@ impl HttpRefusal {
 
     fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = text(self.status, self.reason);
-        response.headers_mut().extend(self.header);
+        let headers = response.headers_mut();
+        headers.extend(self.header);
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
         response
     }
 }
@@ -113,6 +117,7 @@ impl From<Refusal> for HttpRefusal {
             ),
         };
         Self {
+            kind: MisbehaviourKind::RefusedUpgrade,
             header: Some(header),
             ..Self::new(status, reason)
         }

@@ -3,9 +3,11 @@ use std::{sync::Arc, time::Duration};
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::ActrId,
+    misbehaviour::MisbehaviourKind,
     proto::{
-        ActrToSignaling, ErrorResponse, SignalingEnvelope, SignalingToActr, actr_to_signaling::Payload as Request,
-        signaling_envelope::Flow, signaling_to_actr::Payload as Answer, unregister_response,
+        self, ActrToSignaling, ErrorResponse, SignalingEnvelope, SignalingToActr,
+        actr_to_signaling::Payload as Request, signaling_envelope::Flow, signaling_to_actr::Payload as Answer,
+        unregister_response,
     },
 };
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -13,6 +15,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::{OwnedSemaphorePermit, oneshot},
     time::timeout,
 };
@@ -45,8 +48,14 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the close handshake may take (RFC 6455 §7.1.1 lets a server close at once).
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The longest reason that fits into a close frame (RFC 6455 §5.5.1).
+const MAX_CLOSE_REASON_BYTES: usize = 123;
+
 /// The envelope version that is written; the next one, without timestamps, is read too.
 const ENVELOPE_VERSION: u32 = 1;
+
+/// What a peer is told that does not take its answers.
+const UNREAD: &str = "answers are not read";
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -56,7 +65,7 @@ enum Ending {
     Lost,
     Unregistered,
     Dismissed(Dismissal),
-    Misbehaved(CloseCode, String),
+    Misbehaved(MisbehaviourKind, CloseCode, String),
     Stalled,
     Stop,
 }
@@ -103,6 +112,11 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: Arc<OwnedSemaphorePermit>, 
     };
     drop(guard);
     debug!(%id, ?ending, "signaling connection ends");
+    match &ending {
+        Ending::Misbehaved(kind, _, reason) => shared.complaints.about(*kind, &id, reason),
+        Ending::Stalled => shared.complaints.about(MisbehaviourKind::UnreadAnswers, &id, &UNREAD),
+        _ => {}
+    }
     close(&mut socket, ending).await;
     drop(permit);
 }
@@ -133,7 +147,7 @@ impl Drop for OpenGuard<'_> {
 }
 
 async fn close(socket: &mut Socket, ending: Ending) {
-    let (code, reason) = match ending {
+    let (code, mut reason): (_, String) = match ending {
         Ending::Lost => return,
         Ending::Unregistered | Ending::Dismissed(Dismissal::Unregistered) => (CloseCode::Normal, "unregistered".into()),
         Ending::Dismissed(Dismissal::Replaced) => (CloseCode::Policy, "a newer connection of this actor".into()),
@@ -141,10 +155,11 @@ async fn close(socket: &mut Socket, ending: Ending) {
             CloseCode::Policy,
             format!("no heartbeat for a whole lease: {}", crate::REGISTER_AGAIN),
         ),
-        Ending::Misbehaved(code, reason) => (code, reason),
-        Ending::Stalled => (CloseCode::Policy, "answers are not read".into()),
+        Ending::Misbehaved(_, code, reason) => (code, reason),
+        Ending::Stalled => (CloseCode::Policy, UNREAD.into()),
         Ending::Stop => (CloseCode::Away, "the registry stops".into()),
     };
+    reason.truncate(reason.floor_char_boundary(MAX_CLOSE_REASON_BYTES));
     let frame = CloseFrame {
         code,
         reason: reason.into(),
@@ -152,6 +167,12 @@ async fn close(socket: &mut Socket, ending: Ending) {
     let handshake = async {
         if socket.close(Some(frame)).await.is_ok() {
             while let Some(Ok(_)) = socket.next().await {}
+            // What comes behind a violation can't be read as frames, and left unread it would cost the peer the reason.
+            let stream = socket.get_mut();
+            let mut discarded = [0; IO_BUFFER_BYTES];
+            if stream.shutdown().await.is_ok() {
+                while let Ok(1..) = stream.read(&mut discarded).await {}
+            }
         }
     };
     // Whoever does not take part in the handshake just loses the socket.
@@ -177,6 +198,7 @@ impl Conversation<'_> {
                 continue;
             };
             let unregistered = ends_session(&flow);
+            let is_forged = source(&envelope).is_some_and(|source| ActrId::try_from(source).as_ref() != Ok(self.id));
             let message = Message::Binary(self.reply(envelope.envelope_id, flow).encode_to_vec().into());
             match timeout(SEND_TIMEOUT, socket.send(message)).await {
                 Ok(Ok(())) => {}
@@ -185,6 +207,9 @@ impl Conversation<'_> {
             }
             if unregistered {
                 return Ending::Unregistered;
+            }
+            if is_forged {
+                return Ending::Misbehaved(MisbehaviourKind::ForgedSource, CloseCode::Policy, self.other_source());
             }
         }
     }
@@ -292,6 +317,15 @@ fn refused(code: ErrorCode, message: String) -> Option<Flow> {
     }))
 }
 
+/// In whose name an envelope was sent.
+fn source(envelope: &SignalingEnvelope) -> Option<&proto::ActrId> {
+    match &envelope.flow {
+        Some(Flow::ActrToServer(request)) => Some(&request.source),
+        Some(Flow::ActrRelay(relay)) => Some(&relay.source),
+        _ => None,
+    }
+}
+
 fn unregisters(answer: &Answer) -> bool {
     match answer {
         Answer::Unregister(response) => matches!(response.result, Some(unregister_response::Result::Success(_))),
@@ -311,14 +345,12 @@ async fn next_envelope(socket: &mut Socket) -> Result<SignalingEnvelope, Ending>
     loop {
         match socket.next().await {
             Some(Ok(Message::Binary(bytes))) => {
-                return SignalingEnvelope::decode(bytes).map_err(|error| {
-                    debug!(%error, "not an envelope");
-                    Ending::Misbehaved(CloseCode::Invalid, "not a SignalingEnvelope".into())
-                });
+                return SignalingEnvelope::decode(bytes)
+                    .map_err(|error| violation(CloseCode::Invalid, format!("not a SignalingEnvelope: {error}")));
             }
             Some(Ok(Message::Text(_))) => {
                 let reason = "envelopes are binary messages";
-                return Err(Ending::Misbehaved(CloseCode::Unsupported, reason.into()));
+                return Err(violation(CloseCode::Unsupported, reason));
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_))) => {}
             Some(Err(error)) => return Err(from_websocket(error)),
@@ -327,14 +359,18 @@ async fn next_envelope(socket: &mut Socket) -> Result<SignalingEnvelope, Ending>
     }
 }
 
+fn violation(code: CloseCode, reason: impl Into<String>) -> Ending {
+    Ending::Misbehaved(MisbehaviourKind::ProtocolViolation, code, reason.into())
+}
+
 fn from_websocket(error: WebSocketError) -> Ending {
     match error {
-        WebSocketError::Capacity(_) => Ending::Misbehaved(
+        WebSocketError::Capacity(_) => violation(
             CloseCode::Size,
             format!("an envelope has at most {MAX_ENVELOPE_BYTES} bytes"),
         ),
-        WebSocketError::Protocol(error) => Ending::Misbehaved(CloseCode::Protocol, error.to_string()),
-        WebSocketError::Utf8(_) => Ending::Misbehaved(CloseCode::Invalid, "text that is not UTF-8".into()),
+        WebSocketError::Protocol(error) => violation(CloseCode::Protocol, error.to_string()),
+        WebSocketError::Utf8(_) => violation(CloseCode::Invalid, "text that is not UTF-8"),
         _ => Ending::Lost,
     }
 }

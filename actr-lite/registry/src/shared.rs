@@ -10,6 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     authority::Authority,
     clock::Clock,
+    complaints::Complaints,
     directory::{Directory, LEASE_HEARTBEATS, Limits},
     options::Options,
 };
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the registry stops.
     pub(crate) stop: CancellationToken,
+    pub(crate) complaints: Complaints,
     state: Mutex<State>,
 }
 
@@ -43,12 +45,14 @@ impl Shared {
         };
         let mut directory = Directory::new(first_serial, lease, limits);
         directory.add_signing_key(authority.verifying_key());
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         Self {
             options,
             clock: Clock::new(),
             authority,
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            complaints: Complaints::new("registry", tasks.clone(), stop.clone()),
+            tasks,
+            stop,
             state: Mutex::new(State {
                 directory,
                 sessions: Sessions::default(),

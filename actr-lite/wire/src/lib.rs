@@ -19,6 +19,8 @@
 //! - [`resume`]: a stream that may come from several senders, one after the other
 //! - [`keepalive`]: when to ask a silent peer, and when to give it up
 //! - [`backoff`]: how long to wait before the next try
+//! - [`misbehaviour`]: how peers misbehave, counted
+//! - [`log_limit`]: how many lines a log takes of that
 //! - [`proto`]: the messages as prost types
 
 pub mod backoff;
@@ -31,6 +33,8 @@ pub mod frame;
 pub mod identity;
 pub mod keepalive;
 pub mod latency_queue;
+pub mod log_limit;
+pub mod misbehaviour;
 pub mod peer_text;
 pub mod proto;
 pub mod record;

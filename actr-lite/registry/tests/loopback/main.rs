@@ -5,5 +5,7 @@
 mod client;
 mod hostile;
 mod limits;
+mod logs;
+mod misbehaviour;
 mod registration;
 mod signaling;

@@ -1,0 +1,150 @@
+//! What is said about peers that misbehave: a count by kind, and a bounded number of lines in the log.
+
+use std::{
+    fmt::Display,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use actr_lite_wire::{
+    log_limit::{LogLimit, LogLine},
+    misbehaviour::{Misbehaviour, MisbehaviourKind},
+};
+use tokio::time::{Instant as TokioInstant, sleep_until};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
+
+/// How many characters of a reason are logged: it may quote what a peer has sent.
+const MAX_REASON_CHARS: usize = 300;
+
+/// The complaints of one listener about its peers.
+pub struct Complaints {
+    place: &'static str,
+    started: Instant,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    misbehaviour: Misbehaviour,
+    limit: LogLimit,
+}
+
+impl Complaints {
+    /// Complaints about the peers of `place`, as the log calls it. Summaries are written by tasks of `tasks`, which end
+    /// when `stop` is cancelled.
+    pub fn new(place: &'static str, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self {
+            place,
+            started: Instant::now(),
+            tasks,
+            stop,
+            state: Arc::default(),
+        }
+    }
+
+    /// Counts a connection that misbehaved, and says in the log whose and how: once a connection, before it is ended.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn about(&self, kind: MisbehaviourKind, peer: &dyn Display, reason: &dyn Display) {
+        let place = self.place;
+        let line = {
+            let mut state = lock(&self.state);
+            state.misbehaviour.count(kind);
+            state.limit.line(self.started.elapsed())
+        };
+        match line {
+            LogLine::Written => warn!("{place}: {kind} from {peer}: {}", printable(reason)),
+            LogLine::Counted { sum_up_at } => {
+                debug!("{place}: {kind} from {peer}: {}", printable(reason));
+                if let Some(at) = sum_up_at {
+                    self.sum_up_at(TokioInstant::from_std(self.started + at));
+                }
+            }
+        }
+    }
+
+    fn sum_up_at(&self, at: TokioInstant) {
+        let (place, stop, state) = (self.place, self.stop.clone(), Arc::clone(&self.state));
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = sleep_until(at) => {}
+                () = stop.cancelled() => {}
+            }
+            sum_up(place, &state);
+        });
+    }
+
+    /// How many connections have misbehaved so far.
+    pub fn misbehaviour(&self) -> Misbehaviour {
+        lock(&self.state).misbehaviour
+    }
+
+    /// Says in the log how many have misbehaved altogether, if any did.
+    pub fn conclude(&self) {
+        sum_up(self.place, &self.state);
+        let misbehaviour = self.misbehaviour();
+        if misbehaviour.total() > 0 {
+            info!("{}: connections that misbehaved: {misbehaviour}", self.place);
+        }
+    }
+}
+
+fn sum_up(place: &str, state: &Mutex<State>) {
+    let counted = lock(state).limit.sum_up();
+    if let Some(more) = counted {
+        warn!("{place}: and {more} more connections that misbehaved");
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A reason in one line, of a bounded length, without what would move a terminal's cursor.
+fn printable(reason: &dyn Display) -> String {
+    let reason = reason.to_string();
+    let mut characters = reason.chars();
+    let mut line = String::with_capacity(reason.len().min(MAX_REASON_CHARS));
+    for character in characters.by_ref().take(MAX_REASON_CHARS) {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    if characters.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_stays_one_line_of_bounded_length() {
+        assert_eq!(printable(&"a\nb\x1b[31mé"), "a\\nb\\u{1b}[31mé");
+        let long = "é".repeat(10_000);
+        assert_eq!(printable(&long).chars().count(), MAX_REASON_CHARS + 1);
+    }
+
+    #[tokio::test]
+    async fn every_connection_is_counted_however_little_is_written() {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let complaints = Complaints::new("test", tasks.clone(), stop.clone());
+        for _ in 0..1000 {
+            complaints.about(MisbehaviourKind::RefusedUpgrade, &"somebody", &"no reason");
+        }
+        assert_eq!(complaints.misbehaviour().refused_upgrades, 1000);
+        assert_eq!(tasks.len(), 1, "one task sums up");
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        assert_eq!(lock(&complaints.state).limit.sum_up(), None, "it was summed up");
+    }
+}
