@@ -1,6 +1,6 @@
 use std::{io, sync::Arc};
 
-use actr_lite_wire::identity::ActrId;
+use actr_lite_wire::{identity::ActrId, misbehaviour::Misbehaviour};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
@@ -74,6 +74,12 @@ impl ActrRef {
     /// Frames that came for streams that nobody had registered, since the start.
     pub fn unknown_frames(&self) -> u64 {
         self.node.unknown_frames()
+    }
+
+    /// How many connections of the data lane have misbehaved since the start, by kind: each was refused or closed with a
+    /// reason. What the registry saw that the node may host is not among them.
+    pub fn misbehaviour(&self) -> Misbehaviour {
+        self.node.complaints().misbehaviour()
     }
 
     /// Shuts the node down: it takes no more connections and calls, leaves the registry, lets handlers and spawned

@@ -43,6 +43,7 @@ pub use actr_lite_wire::{
     error_code::ErrorCode,
     frame::{DataStream, FrameHints},
     identity::{ActrId, ActrType, ParseStreamIdError, StreamId},
+    misbehaviour::{Misbehaviour, MisbehaviourKind},
     resume::RESUME_AFTER,
     sequence::SequenceTally,
 };

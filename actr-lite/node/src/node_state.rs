@@ -7,7 +7,10 @@ use std::{
     },
 };
 
-use actr_lite_registry::client::{Candidate, RegistryLink};
+use actr_lite_registry::{
+    client::{Candidate, RegistryLink},
+    complaints::Complaints,
+};
 use actr_lite_wire::{
     credential::Credential,
     identity::{ActrId, ActrType},
@@ -47,6 +50,7 @@ pub(crate) struct NodeState {
     departures: Departures,
     subscriptions: Subscriptions,
     tasks: Tasks,
+    complaints: Complaints,
     addresses: Mutex<HashMap<ActrId, String>>,
     unknown_frames: AtomicU64,
     key_lookups: Semaphore,
@@ -64,6 +68,7 @@ impl NodeState {
         occupancy: Arc<Occupancy>,
         tasks: Tasks,
     ) -> Arc<Self> {
+        let complaints = Complaints::new("data lane", tasks.runtime().clone(), tasks.stop().clone());
         Arc::new(Self {
             actr_type,
             router,
@@ -75,6 +80,7 @@ impl NodeState {
             subscriptions: Subscriptions::new(occupancy.limits()),
             occupancy,
             tasks,
+            complaints,
             addresses: Mutex::default(),
             unknown_frames: AtomicU64::new(0),
             key_lookups: Semaphore::new(MAX_KEY_LOOKUPS),
@@ -129,6 +135,11 @@ impl NodeState {
 
     pub(crate) fn tasks(&self) -> &Tasks {
         &self.tasks
+    }
+
+    /// What is counted and logged about peers that misbehave.
+    pub(crate) fn complaints(&self) -> &Complaints {
+        &self.complaints
     }
 
     /// Cancelled when the node takes no new connections and calls any more.

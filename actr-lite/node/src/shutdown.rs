@@ -92,6 +92,7 @@ impl<W: Workload> Shutdown<W> {
         // What waits for frames, in a task or not, is told first: nothing else wakes it.
         node.subscriptions().stop();
         tasks.stop_runtime().await;
+        node.complaints().conclude();
         if let Some(registry) = registry {
             registry.shutdown().await;
         }

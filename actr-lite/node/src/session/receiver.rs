@@ -1,4 +1,5 @@
 use std::{
+    fmt::Display,
     mem,
     ops::Range,
     str,
@@ -12,7 +13,9 @@ use actr_lite_wire::{
     envelope::{Envelope, EnvelopeError},
     frame::{self, FrameError},
     identity::StreamId,
+    misbehaviour::MisbehaviourKind,
     record::{self, RecordError, RecordKind, Span},
+    websocket::CloseCode,
 };
 use bytes::Bytes;
 use thiserror::Error;
@@ -67,6 +70,18 @@ pub(crate) enum ReceiveError {
     Batch,
 }
 
+impl ReceiveError {
+    /// The code to close the connection with (RFC 6455 §7.4.1).
+    pub(crate) fn close_code(&self) -> CloseCode {
+        match self {
+            Self::TooLong { .. } => CloseCode::MESSAGE_TOO_BIG,
+            // What a record holds is not what its kind says.
+            Self::Envelope(_) | Self::Frame(_) | Self::Control(_) | Self::StreamId => CloseCode::INVALID_PAYLOAD,
+            Self::Record(_) | Self::Credit(_) | Self::NotExtended(_) | Self::Batch => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
 impl SessionReceiver {
     pub(crate) fn new(session: Arc<Session>) -> Self {
         Self {
@@ -86,7 +101,13 @@ impl SessionReceiver {
         let limit = self.session.node.record_limit().bytes();
         let mut at = 0;
         while at < message.len() {
-            let span = record::span_at(&message, at)?;
+            let span = match record::span_at(&message, at) {
+                // A length that lies is told as what it would be, if it were true.
+                Err(RecordError::Cut { wanted: len, .. }) if len > limit => {
+                    return Err(ReceiveError::TooLong { len, limit });
+                }
+                span => span?,
+            };
             at = span.end;
             let len = span.len() - record::HEADER_LEN;
             if len > limit {
@@ -124,6 +145,12 @@ impl SessionReceiver {
             self.full = None;
         }
         room
+    }
+
+    /// Counts and logs what the peer did: its connection is about to be closed for it.
+    pub(crate) fn complain(&self, kind: MisbehaviourKind, reason: &dyn Display) {
+        let session = &self.session;
+        session.node.complaints().about(kind, &session.peer, reason);
     }
 
     /// The lane is closed; nothing more comes.

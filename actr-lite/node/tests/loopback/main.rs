@@ -4,16 +4,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod backpressure;
+mod bystander;
 mod calls;
 mod data_lane;
 mod harness;
 mod latency_first;
 mod lifecycle;
 mod limits;
+mod logs;
 mod mixed_peers;
 mod protocol_violations;
 mod raw_peer;
 mod record_limit;
+mod refused_upgrades;
 mod stream_cancel;
 mod stream_end;
 mod stream_frames;

@@ -1,57 +1,153 @@
 //! A peer that breaks the protocol is told so by a close code, and nobody else notices.
 
-use actr_lite::ActrRef;
 use actr_lite_wire::{
     proto::RpcEnvelope,
     record::{DEFAULT_MAX_RECORD_LEN, HEADER_LEN, RecordKind, header},
 };
 use prost::Message as _;
+use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    harness::{World, start_server},
-    raw_peer::{Outsider, frame, record},
+    bystander::Bystander,
+    harness::{World, start_server, within},
+    logs::{self, TOLD_PER_NODE, Told},
+    raw_peer::{Outsider, frame, record, websocket_frame, websocket_header},
 };
 
 const PROTOCOL_ERROR: u16 = 1002;
 const UNSUPPORTED_DATA: u16 = 1003;
+const INVALID_PAYLOAD: u16 = 1007;
 const MESSAGE_TOO_BIG: u16 = 1009;
 
-/// The code with which the node closes a connection that sends this.
-async fn close_code(outsider: &Outsider, server: &ActrRef, extended: bool, message: Message) -> u16 {
-    let mut peer = match extended {
-        true => outsider.dial_extended(server).await,
-        false => outsider.dial(server).await,
-    };
-    peer.round_trip().await;
-    // A message that is refused by its header may not be read to its end.
-    let _ = futures_util::SinkExt::send(&mut peer.socket, message).await;
-    let frame = peer.closed().await.expect("no close frame came");
-    assert!(!frame.reason.is_empty());
-    frame.code.into()
+const FINAL_TEXT: u8 = 0x81;
+const FINAL_BINARY: u8 = 0x82;
+const FINAL_CLOSE: u8 = 0x88;
+const FINAL_PING: u8 = 0x89;
+
+/// A binary message.
+fn binary(payload: &[u8]) -> Vec<u8> {
+    websocket_frame(FINAL_BINARY, payload)
 }
 
-fn of_kind(kind: u8) -> Vec<u8> {
-    vec![kind, 0, 0, 0, 1, 0]
+/// A message with one record of this kind.
+fn one(kind: RecordKind, body: &[u8]) -> Vec<u8> {
+    binary(&record(kind, body))
+}
+
+/// A message of one record that claims to have so many bytes, and has one.
+fn claims(kind: RecordKind, len: u32) -> Vec<u8> {
+    binary(&[&header(kind, len as usize)[..], &[0]].concat())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_violation_has_its_close_code_and_reason_is_told_once_and_disturbs_nobody() {
+    use RecordKind::{RpcReliable, StreamCredit, StreamEnd, StreamReliable};
+    logs::capture();
+    let good = record(StreamReliable, &frame("x", 1, b"x"));
+    let cut = binary(&good[..good.len() - 1]);
+    let longer = binary(&[&good[..], &[0]].concat());
+    let two = binary(&[&good[..], &good[..]].concat());
+    let too_long = vec![0; DEFAULT_MAX_RECORD_LEN + 1];
+    let far_too_long = binary(&vec![0; 3 * (DEFAULT_MAX_RECORD_LEN + HEADER_LEN)]);
+    let control = one(StreamEnd, b"\x0a\x01x\x10\x00");
+    let no_utf8_id = frame("xy", 1, b"x")
+        .iter()
+        .map(|byte| if *byte == b'x' { 0xff } else { *byte })
+        .collect::<Vec<_>>();
+    let no_utf8_route = RpcEnvelope {
+        request_id: "xyz".into(),
+        ..RpcEnvelope::default()
+    }
+    .encode_to_vec();
+    let no_utf8_route = no_utf8_route
+        .iter()
+        .map(|byte| if *byte == b'y' { 0xff } else { *byte })
+        .collect::<Vec<_>>();
+    let fragments = [
+        websocket_frame(0x02, &[2]),
+        websocket_frame(0x00, &vec![0; 1 << 20]).repeat(7),
+    ]
+    .concat();
+
+    #[rustfmt::skip]
+    let cases: Vec<(&str, bool, Vec<u8>, u16, &str)> = vec![
+        ("an unknown kind", false, binary(&[5, 0, 0, 0, 1, 0]), PROTOCOL_ERROR, "unknown record kind 5"),
+        ("media", false, binary(&[4, 0, 0, 0, 1, 0]), PROTOCOL_ERROR, "unknown record kind 4"),
+        ("an unknown control kind", true, binary(&[133, 0, 0, 0, 1, 0]), PROTOCOL_ERROR, "unknown record kind 133"),
+        ("a cut record", false, cut.clone(), PROTOCOL_ERROR, "ends within a record"),
+        ("a cut record, extended", true, cut, PROTOCOL_ERROR, "ends within a record"),
+        ("a cut header", true, binary(&[2, 0, 0]), PROTOCOL_ERROR, "ends within a record"),
+        ("a length that lies a little", true, claims(StreamReliable, 2), PROTOCOL_ERROR, "ends within a record"),
+        ("a length that lies", true, claims(StreamReliable, u32::MAX), MESSAGE_TOO_BIG, "4294967295 bytes"),
+        ("the same of a call", false, claims(RpcReliable, u32::MAX), MESSAGE_TOO_BIG, "4294967295 bytes"),
+        ("the same of control", true, claims(StreamCredit, u32::MAX), MESSAGE_TOO_BIG, "4294967295 bytes"),
+        ("something behind a record", false, longer, PROTOCOL_ERROR, "several records"),
+        ("two records without the extension", false, two, PROTOCOL_ERROR, "several records"),
+        ("control without the extension", false, control, PROTOCOL_ERROR, "need the extension"),
+        ("no frame", true, one(StreamReliable, b"\xff\xff"), INVALID_PAYLOAD, ""),
+        ("a field that lies", true, one(StreamReliable, b"\x0a\xff\xff\xff\xff\x0f"), INVALID_PAYLOAD, ""),
+        ("no envelope", true, one(RpcReliable, b"\xff\xff"), INVALID_PAYLOAD, "decoded"),
+        ("no control", true, one(StreamCredit, b"\xff\xff"), INVALID_PAYLOAD, ""),
+        ("no stream id", true, one(StreamReliable, &frame("", 1, b"x")), INVALID_PAYLOAD, "stream id"),
+        ("a stream id that is no UTF-8", true, one(StreamReliable, &no_utf8_id), INVALID_PAYLOAD, "stream id"),
+        ("a request id that is no UTF-8", false, one(RpcReliable, &no_utf8_route), INVALID_PAYLOAD, "decoded"),
+        ("a record that is too long", true, one(StreamReliable, &too_long), MESSAGE_TOO_BIG, "over the limit"),
+        ("a message that is too long", false, one(StreamReliable, &too_long), MESSAGE_TOO_BIG, "over the limit"),
+        ("a message that is far too long", true, far_too_long, MESSAGE_TOO_BIG, "over the limit"),
+        ("fragments without an end", true, fragments, MESSAGE_TOO_BIG, "over the limit"),
+        ("a frame of 2^62 bytes", true, websocket_header(1 << 62), MESSAGE_TOO_BIG, "4611686018427387904"),
+        ("a frame of more than there is", false, websocket_header(u64::MAX), PROTOCOL_ERROR, "length"),
+        ("a long form of a short length", true, websocket_header(1), PROTOCOL_ERROR, "shortest form"),
+        ("a text", false, websocket_frame(FINAL_TEXT, b"hello"), UNSUPPORTED_DATA, "text messages"),
+        ("a text that is no UTF-8", true, websocket_frame(FINAL_TEXT, b"\xff"), UNSUPPORTED_DATA, "text messages"),
+        ("no mask", true, vec![FINAL_BINARY, 1, 0], PROTOCOL_ERROR, "without a mask"),
+        ("a reserved bit", true, websocket_frame(0xc2, b"x"), PROTOCOL_ERROR, "reserved bits"),
+        ("a reserved opcode", true, websocket_frame(0x83, b"x"), PROTOCOL_ERROR, "reserved opcode"),
+        ("a rest without a start", true, websocket_frame(0x80, b"x"), PROTOCOL_ERROR, "continuation"),
+        ("a start within a message", true, websocket_frame(0x02, b"x").repeat(2), PROTOCOL_ERROR, "inside a fragmented"),
+        ("a long ping", true, websocket_frame(FINAL_PING, &[0; 126]), PROTOCOL_ERROR, "125 bytes"),
+        ("half a ping", true, websocket_frame(0x09, b"x"), PROTOCOL_ERROR, "fragmented"),
+        ("half a close code", true, websocket_frame(FINAL_CLOSE, b"\x03"), PROTOCOL_ERROR, "half a close code"),
+        ("a close code that is none", true, websocket_frame(FINAL_CLOSE, b"\x03\xed"), PROTOCOL_ERROR, "1005"),
+        ("a close reason that is no UTF-8", true, websocket_frame(FINAL_CLOSE, b"\x03\xe8\xff"), INVALID_PAYLOAD, "UTF-8"),
+    ];
+    for (number, cases) in cases.chunks(TOLD_PER_NODE).enumerate() {
+        let world = World::new().await;
+        let (server, mut contexts) = start_server(&world, &format!("Server{number}")).await;
+        let bystander = Bystander::start(&world, &server, &mut contexts).await;
+        let mut told = Told::nothing(&server);
+        for (what, is_extended, bytes, code, reason) in cases {
+            let outsider = Outsider::new(&world, "Official").await;
+            let mut peer = match is_extended {
+                true => outsider.dial_extended(&server).await,
+                false => outsider.dial(&server).await,
+            };
+            peer.round_trip().await;
+            // What is refused by its header may not be read to its end.
+            let _ = within(peer.socket.get_mut().write_all(bytes)).await;
+            let closed = peer
+                .closed()
+                .await
+                .unwrap_or_else(|| panic!("{what}: no close frame came"));
+            assert_eq!(u16::from(closed.code), *code, "{what}: {}", closed.reason);
+            assert!(
+                !closed.reason.is_empty() && closed.reason.contains(reason),
+                "{what}: {}",
+                closed.reason
+            );
+            told.assert_one_more(&outsider.id().to_string(), what);
+        }
+        assert_eq!(server.misbehaviour().protocol_violations, told.total());
+        bystander.finish().await;
+    }
 }
 
 #[tokio::test]
-async fn each_violation_has_its_close_code_and_others_are_served_on() {
+async fn what_is_of_no_consequence_is_no_violation() {
     let world = World::new().await;
     let (server, _contexts) = start_server(&world, "Server").await;
-    let outsider = Outsider::new(&world, "Official").await;
-    let bystander = Outsider::new(&world, "Bystander").await;
-    let mut other = bystander.dial(&server).await;
-
-    let good = record(RecordKind::StreamReliable, &frame("x", 1, b"x"));
-    let cut = good[..good.len() - 1].to_vec();
-    let longer = [&good[..], &[0]].concat();
-    let two = [&good[..], &good[..]].concat();
-    let too_long = record(RecordKind::StreamReliable, &vec![0; DEFAULT_MAX_RECORD_LEN + 1]);
-    let no_frame = record(RecordKind::StreamReliable, b"\xff\xff");
-    let no_envelope = record(RecordKind::RpcReliable, b"\xff\xff");
-    let no_stream_id = record(RecordKind::StreamReliable, &frame("", 1, b"x"));
-    let control = record(RecordKind::StreamEnd, b"\x0a\x01x\x10\x00");
+    let outsider = Outsider::new(&world, "Own").await;
     let credit = |bytes: u64| {
         let message = actr_lite_wire::proto::StreamCredit {
             stream_id: "x".into(),
@@ -59,74 +155,12 @@ async fn each_violation_has_its_close_code_and_others_are_served_on() {
         };
         record(RecordKind::StreamCredit, &message.encode_to_vec())
     };
-    let mut lying = header(RecordKind::StreamReliable, u32::MAX as usize).to_vec();
-    lying.push(0);
-    let cases: [(&str, bool, Message, u16); 17] = [
-        ("an unknown kind", false, Message::binary(of_kind(5)), PROTOCOL_ERROR),
-        ("media", false, Message::binary(of_kind(4)), PROTOCOL_ERROR),
-        (
-            "an unknown control kind",
-            true,
-            Message::binary(of_kind(133)),
-            PROTOCOL_ERROR,
-        ),
-        ("a cut record", false, Message::binary(cut.clone()), PROTOCOL_ERROR),
-        ("a cut record, extended", true, Message::binary(cut), PROTOCOL_ERROR),
-        ("a cut header", true, Message::binary(vec![2, 0, 0]), PROTOCOL_ERROR),
-        ("a length that lies", true, Message::binary(lying), PROTOCOL_ERROR),
-        (
-            "something behind a record",
-            false,
-            Message::binary(longer),
-            PROTOCOL_ERROR,
-        ),
-        (
-            "two records without the extension",
-            false,
-            Message::binary(two),
-            PROTOCOL_ERROR,
-        ),
-        (
-            "control without the extension",
-            false,
-            Message::binary(control),
-            PROTOCOL_ERROR,
-        ),
-        ("no frame", true, Message::binary(no_frame), PROTOCOL_ERROR),
-        ("no envelope", true, Message::binary(no_envelope), PROTOCOL_ERROR),
-        ("no stream id", true, Message::binary(no_stream_id), PROTOCOL_ERROR),
-        (
-            "a record that is too long",
-            true,
-            Message::binary(too_long.clone()),
-            PROTOCOL_ERROR,
-        ),
-        ("a text", false, Message::text("hello"), UNSUPPORTED_DATA),
-        (
-            "a message that is too long",
-            false,
-            Message::binary(too_long),
-            MESSAGE_TOO_BIG,
-        ),
-        (
-            "a message that is far too long",
-            true,
-            Message::binary(vec![0; 3 * (DEFAULT_MAX_RECORD_LEN + HEADER_LEN)]),
-            MESSAGE_TOO_BIG,
-        ),
-    ];
-    for (what, extended, message, expected) in cases {
-        let code = close_code(&outsider, &server, extended, message).await;
-        assert_eq!(code, expected, "{what}");
-        other.round_trip().await;
-    }
-
-    // What is of no consequence is no violation: credit for a stream that is not there, an empty message.
     let mut peer = outsider.dial_extended(&server).await;
     peer.send(Message::binary(credit(1))).await;
     peer.send(Message::binary(credit(u64::MAX))).await;
     peer.send(Message::binary(Vec::new())).await;
     peer.round_trip().await;
+    assert_eq!(server.misbehaviour().total(), 0);
 }
 
 #[tokio::test]

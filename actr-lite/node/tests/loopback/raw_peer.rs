@@ -142,6 +142,39 @@ pub(crate) async fn dial(address: SocketAddr, headers: &[(&'static str, String)]
     Err((status, reason))
 }
 
+/// Sends `bytes` on a connection of its own, and perhaps hangs up; who sent them, and all that comes back until the node
+/// closes it.
+pub(crate) async fn raw(address: SocketAddr, bytes: &[u8], hangs_up: bool) -> (SocketAddr, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let peer = stream.local_addr().unwrap();
+    // What is too long may not be read to its end.
+    let _ = stream.write_all(bytes).await;
+    if hangs_up {
+        let _ = stream.shutdown().await;
+    }
+    let mut answer = Vec::new();
+    let _ = within(stream.read_to_end(&mut answer)).await;
+    (peer, String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// A WebSocket frame as a client writes it (RFC 6455 §5.2), with a mask that changes nothing.
+pub(crate) fn websocket_frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
+    let len = payload.len() as u64;
+    let mut frame = match len {
+        0..126 => vec![first_byte, 0x80 | len as u8],
+        126..0x1_0000 => [&[first_byte, 0x80 | 126], &(len as u16).to_be_bytes()[..]].concat(),
+        _ => [&[first_byte, 0x80 | 127], &len.to_be_bytes()[..]].concat(),
+    };
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+/// The start of a binary message that is to have so many bytes.
+pub(crate) fn websocket_header(len: u64) -> Vec<u8> {
+    [&[0x82, 0x80 | 127], &len.to_be_bytes()[..], &[0; 4]].concat()
+}
+
 pub(crate) fn record(kind: RecordKind, body: &[u8]) -> Vec<u8> {
     [&record::header(kind, body.len())[..], body].concat()
 }

@@ -168,7 +168,7 @@ async fn the_lowest_limit_is_enough_for_calls_streams_and_a_cancel() {
 async fn a_peer_that_ignores_the_limit_is_closed() {
     let nodes = Nodes::new(LOW, HIGH).await;
     let outsider = Outsider::new(&nodes.world, "Official").await;
-    for (extended, len, code) in [(false, LOW + 1, 1009), (true, LOW + 1, 1002), (true, HIGH, 1009)] {
+    for (extended, len, code) in [(false, LOW + 1, 1009), (true, LOW + 1, 1009), (true, HIGH, 1009)] {
         let mut peer = match extended {
             true => outsider.dial_extended(&nodes.server).await,
             false => outsider.dial(&nodes.server).await,

@@ -1,13 +1,21 @@
 use std::{
     convert::Infallible,
+    fmt::Display,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use actr_lite_registry::Listener;
+use actr_lite_registry::{
+    Listener,
+    http_socket::{HttpSocket, Unreadable},
+};
 use actr_lite_wire::{
     credential::{self, Credential},
     identity::ActrId,
+    misbehaviour::MisbehaviourKind,
     record::EXTENSION,
     record_limit::RecordLimit,
     websocket::Role,
@@ -27,9 +35,10 @@ use thiserror::Error;
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::{
     CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER,
@@ -144,9 +153,13 @@ async fn upgrade(
         return None;
     }
     let accepted = Arc::new(Mutex::new(None));
+    let complain = |kind, reason: &dyn Display| node.complaints().about(kind, &address, reason);
+    let answered = AtomicBool::new(false);
     let service = service_fn(|mut request: Request<Incoming>| {
         let accepted = Arc::clone(&accepted);
+        let (answered, complain) = (&answered, &complain);
         async move {
+            answered.store(true, Ordering::Relaxed);
             let response = match admit(node, &request).await {
                 Ok((admitted, response)) => {
                     let upgrade = hyper::upgrade::on(&mut request);
@@ -155,29 +168,38 @@ async fn upgrade(
                     response
                 }
                 Err(refused) => {
-                    info!("refused a data lane connection from {address}: {}", refused.reason);
+                    // Who comes when the node stops, or is at a limit, has done no wrong.
+                    if refused.status.is_client_error() && refused.status != StatusCode::TOO_MANY_REQUESTS {
+                        complain(MisbehaviourKind::RefusedUpgrade, &refused.reason);
+                    } else {
+                        debug!("refused a data lane connection from {address}: {}", refused.reason);
+                    }
                     refused.into_response()
                 }
             };
             Ok::<_, Infallible>(response)
         }
     });
-    let served = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(node.occupancy().limits().header_timeout.duration())
         .max_buf_size(MAX_UPGRADE_LEN)
-        .serve_connection(TokioIo::new(socket), service)
-        .with_upgrades()
-        .await;
-    if let Err(error) = served {
-        match error.is_timeout() {
-            true => debug!("{address}: no upgrade request within system.limits.header_timeout"),
-            false => debug!("{address}: no upgrade: {error}"),
+        .serve_connection(TokioIo::new(HttpSocket::new(socket)), service)
+        .with_upgrades();
+    let served = (&mut connection).await;
+    // One that is upgraded is not hyper's any more.
+    if let Some(parts) = connection.into_parts() {
+        let unreadable = Unreadable::from_end(&served, &parts.read_buf);
+        if let Some(error) = &unreadable
+            && !answered.load(Ordering::Relaxed)
+        {
+            complain(MisbehaviourKind::UnreadableRequest, error);
         }
+        parts.io.into_inner().end(unreadable.as_ref()).await;
         return None;
     }
     let Accepted { admitted, upgrade } = accepted.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-    let parts = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
+    let parts = upgrade.await.ok()?.downcast::<TokioIo<HttpSocket>>().ok()?;
     let leftover = BytesMut::from(parts.read_buf);
     let Admitted {
         peer,
@@ -190,7 +212,7 @@ async fn upgrade(
         peer,
         admission,
         Upgraded {
-            socket: parts.io.into_inner(),
+            socket: parts.io.into_inner().into_inner(),
             leftover,
             extended,
             peer_limit,
@@ -255,9 +277,18 @@ async fn admit(
             "the header Sec-WebSocket-Key is missing",
         ));
     };
-    let peer = authenticate(node, headers)
-        .await
-        .map_err(|reason| Refused::new(StatusCode::UNAUTHORIZED, reason))?;
+    let peer = timeout(
+        node.occupancy().limits().header_timeout.duration(),
+        authenticate(node, headers),
+    )
+    .await
+    .map_err(|_| {
+        Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the credential can't be checked in time",
+        )
+    })?
+    .map_err(|reason| Refused::new(StatusCode::UNAUTHORIZED, reason))?;
     if node.draining().is_cancelled() {
         return Err(Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -10,6 +10,7 @@ use std::{
 
 use actr_lite_wire::{
     keepalive::{Keepalive, KeepaliveAction},
+    misbehaviour::MisbehaviourKind,
     websocket::{CloseCode, CloseFrame, ControlFrame, Decoder, Event, Role},
 };
 use bytes::BytesMut;
@@ -89,13 +90,17 @@ impl Driver {
         let mut timer = pin!(sleep_until(started));
         let end = poll_fn(|cx| connection.poll(cx, &mut ending.receiver, timer.as_mut())).await;
         let (reason, answer) = match end {
-            End::Closed(reason) => {
-                ending.tell(CloseReason::Local(reason));
+            End::Closed(frame) => {
+                ending.complain_of(&frame);
+                ending.tell(CloseReason::Local(frame.reason().into()));
                 // Closing with unread input would reset the connection, and lose what the peer has not read yet.
                 let _ = timeout(CLOSE_TIMEOUT, wait_for_peer((*writer).as_ref())).await;
                 return;
             }
-            End::Stuck(reason) => (CloseReason::Local(reason), None),
+            End::Stuck(frame) => {
+                ending.complain_of(&frame);
+                (CloseReason::Local(frame.reason().into()), None)
+            }
             End::Peer(frame) => {
                 let code = frame.as_ref().map_or(CloseCode::NORMAL, |frame| frame.code());
                 let reason = frame.map_or_else(String::new, |frame| frame.reason().into());
@@ -110,6 +115,7 @@ impl Driver {
             End::Broken(error) => (CloseReason::Lost(error), None),
             End::Silent(silence) => (CloseReason::Silent(silence), None),
             End::Protocol(code, error) => {
+                ending.receiver.complain(MisbehaviourKind::ProtocolViolation, &error);
                 let answer = CloseFrame::new(code, error.clone());
                 (CloseReason::Protocol(error), Some(answer))
             }
@@ -139,6 +145,13 @@ impl Driver {
     }
 }
 
+/// How much room the next read gets, where so much is wanted at once, so much more is announced, and so much is here.
+///
+/// What is announced is within the limit, and still may never come: memory at most doubles what has.
+fn room(want: usize, announced: usize, held: usize) -> usize {
+    want.max(announced.min(held.max(MAX_READ)))
+}
+
 /// Says that nothing more comes, and reads until the peer says so too.
 async fn wait_for_peer(socket: &TcpStream) -> io::Result<()> {
     SockRef::from(socket).shutdown(Shutdown::Write)?;
@@ -163,6 +176,13 @@ struct Ending {
 }
 
 impl Ending {
+    /// This node closes the connection: if that is the peer's fault, somebody should know.
+    fn complain_of(&self, frame: &CloseFrame) {
+        if frame.code() == CloseCode::POLICY_VIOLATION {
+            self.receiver.complain(MisbehaviourKind::UnreadAnswers, &frame.reason());
+        }
+    }
+
     /// Tells the session; what is still in the outbox may go out.
     fn tell(&mut self, reason: CloseReason) {
         self.receiver.closed(reason.clone());
@@ -184,9 +204,9 @@ impl Drop for Ending {
 
 enum End {
     /// This node asked for it; all was sent, the close frame last.
-    Closed(String),
+    Closed(CloseFrame),
     /// This node asked for it; the peer did not read what came before.
-    Stuck(String),
+    Stuck(CloseFrame),
     Peer(Option<CloseFrame>),
     Broken(String),
     Silent(Duration),
@@ -206,22 +226,22 @@ struct Connection<'a> {
     started: Instant,
     keepalive: Keepalive,
     /// Why this side closes, and since when.
-    closing: Option<(String, Duration)>,
+    closing: Option<(CloseFrame, Duration)>,
 }
 
 impl Connection<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         for _ in 0..READS_PER_POLL {
             if self.closing.is_none() {
-                self.closing = self.outbox.closing().map(|reason| (reason, self.now()));
+                self.closing = self.outbox.closing().map(|frame| (frame, self.now()));
             }
             match self.outbox.poll_write(self.socket, cx) {
                 Poll::Ready(Ok(Outgoing::Closed)) => {
-                    let reason = self
+                    let frame = self
                         .closing
                         .take()
-                        .map_or_else(|| "it asked to".into(), |(reason, _)| reason);
-                    return Poll::Ready(End::Closed(reason));
+                        .map_or_else(|| CloseFrame::new(CloseCode::NORMAL, "it asked to"), |(frame, _)| frame);
+                    return Poll::Ready(End::Closed(frame));
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.to_string())),
                 Poll::Ready(Ok(Outgoing::Idle)) | Poll::Pending => {}
@@ -249,7 +269,8 @@ impl Connection<'_> {
     /// One read, and all that is complete with it.
     fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<(), End>> {
         if !std::mem::take(&mut self.fresh) {
-            self.buffer.reserve(self.want.max(self.decoder.wanted()));
+            self.buffer
+                .reserve(room(self.want, self.decoder.wanted(), self.buffer.len()));
             let room = self.buffer.capacity() - self.buffer.len();
             match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.buffer) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Broken("the peer closed it without a word".into()))),
@@ -274,7 +295,7 @@ impl Connection<'_> {
                 Some(Event::Binary(message)) => {
                     receiver
                         .receive(message)
-                        .map_err(|error| End::Protocol(CloseCode::PROTOCOL_ERROR, error.to_string()))?;
+                        .map_err(|error| End::Protocol(error.close_code(), error.to_string()))?;
                     if receiver.poll_room(cx).is_pending() {
                         self.fresh = true;
                         return Poll::Ready(Ok(()));
@@ -308,9 +329,9 @@ impl Connection<'_> {
                 }
                 KeepaliveAction::WaitUntil(until) => until,
             };
-            if let Some((reason, since)) = &self.closing {
+            if let Some((frame, since)) = &self.closing {
                 if now >= *since + CLOSE_TIMEOUT {
-                    return Poll::Ready(End::Stuck(reason.clone()));
+                    return Poll::Ready(End::Stuck(frame.clone()));
                 }
                 until = until.min(*since + CLOSE_TIMEOUT);
             }
@@ -320,5 +341,26 @@ impl Connection<'_> {
             }
             ready!(timer.as_mut().poll(cx));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_follows_what_has_come_and_not_what_is_announced() {
+        const LEN: usize = 64 << 20;
+        assert_eq!(room(MIN_READ, LEN, 0), MAX_READ, "a header alone");
+        assert_eq!(room(MIN_READ, 100, 0), MIN_READ);
+        assert_eq!(room(MIN_READ, MIN_READ + 1, 0), MIN_READ + 1);
+        let (mut held, mut reads) = (0, 0);
+        while held < LEN {
+            let room = room(MIN_READ, LEN - held, held);
+            assert!(room <= held.max(MAX_READ));
+            held += room;
+            reads += 1;
+        }
+        assert!(held == LEN && reads <= 10, "{reads} reads");
     }
 }

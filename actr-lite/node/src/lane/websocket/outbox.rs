@@ -247,9 +247,8 @@ impl Outbox {
     }
 
     /// Why this side wants to close, while there is still something to be sent before.
-    pub(super) fn closing(&self) -> Option<String> {
-        let state = self.lock();
-        state.closing.as_ref().map(|frame| frame.reason().into())
+    pub(super) fn closing(&self) -> Option<CloseFrame> {
+        self.lock().closing.clone()
     }
 
     /// Drops what nobody will read, and lets only the close frame follow: a frame that was begun is still finished.

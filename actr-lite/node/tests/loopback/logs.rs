@@ -1,0 +1,82 @@
+use std::{
+    io,
+    sync::{Mutex, Once, PoisonError},
+};
+
+use actr_lite::ActrRef;
+
+/// The warnings of all tests of this program.
+static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Memory;
+
+impl io::Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOGGED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Keeps the warnings from now on; to be called before a node starts.
+pub(crate) fn capture() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
+        subscriber.with_ansi(false).with_writer(|| Memory).init();
+    });
+}
+
+/// Where the log stands.
+pub(crate) fn position() -> usize {
+    LOGGED.lock().unwrap_or_else(PoisonError::into_inner).len()
+}
+
+/// The warnings about this peer from this position on: the system gives ports to others later.
+pub(crate) fn about(peer: &str, from: usize) -> Vec<String> {
+    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = String::from_utf8_lossy(&logged[from..]);
+    let name = format!(" from {peer}: ");
+    let lines = text.lines().filter(|line| line.contains(&name));
+    lines.map(str::to_owned).collect()
+}
+
+/// What a node has complained about so far.
+pub(crate) struct Told<'a> {
+    node: &'a ActrRef,
+    total: u64,
+    position: usize,
+}
+
+impl<'a> Told<'a> {
+    pub(crate) fn nothing(node: &'a ActrRef) -> Self {
+        Self {
+            node,
+            total: 0,
+            position: position(),
+        }
+    }
+
+    /// That one more was counted since the last time, and that one line tells of it.
+    pub(crate) fn assert_one_more(&mut self, peer: &str, what: &str) {
+        self.total += 1;
+        let misbehaviour = self.node.misbehaviour();
+        assert_eq!(misbehaviour.total(), self.total, "{what}: {misbehaviour}");
+        let lines = about(peer, self.position);
+        assert_eq!(lines.len(), 1, "{what}: {lines:?}");
+        self.position = position();
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+}
+
+/// A node that has complained about so many says no more for a while: tests with more cases take another one.
+pub(crate) const TOLD_PER_NODE: usize = actr_lite_wire::log_limit::LINES_PER_WINDOW as usize;
