@@ -4,6 +4,8 @@
 mod delivery;
 mod demo;
 mod discovery;
+#[cfg(target_os = "linux")]
+mod junk;
 mod limits;
 mod lock;
 mod loss;

@@ -1,6 +1,9 @@
+use std::{fmt::Display, net::SocketAddr};
+
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
+    misbehaviour::MisbehaviourKind,
     proto::{
         ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response,
     },
@@ -47,11 +50,11 @@ impl RequestError {
 }
 
 /// Answers `POST /ais/register`.
-pub(crate) fn register(shared: &Shared, request: RegisterRequest) -> RegisterResponse {
+pub(crate) fn register(shared: &Shared, peer: SocketAddr, request: RegisterRequest) -> RegisterResponse {
     let registration = match Registration::try_from(request) {
         Ok(registration) => registration,
         Err(error) => {
-            debug!(%error, "registration refused");
+            complain(shared, peer, &error);
             return refused(error.code(), &error);
         }
     };
@@ -72,12 +75,12 @@ pub(crate) fn register(shared: &Shared, request: RegisterRequest) -> RegisterRes
 }
 
 /// Answers `POST /ais/renew`.
-pub(crate) fn renew(shared: &Shared, request: &RenewCredentialRequest) -> RegisterResponse {
+pub(crate) fn renew(shared: &Shared, peer: SocketAddr, request: &RenewCredentialRequest) -> RegisterResponse {
     let id = match ActrId::try_from(&request.actr_id) {
         Ok(id) => id,
         Err(error) => {
             let error = RequestError::from(error);
-            debug!(%error, "renewal refused");
+            complain(shared, peer, &error);
             return refused(error.code(), &error);
         }
     };
@@ -94,7 +97,12 @@ pub(crate) fn renew(shared: &Shared, request: &RenewCredentialRequest) -> Regist
             shared.authority.grant(&id, &token, unix_now)
         }
         Err(error) => {
-            debug!(%error, "renewal refused");
+            // A node that this registry has forgotten does no wrong.
+            if matches!(error, DirectoryError::RenewalToken(_)) {
+                complain(shared, peer, &error);
+            } else {
+                debug!(%error, "renewal refused");
+            }
             let code = match error {
                 DirectoryError::UnknownNode(_) | DirectoryError::RenewalToken(_) => RENEWAL_REFUSED,
                 _ => error.code(),
@@ -102,6 +110,11 @@ pub(crate) fn renew(shared: &Shared, request: &RenewCredentialRequest) -> Regist
             refused(code, &error)
         }
     }
+}
+
+fn complain(shared: &Shared, peer: SocketAddr, reason: &dyn Display) {
+    let kind = MisbehaviourKind::RefusedRequest;
+    shared.complaints.about(kind, &peer, reason);
 }
 
 impl TryFrom<RegisterRequest> for Registration {

@@ -14,8 +14,8 @@ use tokio::time::{Instant as TokioInstant, sleep_until};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-/// How many characters of a reason are logged: it may quote what a peer has sent.
-const MAX_REASON_CHARS: usize = 300;
+/// How many characters a line has at most: it may quote what a peer has sent.
+const MAX_LINE_CHARS: usize = 400;
 
 /// The complaints of one listener about its peers.
 pub struct Complaints {
@@ -50,16 +50,21 @@ impl Complaints {
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn about(&self, kind: MisbehaviourKind, peer: &dyn Display, reason: &dyn Display) {
+        lock(&self.state).misbehaviour.count(kind);
+        self.remark(&format_args!("{kind} from {peer}: {reason}"));
+    }
+
+    /// Says something else about a peer, which is no reason to end its connection.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn remark(&self, remark: &dyn Display) {
         let place = self.place;
-        let line = {
-            let mut state = lock(&self.state);
-            state.misbehaviour.count(kind);
-            state.limit.line(self.started.elapsed())
-        };
+        let line = lock(&self.state).limit.line(self.started.elapsed());
         match line {
-            LogLine::Written => warn!("{place}: {kind} from {peer}: {}", printable(reason)),
+            LogLine::Written => warn!("{place}: {}", printable(remark)),
             LogLine::Counted { sum_up_at } => {
-                debug!("{place}: {kind} from {peer}: {}", printable(reason));
+                debug!("{place}: {}", printable(remark));
                 if let Some(at) = sum_up_at {
                     self.sum_up_at(TokioInstant::from_std(self.started + at));
                 }
@@ -96,7 +101,7 @@ impl Complaints {
 fn sum_up(place: &str, state: &Mutex<State>) {
     let counted = lock(state).limit.sum_up();
     if let Some(more) = counted {
-        warn!("{place}: and {more} more connections that misbehaved");
+        warn!("{place}: and {more} more lines like these");
     }
 }
 
@@ -104,12 +109,12 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A reason in one line, of a bounded length, without what would move a terminal's cursor.
-fn printable(reason: &dyn Display) -> String {
-    let reason = reason.to_string();
-    let mut characters = reason.chars();
-    let mut line = String::with_capacity(reason.len().min(MAX_REASON_CHARS));
-    for character in characters.by_ref().take(MAX_REASON_CHARS) {
+/// A text as one line, of a bounded length, without what would move a terminal's cursor.
+fn printable(text: &dyn Display) -> String {
+    let text = text.to_string();
+    let mut characters = text.chars();
+    let mut line = String::with_capacity(text.len().min(MAX_LINE_CHARS));
+    for character in characters.by_ref().take(MAX_LINE_CHARS) {
         if character.is_control() {
             line.extend(character.escape_default());
         } else {
@@ -127,10 +132,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_stays_one_line_of_bounded_length() {
+    fn a_text_stays_one_line_of_bounded_length() {
         assert_eq!(printable(&"a\nb\x1b[31mé"), "a\\nb\\u{1b}[31mé");
         let long = "é".repeat(10_000);
-        assert_eq!(printable(&long).chars().count(), MAX_REASON_CHARS + 1);
+        assert_eq!(printable(&long).chars().count(), MAX_LINE_CHARS + 1);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
-    proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest},
+    proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -36,13 +36,13 @@ pub(crate) async fn respond(
     let response = match (request.uri().path(), request.method()) {
         ("/ais/register", &Method::POST) => {
             post(shared, request, |message: RegisterRequest| {
-                ais::register(shared, message)
+                ais::register(shared, peer, message)
             })
             .await
         }
         ("/ais/renew", &Method::POST) => {
             post(shared, request, |message: RenewCredentialRequest| {
-                ais::renew(shared, &message)
+                ais::renew(shared, peer, &message)
             })
             .await
         }
@@ -138,7 +138,8 @@ fn health(shared: &Shared) -> Response<Full<Bytes>> {
     text(StatusCode::OK, format!("actr-lite registry, nodes: {nodes}"))
 }
 
-/// Reads a message, answers it with another. Refusals by the protocol are answers too, with status 200.
+/// Reads a message, answers it with another. Refusals by the protocol are answers too, with status 200, and the last of
+/// their connection like others.
 async fn post<M: Message + Default>(
     shared: &Shared,
     request: Request<Incoming>,
@@ -157,8 +158,13 @@ async fn post<M: Message + Default>(
             format!("the body is not the protobuf message it should be: {error}"),
         )
     })?;
-    let mut response = Response::new(Full::from(answer(message).encode_to_vec()));
-    response.headers_mut().insert(CONTENT_TYPE, PROTOBUF);
+    let answer = answer(message);
+    let mut response = Response::new(Full::from(answer.encode_to_vec()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, PROTOBUF);
+    if matches!(answer.result, Some(register_response::Result::Error(_))) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response)
 }
 

@@ -45,7 +45,7 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a node may take to accept an answer: official nodes give up waiting for it after 5 s.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the close handshake may take (RFC 6455 §7.1.1 lets a server close at once).
+/// How long a node may take to close after the registry did (RFC 6455 §7.1.1 lets a server close at once).
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest reason that fits into a close frame (RFC 6455 §5.5.1).
@@ -166,8 +166,7 @@ async fn close(socket: &mut Socket, ending: Ending) {
     };
     let handshake = async {
         if socket.close(Some(frame)).await.is_ok() {
-            while let Some(Ok(_)) = socket.next().await {}
-            // What comes behind a violation can't be read as frames, and left unread it would cost the peer the reason.
+            // Nothing more is said, and what still comes is thrown away: left unread it would cost the peer the reason.
             let stream = socket.get_mut();
             let mut discarded = [0; IO_BUFFER_BYTES];
             if stream.shutdown().await.is_ok() {

@@ -19,7 +19,7 @@ use actr_lite_wire::{
 };
 use bytes::Bytes;
 use thiserror::Error;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{
     Session,
@@ -201,7 +201,9 @@ impl SessionReceiver {
         let peer = &session.peer;
         self.refused += 1;
         if self.refused <= MAX_REFUSALS_TOLD {
-            warn!("{peer} sends stream {stream_id}, which nobody here has registered; its frames are dropped");
+            session.node.complaints().remark(&format_args!(
+                "{peer} sends stream {stream_id}, which nobody here has registered; its frames are dropped"
+            ));
         } else {
             debug!("{peer} sends stream {stream_id}, which nobody here has registered either");
         }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use actr_lite_registry::{Options, RegistryHandle};
 use actr_lite_wire::proto::{
-    ActrRelay, Ping, RegisterRequest, actr_to_signaling::Payload as Request, register_response::RegisterOk,
-    signaling_envelope::Flow, signaling_to_actr::Payload as Answer,
+    ActrRelay, Ping, RegisterRequest, RenewCredentialRequest, actr_to_signaling::Payload as Request,
+    register_response::RegisterOk, signaling_envelope::Flow, signaling_to_actr::Payload as Answer,
 };
 use futures_util::SinkExt as _;
 use prost::Message as _;
@@ -221,6 +221,42 @@ async fn a_credential_that_is_somebody_elses_or_altered_is_told_once() {
         assert_eq!(registry.misbehaviour().refused_upgrades, before + 1);
     }
     bystander.finish().await;
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_registration_or_a_renewal_that_can_not_be_granted_is_told_once_however_often_it_is_sent() {
+    logs::capture();
+    let registry = start(Options::default()).await;
+    let address = registry.local_addr();
+    let granted = register(address, 1, CLIENT).await;
+    let mut no_type = request(1, CLIENT);
+    no_type.actr_type.name = "no\nname".into();
+    let stolen = RenewCredentialRequest {
+        actr_id: granted.actr_id.clone(),
+        renewal_token: vec![0; 32].into(),
+    };
+    let renew = String::from_utf8(post(&[])).unwrap();
+    let renew = renew
+        .replace("/ais/register", "/ais/renew")
+        .replace("length: 0", &format!("length: {}", stolen.encoded_len()));
+    let mut told = Told::nothing(&registry);
+    for (what, bytes, text) in [
+        ("no name", post(&no_type.encode_to_vec()), "actr_type"),
+        (
+            "a wrong token",
+            [renew.as_bytes(), &stolen.encode_to_vec()].concat(),
+            "renewal token",
+        ),
+    ] {
+        let (peer, answer) = raw(address, &bytes.repeat(3), Then::Wait).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.contains(text),
+            "{what}: {answer}"
+        );
+        told.assert_one_more(&peer.to_string(), what);
+    }
+    assert_eq!(registry.misbehaviour().refused_requests, 2);
     registry.shutdown().await;
 }
 
