@@ -74,7 +74,7 @@ async fn each_violation_has_its_close_code_and_reason_is_told_once_and_disturbs_
     let cases: Vec<(&str, bool, Vec<u8>, u16, &str)> = vec![
         ("an unknown kind", false, binary(&[5, 0, 0, 0, 1, 0]), PROTOCOL_ERROR, "unknown record kind 5"),
         ("media", false, binary(&[4, 0, 0, 0, 1, 0]), PROTOCOL_ERROR, "unknown record kind 4"),
-        ("an unknown control kind", true, binary(&[133, 0, 0, 0, 1, 0]), PROTOCOL_ERROR, "unknown record kind 133"),
+        ("an unknown control kind", true, binary(&[255, 0, 0, 0, 1, 0]), PROTOCOL_ERROR, "unknown record kind 255"),
         ("a cut record", false, cut.clone(), PROTOCOL_ERROR, "ends within a record"),
         ("a cut record, extended", true, cut, PROTOCOL_ERROR, "ends within a record"),
         ("a cut header", true, binary(&[2, 0, 0]), PROTOCOL_ERROR, "ends within a record"),
