@@ -123,7 +123,11 @@ impl Session {
             match (&result, is_call) {
                 (Ok(_), _) => {}
                 (Err(error), true) => debug!("{route}, called by {}, failed: {error}", session.peer),
-                (Err(error), false) => warn!("{route}, told by {}, failed: {error}", session.peer),
+                // A peer can tell as much as it likes: a flood of it must not fill the log.
+                (Err(error), false) => session
+                    .node
+                    .complaints()
+                    .remark(&format_args!("{route}, told by {}, failed: {error}", session.peer)),
             }
             if is_call {
                 let has_spawned = call.has_spawned.load(Ordering::Relaxed);
@@ -186,7 +190,10 @@ impl Session {
             ..
         } = request;
         if !is_call {
-            warn!("a tell of {} to {route_key} was dropped: {error}", self.peer);
+            self.node.complaints().remark(&format_args!(
+                "a tell of {} to {route_key} was dropped: {error}",
+                self.peer
+            ));
             return;
         }
         let response = Envelope::Response {

@@ -40,10 +40,14 @@ pub(crate) fn position() -> usize {
 
 /// The warnings about this peer from this position on: the system gives ports to others later.
 pub(crate) fn about(peer: &str, from: usize) -> Vec<String> {
+    naming(&format!(" from {peer}: "), from)
+}
+
+/// The warnings from this position on that contain this.
+pub(crate) fn naming(pattern: &str, from: usize) -> Vec<String> {
     let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
     let text = String::from_utf8_lossy(&logged[from..]);
-    let name = format!(" from {peer}: ");
-    let lines = text.lines().filter(|line| line.contains(&name));
+    let lines = text.lines().filter(|line| line.contains(pattern));
     lines.map(str::to_owned).collect()
 }
 

@@ -7,6 +7,7 @@ mod backpressure;
 mod bystander;
 mod calls;
 mod data_lane;
+mod floods;
 mod harness;
 mod latency_first;
 mod lifecycle;

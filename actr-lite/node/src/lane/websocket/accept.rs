@@ -172,7 +172,10 @@ async fn upgrade(
                     if refused.status.is_client_error() && refused.status != StatusCode::TOO_MANY_REQUESTS {
                         complain(MisbehaviourKind::RefusedUpgrade, &refused.reason);
                     } else {
-                        debug!("refused a data lane connection from {address}: {}", refused.reason);
+                        node.complaints().remark(&format_args!(
+                            "refused a data lane connection from {address}: {}",
+                            refused.reason
+                        ));
                     }
                     refused.into_response()
                 }

@@ -235,6 +235,12 @@ impl Connection<'_> {
             if self.closing.is_none() {
                 self.closing = self.outbox.closing().map(|frame| (frame, self.now()));
             }
+            // A peer that sends without a pause and reads nothing never lets the timer have its turn.
+            if let Some((frame, since)) = &self.closing
+                && self.now() >= *since + CLOSE_TIMEOUT
+            {
+                return Poll::Ready(End::Stuck(frame.clone()));
+            }
             match self.outbox.poll_write(self.socket, cx) {
                 Poll::Ready(Ok(Outgoing::Closed)) => {
                     let frame = self
