@@ -50,8 +50,9 @@ impl Complaints {
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn about(&self, kind: MisbehaviourKind, peer: &dyn Display, reason: &dyn Display) {
-        lock(&self.state).misbehaviour.count(kind);
+        // Whoever sees the count finds the line.
         self.remark(&format_args!("{kind} from {peer}: {reason}"));
+        lock(&self.state).misbehaviour.count(kind);
     }
 
     /// Says something else about a peer, which is no reason to end its connection.

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use actr_lite_registry::{Options, RegistryHandle};
 use actr_lite_wire::proto::{
-    ActrRelay, Ping, RegisterRequest, RenewCredentialRequest, actr_to_signaling::Payload as Request,
-    register_response::RegisterOk, signaling_envelope::Flow, signaling_to_actr::Payload as Answer,
+    ActrRelay, GetServiceSpecRequest, Ping, RegisterRequest, RenewCredentialRequest,
+    actr_to_signaling::Payload as Request, register_response::RegisterOk, signaling_envelope::Flow,
+    signaling_to_actr::Payload as Answer,
 };
 use futures_util::SinkExt as _;
 use prost::Message as _;
@@ -18,7 +19,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    client::{CLIENT, Signaling, connect, id_of, register, request, start, within},
+    client::{CLIENT, SERVER, Signaling, ais, connect, id_of, register, request, start, within},
     logs,
 };
 
@@ -382,6 +383,36 @@ async fn a_head_or_a_body_that_dribbles_in_is_given_up_with_a_408() {
         (1, 1)
     );
     bystander.finish().await;
+    registry.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_does_not_read_its_answers_is_closed_and_told_once() {
+    logs::capture();
+    let registry = start(Options::default()).await;
+    let bystander = Bystander::start(&registry).await;
+    let mut large = request(1, SERVER);
+    large.service_spec.as_mut().unwrap().fingerprint = "f".repeat(900_000);
+    ais(registry.local_addr(), "/ais/register", large.encode_to_vec())
+        .await
+        .unwrap();
+    let (granted, mut node) = newcomer(&registry).await;
+    let mut told = Told::nothing(&registry);
+    // Together more than the system holds for a connection.
+    for _ in 0..50 {
+        let request = GetServiceSpecRequest { name: SERVER.into() };
+        let flow = node.message(Some(Request::GetServiceSpec(request)));
+        node.send(flow, 1).await;
+    }
+    within(async {
+        while registry.misbehaviour().unread_answers == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    drop(node);
+    bystander.finish().await;
+    told.assert_one_more(&id_of(&granted).to_string(), "unread answers");
     registry.shutdown().await;
 }
 
