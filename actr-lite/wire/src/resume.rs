@@ -47,8 +47,10 @@ pub struct Resume {
 pub enum Observed {
     /// It is the next one.
     Deliver,
-    /// It was handed over before, or all were: drop it.
+    /// It was handed over before: drop it.
     Duplicate,
+    /// All were handed over, and this is none of them: drop it.
+    Surplus,
     /// Frames before it are missing: this sender's stream is of no use any more.
     Gap {
         /// The number that should have come.
@@ -83,9 +85,12 @@ impl Resume {
             self.has_progressed = true;
             return Observed::Deliver;
         }
-        if sequence <= self.delivered || self.is_complete() {
+        if sequence <= self.delivered {
             self.duplicates += 1;
             return Observed::Duplicate;
+        }
+        if self.is_complete() {
+            return Observed::Surplus;
         }
         Observed::Gap { expected: next }
     }
@@ -115,14 +120,15 @@ impl Resume {
 
     /// How long to wait before the next try; none when the time without a live stream would be over by then.
     ///
-    /// The first try after a frame was handed over comes at once. `jitter` is random, from 0 to 1.
+    /// The first try after a frame was handed over comes at once. None waits for more than half of what is left, so that
+    /// the last ones still have time to succeed. `jitter` is random, from 0 to 1.
     pub fn next_try(&mut self, now: Duration, jitter: f64) -> Option<Duration> {
-        let wait = if std::mem::replace(&mut self.was_tried, true) {
-            self.backoff.next_wait(jitter)
-        } else {
-            Duration::ZERO
-        };
-        (wait < self.left(now)).then_some(wait)
+        let left = self.left(now);
+        if !std::mem::replace(&mut self.was_tried, true) {
+            return (!left.is_zero()).then_some(Duration::ZERO);
+        }
+        let wait = self.backoff.next_wait(jitter).min(left / 2);
+        (left > FIRST_WAIT).then_some(wait)
     }
 
     /// How much longer there may be no live stream.
@@ -146,6 +152,11 @@ impl Resume {
     /// How many frames came that had been handed over before.
     pub fn duplicates(&self) -> u64 {
         self.duplicates
+    }
+
+    /// Whether a sender has agreed before: the next one that does takes over.
+    pub fn was_live(&self) -> bool {
+        self.was_live
     }
 
     /// How many times a sender has taken over from another, or from itself.
@@ -190,7 +201,11 @@ mod tests {
             for number in numbers {
                 match resume.observe(number) {
                     Observed::Deliver => handed_over.push(number),
-                    Observed::Duplicate => dropped += 1,
+                    Observed::Duplicate => {
+                        prop_assert!(number <= handed_over.len() as u64);
+                        dropped += 1;
+                    }
+                    Observed::Surplus => prop_assert!(number > expected && handed_over.len() as u64 == expected),
                     Observed::Gap { expected } => {
                         prop_assert_eq!(expected, handed_over.len() as u64 + 1);
                         prop_assert!(number > expected);
@@ -205,7 +220,7 @@ mod tests {
         }
 
         #[test]
-        fn tries_end_when_patience_does_and_never_before(jitter in vec(0.0..1.0f64, 1000)) {
+        fn tries_end_when_patience_does_and_hardly_before(jitter in vec(0.0..1.0f64, 1000)) {
             let mut now = seconds(100);
             let mut resume = Resume::new(5, PATIENCE, now);
             let mut tries = 0;
@@ -216,7 +231,7 @@ mod tests {
                 now += wait;
             }
             let waited = now - seconds(100);
-            prop_assert!(waited < PATIENCE && waited + MAX_WAIT >= PATIENCE, "{waited:?}");
+            prop_assert!(waited < PATIENCE && waited + FIRST_WAIT >= PATIENCE, "{waited:?}");
             prop_assert!((10..60).contains(&tries), "{tries} tries");
         }
     }
