@@ -28,6 +28,7 @@ pub(super) struct Delivery<F> {
 pub(super) struct Attempt<F> {
     node: Arc<NodeState>,
     inbox: Arc<Inbox>,
+    resumes: u64,
     outcome: oneshot::Receiver<Result<(Delivery<F>, Break), String>>,
 }
 
@@ -82,6 +83,7 @@ where
                     self.shared.duplicates.store(self.resume.duplicates(), Relaxed);
                     continue;
                 }
+                Observed::Surplus => continue,
                 Observed::Gap { expected } => break Some(Break::Gap { expected, came }),
             }
             let Some(sender) = subscription.sender() else { continue };
@@ -108,6 +110,7 @@ where
     /// Makes everything ready for frames: it is to be asked for after that.
     pub(super) fn start(node: &Arc<NodeState>, subscription: Subscription, delivery: Delivery<F>) -> Self {
         let (done, outcome) = oneshot::channel();
+        let resumes = delivery.resume.resumes() + u64::from(delivery.resume.was_live());
         let inbox = Arc::clone(subscription.inbox());
         let in_place = InPlace::start(Arc::clone(node), async move {
             // Nobody waits for it when the stream was dropped meanwhile.
@@ -117,8 +120,14 @@ where
         Self {
             node: Arc::clone(node),
             inbox,
+            resumes,
             outcome,
         }
+    }
+
+    /// How many times a server has taken over, if this one agrees.
+    pub(super) fn resumes(&self) -> u64 {
+        self.resumes
     }
 
     /// Waits until the stream is over and the callback has had its last frame.

@@ -3,16 +3,18 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_registry::client::RegistryLinkError;
 use actr_lite_wire::{
     error_code::ErrorCode,
     frame::DataStream,
-    identity::ActrId,
+    identity::{ActrId, ActrType},
     resume::{RESUME_AFTER, Resume, without_failed},
 };
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::{
@@ -20,7 +22,9 @@ use super::{
     attempt::{Attempt, AttemptEnd, Break, Delivery},
     progress::Shared,
 };
-use crate::{ActrError, CallOptions, Context, Dest, error::humantime, stream::StreamEnd};
+use crate::{
+    ActrError, CallOptions, Context, Dest, SubscribeError, error::humantime, stream::StreamEnd, tasks::contain,
+};
 
 /// How long one server may take to be reached and to agree before the next one is asked.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -131,13 +135,12 @@ where
                 Ok(found) => found,
                 Err(Setback::Final(error)) => return Err(error),
                 Err(Setback::Passing(error)) => {
-                    let (now, frames) = (self.now(), self.request.frames);
+                    let frames = self.request.frames;
                     let resume = self.resume()?;
                     // Frames may have come though the answer did not.
                     if frames > 0 && resume.is_complete() {
                         return Ok(());
                     }
-                    resume.broke(now);
                     self.tell(&error);
                     cause = Some(Box::new(error));
                     continue;
@@ -184,6 +187,7 @@ where
     ) -> Result<Break, ResumeError> {
         let node = Arc::clone(self.ctx.node());
         let complete = self.shared.complete.clone();
+        self.shared.resumes.store(attempt.resumes(), Relaxed);
         let ended = tokio::select! {
             biased;
             () = complete.cancelled() => timeout(END_GRACE, attempt.ended()).await.ok(),
@@ -199,45 +203,65 @@ where
             None => (attempt.give_up().await?, Break::Leaving(server.clone())),
         };
         delivery.resume.live(live_since);
-        self.shared.resumes.store(delivery.resume.resumes(), Relaxed);
         self.delivery = Some(delivery);
         Ok(end)
     }
 
     /// Waits until there is a server beside this one, or its stream is over.
     async fn until_other(&mut self, server: &ActrId, attempt: &mut Attempt<F>) -> Option<AttemptEnd<F>> {
-        loop {
-            let found = timeout(DISCOVER_TIMEOUT, self.ctx.discover_all(&self.request.server_type)).await;
-            if let Ok(Ok(servers)) = found
-                && servers.iter().any(|other| other != server)
-            {
-                return None;
+        let (ctx, server_type) = (&self.ctx, &self.request.server_type);
+        let is_found = async {
+            while !finds_other(ctx, server_type, server).await {
+                sleep(LOOK_EVERY).await;
             }
-            if let Ok(ended) = timeout(LOOK_EVERY, attempt.ended()).await {
-                return Some(ended);
-            }
+        };
+        tokio::select! {
+            biased;
+            ended = attempt.ended() => Some(ended),
+            () = long_after(&self.shared.complete) => None,
+            () = is_found => None,
         }
     }
 
     /// Asks the servers that there are, one after the other, until one agrees.
+    ///
+    /// The one that failed last is asked only where all others, if there are any, refuse for good.
     async fn find_sender(&mut self) -> Result<(ActrId, Attempt<F>), Setback> {
         self.discover().await?;
+        let asked = without_failed(self.known.clone(), self.failed.as_ref());
+        let left_out = self.known.iter().filter(|server| !asked.contains(server));
+        let left_out = left_out.cloned().collect::<Vec<_>>();
         let mut passing = None;
         let mut refusal = None;
-        for server in without_failed(self.known.clone(), self.failed.as_ref()) {
-            match self.ask_server(&server).await {
-                Ok(attempt) => return Ok((server, attempt)),
-                Err(Setback::Passing(error)) if is_passing(&error) => passing = Some(error),
-                Err(Setback::Passing(error)) => refusal = Some(error),
-                Err(error) => return Err(error),
+        for servers in [asked, left_out] {
+            let mut remaining = u32::try_from(servers.len()).unwrap_or(u32::MAX);
+            for server in servers {
+                // One that does not answer leaves time for those behind it.
+                let patience = self.left()? / remaining;
+                remaining -= 1;
+                if patience.is_zero() {
+                    break;
+                }
+                match self.ask_server(&server, patience.min(ASK_TIMEOUT)).await {
+                    Ok(attempt) => return Ok((server, attempt)),
+                    Err(Setback::Passing(error)) if is_passing(&error) => passing = Some(error),
+                    Err(Setback::Passing(error)) => refusal = Some(error),
+                    Err(error) => return Err(error),
+                }
+                debug!("{server} does not send stream {}", self.request.stream_id);
+                self.failed = Some(server);
+                if self.shared.complete.is_cancelled() && self.request.frames > 0 {
+                    break;
+                }
             }
-            debug!("{server} does not send stream {}", self.request.stream_id);
-            self.failed = Some(server);
+            if passing.is_some() {
+                break;
+            }
         }
         match (passing, refusal) {
             (Some(error), _) => Err(Setback::Passing(error)),
             (None, Some(error)) => Err(Setback::Final(error.into())),
-            (None, None) => Err(Setback::Passing(ActrError::internal("the registry names no server"))),
+            (None, None) => Err(Setback::Passing(self.no_answer())),
         }
     }
 
@@ -251,7 +275,7 @@ where
         let patience = if self.known.is_empty() {
             left
         } else {
-            left.min(DISCOVER_TIMEOUT)
+            DISCOVER_TIMEOUT.min(left / 2)
         };
         let error = match timeout(patience, self.ctx.discover_all(&self.request.server_type)).await {
             Ok(Ok(servers)) => {
@@ -261,7 +285,7 @@ where
             Ok(Err(error)) => error,
             Err(_) => self.no_answer(),
         };
-        if matches!(error, ActrError::Stopping) {
+        if is_stopped(&error) {
             return Err(Setback::Final(ResumeError::Stopped));
         }
         if !is_passing(&error) {
@@ -285,13 +309,14 @@ where
     }
 
     /// Asks one server. Its frames are waited for before it hears of it.
-    async fn ask_server(&mut self, server: &ActrId) -> Result<Attempt<F>, Setback> {
-        let left = self.left()?.min(ASK_TIMEOUT);
-        let subscription = self
-            .ctx
-            .subscribe(self.request.stream_id.clone())
-            .map_err(|error| ResumeError::Refused(error.into()))?;
+    async fn ask_server(&mut self, server: &ActrId, patience: Duration) -> Result<Attempt<F>, Setback> {
+        let subscription = match self.ctx.subscribe(self.request.stream_id.clone()) {
+            Ok(subscription) => subscription,
+            Err(SubscribeError::Stopped) => return Err(Setback::Final(ResumeError::Stopped)),
+            Err(error) => return Err(Setback::Final(ResumeError::Refused(error.into()))),
+        };
         subscription.expect_from(server);
+        let asked_at = self.now();
         let delivery = self.delivery.take().ok_or(ResumeError::Stopped)?;
         let delivered = delivery.resume.delivered();
         let metadata = match delivered {
@@ -303,32 +328,46 @@ where
         let asking = Asking {
             dest: dest.clone(),
             options: CallOptions {
-                timeout: left,
+                timeout: patience,
                 metadata,
             },
         };
-        let error = match timeout(left, (self.ask)(asking)).await {
-            Ok(Ok(())) => {
-                if delivered > 0 {
-                    info!(
-                        "stream {} goes on at {server} after frame {delivered}",
-                        self.request.stream_id
-                    );
-                }
-                return Ok(attempt);
-            }
-            Ok(Err(error)) => error,
-            Err(_) => ActrError::TimedOut {
-                dest,
-                route: "the request for the stream".into(),
-                after: left,
-            },
+        let timed_out = |after| ActrError::TimedOut {
+            dest,
+            route: "the request for the stream".into(),
+            after,
         };
-        self.delivery = Some(attempt.give_up().await?);
-        match error {
-            ActrError::Stopping => Err(Setback::Final(ResumeError::Stopped)),
-            error => Err(Setback::Passing(error)),
+        let ask = &self.ask;
+        let answered = contain(async { ask(asking).await });
+        let needs_no_answer = self.request.frames > 0;
+        let error = tokio::select! {
+            biased;
+            answer = answered => match answer {
+                Ok(Ok(())) => {
+                    if delivered > 0 {
+                        let id = &self.request.stream_id;
+                        info!("stream {id} goes on at {server} after frame {delivered}");
+                    }
+                    return Ok(attempt);
+                }
+                Ok(Err(error)) => error,
+                Err(panic) => return Err(Setback::Final(ResumeError::Panicked(panic))),
+            },
+            () = sleep(patience) => timed_out(patience),
+            () = long_after(&self.shared.complete), if needs_no_answer => timed_out(END_GRACE),
+        };
+        let mut delivery = attempt.give_up().await?;
+        // Who sends has agreed, though its answer was lost.
+        if delivery.resume.delivered() > delivered {
+            delivery.resume.live(asked_at);
+            delivery.resume.broke(self.now());
+            self.shared.resumes.store(delivery.resume.resumes(), Relaxed);
         }
+        self.delivery = Some(delivery);
+        if is_stopped(&error) {
+            return Err(Setback::Final(ResumeError::Stopped));
+        }
+        Err(Setback::Passing(error))
     }
 
     fn tell(&mut self, error: &ActrError) {
@@ -353,6 +392,36 @@ where
     }
 }
 
+/// Waits until all frames are in, and the sender had time to say what it has to say.
+async fn long_after(complete: &CancellationToken) {
+    complete.cancelled().await;
+    sleep(END_GRACE).await;
+}
+
+/// Whether there is a server beside this one to which a connection can be made: one that the registry only believes to
+/// be alive is not worth giving up a stream that goes on.
+async fn finds_other(ctx: &Context, server_type: &ActrType, server: &ActrId) -> bool {
+    let found = timeout(DISCOVER_TIMEOUT, ctx.discover_all(server_type)).await;
+    let Ok(Ok(servers)) = found else { return false };
+    let node = ctx.node();
+    for other in servers.iter().filter(|other| *other != server) {
+        if let Ok(Ok(_)) = timeout(ASK_TIMEOUT, node.sessions().to(node, other)).await {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether it is this node that ends.
+fn is_stopped(error: &ActrError) -> bool {
+    matches!(
+        error,
+        ActrError::Stopping
+            | ActrError::Registry(RegistryLinkError::Stopped)
+            | ActrError::Subscribe(SubscribeError::Stopped)
+    )
+}
+
 /// Whether the same server may agree later: it may come up, or have room again; a contract does not change by itself.
 fn is_passing(error: &ActrError) -> bool {
     match error {
@@ -360,6 +429,7 @@ fn is_passing(error: &ActrError) -> bool {
         ActrError::Registry(_)
         | ActrError::Unreachable { .. }
         | ActrError::PeerGone { .. }
+        | ActrError::Busy { .. }
         | ActrError::TimedOut { .. } => true,
         ActrError::Failed { code, .. } => is_passing_code(*code),
         ActrError::Remote { reply, .. } => is_passing_code(reply.code),
