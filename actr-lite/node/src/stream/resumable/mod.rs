@@ -68,7 +68,10 @@ impl ResumableStream {
         });
         let begun = life.wait_for(|life| !matches!(life, Life::Starting)).await;
         match begun.map(|life| life.clone()) {
-            Ok(Life::Over(Err(error))) => Err(error),
+            Ok(Life::Over {
+                was_live: false,
+                result: Err(error),
+            }) => Err(error),
             Ok(_) => Ok(stream),
             Err(_) => Err(ResumeError::Stopped),
         }
@@ -92,9 +95,9 @@ impl ResumableStream {
     /// # Cancel safety
     /// Dropping it has no effect.
     pub async fn ended(&mut self) -> Result<(), ResumeError> {
-        match self.life.wait_for(|life| matches!(life, Life::Over(_))).await {
+        match self.life.wait_for(|life| matches!(life, Life::Over { .. })).await {
             Ok(life) => match &*life {
-                Life::Over(result) => result.clone(),
+                Life::Over { result, .. } => result.clone(),
                 Life::Starting | Life::Live => Err(ResumeError::Stopped),
             },
             Err(_) => Err(ResumeError::Stopped),

@@ -49,7 +49,10 @@ pub(super) enum Life {
     Starting,
     /// One has, sometime.
     Live,
-    Over(Result<(), ResumeError>),
+    Over {
+        was_live: bool,
+        result: Result<(), ResumeError>,
+    },
 }
 
 /// Asks one server after the other until all frames are in.
@@ -114,7 +117,10 @@ where
 
     pub(super) async fn run(mut self) {
         let result = self.receive().await;
-        self.life.send_replace(Life::Over(result));
+        self.life.send_modify(|life| {
+            let was_live = matches!(life, Life::Live);
+            *life = Life::Over { was_live, result };
+        });
     }
 
     async fn receive(&mut self) -> Result<(), ResumeError> {
@@ -147,13 +153,7 @@ where
                 }
             };
             let live_since = self.now();
-            self.life.send_if_modified(|life| match life {
-                Life::Starting => {
-                    *life = Life::Live;
-                    true
-                }
-                _ => false,
-            });
+            self.life.send_replace(Life::Live);
             let ended = self.follow(&server, attempt, live_since).await?;
             let now = self.now();
             let delivered = {
@@ -362,6 +362,7 @@ where
             delivery.resume.live(asked_at);
             delivery.resume.broke(self.now());
             self.shared.resumes.store(delivery.resume.resumes(), Relaxed);
+            self.life.send_replace(Life::Live);
         }
         self.delivery = Some(delivery);
         if is_stopped(&error) {
