@@ -5,6 +5,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use actr_lite_registry::{
@@ -16,7 +17,7 @@ use actr_lite_wire::{
     identity::{ActrId, ActrType},
     record_limit::RecordLimit,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -38,6 +39,17 @@ const MAX_ADDRESSES: usize = 1024;
 /// node's own questions first.
 const MAX_KEY_LOOKUPS: usize = 8;
 
+/// How long to wait for the registry before a doubtful address is tried once more.
+const DOUBT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Where a node's data lane listens.
+#[derive(Clone)]
+struct Address {
+    url: String,
+    /// It could not be reached there: the registry may know better.
+    is_doubtful: bool,
+}
+
 /// What the parts of a running node share.
 pub(crate) struct NodeState {
     actr_type: ActrType,
@@ -51,7 +63,7 @@ pub(crate) struct NodeState {
     subscriptions: Subscriptions,
     tasks: Tasks,
     complaints: Complaints,
-    addresses: Mutex<HashMap<ActrId, String>>,
+    addresses: Mutex<HashMap<ActrId, Address>>,
     unknown_frames: AtomicU64,
     key_lookups: Semaphore,
     request_prefix: String,
@@ -173,10 +185,17 @@ impl NodeState {
 
     /// Where a node's data lane listens.
     pub(crate) async fn address_of(&self, peer: &ActrId) -> Result<String, ActrError> {
-        if let Some(address) = self.lock_addresses().get(peer) {
-            return Ok(address.clone());
-        }
-        let candidates = self.link.candidates(peer.actr_type(), usize::MAX, "").await?;
+        let known = self.lock_addresses().get(peer).cloned();
+        let asked = self.link.candidates(peer.actr_type(), usize::MAX, "");
+        let candidates = match known {
+            Some(Address { url, is_doubtful }) if !is_doubtful || self.link.last_error().is_some() => return Ok(url),
+            Some(Address { url, .. }) => match timeout(DOUBT_TIMEOUT, asked).await {
+                Ok(Ok(candidates)) => candidates,
+                _ => return Ok(url),
+            },
+            None => asked.await?,
+        };
+        self.lock_addresses().remove(peer);
         self.remember_addresses(&candidates);
         let found = candidates.into_iter().find(|candidate| candidate.id == *peer);
         found.and_then(|candidate| candidate.ws_address).ok_or_else(|| {
@@ -191,21 +210,30 @@ impl NodeState {
     pub(crate) fn remember_addresses(&self, candidates: &[Candidate]) {
         let mut addresses = self.lock_addresses();
         for candidate in candidates {
-            let Some(address) = &candidate.ws_address else { continue };
+            let Some(url) = candidate.ws_address.clone() else {
+                continue;
+            };
             if addresses.len() >= MAX_ADDRESSES
                 && let Some(forgotten) = addresses.keys().next().cloned()
             {
                 addresses.remove(&forgotten);
             }
-            addresses.insert(candidate.id.clone(), address.clone());
+            let address = Address {
+                url,
+                is_doubtful: false,
+            };
+            addresses.insert(candidate.id.clone(), address);
         }
     }
 
-    pub(crate) fn forget_address(&self, peer: &ActrId) {
-        self.lock_addresses().remove(peer);
+    /// A node was not to be reached where it is said to listen: the registry is asked the next time, if it answers.
+    pub(crate) fn doubt_address(&self, peer: &ActrId) {
+        if let Some(address) = self.lock_addresses().get_mut(peer) {
+            address.is_doubtful = true;
+        }
     }
 
-    fn lock_addresses(&self) -> std::sync::MutexGuard<'_, HashMap<ActrId, String>> {
+    fn lock_addresses(&self) -> std::sync::MutexGuard<'_, HashMap<ActrId, Address>> {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -193,7 +193,7 @@ impl Sessions {
             keeps_open: sharing == Sharing::Own,
         };
         let upgraded = dial(&address, dialer).await.map_err(|error| {
-            node.forget_address(peer);
+            node.doubt_address(peer);
             unreachable(error.to_string())
         })?;
         let connection = self.open(node, peer.clone(), upgraded, Role::Client, sharing);
