@@ -99,17 +99,32 @@ pub(crate) async fn discover(node: &Arc<NodeState>, actr_type: &ActrType) -> Res
         .map_err(|error| refused(actr_type, error))?;
     node.remember_addresses(&candidates);
     if candidates.is_empty() {
-        let registry = node.link().url().to_string();
-        return Err(DiscoverError::NoServer {
-            actr_type: actr_type.clone(),
-            registry,
-        }
-        .into());
+        return Err(no_server(node, actr_type).into());
     }
-    if let Some(expected) = expected {
-        check_contract(node, actr_type, expected).await?;
+    if let Some(expected) = expected
+        && let Err(error) = check_contract(node, actr_type, expected).await
+    {
+        // The only ones may have left between the two questions: then it is not their contract that is missing.
+        let is_gone = matches!(error, ActrError::Discover(DiscoverError::NoContract { .. }))
+            && node
+                .link()
+                .candidates(actr_type, 1, "")
+                .await
+                .is_ok_and(|left| left.is_empty());
+        return Err(if is_gone {
+            no_server(node, actr_type).into()
+        } else {
+            error
+        });
     }
     Ok(candidates.into_iter().map(|candidate| candidate.id).collect())
+}
+
+fn no_server(node: &NodeState, actr_type: &ActrType) -> DiscoverError {
+    DiscoverError::NoServer {
+        actr_type: actr_type.clone(),
+        registry: node.link().url().to_string(),
+    }
 }
 
 /// The contract that the lock file has for a dependency; none for a type that is not one.
