@@ -28,6 +28,9 @@ use crate::{
 /// luck.
 const MAX_REDIALS: usize = 3;
 
+/// The last frame behind which a caller may ask to go on: no stream comes to half of what a number can be.
+const MAX_RESUME_AFTER: u64 = u64::MAX / 2;
+
 /// What a handler, and whatever it spawns, does with the world. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
@@ -92,8 +95,11 @@ impl Context {
         let Some(hint) = self.metadata(RESUME_AFTER) else {
             return Ok(0);
         };
-        hint.parse().map_err(|_| {
-            ActrError::invalid_argument(format!("{RESUME_AFTER} is {hint:?}, but must be the number of a frame"))
+        // Behind the highest there would be no number for the next frame.
+        let number = hint.parse().ok().filter(|number| *number <= MAX_RESUME_AFTER);
+        number.ok_or_else(|| {
+            let message = format!("{RESUME_AFTER} is {hint:?}, but must be a number from 0 to {MAX_RESUME_AFTER}");
+            ActrError::invalid_argument(message)
         })
     }
 
