@@ -173,9 +173,6 @@ impl<D: Dial> Session<D> {
             debug!(version = envelope.envelope_version, "envelope of an unknown version");
             return Ok(());
         }
-        if let Some(unix_time) = envelope.timestamp.and_then(unix_time) {
-            self.shared.calendar.heard(unix_time, self.heard);
-        }
         let answer = match envelope.flow {
             Some(Flow::EnvelopeError(error)) => Err(error),
             Some(Flow::ServerToActr(message)) => match message.payload {
@@ -188,6 +185,10 @@ impl<D: Dial> Session<D> {
                 return Ok(());
             }
         };
+        // Not of what it only relays: that time is another node's word.
+        if let Some(unix_time) = envelope.timestamp.and_then(unix_time) {
+            self.shared.calendar.heard(unix_time, self.heard);
+        }
         let number = envelope.reply_for.as_deref().and_then(|id| self.shared.own_number(id));
         match (number, answer) {
             (Some(number), answer) if number.starts_with(HEARTBEAT) => self.heartbeat_answered(answer),
