@@ -33,7 +33,6 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             signal = signals.next() => bail!("stopped by {signal}; the lock file is as it was"),
         }
     };
-    let begin = Instant::now();
     let system = arguments.node.system()?;
     let server_type = system.dependency(SERVER).cloned();
     let server_type = server_type.with_context(|| {
@@ -53,10 +52,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         signal = signals.next() => bail!("stopped by {signal} before the node was up"),
     };
     debug!("client ready as {}", actr.actor_id());
-    let left = arguments.timeout.saturating_sub(begin.elapsed());
     let mut live = None;
     let result = tokio::select! {
-        result = receive(&actr, message_count, left, &started, &mut live) => result,
+        result = receive(&actr, message_count, arguments.timeout, &started, &mut live) => result,
         () = progress::show(Arc::clone(&reception), message_count.unsigned_abs().into()) => Ok(()),
         signal = signals.next() => {
             info!("{signal}: stopping; once more to stop at once");
