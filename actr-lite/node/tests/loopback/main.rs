@@ -18,6 +18,8 @@ mod protocol_violations;
 mod raw_peer;
 mod record_limit;
 mod refused_upgrades;
+mod resumable;
 mod stream_cancel;
 mod stream_end;
 mod stream_frames;
+mod stream_server;

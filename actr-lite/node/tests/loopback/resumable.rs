@@ -1,0 +1,867 @@
+//! A stream that is received as a resumable one comes whole, whatever happens to those who send it.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use actr_lite::{ActrError, ActrId, ActrRef, DataStream, ErrorCode, ResumeError, SendError};
+use actr_lite_wire::{
+    envelope::Envelope,
+    record::{self, HEADER_LEN, RecordKind},
+};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    harness::{World, stream_id, until, within},
+    raw_peer::{self, Outsider},
+    stream_server::{Asked, Conduct, LONG, SERVER, Seen, Sending, Then, ask, receive, receive_with, request, server},
+};
+
+const FRAMES: u64 = 10;
+
+/// For a test that waits until it is over.
+const SHORT: Duration = Duration::from_millis(300);
+
+async fn client(world: &World) -> ActrRef {
+    world.node("Client").hidden().start().await
+}
+
+/// Sends up to frame 5 and holds the stream, whoever asks.
+fn half(asked: Asked) -> Conduct {
+    asked.send(5, Then::Hold)
+}
+
+/// Waits until the registry names so many servers.
+async fn registered(client: &ActrRef, servers: usize) {
+    let server_type = request("any", 0, LONG).server_type;
+    until(|| async {
+        let found = client.context().discover_all(&server_type).await;
+        let count = found.map_or(0, |found| found.len());
+        (count == servers).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_servers_stream_goes_on_at_another_one_from_the_next_frame() {
+    let world = World::new().await;
+    let (first, first_log) = server(&world, half);
+    let first = first.start_mortal().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "killed", FRAMES, LONG, &seen)).await.unwrap();
+    seen.last_is(5).await;
+    let (second, second_log) = server(&world, Asked::rest);
+    let second = second.start().await;
+    let servers = [first.node.actor_id(), second.actor_id()];
+    first.kill();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!((first_log.asked(), second_log.asked()), (vec![0], vec![5]));
+    let progress = stream.progress();
+    assert_eq!(
+        (progress.delivered, progress.resumes, progress.duplicates),
+        (FRAMES, 1, 0)
+    );
+    assert_eq!(progress.servers, servers);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_the_hint_sends_duplicates_that_the_callback_never_sees() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, |asked| match asked.before {
+        0 => asked.send(5, Then::BreakOff),
+        _ => Conduct::Send(Sending((1..=FRAMES).collect(), Then::Finish)),
+    });
+    let server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "hintless", FRAMES, LONG, &seen)).await.unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!(log.asked(), [0, 5]);
+    let progress = stream.progress();
+    assert_eq!((progress.resumes, progress.duplicates), (1, 5));
+    assert_eq!(progress.servers, [server.actor_id()]);
+}
+
+#[tokio::test]
+async fn a_frame_behind_a_gap_is_not_handed_over_and_the_missing_one_is_asked_for() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, |asked| match asked.before {
+        0 => Conduct::Send(Sending(vec![1, 2, 4, 5], Then::Hold)),
+        _ => asked.rest(),
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "gap", FRAMES, LONG, &seen)).await.unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!(log.asked()[..2], [0, 2]);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_finished_too_early_is_asked_for_again() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, |asked| asked.send(FRAMES.min(asked.after + 3), Then::Finish));
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "early", FRAMES, LONG, &seen)).await.unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!(log.asked(), [0, 3, 6, 9]);
+    assert_eq!(stream.progress().resumes, 3);
+}
+
+#[tokio::test]
+async fn frames_beyond_the_last_are_neither_handed_over_nor_duplicates() {
+    let world = World::new().await;
+    let (plan, _) = server(&world, |asked| asked.send(2 * FRAMES, Then::Hold));
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "more", FRAMES, LONG, &seen)).await.unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    let progress = stream.progress();
+    assert_eq!((progress.delivered, progress.duplicates), (FRAMES, 0));
+}
+
+#[tokio::test]
+async fn a_stream_of_no_frames_ends_well() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, Asked::rest);
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "none", 0, LONG, &seen)).await.unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(0);
+    assert_eq!(log.asked(), [0]);
+    assert!(stream.progress().servers.is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_failed_is_not_asked_again_while_there_is_another() {
+    let world = World::new().await;
+    let told = CancellationToken::new();
+    let tell = told.clone();
+    let (first, first_log) = server(&world, move |asked| {
+        let nothing = Box::new(Sending(Vec::new(), Then::BreakOff));
+        asked.send(5, Then::Wait(told.clone(), nothing))
+    });
+    let _first = first.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "failed", FRAMES, LONG, &seen)).await.unwrap();
+    seen.last_is(5).await;
+    // It refuses a few times, so that there is more than one round without the first.
+    let (second, second_log) = server(&world, |asked| match asked.before {
+        0..3 => Conduct::Send(Sending(Vec::new(), Then::BreakOff)),
+        _ => asked.rest(),
+    });
+    let _second = second.start().await;
+    tell.cancel();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    // Whoever failed last is passed over, so the two take turns.
+    assert_eq!(second_log.asked()[0], 5);
+    assert!(
+        first_log.asked().len() <= second_log.asked().len(),
+        "{:?}",
+        first_log.asked()
+    );
+}
+
+#[tokio::test]
+async fn candidates_that_cannot_be_reached_are_passed_over_in_time() {
+    let world = World::new().await;
+    let mut outsiders = Vec::new();
+    // One at which nobody listens, and some that take connections and never say a word.
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    outsiders.push((Outsider::listening(&world, SERVER, Some(closed)).await, None));
+    for _ in 0..4 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let outsider = Outsider::listening(&world, SERVER, Some(listener.local_addr().unwrap())).await;
+        outsiders.push((outsider, Some(listener)));
+    }
+    let (plan, log) = server(&world, Asked::rest);
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    registered(&client, 6).await;
+    let seen = Seen::default();
+    let patience = Duration::from_secs(3);
+    let mut stream = within(receive(&client, "unreachable", FRAMES, patience, &seen))
+        .await
+        .unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!(log.asked(), [0]);
+}
+
+#[tokio::test]
+async fn when_patience_is_over_the_error_says_how_it_broke_and_what_the_last_try_said() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, |asked| match asked.before {
+        0 => asked.send(5, Then::BreakOff),
+        _ => Conduct::Refuse(ErrorCode::Unavailable, "there is no room"),
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "over", FRAMES, SHORT, &seen)).await.unwrap();
+    let error = within(stream.ended()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, ResumeError::NoServer { .. }), "{error:?}");
+    for part in ["gave up after 5 frames", "within 300 ms", "there is no room"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(log.asked().len() > 2, "{:?}", log.asked());
+    assert_eq!(seen.numbers(), [1, 2, 3, 4, 5]);
+    // Nothing is left of it.
+    drop(client.context().subscribe(stream_id("over")).unwrap());
+}
+
+#[tokio::test]
+async fn without_any_server_the_error_is_the_registrys_answer() {
+    let world = World::new().await;
+    let client = client(&world).await;
+    let error = within(receive(&client, "nobody", FRAMES, SHORT, &Seen::default())).await;
+    let error = error.err().unwrap();
+    assert!(error.to_string().contains("no server of type acme:Server"), "{error}");
+    assert!(matches!(error.into_actr_error(), ActrError::Discover(_)));
+}
+
+#[tokio::test]
+async fn patience_starts_anew_with_each_frame() {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let world = World::new().await;
+    // One frame, then a refusal for each of two tries: all refusals together take longer than patience lasts.
+    let (plan, _) = server(&world, |asked| match asked.before % 3 {
+        0 => asked.send(asked.after + 1, Then::BreakOff),
+        _ => Conduct::Refuse(ErrorCode::Unavailable, "not yet"),
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let begin = std::time::Instant::now();
+    let mut stream = within(receive(&client, "anew", 16, PATIENCE, &seen)).await.unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(16);
+    assert!(
+        begin.elapsed() > PATIENCE,
+        "the test proves nothing: {:?}",
+        begin.elapsed()
+    );
+    assert_eq!(stream.progress().resumes, 15);
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_ends_it_at_once() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, |_| {
+        Conduct::Refuse(ErrorCode::InvalidArgument, "no such stream")
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let error = within(receive(&client, "refused", FRAMES, LONG, &Seen::default())).await;
+    let error = error.err().unwrap();
+    assert!(
+        matches!(error, ResumeError::Refused(ActrError::Remote { .. })),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("no such stream"), "{error}");
+    assert_eq!(log.asked(), [0]);
+    drop(client.context().subscribe(stream_id("refused")).unwrap());
+}
+
+#[tokio::test]
+async fn a_refusal_of_another_server_does_not_end_what_the_last_one_can_go_on_with() {
+    let world = World::new().await;
+    let told = CancellationToken::new();
+    let tell = told.clone();
+    let (first, first_log) = server(&world, move |asked| match asked.before {
+        0 => {
+            let nothing = Box::new(Sending(Vec::new(), Then::BreakOff));
+            asked.send(5, Then::Wait(told.clone(), nothing))
+        }
+        _ => asked.rest(),
+    });
+    let _first = first.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "other", FRAMES, LONG, &seen)).await.unwrap();
+    seen.last_is(5).await;
+    let (second, second_log) = server(&world, |_| Conduct::Refuse(ErrorCode::PermissionDenied, "not you"));
+    let _second = second.start().await;
+    tell.cancel();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!((first_log.asked(), second_log.asked()), (vec![0, 5], vec![5]));
+}
+
+#[tokio::test]
+async fn dropping_the_handle_stops_the_sender_and_frees_the_id() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, half);
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let stream = within(receive(&client, "dropped", FRAMES, LONG, &seen)).await.unwrap();
+    seen.last_is(5).await;
+    let id = stream_id("dropped");
+    assert!(client.context().subscribe(id.clone()).is_err());
+    drop(stream);
+    until(|| async { (!log.stopped().is_empty()).then_some(()) }).await;
+    assert!(
+        matches!(log.stopped()[0], SendError::Cancelled { .. }),
+        "{:?}",
+        log.stopped()
+    );
+    drop(client.context().subscribe(id).unwrap());
+    assert_eq!(log.asked(), [0]);
+}
+
+#[tokio::test]
+async fn dropping_the_wait_for_the_first_server_takes_the_request_back() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, |_| Conduct::SendUnanswered(Sending(Vec::new(), Then::Hold)));
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move {
+            receive(&client, "taken-back", FRAMES, LONG, &Seen::default())
+                .await
+                .map(drop)
+        }
+    });
+    until(|| async { (!log.asked().is_empty()).then_some(()) }).await;
+    waiting.abort();
+    let id = stream_id("taken-back");
+    until(|| async { client.context().subscribe(id.clone()).ok() }).await;
+}
+
+#[tokio::test]
+async fn unregistering_it_ends_it_as_cancelled() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, half);
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "unregistered", FRAMES, LONG, &seen))
+        .await
+        .unwrap();
+    seen.last_is(5).await;
+    assert!(client.context().unregister_stream(stream.stream_id()));
+    let error = within(stream.ended()).await.unwrap_err();
+    assert!(matches!(error, ResumeError::Cancelled), "{error:?}");
+    assert_eq!(log.asked(), [0]);
+}
+
+#[tokio::test]
+async fn the_nodes_own_shutdown_ends_a_live_stream_as_stopped() {
+    let world = World::new().await;
+    let (plan, _) = server(&world, half);
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "stopped", FRAMES, LONG, &seen)).await.unwrap();
+    seen.last_is(5).await;
+    within(client.shutdown()).await;
+    let error = within(stream.ended()).await.unwrap_err();
+    assert!(matches!(error, ResumeError::Stopped), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_nodes_own_shutdown_ends_the_wait_for_a_server_as_stopped() {
+    let world = World::new().await;
+    // Who looks for a first server, who waits for an answer, and who looks for another server.
+    let (plan, log) = server(&world, |asked| match asked.before {
+        0 => asked.send(5, Then::BreakOff),
+        _ => Conduct::SendUnanswered(Sending(Vec::new(), Then::Hold)),
+    });
+    let client = client(&world).await;
+    let searching = tokio::spawn({
+        let client = client.clone();
+        async move {
+            let mut request = request("searching", FRAMES, LONG);
+            request.server_type = "acme+Nobody".parse().unwrap();
+            let ctx = client.context().clone();
+            let ask = move |asking| ask(ctx.clone(), "searching".into(), FRAMES, asking);
+            let callback = |_: DataStream, _: &ActrId| std::future::ready(());
+            client
+                .context()
+                .receive_resumable(request, ask, callback)
+                .await
+                .map(drop)
+        }
+    });
+    let _server = plan.start().await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "asking", FRAMES, LONG, &seen)).await.unwrap();
+    until(|| async { (log.asked().len() == 2).then_some(()) }).await;
+    within(client.shutdown()).await;
+    for error in [
+        within(stream.ended()).await.unwrap_err(),
+        within(searching).await.unwrap().unwrap_err(),
+    ] {
+        assert!(matches!(error, ResumeError::Stopped), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_panicking_callback_is_final_and_reported() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, half);
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let callback = |frame: DataStream, _: &ActrId| {
+        assert!(frame.sequence < 3, "too much of it");
+        std::future::ready(())
+    };
+    let stream = within(receive_with(&client, "panic", FRAMES, LONG, callback)).await;
+    let mut stream = stream.unwrap();
+    let error = within(stream.ended()).await.unwrap_err();
+    assert!(
+        matches!(&error, ResumeError::Panicked(text) if text.contains("too much of it")),
+        "{error:?}"
+    );
+    assert_eq!(stream.progress().delivered, 2);
+    until(|| async { (!log.stopped().is_empty()).then_some(()) }).await;
+    assert_eq!(log.asked(), [0]);
+    drop(client.context().subscribe(stream_id("panic")).unwrap());
+}
+
+#[tokio::test]
+async fn a_panic_of_what_asks_is_final_and_reported() {
+    let world = World::new().await;
+    let (plan, _) = server(&world, Asked::rest);
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let ask = |_| async { panic!("cannot ask") };
+    let callback = |_: DataStream, _: &ActrId| std::future::ready(());
+    let stream = client
+        .context()
+        .receive_resumable(request("asker", FRAMES, LONG), ask, callback);
+    let error = within(stream).await.err().unwrap();
+    assert!(
+        matches!(&error, ResumeError::Panicked(text) if text.contains("cannot ask")),
+        "{error:?}"
+    );
+    drop(client.context().subscribe(stream_id("asker")).unwrap());
+}
+
+#[tokio::test]
+async fn a_callback_is_done_with_a_frame_before_the_next_server_is_asked() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, |asked| match asked.before {
+        0 => asked.send(1, Then::BreakOff),
+        _ => asked.rest(),
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let (running, overlaps) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (go_on, entered) = (CancellationToken::new(), CancellationToken::new());
+    let seen = Seen::default();
+    let callback = {
+        let (running, overlaps) = (Arc::clone(&running), Arc::clone(&overlaps));
+        let (go_on, entered, seen) = (go_on.clone(), entered.clone(), seen.clone());
+        move |frame: DataStream, _: &ActrId| {
+            let (running, overlaps) = (Arc::clone(&running), Arc::clone(&overlaps));
+            let (go_on, entered, seen) = (go_on.clone(), entered.clone(), seen.clone());
+            async move {
+                overlaps.fetch_or(running.fetch_add(1, SeqCst) > 0, SeqCst);
+                entered.cancel();
+                go_on.cancelled().await;
+                seen.push(&frame);
+                running.fetch_sub(1, SeqCst);
+            }
+        }
+    };
+    let stream = within(receive_with(&client, "slow", FRAMES, LONG, callback)).await;
+    let mut stream = stream.unwrap();
+    within(entered.cancelled()).await;
+    // A call over the same connection comes back after the stream's end did.
+    for _ in 0..3 {
+        let ask = crate::harness::Ask::default();
+        let dest = actr_lite::Dest::actor(_server.actor_id());
+        within(client.context().call(&dest, ask)).await.unwrap();
+    }
+    assert_eq!(log.asked(), [0]);
+    go_on.cancel();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert!(!overlaps.load(SeqCst));
+}
+
+#[tokio::test]
+async fn a_callback_may_use_the_node_that_it_runs_in() {
+    let world = World::new().await;
+    let (plan, _) = server(&world, |asked| match asked.before {
+        0 => asked.send(5, Then::BreakOff),
+        _ => asked.rest(),
+    });
+    let server = plan.start().await;
+    let client = client(&world).await;
+    let (ctx, dest) = (client.context().clone(), actr_lite::Dest::actor(server.actor_id()));
+    let callback = move |_: DataStream, _: &ActrId| {
+        let (ctx, dest) = (ctx.clone(), dest.clone());
+        async move {
+            assert!(ctx.subscribe(stream_id("calling")).is_err());
+            drop(ctx.subscribe(stream_id("another")).unwrap());
+            ctx.call(&dest, crate::harness::Ask::default()).await.unwrap();
+        }
+    };
+    let stream = within(receive_with(&client, "calling", FRAMES, LONG, callback)).await;
+    let mut stream = stream.unwrap();
+    within(stream.ended()).await.unwrap();
+    assert_eq!(stream.progress().delivered, FRAMES);
+}
+
+#[tokio::test]
+async fn frames_that_come_before_the_answer_count() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, |asked| {
+        Conduct::SendFirst(Sending((1..=asked.frames).collect(), Then::Finish))
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "first", FRAMES, LONG, &seen)).await.unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!(log.asked(), [0]);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_whole_needs_no_answer() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, |asked| {
+        Conduct::SendUnanswered(Sending((1..=asked.frames).collect(), Then::Finish))
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "answerless", FRAMES, LONG, &seen))
+        .await
+        .unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!(log.asked(), [0]);
+}
+
+#[tokio::test]
+async fn frames_of_a_request_without_an_answer_are_kept_and_their_sender_counts() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, |asked| match asked.before {
+        0 => Conduct::SendUnanswered(Sending((1..=5).collect(), Then::Hold)),
+        _ => asked.rest(),
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let stream = within(receive(&client, "kept", FRAMES, SHORT, &seen)).await;
+    let mut stream = stream.unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!((log.asked()[0], *log.asked().last().unwrap()), (0, 5));
+    assert_eq!(stream.progress().resumes, 1);
+}
+
+#[tokio::test]
+async fn what_a_stream_had_is_known_though_it_ended_as_soon_as_it_began() {
+    let world = World::new().await;
+    let (plan, _) = server(&world, |asked| match asked.after {
+        0 => Conduct::SendFirst(Sending((1..=5).collect(), Then::BreakOff)),
+        _ => Conduct::Refuse(ErrorCode::PermissionDenied, "not again"),
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    // Many at once, so that some are over before whoever asked for them has his turn.
+    let receiving = (0..20).map(|number| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let id = format!("begun-{number}");
+            receive(&client, &id, FRAMES, LONG, &Seen::default()).await
+        })
+    });
+    for receiving in receiving.collect::<Vec<_>>() {
+        let mut stream = within(receiving).await.unwrap().unwrap();
+        let error = within(stream.ended()).await.unwrap_err();
+        assert!(matches!(error, ResumeError::Refused(_)), "{error:?}");
+        assert_eq!(stream.progress().delivered, 5);
+    }
+}
+
+#[tokio::test]
+async fn a_take_over_is_counted_as_soon_as_it_is_one() {
+    let world = World::new().await;
+    let (plan, _) = server(&world, |asked| match asked.before {
+        0 => asked.send(3, Then::BreakOff),
+        _ => asked.send(5, Then::Hold),
+    });
+    let server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let stream = within(receive(&client, "progress", FRAMES, LONG, &seen)).await.unwrap();
+    seen.last_is(5).await;
+    until(|| async { (stream.progress().resumes == 1).then_some(()) }).await;
+    let progress = stream.progress();
+    assert_eq!((progress.delivered, progress.duplicates), (5, 0));
+    assert_eq!(progress.servers, [server.actor_id()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leaving_server_is_left_for_another_without_a_break_in_the_numbers() {
+    let world = World::new().await;
+    let (first, first_log) = server(&world, half);
+    let first = first.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "leaving", FRAMES, LONG, &seen)).await.unwrap();
+    seen.last_is(5).await;
+    let (second, second_log) = server(&world, Asked::rest);
+    let second = second.start().await;
+    // Its stream would hold it for the whole grace.
+    within(first.shutdown()).await;
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!((first_log.asked(), second_log.asked()), (vec![0], vec![5]));
+    assert!(
+        matches!(first_log.stopped()[..], [SendError::Cancelled { .. }]),
+        "{:?}",
+        first_log.stopped()
+    );
+    let progress = stream.progress();
+    assert_eq!((progress.resumes, progress.duplicates), (1, 0));
+    assert_eq!(progress.servers, [first.actor_id(), second.actor_id()]);
+}
+
+/// A server leaves in the middle of a stream, and finishes it when the test says so.
+async fn leaves_alone(world: &World, id: &str) {
+    let told = CancellationToken::new();
+    let tell = told.clone();
+    let (plan, log) = server(world, move |asked| {
+        let rest = Box::new(Sending((6..=FRAMES).collect(), Then::Finish));
+        asked.send(5, Then::Wait(told.clone(), rest))
+    });
+    let leaving = plan.start().await;
+    let client = client(world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, id, FRAMES, LONG, &seen)).await.unwrap();
+    seen.last_is(5).await;
+    let shutdown = tokio::spawn({
+        let leaving = leaving.clone();
+        async move { leaving.shutdown().await }
+    });
+    let server_type = request("any", 0, LONG).server_type;
+    let id = leaving.actor_id();
+    until(|| async {
+        let found = client.context().discover_all(&server_type).await;
+        (!found.is_ok_and(|found| found.contains(&id))).then_some(())
+    })
+    .await;
+    // Longer than it takes to look for another server once.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    tell.cancel();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!(log.asked(), [0]);
+    assert_eq!(stream.progress().resumes, 0);
+    within(shutdown).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leaving_server_is_kept_when_there_is_no_other() {
+    let world = World::new().await;
+    leaves_alone(&world, "alone").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leaving_server_is_kept_when_the_only_other_cannot_be_reached() {
+    let world = World::new().await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let _dead = Outsider::listening(&world, SERVER, Some(closed)).await;
+    leaves_alone(&world, "dead").await;
+}
+
+#[tokio::test]
+async fn a_leaving_server_that_finishes_nothing_is_missed_after_its_grace() {
+    let world = World::new().await;
+    let (plan, _) = server(&world, half);
+    let leaving = within(plan.node().shutdown_grace(SHORT).start()).await.unwrap();
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "grace", FRAMES, SHORT, &seen)).await.unwrap();
+    seen.last_is(5).await;
+    within(leaving.shutdown()).await;
+    let error = within(stream.ended()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("shutting down") && text.contains("no server of type"),
+        "{text}"
+    );
+    assert_eq!(seen.numbers(), [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn the_known_server_is_asked_while_the_registry_is_away() {
+    let world = World::new().await;
+    let told = CancellationToken::new();
+    let tell = told.clone();
+    let (plan, log) = server(&world, move |asked| match asked.before {
+        0 => {
+            let nothing = Box::new(Sending(Vec::new(), Then::BreakOff));
+            asked.send(5, Then::Wait(told.clone(), nothing))
+        }
+        _ => asked.rest(),
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let mut stream = within(receive(&client, "registry", FRAMES, LONG, &seen)).await.unwrap();
+    seen.last_is(5).await;
+    within(world.registry.shutdown()).await;
+    tell.cancel();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+    assert_eq!(log.asked(), [0, 5]);
+}
+
+/// A server without the extension, made by hand.
+struct Plain(WebSocketStream<TcpStream>);
+
+impl Plain {
+    async fn accept(listener: &TcpListener) -> Self {
+        let (socket, _) = within(listener.accept()).await.unwrap();
+        Self(within(tokio_tungstenite::accept_async(socket)).await.unwrap())
+    }
+
+    async fn send(&mut self, kind: RecordKind, body: &[u8]) {
+        let message = Message::binary(raw_peer::record(kind, body));
+        within(self.0.send(message)).await.unwrap();
+    }
+
+    /// Answers the next request; its hints.
+    async fn answer(&mut self) -> Vec<(String, String)> {
+        loop {
+            let Message::Binary(bytes) = within(self.0.next()).await.unwrap().unwrap() else {
+                continue;
+            };
+            let span = record::span_at(&bytes, 0).unwrap();
+            assert_eq!(span.kind, RecordKind::RpcReliable);
+            let Envelope::Request {
+                request_id,
+                route_key,
+                metadata,
+                ..
+            } = Envelope::decode(bytes.slice(HEADER_LEN..)).unwrap()
+            else {
+                panic!("not a request");
+            };
+            let result = Ok(Default::default());
+            let response = Envelope::Response {
+                request_id,
+                route_key,
+                result,
+            };
+            self.send(RecordKind::RpcReliable, &response.encode()).await;
+            return metadata;
+        }
+    }
+
+    async fn send_frames(&mut self, id: &str, numbers: std::ops::RangeInclusive<u64>) {
+        for number in numbers {
+            let frame = raw_peer::frame(id, number, number.to_string().as_bytes());
+            self.send(RecordKind::StreamReliable, &frame).await;
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> TcpListener {
+    until(|| async { TcpListener::bind(address).await.ok() }).await
+}
+
+#[tokio::test]
+async fn a_server_without_the_extension_is_resumed_when_its_connection_ends_and_needs_no_end() {
+    let world = World::new().await;
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await;
+    let outsider = Outsider::listening(&world, SERVER, Some(listener.local_addr().unwrap())).await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let serving = tokio::spawn(async move {
+        let mut plain = Plain::accept(&listener).await;
+        assert!(plain.answer().await.is_empty());
+        plain.send_frames("plain", 1..=5).await;
+        drop(plain);
+        let mut plain = Plain::accept(&listener).await;
+        assert_eq!(
+            plain.answer().await,
+            [("stream-resume-after".to_owned(), "5".to_owned())]
+        );
+        plain.send_frames("plain", 1..=FRAMES).await;
+        plain
+    });
+    let mut stream = within(receive(&client, "plain", FRAMES, LONG, &seen)).await.unwrap();
+    within(stream.ended()).await.unwrap();
+    let _plain = within(serving).await.unwrap();
+    seen.assert_all(FRAMES);
+    let progress = stream.progress();
+    assert_eq!((progress.resumes, progress.duplicates), (1, 5));
+    assert_eq!(progress.servers, [outsider.id().clone()]);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_dialled_for_a_while_is_found_again_without_the_registry() {
+    let world = World::new().await;
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await;
+    let address = listener.local_addr().unwrap();
+    let _outsider = Outsider::listening(&world, SERVER, Some(address)).await;
+    let client = client(&world).await;
+    let asks = Arc::new(AtomicUsize::new(0));
+    let seen = Seen::default();
+    let (ctx, count) = (client.context().clone(), Arc::clone(&asks));
+    let asking = move |asking| {
+        count.fetch_add(1, SeqCst);
+        ask(ctx.clone(), "dial".into(), FRAMES, asking)
+    };
+    let callback = {
+        let seen = seen.clone();
+        move |frame: DataStream, _: &ActrId| {
+            seen.push(&frame);
+            std::future::ready(())
+        }
+    };
+    let first = tokio::spawn(async move {
+        let mut plain = Plain::accept(&listener).await;
+        plain.answer().await;
+        plain.send_frames("dial", 1..=5).await;
+        (plain, listener)
+    });
+    let stream = client
+        .context()
+        .receive_resumable(request("dial", FRAMES, LONG), asking, callback);
+    let mut stream = within(stream).await.unwrap();
+    seen.last_is(5).await;
+    within(world.registry.shutdown()).await;
+    // Connection and listener are gone at once, and nobody can say whether there is another address.
+    drop(within(first).await.unwrap());
+    until(|| async { (asks.load(SeqCst) >= 3).then_some(()) }).await;
+    let listener = bind(address).await;
+    let mut plain = Plain::accept(&listener).await;
+    plain.answer().await;
+    plain.send_frames("dial", 6..=FRAMES).await;
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+}
