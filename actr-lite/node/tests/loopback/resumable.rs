@@ -9,18 +9,21 @@ use std::{
     time::Duration,
 };
 
-use actr_lite::{ActrError, ActrId, ActrRef, DataStream, ErrorCode, ResumeError, SendError};
+use actr_lite::{
+    ActrError, ActrId, ActrRef, Asking, CallOptions, DataStream, Dest, ErrorCode, RESUME_AFTER, ResumeError, SendError,
+};
 use actr_lite_wire::{
     envelope::Envelope,
     record::{self, HEADER_LEN, RecordKind},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
+use rand::RngExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    harness::{World, stream_id, until, within},
+    harness::{Ask, World, stream_id, until, within},
     raw_peer::{self, Outsider},
     stream_server::{Asked, Conduct, LONG, SERVER, Seen, Sending, Then, ask, receive, receive_with, request, server},
 };
@@ -165,22 +168,16 @@ async fn a_server_that_failed_is_not_asked_again_while_there_is_another() {
     let seen = Seen::default();
     let mut stream = within(receive(&client, "failed", FRAMES, LONG, &seen)).await.unwrap();
     seen.last_is(5).await;
-    // It refuses a few times, so that there is more than one round without the first.
+    // It fails too, so that the first one's turn comes again, but not before.
     let (second, second_log) = server(&world, |asked| match asked.before {
-        0..3 => Conduct::Send(Sending(Vec::new(), Then::BreakOff)),
+        0 => Conduct::Send(Sending(Vec::new(), Then::BreakOff)),
         _ => asked.rest(),
     });
     let _second = second.start().await;
     tell.cancel();
     within(stream.ended()).await.unwrap();
     seen.assert_all(FRAMES);
-    // Whoever failed last is passed over, so the two take turns.
-    assert_eq!(second_log.asked()[0], 5);
-    assert!(
-        first_log.asked().len() <= second_log.asked().len(),
-        "{:?}",
-        first_log.asked()
-    );
+    assert_eq!((first_log.asked(), second_log.asked()), (vec![0, 5], vec![5, 5]));
 }
 
 #[tokio::test]
@@ -469,7 +466,7 @@ async fn a_callback_is_done_with_a_frame_before_the_next_server_is_asked() {
         0 => asked.send(1, Then::BreakOff),
         _ => asked.rest(),
     });
-    let _server = plan.start().await;
+    let sender = plan.start().await;
     let client = client(&world).await;
     let (running, overlaps) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let (go_on, entered) = (CancellationToken::new(), CancellationToken::new());
@@ -494,9 +491,8 @@ async fn a_callback_is_done_with_a_frame_before_the_next_server_is_asked() {
     within(entered.cancelled()).await;
     // A call over the same connection comes back after the stream's end did.
     for _ in 0..3 {
-        let ask = crate::harness::Ask::default();
-        let dest = actr_lite::Dest::actor(_server.actor_id());
-        within(client.context().call(&dest, ask)).await.unwrap();
+        let dest = Dest::actor(sender.actor_id());
+        within(client.context().call(&dest, Ask::default())).await.unwrap();
     }
     assert_eq!(log.asked(), [0]);
     go_on.cancel();
@@ -514,13 +510,13 @@ async fn a_callback_may_use_the_node_that_it_runs_in() {
     });
     let server = plan.start().await;
     let client = client(&world).await;
-    let (ctx, dest) = (client.context().clone(), actr_lite::Dest::actor(server.actor_id()));
+    let (ctx, dest) = (client.context().clone(), Dest::actor(server.actor_id()));
     let callback = move |_: DataStream, _: &ActrId| {
         let (ctx, dest) = (ctx.clone(), dest.clone());
         async move {
             assert!(ctx.subscribe(stream_id("calling")).is_err());
             drop(ctx.subscribe(stream_id("another")).unwrap());
-            ctx.call(&dest, crate::harness::Ask::default()).await.unwrap();
+            ctx.call(&dest, Ask::default()).await.unwrap();
         }
     };
     let stream = within(receive_with(&client, "calling", FRAMES, LONG, callback)).await;
@@ -601,6 +597,79 @@ async fn what_a_stream_had_is_known_though_it_ended_as_soon_as_it_began() {
         let error = within(stream.ended()).await.unwrap_err();
         assert!(matches!(error, ResumeError::Refused(_)), "{error:?}");
         assert_eq!(stream.progress().delivered, 5);
+    }
+}
+
+#[tokio::test]
+async fn a_hint_behind_which_there_can_be_no_frame_is_refused() {
+    let world = World::new().await;
+    let (plan, log) = server(&world, Asked::rest);
+    let server = plan.start().await;
+    let client = client(&world).await;
+    for hint in [u64::MAX.to_string(), "-1".into(), "five".into(), String::new()] {
+        let asking = Asking {
+            dest: Dest::actor(server.actor_id()),
+            options: CallOptions {
+                metadata: vec![(RESUME_AFTER.into(), hint.clone())],
+                ..CallOptions::default()
+            },
+        };
+        let asked = ask(client.context().clone(), "hint".into(), FRAMES, asking);
+        let error = within(asked).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+        assert!(error.to_string().contains(&format!("{hint:?}")), "{error}");
+    }
+    assert!(log.asked().is_empty());
+}
+
+/// What a server does that does not know what it is doing.
+fn confused(asked: Asked) -> Conduct {
+    let mut random = rand::rng();
+    let last = random.random_range(asked.after..=asked.frames);
+    let rest = (asked.after + 1..=last).collect::<Vec<_>>();
+    match random.random_range(0..8) {
+        0 => Conduct::Send(Sending(rest, Then::BreakOff)),
+        1 => Conduct::Send(Sending(rest, Then::Finish)),
+        2 => Conduct::SendFirst(Sending(rest, Then::BreakOff)),
+        3 => Conduct::SendFirst(Sending(rest, Then::Finish)),
+        // From the beginning.
+        4 => Conduct::Send(Sending((1..=last).collect(), Then::BreakOff)),
+        // With holes.
+        5 => {
+            let numbers = (asked.after + 1..=asked.frames).filter(|number| number % 7 != last % 7);
+            Conduct::Send(Sending(numbers.collect(), Then::Finish))
+        }
+        6 => Conduct::Refuse(ErrorCode::Unavailable, "busy"),
+        _ => asked.send(2 * asked.frames, Then::Hold),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_come_whole_whatever_their_servers_do() {
+    let world = World::new().await;
+    let mut servers = Vec::new();
+    for _ in 0..2 {
+        servers.push(server(&world, confused).0.start().await);
+    }
+    // One of them vanishes in the middle.
+    let mortal = server(&world, half).0.start_mortal().await;
+    let client = client(&world).await;
+    registered(&client, 3).await;
+    let receiving = (0..40).map(|number| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let seen = Seen::default();
+            let mut stream = receive(&client, &format!("confused-{number}"), 200, LONG, &seen).await?;
+            let ended = stream.ended().await;
+            seen.assert_all(stream.progress().delivered);
+            ended
+        })
+    });
+    let receiving = receiving.collect::<Vec<_>>();
+    until(|| async { receiving.iter().any(|receiving| receiving.is_finished()).then_some(()) }).await;
+    mortal.kill();
+    for receiving in receiving {
+        within(receiving).await.unwrap().unwrap();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Links on a virtual clock, with a registry that does what each test says.
 
+mod calendar;
 mod outage;
 mod renewal;
 mod scripted_registry;
