@@ -54,8 +54,9 @@ impl SendError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::PeerGone { .. } => ErrorCode::ConnectionNotReady,
-            Self::Cancelled { .. } | Self::TooManyStreams(_) => ErrorCode::Unavailable,
-            Self::TooLong { .. } | Self::AlreadyOpen(_) | Self::Local(_) => ErrorCode::InvalidArgument,
+            // A receiver that asks for its stream anew may be faster than the sender that it has just cancelled.
+            Self::Cancelled { .. } | Self::AlreadyOpen(_) | Self::TooManyStreams(_) => ErrorCode::Unavailable,
+            Self::TooLong { .. } | Self::Local(_) => ErrorCode::InvalidArgument,
         }
     }
 }

@@ -140,12 +140,7 @@ impl Outgoing {
             resume_after: numbers.first().map_or(0, |first| first - 1),
             ..StreamOptions::default()
         };
-        let opened = ctx.open_stream_with(&dest, id.clone(), options).await;
-        // The one that was just cancelled may not have noticed yet.
-        opened.map(Self::Whole).map_err(|error| match error {
-            ActrError::Send(SendError::AlreadyOpen(_)) => ActrError::new(ErrorCode::Unavailable, error.to_string()),
-            error => error,
-        })
+        ctx.open_stream_with(&dest, id.clone(), options).await.map(Self::Whole)
     }
 
     async fn send(mut self, mut sending: Sending, log: Arc<Log>) {

@@ -313,6 +313,7 @@ where
         let subscription = match self.ctx.subscribe(self.request.stream_id.clone()) {
             Ok(subscription) => subscription,
             Err(SubscribeError::Stopped) => return Err(Setback::Final(ResumeError::Stopped)),
+            Err(error @ SubscribeError::TooMany(_)) => return Err(Setback::Passing(error.into())),
             Err(error) => return Err(Setback::Final(ResumeError::Refused(error.into()))),
         };
         subscription.expect_from(server);
@@ -430,7 +431,8 @@ fn is_passing(error: &ActrError) -> bool {
         ActrError::Registry(_)
         | ActrError::Unreachable { .. }
         | ActrError::PeerGone { .. }
-        | ActrError::Busy { .. }
+        | ActrError::Busy(_)
+        | ActrError::Subscribe(SubscribeError::TooMany(_))
         | ActrError::TimedOut { .. } => true,
         ActrError::Failed { code, .. } => is_passing_code(*code),
         ActrError::Remote { reply, .. } => is_passing_code(reply.code),
