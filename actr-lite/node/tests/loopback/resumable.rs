@@ -601,6 +601,29 @@ async fn what_a_stream_had_is_known_though_it_ended_as_soon_as_it_began() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_slow_to_give_a_cancelled_stream_up_is_asked_until_it_has() {
+    let world = World::new().await;
+    let told = CancellationToken::new();
+    let tell = told.clone();
+    let (plan, log) = server(&world, move |asked| match asked.before {
+        0 => Conduct::SendUnanswered(Sending((1..=5).collect(), Then::Linger(told.clone()))),
+        _ => asked.rest(),
+    });
+    let _server = plan.start().await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let receiving = receive(&client, "lingering", FRAMES, Duration::from_secs(1), &seen);
+    let third = async {
+        until(|| async { (log.asked().len() >= 3).then_some(()) }).await;
+        tell.cancel();
+    };
+    let (stream, ()) = within(async { tokio::join!(receiving, third) }).await;
+    let mut stream = stream.unwrap();
+    within(stream.ended()).await.unwrap();
+    seen.assert_all(FRAMES);
+}
+
+#[tokio::test]
 async fn a_hint_behind_which_there_can_be_no_frame_is_refused() {
     let world = World::new().await;
     let (plan, log) = server(&world, Asked::rest);

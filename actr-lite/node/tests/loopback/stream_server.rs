@@ -53,6 +53,8 @@ pub(crate) enum Then {
     BreakOff,
     /// Nothing, until the receiver cancels it.
     Hold,
+    /// Nothing, until it is told, whatever the receiver says.
+    Linger(CancellationToken),
     /// It goes on when it is told, with these.
     Wait(CancellationToken, Box<Sending>),
 }
@@ -167,6 +169,7 @@ impl Outgoing {
                     let error = sender.closed().await;
                     return log.stopped.lock().unwrap().push(error);
                 }
+                Then::Linger(told) => return told.cancelled().await,
                 Then::Wait(told, next) => {
                     tokio::select! {
                         () = told.cancelled() => sending = *next,
