@@ -1,6 +1,6 @@
 //! Whoever misbehaves is answered with a reason, counted, and logged once; nobody else notices.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use actr_lite_registry::{Options, RegistryHandle};
 use actr_lite_wire::proto::{
@@ -124,8 +124,15 @@ impl<'a> Told<'a> {
     }
 
     /// That one more was counted since the last time, and that one line tells of it.
-    fn assert_one_more(&mut self, peer: &str, what: &str) {
+    async fn assert_one_more(&mut self, peer: &str, what: &str) {
         self.total += 1;
+        // What is answered may be counted only then.
+        within(async {
+            while self.registry.misbehaviour().total() < self.total || logs::about(peer, self.log).is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
         let misbehaviour = self.registry.misbehaviour();
         assert_eq!(misbehaviour.total(), self.total, "{what}: {misbehaviour}");
         let lines = logs::about(peer, self.log);
@@ -194,7 +201,7 @@ async fn a_request_that_means_nothing_gets_a_status_and_a_line_and_is_told_once(
                     assert!(body.contains(text) && body.lines().count() == 1, "{what}: {body}");
                 }
             }
-            told.assert_one_more(&peer.to_string(), what);
+            told.assert_one_more(&peer.to_string(), what).await;
         }
         bystander.finish().await;
         registry.shutdown().await;
@@ -255,7 +262,7 @@ async fn a_registration_or_a_renewal_that_can_not_be_granted_is_told_once_howeve
             answer.starts_with("HTTP/1.1 200 ") && answer.contains(text),
             "{what}: {answer}"
         );
-        told.assert_one_more(&peer.to_string(), what);
+        told.assert_one_more(&peer.to_string(), what).await;
     }
     assert_eq!(registry.misbehaviour().refused_requests, 2);
     registry.shutdown().await;
@@ -302,7 +309,7 @@ async fn a_message_that_breaks_the_protocol_closes_its_connection_with_a_code_an
             let closed = node.closed().await.unwrap_or_else(|| panic!("{what}: no close frame"));
             assert_eq!(u16::from(closed.code), *code, "{what}: {}", closed.reason);
             assert!(closed.reason.contains(reason), "{what}: {}", closed.reason);
-            told.assert_one_more(&id_of(&granted).to_string(), what);
+            told.assert_one_more(&id_of(&granted).to_string(), what).await;
         }
         assert_eq!(registry.misbehaviour().protocol_violations, told.total);
         bystander.finish().await;
@@ -412,7 +419,8 @@ async fn a_node_that_does_not_read_its_answers_is_closed_and_told_once() {
     .await;
     drop(node);
     bystander.finish().await;
-    told.assert_one_more(&id_of(&granted).to_string(), "unread answers");
+    told.assert_one_more(&id_of(&granted).to_string(), "unread answers")
+        .await;
     registry.shutdown().await;
 }
 
