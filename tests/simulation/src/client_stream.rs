@@ -1,0 +1,174 @@
+use std::time::Duration;
+
+use actr_lite_wire::{
+    identity::ActrId,
+    resume::{MAX_WAIT, Observed, Resume},
+};
+use bytes::Bytes;
+
+use crate::{
+    context::Context,
+    inbox::{Inbox, Pace},
+    network::ConnectionId,
+    stream_spec::StreamSpec,
+};
+
+/// What a stream does now.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// The next try is to be planned.
+    Idle,
+    /// Until the next try.
+    Waiting(Duration),
+    /// Asks the registry for servers.
+    Asking(u64),
+    /// Has servers to try, best first.
+    Choosing(Vec<ActrId>),
+    /// A connection to the first of them is being made.
+    Dialing(Vec<ActrId>),
+    /// Has asked the server over this connection.
+    Calling {
+        connection: ConnectionId,
+        request_id: String,
+        server: ActrId,
+    },
+    /// The server has agreed.
+    Live,
+    /// All frames were handed over.
+    Complete,
+    /// There was no live stream for too long.
+    GaveUp,
+}
+
+/// A stream that a client wants, whoever sends it; and what its application has seen of it.
+#[derive(Debug)]
+pub(crate) struct ClientStream {
+    pub(crate) spec: StreamSpec,
+    pub(crate) resume: Resume,
+    pub(crate) stage: Stage,
+    pub(crate) inbox: Option<Inbox>,
+    pub(crate) failed: Option<ActrId>,
+    pub(crate) pace: Pace,
+    patience: Duration,
+    /// The last frame that the application saw.
+    seen: u64,
+    /// Beside the resumption: how long there was no live stream since a frame was handed over, and since when there
+    /// is none.
+    without: Duration,
+    broken_since: Option<Duration>,
+    /// When a frame was last handed over, or the stream begun.
+    pub(crate) progressed: Duration,
+}
+
+impl ClientStream {
+    pub(crate) fn new(spec: StreamSpec, patience: Duration, pause: Duration, now: Duration) -> Self {
+        Self {
+            resume: Resume::new(spec.frames, patience, now),
+            spec,
+            stage: Stage::Idle,
+            inbox: None,
+            failed: None,
+            pace: Pace { pause, next_at: now },
+            patience,
+            seen: 0,
+            without: Duration::ZERO,
+            broken_since: Some(now),
+            progressed: now,
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Complete | Stage::GaveUp)
+    }
+
+    /// Looks at a frame. False: the sender's stream is of no use any more.
+    pub(crate) fn observe(&mut self, sequence: u64, payload: &Bytes, cx: &mut Context<'_>) -> bool {
+        match self.resume.observe(sequence) {
+            Observed::Deliver => {
+                self.deliver(sequence, payload, cx);
+                true
+            }
+            Observed::Duplicate => {
+                cx.check(sequence <= self.seen || sequence > self.spec.frames, || {
+                    format!("frame {sequence} is dropped, but only {} were seen", self.seen)
+                });
+                true
+            }
+            Observed::Gap { .. } => false,
+        }
+    }
+
+    /// The application's view: 1 to N, in order, once each, with the payloads that were sent.
+    fn deliver(&mut self, sequence: u64, payload: &Bytes, cx: &mut Context<'_>) {
+        let number = self.spec.number;
+        cx.check(sequence == self.seen + 1, || {
+            format!("stream {number}: frame {sequence} follows frame {}", self.seen)
+        });
+        cx.check(sequence <= self.spec.frames, || {
+            format!("stream {number}: frame {sequence} was never asked for")
+        });
+        cx.check(*payload == self.spec.payload(sequence), || {
+            format!("stream {number}: frame {sequence} has another payload than was sent")
+        });
+        cx.record("sees frame {} of stream {}", [sequence, number]);
+        self.seen = sequence;
+        self.progressed = cx.now;
+        self.without = Duration::ZERO;
+        self.broken_since = self.broken_since.map(|_| cx.now);
+        self.pace.next_at = cx.now + self.pace.pause;
+    }
+
+    /// A server has agreed.
+    pub(crate) fn live(&mut self, cx: &mut Context<'_>) {
+        cx.record("stream {} is live", [self.spec.number, 0]);
+        self.resume.live(cx.now);
+        if let Some(since) = self.broken_since.take() {
+            self.without += cx.now - since;
+        }
+        self.stage = Stage::Live;
+    }
+
+    /// The try has failed, or the live stream is lost.
+    pub(crate) fn broke(&mut self, cx: &mut Context<'_>) {
+        cx.record("stream {} breaks behind frame {}", [self.spec.number, self.seen]);
+        self.resume.broke(cx.now);
+        self.broken_since.get_or_insert(cx.now);
+        self.stage = Stage::Idle;
+        self.inbox = None;
+    }
+
+    /// How long there has been no live stream since a frame was handed over.
+    pub(crate) fn without(&self, now: Duration) -> Duration {
+        self.without + self.broken_since.map_or(Duration::ZERO, |since| now - since)
+    }
+
+    /// Checks that it gives up no earlier than it may.
+    pub(crate) fn give_up(&mut self, cx: &mut Context<'_>) {
+        let without = self.without(cx.now);
+        let number = self.spec.number;
+        cx.record("stream {} is given up behind frame {}", [number, self.seen]);
+        cx.check(without + MAX_WAIT >= self.patience, || {
+            format!("stream {number} is given up after {without:?} without a live stream")
+        });
+        self.stage = Stage::GaveUp;
+        self.inbox = None;
+    }
+
+    pub(crate) fn complete(&mut self, cx: &mut Context<'_>) {
+        let (number, frames) = (self.spec.number, self.spec.frames);
+        cx.record("stream {} is complete with {} frames", [number, frames]);
+        cx.check(self.seen == frames, || {
+            format!("stream {number} counts as complete with {} of {frames} frames", self.seen)
+        });
+        self.stage = Stage::Complete;
+        self.inbox = None;
+    }
+
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+}

@@ -1,0 +1,154 @@
+use std::time::Duration;
+
+use actr_lite_wire::{
+    control::Control,
+    credit::{CreditError, INITIAL_WINDOW, SendCredit},
+    error_code::ErrorCode,
+    frame::FrameEncoder,
+    identity::StreamId,
+    record::{HEADER_LEN, RecordKind},
+};
+
+use crate::{
+    context::Context,
+    network::Socket,
+    outbox::{Outbox, Refused},
+    stream_spec::StreamSpec,
+};
+
+/// A stream that a server sends: as the node's `StreamSender`, with the server's loop around it.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) stream_id: StreamId,
+    spec: StreamSpec,
+    encoder: FrameEncoder,
+    credit: SendCredit,
+    /// Credit that came and was not counted by the sender yet.
+    granted: u64,
+    /// The last sequence number sent.
+    sequence: u64,
+    frames: u64,
+    next_at: Duration,
+    next: Option<Vec<u8>>,
+    /// The receiver wants no more.
+    is_cancelled: bool,
+    /// All that was ever granted and sent: the plain sums against which the credit is held.
+    sums: (u64, u64),
+}
+
+/// How a sender's turn ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// All frames are out, or it was cancelled: the stream is over.
+    Over,
+    /// Not before this time.
+    Later(Duration),
+    /// There is no credit.
+    NoCredit,
+    /// There is no room.
+    NoRoom,
+    /// The connection closes.
+    Closed,
+}
+
+impl Outgoing {
+    pub(crate) fn new(stream_id: StreamId, spec: StreamSpec, after: u64, now: Duration) -> Self {
+        Self {
+            encoder: FrameEncoder::new(&stream_id),
+            stream_id,
+            spec,
+            credit: SendCredit::default(),
+            granted: 0,
+            sequence: after,
+            frames: 0,
+            next_at: now,
+            next: None,
+            is_cancelled: false,
+            sums: (INITIAL_WINDOW, 0),
+        }
+    }
+
+    pub(crate) fn grant(&mut self, bytes: u64) -> Result<(), CreditError> {
+        SendCredit::default().grant(bytes)?;
+        self.granted += bytes;
+        self.sums.0 += bytes;
+        SendCredit::default().grant(self.granted)
+    }
+
+    pub(crate) fn cancel(&mut self) {
+        self.is_cancelled = true;
+    }
+
+    /// Sends what it can.
+    pub(crate) fn poll(&mut self, extended: bool, outbox: &mut Outbox, socket: Socket, cx: &mut Context<'_>) -> Sent {
+        loop {
+            if self.is_cancelled || self.sequence >= self.spec.frames {
+                return Sent::Over;
+            }
+            if cx.now < self.next_at {
+                return Sent::Later(self.next_at);
+            }
+            if extended && !self.credit.may_send() {
+                let granted = std::mem::take(&mut self.granted);
+                if let Err(error) = self.credit.grant(granted) {
+                    cx.fail(format!("{}: {error}", self.stream_id));
+                }
+            }
+            if extended && !self.credit.may_send() {
+                let (granted, spent) = self.sums;
+                cx.check(granted <= spent, || {
+                    format!("{}: {spent} bytes sent of {granted} granted, and yet no credit", self.stream_id)
+                });
+                return Sent::NoCredit;
+            }
+            let sequence = self.sequence + 1;
+            let payload = match self.next.take() {
+                Some(payload) => payload,
+                None => self.spec.payload(sequence),
+            };
+            let head = self.encoder.head(sequence, payload.len());
+            let len = HEADER_LEN + head.len() + payload.len();
+            match outbox.try_send(RecordKind::StreamReliable, head, &payload, socket, cx) {
+                Ok(()) => {}
+                Err(refused) => {
+                    self.next = Some(payload);
+                    return match refused {
+                        Refused::Full => Sent::NoRoom,
+                        Refused::Closed => Sent::Closed,
+                    };
+                }
+            }
+            if extended {
+                cx.check(self.sums.1 < self.sums.0, || {
+                    format!("{}: a frame was sent without credit", self.stream_id)
+                });
+                self.credit.spend(len as u64);
+                self.sums.1 += len as u64;
+            }
+            self.sequence = sequence;
+            self.frames += 1;
+            cx.record("sends frame {} of stream {}", [sequence, self.spec.number]);
+            self.next_at = cx.now + self.spec.pace;
+        }
+    }
+
+    /// Whether it would send if it had credit.
+    pub(crate) fn waits_for_credit(&self) -> bool {
+        !self.is_cancelled && self.sequence < self.spec.frames && !self.credit.may_send() && self.granted == 0
+    }
+
+    /// The stream's last record.
+    pub(crate) fn last_record(&self, broke_off: bool) -> Control {
+        let (stream_id, frames) = (self.stream_id.clone(), self.frames);
+        if broke_off && !self.is_cancelled {
+            Control::Error {
+                stream_id,
+                frames,
+                code: ErrorCode::Unavailable,
+                message: "the sender is shutting down".into(),
+            }
+        } else {
+            Control::End { stream_id, frames }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use rand::{RngExt as _, rngs::SmallRng};
+
+use crate::{stream_spec::StreamSpec, trace::HostId};
+
+/// The Unix time at which every schedule starts, in seconds.
+pub(crate) const START_OF_TIME: u64 = 1_800_000_000;
+
+/// The registry's host.
+pub(crate) const REGISTRY: HostId = 0;
+
+/// How a node behaves.
+#[derive(Debug, Clone)]
+pub(crate) struct Manner {
+    /// It speaks the extension: batches, credit, control records.
+    pub(crate) extended: bool,
+    /// A server that starts behind the frame that a client names.
+    pub(crate) knows_hint: bool,
+    /// How long a handler takes at most.
+    pub(crate) longest_handling: Duration,
+    /// All streams of the schedule.
+    pub(crate) streams: Arc<[StreamSpec]>,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// A host loses everything, and starts anew after a while, at another address perhaps.
+    Crash {
+        host: HostId,
+        down: Duration,
+        is_silent: bool,
+        moves: bool,
+    },
+    /// A host does nothing for a while.
+    Pause { host: HostId, lasts: Duration },
+    /// Nothing gets through between two hosts for a while.
+    Partition { hosts: (HostId, HostId), lasts: Duration },
+    /// One of the connections breaks: both ends learn it, one, or none.
+    Cut { choice: usize, manner: usize },
+    /// A server leaves in good order, and starts anew after a while.
+    Leave { host: HostId, down: Duration },
+    /// A client is gone for good.
+    Vanish { host: HostId, is_silent: bool },
+}
+
+/// A client: how it behaves, its streams, and its patience.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientSpec {
+    pub(crate) manner: Manner,
+    pub(crate) streams: Vec<usize>,
+    pub(crate) patience: Duration,
+    /// How long it takes over a frame.
+    pub(crate) pause: Duration,
+    pub(crate) starts: Duration,
+}
+
+/// Everything that is drawn before a schedule starts.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    pub(crate) streams: Arc<[StreamSpec]>,
+    pub(crate) servers: Vec<(Manner, Duration)>,
+    pub(crate) clients: Vec<ClientSpec>,
+    pub(crate) faults: Vec<(Duration, Fault)>,
+    /// When the last fault is over and every host that comes back is there.
+    pub(crate) healed: Duration,
+    /// Servers that do not come back.
+    pub(crate) lost_servers: Vec<HostId>,
+}
+
+fn seconds(rng: &mut SmallRng, from: f64, to: f64) -> Duration {
+    Duration::from_secs_f64(rng.random_range(from..to))
+}
+
+impl Schedule {
+    pub(crate) fn draw(rng: &mut SmallRng) -> Self {
+        let servers = rng.random_range(1..=3);
+        let clients = rng.random_range(1..=4);
+        let mut streams = Vec::new();
+        let mut wanted = Vec::new();
+        for _ in 0..clients {
+            let count = if rng.random_bool(0.25) { 2 } else { 1 };
+            let first = streams.len();
+            for number in first..first + count {
+                streams.push(StreamSpec::draw(number as u64, rng));
+            }
+            wanted.push((first..first + count).collect::<Vec<_>>());
+        }
+        let streams: Arc<[StreamSpec]> = streams.into();
+        let manner = |rng: &mut SmallRng| Manner {
+            extended: rng.random_bool(0.85),
+            knows_hint: rng.random_bool(0.8),
+            longest_handling: Duration::from_millis([0, 0, 20][rng.random_range(0..3)]),
+            streams: Arc::clone(&streams),
+        };
+        let servers = (0..servers)
+            .map(|_| {
+                let starts = if rng.random_bool(0.8) { Duration::ZERO } else { seconds(rng, 0.0, 4.0) };
+                (manner(rng), starts)
+            })
+            .collect::<Vec<_>>();
+        let clients = wanted
+            .into_iter()
+            .map(|streams| ClientSpec {
+                manner: manner(rng),
+                streams,
+                patience: seconds(rng, 5.0, 50.0),
+                pause: match rng.random_range(0..4) {
+                    0 => Duration::from_micros(rng.random_range(0..60_000)),
+                    _ => Duration::ZERO,
+                },
+                starts: seconds(rng, 0.0, 2.0),
+            })
+            .collect::<Vec<_>>();
+        let mut schedule = Self {
+            streams: Arc::clone(&streams),
+            servers,
+            clients,
+            faults: Vec::new(),
+            healed: Duration::from_secs(4),
+            lost_servers: Vec::new(),
+        };
+        schedule.draw_faults(rng);
+        schedule
+    }
+
+    /// How many hosts there are.
+    pub(crate) fn hosts(&self) -> usize {
+        1 + self.servers.len() + self.clients.len()
+    }
+
+    pub(crate) fn first_client(&self) -> HostId {
+        1 + self.servers.len()
+    }
+
+    fn draw_faults(&mut self, rng: &mut SmallRng) {
+        let until = [3.0, 10.0, 30.0][rng.random_range(0..3)];
+        for _ in 0..rng.random_range(0..8) {
+            let at = seconds(rng, 0.0, until);
+            let server = rng.random_range(1..self.first_client());
+            let client = rng.random_range(self.first_client()..self.hosts());
+            let registry_or_server = if rng.random_bool(0.3) { REGISTRY } else { server };
+            let (fault, lasts) = match rng.random_range(0..20) {
+                0..4 => {
+                    let down = seconds(rng, 0.01, 20.0);
+                    let (is_silent, moves) = (rng.random_bool(0.5), rng.random_bool(0.5));
+                    let host = registry_or_server;
+                    let crash = Fault::Crash {
+                        host,
+                        down,
+                        is_silent,
+                        moves: moves && host != REGISTRY,
+                    };
+                    (crash, down)
+                }
+                4..7 => {
+                    let lasts = seconds(rng, 0.1, 20.0);
+                    let host = rng.random_range(0..self.hosts());
+                    (Fault::Pause { host, lasts }, lasts)
+                }
+                7..10 => {
+                    let lasts = seconds(rng, 0.1, 20.0);
+                    let a = rng.random_range(0..self.hosts());
+                    let b = (a + rng.random_range(1..self.hosts())) % self.hosts();
+                    (Fault::Partition { hosts: (a, b), lasts }, lasts)
+                }
+                10..16 => {
+                    let (choice, manner) = (rng.random_range(0..1000), rng.random_range(0..4));
+                    (Fault::Cut { choice, manner }, Duration::ZERO)
+                }
+                16..19 => {
+                    let down = seconds(rng, 0.1, 10.0);
+                    (Fault::Leave { host: server, down }, down + Duration::from_secs(5))
+                }
+                _ => {
+                    let is_silent = rng.random_bool(0.5);
+                    (Fault::Vanish { host: client, is_silent }, Duration::ZERO)
+                }
+            };
+            self.healed = self.healed.max(at + lasts);
+            self.faults.push((at, fault));
+        }
+        if rng.random_bool(0.1) {
+            // One server never comes back; it may be the only one.
+            let host = rng.random_range(1..self.first_client());
+            let at = seconds(rng, 0.0, until);
+            self.lost_servers.push(host);
+            let crash = Fault::Crash {
+                host,
+                down: Duration::MAX,
+                is_silent: rng.random_bool(0.5),
+                moves: false,
+            };
+            self.faults.push((at, crash));
+            self.healed = self.healed.max(at);
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "host 0: the registry")?;
+        for (number, (manner, starts)) in self.servers.iter().enumerate() {
+            writeln!(
+                f,
+                "host {}: a server from {starts:?} on, extension {}, knows the hint {}",
+                number + 1,
+                manner.extended,
+                manner.knows_hint,
+            )?;
+        }
+        for (number, client) in self.clients.iter().enumerate() {
+            writeln!(
+                f,
+                "host {}: a client from {:?} on, extension {}, patience {:?}, {:?} for a frame",
+                number + self.first_client(),
+                client.starts,
+                client.manner.extended,
+                client.patience,
+                client.pause,
+            )?;
+            for stream in &client.streams {
+                writeln!(f, "    {:?}", self.streams.get(*stream))?;
+            }
+        }
+        let mut faults = self.faults.clone();
+        faults.sort_by_key(|(at, _)| *at);
+        for (at, fault) in faults {
+            writeln!(f, "{at:?}: {fault:?}")?;
+        }
+        writeln!(f, "healed at {:?}", self.healed)
+    }
+}

@@ -1,0 +1,641 @@
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    time::Duration,
+};
+
+use actr_lite_wire::identity::ActrId;
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+
+use crate::{
+    client_stream::{ClientStream, Stage},
+    context::Context,
+    link::REGISTRY_ADDRESS,
+    network::{Address, Arrived, Cut, Network, NetworkEvent, Socket},
+    node::Node,
+    registry::Registry,
+    requests::{client_type, server_type},
+    schedule::{Fault, REGISTRY, Schedule},
+    trace::{HostId, Trace},
+};
+
+/// How long after the last fault a schedule may go on without a frame for anybody: what it takes at most to notice a
+/// silent peer, to register again, and to forget who is gone.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// How long a schedule may last at all.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// How often, in events, the world as a whole is looked at.
+const LOOK_EVERY: u64 = 64;
+
+/// How long a node may take to stop, with what is on its way to it.
+const STOPPING: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Arrive(Socket),
+    Wake(HostId),
+    Fault(usize),
+    Start(HostId),
+    Resume(HostId),
+}
+
+enum State {
+    Down,
+    Registry(Box<Registry>),
+    Node(Box<Node>),
+}
+
+struct Host {
+    state: State,
+    paused_until: Duration,
+    /// The earliest time for which it is to be called.
+    wake: Option<Duration>,
+    address: Address,
+    /// When it last started.
+    started: Duration,
+    /// When it comes back after it has left in good order.
+    returns_after: Option<Duration>,
+}
+
+/// Everything there is, and the time.
+pub(crate) struct World {
+    schedule: Schedule,
+    now: Duration,
+    rng: SmallRng,
+    queue: BinaryHeap<Reverse<(Duration, u64, Event)>>,
+    queued: u64,
+    network: Network,
+    trace: Trace,
+    failure: Option<String>,
+    hosts: Vec<Host>,
+    addresses: BTreeMap<Address, HostId>,
+    next_address: Address,
+    /// When something was wrong: from, until.
+    troubles: Vec<(Duration, Duration)>,
+    counts: Counts,
+}
+
+/// What happened in a schedule, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Streams that were complete.
+    pub complete: u64,
+    /// Streams that were given up, with good reason.
+    pub given_up: u64,
+    /// Streams whose client vanished.
+    pub vanished: u64,
+    /// Frames that an application saw.
+    pub frames: u64,
+    /// Frames that were dropped because they had been seen.
+    pub duplicates: u64,
+    /// How many times a sender took over from another.
+    pub resumes: u64,
+    /// Connections of all kinds.
+    pub connections: u64,
+    /// Events that the trace counts.
+    pub events: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.complete += other.complete;
+        self.given_up += other.given_up;
+        self.vanished += other.vanished;
+        self.frames += other.frames;
+        self.duplicates += other.duplicates;
+        self.resumes += other.resumes;
+        self.connections += other.connections;
+        self.events += other.events;
+    }
+}
+
+/// How a schedule went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it was about.
+    pub counts: Counts,
+    /// What happened.
+    pub trace: Trace,
+}
+
+/// Runs the schedule of a seed to its end.
+///
+/// # Errors
+/// When an invariant does not hold: a text that says which, and what led to it.
+pub fn run(seed: u64) -> Result<Outcome, String> {
+    let mut world = World::new(seed);
+    world.run();
+    match world.failure.take() {
+        None => Ok(Outcome {
+            counts: world.counts,
+            trace: world.trace,
+        }),
+        Some(failure) => Err(format!(
+            "seed {seed}, at {:?}: {failure}\n\n{}\n{}\n\
+             replay with: SIMULATION_SEED={seed} cargo test -p simulation -- one_schedule",
+            world.now, world.schedule, world.trace
+        )),
+    }
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let schedule = Schedule::draw(&mut rng);
+        let hosts = (0..schedule.hosts()).map(|_| Host {
+            state: State::Down,
+            paused_until: Duration::ZERO,
+            wake: None,
+            address: REGISTRY_ADDRESS,
+            started: Duration::ZERO,
+            returns_after: None,
+        });
+        let mut world = Self {
+            hosts: hosts.collect(),
+            schedule,
+            now: Duration::ZERO,
+            rng,
+            queue: BinaryHeap::new(),
+            queued: 0,
+            network: Network::default(),
+            trace: Trace::new(),
+            failure: None,
+            addresses: BTreeMap::new(),
+            next_address: REGISTRY_ADDRESS + 1,
+            troubles: vec![(Duration::ZERO, Duration::from_secs(4))],
+            counts: Counts::default(),
+        };
+        world.plan();
+        world
+    }
+
+    fn plan(&mut self) {
+        self.push(Duration::ZERO, Event::Start(REGISTRY));
+        let servers = self.schedule.servers.iter().map(|(_, starts)| *starts);
+        let clients = self.schedule.clients.iter().map(|client| client.starts);
+        let starts: Vec<_> = servers.chain(clients).collect();
+        for (number, starts) in starts.into_iter().enumerate() {
+            if number + 1 < self.schedule.first_client() {
+                self.move_host(number + 1);
+            }
+            self.push(starts, Event::Start(number + 1));
+        }
+        for fault in 0..self.schedule.faults.len() {
+            self.push(self.schedule.faults[fault].0, Event::Fault(fault));
+        }
+        self.addresses.insert(REGISTRY_ADDRESS, REGISTRY);
+    }
+
+    fn push(&mut self, at: Duration, event: Event) {
+        self.queued += 1;
+        self.queue.push(Reverse((at.max(self.now), self.queued, event)));
+    }
+
+    fn move_host(&mut self, host: HostId) {
+        self.addresses.remove(&self.hosts[host].address);
+        self.hosts[host].address = self.next_address;
+        self.addresses.insert(self.next_address, host);
+        self.next_address += 1;
+    }
+
+    fn run(&mut self) {
+        let end_of_trouble = self.schedule.healed + RECOVERY;
+        while self.failure.is_none() {
+            if self.now > end_of_trouble && self.clients_are_done() {
+                break;
+            }
+            // Heartbeats never end: an empty queue would be a failure of the simulation itself.
+            if !self.step() || self.now > LONGEST {
+                self.failure.get_or_insert("the schedule does not come to its end".into());
+            }
+        }
+        if self.failure.is_none() {
+            self.check_directory();
+            self.count();
+            self.wind_down();
+        }
+        self.counts.connections = self.network.opened;
+        self.counts.events = self.trace.count();
+    }
+
+    /// One event. False: there is none.
+    fn step(&mut self) -> bool {
+        let Some(Reverse((at, number, event))) = self.queue.pop() else {
+            return false;
+        };
+        self.now = at;
+        match event {
+            Event::Wake(host) => {
+                if self.hosts[host].wake == Some(at) {
+                    self.hosts[host].wake = None;
+                    self.poll(host);
+                }
+            }
+            Event::Arrive(socket) => self.arrive(socket),
+            Event::Resume(host) => self.poll(host),
+            Event::Start(host) => self.start(host),
+            Event::Fault(fault) => self.fault(self.schedule.faults[fault].1),
+        }
+        if number % LOOK_EVERY == 0 {
+            self.look();
+        }
+        true
+    }
+
+    /// Gives a host its turn, unless it stands still.
+    fn poll(&mut self, host: HostId) {
+        if self.now < self.hosts[host].paused_until {
+            return;
+        }
+        let mut state = std::mem::replace(&mut self.hosts[host].state, State::Down);
+        let mut cx = Context {
+            now: self.now,
+            host,
+            rng: &mut self.rng,
+            network: &mut self.network,
+            trace: &mut self.trace,
+            failure: &mut self.failure,
+        };
+        let wake = match &mut state {
+            State::Down => None,
+            State::Registry(registry) => registry.poll(&mut cx),
+            State::Node(node) => node.poll(&mut cx),
+        };
+        if let State::Node(node) = &state
+            && node.is_stopped()
+        {
+            self.stopped(host, node);
+            state = State::Down;
+        }
+        self.hosts[host].state = state;
+        self.take_network_events();
+        if let Some(wake) = wake
+            && self.hosts[host].wake.is_none_or(|planned| wake < planned || planned < self.now)
+        {
+            self.hosts[host].wake = Some(wake.max(self.now));
+            self.push(wake, Event::Wake(host));
+        }
+    }
+
+    fn take_network_events(&mut self) {
+        for (at, event) in self.network.take_events() {
+            match event {
+                NetworkEvent::Arrive(socket) => self.push(at, Event::Arrive(socket)),
+                NetworkEvent::Room(host) => self.push(at, Event::Resume(host)),
+            }
+        }
+    }
+
+    fn arrive(&mut self, socket: Socket) {
+        let addresses = &self.addresses;
+        let arrived = self.network.arrive(socket, self.now, &mut self.rng, |address| {
+            addresses.get(&address).copied()
+        });
+        self.take_network_events();
+        match arrived {
+            Arrived::Nothing => {}
+            Arrived::At(host) => self.poll(host),
+            Arrived::Dial(address) => self.dialled(socket, address),
+        }
+    }
+
+    fn dialled(&mut self, socket: Socket, address: Address) {
+        let host = self.addresses.get(&address).copied();
+        let mut cx = Context {
+            now: self.now,
+            host: host.unwrap_or(REGISTRY),
+            rng: &mut self.rng,
+            network: &mut self.network,
+            trace: &mut self.trace,
+            failure: &mut self.failure,
+        };
+        let state = host.map(|host| &mut self.hosts[host].state);
+        match (host, state) {
+            (Some(host), Some(State::Registry(registry))) => {
+                cx.network.accept(socket, host);
+                registry.accept(socket, &mut cx);
+            }
+            (Some(host), Some(State::Node(node))) => {
+                cx.network.accept(socket, host);
+                node.accept(socket, &mut cx);
+            }
+            _ if cx.rng.random_bool(0.5) => cx.network.refuse(socket, cx.now, cx.rng),
+            _ => cx.network.ignore(socket),
+        }
+        self.take_network_events();
+        if let Some(host) = host {
+            self.poll(host);
+        }
+    }
+
+    fn start(&mut self, host: HostId) {
+        if !matches!(self.hosts[host].state, State::Down) {
+            return;
+        }
+        self.hosts[host].started = self.now;
+        let address = self.hosts[host].address;
+        let first_client = self.schedule.first_client();
+        let mut cx = Context {
+            now: self.now,
+            host,
+            rng: &mut self.rng,
+            network: &mut self.network,
+            trace: &mut self.trace,
+            failure: &mut self.failure,
+        };
+        cx.record("starts", [0, 0]);
+        let state = if host == REGISTRY {
+            State::Registry(Box::new(Registry::new(&mut cx)))
+        } else if host < first_client {
+            let (manner, _) = &self.schedule.servers[host - 1];
+            State::Node(Box::new(Node::new(server_type(), Some(address), manner.clone())))
+        } else {
+            let client = &self.schedule.clients[host - first_client];
+            let mut node = Node::new(client_type(), None, client.manner.clone());
+            for stream in &client.streams {
+                let spec = self.schedule.streams[*stream].clone();
+                let stream = ClientStream::new(spec, client.patience, client.pause, self.now);
+                node.streams.push(stream);
+            }
+            State::Node(Box::new(node))
+        };
+        self.hosts[host].state = state;
+        self.poll(host);
+    }
+
+    fn crash(&mut self, host: HostId, is_silent: bool) {
+        self.trace
+            .record(self.now, host, "crashes, silently {}", [is_silent.into(), 0]);
+        self.hosts[host].state = State::Down;
+        self.hosts[host].paused_until = Duration::ZERO;
+        self.network.crash(host, is_silent, self.now, &mut self.rng);
+        self.take_network_events();
+    }
+
+    fn trouble(&mut self, lasts: Duration) {
+        self.troubles.push((self.now, self.now.saturating_add(lasts)));
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        match fault {
+            Fault::Crash {
+                host,
+                down,
+                is_silent,
+                moves,
+            } => {
+                self.trouble(down);
+                self.crash(host, is_silent);
+                if moves {
+                    self.move_host(host);
+                }
+                if down < Duration::MAX && !self.is_lost(host) {
+                    self.push(self.now + down, Event::Start(host));
+                }
+            }
+            Fault::Pause { host, lasts } => {
+                self.trace
+                    .record(self.now, host, "stands still for {} ms", [lasts.as_millis() as u64, 0]);
+                self.trouble(lasts);
+                let host_state = &mut self.hosts[host];
+                host_state.paused_until = host_state.paused_until.max(self.now + lasts);
+                let until = host_state.paused_until;
+                self.push(until, Event::Resume(host));
+            }
+            Fault::Partition { hosts: (a, b), lasts } => {
+                let lasts_ms = lasts.as_millis() as u64;
+                self.trace
+                    .record(self.now, a, "is cut off from host {} for {} ms", [b as u64, lasts_ms]);
+                self.trouble(lasts);
+                self.network.partition(a, b, self.now + lasts);
+            }
+            Fault::Cut { choice, manner } => {
+                let open = self.network.open();
+                let Some(connection) = open.get(choice % open.len().max(1)) else {
+                    return;
+                };
+                let cut = [Cut::Reset, Cut::HalfOpen(0), Cut::HalfOpen(1), Cut::Silent][manner % 4];
+                self.trace
+                    .record(self.now, REGISTRY, "connection {} is cut, manner {}", [*connection, manner as u64]);
+                self.trouble(Duration::ZERO);
+                self.network.cut(*connection, cut, self.now);
+                self.take_network_events();
+            }
+            Fault::Leave { host, down } => {
+                self.trouble(down + STOPPING);
+                self.hosts[host].returns_after = Some(down);
+                self.tell_to_leave(host);
+            }
+            Fault::Vanish { host, is_silent } => {
+                self.trouble(Duration::ZERO);
+                if let State::Node(node) = &self.hosts[host].state {
+                    self.counts.vanished += node.streams.iter().filter(|stream| !stream.is_over()).count() as u64;
+                    self.crash(host, is_silent);
+                }
+            }
+        }
+    }
+
+    fn is_lost(&self, host: HostId) -> bool {
+        let lost_at = |(at, fault): &(Duration, Fault)| match fault {
+            Fault::Crash { host: lost, down, .. } => *lost == host && *down == Duration::MAX && *at <= self.now,
+            _ => false,
+        };
+        self.schedule.lost_servers.contains(&host) && self.schedule.faults.iter().any(lost_at)
+    }
+
+    fn tell_to_leave(&mut self, host: HostId) {
+        let mut cx = Context {
+            now: self.now,
+            host,
+            rng: &mut self.rng,
+            network: &mut self.network,
+            trace: &mut self.trace,
+            failure: &mut self.failure,
+        };
+        match &mut self.hosts[host].state {
+            State::Node(node) => node.leave(&mut cx),
+            State::Registry(registry) => {
+                registry.stop(&mut cx);
+                self.hosts[host].state = State::Down;
+            }
+            State::Down => {}
+        }
+        self.take_network_events();
+        self.poll(host);
+    }
+
+    fn stopped(&mut self, host: HostId, node: &Node) {
+        self.trace.record(self.now, host, "has stopped", [0, 0]);
+        if node.leftovers() > 0 {
+            self.failure
+                .get_or_insert(format!("host {host} has stopped, but {} things are left", node.leftovers()));
+        }
+        if let Some(down) = self.hosts[host].returns_after.take()
+            && !self.is_lost(host)
+        {
+            self.push(self.now + down, Event::Start(host));
+        }
+    }
+
+    fn streams(&self) -> impl Iterator<Item = &ClientStream> {
+        self.hosts.iter().flat_map(|host| match &host.state {
+            State::Node(node) => node.streams.as_slice(),
+            _ => &[],
+        })
+    }
+
+    fn clients_are_done(&self) -> bool {
+        self.streams().all(ClientStream::is_over)
+    }
+
+    /// Checks what no host can see alone.
+    fn look(&mut self) {
+        let mut failure = None;
+        for stream in self.streams() {
+            let healthy_since = stream.progressed.max(self.schedule.healed);
+            let allowed = healthy_since + stream.patience() + 2 * RECOVERY;
+            if !stream.is_over() && self.now > allowed {
+                failure = Some(format!(
+                    "stream {} is stuck behind frame {} of {}: {:?}",
+                    stream.spec.number,
+                    stream.seen(),
+                    stream.spec.frames,
+                    stream.stage
+                ));
+            }
+        }
+        for host in &self.hosts {
+            let State::Node(server) = &host.state else { continue };
+            for lane in server.lanes.iter().filter(|lane| lane.is_open() && lane.extended) {
+                let connection = lane.socket.connection;
+                if !self.network.is_drained(connection) || !lane.outbox.is_empty() {
+                    continue;
+                }
+                for outgoing in lane.outgoing.iter().filter(|outgoing| outgoing.waits_for_credit()) {
+                    if self.has_taken_all(connection, outgoing) {
+                        failure = Some(format!("the sender of {} waits for credit for ever", outgoing.stream_id));
+                    }
+                }
+            }
+        }
+        if let Some(failure) = failure {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    /// Whether the receiver has taken all that came over a connection, and has nothing to say.
+    fn has_taken_all(&self, connection: u64, outgoing: &crate::outgoing::Outgoing) -> bool {
+        self.hosts.iter().any(|host| {
+            let State::Node(client) = &host.state else { return false };
+            let is_idle = client.lanes.iter().any(|lane| {
+                lane.socket.connection == connection && lane.is_open() && lane.socket.end == 0 && lane.outbox.is_empty()
+            });
+            is_idle
+                && self.now >= host.paused_until
+                && client.streams.iter().any(|stream| {
+                    let inbox = stream.inbox.as_ref();
+                    let is_live = matches!(stream.stage, Stage::Live) && stream.pace.next_at < self.now;
+                    is_live
+                        && inbox.is_some_and(|inbox| {
+                            inbox.stream_id == outgoing.stream_id
+                                && inbox.source == Some(connection)
+                                && inbox.end.is_none()
+                                && inbox.is_drained()
+                        })
+                })
+        })
+    }
+
+    /// All faults are long over: the directory has every live node once, and no other.
+    fn check_directory(&mut self) {
+        let mut expected: Vec<ActrId> = Vec::new();
+        let mut failure = None;
+        for (number, host) in self.hosts.iter().enumerate() {
+            if let State::Node(node) = &host.state
+                && !node.is_leaving()
+                && self.now > host.started + RECOVERY
+            {
+                match node.link.identity() {
+                    Some(identity) => expected.push(identity.id.clone()),
+                    None => failure = Some(format!("host {number} is not registered")),
+                }
+            }
+        }
+        if let State::Registry(registry) = &self.hosts[REGISTRY].state {
+            for id in &expected {
+                if !registry.lists(id, self.now) {
+                    failure = Some(format!("{id} is live and not listed"));
+                }
+            }
+            let live = self.hosts.iter().filter(|host| matches!(host.state, State::Node(_))).count();
+            if registry.len() > live {
+                failure = Some(format!("{} nodes are listed, and {live} live", registry.len()));
+            }
+        }
+        if let Some(failure) = failure {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    fn count(&mut self) {
+        let mut counts = self.counts;
+        let mut failure = None;
+        for stream in self.streams() {
+            counts.frames += stream.seen();
+            counts.duplicates += stream.resume.duplicates();
+            counts.resumes += stream.resume.resumes();
+            match stream.stage {
+                Stage::Complete => counts.complete += 1,
+                _ => {
+                    counts.given_up += 1;
+                    if !self.is_justified(stream) {
+                        failure = Some(format!(
+                            "stream {} was given up though a server could be reached",
+                            stream.spec.number
+                        ));
+                    }
+                }
+            }
+        }
+        self.counts = counts;
+        if let Some(failure) = failure {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    /// Whether something was wrong while the stream had no sender.
+    fn is_justified(&self, stream: &ClientStream) -> bool {
+        let from = stream.progressed;
+        let until = from + stream.without(self.now);
+        self.troubles
+            .iter()
+            .any(|(begin, end)| *begin <= until && end.saturating_add(RECOVERY) >= from)
+    }
+
+    /// Everything stops: nothing may be left, neither on a host nor in the network nor to be done.
+    fn wind_down(&mut self) {
+        for host in (0..self.hosts.len()).rev() {
+            self.hosts[host].returns_after = None;
+            self.tell_to_leave(host);
+        }
+        let until = self.now + STOPPING;
+        while self.failure.is_none() && self.step() {
+            if self.now > until {
+                self.failure
+                    .get_or_insert("there is still something to be done long after everything stopped".into());
+            }
+        }
+        let up = self.hosts.iter().position(|host| !matches!(host.state, State::Down));
+        if let Some(host) = up {
+            self.failure.get_or_insert(format!("host {host} does not stop"));
+        }
+        let open = self.network.open();
+        if !open.is_empty() {
+            self.failure
+                .get_or_insert(format!("connections {open:?} are left when everything has stopped"));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Many random schedules keep every promise, and each can be run again from its seed.
+
+use std::{
+    env,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use simulation::{campaign::campaign, run};
+
+/// How many schedules every change has to pass.
+const SCHEDULES: u64 = 10_000;
+
+/// How many the soak has.
+const SOAK: u64 = 1_000_000;
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, which is not a number")))
+}
+
+/// What the seeds start at: the given one, or the time, so that every run tries others.
+fn first_seed() -> u64 {
+    number("SIMULATION_SEED").unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        now.as_secs() * 1_000_000
+    })
+}
+
+fn run_schedules(count: u64) {
+    let first = first_seed();
+    let began = Instant::now();
+    println!("{count} schedules from seed {first} on");
+    match campaign(first, count) {
+        Ok(counts) => println!("{counts:#?} in {:?}", began.elapsed()),
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+#[test]
+fn ten_thousand_schedules_lose_nothing_and_double_nothing() {
+    run_schedules(number("SIMULATION_COUNT").unwrap_or(SCHEDULES));
+}
+
+#[test]
+#[ignore = "takes about an hour; the command is in tests/README.md"]
+fn a_million_schedules_lose_nothing_and_double_nothing() {
+    run_schedules(SOAK);
+}
+
+#[test]
+fn one_schedule() {
+    let seed = number("SIMULATION_SEED").unwrap_or(1);
+    match run(seed) {
+        Ok(outcome) => println!("seed {seed}: {:#?}\n{}", outcome.counts, outcome.trace),
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_events() {
+    for seed in 0..50 {
+        let (first, second) = (run(seed).unwrap(), run(seed).unwrap());
+        assert_eq!(first.counts, second.counts, "seed {seed}");
+        assert_eq!(first.trace.hash(), second.trace.hash(), "seed {seed}");
+    }
+    assert_ne!(run(1).unwrap().trace.hash(), run(2).unwrap().trace.hash());
+}
