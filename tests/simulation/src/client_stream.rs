@@ -30,7 +30,6 @@ pub(crate) enum Stage {
     Calling {
         connection: ConnectionId,
         request_id: String,
-        server: ActrId,
     },
     /// The server has agreed.
     Live,
@@ -52,10 +51,11 @@ pub(crate) struct ClientStream {
     patience: Duration,
     /// The last frame that the application saw.
     seen: u64,
-    /// Beside the resumption: how long there was no live stream since a frame was handed over, and since when there
-    /// is none.
+    /// Beside the resumption: how long there was no live stream since the last break behind a frame, and since when
+    /// there is none.
     without: Duration,
     broken_since: Option<Duration>,
+    has_progressed: bool,
     /// When a frame was last handed over, or the stream begun.
     pub(crate) progressed: Duration,
 }
@@ -73,6 +73,7 @@ impl ClientStream {
             seen: 0,
             without: Duration::ZERO,
             broken_since: Some(now),
+            has_progressed: false,
             progressed: now,
         }
     }
@@ -113,8 +114,7 @@ impl ClientStream {
         cx.record("sees frame {} of stream {}", [sequence, number]);
         self.seen = sequence;
         self.progressed = cx.now;
-        self.without = Duration::ZERO;
-        self.broken_since = self.broken_since.map(|_| cx.now);
+        self.has_progressed = true;
         self.pace.next_at = cx.now + self.pace.pause;
     }
 
@@ -133,11 +133,15 @@ impl ClientStream {
         cx.record("stream {} breaks behind frame {}", [self.spec.number, self.seen]);
         self.resume.broke(cx.now);
         self.broken_since.get_or_insert(cx.now);
+        if std::mem::take(&mut self.has_progressed) {
+            self.without = Duration::ZERO;
+            self.broken_since = Some(cx.now);
+        }
         self.stage = Stage::Idle;
         self.inbox = None;
     }
 
-    /// How long there has been no live stream since a frame was handed over.
+    /// How long there has been no live stream since the last break behind a frame.
     pub(crate) fn without(&self, now: Duration) -> Duration {
         self.without + self.broken_since.map_or(Duration::ZERO, |since| now - since)
     }

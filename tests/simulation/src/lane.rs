@@ -33,7 +33,7 @@ enum State {
 }
 
 /// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Ended {
     Closed,
     Stuck,
@@ -187,7 +187,14 @@ impl Lane {
 
     /// The session is over; the connection may have something to say still.
     pub(crate) fn end(&mut self, ended: Ended, cx: &mut Context<'_>) {
-        cx.record("loses connection {}, cause {}", [self.socket.connection, ended as u64]);
+        let what = match ended {
+            Ended::Closed => "has closed connection {}",
+            Ended::Stuck => "can't close connection {}",
+            Ended::Peer => "is told that connection {} closes",
+            Ended::Broken => "loses connection {}",
+            Ended::Silent => "hears nothing on connection {}",
+        };
+        cx.record(what, [self.socket.connection, 0]);
         let until = cx.now + CLOSE_TIMEOUT;
         match ended {
             Ended::Closed => {

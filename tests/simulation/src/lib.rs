@@ -32,5 +32,5 @@ mod stream_spec;
 mod trace;
 mod world;
 
-pub use trace::Trace;
+pub use trace::{Events, Trace};
 pub use world::{Counts, Outcome, run};

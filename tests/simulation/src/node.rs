@@ -222,7 +222,7 @@ impl Node {
         {
             let Ok((id, credential, extended)) = introduced(&body) else {
                 cx.fail("an upgrade can't be read");
-                return self.refuse(upgrade);
+                return self.refuse(upgrade, cx);
             };
             cx.check(kind == DATA_LANE, || "an upgrade that is none".into());
             if !self.keys.contains_key(&credential.key_id()) && self.link.identity().is_some() {
@@ -235,7 +235,7 @@ impl Node {
             }
             return match self.admit(&id, &credential, cx) {
                 true => self.open(upgrade, id, extended, cx),
-                false => self.refuse(upgrade),
+                false => self.refuse(upgrade, cx),
             };
         }
         let Some((number, id, credential, extended)) = upgrade.asked.clone() else {
@@ -252,15 +252,16 @@ impl Node {
                 }
                 match self.admit(&id, &credential, cx) {
                     true => self.open(upgrade, id, extended, cx),
-                    false => self.refuse(upgrade),
+                    false => self.refuse(upgrade, cx),
                 }
             }
-            Some(_) => self.refuse(upgrade),
+            Some(_) => self.refuse(upgrade, cx),
         }
     }
 
     /// The peer is told that it may not come in. Always true: the answer is to go out.
-    fn refuse(&mut self, upgrade: &mut Upgrade) -> bool {
+    fn refuse(&mut self, upgrade: &mut Upgrade, cx: &mut Context<'_>) -> bool {
+        cx.record("refuses connection {}", [upgrade.socket.connection, 0]);
         let mut unsent = Unsent::default();
         unsent.push(&block(REFUSED, &[]));
         upgrade.refusal = Some(unsent);

@@ -32,6 +32,7 @@ pub(crate) struct Outgoing {
     next: Option<Vec<u8>>,
     /// The receiver wants no more.
     is_cancelled: bool,
+    is_waiting: bool,
     /// All that was ever granted and sent: the plain sums against which the credit is held.
     sums: (u64, u64),
 }
@@ -64,6 +65,7 @@ impl Outgoing {
             next_at: now,
             next: None,
             is_cancelled: false,
+            is_waiting: false,
             sums: (INITIAL_WINDOW, 0),
         }
     }
@@ -99,6 +101,7 @@ impl Outgoing {
                 cx.check(granted <= spent, || {
                     format!("{}: {spent} bytes sent of {granted} granted, and yet no credit", self.stream_id)
                 });
+                self.tell("waits for credit for stream {}", cx);
                 return Sent::NoCredit;
             }
             let sequence = self.sequence + 1;
@@ -113,7 +116,10 @@ impl Outgoing {
                 Err(refused) => {
                     self.next = Some(payload);
                     return match refused {
-                        Refused::Full => Sent::NoRoom,
+                        Refused::Full => {
+                            self.tell("waits for room for stream {}", cx);
+                            Sent::NoRoom
+                        }
                         Refused::Closed => Sent::Closed,
                     };
                 }
@@ -127,8 +133,16 @@ impl Outgoing {
             }
             self.sequence = sequence;
             self.frames += 1;
+            self.is_waiting = false;
             cx.record("sends frame {} of stream {}", [sequence, self.spec.number]);
             self.next_at = cx.now + self.spec.pace;
+        }
+    }
+
+    /// Records the beginning of a wait.
+    fn tell(&mut self, what: &'static str, cx: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.is_waiting, true) {
+            cx.record(what, [self.spec.number, 0]);
         }
     }
 

@@ -134,7 +134,10 @@ impl Node {
             });
             match pushed {
                 Pushed::Taken => {}
-                Pushed::Full => lane.full = Some(run.stream_id),
+                Pushed::Full => {
+                    cx.record("reads connection {} no more for now", [connection, 0]);
+                    lane.full = Some(run.stream_id);
+                }
                 Pushed::Ended => self.cancel_incoming(&run.stream_id, at, cx),
             }
         }
@@ -237,11 +240,15 @@ impl Node {
             }
             Control::Cancel { stream_id, .. } => {
                 if let Some(outgoing) = lane.outgoing.iter_mut().find(|outgoing| find(outgoing, &stream_id)) {
+                    cx.record("is to stop a stream on connection {}", [lane.socket.connection, 0]);
                     outgoing.cancel();
                 }
             }
             Control::End { stream_id, .. } => self.finish(&stream_id, StreamEnd::Finished, at),
-            Control::Error { stream_id, .. } => self.finish(&stream_id, StreamEnd::Failed, at),
+            Control::Error { stream_id, .. } => {
+                cx.record("is told to look elsewhere on connection {}", [lane.socket.connection, 0]);
+                self.finish(&stream_id, StreamEnd::Failed, at);
+            }
             Control::CallCancel { request_id } => {
                 self.servings.retain(|serving| serving.request_id != request_id);
             }

@@ -117,24 +117,23 @@ impl Registry {
                     cx.check(lease.is_some_and(|until| until <= cx.now), || {
                         format!("{id} was forgotten before its lease was over")
                     });
-                    self.dismiss(&id, cx);
+                    self.dismiss(&id, None, cx);
                 }
                 let late = self.leases.iter().find(|(_, until)| **until <= cx.now);
                 let late = late.map(|(id, _)| id.to_string());
                 cx.check(late.is_none(), || format!("{late:?} is kept beyond its lease"));
             }
         }
-        let mut at = 0;
-        while at < self.connections.len() {
-            let mut connection = self.connections.swap_remove(at);
-            if self.poll_connection(&mut connection, cx) {
+        let mut replaced = Vec::new();
+        for mut connection in std::mem::take(&mut self.connections) {
+            if self.poll_connection(&mut connection, &mut replaced, cx) {
                 self.connections.push(connection);
-                let last = self.connections.len() - 1;
-                self.connections.swap(at, last);
-                at += 1;
             } else {
                 cx.network.close(connection.socket, cx.now, cx.rng);
             }
+        }
+        for (id, by) in replaced {
+            self.dismiss(&id, Some(by), cx);
         }
         let next_expiry = self.directory.next_expiry().unwrap_or(Duration::MAX);
         self.planned = next_expiry
@@ -148,9 +147,11 @@ impl Registry {
         deadlines.fold(Some(self.planned), earlier)
     }
 
-    fn dismiss(&mut self, id: &ActrId, cx: &mut Context<'_>) {
+    /// Ends a node's connections, but not the one that took their place.
+    fn dismiss(&mut self, id: &ActrId, but: Option<Socket>, cx: &mut Context<'_>) {
         self.connections.retain(|connection| {
             let is_its = matches!(&connection.state, State::Open { id: open, .. } if open == id);
+            let is_its = is_its && Some(connection.socket) != but;
             if is_its {
                 cx.network.close(connection.socket, cx.now, cx.rng);
             }
@@ -159,12 +160,20 @@ impl Registry {
     }
 
     /// False: the connection is over.
-    fn poll_connection(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> bool {
+    fn poll_connection(
+        &mut self,
+        connection: &mut Connection,
+        replaced: &mut Vec<(ActrId, Socket)>,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let is_open = read_all(connection.socket, &mut connection.buffer, cx);
         if let State::New { .. } = connection.state
             && let Some((kind, body)) = take_block(&mut connection.buffer)
         {
             self.begin(connection, kind, &body, cx);
+            if let State::Open { id, .. } = &connection.state {
+                replaced.push((id.clone(), connection.socket));
+            }
         }
         if let State::Open { .. } = connection.state
             && !self.converse(connection, cx)
@@ -191,7 +200,6 @@ impl Registry {
             }
             SIGNALING => match self.admit(body, cx) {
                 Some(id) => {
-                    self.dismiss(&id, cx);
                     connection.unsent.push(&block(AGREED, &[]));
                     connection.state = State::Open {
                         id,

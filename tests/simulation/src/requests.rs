@@ -246,7 +246,6 @@ impl Node {
         stream.stage = Stage::Calling {
             connection: lane.socket.connection,
             request_id,
-            server: server.clone(),
         };
         true
     }
@@ -326,6 +325,16 @@ impl Node {
         if let (true, Some(lane)) = (was_open, lane) {
             self.lanes[lane].growth += inbox.grown();
             self.cancel_incoming(&inbox.stream_id, lane, cx);
+        }
+    }
+
+    /// Drops what is received, as if it were of no use, and asks for the rest again.
+    pub(crate) fn renew_streams(&mut self, cx: &mut Context<'_>) {
+        for at in 0..self.streams.len() {
+            if !self.streams[at].is_over() && self.streams[at].inbox.is_some() {
+                cx.record("drops what it has of stream {}", [self.streams[at].spec.number, 0]);
+                self.fail_try(at, cx);
+            }
         }
     }
 

@@ -41,6 +41,8 @@ pub(crate) enum Fault {
     Cut { choice: usize, manner: usize },
     /// A server leaves in good order, and starts anew after a while.
     Leave { host: HostId, down: Duration },
+    /// A client drops what it receives, and asks for the rest again.
+    Renew { host: HostId },
     /// A client is gone for good.
     Vanish { host: HostId, is_silent: bool },
 }
@@ -136,12 +138,12 @@ impl Schedule {
 
     fn draw_faults(&mut self, rng: &mut SmallRng) {
         let until = [3.0, 10.0, 30.0][rng.random_range(0..3)];
-        for _ in 0..rng.random_range(0..8) {
+        for _ in 0..rng.random_range(0..10) {
             let at = seconds(rng, 0.0, until);
             let server = rng.random_range(1..self.first_client());
             let client = rng.random_range(self.first_client()..self.hosts());
             let registry_or_server = if rng.random_bool(0.3) { REGISTRY } else { server };
-            let (fault, lasts) = match rng.random_range(0..20) {
+            let (fault, lasts) = match rng.random_range(0..23) {
                 0..4 => {
                     let down = seconds(rng, 0.01, 20.0);
                     let (is_silent, moves) = (rng.random_bool(0.5), rng.random_bool(0.5));
@@ -173,6 +175,7 @@ impl Schedule {
                     let down = seconds(rng, 0.1, 10.0);
                     (Fault::Leave { host: server, down }, down + Duration::from_secs(5))
                 }
+                19..22 => (Fault::Renew { host: client }, Duration::ZERO),
                 _ => {
                     let is_silent = rng.random_bool(0.5);
                     (Fault::Vanish { host: client, is_silent }, Duration::ZERO)

@@ -1,5 +1,5 @@
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fmt::{self, Write as _},
     time::Duration,
 };
@@ -25,15 +25,18 @@ struct Entry {
 pub struct Trace {
     last: VecDeque<Entry>,
     hash: u64,
-    count: u64,
+    counts: Events,
 }
+
+/// How often each kind of event happened.
+pub type Events = BTreeMap<&'static str, u64>;
 
 impl Trace {
     pub(crate) fn new() -> Self {
         Self {
             last: VecDeque::with_capacity(SHOWN),
             hash: 0xcbf2_9ce4_8422_2325,
-            count: 0,
+            counts: Events::new(),
         }
     }
 
@@ -44,7 +47,7 @@ impl Trace {
         if let Some(first) = what.bytes().next() {
             self.mix(first.into());
         }
-        self.count += 1;
+        *self.counts.entry(what).or_default() += 1;
         if self.last.len() == SHOWN {
             self.last.pop_front();
         }
@@ -66,9 +69,9 @@ impl Trace {
         self.hash
     }
 
-    /// How many events there were.
-    pub fn count(&self) -> u64 {
-        self.count
+    /// How often each kind of event happened.
+    pub fn events(&self) -> &Events {
+        &self.counts
     }
 }
 

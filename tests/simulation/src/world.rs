@@ -1,6 +1,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
+    panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
 
@@ -16,12 +17,15 @@ use crate::{
     registry::Registry,
     requests::{client_type, server_type},
     schedule::{Fault, REGISTRY, Schedule},
-    trace::{HostId, Trace},
+    trace::{Events, HostId, Trace},
 };
 
 /// How long after the last fault a schedule may go on without a frame for anybody: what it takes at most to notice a
 /// silent peer, to register again, and to forget who is gone.
 const RECOVERY: Duration = Duration::from_secs(30);
+
+/// How long it takes at most until all that starts with a schedule is there.
+const STARTING: Duration = Duration::from_secs(5);
 
 /// How long a schedule may last at all.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -72,13 +76,13 @@ pub(crate) struct World {
     hosts: Vec<Host>,
     addresses: BTreeMap<Address, HostId>,
     next_address: Address,
-    /// When something was wrong: from, until.
+    /// When a stream may have been without a sender for a reason: from, until.
     troubles: Vec<(Duration, Duration)>,
     counts: Counts,
 }
 
 /// What happened in a schedule, in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Streams that were complete.
     pub complete: u64,
@@ -94,8 +98,8 @@ pub struct Counts {
     pub resumes: u64,
     /// Connections of all kinds.
     pub connections: u64,
-    /// Events that the trace counts.
-    pub events: u64,
+    /// How often each kind of event happened.
+    pub events: Events,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -107,7 +111,9 @@ impl std::ops::AddAssign for Counts {
         self.duplicates += other.duplicates;
         self.resumes += other.resumes;
         self.connections += other.connections;
-        self.events += other.events;
+        for (what, count) in other.events {
+            *self.events.entry(what).or_default() += count;
+        }
     }
 }
 
@@ -126,7 +132,12 @@ pub struct Outcome {
 /// When an invariant does not hold: a text that says which, and what led to it.
 pub fn run(seed: u64) -> Result<Outcome, String> {
     let mut world = World::new(seed);
-    world.run();
+    // What the code itself asserts is an invariant too.
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| world.run())) {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+        world.failure.get_or_insert(format!("panicked: {text}"));
+    }
     match world.failure.take() {
         None => Ok(Outcome {
             counts: world.counts,
@@ -164,7 +175,7 @@ impl World {
             failure: None,
             addresses: BTreeMap::new(),
             next_address: REGISTRY_ADDRESS + 1,
-            troubles: vec![(Duration::ZERO, Duration::from_secs(4))],
+            troubles: vec![(Duration::ZERO, STARTING)],
             counts: Counts::default(),
         };
         world.plan();
@@ -217,7 +228,7 @@ impl World {
             self.wind_down();
         }
         self.counts.connections = self.network.opened;
-        self.counts.events = self.trace.count();
+        self.counts.events = self.trace.events().clone();
     }
 
     /// One event. False: there is none.
@@ -375,7 +386,8 @@ impl World {
     }
 
     fn trouble(&mut self, lasts: Duration) {
-        self.troubles.push((self.now, self.now.saturating_add(lasts)));
+        self.troubles
+            .push((self.now, self.now.saturating_add(lasts).saturating_add(RECOVERY)));
     }
 
     fn fault(&mut self, fault: Fault) {
@@ -427,6 +439,21 @@ impl World {
                 self.trouble(down + STOPPING);
                 self.hosts[host].returns_after = Some(down);
                 self.tell_to_leave(host);
+            }
+            Fault::Renew { host } => {
+                self.trouble(Duration::ZERO);
+                let mut cx = Context {
+                    now: self.now,
+                    host,
+                    rng: &mut self.rng,
+                    network: &mut self.network,
+                    trace: &mut self.trace,
+                    failure: &mut self.failure,
+                };
+                if let State::Node(node) = &mut self.hosts[host].state {
+                    node.renew_streams(&mut cx);
+                }
+                self.poll(host);
             }
             Fault::Vanish { host, is_silent } => {
                 self.trouble(Duration::ZERO);
@@ -581,7 +608,7 @@ impl World {
     }
 
     fn count(&mut self) {
-        let mut counts = self.counts;
+        let mut counts = std::mem::take(&mut self.counts);
         let mut failure = None;
         for stream in self.streams() {
             counts.frames += stream.seen();
@@ -612,7 +639,7 @@ impl World {
         let until = from + stream.without(self.now);
         self.troubles
             .iter()
-            .any(|(begin, end)| *begin <= until && end.saturating_add(RECOVERY) >= from)
+            .any(|(begin, end)| *begin <= until && *end >= from)
     }
 
     /// Everything stops: nothing may be left, neither on a host nor in the network nor to be done.
