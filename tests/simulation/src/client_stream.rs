@@ -20,14 +20,18 @@ pub(crate) enum Stage {
     Idle,
     /// Until the next try.
     Waiting(Duration),
-    /// Asks the registry for servers.
-    Asking(u64),
-    /// Has servers to try, best first.
-    Choosing(Vec<ActrId>),
-    /// A connection to the first of them is being made.
-    Dialing(Vec<ActrId>),
-    /// Has asked the server over this connection.
+    /// Asks the registry for servers, until then.
+    Asking { number: u64, until: Duration },
+    /// Makes a connection to the first of these servers, until then.
+    Reaching {
+        servers: Vec<ActrId>,
+        until: Duration,
+        has_dialled: bool,
+    },
+    /// Has asked the first of these servers over this connection, and waits until then.
     Calling {
+        servers: Vec<ActrId>,
+        until: Duration,
         connection: ConnectionId,
         request_id: String,
     },
@@ -39,6 +43,13 @@ pub(crate) enum Stage {
     GaveUp,
 }
 
+/// How far the search for another server is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Looking {
+    Asked { number: u64, until: Duration },
+    Waits(Duration),
+}
+
 /// A stream that a client wants, whoever sends it; and what its application has seen of it.
 #[derive(Debug)]
 pub(crate) struct ClientStream {
@@ -47,6 +58,12 @@ pub(crate) struct ClientStream {
     pub(crate) stage: Stage,
     pub(crate) inbox: Option<Inbox>,
     pub(crate) failed: Option<ActrId>,
+    /// The servers that the registry named last.
+    pub(crate) known: Vec<ActrId>,
+    /// While the sender shuts down: the question for another one, or when it is asked next.
+    pub(crate) other: Option<Looking>,
+    /// When the last frame came.
+    pub(crate) completed: Option<Duration>,
     pub(crate) pace: Pace,
     patience: Duration,
     /// The last frame that the application saw.
@@ -68,6 +85,9 @@ impl ClientStream {
             stage: Stage::Idle,
             inbox: None,
             failed: None,
+            known: Vec::new(),
+            other: None,
+            completed: None,
             pace: Pace { pause, next_at: now },
             patience,
             seen: 0,
@@ -138,7 +158,6 @@ impl ClientStream {
             self.broken_since = Some(cx.now);
         }
         self.stage = Stage::Idle;
-        self.inbox = None;
     }
 
     /// How long there has been no live stream since the last break behind a frame.
@@ -162,7 +181,10 @@ impl ClientStream {
         let (number, frames) = (self.spec.number, self.spec.frames);
         cx.record("stream {} is complete with {} frames", [number, frames]);
         cx.check(self.seen == frames, || {
-            format!("stream {number} counts as complete with {} of {frames} frames", self.seen)
+            format!(
+                "stream {number} counts as complete with {} of {frames} frames",
+                self.seen
+            )
         });
         self.stage = Stage::Complete;
         self.inbox = None;

@@ -78,9 +78,7 @@ impl Unsent {
 
     pub(crate) fn flush(&mut self, socket: Socket, cx: &mut Context<'_>) -> Result<(), Broken> {
         if !self.is_empty() {
-            self.sent += cx
-                .network
-                .write(socket, &self.bytes[self.sent..], cx.now, cx.rng)?;
+            self.sent += cx.network.write(socket, &self.bytes[self.sent..], cx.now, cx.rng)?;
         }
         Ok(())
     }

@@ -28,7 +28,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 enum State {
     Open,
     /// The session is over; what was said last goes out, and the peer's end is waited for.
-    Lingering { until: Duration, answers: bool },
+    Lingering {
+        until: Duration,
+        answers: bool,
+    },
     Gone,
 }
 
@@ -107,7 +110,8 @@ impl Lane {
     }
 
     pub(crate) fn close(&mut self) {
-        self.outbox.close(CloseFrame::new(CloseCode::GOING_AWAY, "the node is shutting down"));
+        self.outbox
+            .close(CloseFrame::new(CloseCode::GOING_AWAY, "the node is shutting down"));
     }
 
     fn age(&self, cx: &Context<'_>) -> Duration {
@@ -172,9 +176,15 @@ impl Lane {
                 KeepaliveAction::WaitUntil(until) => self.started + until,
             };
             // Whoever is called late noticed the silence late.
-            cx.check(cx.now < self.heard + DEAD_AFTER && until <= self.heard + DEAD_AFTER + PING_AFTER, || {
-                format!("nothing was heard of {} for too long, and it is not given up", self.peer)
-            });
+            cx.check(
+                cx.now < self.heard + DEAD_AFTER && until <= self.heard + DEAD_AFTER + PING_AFTER,
+                || {
+                    format!(
+                        "nothing was heard of {} for too long, and it is not given up",
+                        self.peer
+                    )
+                },
+            );
             let Some(since) = self.closing_since else {
                 return Ok(until);
             };

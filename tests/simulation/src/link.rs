@@ -126,6 +126,11 @@ impl Link {
         matches!(self.state, State::Stopped)
     }
 
+    /// Whether requests go out at once.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.state, State::Connected(_))
+    }
+
     /// Asks the registry; the answer comes under this number.
     pub(crate) fn request(&mut self, request: Request, timeout: Duration, now: Duration) -> u64 {
         self.next_number += 1;
@@ -192,7 +197,11 @@ impl Link {
             self.answers.insert(number, Err(ErrorCode::TimedOut));
         }
         let deadline = self.pending.values().map(|pending| pending.deadline).min();
-        let deadline = if self.answers.is_empty() { deadline } else { Some(cx.now) };
+        let deadline = if self.answers.is_empty() {
+            deadline
+        } else {
+            Some(cx.now)
+        };
         earlier(deadline, self.next_wake())
     }
 
@@ -349,7 +358,11 @@ impl Link {
         if is_refused || is_lost || cx.now >= session.heard + DEAD_AFTER {
             cx.network.close(session.socket, cx.now, cx.rng);
             cx.record("loses its registry", [is_refused.into(), is_open.into()]);
-            return if is_refused { self.identity_refused(cx) } else { self.retry(cx) };
+            return if is_refused {
+                self.identity_refused(cx)
+            } else {
+                self.retry(cx)
+            };
         }
         if cx.now >= session.next_heartbeat {
             session.next_heartbeat = cx.now + PROBE_INTERVAL;

@@ -1,6 +1,10 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use actr_lite_wire::{
+    control::Control,
     credential::{Credential, VerifyingKey},
     envelope::Envelope,
     error_code::ErrorCode,
@@ -30,6 +34,7 @@ use crate::{
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
 /// How often a turn goes over everything: whatever one part does may be of use to another.
@@ -76,9 +81,18 @@ pub(crate) enum Serve {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leaving {
     /// Tells the registry.
-    Unregistering { request: Option<u64>, until: Duration },
+    Unregistering {
+        request: Option<u64>,
+        until: Duration,
+    },
+    /// Lets its streams come to their end.
+    Finishing {
+        until: Duration,
+    },
     /// Closes its connections.
-    Closing { until: Duration },
+    Closing {
+        until: Duration,
+    },
     Stopped,
 }
 
@@ -94,6 +108,8 @@ pub(crate) struct Node {
     pub(crate) streams: Vec<ClientStream>,
     keys: BTreeMap<u32, VerifyingKey>,
     pub(crate) addresses: BTreeMap<ActrId, Address>,
+    /// The peers that have said that they shut down.
+    pub(crate) departures: BTreeSet<ActrId>,
     pub(crate) next_request: u64,
     leaving: Option<Leaving>,
     /// Something was done in this round.
@@ -112,6 +128,7 @@ impl Node {
             streams: Vec::new(),
             keys: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            departures: BTreeSet::new(),
             next_request: 0,
             leaving: None,
             progress: false,
@@ -274,7 +291,9 @@ impl Node {
             return false;
         };
         let verified = key.verify(credential, id, START_OF_TIME + cx.now.as_secs());
-        cx.check(verified.is_ok(), || format!("{id} shows a credential that is not good: {verified:?}"));
+        cx.check(verified.is_ok(), || {
+            format!("{id} shows a credential that is not good: {verified:?}")
+        });
         verified.is_ok()
     }
 
@@ -282,7 +301,10 @@ impl Node {
     fn open(&mut self, upgrade: &mut Upgrade, peer: ActrId, extended: bool, cx: &mut Context<'_>) -> bool {
         let extended = extended && self.manner.extended;
         let buffer = std::mem::take(&mut upgrade.buffer);
-        cx.record("accepts connection {} of {}", [upgrade.socket.connection, peer.serial_number()]);
+        cx.record(
+            "accepts connection {} of {}",
+            [upgrade.socket.connection, peer.serial_number()],
+        );
         let mut lane = Lane::new(upgrade.socket, peer, Role::Server, extended, buffer, cx);
         lane.outbox.send_raw(&block(AGREED, &[extended.into()]));
         self.lanes.push(lane);
@@ -334,7 +356,7 @@ impl Node {
                     cx.record("does not reach {}", [dial.peer.serial_number(), 0]);
                     cx.network.close(dial.socket, cx.now, cx.rng);
                     self.addresses.remove(&dial.peer);
-                    self.dial_failed(&dial.peer);
+                    self.dial_failed(&dial.peer, cx);
                     self.progress = true;
                 }
             }
@@ -391,6 +413,7 @@ impl Node {
         lane.end(ended, cx);
         let (connection, peer) = (lane.socket.connection, lane.peer.clone());
         self.servings.retain(|serving| serving.connection != connection);
+        self.departures.remove(&peer);
         self.peer_gone(connection, &peer, cx);
         self.progress = true;
     }
@@ -473,6 +496,22 @@ impl Node {
                 if !is_answered && cx.now < until {
                     return Some(until);
                 }
+                // Only now: who is told to go elsewhere must not be sent here again.
+                for lane in self.lanes.iter_mut().filter(|lane| lane.is_open()) {
+                    lane.send_control(&Control::Leaving, cx);
+                }
+                self.stop_streams(cx);
+                self.leaving = Some(Leaving::Finishing {
+                    until: cx.now + SHUTDOWN_GRACE,
+                });
+                self.progress = true;
+                None
+            }
+            Leaving::Finishing { until } => {
+                let is_done = self.servings.is_empty() && self.lanes.iter().all(|lane| lane.outgoing.is_empty());
+                if !is_done && cx.now < until {
+                    return Some(until);
+                }
                 for lane in self.lanes.iter_mut().filter(|lane| lane.is_open()) {
                     for outgoing in std::mem::take(&mut lane.outgoing) {
                         lane.outbox.send_control(&outgoing.last_record(true), cx);
@@ -480,7 +519,6 @@ impl Node {
                     lane.close();
                 }
                 self.link.stop(cx);
-                self.stop_streams(cx);
                 self.leaving = Some(Leaving::Closing {
                     until: cx.now + CLOSE_GRACE,
                 });

@@ -155,9 +155,7 @@ impl Outbox {
     }
 
     fn write(&mut self, socket: Socket, cx: &mut Context<'_>) -> Result<usize, Broken> {
-        let written = cx
-            .network
-            .write(socket, &self.sealed[self.sent..], cx.now, cx.rng)?;
+        let written = cx.network.write(socket, &self.sealed[self.sent..], cx.now, cx.rng)?;
         self.sent += written;
         Ok(written)
     }

@@ -99,7 +99,10 @@ impl Outgoing {
             if extended && !self.credit.may_send() {
                 let (granted, spent) = self.sums;
                 cx.check(granted <= spent, || {
-                    format!("{}: {spent} bytes sent of {granted} granted, and yet no credit", self.stream_id)
+                    format!(
+                        "{}: {spent} bytes sent of {granted} granted, and yet no credit",
+                        self.stream_id
+                    )
                 });
                 self.tell("waits for credit for stream {}", cx);
                 return Sent::NoCredit;

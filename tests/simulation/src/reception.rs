@@ -40,7 +40,9 @@ impl Node {
                 }
             };
             let is_alone = span.start == 0 && span.end == message.len();
-            cx.check(self.lanes[at].extended || is_alone, || "several records in one message".into());
+            cx.check(self.lanes[at].extended || is_alone, || {
+                "several records in one message".into()
+            });
             let body = message.slice(span.body_start()..span.end);
             match span.kind {
                 RecordKind::StreamReliable | RecordKind::StreamLatencyFirst => {
@@ -246,8 +248,15 @@ impl Node {
             }
             Control::End { stream_id, .. } => self.finish(&stream_id, StreamEnd::Finished, at),
             Control::Error { stream_id, .. } => {
-                cx.record("is told to look elsewhere on connection {}", [lane.socket.connection, 0]);
+                cx.record(
+                    "is told to look elsewhere on connection {}",
+                    [lane.socket.connection, 0],
+                );
                 self.finish(&stream_id, StreamEnd::Failed, at);
+            }
+            Control::Leaving => {
+                let peer = lane.peer.clone();
+                self.departures.insert(peer);
             }
             Control::CallCancel { request_id } => {
                 self.servings.retain(|serving| serving.request_id != request_id);

@@ -44,10 +44,18 @@ pub(crate) const LEASE: Duration = Duration::from_secs(HEARTBEAT_INTERVAL.as_sec
 #[derive(Debug)]
 enum State {
     /// Says what it wants.
-    New { deadline: Duration },
+    New {
+        deadline: Duration,
+    },
     /// Gets its answer, and is closed.
-    Replying { deadline: Duration },
-    Open { id: ActrId, decoder: Decoder, pongs: u64 },
+    Replying {
+        deadline: Duration,
+    },
+    Open {
+        id: ActrId,
+        decoder: Decoder,
+        pongs: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -269,7 +277,9 @@ impl Registry {
     /// Holds the directory against the leases, and notes a sign of life.
     fn check_known(&mut self, id: &ActrId, knows: bool, cx: &mut Context<'_>) {
         let until = self.leases.get_mut(id);
-        cx.check(until.is_some() == knows, || format!("{id}: known {knows}, which it should not be"));
+        cx.check(until.is_some() == knows, || {
+            format!("{id}: known {knows}, which it should not be")
+        });
         if let (Some(until), true) = (until, knows) {
             *until = cx.now + LEASE;
         }
@@ -335,7 +345,9 @@ impl Registry {
             (Request::Ping(_), answer) => self.check_known(id, matches!(answer, Answer::Pong(_)), cx),
             (Request::Unregister(_), answer) => {
                 let was_known = self.leases.remove(id).is_some();
-                cx.check(was_known == left(answer), || format!("{id} left without having been there"));
+                cx.check(was_known == left(answer), || {
+                    format!("{id} left without having been there")
+                });
                 cx.record("lets serial number {} go", [id.serial_number(), 0]);
             }
             (Request::RouteCandidates(_), Answer::RouteCandidates(response)) => {
@@ -345,7 +357,9 @@ impl Registry {
                 };
                 let ids: Vec<ActrId> = found.candidates.iter().filter_map(|id| id.try_into().ok()).collect();
                 let unique: BTreeSet<&ActrId> = ids.iter().collect();
-                cx.check(unique.len() == ids.len(), || format!("a candidate is listed twice: {ids:?}"));
+                cx.check(unique.len() == ids.len(), || {
+                    format!("a candidate is listed twice: {ids:?}")
+                });
                 for id in &ids {
                     let until = self.leases.get(id).copied();
                     cx.check(until.is_some_and(|until| until > cx.now), || {
@@ -354,7 +368,9 @@ impl Registry {
                 }
                 let live = |(id, until): &(&ActrId, &Duration)| **until > cx.now && id.actr_type().name() == "Server";
                 let live = self.leases.iter().filter(live).count();
-                cx.check(live == ids.len(), || format!("{live} servers are live, but {ids:?} are listed"));
+                cx.check(live == ids.len(), || {
+                    format!("{live} servers are live, but {ids:?} are listed")
+                });
             }
             _ => {}
         }

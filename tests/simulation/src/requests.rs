@@ -3,6 +3,7 @@ use std::time::Duration;
 use actr_lite_wire::{
     control::Control,
     envelope::Envelope,
+    error_code::ErrorCode,
     identity::{ActrId, ActrType},
     proto::{
         RouteCandidatesRequest, actr_to_signaling::Payload as Request, route_candidates_request::NodeSelectionCriteria,
@@ -14,7 +15,7 @@ use actr_lite_wire::{
 use rand::RngExt as _;
 
 use crate::{
-    client_stream::Stage,
+    client_stream::{Looking, Stage},
     context::{Context, earlier},
     inbox::{Inbox, StreamEnd},
     network::ConnectionId,
@@ -25,8 +26,11 @@ use crate::{
 /// How many candidates a client asks for: as the node does.
 const CANDIDATES: u32 = 8;
 
-/// How long a registry's answer is waited for: the registry client's own bound.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one server may take to be reached and to agree: the node's own bound, as all that follow.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+const DISCOVER_TIMEOUT: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const END_GRACE: Duration = Duration::from_secs(1);
 
 /// How far a stream may be given up too late: rounding, and what a turn takes.
 const SLACK: Duration = Duration::from_millis(10);
@@ -57,8 +61,12 @@ impl Node {
         let paced = (stream.inbox.is_some() && pace > cx.now).then_some(pace);
         let stage = match stream.stage {
             Stage::Waiting(until) => Some(until),
-            Stage::Live => None,
-            _ => Some(cx.now + stream.resume.left(cx.now)),
+            Stage::Live => match stream.other {
+                Some(Looking::Asked { until, .. } | Looking::Waits(until)) => Some(until),
+                None => stream.completed.map(|since| since + END_GRACE),
+            },
+            Stage::Asking { until, .. } | Stage::Reaching { until, .. } | Stage::Calling { until, .. } => Some(until),
+            Stage::Idle | Stage::Complete | Stage::GaveUp => None,
         };
         if !matches!(stream.stage, Stage::Live) {
             let without = stream.without(cx.now);
@@ -113,22 +121,14 @@ impl Node {
     /// One step of a stream's way to its end. False: nothing to do now.
     fn step(&mut self, at: usize, cx: &mut Context<'_>) -> bool {
         let stream = &mut self.streams[at];
-        if stream.is_over() {
-            return false;
-        }
-        let is_live = matches!(stream.stage, Stage::Live);
-        if stream.resume.is_complete() && (is_live || stream.spec.frames > 0) {
-            self.drop_try(at, cx);
-            self.streams[at].complete(cx);
-            return true;
-        }
-        let ended = stream.inbox.as_ref().is_some_and(|inbox| inbox.end.is_some() && inbox.is_drained());
-        if ended && is_live {
-            self.fail_try(at, cx);
-            return true;
-        }
-        let is_late = !is_live && stream.resume.left(cx.now).is_zero();
         match &stream.stage {
+            Stage::Complete | Stage::GaveUp => false,
+            Stage::Live => self.follow(at, cx),
+            Stage::Idle if stream.resume.is_complete() && stream.spec.frames > 0 => {
+                // Frames may have come though the answer did not.
+                stream.complete(cx);
+                true
+            }
             Stage::Idle => {
                 match stream.resume.next_try(cx.now, cx.rng.random()) {
                     Some(wait) => stream.stage = Stage::Waiting(cx.now + wait),
@@ -137,32 +137,73 @@ impl Node {
                 true
             }
             Stage::Waiting(until) if cx.now < *until => false,
-            _ if is_late => {
-                self.fail_try(at, cx);
-                true
-            }
             Stage::Waiting(_) => {
-                self.ask_registry(at, cx);
+                self.discover(at, cx);
                 true
             }
-            Stage::Asking(number) => {
-                let number = *number;
-                self.registry_answered(at, number, cx)
+            Stage::Asking { number, until } => {
+                let (number, until) = (*number, *until);
+                self.discovered(at, number, until, cx)
             }
-            Stage::Choosing(_) => self.choose(at, cx),
-            Stage::Dialing(servers) => {
-                let is_open = |server: &ActrId| self.lanes.iter().any(|lane| lane.is_open() && lane.peer == *server);
-                if !servers.first().is_some_and(is_open) {
-                    return false;
-                }
-                stream.stage = Stage::Choosing(servers.clone());
+            Stage::Reaching { until, .. } | Stage::Calling { until, .. } if cx.now >= *until => {
+                self.next_server(at, cx);
                 true
             }
-            _ => false,
+            Stage::Reaching { .. } => self.reach(at, cx),
+            Stage::Calling { .. } => false,
         }
     }
 
-    fn ask_registry(&mut self, at: usize, cx: &mut Context<'_>) {
+    /// A live stream: ends it when it is over, or its sender leaves and there is another one.
+    fn follow(&mut self, at: usize, cx: &mut Context<'_>) -> bool {
+        let stream = &mut self.streams[at];
+        let Some(inbox) = &stream.inbox else { return false };
+        if stream.resume.is_complete() {
+            let since = *stream.completed.get_or_insert(cx.now);
+            if inbox.end.is_none() && cx.now < since + END_GRACE {
+                return false;
+            }
+            self.drop_try(at, cx);
+            self.streams[at].complete(cx);
+            return true;
+        }
+        if inbox.end.is_some() && inbox.is_drained() {
+            self.fail_live(at, cx);
+            return true;
+        }
+        if !self.departures.contains(&inbox.expected) {
+            if let Some(Looking::Asked { number, .. }) = stream.other.take() {
+                self.link.forget(number);
+            }
+            return false;
+        }
+        let server = inbox.expected.clone();
+        match stream.other {
+            Some(Looking::Waits(until)) if cx.now < until => false,
+            None | Some(Looking::Waits(_)) => {
+                let number = self.ask_registry(DISCOVER_TIMEOUT, cx);
+                let until = cx.now + DISCOVER_TIMEOUT;
+                self.streams[at].other = Some(Looking::Asked { number, until });
+                true
+            }
+            Some(Looking::Asked { number, until }) => {
+                let answer = self.link.take_answer(number);
+                if answer.is_none() && cx.now < until {
+                    return false;
+                }
+                self.link.forget(number);
+                self.streams[at].other = Some(Looking::Waits(cx.now + LOOK_EVERY));
+                let servers = answer.and_then(|answer| self.named(answer, cx)).unwrap_or_default();
+                if servers.iter().any(|other| *other != server) {
+                    cx.record("moves stream {} on", [self.streams[at].spec.number, 0]);
+                    self.fail_live(at, cx);
+                }
+                true
+            }
+        }
+    }
+
+    fn ask_registry(&mut self, timeout: Duration, cx: &mut Context<'_>) -> u64 {
         let request = Request::RouteCandidates(RouteCandidatesRequest {
             target_type: (&server_type()).into(),
             criteria: Some(NodeSelectionCriteria {
@@ -171,21 +212,53 @@ impl Node {
             }),
             client_fingerprint: String::new(),
         });
-        let number = self.link.request(request, REQUEST_TIMEOUT, cx.now);
-        self.streams[at].stage = Stage::Asking(number);
+        self.link.request(request, timeout, cx.now)
     }
 
-    fn registry_answered(&mut self, at: usize, number: u64, cx: &mut Context<'_>) -> bool {
-        let Some(answer) = self.link.take_answer(number) else {
-            return false;
+    /// Has the registry name the servers, unless it is away and some are known.
+    fn discover(&mut self, at: usize, cx: &mut Context<'_>) {
+        let stream = &self.streams[at];
+        let left = stream.resume.left(cx.now);
+        if !stream.known.is_empty() && !self.link.is_connected() {
+            self.try_known(at, cx);
+            return;
+        }
+        let timeout = if stream.known.is_empty() {
+            left
+        } else {
+            left.min(DISCOVER_TIMEOUT)
         };
+        let number = self.ask_registry(timeout, cx);
+        let until = cx.now + timeout;
+        self.streams[at].stage = Stage::Asking { number, until };
+    }
+
+    fn discovered(&mut self, at: usize, number: u64, until: Duration, cx: &mut Context<'_>) -> bool {
+        let answer = self.link.take_answer(number);
+        if answer.is_none() && cx.now < until {
+            return false;
+        }
+        self.link.forget(number);
+        match answer.and_then(|answer| self.named(answer, cx)) {
+            Some(servers) if servers.is_empty() => self.streams[at].broke(cx),
+            Some(servers) => {
+                self.streams[at].known = servers;
+                self.try_known(at, cx);
+            }
+            // The registry is silent.
+            None if self.streams[at].known.is_empty() => self.streams[at].broke(cx),
+            None => self.try_known(at, cx),
+        }
+        true
+    }
+
+    /// The servers in an answer, whose addresses are noted.
+    fn named(&mut self, answer: Result<Answer, ErrorCode>, cx: &mut Context<'_>) -> Option<Vec<ActrId>> {
         let Ok(Answer::RouteCandidates(response)) = answer else {
-            self.fail_try(at, cx);
-            return true;
+            return None;
         };
         let Some(route_candidates_response::Result::Success(found)) = response.result else {
-            self.fail_try(at, cx);
-            return true;
+            return None;
         };
         for entry in &found.ws_address_map {
             let address = entry.ws_address.as_deref().and_then(|url| url.strip_prefix("ws://"));
@@ -196,43 +269,77 @@ impl Node {
                 _ => cx.fail("a candidate can't be read"),
             }
         }
-        let servers = found.candidates.iter().filter_map(|id| id.try_into().ok()).collect();
+        Some(found.candidates.iter().filter_map(|id| id.try_into().ok()).collect())
+    }
+
+    fn try_known(&mut self, at: usize, cx: &mut Context<'_>) {
         let stream = &mut self.streams[at];
-        stream.stage = Stage::Choosing(without_failed(servers, stream.failed.as_ref()));
+        let servers = without_failed(stream.known.clone(), stream.failed.as_ref());
+        self.try_servers(at, servers, cx);
+    }
+
+    fn try_servers(&mut self, at: usize, servers: Vec<ActrId>, cx: &mut Context<'_>) {
+        let stream = &mut self.streams[at];
+        if servers.is_empty() {
+            stream.broke(cx);
+            return;
+        }
+        stream.stage = Stage::Reaching {
+            servers,
+            until: cx.now + stream.resume.left(cx.now).min(ASK_TIMEOUT),
+            has_dialled: false,
+        };
+    }
+
+    /// Asks a server for the stream, or makes a connection to it first.
+    fn reach(&mut self, at: usize, cx: &mut Context<'_>) -> bool {
+        let Stage::Reaching {
+            servers,
+            until,
+            has_dialled,
+        } = &self.streams[at].stage
+        else {
+            return false;
+        };
+        let (servers, until, has_dialled) = (servers.clone(), *until, *has_dialled);
+        let Some(server) = servers.first() else { return false };
+        if let Some(lane) = self
+            .lanes
+            .iter()
+            .rposition(|lane| lane.is_open() && lane.peer == *server)
+        {
+            return self.call(at, lane, servers, until, cx);
+        }
+        if has_dialled {
+            // Whether it succeeds is told.
+            return false;
+        }
+        if self.dial(server, cx) {
+            self.streams[at].stage = Stage::Reaching {
+                servers,
+                until,
+                has_dialled: true,
+            };
+        } else {
+            self.next_server(at, cx);
+        }
         true
     }
 
-    /// Asks the best server for the stream, or makes a connection to it first.
-    fn choose(&mut self, at: usize, cx: &mut Context<'_>) -> bool {
-        let Stage::Choosing(servers) = &self.streams[at].stage else {
-            return false;
-        };
-        let servers = servers.clone();
-        let Some(server) = servers.first() else {
-            self.fail_try(at, cx);
-            return true;
-        };
-        let Some(lane) = self.lanes.iter().rposition(|lane| lane.is_open() && lane.peer == *server) else {
-            if self.dial(server, cx) {
-                self.streams[at].stage = Stage::Dialing(servers);
-            } else {
-                self.fail_try(at, cx);
-            }
-            return true;
-        };
-        self.call(at, lane, server, cx)
-    }
-
-    fn call(&mut self, at: usize, lane: usize, server: &ActrId, cx: &mut Context<'_>) -> bool {
+    fn call(&mut self, at: usize, lane: usize, servers: Vec<ActrId>, until: Duration, cx: &mut Context<'_>) -> bool {
         let (stream, lane) = (&mut self.streams[at], &mut self.lanes[lane]);
         self.next_request += 1;
         let request_id = format!("{}-{}", cx.host, self.next_request);
+        let delivered = stream.resume.delivered();
         let envelope = Envelope::Request {
             request_id: request_id.clone(),
             route_key: ROUTE.into(),
             payload: request_payload(&stream.spec),
-            metadata: vec![(RESUME_AFTER.into(), stream.resume.delivered().to_string())],
-            timeout: Some(stream.resume.left(cx.now)),
+            metadata: match delivered {
+                0 => Vec::new(),
+                delivered => vec![(RESUME_AFTER.into(), delivered.to_string())],
+            },
+            timeout: Some(until - cx.now),
         };
         let sent = lane
             .outbox
@@ -241,9 +348,11 @@ impl Node {
             // It is full, or closes: the next turn sees.
             return false;
         }
-        cx.record("asks for stream {} behind frame {}", [stream.spec.number, stream.resume.delivered()]);
-        stream.inbox = Some(Inbox::new(stream.spec.id(), server.clone()));
+        cx.record("asks for stream {} behind frame {}", [stream.spec.number, delivered]);
+        stream.inbox = Some(Inbox::new(stream.spec.id(), lane.peer.clone()));
         stream.stage = Stage::Calling {
+            servers,
+            until,
             connection: lane.socket.connection,
             request_id,
         };
@@ -259,7 +368,7 @@ impl Node {
         if agreed {
             self.streams[at].live(cx);
         } else {
-            self.fail_try(at, cx);
+            self.next_server(at, cx);
         }
     }
 
@@ -267,40 +376,64 @@ impl Node {
     pub(crate) fn fail_calls(&mut self, connection: ConnectionId, cx: &mut Context<'_>) {
         for at in 0..self.streams.len() {
             if matches!(self.streams[at].stage, Stage::Calling { connection: used, .. } if used == connection) {
-                self.fail_try(at, cx);
+                self.next_server(at, cx);
             }
         }
     }
 
     /// A server can't be reached: those who wait for it try the next.
-    pub(crate) fn dial_failed(&mut self, peer: &ActrId) {
-        for stream in &mut self.streams {
-            if let Stage::Dialing(servers) = &mut stream.stage
-                && servers.first() == Some(peer)
-            {
-                servers.remove(0);
-                stream.failed = Some(peer.clone());
-                stream.stage = Stage::Choosing(std::mem::take(servers));
+    pub(crate) fn dial_failed(&mut self, peer: &ActrId, cx: &mut Context<'_>) {
+        for at in 0..self.streams.len() {
+            let is_its = matches!(
+                &self.streams[at].stage,
+                Stage::Reaching { servers, has_dialled: true, .. } if servers.first() == Some(peer)
+            );
+            if is_its {
+                self.next_server(at, cx);
             }
         }
     }
 
-    /// This try is over; the next one comes.
-    fn fail_try(&mut self, at: usize, cx: &mut Context<'_>) {
-        if let Some(inbox) = &self.streams[at].inbox {
-            let server = inbox.expected.clone();
-            self.streams[at].failed = Some(server);
+    /// A server does not send the stream: the next one is asked.
+    fn next_server(&mut self, at: usize, cx: &mut Context<'_>) {
+        self.drop_try(at, cx);
+        let stream = &mut self.streams[at];
+        let (Stage::Reaching { servers, .. } | Stage::Calling { servers, .. }) = &mut stream.stage else {
+            return;
+        };
+        let mut servers = std::mem::take(servers);
+        if !servers.is_empty() {
+            stream.failed = Some(servers.remove(0));
         }
+        self.try_servers(at, servers, cx);
+        self.progress = true;
+    }
+
+    /// A live stream is over, and frames are missing.
+    fn fail_live(&mut self, at: usize, cx: &mut Context<'_>) {
+        let stream = &mut self.streams[at];
+        stream.failed = stream.inbox.as_ref().map(|inbox| inbox.expected.clone());
         self.drop_try(at, cx);
         self.streams[at].broke(cx);
         self.progress = true;
     }
 
+    /// What came is of no use.
+    fn fail_try(&mut self, at: usize, cx: &mut Context<'_>) {
+        match self.streams[at].stage {
+            Stage::Live => self.fail_live(at, cx),
+            _ => self.next_server(at, cx),
+        }
+    }
+
     /// Takes back whatever belongs to the current try.
     fn drop_try(&mut self, at: usize, cx: &mut Context<'_>) {
         let stream = &mut self.streams[at];
+        if let Some(Looking::Asked { number, .. }) = stream.other.take() {
+            self.link.forget(number);
+        }
         match &stream.stage {
-            Stage::Asking(number) => self.link.forget(*number),
+            Stage::Asking { number, .. } => self.link.forget(*number),
             Stage::Calling {
                 connection, request_id, ..
             } => {

@@ -98,7 +98,11 @@ impl Schedule {
         };
         let servers = (0..servers)
             .map(|_| {
-                let starts = if rng.random_bool(0.8) { Duration::ZERO } else { seconds(rng, 0.0, 4.0) };
+                let starts = if rng.random_bool(0.8) {
+                    Duration::ZERO
+                } else {
+                    seconds(rng, 0.0, 4.0)
+                };
                 (manner(rng), starts)
             })
             .collect::<Vec<_>>();
@@ -173,12 +177,18 @@ impl Schedule {
                 }
                 16..19 => {
                     let down = seconds(rng, 0.1, 10.0);
-                    (Fault::Leave { host: server, down }, down + Duration::from_secs(5))
+                    (Fault::Leave { host: server, down }, down + Duration::from_secs(15))
                 }
                 19..22 => (Fault::Renew { host: client }, Duration::ZERO),
                 _ => {
                     let is_silent = rng.random_bool(0.5);
-                    (Fault::Vanish { host: client, is_silent }, Duration::ZERO)
+                    (
+                        Fault::Vanish {
+                            host: client,
+                            is_silent,
+                        },
+                        Duration::ZERO,
+                    )
                 }
             };
             self.healed = self.healed.max(at + lasts);

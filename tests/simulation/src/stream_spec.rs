@@ -29,7 +29,11 @@ impl StreamSpec {
             _ => rng.random_range(20..300),
         };
         let longest = [0, 20, 200, 2000, 20_000, 300_000][rng.random_range(0..6)];
-        let bytes = if rng.random_bool(0.1) { LONG_STREAM_BYTES } else { STREAM_BYTES };
+        let bytes = if rng.random_bool(0.1) {
+            LONG_STREAM_BYTES
+        } else {
+            STREAM_BYTES
+        };
         let most = (2 * bytes / (longest + 1)).max(2) as u64;
         let frames = frames.min(most);
         let pace = match rng.random_range(0..3) {
@@ -52,7 +56,11 @@ impl StreamSpec {
     /// The payload of a frame: each has its own.
     pub(crate) fn payload(&self, sequence: u64) -> Vec<u8> {
         let mixed = (self.number << 32 ^ sequence).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let len = if self.longest == 0 { 0 } else { (mixed >> 20) as usize % (self.longest + 1) };
+        let len = if self.longest == 0 {
+            0
+        } else {
+            (mixed >> 20) as usize % (self.longest + 1)
+        };
         vec![(mixed >> 56) as u8; len]
     }
 }

@@ -41,7 +41,13 @@ impl Trace {
     }
 
     pub(crate) fn record(&mut self, at: Duration, host: HostId, what: &'static str, numbers: [u64; 2]) {
-        for word in [at.as_nanos() as u64, host as u64, what.len() as u64, numbers[0], numbers[1]] {
+        for word in [
+            at.as_nanos() as u64,
+            host as u64,
+            what.len() as u64,
+            numbers[0],
+            numbers[1],
+        ] {
             self.mix(word);
         }
         if let Some(first) = what.bytes().next() {

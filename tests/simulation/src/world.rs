@@ -30,6 +30,9 @@ const STARTING: Duration = Duration::from_secs(5);
 /// How long a schedule may last at all.
 const LONGEST: Duration = Duration::from_secs(3600);
 
+/// How many events a schedule may have: some hundred times what one has as a rule.
+const MOST_EVENTS: u64 = 1_000_000;
+
 /// How often, in events, the world as a whole is looked at.
 const LOOK_EVERY: u64 = 64;
 
@@ -135,7 +138,9 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
     // What the code itself asserts is an invariant too.
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| world.run())) {
         let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+        let text = text
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no text");
         world.failure.get_or_insert(format!("panicked: {text}"));
     }
     match world.failure.take() {
@@ -218,8 +223,9 @@ impl World {
                 break;
             }
             // Heartbeats never end: an empty queue would be a failure of the simulation itself.
-            if !self.step() || self.now > LONGEST {
-                self.failure.get_or_insert("the schedule does not come to its end".into());
+            if !self.step() || self.now > LONGEST || self.queued > MOST_EVENTS {
+                self.failure
+                    .get_or_insert("the schedule does not come to its end".into());
             }
         }
         if self.failure.is_none() {
@@ -283,7 +289,9 @@ impl World {
         self.hosts[host].state = state;
         self.take_network_events();
         if let Some(wake) = wake
-            && self.hosts[host].wake.is_none_or(|planned| wake < planned || planned < self.now)
+            && self.hosts[host]
+                .wake
+                .is_none_or(|planned| wake < planned || planned < self.now)
         {
             self.hosts[host].wake = Some(wake.max(self.now));
             self.push(wake, Event::Wake(host));
@@ -429,8 +437,12 @@ impl World {
                     return;
                 };
                 let cut = [Cut::Reset, Cut::HalfOpen(0), Cut::HalfOpen(1), Cut::Silent][manner % 4];
-                self.trace
-                    .record(self.now, REGISTRY, "connection {} is cut, manner {}", [*connection, manner as u64]);
+                self.trace.record(
+                    self.now,
+                    REGISTRY,
+                    "connection {} is cut, manner {}",
+                    [*connection, manner as u64],
+                );
                 self.trouble(Duration::ZERO);
                 self.network.cut(*connection, cut, self.now);
                 self.take_network_events();
@@ -497,8 +509,10 @@ impl World {
     fn stopped(&mut self, host: HostId, node: &Node) {
         self.trace.record(self.now, host, "has stopped", [0, 0]);
         if node.leftovers() > 0 {
-            self.failure
-                .get_or_insert(format!("host {host} has stopped, but {} things are left", node.leftovers()));
+            self.failure.get_or_insert(format!(
+                "host {host} has stopped, but {} things are left",
+                node.leftovers()
+            ));
         }
         if let Some(down) = self.hosts[host].returns_after.take()
             && !self.is_lost(host)
@@ -543,7 +557,10 @@ impl World {
                 }
                 for outgoing in lane.outgoing.iter().filter(|outgoing| outgoing.waits_for_credit()) {
                     if self.has_taken_all(connection, outgoing) {
-                        failure = Some(format!("the sender of {} waits for credit for ever", outgoing.stream_id));
+                        failure = Some(format!(
+                            "the sender of {} waits for credit for ever",
+                            outgoing.stream_id
+                        ));
                     }
                 }
             }
@@ -597,7 +614,11 @@ impl World {
                     failure = Some(format!("{id} is live and not listed"));
                 }
             }
-            let live = self.hosts.iter().filter(|host| matches!(host.state, State::Node(_))).count();
+            let live = self
+                .hosts
+                .iter()
+                .filter(|host| matches!(host.state, State::Node(_)))
+                .count();
             if registry.len() > live {
                 failure = Some(format!("{} nodes are listed, and {live} live", registry.len()));
             }
@@ -637,9 +658,7 @@ impl World {
     fn is_justified(&self, stream: &ClientStream) -> bool {
         let from = stream.progressed;
         let until = from + stream.without(self.now);
-        self.troubles
-            .iter()
-            .any(|(begin, end)| *begin <= until && *end >= from)
+        self.troubles.iter().any(|(begin, end)| *begin <= until && *end >= from)
     }
 
     /// Everything stops: nothing may be left, neither on a host nor in the network nor to be done.
@@ -650,7 +669,7 @@ impl World {
         }
         let until = self.now + STOPPING;
         while self.failure.is_none() && self.step() {
-            if self.now > until {
+            if self.now > until || self.queued > MOST_EVENTS {
                 self.failure
                     .get_or_insert("there is still something to be done long after everything stopped".into());
             }

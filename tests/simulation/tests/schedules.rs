@@ -16,7 +16,10 @@ const SOAK: u64 = 1_000_000;
 /// A number from the environment.
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, which is not a number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is {text:?}, which is not a number")),
+    )
 }
 
 /// What the seeds start at: the given one, or the time, so that every run tries others.
