@@ -64,6 +64,8 @@ pub(crate) struct ClientStream {
     pub(crate) other: Option<Looking>,
     /// When the last frame came.
     pub(crate) completed: Option<Duration>,
+    /// The time without a live stream after which it was given up: from, until.
+    pub(crate) given_up: Option<(Duration, Duration)>,
     pub(crate) pace: Pace,
     patience: Duration,
     /// The last frame that the application saw.
@@ -88,6 +90,7 @@ impl ClientStream {
             known: Vec::new(),
             other: None,
             completed: None,
+            given_up: None,
             pace: Pace { pause, next_at: now },
             patience,
             seen: 0,
@@ -173,6 +176,7 @@ impl ClientStream {
         cx.check(without + MAX_WAIT >= self.patience, || {
             format!("stream {number} is given up after {without:?} without a live stream")
         });
+        self.given_up = Some((cx.now.saturating_sub(without), cx.now));
         self.stage = Stage::GaveUp;
         self.inbox = None;
     }

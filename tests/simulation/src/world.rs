@@ -24,6 +24,13 @@ use crate::{
 /// silent peer, to register again, and to forget who is gone.
 const RECOVERY: Duration = Duration::from_secs(30);
 
+/// How long a stream may be without a sender though nothing is wrong: until a try of a moment before has failed and the
+/// next one has succeeded.
+const TO_FIND_A_SERVER: Duration = Duration::from_secs(3);
+
+/// What a broken connection costs at most: it is noticed within 12 s, and a node registers again within a few more.
+const RECONNECTION: Duration = Duration::from_secs(18);
+
 /// How long it takes at most until all that starts with a schedule is there.
 const STARTING: Duration = Duration::from_secs(5);
 
@@ -35,6 +42,9 @@ const MOST_EVENTS: u64 = 1_000_000;
 
 /// How often, in events, the world as a whole is looked at.
 const LOOK_EVERY: u64 = 64;
+
+/// How long a server may take to leave: the grace for its streams, and for its connections.
+const LEAVING: Duration = Duration::from_secs(15);
 
 /// How long a node may take to stop, with what is on its way to it.
 const STOPPING: Duration = Duration::from_secs(30);
@@ -393,9 +403,10 @@ impl World {
         self.take_network_events();
     }
 
-    fn trouble(&mut self, lasts: Duration) {
-        self.troubles
-            .push((self.now, self.now.saturating_add(lasts).saturating_add(RECOVERY)));
+    /// Something is wrong for a while, and after that may have consequences for another.
+    fn trouble(&mut self, lasts: Duration, recovery: Duration) {
+        let end = self.now.saturating_add(lasts).saturating_add(recovery);
+        self.troubles.push((self.now, end));
     }
 
     fn fault(&mut self, fault: Fault) {
@@ -406,7 +417,9 @@ impl World {
                 is_silent,
                 moves,
             } => {
-                self.trouble(down);
+                // A server that never comes back is missed for ever only where it is the only one.
+                let is_missed = down < Duration::MAX || self.schedule.servers.len() == 1;
+                self.trouble(if is_missed { down } else { Duration::ZERO }, RECOVERY);
                 self.crash(host, is_silent);
                 if moves {
                     self.move_host(host);
@@ -418,7 +431,7 @@ impl World {
             Fault::Pause { host, lasts } => {
                 self.trace
                     .record(self.now, host, "stands still for {} ms", [lasts.as_millis() as u64, 0]);
-                self.trouble(lasts);
+                self.trouble(lasts, RECOVERY);
                 let host_state = &mut self.hosts[host];
                 host_state.paused_until = host_state.paused_until.max(self.now + lasts);
                 let until = host_state.paused_until;
@@ -428,7 +441,7 @@ impl World {
                 let lasts_ms = lasts.as_millis() as u64;
                 self.trace
                     .record(self.now, a, "is cut off from host {} for {} ms", [b as u64, lasts_ms]);
-                self.trouble(lasts);
+                self.trouble(lasts, RECOVERY);
                 self.network.partition(a, b, self.now + lasts);
             }
             Fault::Cut { choice, manner } => {
@@ -443,17 +456,17 @@ impl World {
                     "connection {} is cut, manner {}",
                     [*connection, manner as u64],
                 );
-                self.trouble(Duration::ZERO);
+                self.trouble(Duration::ZERO, RECONNECTION);
                 self.network.cut(*connection, cut, self.now);
                 self.take_network_events();
             }
             Fault::Leave { host, down } => {
-                self.trouble(down + STOPPING);
+                self.trouble(down + LEAVING, RECOVERY);
                 self.hosts[host].returns_after = Some(down);
                 self.tell_to_leave(host);
             }
             Fault::Renew { host } => {
-                self.trouble(Duration::ZERO);
+                self.trouble(Duration::ZERO, RECOVERY);
                 let mut cx = Context {
                     now: self.now,
                     host,
@@ -468,7 +481,7 @@ impl World {
                 self.poll(host);
             }
             Fault::Vanish { host, is_silent } => {
-                self.trouble(Duration::ZERO);
+                self.trouble(Duration::ZERO, RECOVERY);
                 if let State::Node(node) = &self.hosts[host].state {
                     self.counts.vanished += node.streams.iter().filter(|stream| !stream.is_over()).count() as u64;
                     self.crash(host, is_silent);
@@ -639,7 +652,10 @@ impl World {
                 Stage::Complete => counts.complete += 1,
                 _ => {
                     counts.given_up += 1;
-                    if !self.is_justified(stream) {
+                    if stream
+                        .given_up
+                        .is_some_and(|(from, until)| !self.is_justified(from, until))
+                    {
                         failure = Some(format!(
                             "stream {} was given up though a server could be reached",
                             stream.spec.number
@@ -654,11 +670,18 @@ impl World {
         }
     }
 
-    /// Whether something was wrong while the stream had no sender.
-    fn is_justified(&self, stream: &ClientStream) -> bool {
-        let from = stream.progressed;
-        let until = from + stream.without(self.now);
-        self.troubles.iter().any(|(begin, end)| *begin <= until && *end >= from)
+    /// Whether something was wrong all the time for which the stream had no sender.
+    fn is_justified(&self, from: Duration, until: Duration) -> bool {
+        let mut troubles = self.troubles.clone();
+        troubles.sort_unstable();
+        let mut well_since = from;
+        for (begin, end) in troubles {
+            if begin.min(until).saturating_sub(well_since) > TO_FIND_A_SERVER {
+                return false;
+            }
+            well_since = well_since.max(end);
+        }
+        until.saturating_sub(well_since) <= TO_FIND_A_SERVER
     }
 
     /// Everything stops: nothing may be left, neither on a host nor in the network nor to be done.

@@ -13,6 +13,26 @@ const SCHEDULES: u64 = 10_000;
 /// How many the soak has.
 const SOAK: u64 = 1_000_000;
 
+/// What so many schedules must have met to be worth anything.
+const MET: [&str; 16] = [
+    "forgets serial number {}",
+    "hears nothing on connection {}",
+    "is registered under serial number {}",
+    "is to register again",
+    "is to stop a stream on connection {}",
+    "is told to look elsewhere on connection {}",
+    "loses connection {}",
+    "meets a gap in stream {}",
+    "moves stream {} on",
+    "reads connection {} no more for now",
+    "refuses a stream on connection {}",
+    "refuses connection {}",
+    "sends stream {} already",
+    "stream {} is given up behind frame {}",
+    "waits for credit for stream {}",
+    "waits for room for stream {}",
+];
+
 /// A number from the environment.
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
@@ -35,7 +55,14 @@ fn run_schedules(count: u64) {
     let began = Instant::now();
     println!("{count} schedules from seed {first} on");
     match campaign(first, count) {
-        Ok(counts) => println!("{counts:#?} in {:?}", began.elapsed()),
+        Ok(counts) => {
+            println!("{counts:#?} in {:?}", began.elapsed());
+            if count >= SCHEDULES {
+                let missed: Vec<_> = MET.iter().filter(|what| !counts.events.contains_key(*what)).collect();
+                assert!(missed.is_empty(), "no schedule met {missed:?}");
+                assert!(counts.duplicates > 0 && counts.resumes > 0 && counts.vanished > 0);
+            }
+        }
         Err(failure) => panic!("{failure}"),
     }
 }
