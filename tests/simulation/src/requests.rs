@@ -32,6 +32,9 @@ const DISCOVER_TIMEOUT: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const END_GRACE: Duration = Duration::from_secs(1);
 
+/// How many steps a stream may make in one moment: a try has half a dozen.
+const MAX_STEPS: usize = 1000;
+
 /// How far a stream may be given up too late: rounding, and what a turn takes.
 const SLACK: Duration = Duration::from_millis(10);
 
@@ -44,9 +47,12 @@ impl Node {
                 break;
             }
             self.take_frames(at, cx);
-            while self.step(at, cx) {
+            let mut steps = 0;
+            while steps < MAX_STEPS && self.step(at, cx) {
                 self.progress = true;
+                steps += 1;
             }
+            cx.check(steps < MAX_STEPS, || "a stream's turn does not end".into());
             wake = earlier(wake, self.stream_wake(at, cx));
         }
         wake
