@@ -147,6 +147,11 @@ impl Link {
         self.answers.remove(&number)
     }
 
+    /// How many requests wait, for the registry or to be taken.
+    pub(crate) fn requests(&self) -> usize {
+        self.pending.len() + self.answers.len()
+    }
+
     /// Nobody waits for the answer any more.
     pub(crate) fn forget(&mut self, number: u64) {
         self.pending.remove(&number);

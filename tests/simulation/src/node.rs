@@ -173,7 +173,7 @@ impl Node {
 
     /// What is left of a node that has stopped.
     pub(crate) fn leftovers(&self) -> usize {
-        self.lanes.len() + self.upgrades.len() + self.dials.len() + self.servings.len()
+        self.lanes.len() + self.upgrades.len() + self.dials.len() + self.servings.len() + self.link.requests()
     }
 
     /// Does what can be done. When to be called again.
@@ -213,6 +213,8 @@ impl Node {
             if self.poll_upgrade(&mut upgrade, cx) {
                 wake = earlier(wake, Some(upgrade.deadline));
                 self.upgrades.push(upgrade);
+            } else if let Some((number, ..)) = upgrade.asked {
+                self.link.forget(number);
             }
         }
         wake
@@ -496,6 +498,9 @@ impl Node {
                 if !is_answered && cx.now < until {
                     return Some(until);
                 }
+                if let Some(request) = request {
+                    self.link.forget(request);
+                }
                 // Only now: who is told to go elsewhere must not be sent here again.
                 for lane in self.lanes.iter_mut().filter(|lane| lane.is_open()) {
                     lane.send_control(&Control::Leaving, cx);
@@ -537,6 +542,9 @@ impl Node {
                     cx.network.close(dial.socket, cx.now, cx.rng);
                 }
                 for upgrade in self.upgrades.drain(..) {
+                    if let Some((number, ..)) = upgrade.asked {
+                        self.link.forget(number);
+                    }
                     cx.network.close(upgrade.socket, cx.now, cx.rng);
                 }
                 if self.lanes.is_empty() {

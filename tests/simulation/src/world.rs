@@ -234,8 +234,9 @@ impl World {
             }
             // Heartbeats never end: an empty queue would be a failure of the simulation itself.
             if !self.step() || self.now > LONGEST || self.queued > MOST_EVENTS {
+                let next = self.queue.peek();
                 self.failure
-                    .get_or_insert("the schedule does not come to its end".into());
+                    .get_or_insert(format!("the schedule does not come to its end; next is {next:?}"));
             }
         }
         if self.failure.is_none() {
