@@ -74,7 +74,7 @@ fn ten_thousand_schedules_lose_nothing_and_double_nothing() {
 }
 
 #[test]
-#[ignore = "takes about an hour; the command is in tests/README.md"]
+#[ignore = "takes half an hour on two cores; the command is in tests/README.md"]
 fn a_million_schedules_lose_nothing_and_double_nothing() {
     run_schedules(SOAK);
 }

@@ -1,3 +1,6 @@
+mod faults;
+mod invariants;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
@@ -5,31 +8,23 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_wire::identity::ActrId;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 use crate::{
-    client_stream::{ClientStream, Stage},
+    client_stream::ClientStream,
     context::Context,
     link::REGISTRY_ADDRESS,
-    network::{Address, Arrived, Cut, Network, NetworkEvent, Socket},
+    network::{Address, Arrived, Network, NetworkEvent, Socket},
     node::Node,
     registry::Registry,
     requests::{client_type, server_type},
-    schedule::{Fault, REGISTRY, Schedule},
+    schedule::{REGISTRY, Schedule},
     trace::{Events, HostId, Trace},
 };
 
 /// How long after the last fault a schedule may go on without a frame for anybody: what it takes at most to notice a
 /// silent peer, to register again, and to forget who is gone.
 const RECOVERY: Duration = Duration::from_secs(30);
-
-/// How long a stream may be without a sender though nothing is wrong: until a try of a moment before has failed and the
-/// next one has succeeded.
-const TO_FIND_A_SERVER: Duration = Duration::from_secs(3);
-
-/// What a broken connection costs at most: it is noticed within 12 s, and a node registers again within a few more.
-const RECONNECTION: Duration = Duration::from_secs(18);
 
 /// How long it takes at most until all that starts with a schedule is there.
 const STARTING: Duration = Duration::from_secs(5);
@@ -42,9 +37,6 @@ const MOST_EVENTS: u64 = 1_000_000;
 
 /// How often, in events, the world as a whole is looked at.
 const LOOK_EVERY: u64 = 64;
-
-/// How long a server may take to leave: the grace for its streams, and for its connections.
-const LEAVING: Duration = Duration::from_secs(15);
 
 /// How long a node may take to stop, with what is on its way to it.
 const STOPPING: Duration = Duration::from_secs(30);
@@ -395,110 +387,6 @@ impl World {
         self.poll(host);
     }
 
-    fn crash(&mut self, host: HostId, is_silent: bool) {
-        self.trace
-            .record(self.now, host, "crashes, silently {}", [is_silent.into(), 0]);
-        self.hosts[host].state = State::Down;
-        self.hosts[host].paused_until = Duration::ZERO;
-        self.network.crash(host, is_silent, self.now, &mut self.rng);
-        self.take_network_events();
-    }
-
-    /// Something is wrong for a while, and after that may have consequences for another.
-    fn trouble(&mut self, lasts: Duration, recovery: Duration) {
-        let end = self.now.saturating_add(lasts).saturating_add(recovery);
-        self.troubles.push((self.now, end));
-    }
-
-    fn fault(&mut self, fault: Fault) {
-        match fault {
-            Fault::Crash {
-                host,
-                down,
-                is_silent,
-                moves,
-            } => {
-                // A server that never comes back is missed for ever only where it is the only one.
-                let is_missed = down < Duration::MAX || self.schedule.servers.len() == 1;
-                self.trouble(if is_missed { down } else { Duration::ZERO }, RECOVERY);
-                self.crash(host, is_silent);
-                if moves {
-                    self.move_host(host);
-                }
-                if down < Duration::MAX && !self.is_lost(host) {
-                    self.push(self.now + down, Event::Start(host));
-                }
-            }
-            Fault::Pause { host, lasts } => {
-                self.trace
-                    .record(self.now, host, "stands still for {} ms", [lasts.as_millis() as u64, 0]);
-                self.trouble(lasts, RECOVERY);
-                let host_state = &mut self.hosts[host];
-                host_state.paused_until = host_state.paused_until.max(self.now + lasts);
-                let until = host_state.paused_until;
-                self.push(until, Event::Resume(host));
-            }
-            Fault::Partition { hosts: (a, b), lasts } => {
-                let lasts_ms = lasts.as_millis() as u64;
-                self.trace
-                    .record(self.now, a, "is cut off from host {} for {} ms", [b as u64, lasts_ms]);
-                self.trouble(lasts, RECOVERY);
-                self.network.partition(a, b, self.now + lasts);
-            }
-            Fault::Cut { choice, manner } => {
-                let open = self.network.open();
-                let Some(connection) = open.get(choice % open.len().max(1)) else {
-                    return;
-                };
-                let cut = [Cut::Reset, Cut::HalfOpen(0), Cut::HalfOpen(1), Cut::Silent][manner % 4];
-                self.trace.record(
-                    self.now,
-                    REGISTRY,
-                    "connection {} is cut, manner {}",
-                    [*connection, manner as u64],
-                );
-                self.trouble(Duration::ZERO, RECONNECTION);
-                self.network.cut(*connection, cut, self.now);
-                self.take_network_events();
-            }
-            Fault::Leave { host, down } => {
-                self.trouble(down + LEAVING, RECOVERY);
-                self.hosts[host].returns_after = Some(down);
-                self.tell_to_leave(host);
-            }
-            Fault::Renew { host } => {
-                self.trouble(Duration::ZERO, RECOVERY);
-                let mut cx = Context {
-                    now: self.now,
-                    host,
-                    rng: &mut self.rng,
-                    network: &mut self.network,
-                    trace: &mut self.trace,
-                    failure: &mut self.failure,
-                };
-                if let State::Node(node) = &mut self.hosts[host].state {
-                    node.renew_streams(&mut cx);
-                }
-                self.poll(host);
-            }
-            Fault::Vanish { host, is_silent } => {
-                self.trouble(Duration::ZERO, RECOVERY);
-                if let State::Node(node) = &self.hosts[host].state {
-                    self.counts.vanished += node.streams.iter().filter(|stream| !stream.is_over()).count() as u64;
-                    self.crash(host, is_silent);
-                }
-            }
-        }
-    }
-
-    fn is_lost(&self, host: HostId) -> bool {
-        let lost_at = |(at, fault): &(Duration, Fault)| match fault {
-            Fault::Crash { host: lost, down, .. } => *lost == host && *down == Duration::MAX && *at <= self.now,
-            _ => false,
-        };
-        self.schedule.lost_servers.contains(&host) && self.schedule.faults.iter().any(lost_at)
-    }
-
     fn tell_to_leave(&mut self, host: HostId) {
         let mut cx = Context {
             now: self.now,
@@ -544,168 +432,5 @@ impl World {
 
     fn clients_are_done(&self) -> bool {
         self.streams().all(ClientStream::is_over)
-    }
-
-    /// Checks what no host can see alone.
-    fn look(&mut self) {
-        let mut failure = None;
-        for stream in self.streams() {
-            let healthy_since = stream.progressed.max(self.schedule.healed);
-            let allowed = healthy_since + stream.patience() + 2 * RECOVERY;
-            if !stream.is_over() && self.now > allowed {
-                failure = Some(format!(
-                    "stream {} is stuck behind frame {} of {}: {:?}",
-                    stream.spec.number,
-                    stream.seen(),
-                    stream.spec.frames,
-                    stream.stage
-                ));
-            }
-        }
-        for host in &self.hosts {
-            let State::Node(server) = &host.state else { continue };
-            for lane in server.lanes.iter().filter(|lane| lane.is_open() && lane.extended) {
-                let connection = lane.socket.connection;
-                if !self.network.is_drained(connection) || !lane.outbox.is_empty() {
-                    continue;
-                }
-                for outgoing in lane.outgoing.iter().filter(|outgoing| outgoing.waits_for_credit()) {
-                    if self.has_taken_all(connection, outgoing) {
-                        failure = Some(format!(
-                            "the sender of {} waits for credit for ever",
-                            outgoing.stream_id
-                        ));
-                    }
-                }
-            }
-        }
-        if let Some(failure) = failure {
-            self.failure.get_or_insert(failure);
-        }
-    }
-
-    /// Whether the receiver has taken all that came over a connection, and has nothing to say.
-    fn has_taken_all(&self, connection: u64, outgoing: &crate::outgoing::Outgoing) -> bool {
-        self.hosts.iter().any(|host| {
-            let State::Node(client) = &host.state else { return false };
-            let is_idle = client.lanes.iter().any(|lane| {
-                lane.socket.connection == connection && lane.is_open() && lane.socket.end == 0 && lane.outbox.is_empty()
-            });
-            is_idle
-                && self.now >= host.paused_until
-                && client.streams.iter().any(|stream| {
-                    let inbox = stream.inbox.as_ref();
-                    let is_live = matches!(stream.stage, Stage::Live) && stream.pace.next_at < self.now;
-                    is_live
-                        && inbox.is_some_and(|inbox| {
-                            inbox.stream_id == outgoing.stream_id
-                                && inbox.source == Some(connection)
-                                && inbox.end.is_none()
-                                && inbox.is_drained()
-                        })
-                })
-        })
-    }
-
-    /// All faults are long over: the directory has every live node once, and no other.
-    fn check_directory(&mut self) {
-        let mut expected: Vec<ActrId> = Vec::new();
-        let mut failure = None;
-        for (number, host) in self.hosts.iter().enumerate() {
-            if let State::Node(node) = &host.state
-                && !node.is_leaving()
-                && self.now > host.started + RECOVERY
-            {
-                match node.link.identity() {
-                    Some(identity) => expected.push(identity.id.clone()),
-                    None => failure = Some(format!("host {number} is not registered")),
-                }
-            }
-        }
-        if let State::Registry(registry) = &self.hosts[REGISTRY].state {
-            for id in &expected {
-                if !registry.lists(id, self.now) {
-                    failure = Some(format!("{id} is live and not listed"));
-                }
-            }
-            let live = self
-                .hosts
-                .iter()
-                .filter(|host| matches!(host.state, State::Node(_)))
-                .count();
-            if registry.len() > live {
-                failure = Some(format!("{} nodes are listed, and {live} live", registry.len()));
-            }
-        }
-        if let Some(failure) = failure {
-            self.failure.get_or_insert(failure);
-        }
-    }
-
-    fn count(&mut self) {
-        let mut counts = std::mem::take(&mut self.counts);
-        let mut failure = None;
-        for stream in self.streams() {
-            counts.frames += stream.seen();
-            counts.duplicates += stream.resume.duplicates();
-            counts.resumes += stream.resume.resumes();
-            match stream.stage {
-                Stage::Complete => counts.complete += 1,
-                _ => {
-                    counts.given_up += 1;
-                    if stream
-                        .given_up
-                        .is_some_and(|(from, until)| !self.is_justified(from, until))
-                    {
-                        failure = Some(format!(
-                            "stream {} was given up though a server could be reached",
-                            stream.spec.number
-                        ));
-                    }
-                }
-            }
-        }
-        self.counts = counts;
-        if let Some(failure) = failure {
-            self.failure.get_or_insert(failure);
-        }
-    }
-
-    /// Whether something was wrong all the time for which the stream had no sender.
-    fn is_justified(&self, from: Duration, until: Duration) -> bool {
-        let mut troubles = self.troubles.clone();
-        troubles.sort_unstable();
-        let mut well_since = from;
-        for (begin, end) in troubles {
-            if begin.min(until).saturating_sub(well_since) > TO_FIND_A_SERVER {
-                return false;
-            }
-            well_since = well_since.max(end);
-        }
-        until.saturating_sub(well_since) <= TO_FIND_A_SERVER
-    }
-
-    /// Everything stops: nothing may be left, neither on a host nor in the network nor to be done.
-    fn wind_down(&mut self) {
-        for host in (0..self.hosts.len()).rev() {
-            self.hosts[host].returns_after = None;
-            self.tell_to_leave(host);
-        }
-        let until = self.now + STOPPING;
-        while self.failure.is_none() && self.step() {
-            if self.now > until || self.queued > MOST_EVENTS {
-                self.failure
-                    .get_or_insert("there is still something to be done long after everything stopped".into());
-            }
-        }
-        let up = self.hosts.iter().position(|host| !matches!(host.state, State::Down));
-        if let Some(host) = up {
-            self.failure.get_or_insert(format!("host {host} does not stop"));
-        }
-        let open = self.network.open();
-        if !open.is_empty() {
-            self.failure
-                .get_or_insert(format!("connections {open:?} are left when everything has stopped"));
-        }
     }
 }

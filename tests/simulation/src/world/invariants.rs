@@ -1,0 +1,176 @@
+use std::time::Duration;
+
+use actr_lite_wire::identity::ActrId;
+
+use super::{MOST_EVENTS, RECOVERY, STOPPING, State, World};
+use crate::{client_stream::Stage, outgoing::Outgoing, schedule::REGISTRY};
+
+/// How long a stream may be without a sender though nothing is wrong: until a try of a moment before has failed and the
+/// next one has succeeded.
+const TO_FIND_A_SERVER: Duration = Duration::from_secs(3);
+
+/// What must hold for all hosts together.
+impl World {
+    /// Checks what no host can see alone.
+    pub(super) fn look(&mut self) {
+        let mut failure = None;
+        for stream in self.streams() {
+            let healthy_since = stream.progressed.max(self.schedule.healed);
+            let allowed = healthy_since + stream.patience() + 2 * RECOVERY;
+            if !stream.is_over() && self.now > allowed {
+                failure = Some(format!(
+                    "stream {} is stuck behind frame {} of {}: {:?}",
+                    stream.spec.number,
+                    stream.seen(),
+                    stream.spec.frames,
+                    stream.stage
+                ));
+            }
+        }
+        for host in &self.hosts {
+            let State::Node(server) = &host.state else { continue };
+            for lane in server.lanes.iter().filter(|lane| lane.is_open() && lane.extended) {
+                let connection = lane.socket.connection;
+                if !self.network.is_drained(connection) || !lane.outbox.is_empty() {
+                    continue;
+                }
+                for outgoing in lane.outgoing.iter().filter(|outgoing| outgoing.waits_for_credit()) {
+                    if self.has_taken_all(connection, outgoing) {
+                        failure = Some(format!(
+                            "the sender of {} waits for credit for ever",
+                            outgoing.stream_id
+                        ));
+                    }
+                }
+            }
+        }
+        if let Some(failure) = failure {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    /// Whether the receiver has taken all that came over a connection, and has nothing to say.
+    fn has_taken_all(&self, connection: u64, outgoing: &Outgoing) -> bool {
+        self.hosts.iter().any(|host| {
+            let State::Node(client) = &host.state else { return false };
+            let is_idle = client.lanes.iter().any(|lane| {
+                lane.socket.connection == connection && lane.is_open() && lane.socket.end == 0 && lane.outbox.is_empty()
+            });
+            is_idle
+                && self.now >= host.paused_until
+                && client.streams.iter().any(|stream| {
+                    let inbox = stream.inbox.as_ref();
+                    let is_live = matches!(stream.stage, Stage::Live) && stream.pace.next_at < self.now;
+                    is_live
+                        && inbox.is_some_and(|inbox| {
+                            inbox.stream_id == outgoing.stream_id
+                                && inbox.source == Some(connection)
+                                && inbox.end.is_none()
+                                && inbox.is_drained()
+                        })
+                })
+        })
+    }
+
+    /// All faults are long over: the directory has every live node once, and no other.
+    pub(super) fn check_directory(&mut self) {
+        let mut expected: Vec<ActrId> = Vec::new();
+        let mut failure = None;
+        for (number, host) in self.hosts.iter().enumerate() {
+            if let State::Node(node) = &host.state
+                && !node.is_leaving()
+                && self.now > host.started + RECOVERY
+            {
+                match node.link.identity() {
+                    Some(identity) => expected.push(identity.id.clone()),
+                    None => failure = Some(format!("host {number} is not registered")),
+                }
+            }
+        }
+        if let State::Registry(registry) = &self.hosts[REGISTRY].state {
+            for id in &expected {
+                if !registry.lists(id, self.now) {
+                    failure = Some(format!("{id} is live and not listed"));
+                }
+            }
+            let live = self
+                .hosts
+                .iter()
+                .filter(|host| matches!(host.state, State::Node(_)))
+                .count();
+            if registry.len() > live {
+                failure = Some(format!("{} nodes are listed, and {live} live", registry.len()));
+            }
+        }
+        if let Some(failure) = failure {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    pub(super) fn count(&mut self) {
+        let mut counts = std::mem::take(&mut self.counts);
+        let mut failure = None;
+        for stream in self.streams() {
+            counts.frames += stream.seen();
+            counts.duplicates += stream.resume.duplicates();
+            counts.resumes += stream.resume.resumes();
+            match stream.stage {
+                Stage::Complete => counts.complete += 1,
+                _ => {
+                    counts.given_up += 1;
+                    if stream
+                        .given_up
+                        .is_some_and(|(from, until)| !self.is_justified(from, until))
+                    {
+                        failure = Some(format!(
+                            "stream {} was given up though a server could be reached",
+                            stream.spec.number
+                        ));
+                    }
+                }
+            }
+        }
+        self.counts = counts;
+        if let Some(failure) = failure {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    /// Whether something was wrong all the time for which the stream had no sender.
+    fn is_justified(&self, from: Duration, until: Duration) -> bool {
+        let mut troubles = self.troubles.clone();
+        troubles.sort_unstable();
+        let mut well_since = from;
+        for (begin, end) in troubles {
+            if begin.min(until).saturating_sub(well_since) > TO_FIND_A_SERVER {
+                return false;
+            }
+            well_since = well_since.max(end);
+        }
+        until.saturating_sub(well_since) <= TO_FIND_A_SERVER
+    }
+
+    /// Everything stops: nothing may be left, neither on a host nor in the network nor to be done.
+    pub(super) fn wind_down(&mut self) {
+        for host in (0..self.hosts.len()).rev() {
+            self.hosts[host].returns_after = None;
+            self.tell_to_leave(host);
+        }
+        let until = self.now + STOPPING;
+        while self.failure.is_none() && self.step() {
+            if self.now > until || self.queued > MOST_EVENTS {
+                self.failure
+                    .get_or_insert("there is still something to be done long after everything stopped".into());
+            }
+        }
+        let up = self.hosts.iter().position(|host| !matches!(host.state, State::Down));
+        if let Some(host) = up {
+            self.failure.get_or_insert(format!("host {host} does not stop"));
+        }
+        let open = self.network.open();
+        if !open.is_empty() {
+            self.failure
+                .get_or_insert(format!("connections {open:?} are left when everything has stopped"));
+        }
+    }
+}
