@@ -350,7 +350,7 @@ impl Registry {
                 });
                 cx.record("lets serial number {} go", [id.serial_number(), 0]);
             }
-            (Request::RouteCandidates(_), Answer::RouteCandidates(response)) => {
+            (Request::RouteCandidates(request), Answer::RouteCandidates(response)) => {
                 let Some(route_candidates_response::Result::Success(found)) = &response.result else {
                     cx.fail("candidates were refused");
                     return;
@@ -367,7 +367,8 @@ impl Registry {
                     });
                 }
                 let live = |(id, until): &(&ActrId, &Duration)| **until > cx.now && id.actr_type().name() == "Server";
-                let live = self.leases.iter().filter(live).count();
+                let wanted = request.criteria.as_ref().map_or(0, |criteria| criteria.candidate_count);
+                let live = self.leases.iter().filter(live).count().min(wanted as usize);
                 cx.check(live == ids.len(), || {
                     format!("{live} servers are live, but {ids:?} are listed")
                 });
