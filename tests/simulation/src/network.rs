@@ -236,7 +236,9 @@ impl Network {
         }
         let pipe = &mut connection.ends[1 - socket.end].inbound;
         let room = manner.capacity.saturating_sub(pipe.flying + pipe.ready.len());
-        let len = bytes.len().min(room);
+        // As TCP does: a little room is not worth a segment (RFC 9293 §3.8.6.2).
+        let is_worthwhile = room >= manner.capacity / 4 || bytes.len() <= room;
+        let len = if is_worthwhile { bytes.len().min(room) } else { 0 };
         pipe.is_blocked |= len < bytes.len();
         let mut rest = Bytes::copy_from_slice(&bytes[..len]);
         while !rest.is_empty() {
@@ -364,7 +366,7 @@ impl Network {
         let Some(connection) = self.connections.get_mut(&socket.connection) else {
             return Read::Reset;
         };
-        let delay = connection.manner.delay;
+        let (delay, capacity) = (connection.manner.delay, connection.manner.capacity);
         let other = connection.ends[1 - socket.end].host;
         let end = &mut connection.ends[socket.end];
         if end.was_reset {
@@ -377,7 +379,9 @@ impl Network {
         }
         buffer.extend_from_slice(&pipe.ready[..len]);
         pipe.ready.advance(len);
-        if std::mem::take(&mut pipe.is_blocked)
+        let has_room = pipe.flying + pipe.ready.len() <= capacity - capacity / 4;
+        if has_room
+            && std::mem::take(&mut pipe.is_blocked)
             && let Some(host) = other
         {
             self.events.push((now + delay, NetworkEvent::Room(host)));
