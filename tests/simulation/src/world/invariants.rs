@@ -6,8 +6,8 @@ use super::{MOST_EVENTS, RECOVERY, STOPPING, State, World};
 use crate::{client_stream::Stage, outgoing::Outgoing, schedule::REGISTRY};
 
 /// How long a stream may be without a sender though nothing is wrong: until a try of a moment before has failed and the
-/// next one has succeeded.
-const TO_FIND_A_SERVER: Duration = Duration::from_secs(3);
+/// next one has succeeded, with its answer behind another stream's longest frames on the slowest connection.
+const TO_FIND_A_SERVER: Duration = Duration::from_secs(6);
 
 /// What must hold for all hosts together.
 impl World {
