@@ -23,6 +23,7 @@ use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Error as WebSocketError, Message,
+        error::ProtocolError,
         protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -368,6 +369,12 @@ fn from_websocket(error: WebSocketError) -> Ending {
             CloseCode::Size,
             format!("an envelope has at most {MAX_ENVELOPE_BYTES} bytes"),
         ),
+        // Who is gone, or is closing, does nothing wrong.
+        WebSocketError::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake
+            | ProtocolError::SendAfterClosing
+            | ProtocolError::ReceivedAfterClosing,
+        ) => Ending::Lost,
         WebSocketError::Protocol(error) => violation(CloseCode::Protocol, error.to_string()),
         WebSocketError::Utf8(_) => violation(CloseCode::Invalid, "text that is not UTF-8"),
         _ => Ending::Lost,

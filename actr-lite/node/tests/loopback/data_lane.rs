@@ -188,6 +188,23 @@ async fn a_sender_waits_for_a_peer_without_the_extension_that_does_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_is_not_read_because_nobody_takes_its_frames_is_told_that_the_node_lives() {
+    const LEN: usize = 64 << 10;
+    let world = World::new().await;
+    let (server, _contexts) = start_server(&world, "Server").await;
+    let outsider = Outsider::new(&world, "Official").await;
+    let mut peer = outsider.dial(&server).await;
+    let _subscription = server.context().subscribe(stream_id("untaken")).unwrap();
+    // A little more than what waits without credit; the rest fits into the system's buffers.
+    for number in 1..=20 {
+        let body = frame("untaken", number, &[7; LEN]);
+        peer.send_record(RecordKind::StreamReliable, &body).await;
+    }
+    let answer = within(peer.socket.next()).await.unwrap().unwrap();
+    assert!(matches!(answer, Message::Pong(_)), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_without_the_extension_is_read_no_faster_than_its_frames_are_taken() {
     const LEN: usize = 64 << 10;
     const FRAMES: u64 = 1600;

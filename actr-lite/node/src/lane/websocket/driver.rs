@@ -9,7 +9,7 @@ use std::{
 };
 
 use actr_lite_wire::{
-    keepalive::{Keepalive, KeepaliveAction},
+    keepalive::{Keepalive, KeepaliveAction, PING_AFTER},
     misbehaviour::MisbehaviourKind,
     websocket::{CloseCode, CloseFrame, ControlFrame, Decoder, Event, Role},
 };
@@ -85,6 +85,7 @@ impl Driver {
             fresh: true,
             started,
             keepalive: Keepalive::new(Duration::ZERO),
+            said_alive: None,
             closing: None,
         };
         let mut timer = pin!(sleep_until(started));
@@ -225,6 +226,8 @@ struct Connection<'a> {
     fresh: bool,
     started: Instant,
     keepalive: Keepalive,
+    /// When the peer was last told unasked that this side lives.
+    said_alive: Option<Duration>,
     /// Why this side closes, and since when.
     closing: Option<(CloseFrame, Duration)>,
 }
@@ -252,9 +255,11 @@ impl Connection<'_> {
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.to_string())),
                 Poll::Ready(Ok(Outgoing::Idle)) | Poll::Pending => {}
             }
-            // A receiver without room stops the reading; then the peer's silence means nothing.
+            // A receiver without room stops the reading; then the peer's silence means nothing, and its pings are not
+            // seen: it is told unasked that this node lives.
             if receiver.poll_room(cx).is_pending() {
                 self.keepalive.heard(self.now());
+                self.say_alive();
             } else {
                 match self.poll_read(cx, receiver) {
                     Poll::Ready(Ok(())) => continue,
@@ -270,6 +275,15 @@ impl Connection<'_> {
 
     fn now(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Sends a pong that nobody asked for (RFC 6455 §5.5.3), unless it has just done so.
+    fn say_alive(&mut self) {
+        let now = self.now();
+        if self.said_alive.is_none_or(|before| now >= before + PING_AFTER) {
+            self.said_alive = Some(now);
+            self.outbox.send_control_frame(ControlFrame::Pong(&[]));
+        }
     }
 
     /// One read, and all that is complete with it.
