@@ -19,3 +19,16 @@ pub fn unused_port() -> u16 {
 pub fn registry_url(port: u16) -> String {
     format!("ws://127.0.0.1:{port}/signaling/ws")
 }
+
+/// The port of a registry's URL.
+///
+/// # Panics
+/// If it is not what [`registry_url`] makes.
+#[track_caller]
+pub fn port_of(registry_url: &str) -> u16 {
+    let port = registry_url.split(['/', ':']).nth(4).map(str::parse);
+    match port {
+        Some(Ok(port)) => port,
+        _ => panic!("no port in {registry_url}"),
+    }
+}

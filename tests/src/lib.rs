@@ -9,6 +9,10 @@
 //! - [`output`]: the lines it prints, to be waited for
 //! - [`peer`]: nodes within the test's own process, for what the real programs never do
 //! - [`summary`]: what `client --json` prints
+//! - [`received`]: what a client's log says of its stream
+//! - [`fault_proxy`]: a relay in front of a server that fails when it is told to
+//! - [`shifted_clock`]: a calendar that a test can set, for one program (Linux)
+//! - [`fault_report`]: what a fault did to the streams that met it
 //! - [`address`]: ports of the loopback interface
 //! - [`binaries`]: the build, and where it put the programs
 //!
@@ -18,16 +22,25 @@
 pub mod address;
 pub mod binaries;
 pub mod deployment;
+pub mod fault_proxy;
+pub mod fault_report;
 pub mod launch;
 pub mod output;
 pub mod peer;
 pub mod process;
+pub mod received;
+#[cfg(target_os = "linux")]
+pub mod shifted_clock;
 pub mod summary;
 
-pub use address::{registry_url, unused_port};
+pub use address::{port_of, registry_url, unused_port};
 pub use binaries::Binaries;
 pub use deployment::Deployment;
+pub use fault_proxy::{FaultProxy, Newcomers};
+pub use fault_report::FaultReport;
 pub use launch::Launch;
 pub use output::{Line, Output, Source};
 pub use process::{Finished, PATIENCE, Process, Signal};
+#[cfg(target_os = "linux")]
+pub use shifted_clock::{DAY, ShiftedClock};
 pub use summary::Summary;

@@ -25,6 +25,8 @@ pub struct Line {
     pub source: Source,
     /// How long after the program's start it was read.
     pub at: Duration,
+    /// When it was read.
+    pub read: Instant,
     /// The text, without the newline.
     pub text: String,
 }
@@ -72,9 +74,11 @@ impl Output {
             let text = String::from_utf8_lossy(&bytes);
             let text = text.strip_suffix('\n').unwrap_or(&text).to_owned();
             bytes.clear();
+            let read = Instant::now();
             let line = Line {
                 source,
-                at: self.start.elapsed(),
+                at: read - self.start,
+                read,
                 text,
             };
             watch(&line);

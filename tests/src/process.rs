@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -164,6 +165,21 @@ impl Process {
         self.try_ready().unwrap_or_else(|error| panic!("{error:#}"))
     }
 
+    /// Where a server's data lane listens.
+    ///
+    /// # Panics
+    /// If it doesn't say so.
+    #[track_caller]
+    pub fn data_lane(&self) -> SocketAddr {
+        const BEFORE: &str = "data lane listening on ";
+        let line = self.wait_for_line(BEFORE, PATIENCE);
+        let address = line.split_once(BEFORE).map(|(_, rest)| rest.trim().parse());
+        match address {
+            Some(Ok(address)) => address,
+            _ => panic!("no address in {line:?}"),
+        }
+    }
+
     /// Sends a signal; nothing happens if the program has ended.
     ///
     /// # Panics
@@ -288,7 +304,16 @@ impl Process {
     /// If [`PATIENCE`] is at an end before it.
     #[track_caller]
     pub fn finish(&self) -> Finished {
-        let status = self.wait_exit(PATIENCE);
+        self.finish_within(PATIENCE)
+    }
+
+    /// Waits for the program's end and the end of its output.
+    ///
+    /// # Panics
+    /// If `bound` passes before it.
+    #[track_caller]
+    pub fn finish_within(&self, bound: Duration) -> Finished {
+        let status = self.wait_exit(bound);
         self.output.wait_for_end(PATIENCE);
         let lines = self.output.lines();
         let text = |source| -> String {
@@ -304,7 +329,7 @@ impl Process {
 
     fn transcript(&self) -> String {
         let mut transcript = String::new();
-        for Line { source, at, text } in self.output.lines() {
+        for Line { source, at, text, .. } in self.output.lines() {
             let mark = if source == Source::Stdout { '>' } else { '|' };
             let _ = writeln!(transcript, "{} {:7.3} {mark} {text}", self.name, at.as_secs_f64());
         }

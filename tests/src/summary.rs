@@ -27,7 +27,7 @@ pub struct Summary {
     pub resumes: u64,
     /// Frames that came again and were dropped.
     pub duplicates: u64,
-    /// The actor ids that sent.
+    /// The actor ids that sent, in the order of their first frame.
     pub servers: Vec<String>,
 }
 

@@ -15,12 +15,6 @@ fn is_stream_id(text: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// The bytes of the payloads of a whole stream.
-fn payload_bytes(stream_id: &str, count: u64) -> u64 {
-    let lens = (1..=count).map(|number| format!("[server] Stream message {number} for {stream_id}").len() as u64);
-    lens.sum()
-}
-
 #[test]
 fn ten_messages_arrive_in_order() {
     let deployment = Deployment::new();
@@ -50,7 +44,7 @@ fn the_json_summary_says_what_arrived_and_from_whom() {
     let (url, server_id) = (server.registry_url(), server.ready());
     let summary = Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
     assert!(is_stream_id(&summary.stream_id), "{summary:?}");
-    assert_eq!(summary.bytes, payload_bytes(&summary.stream_id, 10));
+    assert_eq!(summary.bytes, summary.bytes_of_all());
     assert_eq!(summary.servers, [server_id]);
     assert!(summary.duration_ms.as_f64().unwrap() >= 0.0);
     assert!(summary.frames_per_s.unwrap().as_f64().unwrap() > 0.0);
@@ -83,7 +77,7 @@ fn a_hundred_thousand_messages_arrive_in_order() {
     let (_server, url) = deployment.start_server(&[]);
     let client = deployment.client(&url, 100_000).arg("--json").run();
     let summary = Summary::of_success(&client, 100_000);
-    assert_eq!(summary.bytes, payload_bytes(&summary.stream_id, 100_000));
+    assert_eq!(summary.bytes, summary.bytes_of_all());
     assert!(
         received(&client.stderr).len() <= 100,
         "a log line for each of very many messages"
@@ -106,7 +100,7 @@ fn twenty_clients_at_once_get_a_stream_each() {
     let mut stream_ids = Vec::new();
     for client in &clients {
         let summary = Summary::of_success(&client.finish(), 200);
-        assert_eq!(summary.bytes, payload_bytes(&summary.stream_id, 200));
+        assert_eq!(summary.bytes, summary.bytes_of_all());
         stream_ids.push(summary.stream_id);
     }
     stream_ids.sort();

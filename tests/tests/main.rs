@@ -4,6 +4,7 @@
 mod delivery;
 mod demo;
 mod discovery;
+mod faults;
 #[cfg(target_os = "linux")]
 mod junk;
 mod limits;

@@ -1,6 +1,6 @@
 //! The registry introduces nodes and is then no longer needed: streams outlive it, and nodes come back to it.
 
-use tests::{Deployment, PATIENCE, Process, Signal, Summary};
+use tests::{Deployment, PATIENCE, Process, Signal, Summary, port_of};
 
 /// A client in the middle of a stream of fifty messages, which takes five seconds.
 fn client_in_its_stream(deployment: &Deployment, url: &str) -> (Process, Process) {
@@ -38,14 +38,13 @@ fn a_stream_outlives_a_registry_that_falls_silent() {
 fn a_server_is_found_again_after_the_registry_was_restarted() {
     let deployment = Deployment::new();
     let (registry, url) = deployment.start_registry();
-    let port: u16 = url.split(['/', ':']).nth(4).unwrap().parse().unwrap();
     let server = deployment.server_at(&url).spawn();
     server.ready();
     Summary::of_success(&deployment.client(&url, 3).arg("--json").run(), 3);
 
     registry.signal(Signal::KILL);
     registry.wait_exit(PATIENCE);
-    let again = deployment.registry(port).named("registry again").spawn();
+    let again = deployment.registry(port_of(&url)).named("registry again").spawn();
     assert_eq!(again.registry_url(), url);
     Summary::of_success(&deployment.client(&url, 3).arg("--json").run(), 3);
     assert!(server.is_running());

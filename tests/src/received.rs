@@ -1,0 +1,48 @@
+//! What a client's log says of its stream: the frames it was given (with `-v`, or if there are few), and the breaks.
+
+use std::time::{Duration, Instant};
+
+use crate::{output::Line, process::Process};
+
+/// What it says for each frame that its callback was given; the frame's number follows.
+const FRAME: &str = "Received: [server] Stream message ";
+
+/// What it says when a server is lost; the number of the last frame that came follows.
+const BREAK: &str = " broke after frame ";
+
+/// The numbers of the frames that a client's log names, in its order.
+pub fn received(log: &str) -> Vec<u64> {
+    log.lines().filter_map(|line| number_after(FRAME, line)).collect()
+}
+
+/// Waits until a client whose server was lost is given the next frame: when that was.
+///
+/// # Panics
+/// If the client ends before that, or `bound` has passed.
+#[track_caller]
+pub fn wait_for_recovery(client: &Process, bound: Duration) -> Instant {
+    let line = client.wait_for_line(BREAK, bound);
+    let Some(last) = number_after(BREAK, &line) else {
+        panic!("no number in {line:?}")
+    };
+    let next = client.output().wait_for(&format!("{FRAME}{} ", last + 1), bound);
+    next.unwrap_or_else(|error| panic!("after frame {last}: {error}")).read
+}
+
+/// When a client was given the first frame after each of its breaks, as far as it was.
+pub fn recoveries(client: &Process) -> Vec<Instant> {
+    let mut breaks = Vec::new();
+    let mut recoveries = Vec::new();
+    for Line { text, read, .. } in client.output().lines() {
+        breaks.extend(number_after(BREAK, &text));
+        // The line of a break comes before that of the next frame, whichever thread writes it.
+        if number_after(FRAME, &text).is_some_and(|number| breaks.last() == Some(&(number - 1))) {
+            recoveries.push(read);
+        }
+    }
+    recoveries
+}
+
+fn number_after(before: &str, line: &str) -> Option<u64> {
+    line.split_once(before)?.1.split_whitespace().next()?.parse().ok()
+}
