@@ -93,7 +93,12 @@ impl Deployment {
 
     /// A registry as a process of its own, on this port, or on a free one if it is 0.
     pub fn registry(&self, port: u16) -> Launch {
-        Launch::new("registry", &self.binaries.registry).args(["--listen", &format!("127.0.0.1:{port}")])
+        self.registry_on(&format!("127.0.0.1:{port}"))
+    }
+
+    /// A registry as a process of its own, which listens on this `HOST:PORT`.
+    pub fn registry_on(&self, listen: &str) -> Launch {
+        Launch::new("registry", &self.binaries.registry).args(["--listen", listen])
     }
 
     /// Starts a server that hosts the registry, with these further arguments, and waits until it is ready. Gives its

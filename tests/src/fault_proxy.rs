@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -29,8 +29,8 @@ const FRAMES_FLOW_AFTER: u64 = 2048;
 
 /// A relay of TCP connections to a target, on a port of loopback. A server is told to advertise its address.
 ///
-/// It can cut connections, at once or at a given byte, leave them open and let everything vanish that is sent over
-/// them, and refuse new ones. Dropping it closes all.
+/// It can cut connections, leave them open and let everything vanish that is sent over them, both at once or at a given
+/// byte, and refuse new ones. Dropping it closes all.
 #[derive(Debug)]
 pub struct FaultProxy {
     port: u16,
@@ -53,6 +53,7 @@ pub enum Newcomers {
 struct Shared {
     orders: watch::Sender<Orders>,
     log: Mutex<Log>,
+    frozen: Condvar,
 }
 
 /// What all connections are told. A connection counts what came since it was accepted.
@@ -64,12 +65,20 @@ struct Orders {
     freezes: u64,
 }
 
+/// What becomes of a connection when it has carried so many bytes from the target.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    CutAfter(u64),
+    FreezeAfter(u64),
+}
+
 #[derive(Debug, Default)]
 struct Log {
     accepted: u64,
-    /// After how many bytes the next connections are cut.
-    budgets: VecDeque<u64>,
+    /// What becomes of the next connections.
+    fates: VecDeque<Fate>,
     cuts: Vec<Instant>,
+    freezes: Vec<Instant>,
     /// When a connection began to carry frames.
     flows: Vec<Instant>,
 }
@@ -96,6 +105,7 @@ impl FaultProxy {
         let shared = Arc::new(Shared {
             orders: watch::Sender::new(orders),
             log: Mutex::default(),
+            frozen: Condvar::new(),
         });
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("no runtime for a proxy: {error}"));
@@ -144,7 +154,29 @@ impl FaultProxy {
     /// Cuts each of the next connections when it has carried so many bytes from the target; a number for each. Whatever
     /// is under way then is lost, mostly in the middle of a record.
     pub fn cut_after(&self, bytes: impl IntoIterator<Item = u64>) {
-        self.shared.log().budgets.extend(bytes);
+        self.shared.log().fates.extend(bytes.into_iter().map(Fate::CutAfter));
+    }
+
+    /// Does to the next connection what [`Self::freeze`] does, when it has carried so many bytes from the target.
+    pub fn freeze_after(&self, bytes: u64) {
+        self.shared.log().fates.push_back(Fate::FreezeAfter(bytes));
+    }
+
+    /// Waits until [`Self::freeze_after`] has come true: when that was.
+    ///
+    /// # Panics
+    /// If `bound` passes before it.
+    #[track_caller]
+    pub fn wait_until_frozen(&self, bound: Duration) -> Instant {
+        let waited = self
+            .shared
+            .frozen
+            .wait_timeout_while(self.shared.log(), bound, |log| log.freezes.is_empty());
+        let (log, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match log.freezes.first() {
+            Some(frozen) => *frozen,
+            None => panic!("no connection has carried enough to be frozen within {bound:?}"),
+        }
     }
 
     /// How many connections were cut, and how long after each cut a connection carried frames again.
@@ -184,7 +216,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 /// Why a connection is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
+    /// It was told to.
     Cut,
+    /// It has carried as much as it was to.
+    Fate,
+    /// An end has closed it.
     Gone,
 }
 
@@ -213,8 +249,8 @@ impl Connection {
         };
         // Bytes are to be as fast as without the relay.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let budget = self.shared.log().budgets.pop_front();
-        let end = self.relay(at_start, &mut client, &mut server, budget).await;
+        let fate = self.shared.log().fates.pop_front();
+        let end = self.relay(at_start, &mut client, &mut server, fate).await;
         if end == End::Cut {
             if self.ends_with_reset {
                 reset(&client);
@@ -230,7 +266,7 @@ impl Connection {
         at_start: Orders,
         client: &mut TcpStream,
         server: &mut TcpStream,
-        budget: Option<u64>,
+        fate: Option<Fate>,
     ) -> End {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
@@ -238,7 +274,7 @@ impl Connection {
         let frozen = orders.wait_for(|orders| orders.freezes != at_start.freezes);
         let relayed = async {
             tokio::try_join!(
-                self.downstream(from_server, to_client, budget),
+                self.downstream(from_server, to_client, fate),
                 upstream(from_client, to_server)
             )
         };
@@ -246,7 +282,14 @@ impl Connection {
             biased;
             () = self.cut_order(at_start) => return End::Cut,
             _ = frozen => {}
-            ended = relayed => return ended.err().unwrap_or(End::Gone),
+            ended = relayed => match (ended, fate) {
+                (Err(End::Fate), Some(Fate::FreezeAfter(_))) => {
+                    self.shared.log().freezes.push(Instant::now());
+                    self.shared.frozen.notify_all();
+                }
+                (Err(End::Fate), _) => return End::Cut,
+                _ => return End::Gone,
+            },
         }
         self.cut_order(at_start).await;
         End::Cut
@@ -262,7 +305,8 @@ impl Connection {
             .await;
     }
 
-    async fn downstream(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, budget: Option<u64>) -> Result<(), End> {
+    async fn downstream(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, fate: Option<Fate>) -> Result<(), End> {
+        let budget = fate.map(|(Fate::CutAfter(bytes) | Fate::FreezeAfter(bytes))| bytes);
         let mut buffer = vec![0; CHUNK];
         let mut carried = 0;
         loop {
@@ -276,7 +320,7 @@ impl Connection {
                 self.shared.log().flows.push(Instant::now());
             }
             if budget.is_some_and(|budget| carried >= budget) {
-                return Err(End::Cut);
+                return Err(End::Fate);
             }
             if read == 0 {
                 return Ok(to.shutdown().await?);
@@ -352,6 +396,20 @@ mod tests {
         let _ = stream.read_to_end(&mut answer);
         assert_eq!(answer, b"hel");
         assert!(echoes(&mut connect(&proxy)), "only one was to be cut");
+    }
+
+    #[test]
+    fn it_freezes_after_exactly_as_many_bytes_as_it_was_told() {
+        let proxy = echo();
+        proxy.freeze_after(3);
+        let mut stream = connect(&proxy);
+        stream.write_all(b"hello").unwrap();
+        let mut answer = [0; 3];
+        stream.read_exact(&mut answer).unwrap();
+        proxy.wait_until_frozen(Duration::from_secs(30));
+        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        assert!(!echoes(&mut stream));
+        assert!(echoes(&mut connect(&proxy)), "only one was to be frozen");
     }
 
     #[test]

@@ -63,6 +63,24 @@ impl Launch {
         self
     }
 
+    /// Another program that runs this one: `runner ARGUMENTS... program ARGUMENTS...`.
+    #[must_use]
+    pub fn under(mut self, runner: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(runner);
+        command
+            .args(arguments)
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        for (variable, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
+        }
+        self.command = command;
+        self
+    }
+
     /// Another working directory.
     #[must_use]
     pub fn current_dir(mut self, directory: &Path) -> Self {

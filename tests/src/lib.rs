@@ -12,6 +12,7 @@
 //! - [`received`]: what a client's log says of its stream
 //! - [`fault_proxy`]: a relay in front of a server that fails when it is told to
 //! - [`shifted_clock`]: a calendar that a test can set, for one program (Linux)
+//! - [`split_network`]: two hosts and a router between them that can stop relaying (Linux, for root)
 //! - [`fault_report`]: what a fault did to the streams that met it
 //! - [`address`]: ports of the loopback interface
 //! - [`binaries`]: the build, and where it put the programs
@@ -31,6 +32,8 @@ pub mod process;
 pub mod received;
 #[cfg(target_os = "linux")]
 pub mod shifted_clock;
+#[cfg(target_os = "linux")]
+pub mod split_network;
 pub mod summary;
 
 pub use address::{port_of, registry_url, unused_port};
@@ -43,4 +46,6 @@ pub use output::{Line, Output, Source};
 pub use process::{Finished, PATIENCE, Process, Signal};
 #[cfg(target_os = "linux")]
 pub use shifted_clock::{DAY, ShiftedClock};
+#[cfg(target_os = "linux")]
+pub use split_network::{Host, SplitNetwork};
 pub use summary::Summary;
