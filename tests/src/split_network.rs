@@ -64,12 +64,12 @@ impl SplitNetwork {
             let (address, gateway) = (host.address(), host.gateway());
             ip(&format!("netns add {namespace}"));
             ip(&format!(
-                "-n {router} link add {name} type veth peer name up netns {namespace}"
+                "-n {router} link add {name} type veth peer name eth0 netns {namespace}"
             ));
             ip(&format!("-n {router} address add {gateway}/24 dev {name}"));
             ip(&format!("-n {router} link set {name} up"));
-            ip(&format!("-n {namespace} address add {address}/24 dev up"));
-            ip(&format!("-n {namespace} link set up up"));
+            ip(&format!("-n {namespace} address add {address}/24 dev eth0"));
+            ip(&format!("-n {namespace} link set eth0 up"));
             ip(&format!("-n {namespace} link set lo up"));
             ip(&format!("-n {namespace} route add default via {gateway}"));
         }
