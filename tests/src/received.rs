@@ -7,8 +7,8 @@ use crate::{output::Line, process::Process};
 /// What it says for each frame that its callback was given; the frame's number follows.
 const FRAME: &str = "Received: [server] Stream message ";
 
-/// What it says when a server is lost; the number of the last frame that came follows.
-const BREAK: &str = " broke after frame ";
+/// What it says when its stream breaks off, and again when it goes on; the number of the last frame that came follows.
+const BREAK: &str = " after frame ";
 
 /// The numbers of the frames that a client's log names, in its order.
 pub fn received(log: &str) -> Vec<u64> {

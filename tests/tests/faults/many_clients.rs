@@ -53,18 +53,23 @@ impl Storm {
 
     fn count(&self, clients: &[Process], kills: &[Instant]) -> FaultReport {
         let mut report = FaultReport::new("one of three servers killed every second, many clients");
-        let mut resumes = 0;
+        let (mut resumes, mut recovered) = (0, 0);
         for client in clients {
             let finished = client.finish_within(LONG_PATIENCE);
             resumes += report.count(&finished, self.frames).resumes;
             assert_success(&finished);
             for frame in received::recoveries(client) {
+                recovered += 1;
                 // The last kill before it is the one that it comes after.
                 let kill = kills.iter().rfind(|kill| **kill < frame);
                 kill.into_iter().for_each(|kill| report.recovered_after(frame - *kill));
             }
         }
         assert!(resumes >= self.min_kills as u64, "no stream was hit: {resumes} resumed");
+        assert!(
+            recovered > 0 && recovered <= resumes,
+            "{recovered} of {resumes} are in the logs"
+        );
         report
     }
 }
