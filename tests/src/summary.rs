@@ -59,4 +59,12 @@ impl Summary {
         assert_eq!(numbers, (count, count, 0, 0), "{summary:?}");
         summary
     }
+
+    /// The bytes of the payloads of a whole stream of the shipped server's.
+    pub fn bytes_of_all(&self) -> u64 {
+        let stream_id = &self.stream_id;
+        let lens =
+            (1..=self.expected).map(|number| format!("[server] Stream message {number} for {stream_id}").len() as u64);
+        lens.sum()
+    }
 }

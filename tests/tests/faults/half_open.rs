@@ -16,8 +16,9 @@ const SLACK: Duration = Duration::from_secs(10);
 /// middle of it.
 const FRAMES: u64 = 10_000;
 
-/// What passes before the connection is silent: a tenth of the stream at most.
-const BYTES: u64 = 40_000;
+/// What passes before the connection is silent: more than one record, which may have 64 KiB of frames, and less than the
+/// window, so that the server goes on sending.
+const BYTES: u64 = 150_000;
 
 /// A server behind a proxy, and a client in a stream of it; packets vanish since this moment.
 fn client_in_silence(deployment: &Deployment, url: &str, proxy: &FaultProxy) -> (Process, Process, Instant) {
