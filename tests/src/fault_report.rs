@@ -94,6 +94,11 @@ impl FaultReport {
             let written = self.append_to(Path::new(&path));
             written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
+        self.assert_nothing_lost();
+    }
+
+    #[track_caller]
+    fn assert_nothing_lost(&self) {
         assert!(self.runs > 0 && self.frames > 0, "nothing was tested: {self:?}");
         assert_eq!((self.lost, self.duplicated), (0, 0), "lost and duplicated: {self:?}");
     }
@@ -192,6 +197,6 @@ mod tests {
             lost: 1,
             ..FaultReport::new("any")
         }
-        .finish();
+        .assert_nothing_lost();
     }
 }

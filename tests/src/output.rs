@@ -99,17 +99,24 @@ impl Output {
     /// # Errors
     /// If the program ends without one, or `bound` has passed.
     pub fn wait_for(&self, pattern: &str, bound: Duration) -> anyhow::Result<Line> {
+        self.wait_for_nth(pattern, 1, bound)
+    }
+
+    /// The same, for the line that is the `number`th one with `pattern`, from 1.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for`] fails.
+    pub fn wait_for_nth(&self, pattern: &str, number: usize, bound: Duration) -> anyhow::Result<Line> {
         let deadline = Instant::now() + bound;
         let mut state = self.lock();
-        let mut searched = 0;
+        let (mut searched, mut left_to_find) = (0, number.max(1));
         loop {
-            if let Some(line) = state
-                .lines
-                .iter()
-                .skip(searched)
-                .find(|line| line.text.contains(pattern))
-            {
-                return Ok(line.clone());
+            let new = state.lines.iter().skip(searched);
+            for line in new.filter(|line| line.text.contains(pattern)) {
+                left_to_find -= 1;
+                if left_to_find == 0 {
+                    return Ok(line.clone());
+                }
             }
             searched = state.lines.len();
             if state.open == 0 {
@@ -152,11 +159,13 @@ mod tests {
         let output = Output::of(Cursor::new("one\ntwo\n"), empty(), |_| ());
         assert_eq!(output.wait_for("wo", BOUND).unwrap().text, "two");
         assert_eq!(output.wait_for("one", BOUND).unwrap().source, Source::Stdout);
+        assert_eq!(output.wait_for_nth("o", 2, BOUND).unwrap().text, "two");
     }
 
     #[test]
     fn the_end_of_the_output_ends_the_wait() {
         let output = Output::of(empty(), Cursor::new("last words"), |_| ());
+        assert!(output.wait_for_nth("words", 2, BOUND).is_err());
         let error = output.wait_for("something else", BOUND).unwrap_err();
         assert_eq!(
             error.to_string(),

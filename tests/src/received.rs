@@ -7,26 +7,29 @@ use crate::{output::Line, process::Process};
 /// What it says for each frame that its callback was given; the frame's number follows.
 const FRAME: &str = "Received: [server] Stream message ";
 
-/// What it says when its stream breaks off, and again when it goes on; the number of the last frame that came follows.
-const BREAK: &str = " after frame ";
+/// What it says when its stream breaks off; the number of the last frame that came follows.
+const BREAK: &str = " stopped after frame ";
 
 /// The numbers of the frames that a client's log names, in its order.
 pub fn received(log: &str) -> Vec<u64> {
     log.lines().filter_map(|line| number_after(FRAME, line)).collect()
 }
 
-/// Waits until a client whose server was lost is given the next frame: when that was.
+/// Waits until a client whose stream has broken off so many times is given the next frame: when that was.
 ///
 /// # Panics
 /// If the client ends before that, or `bound` has passed.
 #[track_caller]
-pub fn wait_for_recovery(client: &Process, bound: Duration) -> Instant {
-    let line = client.wait_for_line(BREAK, bound);
-    let Some(last) = number_after(BREAK, &line) else {
+pub fn wait_for_recovery(client: &Process, breaks: usize, bound: Duration) -> Instant {
+    let wait = |pattern: &str, times| match client.output().wait_for_nth(pattern, times, bound) {
+        Ok(line) => line,
+        Err(error) => panic!("the client {error}"),
+    };
+    let line = wait(BREAK, breaks);
+    let Some(last) = number_after(BREAK, &line.text) else {
         panic!("no number in {line:?}")
     };
-    let next = client.output().wait_for(&format!("{FRAME}{} ", last + 1), bound);
-    next.unwrap_or_else(|error| panic!("after frame {last}: {error}")).read
+    wait(&format!("{FRAME}{} ", last + 1), 1).read
 }
 
 /// When a client was given the first frame after each of its breaks, as far as it was.

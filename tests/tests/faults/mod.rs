@@ -39,7 +39,13 @@ fn wait_for_frame(client: &Process, number: u64) {
 /// Waits until a client whose server was lost is given the next frame: how long that was after the fault.
 #[track_caller]
 fn wait_for_recovery(client: &Process, fault: Instant) -> Duration {
-    received::wait_for_recovery(client, PATIENCE) - fault
+    wait_for_resume(client, 1, fault)
+}
+
+/// The same, for the break with this number.
+#[track_caller]
+fn wait_for_resume(client: &Process, number: usize, fault: Instant) -> Duration {
+    received::wait_for_recovery(client, number, PATIENCE) - fault
 }
 
 /// That a client got all, and as its user sees it, nothing happened.
