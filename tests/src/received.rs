@@ -32,15 +32,17 @@ pub fn wait_for_recovery(client: &Process, breaks: usize, bound: Duration) -> In
     wait(&format!("{FRAME}{} ", last + 1), 1).read
 }
 
-/// When a client was given the first frame after each of its breaks, as far as it was.
-pub fn recoveries(client: &Process) -> Vec<Instant> {
-    let mut breaks = Vec::new();
+/// When a client's stream broke off, and when the client was given the next frame, for each time that it was.
+///
+/// A stream that breaks off again before a frame has come is broken since the first time.
+pub fn recoveries(client: &Process) -> Vec<(Instant, Instant)> {
+    let mut broken: Option<(u64, Instant)> = None;
     let mut recoveries = Vec::new();
     for Line { text, read, .. } in client.output().lines() {
-        breaks.extend(number_after(BREAK, &text));
-        // The line of a break comes before that of the next frame, whichever thread writes it.
-        if number_after(FRAME, &text).is_some_and(|number| breaks.last() == Some(&(number - 1))) {
-            recoveries.push(read);
+        if let Some(last) = number_after(BREAK, &text) {
+            broken.get_or_insert((last, read));
+        } else if number_after(FRAME, &text).is_some_and(|number| broken.is_some_and(|(last, _)| number > last)) {
+            recoveries.extend(broken.take().map(|(_, since)| (since, read)));
         }
     }
     recoveries

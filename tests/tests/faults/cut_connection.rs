@@ -42,7 +42,7 @@ fn a_stream_whose_connection_is_cut_ten_times_is_complete() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes a minute or two"]
 fn a_stream_of_a_million_whose_connection_is_cut_a_hundred_times_is_complete() {
     cut(100, 1_000_000).finish();
 }

@@ -58,7 +58,7 @@ fn another_server_goes_on_at_the_next_frame_when_one_is_killed() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes a minute or two"]
 fn another_server_goes_on_each_of_a_hundred_times() {
     let mut report = PACED.run(50);
     report.add(&UNPACED.run(50));
