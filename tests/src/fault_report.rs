@@ -157,6 +157,8 @@ impl FaultReport {
 
 #[cfg(test)]
 mod tests {
+    use std::process::ExitStatus;
+
     use super::*;
 
     fn report(fault: &str, recoveries_ms: Vec<u64>) -> String {
@@ -167,6 +169,37 @@ mod tests {
             ..FaultReport::new(fault)
         };
         serde_json::to_string(&report).unwrap()
+    }
+
+    /// A client that has ended, by its summary and the frames in its log.
+    fn client(received: u64, missing: u64, logged: &[u64]) -> Finished {
+        let lines = logged
+            .iter()
+            .map(|number| format!("DEBUG Received: [server] Stream message {number} for abc\n"));
+        Finished {
+            status: ExitStatus::default(),
+            stdout: format!(
+                r#"{{"stream_id":"abc","expected":3,"received":{received},"bytes":0,"duration_ms":1,"missing":{missing},
+                "out_of_order":0,"resumes":0,"duplicates":0,"servers":[]}}"#
+            )
+            .replace('\n', ""),
+            stderr: lines.collect(),
+        }
+    }
+
+    #[test]
+    fn frames_that_are_missing_or_come_again_are_counted() {
+        let mut report = FaultReport::new("any");
+        report.count(&client(2, 1, &[]), 3);
+        report.count(&client(5, 0, &[]), 3);
+        let counted = (report.runs, report.frames, report.lost, report.duplicated);
+        assert_eq!(counted, (2, 6, 1, 2));
+    }
+
+    #[test]
+    #[should_panic(expected = "what was handed over is not in order")]
+    fn a_log_with_a_frame_twice_is_believed_more_than_the_summary() {
+        FaultReport::new("any").count(&client(2, 1, &[1, 2, 2]), 3);
     }
 
     #[test]

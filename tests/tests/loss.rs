@@ -16,12 +16,13 @@ fn client_in_its_stream(deployment: &Deployment, url: &str) -> Process {
     client
 }
 
-/// A client's end after its only server was lost: it fails, says why, and counts what it got.
+/// A client's end after its only server was lost: it fails, says why, and how many messages it has and lacks.
 #[track_caller]
 fn assert_lost(client: &Process, server_id: &str) {
     let client = client.finish();
-    client.assert_fails_with(&[server_id]);
     let summary = Summary::of(&client);
+    let (has, lacks) = (summary.received.to_string(), summary.missing.to_string());
+    client.assert_fails_with(&[server_id, &has, &lacks]);
     assert!((3..ENDLESS).contains(&summary.received), "{summary:?}");
     assert_eq!(summary.expected, ENDLESS);
     assert_eq!(summary.missing, ENDLESS - summary.received);

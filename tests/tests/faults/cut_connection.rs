@@ -24,7 +24,7 @@ fn cut(times: u64, frames: u64) -> FaultReport {
     let client = deployment.client(&url, frames).args(["--json", "--timeout", TIMEOUT]);
     let client = client.spawn().finish_within(LONG_PATIENCE);
 
-    let mut report = FaultReport::new("connection cut at a random byte of a stream");
+    let mut report = FaultReport::new(&format!("connection cut {times} times at random bytes"));
     let summary = report.count(&client, frames);
     assert_success(&client);
     let (cuts, recoveries) = proxy.cuts_and_recoveries();

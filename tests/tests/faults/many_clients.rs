@@ -47,7 +47,10 @@ impl Storm {
     }
 
     fn count(&self, clients: &[Process], kills: &[Instant]) -> FaultReport {
-        let mut report = FaultReport::new("one of three servers killed every second, many clients");
+        let mut report = FaultReport::new(&format!(
+            "one of three servers killed every second, {} clients",
+            self.clients
+        ));
         let (mut resumes, mut recovered) = (0, 0);
         for client in clients {
             let finished = client.finish_within(LONG_PATIENCE);
