@@ -112,7 +112,7 @@ impl ClientStream {
                 self.deliver(sequence, payload, cx);
                 true
             }
-            Observed::Duplicate => {
+            Observed::Duplicate | Observed::Surplus => {
                 cx.check(sequence <= self.seen || sequence > self.spec.frames, || {
                     format!("frame {sequence} is dropped, but only {} were seen", self.seen)
                 });
