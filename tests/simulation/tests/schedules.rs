@@ -43,16 +43,13 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-/// What the seeds start at: the given one, or the time, so that every run tries others.
-fn first_seed() -> u64 {
-    number("SIMULATION_SEED").unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        now.as_secs() * 1_000_000
-    })
+/// Seeds that nobody has tried yet.
+fn new_seeds() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs() * 1_000_000
 }
 
-fn run_schedules(count: u64) {
-    let first = first_seed();
+fn run_schedules(first: u64, count: u64) {
     let began = Instant::now();
     println!("{count} schedules from seed {first} on");
     match campaign(first, count) {
@@ -70,13 +67,16 @@ fn run_schedules(count: u64) {
 
 #[test]
 fn ten_thousand_schedules_lose_nothing_and_double_nothing() {
-    run_schedules(number("SIMULATION_COUNT").unwrap_or(SCHEDULES));
+    // The same ones each time: a change that breaks one of them is to blame for it.
+    let first = number("SIMULATION_SEED").unwrap_or(1);
+    run_schedules(first, number("SIMULATION_COUNT").unwrap_or(SCHEDULES));
 }
 
 #[test]
 #[ignore = "takes half an hour on two cores; the command is in tests/README.md"]
 fn a_million_schedules_lose_nothing_and_double_nothing() {
-    run_schedules(SOAK);
+    let first = number("SIMULATION_SEED").unwrap_or_else(new_seeds);
+    run_schedules(first, number("SIMULATION_COUNT").unwrap_or(SOAK));
 }
 
 #[test]
