@@ -10,7 +10,7 @@ use actr_lite_registry::{
 };
 use actr_lite_wire::{
     credential::SigningKey,
-    identity::{ActrId, ActrType},
+    identity::ActrId,
     proto::{
         RegisterRequest, RegisterResponse, SignalingEnvelope, SignalingToActr, TurnCredential,
         actr_to_signaling::Payload as Request, register_response, register_response::RegisterOk,
@@ -222,15 +222,8 @@ impl Registry {
     }
 
     fn register(&mut self, body: Bytes, cx: &mut Context<'_>) -> Vec<u8> {
-        let registration = RegisterRequest::decode(body).ok().and_then(|request| {
-            Some(Registration {
-                actr_type: ActrType::try_from(&request.actr_type).ok()?,
-                realm_id: request.realm.realm_id,
-                service_spec: request.service_spec,
-                acl: request.acl,
-                ws_address: request.ws_address,
-            })
-        });
+        let registration = RegisterRequest::decode(body).ok();
+        let registration = registration.and_then(|request| Registration::try_from(request).ok());
         let Some(registration) = registration else {
             cx.fail("a registration can't be read");
             return Vec::new();

@@ -5,6 +5,8 @@ use std::{
 
 use actr_lite::ActrRef;
 
+use crate::harness::until;
+
 /// The warnings of all tests of this program.
 static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
@@ -68,8 +70,14 @@ impl<'a> Told<'a> {
     }
 
     /// That one more was counted since the last time, and that one line tells of it.
-    pub(crate) fn assert_one_more(&mut self, peer: &str, what: &str) {
+    pub(crate) async fn assert_one_more(&mut self, peer: &str, what: &str) {
         self.total += 1;
+        // What is answered may be counted only then.
+        until(|| async {
+            let is_told = self.node.misbehaviour().total() >= self.total && !about(peer, self.position).is_empty();
+            is_told.then_some(())
+        })
+        .await;
         let misbehaviour = self.node.misbehaviour();
         assert_eq!(misbehaviour.total(), self.total, "{what}: {misbehaviour}");
         let lines = about(peer, self.position);

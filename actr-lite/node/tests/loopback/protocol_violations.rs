@@ -136,7 +136,7 @@ async fn each_violation_has_its_close_code_and_reason_is_told_once_and_disturbs_
                 "{what}: {}",
                 closed.reason
             );
-            told.assert_one_more(&outsider.id().to_string(), what);
+            told.assert_one_more(&outsider.id().to_string(), what).await;
         }
         assert_eq!(server.misbehaviour().protocol_violations, told.total());
         bystander.finish().await;

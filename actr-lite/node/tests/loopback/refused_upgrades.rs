@@ -99,7 +99,7 @@ async fn each_refusal_has_its_status_and_reason_is_told_once_and_disturbs_nobody
                     assert!(body.contains(text) && body.lines().count() == 1, "{what}: {body}");
                 }
             }
-            told.assert_one_more(&peer.to_string(), what);
+            told.assert_one_more(&peer.to_string(), what).await;
         }
         bystander.finish().await;
     }
@@ -117,7 +117,7 @@ async fn an_upgrade_that_dribbles_in_is_given_up_with_a_408() {
     let (slow, silent) = tokio::join!(raw(address, b"GET / HTTP/1.1\r\nhos", false), raw(address, b"", false));
     assert!(slow.1.starts_with("HTTP/1.1 408 "), "{}", slow.1);
     assert!(slow.1.contains("head took too long"), "{}", slow.1);
-    told.assert_one_more(&slow.0.to_string(), "a slow head");
+    told.assert_one_more(&slow.0.to_string(), "a slow head").await;
     // Whoever says nothing at all may be one that has changed its mind.
     assert_eq!(silent.1, "");
     assert_eq!(server.misbehaviour().unreadable_requests, 1);
