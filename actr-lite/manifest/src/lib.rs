@@ -4,7 +4,7 @@
 //! error is one line that says where, which key, what is expected, what was found and what to do. In reading order:
 //!
 //! - [`Manifest`]: what an `Actr.toml` says, with [`ConfigOverride`]s applied; [`resolve_path`] finds the file
-//! - [`Package`], [`System`], [`Acl`], [`Dependency`]: its sections
+//! - [`Package`], [`System`], [`Dependency`]: its sections
 //! - [`Limits`], [`RegistryLimits`]: what may happen at once, in numbers and times that can't be out of range
 //! - [`SignalingUrl`], [`WebSocketUrl`]: where the registry and a node's data lane are
 //! - [`ManifestError`], [`Place`]: what is wrong, and where
@@ -35,7 +35,6 @@ mod system;
 mod timestamp;
 mod websocket_url;
 
-pub use acl::{Acl, AclRule, Permission};
 pub use bounded::{Bounded, OutOfRange, Patience, PatienceError};
 pub use config_override::{ConfigOverride, ParseConfigOverrideError};
 pub use dependency::Dependency;

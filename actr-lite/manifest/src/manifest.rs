@@ -3,8 +3,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use actr_lite_wire::acl::Acl;
+
 use crate::{
-    Acl, ConfigOverride, Dependency, Limits, ManifestError, Package, Place, RegistryLimits, System,
+    ConfigOverride, Dependency, Limits, ManifestError, Package, Place, RegistryLimits, System, acl,
     document::Node,
     file::read_text,
     schema::{ANY, Schema},
@@ -26,7 +28,7 @@ pub struct Manifest {
     pub dependencies: BTreeMap<String, Dependency>,
     /// `[system]`.
     pub system: System,
-    /// `[acl]`; `None` lets everybody call.
+    /// `[acl]`; `None` lets everybody of the realm call.
     pub acl: Option<Acl>,
     /// `[scripts]`: command lines by name, for tools; nothing here runs them.
     pub scripts: BTreeMap<String, String>,
@@ -64,7 +66,7 @@ const SCHEMA: Schema = Schema(&[
     (&["system", "discovery"], &["visible"]),
     (&["system", "webrtc"], &["stun_urls", "turn_urls", "force_relay"]),
     (&["acl"], &["rules"]),
-    (&["acl", "rules"], &["permission", "types"]),
+    (&["acl", "rules"], &["permission", "types", "realm"]),
     (&["scripts"], &[ANY]),
 ]);
 
@@ -104,7 +106,7 @@ impl Manifest {
             system: System::read(&root.section("system")?)?,
             acl: root
                 .optional("acl")
-                .map(|field| Acl::read(&field.section()?))
+                .map(|field| acl::read(&field.section()?))
                 .transpose()?,
             scripts: root
                 .section("scripts")?

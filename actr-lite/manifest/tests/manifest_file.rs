@@ -3,7 +3,8 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use actr_lite_manifest::{ConfigOverride, Limits, Manifest, ManifestError, Permission, RegistryLimits};
+use actr_lite_manifest::{ConfigOverride, Limits, Manifest, ManifestError, RegistryLimits};
+use actr_lite_wire::acl::{Permission, RealmScope};
 use proptest::prelude::*;
 
 const LEAST: &str = r#"
@@ -185,6 +186,7 @@ run = "cargo run"
     let rules = &manifest.acl.as_ref().unwrap().rules;
     assert_eq!(rules[0].permission, Permission::Allow);
     assert_eq!(rules[0].types[1].to_string(), "acme:B:2");
+    assert_eq!(rules[0].realm, RealmScope::Own);
     assert_eq!(rules[1].permission, Permission::Deny);
     assert_eq!(manifest.scripts["run"], "cargo run");
 }

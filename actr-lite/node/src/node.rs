@@ -1,13 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_manifest::{
-    Acl, Count, HeldBytes, LockError, Manifest, Patience, Permission, RegistryLimits, SignalingUrl,
-};
+use actr_lite_manifest::{Count, HeldBytes, LockError, Manifest, Patience, RegistryLimits, SignalingUrl};
 use actr_lite_registry::{
     Options, Registry, RegistryError, RegistryHandle,
     client::{LinkConfig, LoadSource, ParseRegistryUrlError, RegistryLink, RegistryLinkError, RegistryUrl},
 };
-use actr_lite_wire::proto::{self, acl_rule};
+use actr_lite_wire::proto::Acl;
 use thiserror::Error;
 use tokio::time::timeout;
 use tracing::info;
@@ -125,7 +123,7 @@ impl<W: Workload> Node<W> {
         };
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
         config.service_spec = router.service_spec(&actr_type, manifest);
-        config.acl = manifest.acl.as_ref().map(published_acl);
+        config.acl = manifest.acl.as_ref().map(Acl::from);
         config.ws_address = acceptor
             .as_ref()
             .map(|acceptor| match &manifest.system.websocket.advertised {
@@ -242,20 +240,4 @@ async fn register(link: &RegistryLink, patience: Option<Duration>) -> Result<(),
             Err(StartError::NotRegistered { after, cause })
         }
     }
-}
-
-/// The list as the registry gets it: a rule for each type, within the realm.
-fn published_acl(acl: &Acl) -> proto::Acl {
-    let rules = acl.rules.iter().flat_map(|rule| {
-        let permission = match rule.permission {
-            Permission::Allow => acl_rule::Permission::Allow,
-            Permission::Deny => acl_rule::Permission::Deny,
-        };
-        rule.types.iter().map(move |from_type| proto::AclRule {
-            permission: permission.into(),
-            from_type: from_type.into(),
-            source_realm: None,
-        })
-    });
-    proto::Acl { rules: rules.collect() }
 }

@@ -1,7 +1,8 @@
 use std::{collections::HashMap, sync::Arc};
 
-use actr_lite_manifest::{Acl, ContractFingerprint, Manifest, Permission};
+use actr_lite_manifest::{ContractFingerprint, Manifest};
 use actr_lite_wire::{
+    acl::{self, Acl, AclRefusal},
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     proto::{ServiceSpec, service_spec::Protobuf},
@@ -143,20 +144,15 @@ impl Router {
         if !entry.is_exported {
             return denied(format!("{route} is not exported: only its own node may call it"));
         }
-        if !self.admits(caller.actr_type()) {
-            let callee = ctx.self_id();
-            return denied(format!(
-                "the access control list of {callee} does not let {caller} call {route}"
-            ));
+        if let Err(refusal) = self.admit(&ctx.self_id(), caller) {
+            return denied(format!("{route} refused: {refusal}"));
         }
         run(entry, route, payload, ctx).await
     }
 
-    /// No list: everybody. Otherwise any deny wins, and without a match the answer is no.
-    fn admits(&self, caller: &ActrType) -> bool {
-        let Some(acl) = &self.acl else { return true };
-        let mut matching = acl.rules.iter().filter(|rule| rule.types.contains(caller)).peekable();
-        matching.peek().is_some() && matching.all(|rule| rule.permission == Permission::Allow)
+    /// Whether this node's access control list lets another one in.
+    pub(crate) fn admit(&self, own_id: &ActrId, caller: &ActrId) -> Result<(), AclRefusal> {
+        acl::admit(self.acl.as_ref(), own_id, caller)
     }
 }
 

@@ -1,6 +1,7 @@
 use std::{fmt::Display, net::SocketAddr};
 
 use actr_lite_wire::{
+    acl::Acl,
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     misbehaviour::MisbehaviourKind,
@@ -23,6 +24,10 @@ const MAX_WS_ADDRESS_LEN: usize = 2048;
 /// and registers again on 401 only.
 const RENEWAL_REFUSED: ErrorCode = ErrorCode::Other(401);
 
+/// The most rules of an access list, contracts and tags of one registration: a handful is usual, and what is short on the
+/// wire takes many times as much in memory.
+const MAX_LISTED: usize = 1024;
+
 /// Why a registration can't be: the request is of the right form but asks for something that can't be.
 #[derive(Debug, Error)]
 pub enum RequestError {
@@ -35,6 +40,12 @@ pub enum RequestError {
     /// The data lane's address is none that anybody could dial.
     #[error("ws_address must begin with ws:// or wss:// and have at most {MAX_WS_ADDRESS_LEN} bytes, without spaces")]
     WsAddress,
+    /// One of its lists is too long.
+    #[error("{what} has more than {MAX_LISTED} entries, which is the limit")]
+    TooMany {
+        /// Of what there are too many.
+        what: &'static str,
+    },
     /// The node wants to be known by a signed package.
     #[error("this registry does not verify packages: register with auth_mode 2 (linked)")]
     AuthMode,
@@ -127,11 +138,21 @@ impl TryFrom<RegisterRequest> for Registration {
         if !request.ws_address.as_deref().is_none_or(is_ws_address) {
             return Err(RequestError::WsAddress);
         }
+        let spec = request.service_spec.as_ref();
+        for (what, count) in [
+            ("acl", request.acl.as_ref().map_or(0, |acl| acl.rules.len())),
+            ("service_spec.protobufs", spec.map_or(0, |spec| spec.protobufs.len())),
+            ("service_spec.tags", spec.map_or(0, |spec| spec.tags.len())),
+        ] {
+            if count > MAX_LISTED {
+                return Err(RequestError::TooMany { what });
+            }
+        }
         Ok(Self {
             actr_type: ActrType::try_from(&request.actr_type)?,
             realm_id: request.realm.realm_id,
             service_spec: request.service_spec,
-            acl: request.acl,
+            acl: request.acl.as_ref().map(Acl::try_from).transpose()?,
             ws_address: request.ws_address,
         })
     }

@@ -8,6 +8,7 @@ use actr_lite_registry::directory::{
     Directory, DirectoryError, Limits, Load, MAX_CANDIDATES, RENEWAL_TOKEN_LEN, Registration, RenewalToken,
 };
 use actr_lite_wire::{
+    acl::{Acl, AclRule, Permission, RealmScope},
     credential::SigningKey,
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
@@ -97,6 +98,71 @@ fn a_loaded_server_comes_after_an_idle_one_and_one_that_can_not_serve_never() {
     let expected = [3, 1, 0].map(|index: usize| servers[index].clone());
     for _ in 0..3 {
         assert_eq!(ask(&mut directory, &asker, 1, 0), expected);
+    }
+}
+
+/// A list with one rule, for askers of type 0.
+fn acl(permission: Permission, realm: RealmScope) -> Option<Acl> {
+    let types = vec![actr_type(0)];
+    Some(Acl {
+        rules: vec![AclRule {
+            permission,
+            types,
+            realm,
+        }],
+    })
+}
+
+#[test]
+fn who_is_named_to_whom_is_what_the_servers_lists_say() {
+    use Permission::{Allow, Deny};
+    use RealmScope::{Any, Only, Own};
+    // The server's list, and whether askers of its own realm and of another are told of it.
+    let cases = [
+        (None, true, false),
+        (Some(Acl::default()), false, false),
+        (acl(Allow, Own), true, false),
+        (acl(Allow, Any), true, true),
+        (acl(Allow, Only(2)), false, true),
+        (acl(Allow, Only(3)), false, false),
+        (acl(Deny, Any), false, false),
+    ];
+    for (acl, here, elsewhere) in cases {
+        let mut directory = directory();
+        let neighbour = register(&mut directory, registration(1, actr_type(0)));
+        let stranger = register(&mut directory, registration(2, actr_type(0)));
+        let mut server = registration(1, actr_type(1));
+        server.service_spec = Some(spec("Echo", "same"));
+        server.acl = acl.clone();
+        let server = register(&mut directory, server);
+        for (asker, expected) in [(&neighbour, here), (&stranger, elsewhere)] {
+            let found = directory.route_candidates(asker, &actr_type(1), "", 0, Duration::ZERO);
+            let named = found
+                .as_ref()
+                .is_ok_and(|found| found.iter().any(|one| one.id == server));
+            assert_eq!(named, expected, "{acl:?} {asker}: {found:?}");
+            assert_eq!(
+                found.is_err(),
+                !expected,
+                "a refusal is no empty answer: {acl:?} {asker}"
+            );
+            let name = actr_type(1).to_string();
+            let spec = directory.service_spec(asker, &name, Duration::ZERO).is_ok();
+            assert_eq!(spec, expected, "{acl:?} {asker}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_refuses_is_left_out_where_another_does_not() {
+    let mut directory = directory();
+    let asker = register(&mut directory, registration(1, actr_type(0)));
+    let mut closed = registration(1, actr_type(1));
+    closed.acl = Some(Acl::default());
+    register(&mut directory, closed);
+    let open = register(&mut directory, registration(1, actr_type(1)));
+    for _ in 0..3 {
+        assert_eq!(ask(&mut directory, &asker, 1, 0), std::slice::from_ref(&open));
     }
 }
 

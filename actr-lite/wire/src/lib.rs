@@ -5,6 +5,7 @@
 //!
 //! - [`identity`]: names, types and ids of actors, as text and as messages
 //! - [`credential`]: what proves an identity, signed and verified
+//! - [`acl`]: who may call whom
 //! - [`error_code`]: the numbers that failures carry
 //! - [`peer_text`]: what a peer wrote for people, on one line
 //! - [`websocket`]: frames of RFC 6455, cut out of a buffer and written in place
@@ -23,6 +24,7 @@
 //! - [`log_limit`]: how many lines a log takes of that
 //! - [`proto`]: the messages as prost types
 
+pub mod acl;
 pub mod backoff;
 pub mod control;
 pub mod credential;

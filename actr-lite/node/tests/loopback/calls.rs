@@ -190,7 +190,7 @@ async fn the_access_control_list_lets_in_whom_it_allows_and_nobody_else() {
         let (code, message) = remote_error(error, &dest, "open.Open.Ask");
         assert_eq!(code, ErrorCode::PermissionDenied);
         assert!(
-            message.contains("access control list") && message.contains("open.Open.Ask"),
+            message.contains("the [acl] of") && message.contains("open.Open.Ask"),
             "{message}"
         );
     }

@@ -1,4 +1,5 @@
 use actr_lite_wire::{
+    acl::AclRefusal,
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
 };
@@ -35,13 +36,18 @@ pub enum DirectoryError {
     #[error("the renewal token of {0} is wrong or expired: {again}", again = crate::REGISTER_AGAIN)]
     RenewalToken(ActrId),
     /// Nodes of this type live in other realms, none in the asker's.
-    #[error("{actr_type} is registered in other realms only, not in realm {realm_id}")]
+    #[error(
+        "{actr_type} is registered in other realms only, not in realm {realm_id}: set [system.deployment] realm_id to the server's, or let this realm in by a rule in the server's [acl]"
+    )]
     OtherRealm {
         /// What was asked for.
         actr_type: ActrType,
         /// Where the asker lives.
         realm_id: u32,
     },
+    /// The nodes of this type do not want the asker.
+    #[error(transparent)]
+    Acl(AclRefusal),
     /// No live node of the asker's realm publishes a contract of this name.
     #[error("no live node of realm {realm_id} publishes a contract named {name:?}")]
     UnknownService {
@@ -58,7 +64,7 @@ impl DirectoryError {
         match self {
             Self::TooManyNodes { .. } | Self::TooManyBytes { .. } => ErrorCode::Unavailable,
             Self::UnknownNode(_) | Self::UnknownService { .. } => ErrorCode::NotFound,
-            Self::RenewalToken(_) | Self::OtherRealm { .. } => ErrorCode::PermissionDenied,
+            Self::RenewalToken(_) | Self::OtherRealm { .. } | Self::Acl(_) => ErrorCode::PermissionDenied,
         }
     }
 }

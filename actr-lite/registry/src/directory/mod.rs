@@ -14,9 +14,10 @@ use std::{
 };
 
 use actr_lite_wire::{
+    acl::{self, Acl},
     credential::VerifyingKey,
     identity::{ActrId, ActrType},
-    proto::{Acl, ServiceSpec},
+    proto::{self, ServiceSpec},
 };
 use prost::Message as _;
 
@@ -77,7 +78,7 @@ pub struct Registration {
 impl Registration {
     fn stored_bytes(&self) -> usize {
         self.service_spec.as_ref().map_or(0, ServiceSpec::encoded_len)
-            + self.acl.as_ref().map_or(0, Acl::encoded_len)
+            + self.acl.as_ref().map_or(0, |acl| proto::Acl::from(acl).encoded_len())
             + self.ws_address.as_ref().map_or(0, String::len)
     }
 }
@@ -274,15 +275,17 @@ impl Directory {
         self.by_lease_end.first().map(|(lease_ends, _)| *lease_ends)
     }
 
-    /// The nodes of exactly the type `target` that `asker` may dial, best first: live, in the asker's realm, with an
-    /// address, not the asker itself, not [`UNAVAILABLE`](actr_lite_wire::proto::ServiceAvailabilityState).
+    /// The nodes of exactly the type `target` that `asker` may dial, best first: live, with an access control list that
+    /// lets the asker in, with an address, not the asker itself, not
+    /// [`UNAVAILABLE`](actr_lite_wire::proto::ServiceAvailabilityState).
     ///
     /// Those whose contract has the asker's `fingerprint` come first (if it is not empty), then those that are not
     /// [lost](Self::lost), then the more available, then the less loaded, then those that least recently came first in an answer. At most `count` and
     /// [`MAX_CANDIDATES`] of them, 0 meaning no wish. No node of the type anywhere is an empty answer, not an error.
     ///
     /// # Errors
-    /// When live nodes of the type are in other realms and none in the asker's.
+    /// When there are live nodes of the type, and none of them lets the asker in: they are in other realms only, or the
+    /// list of one in the asker's realm refuses.
     pub fn route_candidates(
         &mut self,
         asker: &ActrId,
@@ -296,10 +299,7 @@ impl Directory {
         } else {
             count.min(MAX_CANDIDATES)
         };
-        let (mut found, elsewhere) = self.of_type(asker.realm_id(), target, now);
-        if found.is_empty() && elsewhere {
-            return Err(other_realm(asker, target));
-        }
+        let mut found = self.open_to(asker, target, now)?;
         found.retain(|node| node.id != *asker && node.load.can_serve() && node.registration.ws_address.is_some());
         found.sort_by_cached_key(|node| {
             let spec = node.registration.service_spec.as_ref();
@@ -343,13 +343,7 @@ impl Directory {
             realm_id,
         };
         let found = match name.parse::<ActrType>() {
-            Ok(actr_type) => {
-                let (found, elsewhere) = self.of_type(realm_id, &actr_type, now);
-                if found.is_empty() && elsewhere {
-                    return Err(other_realm(asker, &actr_type));
-                }
-                found
-            }
+            Ok(actr_type) => self.open_to(asker, &actr_type, now)?,
             Err(_) => self
                 .nodes
                 .values()
@@ -381,7 +375,9 @@ impl Directory {
     }
 
     /// The live nodes of a type in a realm, and whether there are any in others.
-    fn of_type(&self, realm_id: u32, actr_type: &ActrType, now: Duration) -> (Vec<&Node>, bool) {
+    /// The live nodes of a type whose access control lists let the asker in; an error if there are some, but none that
+    /// does.
+    fn open_to(&self, asker: &ActrId, actr_type: &ActrType, now: Duration) -> Result<Vec<&Node>, DirectoryError> {
         let live = self
             .by_type
             .get(actr_type)
@@ -389,8 +385,23 @@ impl Directory {
             .flatten()
             .filter_map(|serial| self.nodes.get(serial))
             .filter(|node| node.lease_ends > now);
-        let (here, elsewhere): (Vec<_>, Vec<_>) = live.partition(|node| node.id.realm_id() == realm_id);
-        (here, !elsewhere.is_empty())
+        let (mut open, mut is_elsewhere, mut refusal) = (Vec::new(), false, None);
+        for node in live {
+            match acl::admit(node.registration.acl.as_ref(), &node.id, asker) {
+                Ok(()) => open.push(node),
+                Err(_) if node.id.realm_id() != asker.realm_id() => is_elsewhere = true,
+                Err(error) => refusal = Some(error),
+            }
+        }
+        match refusal {
+            _ if !open.is_empty() => Ok(open),
+            Some(refusal) => Err(DirectoryError::Acl(refusal)),
+            None if is_elsewhere => Err(DirectoryError::OtherRealm {
+                actr_type: actr_type.clone(),
+                realm_id: asker.realm_id(),
+            }),
+            None => Ok(open),
+        }
     }
 
     fn node(&self, id: &ActrId) -> Result<&Node, DirectoryError> {
@@ -419,12 +430,5 @@ impl Directory {
             }
         }
         Some(node.id)
-    }
-}
-
-fn other_realm(asker: &ActrId, actr_type: &ActrType) -> DirectoryError {
-    DirectoryError::OtherRealm {
-        actr_type: actr_type.clone(),
-        realm_id: asker.realm_id(),
     }
 }
