@@ -17,6 +17,9 @@ pub enum Side {
     Client,
 }
 
+/// The most connections of the one client: one for each of its users would be usual.
+const MAX_CONNECTIONS: usize = 4096;
+
 /// The type that the measured server has.
 pub const SERVER_TYPE: &str = "acme+StreamEchoServer";
 
@@ -48,6 +51,8 @@ listen = "{}:0"
 realm_id = 1
 [system.discovery]
 visible = {is_server}
+[system.limits]
+max_connections_per_peer = {MAX_CONNECTIONS}
 "#,
         registry.ip()
     );
