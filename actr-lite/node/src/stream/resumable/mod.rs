@@ -4,6 +4,7 @@ mod attempt;
 mod progress;
 mod request;
 mod resume_error;
+mod setback;
 mod supervisor;
 
 use std::sync::Arc;

@@ -3,7 +3,6 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_registry::client::RegistryLinkError;
 use actr_lite_wire::{
     error_code::ErrorCode,
     frame::DataStream,
@@ -21,6 +20,7 @@ use super::{
     Asking, ResumableRequest, ResumeError,
     attempt::{Attempt, AttemptEnd, Break, Delivery},
     progress::Shared,
+    setback::{Setback, is_passing, is_stopped},
 };
 use crate::{
     ActrError, CallOptions, Context, Dest, SubscribeError, error::humantime, stream::StreamEnd, tasks::contain,
@@ -69,19 +69,6 @@ pub(super) struct Supervisor<A, F> {
     known: Vec<ActrId>,
     failed: Option<ActrId>,
     told: Option<Instant>,
-}
-
-/// Why no server of a round took the stream.
-enum Setback {
-    /// Another try may go better.
-    Passing(ActrError),
-    Final(ResumeError),
-}
-
-impl From<ResumeError> for Setback {
-    fn from(error: ResumeError) -> Self {
-        Self::Final(error)
-    }
 }
 
 impl<A, Asked, F, Fut> Supervisor<A, F>
@@ -412,37 +399,4 @@ async fn finds_other(ctx: &Context, server_type: &ActrType, server: &ActrId) -> 
         }
     }
     false
-}
-
-/// Whether it is this node that ends.
-fn is_stopped(error: &ActrError) -> bool {
-    matches!(
-        error,
-        ActrError::Stopping
-            | ActrError::Registry(RegistryLinkError::Stopped)
-            | ActrError::Subscribe(SubscribeError::Stopped)
-    )
-}
-
-/// Whether the same server may agree later: it may come up, or have room again; a contract does not change by itself.
-fn is_passing(error: &ActrError) -> bool {
-    match error {
-        ActrError::Discover(error) => error.is_transient(),
-        ActrError::Registry(_)
-        | ActrError::Unreachable { .. }
-        | ActrError::PeerGone { .. }
-        | ActrError::Busy(_)
-        | ActrError::Subscribe(SubscribeError::TooMany(_))
-        | ActrError::TimedOut { .. } => true,
-        ActrError::Failed { code, .. } => is_passing_code(*code),
-        ActrError::Remote { reply, .. } => is_passing_code(reply.code),
-        _ => false,
-    }
-}
-
-fn is_passing_code(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::Unavailable | ErrorCode::TimedOut | ErrorCode::ConnectionNotReady
-    )
 }
