@@ -464,6 +464,10 @@ impl Node {
         if let (true, Some(lane)) = (was_open, lane) {
             self.lanes[lane].growth += inbox.grown();
             self.cancel_incoming(&inbox.stream_id, lane, cx);
+            // A sender that knows no cancel goes on, and what it sends would be taken for the next try's.
+            if !self.lanes[lane].extended && !self.streams[at].resume.is_complete() {
+                self.lanes[lane].close();
+            }
         }
     }
 

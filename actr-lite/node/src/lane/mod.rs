@@ -83,6 +83,9 @@ pub(crate) enum Closing {
     /// Nobody has used it for a long time. The peer's calls that came since are not served.
     #[error("{UNUSED}")]
     Idle,
+    /// A stream that is to be asked for again can't be stopped in any other way.
+    #[error("one of its streams is asked for again, and the peer knows no cancel")]
+    Uncancellable,
     /// The node stops.
     #[error("the node is shutting down")]
     ShuttingDown,

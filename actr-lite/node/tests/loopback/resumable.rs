@@ -915,6 +915,41 @@ async fn a_server_without_the_extension_is_resumed_when_its_connection_ends_and_
 }
 
 #[tokio::test]
+async fn a_connection_over_which_a_stream_can_not_be_stopped_is_closed_before_it_is_asked_for_again() {
+    let world = World::new().await;
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await;
+    let _outsider = Outsider::listening(&world, SERVER, Some(listener.local_addr().unwrap())).await;
+    let client = client(&world).await;
+    let seen = Seen::default();
+    let serving = tokio::spawn(async move {
+        let mut first = Plain::accept(&listener).await;
+        first.answer().await;
+        first.send_frames("holed", 1..=3).await;
+        first.send_frames("holed", 5..=6).await;
+        let end = within(async {
+            while let Some(Ok(message)) = first.0.next().await {
+                if let Message::Close(Some(frame)) = message {
+                    return frame.reason.to_string();
+                }
+            }
+            String::new()
+        });
+        assert!(end.await.contains("asked for again"));
+        let mut second = Plain::accept(&listener).await;
+        assert_eq!(
+            second.answer().await,
+            [("stream-resume-after".to_owned(), "3".to_owned())]
+        );
+        second.send_frames("holed", 4..=FRAMES).await;
+        second
+    });
+    let mut stream = within(receive(&client, "holed", FRAMES, LONG, &seen)).await.unwrap();
+    within(stream.ended()).await.unwrap();
+    let _second = within(serving).await.unwrap();
+    seen.assert_all(FRAMES);
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_be_dialled_for_a_while_is_found_again_without_the_registry() {
     let world = World::new().await;
     let listener = bind("127.0.0.1:0".parse().unwrap()).await;

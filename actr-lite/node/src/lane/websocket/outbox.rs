@@ -351,7 +351,7 @@ impl Lane for Outbox {
 
     fn close(&self, cause: Closing) {
         let code = match cause {
-            Closing::Dropped | Closing::Idle => CloseCode::NORMAL,
+            Closing::Dropped | Closing::Idle | Closing::Uncancellable => CloseCode::NORMAL,
             Closing::ShuttingDown => CloseCode::GOING_AWAY,
             Closing::Overwhelmed => CloseCode::POLICY_VIOLATION,
         };

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{ResumeError, progress::Shared};
 use crate::{
+    lane::Closing,
     node_state::NodeState,
     stream::{InPlace, Inbox, StreamEnd, Subscription},
     tasks::contain,
@@ -136,6 +137,17 @@ where
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(panic)) => Err(ResumeError::Panicked(panic)),
             Err(_) => Err(ResumeError::Stopped),
+        }
+    }
+
+    /// Makes sure that nothing of a stream that is not whole comes any more. A sender that knows no cancel goes on over its
+    /// connection, and what it sends would be taken for the next attempt's: so the connection goes.
+    pub(super) fn retire(&self, delivery: &Delivery<F>) {
+        if let Some(session) = self.inbox.source()
+            && !session.lane().has_control()
+            && !delivery.resume.is_complete()
+        {
+            session.close(Closing::Uncancellable);
         }
     }
 

@@ -189,6 +189,7 @@ where
             Some(ended) => ended?,
             None => (attempt.give_up().await?, Break::Leaving(server.clone())),
         };
+        attempt.retire(&delivery);
         delivery.resume.live(live_since);
         self.delivery = Some(delivery);
         Ok(end)
@@ -345,6 +346,7 @@ where
             () = long_after(&self.shared.complete), if needs_no_answer => timed_out(END_GRACE),
         };
         let mut delivery = attempt.give_up().await?;
+        attempt.retire(&delivery);
         // Who sends has agreed, though its answer was lost.
         if delivery.resume.delivered() > delivered {
             delivery.resume.live(asked_at);
