@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     )]
     pub(crate) message_count: Option<i32>,
 
-    /// How long to be without a live stream: to wait for a server, to connect, to register
+    /// How long to be without a live stream, at the start and after each break: to find a server, to connect, to register
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
     pub(crate) timeout: Duration,
 

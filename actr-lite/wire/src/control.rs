@@ -39,14 +39,16 @@ pub enum Control {
     End {
         /// The stream.
         stream_id: StreamId,
-        /// How many frames there were: those sent, and those that a latency-first stream dropped.
+        /// How many frames there were: those sent, those before the point from which a stream is resumed, and those that
+        /// a latency-first stream dropped.
         frames: u64,
     },
     /// To a stream's receiver: there would be more, but it can't be sent.
     Error {
         /// The stream.
         stream_id: StreamId,
-        /// How many frames there were: those sent, and those that a latency-first stream dropped.
+        /// How many frames there were: those sent, those before the point from which a stream is resumed, and those that
+        /// a latency-first stream dropped.
         frames: u64,
         /// What kind of failure it is.
         code: ErrorCode,

@@ -10,13 +10,15 @@ pub enum StreamEnd {
     /// The sender sent all.
     #[error("the sender finished after {frames} frames")]
     Finished {
-        /// How many frames it sent; in a latency-first stream, with those that it dropped.
+        /// How many frames there were: those that it sent, those before the point from which it was resumed, and in a
+        /// latency-first stream those that it dropped.
         frames: u64,
     },
     /// The sender could not go on.
     #[error("the sender gave up after {frames} frames: {} ({code})", PeerText(message))]
     Failed {
-        /// How many frames it sent; in a latency-first stream, with those that it dropped.
+        /// How many frames there were: those that it sent, those before the point from which it was resumed, and in a
+        /// latency-first stream those that it dropped.
         frames: u64,
         /// What kind of failure it is.
         code: ErrorCode,
