@@ -1,0 +1,62 @@
+use std::io;
+
+use thiserror::Error;
+
+use crate::{PemFile, pem_file::MAX_PEM_LEN};
+
+/// Why TLS can't be set up from its files: one line that says which file, what is wrong, and what to do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TlsFileError {
+    /// There is no such file.
+    #[error(
+        "{0}: no such file: correct the path, or make certificates for development with cargo dev-certs --out certs"
+    )]
+    NotFound(PemFile),
+    /// It can't be read.
+    #[error("{0}: cannot be read: {1}")]
+    Unreadable(PemFile, #[source] io::Error),
+    /// It is longer than [`MAX_PEM_LEN`].
+    #[error("{0}: larger than {MAX_PEM_LEN} bytes, the most that is read: is this the right file?")]
+    TooLarge(PemFile),
+    /// What is looked for is not in it.
+    #[error("{file}: no {what} in it: it has to be a PEM file, with a section -----BEGIN {section}-----")]
+    Lacks {
+        /// The file.
+        file: PemFile,
+        /// What is looked for.
+        what: &'static str,
+        /// What PEM calls it.
+        section: &'static str,
+    },
+    /// It is damaged.
+    #[error("{file}: not valid PEM: {problem}: copy the file anew, or make another one")]
+    Malformed {
+        /// The file.
+        file: PemFile,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A section of it holds something else than it should.
+    #[error("{file}: {problem}: make another one, for instance with cargo dev-certs --out certs")]
+    Unusable {
+        /// The file.
+        file: PemFile,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Certificate and key don't belong together.
+    #[error("{key}: not the private key of the certificate in {cert}: name two files that were made together")]
+    KeyMismatch {
+        /// The certificate.
+        cert: PemFile,
+        /// The key.
+        key: PemFile,
+    },
+    /// The system says nothing of whom to trust.
+    #[error("this system has no CA certificates that can be read{0}: name a file of those to trust in system.tls.ca")]
+    NoSystemRoots(String),
+    /// The TLS library refuses.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(String),
+}

@@ -1,0 +1,171 @@
+use std::{
+    io,
+    net::IpAddr,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use rustls::{CertificateError, Error, InvalidMessage};
+use rustls_pki_types::UnixTime;
+use thiserror::Error;
+
+use crate::TlsFileError;
+
+/// The most names of a certificate that an error shows.
+const MAX_SHOWN_NAMES: usize = 8;
+
+/// Why there is no TLS with a server that was dialled: what it says of the server, and what to do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// This side does not know whom to trust.
+    #[error(transparent)]
+    Files(#[from] TlsFileError),
+    /// What was dialled is no name or address that a certificate could have.
+    #[error("{0:?} is no host name or IP address that a certificate can be for")]
+    NotAName(String),
+    /// The server speaks something else.
+    #[error(
+        "it does not speak TLS: write ws:// instead of wss://, or give it a certificate (system.tls.cert and key of its \
+         Actr.toml, or --tls-cert and --tls-key of actr-lite-registry)"
+    )]
+    NotTls,
+    /// Whoever signed the certificate is not trusted.
+    #[error(
+        "its certificate is signed by a CA that is not trusted here: trust is set by {trusted}; name the file of the \
+         right CA in system.tls.ca"
+    )]
+    UnknownCa {
+        /// What says whom to trust.
+        trusted: String,
+    },
+    /// The certificate is somebody else's.
+    #[error(
+        "its certificate is for {names}, not for {host}: dial it by one of its names, or give it a certificate for \
+         {host}"
+    )]
+    WrongName {
+        /// What was dialled.
+        host: String,
+        /// What the certificate is for.
+        names: String,
+    },
+    /// The certificate is too old.
+    #[error("its certificate has expired{0}: give it a new one, which it reads on SIGHUP")]
+    Expired(String),
+    /// The certificate is for later.
+    #[error("its certificate is not valid yet{0}: set the clocks of both sides right, or give it another one")]
+    NotYetValid(String),
+    /// The certificate is not what one should be.
+    #[error("its certificate cannot be accepted: {0}")]
+    BadCertificate(String),
+    /// The server hung up.
+    #[error("it closed the connection within the TLS handshake: it may be shutting down, or have too many connections")]
+    Cut,
+    /// The connection broke.
+    #[error("the connection broke within the TLS handshake: {0}")]
+    Broken(io::Error),
+    /// Anything else.
+    #[error("the TLS handshake failed: {0}")]
+    Failed(String),
+}
+
+impl HandshakeError {
+    /// What became of the handshake with `host`; `trusted` is what says whom to trust.
+    pub(crate) fn from_io(error: io::Error, host: &str, trusted: impl FnOnce() -> String) -> Self {
+        let Some(tls) = tls_error(&error) else {
+            return match error.kind() {
+                io::ErrorKind::UnexpectedEof => Self::Cut,
+                _ => Self::Broken(error),
+            };
+        };
+        match tls {
+            Error::InvalidMessage(
+                InvalidMessage::InvalidContentType
+                | InvalidMessage::UnknownProtocolVersion
+                | InvalidMessage::MessageTooLarge,
+            ) => Self::NotTls,
+            Error::InvalidCertificate(problem) => match problem {
+                // One that another CA of the same name has signed has a wrong signature.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                    Self::UnknownCa { trusted: trusted() }
+                }
+                CertificateError::NotValidForName => Self::WrongName {
+                    host: host.into(),
+                    names: "other names".into(),
+                },
+                CertificateError::NotValidForNameContext { presented, .. } => Self::WrongName {
+                    host: host.into(),
+                    names: names(presented),
+                },
+                CertificateError::Expired => Self::Expired(String::new()),
+                CertificateError::ExpiredContext { not_after, .. } => {
+                    Self::Expired(format!(", on {}", date(not_after)))
+                }
+                CertificateError::NotValidYet => Self::NotYetValid(String::new()),
+                CertificateError::NotValidYetContext { not_before, .. } => {
+                    Self::NotYetValid(format!(", but from {} on", date(not_before)))
+                }
+                problem => Self::BadCertificate(problem.to_string()),
+            },
+            Error::AlertReceived(alert) => Self::Failed(format!("it said {alert:?}")),
+            problem => Self::Failed(problem.to_string()),
+        }
+    }
+}
+
+/// What the TLS library says, if the error is its own.
+pub(crate) fn tls_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// The names of a certificate; rustls shows them as `DnsName("localhost")` and `IpAddress(127.0.0.1)`.
+fn names(presented: &[String]) -> String {
+    if presented.is_empty() {
+        return "no name at all".into();
+    }
+    let bare = |name: &String| {
+        let inner = name.split_once('(').map_or(name.as_str(), |(_, rest)| rest);
+        let inner = inner.trim_end_matches(')').trim_matches('"');
+        // Addresses are not always shown in their shortest form.
+        inner
+            .parse()
+            .map_or_else(|_| inner.to_owned(), |address: IpAddr| address.to_string())
+    };
+    let mut names: Vec<_> = presented.iter().take(MAX_SHOWN_NAMES).map(bare).collect();
+    if presented.len() > MAX_SHOWN_NAMES {
+        names.push(format!("{} more", presented.len() - MAX_SHOWN_NAMES));
+    }
+    names.join(", ")
+}
+
+fn date(time: &UnixTime) -> String {
+    // A time that no calendar has is not worth an error of its own.
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()));
+    time.filter(|time| *time < UNIX_EPOCH + LAST_DATE)
+        .map_or_else(|| "a day beyond the calendar".into(), httpdate::fmt_http_date)
+}
+
+/// The first second of the year 9999: dates of HTTP have four digits for the year.
+const LAST_DATE: Duration = Duration::from_secs(253_370_764_800);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_as_people_write_them_and_not_too_many() {
+        assert_eq!(names(&[]), "no name at all");
+        let presented = ["DnsName(\"localhost\")".to_owned(), "IpAddress(0::1)".to_owned()];
+        assert_eq!(names(&presented), "localhost, ::1");
+        let many: Vec<_> = (0..10).map(|number| format!("DnsName(\"{number}\")")).collect();
+        assert_eq!(names(&many), "0, 1, 2, 3, 4, 5, 6, 7, 2 more");
+    }
+
+    #[test]
+    fn a_date_is_shown_if_there_is_one() {
+        let at = |seconds| date(&UnixTime::since_unix_epoch(Duration::from_secs(seconds)));
+        assert_eq!(at(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(at(u64::MAX), "a day beyond the calendar");
+        assert_eq!(at(253_370_764_800), "a day beyond the calendar");
+    }
+}

@@ -1,0 +1,64 @@
+//! TLS as actr-lite uses it: rustls with *ring*, TLS 1.2 and 1.3, servers that prove who they are, and clients that
+//! prove it by other means.
+//!
+//! In reading order:
+//!
+//! - [`Tls`]: what a node has: a certificate if it serves, and the CAs that it trusts; read from files, and read anew
+//! - [`ServerTls`], [`AcceptError`]: the side that accepts
+//! - [`ClientTls`], [`HandshakeError`]: the side that dials
+//! - [`PemFile`], [`TlsFileError`]: the files, and what may be wrong with them
+//! - [`Stream`]: a connection with TLS or without
+
+mod accept_error;
+mod client;
+mod file_error;
+mod handshake_error;
+mod pem_file;
+mod server;
+mod stream;
+
+use std::{path::PathBuf, sync::Arc};
+
+use rustls::crypto::{CryptoProvider, ring};
+
+pub use accept_error::AcceptError;
+pub use client::ClientTls;
+pub use file_error::TlsFileError;
+pub use handshake_error::HandshakeError;
+pub use pem_file::{MAX_PEM_LEN, PemFile};
+pub use rustls::Connection;
+pub use server::{Rejected, ServerTls};
+pub use stream::Stream;
+
+/// What a node has for TLS. Cheap to clone; clones share what they have, also after [`Self::reload`].
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// Its own certificate, if it has one.
+    pub server: Option<ServerTls>,
+    /// Whom it trusts.
+    pub client: ClientTls,
+}
+
+impl Tls {
+    /// Reads all files anew: handshakes that begin from now on go by them, and open connections go on. Returns the
+    /// files, none if everything is as the system has it. It blocks while it reads.
+    ///
+    /// # Errors
+    /// When a file can't be read or used. Then all stays as it was.
+    pub fn reload(&self) -> Result<Vec<PathBuf>, TlsFileError> {
+        let server = self.server.as_ref().map(ServerTls::read).transpose()?;
+        let client = self.client.read()?;
+        let mut files = self.client.files();
+        if let (Some(tls), Some(config)) = (&self.server, server) {
+            files.splice(0..0, tls.files());
+            tls.replace(config);
+        }
+        self.client.replace(client);
+        Ok(files)
+    }
+}
+
+/// Who does the cryptography. It is named wherever one is needed: there is no default of the process to be installed.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}

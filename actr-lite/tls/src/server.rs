@@ -1,0 +1,152 @@
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use rustls::{Error, InconsistentKeys, ServerConfig};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{AcceptError, PemFile, Stream, TlsFileError, provider};
+
+/// The first byte of a connection with TLS: a record of the handshake (RFC 8446 §5.1).
+const HANDSHAKE_RECORD: u8 = 0x16;
+
+/// A certificate and its key, for those who accept connections. Cheap to clone; clones share what a reload changes.
+#[derive(Clone)]
+pub struct ServerTls {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    cert: PemFile,
+    key: PemFile,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+/// A connection that is not to be: why, and the socket if the peer may still be told.
+#[derive(Debug)]
+pub struct Rejected {
+    /// Why.
+    pub reason: AcceptError,
+    /// The socket, where it is of use: for [`AcceptError::NotTls`], to answer without TLS; otherwise to be closed so
+    /// that the peer can read why.
+    pub stream: Option<TcpStream>,
+}
+
+impl Rejected {
+    fn without_stream(reason: AcceptError) -> Self {
+        Self { reason, stream: None }
+    }
+}
+
+impl ServerTls {
+    /// Reads the certificate, with those that lead to its CA behind it if there are any, and its key.
+    ///
+    /// # Errors
+    /// When a file can't be read or used, or the two don't belong together.
+    pub fn load(cert: PemFile, key: PemFile) -> Result<Self, TlsFileError> {
+        let config = RwLock::new(read(&cert, &key)?);
+        let inner = Arc::new(Inner { cert, key, config });
+        Ok(Self { inner })
+    }
+
+    /// Reads both files anew: handshakes that begin from now on go by them, and open connections go on. It blocks while
+    /// it reads.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; then all stays as it was.
+    pub fn reload(&self) -> Result<(), TlsFileError> {
+        self.replace(self.read()?);
+        Ok(())
+    }
+
+    /// The handshake of a connection that was accepted, within `limit`.
+    ///
+    /// # Errors
+    /// [`Rejected`] says why there is none.
+    ///
+    /// # Cancel safety
+    /// Dropping it closes the connection.
+    pub async fn accept(&self, stream: TcpStream, limit: Duration) -> Result<Stream, Rejected> {
+        let deadline = Instant::now() + limit;
+        let mut first = [0];
+        match timeout_at(deadline, stream.peek(&mut first)).await {
+            Ok(Ok(1..)) if first == [HANDSHAKE_RECORD] => {}
+            Ok(Ok(1..)) => {
+                return Err(Rejected {
+                    reason: AcceptError::NotTls,
+                    stream: Some(stream),
+                });
+            }
+            // Whoever says nothing at all may be one that has changed its mind.
+            _ => return Err(Rejected::without_stream(AcceptError::Silent)),
+        }
+        let acceptor = TlsAcceptor::from(self.config());
+        match timeout_at(deadline, acceptor.accept(stream).into_fallible()).await {
+            Ok(Ok(stream)) => Ok(Stream::Server(Box::new(stream))),
+            Ok(Err((error, stream))) => Err(Rejected {
+                reason: AcceptError::from_io(&error),
+                stream: Some(stream),
+            }),
+            Err(_) => Err(Rejected::without_stream(AcceptError::TooSlow)),
+        }
+    }
+
+    fn config(&self) -> Arc<ServerConfig> {
+        // A config is replaced as a whole: a panic can't leave half of one.
+        let config = self.inner.config.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&config)
+    }
+
+    pub(crate) fn read(&self) -> Result<Arc<ServerConfig>, TlsFileError> {
+        read(&self.inner.cert, &self.inner.key)
+    }
+
+    pub(crate) fn replace(&self, config: Arc<ServerConfig>) {
+        *self.inner.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    pub(crate) fn files(&self) -> [PathBuf; 2] {
+        [&self.inner.cert, &self.inner.key].map(|file| file.path().into())
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerTls({}, {})", self.inner.cert, self.inner.key)
+    }
+}
+
+fn read(cert: &PemFile, key: &PemFile) -> Result<Arc<ServerConfig>, TlsFileError> {
+    let certificates = cert.certificates()?;
+    let private_key = key.private_key()?;
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| TlsFileError::Setup(error.to_string()))?;
+    let config = builder
+        .with_no_client_auth()
+        .with_single_cert(certificates, private_key);
+    let mut config = config.map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsFileError::KeyMismatch {
+            cert: cert.clone(),
+            key: key.clone(),
+        },
+        Error::InvalidCertificate(error) => TlsFileError::Unusable {
+            file: cert.clone(),
+            problem: format!("its first certificate cannot be used ({error})"),
+        },
+        error => TlsFileError::Unusable {
+            file: key.clone(),
+            problem: format!("its private key cannot be used ({error})"),
+        },
+    })?;
+    // Connections last, and each is to check the certificate anew: tickets to resume by would only cost memory.
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    Ok(Arc::new(config))
+}
