@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_tls::{AcceptError, Rejected, ServerTls, Stream};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
@@ -29,17 +30,24 @@ const LINGER_BUFFER: usize = 4 << 10;
 
 /// A connection that hyper serves.
 pub struct HttpSocket {
-    stream: TcpStream,
+    stream: Stream,
 }
 
 impl HttpSocket {
-    /// For a connection that was accepted.
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream }
+    /// For a connection that was accepted; with `tls` its handshake comes first, within `limit`.
+    ///
+    /// # Errors
+    /// Why there is no TLS: the peer is to be [turned away](turn_away).
+    pub async fn accept(stream: TcpStream, tls: Option<&ServerTls>, limit: Duration) -> Result<Self, Rejected> {
+        let stream = match tls {
+            Some(tls) => tls.accept(stream, limit).await?,
+            None => stream.into(),
+        };
+        Ok(Self { stream })
     }
 
-    /// The socket itself, for what comes after HTTP.
-    pub fn into_inner(self) -> TcpStream {
+    /// The connection itself, for what comes after HTTP.
+    pub fn into_inner(self) -> Stream {
         self.stream
     }
 
@@ -47,21 +55,38 @@ impl HttpSocket {
     ///
     /// Bounded in time and in what it reads.
     pub async fn end(mut self, unreadable: Option<&Unreadable>) {
-        if let Some(error @ Unreadable::TooSlow) = unreadable {
-            // A socket on which nothing else waits takes these few bytes at once.
-            let answer = answer("408 Request Timeout", &error.to_string());
-            let _ = self.stream.try_write(answer.as_bytes());
-        }
-        let _ = timeout(LINGER_TIMEOUT, self.linger()).await;
+        let unsaid = match unreadable {
+            Some(error @ Unreadable::TooSlow) => answer("408 Request Timeout", &error.to_string()),
+            _ => String::new(),
+        };
+        let _ = timeout(LINGER_TIMEOUT, self.linger(&unsaid)).await;
     }
 
-    async fn linger(&mut self) -> io::Result<()> {
+    async fn linger(&mut self, unsaid: &str) -> io::Result<()> {
+        self.stream.write_all(unsaid.as_bytes()).await?;
         self.stream.shutdown().await?;
         let mut discarded = [0; LINGER_BUFFER];
         let mut rest = (&mut self.stream).take(MAX_LINGER_BYTES);
         while rest.read(&mut discarded).await? > 0 {}
         Ok(())
     }
+}
+
+/// Ends a connection that has no TLS, and lets the peer read why: one that speaks HTTP without TLS learns it by HTTP.
+///
+/// Bounded in time and in what it reads.
+pub async fn turn_away(rejected: Rejected) {
+    let Rejected { reason, stream } = rejected;
+    let Some(stream) = stream else { return };
+    let unsaid = match reason {
+        AcceptError::NotTls => answer(
+            "400 Bad Request",
+            "this port speaks TLS only: write wss:// instead of ws://",
+        ),
+        _ => String::new(),
+    };
+    let mut socket = HttpSocket { stream: stream.into() };
+    let _ = timeout(LINGER_TIMEOUT, socket.linger(&unsaid)).await;
 }
 
 /// Why a request can't be read.

@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     num::NonZeroU32,
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -12,11 +13,12 @@ use actr_lite_registry::{
     directory::{MAX_NODES, MAX_STORED_BYTES},
     options::{HEADER_TIMEOUT, MAX_BODY_BYTES, MAX_CONNECTIONS},
 };
+use actr_lite_tls::{PemFile, ServerTls};
 use anyhow::Context as _;
 use clap::{Args, Parser};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 /// Gives nodes their identity, and tells them where other nodes are.
@@ -28,7 +30,32 @@ struct Arguments {
     listen: String,
 
     #[command(flatten)]
+    tls: TlsFiles,
+
+    #[command(flatten)]
     limits: Limits,
+}
+
+/// With them it speaks TLS, and nothing else; SIGHUP reads them anew
+#[derive(Args)]
+struct TlsFiles {
+    /// The certificate, a PEM file; with those that lead to its CA behind it if there are any
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+impl TlsFiles {
+    fn load(self) -> anyhow::Result<Option<ServerTls>> {
+        let (Some(cert), Some(key)) = (self.tls_cert, self.tls_key) else {
+            return Ok(None);
+        };
+        let (cert, key) = (PemFile::new("--tls-cert", cert), PemFile::new("--tls-key", key));
+        Ok(Some(ServerTls::load(cert, key)?))
+    }
 }
 
 /// What may happen at once; reaching one is an error that names it
@@ -97,15 +124,23 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .with_writer(io::stderr)
         .init();
 
-    let mut signals = Signals::new().context("can't handle SIGINT and SIGTERM")?;
-    let registry = Registry::bind(&arguments.listen, arguments.limits.into()).await?;
-    info!("registry listening on ws://{}/signaling/ws", registry.local_addr());
+    let mut signals = Signals::new().context("can't handle SIGINT, SIGTERM and SIGHUP")?;
+    let tls = arguments.tls.load()?;
+    let mut registry = Registry::bind(&arguments.listen, arguments.limits.into()).await?;
+    if let Some(tls) = &tls {
+        registry = registry.with_tls(tls.clone());
+    }
+    let scheme = if tls.is_some() { "wss" } else { "ws" };
+    info!(
+        "registry listening on {scheme}://{}/signaling/ws",
+        registry.local_addr()
+    );
 
     let shutdown = CancellationToken::new();
     let mut serving = std::pin::pin!(registry.run(shutdown.clone()));
     tokio::select! {
         () = serving.as_mut() => return Ok(()),
-        name = signals.next() => info!("{name}: stopping"),
+        name = signals.next_with_reloads(tls.as_ref()) => info!("{name}: stopping"),
     }
     shutdown.cancel();
     tokio::select! {
@@ -117,6 +152,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -124,6 +160,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -131,6 +168,23 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+
+    /// The same; meanwhile SIGHUP reads the files of TLS anew.
+    async fn next_with_reloads(&mut self, tls: Option<&ServerTls>) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.hangup.recv() => match tls.map(ServerTls::reload) {
+                    Some(Ok(())) => info!("SIGHUP: certificate and key are read anew"),
+                    Some(Err(error)) => {
+                        warn!("SIGHUP: certificate and key stay as they were, because the new ones are no good: {error}");
+                    }
+                    None => info!("SIGHUP: there is nothing to read anew, without --tls-cert"),
+                },
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_tls::ServerTls;
 use actr_lite_wire::{
     identity::ActrId,
     misbehaviour::{Misbehaviour, MisbehaviourKind},
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
-    http_socket::{HttpSocket, Unreadable},
+    http_socket::{self, HttpSocket, Unreadable},
     listener::Listener,
     options::{Options, advice},
     service,
@@ -70,6 +71,7 @@ pub enum RegistryError {
 pub struct Registry {
     listener: Listener,
     local_addr: SocketAddr,
+    tls: Option<ServerTls>,
     shared: Arc<Shared>,
 }
 
@@ -93,8 +95,15 @@ impl Registry {
         Ok(Self {
             listener,
             local_addr,
+            tls: None,
             shared: Arc::new(Shared::new(options)),
         })
+    }
+
+    /// Speaks TLS with this certificate, and nothing else.
+    #[must_use]
+    pub fn with_tls(self, tls: ServerTls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Where it listens.
@@ -105,11 +114,13 @@ impl Registry {
     /// Serves until `shutdown` is cancelled, then ends every connection and task; that takes a few seconds at most.
     /// Dropping the future ends them too, without waiting.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { listener, shared, .. } = self;
+        let Self {
+            listener, tls, shared, ..
+        } = self;
         let _stop_when_dropped = shared.stop.clone().drop_guard();
         shared.tasks.spawn(expire(Arc::clone(&shared)));
         tokio::select! {
-            () = accept(listener, &shared) => {}
+            () = accept(listener, tls, &shared) => {}
             () = shutdown.cancelled() => {}
         }
         shared.stop.cancel();
@@ -192,27 +203,64 @@ fn busy(limit: usize) -> String {
     )
 }
 
-async fn accept(mut listener: Listener, shared: &Arc<Shared>) {
+async fn accept(mut listener: Listener, tls: Option<ServerTls>, shared: &Arc<Shared>) {
     let busy = busy(shared.options.max_connections);
     let permits = Arc::new(Semaphore::new(shared.options.max_connections));
     loop {
         let (stream, peer) = listener.accept().await;
         match Arc::clone(&permits).try_acquire_owned() {
             Ok(permit) => {
-                shared.tasks.spawn(serve(Arc::clone(shared), stream, peer, permit));
+                shared
+                    .tasks
+                    .spawn(serve(Arc::clone(shared), tls.clone(), stream, peer, permit));
             }
             Err(_) => {
                 debug!(%peer, limit = shared.options.max_connections, "one connection too many");
-                // A fresh socket takes these few bytes at once; if not, closing it says enough.
-                let _ = stream.try_write(busy.as_bytes());
+                // A fresh socket takes these few bytes at once; if not, closing it says enough. A handshake to say them
+                // with TLS would be one connection more.
+                if tls.is_none() {
+                    let _ = stream.try_write(busy.as_bytes());
+                }
             }
         }
     }
 }
 
-async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+/// A connection with TLS, if that is spoken here. Whoever can't is turned away.
+async fn handshake(
+    shared: &Shared,
+    tls: Option<&ServerTls>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> Option<HttpSocket> {
+    let accept = async {
+        let rejected = match HttpSocket::accept(stream, tls, shared.options.header_timeout).await {
+            Ok(socket) => return Some(socket),
+            Err(rejected) => rejected,
+        };
+        if rejected.reason.is_misbehaviour() {
+            let kind = MisbehaviourKind::FailedHandshake;
+            shared.complaints.about(kind, &peer, &rejected.reason);
+        }
+        http_socket::turn_away(rejected).await;
+        None
+    };
+    shared.stop.run_until_cancelled(accept).await?
+}
+
+async fn serve(
+    shared: Arc<Shared>,
+    tls: Option<ServerTls>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    permit: OwnedSemaphorePermit,
+) {
     // Without it answers would only be slower.
     let _ = stream.set_nodelay(true);
+    // Boxed, so that what a handshake needs is not kept as long as the connection.
+    let Some(socket) = Box::pin(handshake(&shared, tls.as_ref(), stream, peer)).await else {
+        return;
+    };
     let permit = Arc::new(permit);
     let was_refused = AtomicBool::new(false);
     let service = service_fn(|request| {
@@ -229,7 +277,7 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, permit:
         .timer(TokioTimer::new())
         .header_read_timeout(shared.options.header_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(HttpSocket::new(stream)), service)
+        .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     let served = tokio::select! {
         served = &mut connection => served,

@@ -30,6 +30,11 @@ pub enum AcceptError {
 }
 
 impl AcceptError {
+    /// Whether the peer has done wrong.
+    pub fn is_misbehaviour(&self) -> bool {
+        !matches!(self, Self::Silent)
+    }
+
     pub(crate) fn from_io(error: &io::Error) -> Self {
         match tls_error(error) {
             Some(Error::AlertReceived(alert)) => match alert {

@@ -152,5 +152,5 @@ fn a_reload_reads_all_files_or_changes_nothing() {
     fs::write(&cert, &one.cert_pem).unwrap();
     fs::remove_file(&ca_file).unwrap();
     assert!(matches!(tls.reload(), Err(TlsFileError::NotFound(_))));
-    assert_eq!(Tls::default().reload().unwrap(), [PathBuf::new(); 0]);
+    assert!(Tls::default().reload().unwrap().is_empty());
 }

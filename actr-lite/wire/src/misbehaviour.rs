@@ -5,6 +5,8 @@ use std::fmt;
 /// What a connection was ended for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MisbehaviourKind {
+    /// A connection to a port with TLS that brings none, or whose handshake fails.
+    FailedHandshake,
     /// What came is no HTTP request, or not all of one.
     UnreadableRequest,
     /// An HTTP request that can be read, and means nothing here.
@@ -23,6 +25,8 @@ impl MisbehaviourKind {
     /// In words, for this many of it.
     fn words(self, count: u64) -> &'static str {
         match (self, count) {
+            (Self::FailedHandshake, 1) => "failed TLS handshake",
+            (Self::FailedHandshake, _) => "failed TLS handshakes",
             (Self::UnreadableRequest, 1) => "unreadable request",
             (Self::UnreadableRequest, _) => "unreadable requests",
             (Self::RefusedRequest, 1) => "refused request",
@@ -49,6 +53,8 @@ impl fmt::Display for MisbehaviourKind {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Misbehaviour {
+    /// [`MisbehaviourKind::FailedHandshake`].
+    pub failed_handshakes: u64,
     /// [`MisbehaviourKind::UnreadableRequest`].
     pub unreadable_requests: u64,
     /// [`MisbehaviourKind::RefusedRequest`].
@@ -67,6 +73,7 @@ impl Misbehaviour {
     /// One more of this kind.
     pub fn count(&mut self, kind: MisbehaviourKind) {
         let counter = match kind {
+            MisbehaviourKind::FailedHandshake => &mut self.failed_handshakes,
             MisbehaviourKind::UnreadableRequest => &mut self.unreadable_requests,
             MisbehaviourKind::RefusedRequest => &mut self.refused_requests,
             MisbehaviourKind::RefusedUpgrade => &mut self.refused_upgrades,
@@ -85,8 +92,9 @@ impl Misbehaviour {
     }
 
     /// Each kind with its count.
-    pub fn by_kind(&self) -> [(MisbehaviourKind, u64); 6] {
+    pub fn by_kind(&self) -> [(MisbehaviourKind, u64); 7] {
         [
+            (MisbehaviourKind::FailedHandshake, self.failed_handshakes),
             (MisbehaviourKind::UnreadableRequest, self.unreadable_requests),
             (MisbehaviourKind::RefusedRequest, self.refused_requests),
             (MisbehaviourKind::RefusedUpgrade, self.refused_upgrades),

@@ -1,3 +1,4 @@
+use actr_lite_tls::ClientTls;
 use actr_lite_wire::{
     identity::ActrType,
     proto::{Acl, ServiceSpec},
@@ -12,6 +13,8 @@ use super::{LoadSource, RegistryUrl};
 pub struct LinkConfig {
     /// Where the registry is.
     pub url: RegistryUrl,
+    /// Whom it trusts, if the registry speaks TLS.
+    pub tls: ClientTls,
     /// What the node is.
     pub actr_type: ActrType,
     /// Where it wants to live.
@@ -29,10 +32,12 @@ pub struct LinkConfig {
 }
 
 impl LinkConfig {
-    /// A node that dials others and is not dialled: no contract, no address, no secret, no load.
+    /// A node that dials others and is not dialled: no contract, no address, no secret, no load. It trusts whom the
+    /// system trusts.
     pub fn new(url: RegistryUrl, actr_type: ActrType, realm_id: u32) -> Self {
         Self {
             url,
+            tls: ClientTls::default(),
             actr_type,
             realm_id,
             service_spec: None,

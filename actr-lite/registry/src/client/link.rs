@@ -19,7 +19,7 @@ use tokio_util::{
 
 use super::{
     Identity, LinkConfig, LinkState, REQUEST_TIMEOUT, RegistryLinkError, RegistryUrl, UNREGISTER_TIMEOUT,
-    dial::{Dial, Tcp},
+    dial::{Dial, Network},
     request::Request,
     shared::Shared,
     upkeep::Upkeep,
@@ -61,7 +61,10 @@ impl RegistryLink {
     /// # Panics
     /// When called outside of a Tokio runtime.
     pub fn spawn(config: LinkConfig, tasks: &TaskTracker, stop: CancellationToken) -> Self {
-        Self::spawn_with(Tcp, config, tasks, &stop)
+        let network = Network {
+            tls: config.tls.clone(),
+        };
+        Self::spawn_with(network, config, tasks, &stop)
     }
 
     pub(super) fn spawn_with(

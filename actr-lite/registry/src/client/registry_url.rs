@@ -6,13 +6,15 @@ use thiserror::Error;
 /// The path that ends every signaling address; AIS is beside it.
 const SIGNALING_PATH: &str = "/signaling/ws";
 
-/// The port of `ws` without one (RFC 6455 §3).
+/// The ports of `ws` and `wss` without one (RFC 6455 §3).
 const DEFAULT_PORT: u16 = 80;
+const DEFAULT_TLS_PORT: u16 = 443;
 
-/// Where a registry is: `ws://host:port/signaling/ws`, which also tells its AIS, `http://host:port/ais`. A path before
-/// `/signaling/ws` is a path before `/ais` as well.
+/// Where a registry is: `ws://host:port/signaling/ws`, which also tells its AIS, `http://host:port/ais`, or with TLS
+/// `wss` and `https`. A path before `/signaling/ws` is a path before `/ais` as well.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RegistryUrl {
+    is_tls: bool,
     authority: String,
     host: String,
     port: u16,
@@ -20,6 +22,11 @@ pub struct RegistryUrl {
 }
 
 impl RegistryUrl {
+    /// Whether the registry speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
     /// The host's name or address, an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         &self.host
@@ -45,11 +52,8 @@ impl RegistryUrl {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ParseRegistryUrlError {
     /// It has another form.
-    #[error("registry address {0:?} is not of the form ws://host:port{SIGNALING_PATH}")]
+    #[error("registry address {0:?} is not of the form ws://host:port{SIGNALING_PATH}, or wss:// with TLS")]
     Form(String),
-    /// It asks for TLS.
-    #[error("registry address {0:?}: wss:// is not supported, only ws://host:port{SIGNALING_PATH}")]
-    Tls(String),
 }
 
 impl FromStr for RegistryUrl {
@@ -58,22 +62,26 @@ impl FromStr for RegistryUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let form = || ParseRegistryUrlError::Form(text.into());
         let uri: Uri = text.parse().map_err(|_| form())?;
-        if uri.scheme_str() == Some("wss") {
-            return Err(ParseRegistryUrlError::Tls(text.into()));
-        }
+        let is_tls = match uri.scheme_str() {
+            Some("ws") => false,
+            Some("wss") => true,
+            _ => return Err(form()),
+        };
         let authority = uri.authority().ok_or_else(form)?;
         let prefix = uri.path().strip_suffix(SIGNALING_PATH).ok_or_else(form)?;
         let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") if is_tls => DEFAULT_TLS_PORT,
             Some("") => DEFAULT_PORT,
             Some(port) => port.trim_start_matches(':').parse().map_err(|_| form())?,
             None => return Err(form()),
         };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let plain = uri.query().is_none() && !text.contains('#');
-        if uri.scheme_str() != Some("ws") || host.is_empty() || port == 0 || !plain {
+        if host.is_empty() || port == 0 || !plain {
             return Err(form());
         }
         Ok(Self {
+            is_tls,
             authority: authority.as_str().into(),
             host: host.into(),
             port,
@@ -84,7 +92,8 @@ impl FromStr for RegistryUrl {
 
 impl fmt::Display for RegistryUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ws://{}{}{SIGNALING_PATH}", self.authority, self.prefix)
+        let scheme = if self.is_tls { "wss" } else { "ws" };
+        write!(f, "{scheme}://{}{}{SIGNALING_PATH}", self.authority, self.prefix)
     }
 }
 
@@ -104,6 +113,11 @@ mod tests {
         let url: RegistryUrl = "ws://[::1]/a/signaling/ws".parse().unwrap();
         assert_eq!((url.host(), url.port(), url.authority()), ("::1", 80, "[::1]"));
         assert_eq!(url.ais_path("renew"), "/a/ais/renew");
+        assert!(!url.is_tls());
+
+        let url: RegistryUrl = "wss://localhost/signaling/ws".parse().unwrap();
+        assert_eq!((url.is_tls(), url.host(), url.port()), (true, "localhost", 443));
+        assert_eq!(url.to_string(), "wss://localhost/signaling/ws");
     }
 
     #[test]
@@ -119,7 +133,6 @@ mod tests {
             "ws://user@127.0.0.1:80/signaling/ws",
             "ws://127.0.0.1:80/signaling/ws?a=b",
             "ws://127.0.0.1:80/signaling/ws#a",
-            "wss://127.0.0.1:80/signaling/ws",
         ] {
             let error = text.parse::<RegistryUrl>().unwrap_err();
             assert!(error.to_string().contains("ws://host:port/signaling/ws"), "{error}");
@@ -128,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_the_parser_panic(text in "(ws://|\\[|\\]|:|/signaling/ws|[ -~]){0,10}") {
+        fn no_text_makes_the_parser_panic(text in "(wss?://|\\[|\\]|:|/signaling/ws|[ -~]){0,10}") {
             if let Ok(url) = text.parse::<RegistryUrl>() {
                 prop_assert_eq!(url.to_string().parse::<RegistryUrl>().unwrap(), url);
             }

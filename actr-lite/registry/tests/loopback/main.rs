@@ -9,3 +9,4 @@ mod logs;
 mod misbehaviour;
 mod registration;
 mod signaling;
+mod tls;

@@ -152,6 +152,8 @@ async fn upgrade(
         debug!("{address}: {error}");
         return None;
     }
+    let header_timeout = node.occupancy().limits().header_timeout.duration();
+    let socket = HttpSocket::accept(socket, None, header_timeout).await.ok()?;
     let accepted = Arc::new(Mutex::new(None));
     let complain = |kind, reason: &dyn Display| node.complaints().about(kind, &address, reason);
     let answered = AtomicBool::new(false);
@@ -185,9 +187,9 @@ async fn upgrade(
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(node.occupancy().limits().header_timeout.duration())
+        .header_read_timeout(header_timeout)
         .max_buf_size(MAX_UPGRADE_LEN)
-        .serve_connection(TokioIo::new(HttpSocket::new(socket)), service)
+        .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
     let served = (&mut connection).await;
     // One that is upgraded is not hyper's any more.
@@ -215,7 +217,7 @@ async fn upgrade(
         peer,
         admission,
         Upgraded {
-            socket: parts.io.into_inner().into_inner(),
+            socket: parts.io.into_inner().into_inner().into_parts().0,
             leftover,
             extended,
             peer_limit,

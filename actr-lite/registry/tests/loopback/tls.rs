@@ -1,0 +1,126 @@
+//! A registry with TLS: nodes are served as by one without, and whoever comes without TLS is told so and counted.
+
+use std::path::Path;
+
+use actr_lite_dev_certs::{DevCa, LOCAL_HOSTS};
+use actr_lite_registry::{
+    Options, Registry, RegistryHandle,
+    client::{LinkConfig, LinkState, RegistryLink},
+};
+use actr_lite_tls::{ClientTls, PemFile, ServerTls};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::client::{start, within};
+
+async fn start_with_tls(folder: &Path) -> (RegistryHandle, ClientTls) {
+    let ca = DevCa::new().unwrap();
+    let cert = ca.issue(LOCAL_HOSTS).unwrap();
+    let files = actr_lite_dev_certs::write(folder, &ca, &cert, false).unwrap();
+    let tls = ServerTls::load(PemFile::new("cert", files.cert), PemFile::new("key", files.key)).unwrap();
+    let registry = Registry::bind("127.0.0.1:0", Options::default()).await.unwrap();
+    let trusting = ClientTls::load(PemFile::new("ca", files.ca)).unwrap();
+    (registry.with_tls(tls).spawn(), trusting)
+}
+
+/// A link to the registry at this URL, and what ends it.
+fn link(url: String, tls: ClientTls) -> (RegistryLink, CancellationToken) {
+    let mut config = LinkConfig::new(url.parse().unwrap(), "acme+Client".parse().unwrap(), 1);
+    config.tls = tls;
+    let stop = CancellationToken::new();
+    (RegistryLink::spawn(config, &TaskTracker::new(), stop.clone()), stop)
+}
+
+/// What the first try of a link comes to.
+async fn first_error(link: &RegistryLink) -> String {
+    let mut state = link.state();
+    let failed = within(state.wait_for(|state| state.last_error().is_some()))
+        .await
+        .unwrap();
+    failed.last_error().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn a_node_registers_and_asks_over_tls() {
+    let folder = TempDir::new().unwrap();
+    let (registry, trusting) = start_with_tls(folder.path()).await;
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("wss://{host}:{}/signaling/ws", registry.local_addr().port());
+        let (link, _stop) = link(url, trusting.clone());
+        within(link.state().wait_for(|state| *state == LinkState::Connected))
+            .await
+            .unwrap();
+        let found = within(link.candidates(&"acme+Nobody".parse().unwrap(), 1, ""))
+            .await
+            .unwrap();
+        assert_eq!(found, []);
+        within(link.unregister("done")).await.unwrap();
+    }
+    assert_eq!(registry.misbehaviour().total(), 0);
+    within(registry.shutdown()).await;
+}
+
+#[tokio::test]
+async fn whoever_takes_one_for_the_other_is_told_what_to_write() {
+    let folder = TempDir::new().unwrap();
+    let (registry, trusting) = start_with_tls(folder.path()).await;
+    let (plain, _stop) = link(format!("ws://{}/signaling/ws", registry.local_addr()), trusting.clone());
+    let error = first_error(&plain).await;
+    assert!(
+        error.contains("this port speaks TLS only: write wss:// instead of ws://"),
+        "{error}"
+    );
+
+    let without = start(Options::default()).await;
+    let (secure, _stop) = link(format!("wss://{}/signaling/ws", without.local_addr()), trusting);
+    let error = first_error(&secure).await;
+    assert!(
+        error.contains("it does not speak TLS: write ws:// instead of wss://"),
+        "{error}"
+    );
+
+    let (stranger, _stop) = link(
+        format!("wss://{}/signaling/ws", registry.local_addr()),
+        ClientTls::load(PemFile::new("ca", other_ca(folder.path()))).unwrap(),
+    );
+    let error = first_error(&stranger).await;
+    assert!(error.contains("signed by a CA that is not trusted here"), "{error}");
+}
+
+fn other_ca(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("other.pem");
+    std::fs::write(&path, DevCa::new().unwrap().pem()).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn what_is_no_tls_is_answered_without_it_and_counted() {
+    let folder = TempDir::new().unwrap();
+    let (registry, _) = start_with_tls(folder.path()).await;
+    let address = registry.local_addr();
+    for (number, bytes) in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\0\0\0", b"hello"]
+        .into_iter()
+        .enumerate()
+    {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = String::new();
+        within(stream.read_to_string(&mut answer)).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.contains("wss://"),
+            "{answer}"
+        );
+        assert_eq!(registry.misbehaviour().failed_handshakes, number as u64 + 1);
+    }
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"\x16\x03\x01\x00\x04\xff\xff\xff\xff").await.unwrap();
+    within(stream.read_to_end(&mut Vec::new())).await.unwrap();
+    assert_eq!(registry.misbehaviour().failed_handshakes, 4);
+    // Whoever says nothing and leaves has done no wrong.
+    drop(TcpStream::connect(address).await.unwrap());
+    within(registry.shutdown()).await;
+}
