@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let result = tokio::select! {
         result = receive(&actr, message_count, arguments.timeout, &started, &mut live) => result,
         () = progress::show(Arc::clone(&reception), message_count.unsigned_abs().into()) => Ok(()),
-        signal = signals.next() => {
+        signal = signals.next_for(&actr) => {
             info!("{signal}: stopping; once more to stop at once");
             Err(anyhow!("stopped by {signal}"))
         }

@@ -6,6 +6,7 @@
 //! - [`Manifest`]: what an `Actr.toml` says, with [`ConfigOverride`]s applied; [`resolve_path`] finds the file
 //! - [`Package`], [`System`], [`Dependency`]: its sections
 //! - [`Limits`], [`RegistryLimits`]: what may happen at once, in numbers and times that can't be out of range
+//! - [`Tls`]: the files of a node that speaks TLS
 //! - [`SignalingUrl`], [`WebSocketUrl`]: where the registry and a node's data lane are
 //! - [`ManifestError`], [`Place`]: what is wrong, and where
 //! - [`Lock`]: what an `Actr.lock.toml` says, read and written
@@ -33,6 +34,7 @@ mod shell_word;
 mod signaling_url;
 mod system;
 mod timestamp;
+mod tls;
 mod websocket_url;
 
 pub use bounded::{Bounded, OutOfRange, Patience, PatienceError};
@@ -51,4 +53,5 @@ pub use resolve::resolve_path;
 pub use signaling_url::{ParseSignalingUrlError, SIGNALING_PATH, SignalingUrl};
 pub use system::{Deployment, Discovery, Signaling, System, WebRtc, WebSocket};
 pub use timestamp::{ParseTimestampError, Timestamp};
+pub use tls::{Tls, TlsIdentity};
 pub use websocket_url::{ParseWebSocketUrlError, WebSocketUrl};

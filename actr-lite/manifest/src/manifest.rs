@@ -56,11 +56,20 @@ const SCHEMA: Schema = Schema(&[
     (&["dependencies", ANY], &["actr_type"]),
     (
         &["system"],
-        &["signaling", "websocket", "limits", "deployment", "discovery", "webrtc"],
+        &[
+            "signaling",
+            "websocket",
+            "tls",
+            "limits",
+            "deployment",
+            "discovery",
+            "webrtc",
+        ],
     ),
     (&["system", "signaling"], &["url", "embedded", "limits"]),
     (&["system", "signaling", "limits"], RegistryLimits::KEYS),
     (&["system", "websocket"], &["listen", "advertised", "max_record_bytes"]),
+    (&["system", "tls"], &["cert", "key", "ca"]),
     (&["system", "limits"], Limits::KEYS),
     (&["system", "deployment"], &["realm_id"]),
     (&["system", "discovery"], &["visible"]),
@@ -95,15 +104,16 @@ impl Manifest {
         }
         SCHEMA.refuse_unknown_keys(&document)?;
         check_edition(&root)?;
-        Self::read(&root)
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::read(&root, folder)
     }
 
-    fn read(root: &Section<'_>) -> Result<Self, ManifestError> {
+    fn read(root: &Section<'_>, folder: &Path) -> Result<Self, ManifestError> {
         Ok(Self {
             exports: read_exports(root)?,
             package: Package::read(&root.section("package")?)?,
             dependencies: Dependency::read_all(&root.section("dependencies")?)?,
-            system: System::read(&root.section("system")?)?,
+            system: System::read(&root.section("system")?, folder)?,
             acl: root
                 .optional("acl")
                 .map(|field| acl::read(&field.section()?))

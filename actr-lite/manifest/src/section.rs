@@ -37,12 +37,17 @@ impl<'a> Section<'a> {
 
     /// A field that must be there; `example` is a line that would do.
     pub(crate) fn required(&self, key: &'static str, example: &'static str) -> Result<Field<'a>, ManifestError> {
-        self.optional(key).ok_or_else(|| ManifestError::MissingKey {
+        self.optional(key).ok_or_else(|| self.missing(key, example))
+    }
+
+    /// That a field is not there which must be; `example` is a line that would do.
+    pub(crate) fn missing(&self, key: &'static str, example: &'static str) -> ManifestError {
+        ManifestError::MissingKey {
             place: self.place.clone(),
             section: self.name.clone(),
             key,
             example,
-        })
+        }
     }
 
     pub(crate) fn section(&self, key: &str) -> Result<Section<'a>, ManifestError> {

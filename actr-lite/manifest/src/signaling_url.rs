@@ -17,13 +17,13 @@ pub struct SignalingUrl(WebSocketUrl);
 
 impl SignalingUrl {
     /// Where the registry's AIS is, without a slash at the end: `http://host:port/ais` for
-    /// `ws://host:port/signaling/ws`. What precedes that path, if anything, is kept.
+    /// `ws://host:port/signaling/ws`, and `https` for `wss`. What precedes that path, if anything, is kept.
     pub fn ais_url(&self) -> Url {
         let mut url = self.0.as_url().clone();
         let prefix = self.path().strip_suffix(SIGNALING_PATH).unwrap_or_default();
         url.set_path(&format!("{prefix}{AIS_PATH}"));
-        // Can't fail: ws and http are schemes of the same kind (URL Standard, "special scheme").
-        let _ = url.set_scheme("http");
+        // Can't fail: all four are schemes of the same kind (URL Standard, "special scheme").
+        let _ = url.set_scheme(if self.is_tls() { "https" } else { "http" });
         url
     }
 
@@ -46,10 +46,10 @@ impl Deref for SignalingUrl {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ParseSignalingUrlError {
     /// It is not a WebSocket URL.
-    #[error("{0}: write ws://host:port{SIGNALING_PATH}")]
+    #[error("{0}: write ws://host:port{SIGNALING_PATH}, or wss:// with TLS")]
     Url(#[from] ParseWebSocketUrlError),
     /// The path is another one.
-    #[error("the path is {0}: write ws://host:port{SIGNALING_PATH}")]
+    #[error("the path is {0}: write ws://host:port{SIGNALING_PATH}, or wss:// with TLS")]
     Path(String),
 }
 
@@ -86,6 +86,8 @@ mod tests {
         for (signaling, ais) in [
             ("ws://127.0.0.1:8081/signaling/ws", "http://127.0.0.1:8081/ais"),
             ("ws://[::1]:8081/signaling/ws", "http://[::1]:8081/ais"),
+            ("wss://[::1]:8081/signaling/ws", "https://[::1]:8081/ais"),
+            ("wss://registry.example/signaling/ws", "https://registry.example/ais"),
             ("ws://registry.example/signaling/ws", "http://registry.example/ais"),
             (
                 "ws://registry.example:9/a/b/signaling/ws",

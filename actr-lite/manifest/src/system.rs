@@ -1,9 +1,12 @@
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+};
 
 use actr_lite_wire::record_limit::{RecordLimit, RecordLimitError};
 
 use crate::{
-    Limits, ManifestError, ParseWebSocketUrlError, RegistryLimits, SignalingUrl, WebSocketUrl, section::Section,
+    Limits, ManifestError, ParseWebSocketUrlError, RegistryLimits, SignalingUrl, Tls, WebSocketUrl, section::Section,
 };
 
 /// `[system]`: how the node reaches others and is reached.
@@ -13,6 +16,8 @@ pub struct System {
     pub signaling: Signaling,
     /// `[system.websocket]`: the data lane.
     pub websocket: WebSocket,
+    /// `[system.tls]`: who it is, and whom it trusts, where addresses begin with `wss://`.
+    pub tls: Tls,
     /// `[system.limits]`: what it lets happen at once.
     pub limits: Limits,
     /// `[system.deployment]`: where the node lives.
@@ -26,7 +31,8 @@ pub struct System {
 /// `[system.signaling]`: the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signaling {
-    /// `url`, required: where the registry is, or is to be. Port 0, any free one, only if `embedded`.
+    /// `url`, required: where the registry is, or is to be. Port 0, any free one, only if `embedded`. One that is
+    /// `embedded` at a `wss://` URL has the certificate of `[system.tls]`.
     pub url: SignalingUrl,
     /// `embedded`, false if absent: this process hosts the registry itself, at `url`.
     pub embedded: bool,
@@ -40,7 +46,8 @@ pub struct WebSocket {
     /// `listen`, `127.0.0.1:0` if absent: where other nodes' connections are accepted. Port 0 is any free one.
     pub listen: SocketAddr,
     /// `advertised`: what other nodes dial, if that is not the address listened on; its port is not 0. Present if
-    /// `listen` is an unspecified address such as `0.0.0.0`, which nobody can dial.
+    /// `listen` is an unspecified address such as `0.0.0.0`, which nobody can dial. With a certificate in
+    /// `[system.tls]` it is a `wss://` URL.
     pub advertised: Option<WebSocketUrl>,
     /// `max_record_bytes`, 4 MiB if absent: the longest record that this node sends and takes.
     pub max_record_bytes: RecordLimit,
@@ -72,10 +79,13 @@ pub struct WebRtc {
 }
 
 impl System {
-    pub(crate) fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
+    /// Paths are relative to `folder`, the one of the file.
+    pub(crate) fn read(section: &Section<'_>, folder: &Path) -> Result<Self, ManifestError> {
+        let tls = Tls::read(&section.section("tls")?, folder)?;
         Ok(Self {
-            signaling: Signaling::read(&section.section("signaling")?)?,
-            websocket: WebSocket::read(&section.section("websocket")?)?,
+            signaling: Signaling::read(&section.section("signaling")?, &tls)?,
+            websocket: WebSocket::read(&section.section("websocket")?, &tls)?,
+            tls,
             limits: Limits::read(&section.section("limits")?)?,
             deployment: Deployment::read(&section.section("deployment")?)?,
             discovery: Discovery {
@@ -87,13 +97,19 @@ impl System {
 }
 
 impl Signaling {
-    fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
+    fn read(section: &Section<'_>, tls: &Tls) -> Result<Self, ManifestError> {
         let url_field = section.required("url", r#"url = "ws://127.0.0.1:8081/signaling/ws""#)?;
         let url: SignalingUrl = url_field.parse()?;
         let embedded = section.boolean_or("embedded", false)?;
         if url.port() == 0 && !embedded {
             return Err(url_field.invalid(
                 "port 0 is for a registry in this process, which embedded = true makes: write the registry's port",
+            ));
+        }
+        if url.is_tls() && embedded && tls.identity.is_none() {
+            return Err(url_field.invalid(
+                "a registry in this process needs a certificate for wss://: add cert and key to [system.tls] (cargo \
+                 dev-certs --out certs makes them for development), or write ws://",
             ));
         }
         Ok(Self {
@@ -105,7 +121,7 @@ impl Signaling {
 }
 
 impl WebSocket {
-    fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
+    fn read(section: &Section<'_>, tls: &Tls) -> Result<Self, ManifestError> {
         let listen_field = section.optional("listen");
         let listen = match &listen_field {
             None => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
@@ -118,10 +134,15 @@ impl WebSocket {
             None => None,
             Some(field) => {
                 let url: WebSocketUrl = field.string()?.parse().map_err(|error: ParseWebSocketUrlError| {
-                    field.invalid(format_args!("{error}: write ws://host:port"))
+                    field.invalid(format_args!("{error}: write ws://host:port, or wss:// with TLS"))
                 })?;
                 if url.port() == 0 {
                     return Err(field.invalid("nobody can dial port 0: write the port that others reach this node at"));
+                }
+                if tls.identity.is_some() && !url.is_tls() {
+                    return Err(field.invalid(
+                        "this node has a certificate in [system.tls], so that its data lane speaks TLS: write wss://",
+                    ));
                 }
                 Some(url)
             }
@@ -137,7 +158,7 @@ impl WebSocket {
         };
         match (&listen_field, &advertised) {
             (Some(field), None) if listen.ip().is_unspecified() => Err(field.invalid(
-                "nobody can dial this address: add advertised = \"ws://HOST:PORT\" with an address that others reach",
+                "nobody can dial this address: add advertised = \"ws://HOST:PORT\" (wss:// with TLS) with an address that others reach",
             )),
             _ => Ok(Self {
                 listen,

@@ -3,12 +3,13 @@ use std::{fmt, str::FromStr};
 use thiserror::Error;
 use url::{Host, Url};
 
-/// A `ws://host:port` URL, with or without a path, that names nothing but a place: no user, query or fragment.
+/// A `ws://host:port` or `wss://host:port` URL, with or without a path, that names nothing but a place: no user, query or fragment.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct WebSocketUrl(Url);
 
-/// The port of a `ws://` URL that names none (RFC 6455 §3).
+/// The ports of `ws://` and `wss://` URLs that name none (RFC 6455 §3).
 const DEFAULT_PORT: u16 = 80;
+const DEFAULT_TLS_PORT: u16 = 443;
 
 impl WebSocketUrl {
     /// The URL as text.
@@ -30,9 +31,15 @@ impl WebSocketUrl {
         }
     }
 
-    /// The port, 80 if the text has none.
+    /// Whether it is a `wss://` URL.
+    pub fn is_tls(&self) -> bool {
+        self.0.scheme() == "wss"
+    }
+
+    /// The port; if the text has none, 80, or 443 for `wss://`.
     pub fn port(&self) -> u16 {
-        self.0.port().unwrap_or(DEFAULT_PORT)
+        let default = if self.is_tls() { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
+        self.0.port().unwrap_or(default)
     }
 
     /// `host:port`, as sockets are bound and connected and as the Host header has it.
@@ -61,9 +68,6 @@ pub enum ParseWebSocketUrlError {
     /// It is not a URL.
     #[error("not a URL ({0})")]
     Url(#[from] url::ParseError),
-    /// It is a `wss://` URL.
-    #[error("TLS is not supported yet")]
-    Tls,
     /// It has another scheme.
     #[error("the scheme is {0}")]
     Scheme(String),
@@ -78,8 +82,7 @@ impl FromStr for WebSocketUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let url = Url::parse(text)?;
         match url.scheme() {
-            "ws" => {}
-            "wss" => return Err(ParseWebSocketUrlError::Tls),
+            "ws" | "wss" => {}
             scheme => return Err(ParseWebSocketUrlError::Scheme(scheme.into())),
         }
         if !url.username().is_empty() || url.password().is_some() {
@@ -119,6 +122,9 @@ mod tests {
             ("ws://localhost", "localhost", "localhost:80"),
             ("ws://127.0.0.1:0/", "127.0.0.1", "127.0.0.1:0"),
             ("ws://[::1]:9000/x", "::1", "[::1]:9000"),
+            ("ws://example.org:443", "example.org", "example.org:443"),
+            ("wss://example.org", "example.org", "example.org:443"),
+            ("wss://example.org:80", "example.org", "example.org:80"),
         ] {
             let url: WebSocketUrl = text.parse().unwrap();
             assert_eq!((url.host().as_str(), url.authority().as_str()), (host, authority));
@@ -130,11 +136,14 @@ mod tests {
         let url: WebSocketUrl = "ws://[::1]:0/x/y".parse().unwrap();
         assert_eq!(url.with_port(8081).as_str(), "ws://[::1]:8081/x/y");
         assert_eq!(url.with_port(80).authority(), "[::1]:80");
+        let url: WebSocketUrl = "wss://localhost:0/".parse().unwrap();
+        assert!(url.is_tls());
+        assert_eq!(url.with_port(443).authority(), "localhost:443");
     }
 
     proptest! {
         #[test]
-        fn no_text_makes_the_parser_panic(text in "(ws://)?(?s).{0,60}") {
+        fn no_text_makes_the_parser_panic(text in "(wss?://)?(?s).{0,60}") {
             let _ = text.parse::<WebSocketUrl>();
         }
     }

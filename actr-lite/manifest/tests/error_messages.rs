@@ -158,15 +158,14 @@ fn a_value_that_means_nothing_is_refused_with_what_would() {
 
 #[test]
 fn an_address_that_leads_nowhere_is_refused_with_what_would() {
-    assert_snapshot!(with("ws://127.0.0.1:8081", "wss://127.0.0.1:8081"), @r#"server/Actr.toml:16:7: system.signaling.url = "wss://127.0.0.1:8081/signaling/ws": TLS is not supported yet: write ws://host:port/signaling/ws"#);
-    assert_snapshot!(with("ws://127.0.0.1:8081", "http://127.0.0.1:8081"), @r#"server/Actr.toml:16:7: system.signaling.url = "http://127.0.0.1:8081/signaling/ws": the scheme is http: write ws://host:port/signaling/ws"#);
-    assert_snapshot!(with("ws://127.0.0.1:8081", "ws://127.0.0.1:808100"), @r#"server/Actr.toml:16:7: system.signaling.url = "ws://127.0.0.1:808100/signaling/ws": not a URL (invalid port number): write ws://host:port/signaling/ws"#);
-    assert_snapshot!(with("ws://127.0.0.1:8081", "127.0.0.1:8081"), @r#"server/Actr.toml:16:7: system.signaling.url = "127.0.0.1:8081/signaling/ws": not a URL (relative URL without a base): write ws://host:port/signaling/ws"#);
-    assert_snapshot!(with("8081/signaling/ws", "8081/ws"), @r#"server/Actr.toml:16:7: system.signaling.url = "ws://127.0.0.1:8081/ws": the path is /ws: write ws://host:port/signaling/ws"#);
-    assert_snapshot!(with("signaling/ws", "signaling/ws?a=b"), @r#"server/Actr.toml:16:7: system.signaling.url = "ws://127.0.0.1:8081/signaling/ws?a=b": a query has no meaning here: write ws://host:port/signaling/ws"#);
+    assert_snapshot!(with("ws://127.0.0.1:8081", "http://127.0.0.1:8081"), @r#"server/Actr.toml:16:7: system.signaling.url = "http://127.0.0.1:8081/signaling/ws": the scheme is http: write ws://host:port/signaling/ws, or wss:// with TLS"#);
+    assert_snapshot!(with("ws://127.0.0.1:8081", "ws://127.0.0.1:808100"), @r#"server/Actr.toml:16:7: system.signaling.url = "ws://127.0.0.1:808100/signaling/ws": not a URL (invalid port number): write ws://host:port/signaling/ws, or wss:// with TLS"#);
+    assert_snapshot!(with("ws://127.0.0.1:8081", "127.0.0.1:8081"), @r#"server/Actr.toml:16:7: system.signaling.url = "127.0.0.1:8081/signaling/ws": not a URL (relative URL without a base): write ws://host:port/signaling/ws, or wss:// with TLS"#);
+    assert_snapshot!(with("8081/signaling/ws", "8081/ws"), @r#"server/Actr.toml:16:7: system.signaling.url = "ws://127.0.0.1:8081/ws": the path is /ws: write ws://host:port/signaling/ws, or wss:// with TLS"#);
+    assert_snapshot!(with("signaling/ws", "signaling/ws?a=b"), @r#"server/Actr.toml:16:7: system.signaling.url = "ws://127.0.0.1:8081/signaling/ws?a=b": a query has no meaning here: write ws://host:port/signaling/ws, or wss:// with TLS"#);
     assert_snapshot!(with("127.0.0.1:8081", "127.0.0.1:0"), @r#"server/Actr.toml:16:7: system.signaling.url = "ws://127.0.0.1:0/signaling/ws": port 0 is for a registry in this process, which embedded = true makes: write the registry's port"#);
     assert_snapshot!(with("\"127.0.0.1:0\"", "\"localhost:0\""), @r#"server/Actr.toml:19:10: system.websocket.listen = "localhost:0": not an IP address and port: write 127.0.0.1:0 or [::1]:0, where port 0 is any free one"#);
-    assert_snapshot!(with("\"127.0.0.1:0\"", "\"0.0.0.0:9000\""), @r#"server/Actr.toml:19:10: system.websocket.listen = "0.0.0.0:9000": nobody can dial this address: add advertised = "ws://HOST:PORT" with an address that others reach"#);
+    assert_snapshot!(with("\"127.0.0.1:0\"", "\"0.0.0.0:9000\""), @r#"server/Actr.toml:19:10: system.websocket.listen = "0.0.0.0:9000": nobody can dial this address: add advertised = "ws://HOST:PORT" (wss:// with TLS) with an address that others reach"#);
     assert_snapshot!(with("\"127.0.0.1:0\"", "\"127.0.0.1:0\"\nadvertised = \"ws://example.org:0\""), @r#"server/Actr.toml:20:14: system.websocket.advertised = "ws://example.org:0": nobody can dial port 0: write the port that others reach this node at"#);
 }
 
@@ -227,7 +226,6 @@ fn what_is_wrong_in_an_override_is_said_of_the_override() {
     assert_snapshot!(error(GOOD, &["system.signaling.ulr=ws://127.0.0.1:0/signaling/ws"]), @"--config system.signaling.ulr=ws://127.0.0.1:0/signaling/ws: unknown key system.signaling.ulr: did you mean system.signaling.url?");
     assert_snapshot!(error(GOOD, &["sytem.signaling.url=x"]), @"--config sytem.signaling.url=x: unknown key sytem: did you mean system?");
     assert_snapshot!(error(GOOD, &["realm_id=2"]), @"--config realm_id=2: unknown key realm_id: did you mean system.deployment.realm_id?");
-    assert_snapshot!(error(GOOD, &["system.signaling.url=wss://example.org/signaling/ws"]), @r#"--config system.signaling.url=wss://example.org/signaling/ws: system.signaling.url = "wss://example.org/signaling/ws": TLS is not supported yet: write ws://host:port/signaling/ws"#);
     assert_snapshot!(error(GOOD, &["system.deployment.realm_id=two words"]), @r#"--config 'system.deployment.realm_id=two words': system.deployment.realm_id: expected a whole number from 0 to 4294967295, found the string "two words""#);
     assert_snapshot!(error(GOOD, &["package.actr_type.version=1.0"]), @"--config package.actr_type.version=1.0: package.actr_type.version: expected a string in quotes, found the number 1.0");
     assert_snapshot!(error(GOOD, &["package.actr_type={name='Echo'}"]), @r#"--config "package.actr_type={name='Echo'}": package.actr_type.manufacturer is missing: add manufacturer = "acme" to [package.actr_type]"#);
@@ -239,8 +237,27 @@ fn what_is_wrong_in_an_override_is_said_of_the_override() {
 #[test]
 fn a_data_lane_address_with_more_than_a_place_is_refused() {
     let advertised = |url: &str| with("\"127.0.0.1:0\"", &format!("\"127.0.0.1:0\"\nadvertised = \"{url}\""));
-    assert_snapshot!(advertised("wss://example.org:9000"), @r#"server/Actr.toml:20:14: system.websocket.advertised = "wss://example.org:9000": TLS is not supported yet: write ws://host:port"#);
-    assert_snapshot!(advertised("ws://user@example.org:9000"), @r#"server/Actr.toml:20:14: system.websocket.advertised = "ws://user@example.org:9000": a user or password has no meaning here: write ws://host:port"#);
-    assert_snapshot!(advertised("ws://example.org:9000/#here"), @r#"server/Actr.toml:20:14: system.websocket.advertised = "ws://example.org:9000/#here": a fragment has no meaning here: write ws://host:port"#);
-    assert_snapshot!(advertised("example.org:9000"), @r#"server/Actr.toml:20:14: system.websocket.advertised = "example.org:9000": the scheme is example.org: write ws://host:port"#);
+    assert_snapshot!(advertised("ws://user@example.org:9000"), @r#"server/Actr.toml:20:14: system.websocket.advertised = "ws://user@example.org:9000": a user or password has no meaning here: write ws://host:port, or wss:// with TLS"#);
+    assert_snapshot!(advertised("ws://example.org:9000/#here"), @r#"server/Actr.toml:20:14: system.websocket.advertised = "ws://example.org:9000/#here": a fragment has no meaning here: write ws://host:port, or wss:// with TLS"#);
+    assert_snapshot!(advertised("example.org:9000"), @r#"server/Actr.toml:20:14: system.websocket.advertised = "example.org:9000": the scheme is example.org: write ws://host:port, or wss:// with TLS"#);
+}
+
+#[test]
+fn tls_without_what_it_needs_is_refused_with_what_is_missing() {
+    let tls = |lines: &str| {
+        with(
+            "[system.deployment]",
+            &format!("[system.tls]\n{lines}\n\n[system.deployment]"),
+        )
+    };
+    assert_snapshot!(tls("cert = \"cert.pem\""), @r#"server/Actr.toml:21:9: system.tls.key is missing: add key = "certs/key.pem" to [system.tls]"#);
+    assert_snapshot!(tls("key = \"key.pem\""), @r#"server/Actr.toml:21:9: system.tls.cert is missing: add cert = "certs/cert.pem" to [system.tls]"#);
+    assert_snapshot!(tls("ca = \"\""), @r#"server/Actr.toml:22:6: system.tls.ca = "": write the path of a PEM file"#);
+    assert_snapshot!(tls("ca = true"), @"server/Actr.toml:22:6: system.tls.ca: expected a string in quotes, found the boolean true");
+    assert_snapshot!(tls("certificate = \"cert.pem\""), @"server/Actr.toml:22:1: unknown key system.tls.certificate: known keys here are cert, key, ca");
+    assert_snapshot!(tls("cret = \"cert.pem\""), @"server/Actr.toml:22:1: unknown key system.tls.cret: did you mean system.tls.cert?");
+    assert_snapshot!(with("url = \"ws:", "embedded = true\nurl = \"wss:"), @r#"server/Actr.toml:17:7: system.signaling.url = "wss://127.0.0.1:8081/signaling/ws": a registry in this process needs a certificate for wss://: add cert and key to [system.tls] (cargo dev-certs --out certs makes them for development), or write ws://"#);
+    let both = "\"127.0.0.1:0\"\nadvertised = \"ws://example.org:9000\"\n[system.tls]\ncert = \"a\"\nkey = \"b\"";
+    assert_snapshot!(with("\"127.0.0.1:0\"", both), @r#"server/Actr.toml:20:14: system.websocket.advertised = "ws://example.org:9000": this node has a certificate in [system.tls], so that its data lane speaks TLS: write wss://"#);
+    assert_snapshot!(error(GOOD, &["system.tls.cert=cert.pem"]), @r#"--config system.tls.cert=cert.pem: system.tls.key is missing: add key = "certs/key.pem" to [system.tls]"#);
 }

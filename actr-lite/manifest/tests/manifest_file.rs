@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use actr_lite_manifest::{ConfigOverride, Limits, Manifest, ManifestError, RegistryLimits};
+use actr_lite_manifest::{ConfigOverride, Limits, Manifest, ManifestError, RegistryLimits, Tls};
 use actr_lite_wire::acl::{Permission, RealmScope};
 use proptest::prelude::*;
 
@@ -39,6 +39,45 @@ fn what_is_left_out_has_its_default() {
     assert!(!manifest.system.webrtc.force_relay);
     assert_eq!(manifest.acl, None);
     assert!(manifest.exports.is_empty() && manifest.dependencies.is_empty() && manifest.scripts.is_empty());
+}
+
+#[test]
+fn the_files_of_tls_are_beside_the_file_that_names_them() {
+    let tls = |path: &str, overrides: &[&str]| {
+        let overrides: Vec<ConfigOverride> = overrides.iter().map(|text| text.parse().unwrap()).collect();
+        Manifest::parse(LEAST, Path::new(path), &overrides).unwrap().system.tls
+    };
+    assert_eq!(tls("Actr.toml", &[]), Tls::default());
+    let files = [
+        "system.tls.cert=certs/cert.pem",
+        "system.tls.key=/etc/key.pem",
+        "system.tls.ca=ca.pem",
+    ];
+    let beside = tls("server/Actr.toml", &files);
+    let identity = beside.identity.unwrap();
+    assert_eq!(identity.cert, Path::new("server/certs/cert.pem"));
+    assert_eq!(identity.key, Path::new("/etc/key.pem"));
+    assert_eq!(beside.ca.unwrap(), Path::new("server/ca.pem"));
+    assert_eq!(tls("Actr.toml", &files).ca.unwrap(), Path::new("ca.pem"));
+}
+
+#[test]
+fn addresses_may_ask_for_tls() {
+    let wss = "system.signaling.url=wss://127.0.0.1:0/signaling/ws";
+    let certified = [
+        "system.tls.cert=c",
+        "system.tls.key=k",
+        "system.signaling.embedded=true",
+        wss,
+    ];
+    let system = good(LEAST, &certified).system;
+    assert!(system.signaling.url.is_tls());
+    let system = good(LEAST, &["system.websocket.advertised=wss://example.org"]).system;
+    assert_eq!(
+        system.websocket.advertised.unwrap().port(),
+        443,
+        "somebody else may speak TLS for it"
+    );
 }
 
 #[test]

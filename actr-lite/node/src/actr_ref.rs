@@ -1,5 +1,6 @@
-use std::{io, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
+use actr_lite_tls::TlsFileError;
 use actr_lite_wire::{identity::ActrId, misbehaviour::Misbehaviour};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -82,6 +83,16 @@ impl ActrRef {
         self.node.complaints().misbehaviour()
     }
 
+    /// Reads the files of `[system.tls]` anew, and returns which they were. Connections that are made from now on, to this
+    /// node and the registry that it hosts, and by it, go by them; open ones go on as they are. It blocks while it
+    /// reads.
+    ///
+    /// # Errors
+    /// When one of them can't be read or used. Then all stays as it was.
+    pub fn reload_tls(&self) -> Result<Vec<PathBuf>, TlsFileError> {
+        self.node.tls().reload()
+    }
+
     /// Shuts the node down: it takes no more connections and calls, leaves the registry, lets handlers and spawned
     /// tasks finish for the grace, calls `on_stop`, and closes what is open. Returns when that is done.
     ///
@@ -101,7 +112,8 @@ impl ActrRef {
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
 
-    /// Waits for SIGINT or SIGTERM, then shuts down. A second signal ends the wait at once.
+    /// Waits for SIGINT or SIGTERM, then shuts down; meanwhile SIGHUP [reloads](Self::reload_tls) what TLS needs. A second
+    /// signal ends the wait at once.
     ///
     /// # Errors
     /// When the system does not let signals be listened for.
@@ -112,7 +124,7 @@ impl ActrRef {
     /// The same with signals that are listened for already: one that came before is not lost.
     pub async fn shutdown_on(&self, mut signals: crate::Signals) -> ShutdownKind {
         tokio::select! {
-            signal = signals.next() => {
+            signal = signals.next_for(self) => {
                 info!("{signal}: shutting down; once more to stop at once");
             }
             () = self.wait_for_shutdown() => return ShutdownKind::Clean,

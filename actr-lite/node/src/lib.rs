@@ -34,10 +34,12 @@ mod signals;
 mod stream;
 mod system;
 mod tasks;
+mod tls;
 mod workload;
 
 pub use actr_lite_manifest::{ConfigOverride, LockError, Manifest, ManifestError, resolve_path};
 pub use actr_lite_registry::client::RegistryLinkError;
+pub use actr_lite_tls::TlsFileError;
 pub use actr_lite_wire::{
     envelope::ErrorReply,
     error_code::ErrorCode,

@@ -9,13 +9,14 @@ use actr_lite_manifest::{
     ContractFingerprint, Dependency, Lock, LockedDependency, LockedFile, Manifest, Timestamp, WriteLockError,
 };
 use actr_lite_registry::client::{LinkConfig, RegistryLink, RegistryLinkError};
+use actr_lite_tls::TlsFileError;
 use actr_lite_wire::{backoff::Backoff, identity::ActrType, proto::ServiceSpec};
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
-use crate::{error::humantime, node::registry_url};
+use crate::{error::humantime, node::registry_url, tls};
 
 /// How often a dependency that is not there yet is asked for: from the first wait to the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -27,6 +28,9 @@ pub enum UpdateLockError {
     /// There is nothing to lock.
     #[error("{0} has no [dependencies]: there is no contract to lock")]
     NoDependencies(String),
+    /// A file of `[system.tls]` can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsFileError),
     /// The registry could not be reached in time.
     #[error("no contract could be fetched within {}: {cause}", humantime(*.after))]
     Registry {
@@ -79,11 +83,12 @@ pub(crate) async fn update_lock(
         after: patience,
         cause: error.to_string(),
     })?;
-    let config = LinkConfig::new(
+    let mut config = LinkConfig::new(
         url,
         manifest.package.actr_type.clone(),
         manifest.system.deployment.realm_id,
     );
+    config.tls = tls::load_client(&manifest.system.tls)?;
     let link = RegistryLink::spawn(config, &tasks, stop.clone());
     let registered = timeout_at(deadline, link.registered()).await;
     if !matches!(registered, Ok(Ok(_))) {

@@ -5,6 +5,7 @@ use actr_lite_registry::{
     Options, Registry, RegistryError, RegistryHandle,
     client::{LinkConfig, LoadSource, ParseRegistryUrlError, RegistryLink, RegistryLinkError, RegistryUrl},
 };
+use actr_lite_tls::{ServerTls, TlsFileError};
 use actr_lite_wire::proto::Acl;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -15,10 +16,11 @@ use crate::{
     error::humantime,
     lane::{Closing, websocket::Acceptor},
     limits::Occupancy,
-    node_state::NodeState,
+    node_state::{LaneSettings, NodeState},
     router::Router,
     shutdown::{SHUTDOWN_GRACE, Shutdown},
     tasks::{Tasks, contain},
+    tls,
 };
 
 /// A node that is not started yet.
@@ -39,6 +41,9 @@ pub enum StartError {
     /// Services and Actr.toml don't go together.
     #[error(transparent)]
     Router(#[from] RouterError),
+    /// A file of `[system.tls]` can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsFileError),
     /// The data lane can't listen.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -109,7 +114,8 @@ impl<W: Workload> Node<W> {
         let actr_type = manifest.package.actr_type.clone();
         let router = Router::new(Arc::clone(&workload).services(), manifest)?;
 
-        let (url, registry) = registry(manifest).await?;
+        let tls = tls::load(&manifest.system.tls)?;
+        let (url, registry) = registry(manifest, tls.server.as_ref()).await?;
         // A node that nobody is to discover is not dialled either.
         let acceptor = match manifest.system.discovery.visible {
             true => Some(Acceptor::bind(manifest.system.websocket.listen).await?),
@@ -122,12 +128,14 @@ impl<W: Workload> Node<W> {
             node: None,
         };
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
+        config.tls = tls.client.clone();
         config.service_spec = router.service_spec(&actr_type, manifest);
         config.acl = manifest.acl.as_ref().map(Acl::from);
         config.ws_address = acceptor
             .as_ref()
             .map(|acceptor| match &manifest.system.websocket.advertised {
                 Some(advertised) => advertised.to_string(),
+                None if tls.server.is_some() => format!("wss://{}", acceptor.local_addr()),
                 None => format!("ws://{}", acceptor.local_addr()),
             });
         // A node that stops, for whatever reason, takes nothing new.
@@ -142,7 +150,7 @@ impl<W: Workload> Node<W> {
             router,
             link,
             contracts,
-            record_limit,
+            LaneSettings { record_limit, tls },
             occupancy,
             tasks.clone(),
         );
@@ -192,12 +200,20 @@ impl Drop for StopWhenDropped {
 }
 
 /// The registry's URL, and the registry itself if this node hosts it.
-async fn registry(manifest: &Manifest) -> Result<(RegistryUrl, Option<RegistryHandle>), StartError> {
+async fn registry(
+    manifest: &Manifest,
+    tls: Option<&ServerTls>,
+) -> Result<(RegistryUrl, Option<RegistryHandle>), StartError> {
     let signaling = &manifest.system.signaling;
     if !signaling.embedded {
         return Ok((registry_url(&signaling.url)?, None));
     }
-    let registry = Registry::bind(&signaling.url.authority(), registry_options(&signaling.limits)).await?;
+    let mut registry = Registry::bind(&signaling.url.authority(), registry_options(&signaling.limits)).await?;
+    if signaling.url.is_tls()
+        && let Some(tls) = tls
+    {
+        registry = registry.with_tls(tls.clone());
+    }
     let url = signaling.url.with_port(registry.local_addr().port());
     info!("registry listening on {url}");
     Ok((registry_url(&url)?, Some(registry.spawn())))

@@ -12,6 +12,7 @@ use actr_lite_registry::{
     client::{Candidate, RegistryLink},
     complaints::Complaints,
 };
+use actr_lite_tls::Tls;
 use actr_lite_wire::{
     credential::Credential,
     identity::{ActrId, ActrType},
@@ -50,13 +51,20 @@ struct Address {
     is_doubtful: bool,
 }
 
+/// How a node speaks with others over the data lane.
+pub(crate) struct LaneSettings {
+    /// The longest record that it sends and takes.
+    pub(crate) record_limit: RecordLimit,
+    pub(crate) tls: Tls,
+}
+
 /// What the parts of a running node share.
 pub(crate) struct NodeState {
     actr_type: ActrType,
     router: Router,
     link: RegistryLink,
     contracts: LockedContracts,
-    record_limit: RecordLimit,
+    lane: LaneSettings,
     occupancy: Arc<Occupancy>,
     sessions: Sessions,
     departures: Departures,
@@ -76,7 +84,7 @@ impl NodeState {
         router: Router,
         link: RegistryLink,
         contracts: LockedContracts,
-        record_limit: RecordLimit,
+        lane: LaneSettings,
         occupancy: Arc<Occupancy>,
         tasks: Tasks,
     ) -> Arc<Self> {
@@ -86,7 +94,7 @@ impl NodeState {
             router,
             link,
             contracts,
-            record_limit,
+            lane,
             sessions: Sessions::new(occupancy.limits()),
             departures: Departures::default(),
             subscriptions: Subscriptions::new(occupancy.limits()),
@@ -125,7 +133,12 @@ impl NodeState {
 
     /// The longest record that this node sends and takes.
     pub(crate) fn record_limit(&self) -> RecordLimit {
-        self.record_limit
+        self.lane.record_limit
+    }
+
+    /// Who this node is to those who dial it, and whom it trusts.
+    pub(crate) fn tls(&self) -> &Tls {
+        &self.lane.tls
     }
 
     /// What this node may do at once, and how much of that it does.

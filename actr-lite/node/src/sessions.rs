@@ -187,6 +187,7 @@ impl Sessions {
         let address = node.address_of(peer).await?;
         let identity = node.link().registered().await?;
         let dialer = Dialer {
+            tls: &node.tls().client,
             id: &identity.actor_id,
             credential: &identity.credential,
             record_limit: node.record_limit(),

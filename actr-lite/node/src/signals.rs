@@ -2,12 +2,17 @@ use std::io;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
+#[cfg(unix)]
+use tracing::{info, warn};
 
-/// The signals that ask a process to end.
+use crate::ActrRef;
+
+/// The signals that ask a process to end, and SIGHUP, which asks it to read its certificates anew.
 #[cfg(unix)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 #[cfg(unix)]
@@ -20,10 +25,11 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    /// Waits for the next one; its name.
+    /// Waits for the next one that asks the process to end; its name.
     ///
     /// # Cancel safety
     /// Dropping it loses no signal.
@@ -32,6 +38,33 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
         }
+    }
+
+    /// The same; meanwhile each SIGHUP, also one that came before, [reloads](ActrRef::reload_tls) what the node needs for
+    /// TLS. The log says how that went.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses no signal.
+    pub async fn next_for(&mut self, node: &ActrRef) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.hangup.recv() => reload(node),
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn reload(node: &ActrRef) {
+    match node.reload_tls() {
+        Ok(files) if files.is_empty() => info!("SIGHUP: there is nothing to read anew, without files in [system.tls]"),
+        Ok(files) => {
+            let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+            info!("SIGHUP: read anew: {}", files.join(", "));
+        }
+        Err(error) => warn!("SIGHUP: the certificates stay as they were, because the new ones are no good: {error}"),
     }
 }
 
@@ -56,5 +89,10 @@ impl Signals {
             std::future::pending::<()>().await;
         }
         "Ctrl-C"
+    }
+
+    /// The same; there is no signal for a reload.
+    pub async fn next_for(&mut self, _node: &ActrRef) -> &'static str {
+        self.next().await
     }
 }

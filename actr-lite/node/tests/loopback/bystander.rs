@@ -2,7 +2,7 @@ use actr_lite::{ActrRef, Context, Dest, StreamEnd, Subscription};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Push, World, caller, stream_id, within};
+use crate::harness::{NodePlan, Push, World, caller, stream_id, within};
 
 /// A client that receives a stream without an end from a server, over a connection of its own, while others misbehave.
 pub(crate) struct Bystander {
@@ -19,7 +19,16 @@ impl Bystander {
         server: &ActrRef,
         contexts: &mut mpsc::UnboundedReceiver<Context>,
     ) -> Self {
-        let client = world.node("Bystander").hidden().start().await;
+        Self::start_with(world.node("Bystander"), server, contexts).await
+    }
+
+    /// The same as a node with something special.
+    pub(crate) async fn start_with(
+        plan: NodePlan,
+        server: &ActrRef,
+        contexts: &mut mpsc::UnboundedReceiver<Context>,
+    ) -> Self {
+        let client = plan.hidden().start().await;
         let id = stream_id("bystander");
         let subscription = client.context().subscribe(id.clone()).unwrap();
         subscription.expect_from(&server.actor_id());

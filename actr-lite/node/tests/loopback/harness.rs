@@ -4,6 +4,7 @@ use actr_lite::{
     ActrError, ActrRef, ActrSystem, Context, Dest, DispatchFuture, ErrorCode, Node, Rpc, SendError, Service,
     ServiceDescriptor, StreamId, StreamSender, Workload, generated,
 };
+use actr_lite_dev_certs::{DevCa, LOCAL_HOSTS};
 use actr_lite_registry::{Options, Registry, RegistryHandle};
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -197,6 +198,14 @@ impl World {
         }
     }
 
+    /// Makes a CA and a certificate for nodes of it, in place of those that there are.
+    pub(crate) fn certify(&self) -> DevCa {
+        let ca = DevCa::new().unwrap();
+        let cert = ca.issue(LOCAL_HOSTS).unwrap();
+        actr_lite_dev_certs::write(self.folder.path(), &ca, &cert, true).unwrap();
+        ca
+    }
+
     pub(crate) fn registry_url(&self) -> String {
         format!("ws://{}/signaling/ws", self.registry.local_addr())
     }
@@ -237,6 +246,13 @@ impl NodePlan {
     pub(crate) fn set(mut self, key_value: &str) -> Self {
         self.overrides.push(key_value.into());
         self
+    }
+
+    /// Its data lane speaks TLS, and it trusts the world's CA.
+    pub(crate) fn with_tls(self) -> Self {
+        self.set("system.tls.cert=cert.pem")
+            .set("system.tls.key=key.pem")
+            .set("system.tls.ca=ca.pem")
     }
 
     /// Nobody can dial it.
@@ -344,9 +360,20 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) async fn new() -> Self {
+        Self::with(|plan| plan).await
+    }
+
+    /// The same with TLS between the two.
+    pub(crate) async fn with_tls() -> Self {
+        Self::with(NodePlan::with_tls).await
+    }
+
+    async fn with(change: fn(NodePlan) -> NodePlan) -> Self {
         let world = World::new().await;
-        let (server, contexts) = start_server(&world, "Server").await;
-        let client = world.node("Client").hidden().echo().start().await;
+        // Costs little, and is of use to those alone who name the files.
+        world.certify();
+        let (server, contexts) = start_plan(change(world.node("Server"))).await;
+        let client = change(world.node("Client").hidden().echo()).start().await;
         Self {
             world,
             server,
@@ -424,9 +451,13 @@ impl Pair {
 
 /// A node with [`NodePlan::echo`], which hands over the context of each [`Push`].
 pub(crate) async fn start_server(world: &World, name: &str) -> (ActrRef, mpsc::UnboundedReceiver<Context>) {
+    start_plan(world.node(name)).await
+}
+
+/// The same of a node with something special.
+pub(crate) async fn start_plan(plan: NodePlan) -> (ActrRef, mpsc::UnboundedReceiver<Context>) {
     let (pushes, contexts) = mpsc::unbounded_channel();
-    let server = world
-        .node(name)
+    let server = plan
         .echo()
         .on(move |_: Push, ctx| {
             pushes.send(ctx).unwrap();

@@ -23,3 +23,4 @@ mod stream_cancel;
 mod stream_end;
 mod stream_frames;
 mod stream_server;
+mod tls;

@@ -67,15 +67,7 @@ impl Outsider {
     pub(crate) async fn address_of(&self, node: &ActrId) -> Option<SocketAddr> {
         let candidates = within(self.link.candidates(node.actr_type(), 8, "")).await.unwrap();
         let found = candidates.into_iter().find(|candidate| candidate.id == *node)?;
-        Some(
-            found
-                .ws_address
-                .unwrap()
-                .strip_prefix("ws://")
-                .unwrap()
-                .parse()
-                .unwrap(),
-        )
+        Some(found.ws_address.unwrap().split_once("://").unwrap().1.parse().unwrap())
     }
 
     /// The two headers that say and prove who dials.

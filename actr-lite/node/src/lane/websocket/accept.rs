@@ -6,11 +6,12 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use actr_lite_registry::{
     Listener,
-    http_socket::{HttpSocket, Unreadable},
+    http_socket::{self, HttpSocket, Unreadable},
 };
 use actr_lite_wire::{
     credential::{self, Credential},
@@ -35,7 +36,7 @@ use thiserror::Error;
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::{debug, warn};
@@ -53,6 +54,9 @@ use crate::{
 
 /// The most bytes that an upgrade request may have: a credential takes a few hundred.
 const MAX_UPGRADE_LEN: usize = 16 << 10;
+
+/// What is left for an upgrade's head, at least, where a handshake has taken the rest: what has come already is read.
+const LEAST_HEADER_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Accepting that was at its limit is so again only after this part of the connections was free: one that comes and
 /// goes at the limit is not told each time.
@@ -153,9 +157,19 @@ async fn upgrade(
         return None;
     }
     let header_timeout = node.occupancy().limits().header_timeout.duration();
-    let socket = HttpSocket::accept(socket, None, header_timeout).await.ok()?;
-    let accepted = Arc::new(Mutex::new(None));
     let complain = |kind, reason: &dyn Display| node.complaints().about(kind, &address, reason);
+    let deadline = Instant::now() + header_timeout;
+    let socket = match HttpSocket::accept(socket, node.tls().server.as_ref(), header_timeout).await {
+        Ok(socket) => socket,
+        Err(rejected) => {
+            if rejected.reason.is_misbehaviour() {
+                complain(MisbehaviourKind::FailedHandshake, &rejected.reason);
+            }
+            http_socket::turn_away(rejected).await;
+            return None;
+        }
+    };
+    let accepted = Arc::new(Mutex::new(None));
     let answered = AtomicBool::new(false);
     let service = service_fn(|mut request: Request<Incoming>| {
         let accepted = Arc::clone(&accepted);
@@ -187,7 +201,11 @@ async fn upgrade(
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(
+            deadline
+                .saturating_duration_since(Instant::now())
+                .max(LEAST_HEADER_TIMEOUT),
+        )
         .max_buf_size(MAX_UPGRADE_LEN)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
@@ -217,7 +235,7 @@ async fn upgrade(
         peer,
         admission,
         Upgraded {
-            socket: parts.io.into_inner().into_inner().into_parts().0,
+            stream: parts.io.into_inner().into_inner(),
             leftover,
             extended,
             peer_limit,

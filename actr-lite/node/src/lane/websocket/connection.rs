@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use actr_lite_wire::{identity::ActrId, record, websocket::Role};
 
-use super::{Upgraded, driver::Driver, outbox::Outbox};
+use super::{Upgraded, driver::Driver, outbox::Outbox, socket};
 use crate::{
     lane::Lane,
     limits::PeerOccupancy,
@@ -31,7 +31,7 @@ impl Connection {
         occupancy: Arc<PeerOccupancy>,
     ) -> Self {
         let Upgraded {
-            socket,
+            stream,
             leftover,
             extended,
             peer_limit,
@@ -40,7 +40,7 @@ impl Connection {
         let own_limit = node.record_limit();
         let max_sent = own_limit.min(peer_limit).bytes();
         let max_received = own_limit.bytes();
-        let (reader, writer) = socket.into_split();
+        let (reader, writer) = socket::split(stream);
         let writer = Arc::new(writer);
         let outbox = Arc::new(Outbox::new(Arc::clone(&writer), role, extended, max_sent));
         let lane = Arc::clone(&outbox) as Arc<dyn Lane>;

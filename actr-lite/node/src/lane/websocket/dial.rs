@@ -1,5 +1,6 @@
 use std::{io, time::Duration};
 
+use actr_lite_tls::{ClientTls, HandshakeError, Stream};
 use actr_lite_wire::{
     credential::{self, Credential},
     identity::ActrId,
@@ -28,7 +29,7 @@ use super::{
     socket,
 };
 
-/// How long connecting and the upgrade may take together: several round trips around the world.
+/// How long connecting, the TLS handshake and the upgrade may take together: several round trips around the world.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most bytes of a refusal's text that are read.
@@ -36,7 +37,7 @@ const MAX_REASON_LEN: usize = 1 << 10;
 
 /// A connection after the upgrade.
 pub(crate) struct Upgraded {
-    pub(crate) socket: TcpStream,
+    pub(crate) stream: Stream,
     /// What came behind the handshake in the same read.
     pub(crate) leftover: BytesMut,
     /// Whether both sides speak the extension.
@@ -50,10 +51,12 @@ pub(crate) struct Upgraded {
 /// Why a peer's data lane can't be reached.
 #[derive(Debug, Error)]
 pub(crate) enum DialError {
-    #[error("its address {0:?} is not a ws:// URL with a host")]
+    #[error("its address {0:?} is not a ws:// or wss:// URL with a host")]
     Address(String),
     #[error("{address}: {cause}")]
     Connect { address: String, cause: io::Error },
+    #[error("{address}: {cause}")]
+    Tls { address: String, cause: HandshakeError },
     #[error("{address}: no answer within {} s", DIAL_TIMEOUT.as_secs())]
     TimedOut { address: String },
     #[error("{address}: the upgrade failed: {cause}")]
@@ -68,6 +71,8 @@ pub(crate) enum DialError {
 
 /// Who dials.
 pub(crate) struct Dialer<'a> {
+    /// Whom it trusts.
+    pub(crate) tls: &'a ClientTls,
     pub(crate) id: &'a ActrId,
     pub(crate) credential: &'a Credential,
     /// The longest record that it takes.
@@ -91,7 +96,7 @@ async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialErro
     let not_an_address = || DialError::Address(address.into());
     let url = Url::parse(address)
         .ok()
-        .filter(|url| url.scheme() == "ws")
+        .filter(|url| matches!(url.scheme(), "ws" | "wss"))
         .ok_or_else(not_an_address)?;
     let host = url.host_str().ok_or_else(not_an_address)?;
     let port = url.port_or_known_default().ok_or_else(not_an_address)?;
@@ -99,10 +104,18 @@ async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialErro
         address: address.into(),
         cause,
     };
-    let socket = TcpStream::connect((host.trim_matches(['[', ']']), port))
-        .await
-        .map_err(failed)?;
+    let name = host.trim_matches(['[', ']']);
+    let socket = TcpStream::connect((name, port)).await.map_err(failed)?;
     socket::set_up(&socket).map_err(failed)?;
+    let stream = if url.scheme() == "wss" {
+        let connected = dialer.tls.connect(name, socket).await;
+        connected.map_err(|cause| DialError::Tls {
+            address: address.into(),
+            cause,
+        })?
+    } else {
+        socket.into()
+    };
     let failed = |cause: &dyn std::fmt::Display| DialError::Upgrade {
         address: address.into(),
         cause: cause.to_string(),
@@ -123,7 +136,7 @@ async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialErro
         request = request.header(KEEP_OPEN_HEADER, "true");
     }
     let request = request.body(Empty::<Bytes>::new()).map_err(|error| failed(&error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(socket))
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;
     let mut connection = std::pin::pin!(connection.with_upgrades().fuse());
@@ -147,10 +160,10 @@ async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialErro
     };
     let parts = upgraded
         .map_err(|error| failed(&error))?
-        .downcast::<TokioIo<TcpStream>>()
+        .downcast::<TokioIo<Stream>>()
         .map_err(|_| failed(&"the connection is of another kind"))?;
     Ok(Upgraded {
-        socket: parts.io.into_inner(),
+        stream: parts.io.into_inner(),
         leftover: BytesMut::from(parts.read_buf),
         extended,
         peer_limit,

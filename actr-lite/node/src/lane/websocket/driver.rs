@@ -15,16 +15,12 @@ use actr_lite_wire::{
 };
 use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::{
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-    time::{Instant, Sleep, sleep_until, timeout},
-};
-use tokio_util::io::poll_read_buf;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::outbox::{Outbox, Outgoing};
+use super::{
+    outbox::{Outbox, Outgoing},
+    socket::{Reader, Writer},
+};
 use crate::{lane::CloseReason, session::SessionReceiver};
 
 /// What a connection reads into at first: an idle one keeps no more.
@@ -46,8 +42,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One connection's way in and out.
 pub(super) struct Driver {
-    pub(super) reader: OwnedReadHalf,
-    pub(super) writer: Arc<OwnedWriteHalf>,
+    pub(super) reader: Reader,
+    pub(super) writer: Arc<Writer>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) receiver: SessionReceiver,
     pub(super) role: Role,
@@ -77,7 +73,7 @@ impl Driver {
         let started = Instant::now();
         let mut connection = Connection {
             reader,
-            socket: (*writer).as_ref(),
+            socket: &writer,
             outbox: &outbox,
             decoder: Decoder::new(role, max_message_len),
             buffer: leftover,
@@ -95,7 +91,7 @@ impl Driver {
                 ending.complain_of(&frame);
                 ending.tell(CloseReason::Local(frame.reason().into()));
                 // Closing with unread input would reset the connection, and lose what the peer has not read yet.
-                let _ = timeout(CLOSE_TIMEOUT, wait_for_peer((*writer).as_ref())).await;
+                let _ = timeout(CLOSE_TIMEOUT, wait_for_peer(&writer)).await;
                 return;
             }
             End::Stuck(frame) => {
@@ -128,16 +124,16 @@ impl Driver {
             let goodbye = async {
                 poll_fn(|cx| {
                     loop {
-                        if ready!(outbox.poll_write((*writer).as_ref(), cx))? == Outgoing::Closed {
+                        if ready!(outbox.poll_write(&writer, cx))? == Outgoing::Closed {
                             return Poll::Ready(io::Result::Ok(()));
                         }
                     }
                 })
                 .await?;
                 if is_peers {
-                    Ok(())
+                    writer.finish().await
                 } else {
-                    wait_for_peer((*writer).as_ref()).await
+                    wait_for_peer(&writer).await
                 }
             };
             // The peer may be gone by now: then there is nobody left to tell.
@@ -154,7 +150,9 @@ fn room(want: usize, announced: usize, held: usize) -> usize {
 }
 
 /// Says that nothing more comes, and reads until the peer says so too.
-async fn wait_for_peer(socket: &TcpStream) -> io::Result<()> {
+async fn wait_for_peer(writer: &Writer) -> io::Result<()> {
+    writer.finish().await?;
+    let socket = writer.tcp();
     SockRef::from(socket).shutdown(Shutdown::Write)?;
     let mut discarded = [0; MIN_READ];
     loop {
@@ -170,7 +168,7 @@ async fn wait_for_peer(socket: &TcpStream) -> io::Result<()> {
 
 /// Tells session and outbox of the end, however it comes.
 struct Ending {
-    writer: Arc<OwnedWriteHalf>,
+    writer: Arc<Writer>,
     outbox: Arc<Outbox>,
     receiver: SessionReceiver,
     reason: Option<CloseReason>,
@@ -199,7 +197,7 @@ impl Drop for Ending {
         }
         self.outbox.end();
         // Somebody may still hold the session, and with it nothing that keeps the peer waiting.
-        let _ = SockRef::from((*self.writer).as_ref()).shutdown(Shutdown::Both);
+        let _ = SockRef::from(self.writer.tcp()).shutdown(Shutdown::Both);
     }
 }
 
@@ -215,8 +213,8 @@ enum End {
 }
 
 struct Connection<'a> {
-    reader: OwnedReadHalf,
-    socket: &'a TcpStream,
+    reader: Reader,
+    socket: &'a Writer,
     outbox: &'a Outbox,
     decoder: Decoder,
     buffer: BytesMut,
@@ -292,13 +290,19 @@ impl Connection<'_> {
             self.buffer
                 .reserve(room(self.want, self.decoder.wanted(), self.buffer.len()));
             let room = self.buffer.capacity() - self.buffer.len();
-            match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.buffer) {
+            match self.reader.poll_read(cx, &mut self.buffer) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Broken("the peer closed it without a word".into()))),
                 Poll::Ready(Ok(read)) if read == room => self.want = (self.want * 2).min(MAX_READ),
                 // What is kept of a read keeps its whole buffer: a trickle gets small ones.
                 Poll::Ready(Ok(read)) if read < self.want / 8 => self.want = (self.want / 2).max(MIN_READ),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(End::Broken(error.to_string()))),
+                Poll::Ready(Err(error)) => {
+                    // Only TLS finds fault with the bytes themselves.
+                    if error.kind() == io::ErrorKind::InvalidData {
+                        receiver.complain(MisbehaviourKind::ProtocolViolation, &error);
+                    }
+                    return Poll::Ready(Err(End::Broken(error.to_string())));
+                }
                 Poll::Pending => {
                     if self.buffer.is_empty() && self.want <= SMALL_READ {
                         self.buffer = BytesMut::new();

@@ -10,6 +10,7 @@ mod driver;
 mod outbox;
 mod peer_limit;
 mod socket;
+mod tls_socket;
 
 pub(crate) use accept::Acceptor;
 pub use accept::BindError;

@@ -9,11 +9,9 @@ use actr_lite_wire::{
     record::{self, RecordKind},
     websocket::{CloseCode, CloseFrame, ControlFrame, HEADER_ROOM, Role, encode_control, seal},
 };
-use tokio::{
-    net::{TcpStream, tcp::OwnedWriteHalf},
-    sync::Notify,
-};
+use tokio::sync::Notify;
 
+use super::socket::Writer;
 use crate::lane::{Accepted, Closing, Lane, SendRefused, Urgency};
 
 /// When a batch is written out: beyond 64 KiB a write the measured rate does not rise any more, and below it falls.
@@ -38,7 +36,7 @@ pub(super) struct Outbox {
 #[derive(Default)]
 struct State {
     /// Gone when the connection has ended: whoever still knows the outbox must not keep the socket open.
-    socket: Option<Arc<OwnedWriteHalf>>,
+    socket: Option<Arc<Writer>>,
     /// Extended: room for a header, then records. Otherwise: whole messages.
     batch: Vec<u8>,
     /// How long the last batch was: the next one's buffer is made for as much.
@@ -89,7 +87,7 @@ pub(super) enum Outgoing {
 }
 
 impl Outbox {
-    pub(super) fn new(socket: Arc<OwnedWriteHalf>, role: Role, extended: bool, max_record_len: usize) -> Self {
+    pub(super) fn new(socket: Arc<Writer>, role: Role, extended: bool, max_record_len: usize) -> Self {
         let state = State {
             socket: Some(socket),
             ..State::default()
@@ -152,6 +150,7 @@ impl Outbox {
         };
         // An error is met by the driver, which reads the same socket.
         let written = socket.try_write(&batch[start..]).unwrap_or(0);
+        let has_unsent = socket.has_unsent();
         let mut state = self.lock();
         state.writing = false;
         if start + written < batch.len() {
@@ -160,7 +159,7 @@ impl Outbox {
             state.sealed.extend_from_slice(&control_frames);
             state.sent = start + written;
         }
-        if state.has_sealed() || state.closing.is_some() || state.closed {
+        if state.has_sealed() || has_unsent || state.closing.is_some() || state.closed {
             state.wake_driver();
         }
         self.room.notify_one();
@@ -187,7 +186,7 @@ impl Outbox {
     }
 
     /// Writes until there is nothing more or the socket takes no more.
-    pub(super) fn poll_write(&self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
+    pub(super) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
         loop {
             let (mut sealed, mut sent) = {
                 let mut state = self.lock();
@@ -201,6 +200,8 @@ impl Outbox {
                     } else {
                         Outgoing::Idle
                     };
+                    drop(state);
+                    ready!(socket.poll_flush(cx))?;
                     return Poll::Ready(Ok(outgoing));
                 }
                 state.writing = true;
@@ -363,9 +364,9 @@ impl Lane for Outbox {
     }
 }
 
-fn write_some(socket: &TcpStream, cx: &mut Context<'_>, bytes: &[u8], sent: &mut usize) -> Poll<io::Result<()>> {
+fn write_some(socket: &Writer, cx: &mut Context<'_>, bytes: &[u8], sent: &mut usize) -> Poll<io::Result<()>> {
     while *sent < bytes.len() {
-        ready!(socket.poll_write_ready(cx))?;
+        ready!(socket.tcp().poll_write_ready(cx))?;
         match socket.try_write(&bytes[*sent..]) {
             Ok(written) => *sent += written,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

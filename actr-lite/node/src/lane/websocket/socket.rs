@@ -1,7 +1,20 @@
-use std::io;
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
+use actr_lite_tls::Stream;
+use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::net::{
+    TcpStream,
+    tcp::{OwnedReadHalf, OwnedWriteHalf},
+};
+use tokio_util::io::poll_read_buf;
+
+use super::tls_socket::{self, TlsReader, TlsWriter};
 
 /// How much the system keeps of what the peer has sent and this side has not read; Linux takes twice as much for its own
 /// accounts. What waits there is ahead of every answer: at the rate of a local connection half a mebibyte is less than a
@@ -25,4 +38,82 @@ pub(super) fn set_up(socket: &TcpStream) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = socket.set_tcp_notsent_lowat(MAX_NOT_SENT);
     Ok(())
+}
+
+/// Both halves of a connection after the upgrade.
+pub(super) fn split(stream: Stream) -> (Reader, Writer) {
+    match stream.into_parts() {
+        (socket, None) => {
+            let (reader, writer) = socket.into_split();
+            (Reader::Plain(reader), Writer::Plain(writer))
+        }
+        (socket, Some(connection)) => {
+            let (reader, writer) = tls_socket::split(socket, connection);
+            (Reader::Tls(reader), Writer::Tls(writer))
+        }
+    }
+}
+
+/// The way in, for the connection's driver.
+pub(super) enum Reader {
+    Plain(OwnedReadHalf),
+    Tls(TlsReader),
+}
+
+impl Reader {
+    /// Reads at most as much as `buffer` has room for; 0 bytes are the end of the connection.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(socket) => poll_read_buf(Pin::new(socket), cx, buffer),
+            Self::Tls(socket) => socket.poll_read(cx, buffer),
+        }
+    }
+}
+
+/// The way out: whoever has a batch together writes, and the driver does the rest.
+pub(super) enum Writer {
+    Plain(OwnedWriteHalf),
+    Tls(TlsWriter),
+}
+
+impl Writer {
+    /// The socket below, for what TLS has no part in.
+    pub(super) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket.as_ref(),
+            Self::Tls(socket) => socket.tcp(),
+        }
+    }
+
+    /// Takes as much as can be written without waiting; `WouldBlock` if that is nothing.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.try_write(bytes),
+            Self::Tls(socket) => socket.try_write(bytes),
+        }
+    }
+
+    /// Whether some of what was taken is not with the system yet: the driver has to flush.
+    pub(super) fn has_unsent(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(socket) => socket.has_unsent(),
+        }
+    }
+
+    /// Only the driver may wait: it is the one that is woken.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(socket) => socket.poll_flush(cx),
+        }
+    }
+
+    /// Tells TLS, if it is spoken, that nothing more comes.
+    pub(super) async fn finish(&self) -> io::Result<()> {
+        if let Self::Tls(socket) = self {
+            socket.say_end();
+        }
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
 }
