@@ -66,6 +66,17 @@ impl Binaries {
                 Progress::Live => Stdio::inherit(),
                 Progress::OnFailure => Stdio::piped(),
             });
+        // What cargo tells a program of its own package: a build script that looks at it (ring's) would run anew each
+        // time that the build is started by another program.
+        for (variable, _) in env::vars_os() {
+            let name = variable.to_string_lossy();
+            if ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_CRATE_", "CARGO_BIN_"]
+                .iter()
+                .any(|own| name.starts_with(own))
+            {
+                command.env_remove(&variable);
+            }
+        }
         let output = command
             .spawn()
             .and_then(|cargo| cargo.wait_with_output())
