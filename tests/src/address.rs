@@ -20,10 +20,15 @@ pub fn registry_url(port: u16) -> String {
     format!("ws://127.0.0.1:{port}/signaling/ws")
 }
 
+/// The same of a registry with TLS.
+pub fn tls_registry_url(port: u16) -> String {
+    format!("wss://127.0.0.1:{port}/signaling/ws")
+}
+
 /// The port of a registry's URL.
 ///
 /// # Panics
-/// If it is not what [`registry_url`] makes.
+/// If it is not what [`registry_url`] or [`tls_registry_url`] makes.
 #[track_caller]
 pub fn port_of(registry_url: &str) -> u16 {
     let port = registry_url.split(['/', ':']).nth(4).map(str::parse);

@@ -29,7 +29,7 @@ const FRAMES_FLOW_AFTER: u64 = 2048;
 
 /// A relay of TCP connections to a target, on a port of loopback. A server is told to advertise its address.
 ///
-/// It can cut connections, leave them open and let everything vanish that is sent over them, both at once or at a given
+/// It can keep what passes, cut connections, leave them open and let everything vanish that is sent over them, both at once or at a given
 /// byte, and refuse new ones. Dropping it closes all.
 #[derive(Debug)]
 pub struct FaultProxy {
@@ -81,11 +81,19 @@ struct Log {
     freezes: Vec<Instant>,
     /// When a connection began to carry frames.
     flows: Vec<Instant>,
+    /// All that was relayed, if somebody wants to see it.
+    recorded: Option<Vec<u8>>,
 }
 
 impl Shared {
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, bytes: &[u8]) {
+        if let Some(recorded) = &mut self.log().recorded {
+            recorded.extend_from_slice(bytes);
+        }
     }
 }
 
@@ -118,6 +126,23 @@ impl FaultProxy {
             shared,
             runtime: Some(runtime),
         }
+    }
+
+    /// Keeps all bytes from now on, for [`Self::has_carried`].
+    pub fn record(&self) {
+        self.shared.log().recorded.get_or_insert_default();
+    }
+
+    /// Whether these bytes were relayed side by side in one direction, since [`Self::record`].
+    pub fn has_carried(&self, bytes: &[u8]) -> bool {
+        let log = self.shared.log();
+        let recorded = log.recorded.as_deref().unwrap_or_default();
+        recorded.windows(bytes.len()).any(|part| part == bytes)
+    }
+
+    /// The address of a data lane behind it that speaks TLS, for `system.websocket.advertised`.
+    pub fn tls_url(&self) -> String {
+        format!("wss://127.0.0.1:{}", self.port)
     }
 
     /// The address of a data lane behind it, for `system.websocket.advertised`.
@@ -275,7 +300,7 @@ impl Connection {
         let relayed = async {
             tokio::try_join!(
                 self.downstream(from_server, to_client, fate),
-                upstream(from_client, to_server)
+                self.upstream(from_client, to_server)
             )
         };
         tokio::select! {
@@ -313,6 +338,7 @@ impl Connection {
             let read = from.read(&mut buffer).await?;
             let left = budget.map_or(u64::MAX, |budget| budget - carried);
             let len = read.min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.shared.record(buffer.get(..len).unwrap_or_default());
             to.write_all(buffer.get(..len).unwrap_or_default()).await?;
             let before = carried;
             carried += len as u64;
@@ -327,11 +353,18 @@ impl Connection {
             }
         }
     }
-}
 
-async fn upstream(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> Result<(), End> {
-    tokio::io::copy(&mut from, &mut to).await?;
-    Ok(to.shutdown().await?)
+    async fn upstream(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> Result<(), End> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let read = from.read(&mut buffer).await?;
+            if read == 0 {
+                return Ok(to.shutdown().await?);
+            }
+            self.shared.record(buffer.get(..read).unwrap_or_default());
+            to.write_all(buffer.get(..read).unwrap_or_default()).await?;
+        }
+    }
 }
 
 /// Makes the end of this connection a reset.

@@ -4,6 +4,7 @@
 //! order:
 //!
 //! - [`deployment`]: a directory with the shipped files, and the programs set up to use them
+//! - [`certificates`]: what programs need for TLS
 //! - [`launch`]: a command line in the making
 //! - [`process`]: a program that runs, and is killed when it is dropped
 //! - [`output`]: the lines it prints, to be waited for
@@ -22,6 +23,7 @@
 
 pub mod address;
 pub mod binaries;
+pub mod certificates;
 pub mod deployment;
 pub mod fault_proxy;
 pub mod fault_report;
@@ -36,8 +38,9 @@ pub mod shifted_clock;
 pub mod split_network;
 pub mod summary;
 
-pub use address::{port_of, registry_url, unused_port};
+pub use address::{port_of, registry_url, tls_registry_url, unused_port};
 pub use binaries::Binaries;
+pub use certificates::Certificates;
 pub use deployment::Deployment;
 pub use fault_proxy::{FaultProxy, Newcomers};
 pub use fault_report::FaultReport;

@@ -32,6 +32,15 @@ fn both_logs_are_shown_and_the_summary_is_printed() {
 }
 
 #[test]
+fn with_tls_both_programs_speak_nothing_else() {
+    let demo = demo().args(["10", "--tls", "--json"]).run();
+    assert_eq!(demo.code(), Some(0));
+    assert!(demo.stdout.starts_with('{'), "{}", demo.stdout);
+    assert!(demo.stderr.contains("registry listening on wss://"), "{}", demo.stderr);
+    assert!(demo.stderr.contains("all 10 frames sent"), "{}", demo.stderr);
+}
+
+#[test]
 fn further_arguments_are_the_clients() {
     let demo = demo().args(["3", "--json"]).run();
     assert_eq!(demo.code(), Some(0));

@@ -17,4 +17,5 @@ mod misbehaviour;
 mod refusal;
 mod registry_loss;
 mod shutdown;
+mod tls;
 mod usage;

@@ -1,4 +1,4 @@
-//! Shows server and client at work: `cargo demo MESSAGE_COUNT [CLIENT ARGUMENT]...`.
+//! Shows server and client at work: `cargo demo MESSAGE_COUNT [--tls] [CLIENT ARGUMENT]...`.
 
 use std::{
     env,
@@ -11,10 +11,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tests::{Binaries, Launch, Line, PATIENCE, Process, Signal, Source, registry_url};
+use tempfile::TempDir;
+use tests::{Binaries, Certificates, Launch, Line, PATIENCE, Process, Signal, Source, registry_url, tls_registry_url};
 use tokio::signal::unix::{SignalKind, signal};
 
-const USAGE: &str = "usage: cargo demo MESSAGE_COUNT [CLIENT ARGUMENT]...";
+const USAGE: &str = "usage: cargo demo MESSAGE_COUNT [--tls] [CLIENT ARGUMENT]...";
 
 /// The exit code for a command line that means nothing, as the programs have it.
 const EXIT_USAGE: u8 = 2;
@@ -37,27 +38,45 @@ fn main() -> ExitCode {
     }
 }
 
+/// What the demo itself is told among the client's arguments.
+const TLS: &str = "--tls";
+
 /// Runs both programs; the client's exit code.
 fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let binaries = Binaries::build_visibly()?;
     let demo = Arc::new(Demo::default());
     demo.clone().stop_at_signals()?;
 
-    let server = Launch::new("server", &binaries.server)
+    // The directory of the certificates, which are gone with it.
+    let folder = TempDir::new().context("no temporary directory")?;
+    let is_tls = arguments.iter().any(|argument| argument == TLS);
+    let certificates = is_tls
+        .then(|| Certificates::try_new(&folder.path().join("certs")))
+        .transpose()?;
+
+    let mut server = Launch::new("server", &binaries.server)
         .arg("--actr-toml")
-        .arg(shipped("server/Actr.toml"))
-        .config("system.signaling.url", registry_url(0))
-        .own_process_group()
-        .spawn_watched(show("server", "\x1b[36m"))?;
+        .arg(shipped("server/Actr.toml"));
+    server = match &certificates {
+        Some(certificates) => certificates
+            .served_by(server)
+            .config("system.signaling.url", tls_registry_url(0)),
+        None => server.config("system.signaling.url", registry_url(0)),
+    };
+    let server = server.own_process_group().spawn_watched(show("server", "\x1b[36m"))?;
     let server = demo.add_server(server);
     let url = server.try_registry_url()?;
     server.try_ready()?;
 
-    let client = Launch::new("client", &binaries.client)
+    let mut client = Launch::new("client", &binaries.client)
         .arg("--actr-toml")
         .arg(shipped("client/Actr.toml"))
-        .config("system.signaling.url", url)
-        .args(arguments)
+        .config("system.signaling.url", url);
+    if let Some(certificates) = &certificates {
+        client = certificates.trusted_by(client);
+    }
+    let client = client
+        .args(arguments.iter().filter(|argument| *argument != TLS))
         .own_process_group()
         .spawn_watched(show("client", "\x1b[32m"))?;
     let status = demo.add_client(client).wait();
