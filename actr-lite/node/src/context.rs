@@ -21,7 +21,7 @@ use crate::{
     node_state::NodeState,
     session::{DEFAULT_CALL_TIMEOUT, InUse},
     sessions::Sharing,
-    stream::{self, DirectStreams, StreamEnd},
+    stream::{self, DirectStreams, Feeders, StreamEnd},
 };
 
 /// How often a call is made anew whose connection the peer gave up unused just before: more often in a row is not bad
@@ -218,8 +218,8 @@ impl Context {
 
     /// Calls `callback` for each frame of a stream, strictly one after the other; streams run concurrently.
     ///
-    /// Register before asking for the stream: frames that nobody has registered for are dropped, and counted. The
-    /// callback's wait is the sender's wait. If it panics, the stream is unregistered and the sender stopped.
+    /// Register before asking for the stream: frames that nobody has registered for are dropped, and counted, and so are
+    /// those of an actor from which the stream was not asked: see [`Subscription::expect_from`]. The callback's wait is the sender's wait. If it panics, the stream is unregistered and the sender stopped.
     ///
     /// A callback that waits for nothing runs where the connection is read, so it must not block its thread. One that
     /// is not written where it is registered needs the types of its arguments: `|frame: DataStream, sender: &ActrId|`.
@@ -252,7 +252,8 @@ impl Context {
     /// # Errors
     /// When the stream is registered already, or too many are.
     pub fn subscribe(&self, stream_id: StreamId) -> Result<Subscription, SubscribeError> {
-        let inbox = self.node.subscriptions().insert(stream_id)?;
+        let feeders = Feeders::new(self.node.asks().next(), self.caller_id().cloned());
+        let inbox = self.node.subscriptions().insert(stream_id, feeders)?;
         Ok(Subscription::new(Arc::clone(&self.node), inbox))
     }
 

@@ -150,6 +150,14 @@ impl Router {
         run(entry, route, payload, ctx).await
     }
 
+    /// Whether a rule of this node's access control list is against another one. That no rule is for it does not count:
+    /// who was asked for something may answer.
+    pub(crate) fn denial(&self, own_id: &ActrId, peer: &ActrId) -> Option<AclRefusal> {
+        self.admit(own_id, peer)
+            .err()
+            .filter(|refusal| matches!(refusal, AclRefusal::Denied { .. }))
+    }
+
     /// Whether this node's access control list lets another one in.
     pub(crate) fn admit(&self, own_id: &ActrId, caller: &ActrId) -> Result<(), AclRefusal> {
         acl::admit(self.acl.as_ref(), own_id, caller)

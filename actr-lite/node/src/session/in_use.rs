@@ -82,8 +82,8 @@ impl Session {
     /// called by the task that receives what the peer sends: a stream can't begin meanwhile.
     pub(crate) fn close_if_unused(&self, patience: Duration) -> Option<Instant> {
         let now = Instant::now();
-        // A stream that was asked for may begin with the next record, whoever sends it.
-        let is_waited_for = || self.node.subscriptions().wait_for_any(&self.peer);
+        // A stream that was asked for may begin with the next record.
+        let is_waited_for = || self.node.subscriptions().wait_for_any(&self.peer, self.asked_at());
         let Some(no_stream_since) = self.incoming.unused_since() else {
             return Some(now + patience);
         };

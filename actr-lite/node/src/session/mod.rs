@@ -25,7 +25,7 @@ use crate::{
     limits::{PeerOccupancy, Place},
     node_state::NodeState,
     sessions::Sharing,
-    stream::{OutgoingStreams, SendError, StreamEnd},
+    stream::{Asked, OutgoingStreams, SendError, StreamEnd},
     tasks::Tasks,
 };
 
@@ -112,6 +112,16 @@ impl Session {
     /// For the tasks of this connection's streams.
     pub(crate) fn tasks(&self) -> &Tasks {
         self.node.tasks()
+    }
+
+    /// This node asks the peer for something, which may be a stream.
+    fn note_asked(&self) {
+        self.occupancy.asked.set(self.node.asks().next());
+    }
+
+    /// When this node asked the peer for something the last time, over whichever connection.
+    pub(crate) fn asked_at(&self) -> Asked {
+        self.occupancy.asked.get()
     }
 
     /// What a sender learns once the connection has ended.

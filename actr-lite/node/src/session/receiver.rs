@@ -8,11 +8,12 @@ use std::{
 };
 
 use actr_lite_wire::{
+    acl::AclRefusal,
     control::{Control, ControlError},
     credit::CreditError,
     envelope::{Envelope, EnvelopeError},
     frame::{self, FrameError},
-    identity::StreamId,
+    identity::{ActrId, StreamId},
     misbehaviour::MisbehaviourKind,
     record::{self, RecordError, RecordKind, Span},
     websocket::CloseCode,
@@ -29,7 +30,7 @@ use super::{
 };
 use crate::{
     lane::CloseReason,
-    stream::{Inbox, Pushed, SendError, StreamEnd},
+    stream::{Inbox, Pushed, SendError, StreamEnd, Unbound},
 };
 
 /// Takes what a lane brings. The lane's driver owns it; of the application only callbacks that wait for nothing run in
@@ -80,6 +81,17 @@ impl ReceiveError {
             Self::Record(_) | Self::Credit(_) | Self::NotExtended(_) | Self::Batch => CloseCode::PROTOCOL_ERROR,
         }
     }
+}
+
+/// Why a stream's frames are not taken; the sender is told.
+#[derive(Debug, Error)]
+enum StreamRefusal {
+    #[error("nobody has registered this stream")]
+    Unknown,
+    #[error("{receiver} has not asked {sender} for this stream (PermissionDenied)")]
+    NotAsked { sender: ActrId, receiver: ActrId },
+    #[error("{0} (PermissionDenied)")]
+    Denied(AclRefusal),
 }
 
 impl SessionReceiver {
@@ -183,17 +195,40 @@ impl SessionReceiver {
             Route::Unwanted if session.lane().has_control() => return Ok(None),
             Route::Unwanted | Route::Unknown => {}
         }
-        if let Some(inbox) = session.node.subscriptions().find(stream_id)
-            && inbox.bind(&session)
-        {
-            session.incoming.bind(&inbox);
-            return Ok(Some(inbox));
-        }
-        self.refuse(stream_id.parse().map_err(|_| ReceiveError::StreamId)?);
+        let refusal = match self.bind(stream_id) {
+            Ok(inbox) => {
+                session.incoming.bind(&inbox);
+                return Ok(Some(inbox));
+            }
+            Err(refusal) => refusal,
+        };
+        self.refuse(stream_id.parse().map_err(|_| ReceiveError::StreamId)?, &refusal);
         Ok(None)
     }
 
-    fn refuse(&mut self, stream_id: StreamId) {
+    /// The inbox of a stream that this connection may feed.
+    fn bind(&self, stream_id: &str) -> Result<Arc<Inbox>, StreamRefusal> {
+        let session = &self.session;
+        let inbox = session.node.subscriptions().find(stream_id);
+        let inbox = inbox.ok_or(StreamRefusal::Unknown)?;
+        let own_id = || session.node.self_id();
+        match inbox.bind(session) {
+            Ok(()) => match session.node.router().denial(&own_id(), &session.peer) {
+                None => Ok(inbox),
+                Some(denial) => {
+                    inbox.end(StreamEnd::Denied(denial.clone()));
+                    Err(StreamRefusal::Denied(denial))
+                }
+            },
+            Err(Unbound::Taken) => Err(StreamRefusal::Unknown),
+            Err(Unbound::NotAsked) => Err(StreamRefusal::NotAsked {
+                sender: session.peer.clone(),
+                receiver: own_id(),
+            }),
+        }
+    }
+
+    fn refuse(&mut self, stream_id: StreamId, refusal: &StreamRefusal) {
         let session = &self.session;
         if !session.incoming.refuse(stream_id.clone()) {
             return;
@@ -202,12 +237,12 @@ impl SessionReceiver {
         self.refused += 1;
         if self.refused <= MAX_REFUSALS_TOLD {
             session.node.complaints().remark(&format_args!(
-                "{peer} sends stream {stream_id}, which nobody here has registered; its frames are dropped"
+                "{peer} sends stream {stream_id}: {refusal}; its frames are dropped"
             ));
         } else {
-            debug!("{peer} sends stream {stream_id}, which nobody here has registered either");
+            debug!("{peer} sends stream {stream_id} too: {refusal}");
         }
-        let reason = "nobody has registered this stream".into();
+        let reason = refusal.to_string();
         session.lane().send_control(&Control::Cancel { stream_id, reason });
     }
 
@@ -339,9 +374,7 @@ impl SessionReceiver {
             Finished::Unwanted => {}
             // A stream without a single frame is one that was asked for all the same.
             Finished::Unknown => {
-                if let Some(inbox) = self.session.node.subscriptions().find(stream_id.as_str())
-                    && inbox.bind(&self.session)
-                {
+                if let Ok(inbox) = self.bind(stream_id.as_str()) {
                     inbox.end(end);
                 }
             }

@@ -16,7 +16,7 @@ use actr_lite_wire::{
 };
 use bytes::{Bytes, BytesMut};
 
-use super::{InPlace, StreamEnd};
+use super::{Asked, Feeders, InPlace, StreamEnd};
 use crate::session::Session;
 
 /// How much of a stream waits when its sender knows no credit: then the connection is not read until the application
@@ -44,7 +44,6 @@ pub(crate) struct Inbox {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     /// Records of this stream, headers included.
     runs: VecDeque<Bytes>,
@@ -56,8 +55,7 @@ struct State {
     window: ReceiveWindow,
     /// The connection that feeds it, from its first record on.
     source: Option<Arc<Session>>,
-    /// Who may feed it; anybody, as long as that is not said.
-    expected: Option<ActrId>,
+    feeders: Feeders,
     end: Option<StreamEnd>,
     reader: Option<Waker>,
     driver: Option<Waker>,
@@ -74,14 +72,23 @@ pub(crate) enum Pushed {
     Ended,
 }
 
+/// Why a connection does not feed an inbox.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unbound {
+    /// Another one does, or it is over.
+    Taken,
+    /// The stream was asked from others, or from nobody yet.
+    NotAsked,
+}
+
 impl Inbox {
-    pub(crate) fn new(stream_id: StreamId) -> Arc<Self> {
+    pub(crate) fn new(stream_id: StreamId, feeders: Feeders) -> Arc<Self> {
         Arc::new(Self {
             stream_id,
             abandoned: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             in_place: OnceLock::new(),
-            state: Mutex::default(),
+            state: Mutex::new(State::new(feeders)),
         })
     }
 
@@ -95,30 +102,37 @@ impl Inbox {
 
     /// From now on only this actor may feed it.
     pub(crate) fn expect_from(&self, peer: ActrId) {
-        self.lock().expected = Some(peer);
+        self.lock().feeders.expect(peer);
     }
 
     /// Whether it waits for this peer and no connection feeds it yet.
     pub(crate) fn waits_for(&self, peer: &ActrId) -> bool {
         let state = self.lock();
-        state.source.is_none() && state.expected.as_ref() == Some(peer)
+        state.source.is_none() && state.feeders.expected() == Some(peer)
     }
 
-    /// Whether no connection feeds it yet, and one of this peer may.
-    pub(crate) fn may_wait_for(&self, peer: &ActrId) -> bool {
+    /// Whether no connection feeds it yet, and one of this peer, last asked for something at `asked_at`, may.
+    pub(crate) fn may_wait_for(&self, peer: &ActrId, asked_at: Asked) -> bool {
         let state = self.lock();
         let is_open = state.source.is_none() && state.end.is_none();
-        is_open && state.expected.as_ref().is_none_or(|expected| expected == peer)
+        is_open && state.feeders.admit(peer, asked_at)
     }
 
-    /// Lets this connection feed it; false where another one does, another peer is expected, or it is over.
-    pub(crate) fn bind(&self, session: &Arc<Session>) -> bool {
+    /// Lets this connection feed it.
+    pub(crate) fn bind(&self, session: &Arc<Session>) -> Result<(), Unbound> {
         let mut state = self.lock();
-        if state.end.is_some() || state.expected.as_ref().is_some_and(|peer| peer != session.peer()) {
-            return false;
+        if !state.feeders.admit(session.peer(), session.asked_at()) {
+            return Err(Unbound::NotAsked);
+        }
+        if state.end.is_some() {
+            return Err(Unbound::Taken);
         }
         let source = state.source.get_or_insert_with(|| Arc::clone(session));
-        Arc::ptr_eq(source, session)
+        if Arc::ptr_eq(source, session) {
+            Ok(())
+        } else {
+            Err(Unbound::Taken)
+        }
     }
 
     /// Who feeds it.
@@ -268,6 +282,21 @@ impl Inbox {
 }
 
 impl State {
+    fn new(feeders: Feeders) -> Self {
+        Self {
+            runs: VecDeque::new(),
+            tail: BytesMut::new(),
+            waiting: 0,
+            has_reliable: false,
+            window: ReceiveWindow::default(),
+            source: None,
+            feeders,
+            end: None,
+            reader: None,
+            driver: None,
+        }
+    }
+
     fn end(&mut self, end: StreamEnd) -> Wakers {
         self.end = Some(end);
         if let Some(source) = &self.source {
@@ -360,7 +389,7 @@ mod tests {
 
     #[test]
     fn latency_first_frames_that_nobody_takes_push_out_older_ones() {
-        let inbox = Inbox::new("flood".parse().unwrap());
+        let inbox = Inbox::new("flood".parse().unwrap(), Feeders::default());
         for round in 0..3 {
             let first = round * 5000 + 1;
             let last = first + 4999;
@@ -380,7 +409,7 @@ mod tests {
 
     #[test]
     fn a_frame_longer_than_all_that_may_wait_is_kept_until_a_newer_one_comes() {
-        let inbox = Inbox::new("long".parse().unwrap());
+        let inbox = Inbox::new("long".parse().unwrap(), Feeders::default());
         let latency_first = RecordKind::StreamLatencyFirst as u8;
         for byte in 1..=3 {
             let message = Bytes::from([vec![latency_first], vec![byte; 2 * MAX_WAITING_WITHOUT_CREDIT]].concat());
@@ -397,7 +426,7 @@ mod tests {
 
     #[test]
     fn a_reliable_frame_among_them_stops_the_reading_instead() {
-        let inbox = Inbox::new("mixed".parse().unwrap());
+        let inbox = Inbox::new("mixed".parse().unwrap(), Feeders::default());
         assert_eq!(push(&inbox, RecordKind::StreamLatencyFirst, 1..=10), Pushed::Taken);
         assert_eq!(push(&inbox, RecordKind::StreamReliable, 11..=11), Pushed::Taken);
         assert_eq!(push(&inbox, RecordKind::StreamLatencyFirst, 12..=2000), Pushed::Full);

@@ -4,6 +4,7 @@
 //! frames go one way and credit the other. A stream ends visibly at both ends: see [`StreamEnd`] and [`SendError`].
 
 mod direct;
+mod feeders;
 mod in_place;
 mod inbox;
 mod latency_first;
@@ -18,8 +19,9 @@ mod subscription;
 mod subscriptions;
 
 pub(crate) use direct::DirectStreams;
+pub(crate) use feeders::{Asked, Asks, Feeders, LastAsked};
 pub(crate) use in_place::InPlace;
-pub(crate) use inbox::{Inbox, Pushed};
+pub(crate) use inbox::{Inbox, Pushed, Unbound};
 pub use options::{Delivery, StreamOptions};
 pub(crate) use outgoing_streams::OutgoingStreams;
 pub use registration::StreamRegistration;

@@ -1,4 +1,4 @@
-use actr_lite_wire::{error_code::ErrorCode, identity::ActrId, peer_text::PeerText};
+use actr_lite_wire::{acl::AclRefusal, error_code::ErrorCode, identity::ActrId, peer_text::PeerText};
 use thiserror::Error;
 
 use crate::lane::CloseReason;
@@ -34,6 +34,9 @@ pub enum StreamEnd {
         /// How the connection ended.
         reason: CloseReason,
     },
+    /// This node asked for the stream, but its own access control list denies the sender.
+    #[error("its frames are refused: {0}")]
+    Denied(AclRefusal),
     /// The sender broke the protocol.
     #[error("the sender broke the protocol: {0}")]
     Protocol(String),

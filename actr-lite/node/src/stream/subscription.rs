@@ -54,7 +54,9 @@ impl Subscription {
 
     /// Takes frames from this actor only, and ends when the connection to it does, even before the first frame.
     ///
-    /// Say it before the stream is asked for. Otherwise the first to send a frame of this id is taken as the sender.
+    /// Say it before the stream is asked for. Otherwise the sender is the first to send a frame of this id among those
+    /// whom this node has called since it registered the stream, and the caller of the context that registered it.
+    /// Frames of others, and of those whom this node's access control list denies, are dropped, and their senders told.
     pub fn expect_from(&self, peer: &ActrId) {
         self.inbox.expect_from(peer.clone());
     }

@@ -20,7 +20,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    harness::{Push, World, caller, start_server, stream_id, until, within},
+    harness::{Push, World, caller, start_server, stream_id, subscribe_from, until, within},
     raw_peer::{CREDENTIAL, Outsider, SOURCE, dial, frame, headers, record},
 };
 
@@ -68,8 +68,7 @@ async fn calls_and_frames_of_every_kind_of_record_are_taken() {
     let (server, mut contexts) = start_server(&world, "Server").await;
     let outsider = Outsider::new(&world, "Official").await;
     let mut peer = outsider.dial(&server).await;
-    let mut subscription = server.context().subscribe(stream_id("both")).unwrap();
-    subscription.expect_from(outsider.id());
+    let mut subscription = subscribe_from(server.context(), outsider.id(), "both");
     peer.send_record(RecordKind::StreamReliable, &frame("both", 1, b"reliable"))
         .await;
     peer.send_record(RecordKind::StreamLatencyFirst, &frame("both", 2, b"early"))
@@ -194,7 +193,7 @@ async fn a_peer_that_is_not_read_because_nobody_takes_its_frames_is_told_that_th
     let (server, _contexts) = start_server(&world, "Server").await;
     let outsider = Outsider::new(&world, "Official").await;
     let mut peer = outsider.dial(&server).await;
-    let _subscription = server.context().subscribe(stream_id("untaken")).unwrap();
+    let _subscription = subscribe_from(server.context(), outsider.id(), "untaken");
     // A little more than what waits without credit; the rest fits into the system's buffers.
     for number in 1..=20 {
         let body = frame("untaken", number, &[7; LEN]);
@@ -212,8 +211,7 @@ async fn a_peer_without_the_extension_is_read_no_faster_than_its_frames_are_take
     let (server, _contexts) = start_server(&world, "Server").await;
     let outsider = Outsider::new(&world, "Official").await;
     let mut peer = outsider.dial(&server).await;
-    let mut subscription = server.context().subscribe(stream_id("untaken")).unwrap();
-    subscription.expect_from(outsider.id());
+    let mut subscription = subscribe_from(server.context(), outsider.id(), "untaken");
     let sent = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
     let count = std::sync::Arc::clone(&sent);
     let sending = tokio::spawn(async move {
@@ -241,8 +239,8 @@ async fn a_batch_of_records_of_an_extended_peer_is_taken_in_order() {
     let outsider = Outsider::new(&world, "Own").await;
     let mut peer = outsider.dial_extended(&server).await;
     let (mut left, mut right) = (
-        server.context().subscribe(stream_id("left")).unwrap(),
-        server.context().subscribe(stream_id("right")).unwrap(),
+        subscribe_from(server.context(), outsider.id(), "left"),
+        subscribe_from(server.context(), outsider.id(), "right"),
     );
     let mut batch = Vec::new();
     for number in 1..=30 {
@@ -271,7 +269,7 @@ async fn a_sender_that_ignores_its_credit_loses_its_stream_and_not_the_connectio
     let (server, _contexts) = start_server(&world, "Server").await;
     let outsider = Outsider::new(&world, "Own").await;
     let mut peer = outsider.dial_extended(&server).await;
-    let mut subscription = server.context().subscribe(stream_id("greedy")).unwrap();
+    let mut subscription = subscribe_from(server.context(), outsider.id(), "greedy");
     let len = INITIAL_WINDOW as usize / 4;
     for number in 1..=10 {
         let body = frame("greedy", number, &vec![1; len]);
@@ -443,10 +441,9 @@ async fn a_receiver_learns_that_its_sender_died() {
     let outsider = Outsider::new(&world, "Own").await;
     let mut peer = outsider.dial_extended(&server).await;
     let (mut started, mut silent) = (
-        server.context().subscribe(stream_id("started")).unwrap(),
-        server.context().subscribe(stream_id("silent")).unwrap(),
+        subscribe_from(server.context(), outsider.id(), "started"),
+        subscribe_from(server.context(), outsider.id(), "silent"),
     );
-    silent.expect_from(outsider.id());
     peer.send_record(RecordKind::StreamReliable, &frame("started", 1, b"x"))
         .await;
     within(started.next()).await.unwrap();
@@ -475,7 +472,7 @@ async fn half_a_record_is_completed_by_what_follows() {
         Frame,
         coding::{Data, OpCode},
     };
-    let mut subscription = server.context().subscribe(stream_id("pieces")).unwrap();
+    let mut subscription = subscribe_from(server.context(), outsider.id(), "pieces");
     let bytes = record(RecordKind::StreamReliable, &frame("pieces", 1, b"whole"));
     let (first, second) = bytes.split_at(7);
     for (bytes, data, last) in [(first, Data::Binary, false), (second, Data::Continue, true)] {

@@ -1,8 +1,8 @@
 use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actr_lite::{
-    ActrError, ActrRef, ActrSystem, Context, Dest, DispatchFuture, ErrorCode, Node, Rpc, SendError, Service,
-    ServiceDescriptor, StreamId, StreamSender, Workload, generated,
+    ActrError, ActrId, ActrRef, ActrSystem, Context, Dest, DispatchFuture, ErrorCode, Node, Rpc, SendError, Service,
+    ServiceDescriptor, StreamId, StreamSender, Subscription, Workload, generated,
 };
 use actr_lite_dev_certs::{DevCa, LOCAL_HOSTS};
 use actr_lite_registry::{Options, Registry, RegistryHandle};
@@ -28,6 +28,13 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(mut probe: impl FnMu
         }
     })
     .await
+}
+
+/// A stream that `receiver` takes from `sender` without asking it: what the test does instead of an application.
+pub(crate) fn subscribe_from(receiver: &Context, sender: &ActrId, id: &str) -> Subscription {
+    let subscription = receiver.subscribe(stream_id(id)).unwrap();
+    subscription.expect_from(sender);
+    subscription
 }
 
 pub(crate) fn stream_id(text: &str) -> StreamId {

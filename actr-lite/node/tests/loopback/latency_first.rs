@@ -18,7 +18,7 @@ use actr_lite_wire::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    harness::{Pair, Push, World, assert_cancelled, caller, start_server, stream_id, until, within},
+    harness::{Pair, Push, World, assert_cancelled, caller, start_server, stream_id, subscribe_from, until, within},
     raw_peer::{Outsider, frame},
 };
 
@@ -318,7 +318,7 @@ async fn frames_of_a_peer_that_knows_no_credit_are_dropped_here_while_its_calls_
     let outsider = Outsider::new(&world, "Official").await;
     let mut peer = outsider.dial(&server).await;
     let id = stream_id("flood");
-    let mut subscription = server.context().subscribe(id.clone()).unwrap();
+    let mut subscription = subscribe_from(server.context(), outsider.id(), id.as_str());
     for number in 1..=FRAMES {
         peer.send_record(RecordKind::StreamLatencyFirst, &frame(id.as_str(), number, &PAYLOAD))
             .await;

@@ -357,9 +357,9 @@ async fn a_failure_or_a_panic_of_on_stop_does_not_keep_the_node_from_closing() {
         });
         let node = plan.start().await;
         let address = observer.address_of(&node.actor_id()).await.unwrap();
-        let ctx = pair.asked_by(&node).await;
         let id = stream_id("watch");
         let mut subscription = node.context().subscribe(id.clone()).unwrap();
+        let ctx = pair.asked_by(&node).await;
         let mut sender = ctx.open_stream(&caller(&ctx), id).await.unwrap();
         sender.send("x").await.unwrap();
         within(subscription.next()).await.unwrap();

@@ -11,7 +11,7 @@ use prost::Message as _;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    harness::{Pair, Push, World, caller, start_server, stream_id, within},
+    harness::{Pair, Push, World, caller, start_server, stream_id, subscribe_from, within},
     raw_peer::{self, Outsider},
 };
 
@@ -60,7 +60,7 @@ async fn a_peer_without_the_extension_loses_and_reorders_nothing() {
     let (node, mut contexts) = start_server(&world, "Server").await;
     let outsider = Outsider::new(&world, "Official").await;
     let mut peer = outsider.dial(&node).await;
-    let subscription = node.context().subscribe(stream_id("to node")).unwrap();
+    let subscription = subscribe_from(node.context(), outsider.id(), "to node");
     let request = peer.ask(Push::ROUTE, Push::default().encode_to_vec()).await;
     let ctx = within(contexts.recv()).await.unwrap();
     peer.answer(&request).await;
@@ -111,7 +111,7 @@ async fn a_peer_without_the_extension_loses_and_reorders_nothing() {
 async fn two_nodes_lose_and_reorder_nothing() {
     let mut pair = Pair::new().await;
     let (up, down) = (stream_id("up"), stream_id("down"));
-    let at_server = pair.server.context().subscribe(up.clone()).unwrap();
+    let at_server = subscribe_from(pair.server.context(), &pair.client.actor_id(), "up");
     let at_client = pair.client.context().subscribe(down.clone()).unwrap();
     let to_client = pair.open(&down).await;
     let to_server = pair.client.context().open_stream(&pair.dest(), up).await.unwrap();

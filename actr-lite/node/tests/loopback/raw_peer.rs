@@ -47,9 +47,17 @@ impl Outsider {
 
     /// One that says it can be dialled.
     pub(crate) async fn listening(world: &World, name: &str, address: Option<SocketAddr>) -> Self {
+        Self::register(world, name, 1, address).await
+    }
+
+    pub(crate) async fn in_realm(world: &World, name: &str, realm_id: u32) -> Self {
+        Self::register(world, name, realm_id, None).await
+    }
+
+    async fn register(world: &World, name: &str, realm_id: u32, address: Option<SocketAddr>) -> Self {
         let stop = CancellationToken::new();
         let actr_type = format!("acme+{name}").parse().unwrap();
-        let mut config = LinkConfig::new(world.registry_url().parse().unwrap(), actr_type, 1);
+        let mut config = LinkConfig::new(world.registry_url().parse().unwrap(), actr_type, realm_id);
         config.ws_address = address.map(|address| format!("ws://{address}"));
         let link = RegistryLink::spawn(config, &TaskTracker::new(), stop.clone());
         Self {

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::{Message, handshake::derive_accept_key};
 
 use crate::{
-    harness::{Answer, Ask, Push, World, caller, remote_error, stream_id, within},
+    harness::{Answer, Ask, Push, World, caller, remote_error, stream_id, subscribe_from, within},
     raw_peer::{Outsider, dial, frame, record},
 };
 
@@ -87,9 +87,9 @@ async fn exchange_frames(nodes: &mut Nodes, limit: usize) {
         (nodes.client.context(), nodes.dest(), nodes.server.context()),
     ];
     for (at, (from, to, receiver)) in directions.into_iter().enumerate() {
-        let id = stream_id(&format!("frames{at}"));
-        let mut subscription = receiver.subscribe(id.clone()).unwrap();
-        let mut sender = from.open_stream(&to, id).await.unwrap();
+        let id = format!("frames{at}");
+        let mut subscription = subscribe_from(receiver, &from.self_id(), &id);
+        let mut sender = from.open_stream(&to, stream_id(&id)).await.unwrap();
         match within(sender.send(vec![3; limit])).await.unwrap_err() {
             SendError::TooLong { len, limit: named } => assert!(named == limit && len > limit, "{len}, {named}"),
             error => panic!("{error:?}"),
@@ -155,7 +155,7 @@ async fn the_lowest_limit_is_enough_for_calls_streams_and_a_cancel() {
     let ctx = within(nodes.contexts.recv()).await.unwrap();
     // The longest id that there is.
     let id = stream_id(&"x".repeat(128));
-    let mut subscription = nodes.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = subscribe_from(nodes.client.context(), &nodes.server.actor_id(), id.as_str());
     let mut sender = ctx.open_stream(&caller(&ctx), id.clone()).await.unwrap();
     sender.send("x").await.unwrap();
     assert_eq!(within(subscription.next()).await.unwrap().payload, "x");

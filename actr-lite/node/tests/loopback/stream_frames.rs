@@ -8,7 +8,9 @@ use std::sync::{
 use actr_lite::{ActrError, ActrId, Context, DataStream, Dest, FrameHints, SendError, StreamEnd, SubscribeError};
 use tokio::sync::{Barrier, mpsc};
 
-use crate::harness::{Ask, Pair, Push, assert_cancelled, caller, start_server, stream_id, until, within};
+use crate::harness::{
+    Ask, Pair, Push, assert_cancelled, caller, start_server, stream_id, subscribe_from, until, within,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_frames_arrive_in_order_and_the_end_says_how_many_there_were() {
@@ -92,7 +94,7 @@ async fn a_callback_may_call_and_send_over_the_connection_that_feeds_it() {
     let mut pair = Pair::new().await;
     let (id, back) = (stream_id("there"), stream_id("back"));
     let (ctx, dest) = (pair.client.context().clone(), pair.dest());
-    let mut echoes = pair.server.context().subscribe(back.clone()).unwrap();
+    let mut echoes = subscribe_from(pair.server.context(), &pair.client.actor_id(), back.as_str());
     let callback = move |frame: DataStream, _: &ActrId| {
         let (ctx, dest, back) = (ctx.clone(), dest.clone(), back.clone());
         async move {
@@ -403,6 +405,7 @@ async fn a_stream_may_be_opened_to_a_peer_that_did_not_call() {
         })
         .unwrap();
     let ctx = pair.client.context();
+    registration.expect_from(&ctx.self_id());
     let dest = Dest::actor(receiver.actor_id());
     let mut sender = ctx.open_stream(&dest, id).await.unwrap();
     sender.send("hello").await.unwrap();

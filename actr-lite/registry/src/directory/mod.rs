@@ -374,7 +374,6 @@ impl Directory {
         self.signing_keys.get(&key_id)
     }
 
-    /// The live nodes of a type in a realm, and whether there are any in others.
     /// The live nodes of a type whose access control lists let the asker in; an error if there are some, but none that
     /// does.
     fn open_to(&self, asker: &ActrId, actr_type: &ActrType, now: Duration) -> Result<Vec<&Node>, DirectoryError> {
