@@ -93,6 +93,17 @@ impl RegistryLinkError {
         }
     }
 
+    /// Whether asking the same again would be refused again: the realm's secret is wrong, say.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                code: ErrorCode::PermissionDenied | ErrorCode::InvalidArgument | ErrorCode::NotImplemented,
+                ..
+            }
+        )
+    }
+
     /// Whether the registry does not take the node for the one it says it is: only a new registration helps.
     pub(super) fn is_identity_refused(&self) -> bool {
         matches!(

@@ -108,14 +108,20 @@ impl RegistryLink {
     /// Waits for the first registration, however long it takes. Dropping the future changes nothing.
     ///
     /// # Errors
+    /// What the registry says when it refuses [for good](RegistryLinkError::is_final), though the link goes on asking;
     /// [`RegistryLinkError::Stopped`] when the link ends before it.
     pub async fn registered(&self) -> Result<Identity, RegistryLinkError> {
-        let mut identity = self.inner.identity.clone();
-        let registered = identity.wait_for(Option::is_some).await;
-        registered
-            .ok()
-            .and_then(|identity| identity.clone())
-            .ok_or(RegistryLinkError::Stopped)
+        let (mut identity, mut state) = (self.inner.identity.clone(), self.inner.state.clone());
+        tokio::select! {
+            biased;
+            registered = identity.wait_for(Option::is_some) => registered
+                .ok()
+                .and_then(|identity| identity.clone())
+                .ok_or(RegistryLinkError::Stopped),
+            Ok(state) = state.wait_for(|state| state.last_error().is_some_and(RegistryLinkError::is_final)) => {
+                Err(state.last_error().cloned().unwrap_or(RegistryLinkError::Stopped))
+            }
+        }
     }
 
     /// How the link stands, to follow and to tell.

@@ -26,6 +26,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// second costs nobody anything.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+/// How long to wait after a refusal that the next try would meet too: somebody has to change something first, and until
+/// then the registry is not to count each try as an attack.
+const WAIT_AFTER_REFUSAL: Duration = Duration::from_secs(30);
+
 /// How long to wait between tries to reach the registry.
 pub(super) fn retry_backoff() -> Backoff {
     Backoff::new(FIRST_WAIT, LONGEST_WAIT)
@@ -86,7 +90,13 @@ impl<D: Dial> Upkeep<D> {
         loop {
             let tried = match self.registration.clone() {
                 Some(registration) => self.connect(registration).await,
-                None => self.register().await.map(|()| None),
+                None => match self.register().await {
+                    Err(error) if error.is_final() => {
+                        self.retry_in(WAIT_AFTER_REFUSAL, error).await;
+                        continue;
+                    }
+                    registered => registered.map(|()| None),
+                },
             };
             match tried {
                 Ok(Some(session)) => return session,
@@ -188,12 +198,20 @@ impl<D: Dial> Upkeep<D> {
     }
 
     async fn retry_after(&mut self, error: RegistryLinkError) {
+        let wait = self.backoff.next_wait(rand::random());
+        self.retry_in(wait, error).await;
+    }
+
+    async fn retry_in(&mut self, wait: Duration, error: RegistryLinkError) {
         if self.outage.failed(Instant::now()) {
             let url = &self.shared.config.url;
-            warn!("registry {url} cannot be reached ({}); trying again", error.cause());
+            match &error {
+                RegistryLinkError::Refused { .. } => warn!("registry {url}: {}; trying again", error.cause()),
+                _ => warn!("registry {url} cannot be reached ({}); trying again", error.cause()),
+            }
         }
         self.state.send_modify(|state| *state = state.failed(error));
-        sleep(self.backoff.next_wait(rand::random())).await;
+        sleep(wait).await;
     }
 }
 

@@ -39,14 +39,30 @@ async fn a_refused_registration_is_told_with_the_registrys_words_and_tried_again
     registry
         .refuse(connection, "/ais/register", ErrorCode::PermissionDenied)
         .await;
-    let mut state = registry.link.state();
-    state.wait_for(|state| state.last_error().is_some()).await.unwrap();
+    let refused = Instant::now();
     assert_eq!(
-        registry.link.last_error().unwrap().to_string(),
+        registry.link.registered().await.unwrap_err().to_string(),
         "the registry refused the registration: as the script says (PermissionDenied)"
     );
+    assert_eq!(refused.elapsed(), Duration::ZERO, "whoever waits is told at once");
     let id = registry.register(LIFETIME).await;
-    assert_eq!(registry.link.registered().await.unwrap().actor_id, id);
+    assert!(refused.elapsed() >= Duration::from_secs(30), "only after a long pause");
+    let mut identity = registry.link.identity_changes();
+    let identity = identity.wait_for(Option::is_some).await.unwrap().clone();
+    assert_eq!(identity.unwrap().actor_id, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_that_is_refused_for_now_is_tried_again_and_waited_for() {
+    let mut registry = ScriptedRegistry::new(true);
+    let link = registry.link.clone();
+    let waiting = tokio::spawn(async move { link.registered().await });
+    let connection = registry.accept().await;
+    registry
+        .refuse(connection, "/ais/register", ErrorCode::Unavailable)
+        .await;
+    let id = registry.register(LIFETIME).await;
+    assert_eq!(waiting.await.unwrap().unwrap().actor_id, id);
 }
 
 #[tokio::test(start_paused = true)]
