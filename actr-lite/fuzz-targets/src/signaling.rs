@@ -204,7 +204,7 @@ fn decoded<M: Message + Default>(body: &[u8]) -> Option<M> {
 /// A directory with two nodes of one type, and the id of the one that asks.
 fn directory() -> (Directory, ActrId) {
     let mut directory = Directory::new(1, Duration::from_secs(15), Limits::default());
-    directory.add_signing_key(KEY.clone());
+    directory.set_signing_keys([KEY.clone()]);
     let [id, _] = ["ws://h:1", "ws://h:2"].map(|address| {
         let registration = Registration {
             actr_type: actr_type(),

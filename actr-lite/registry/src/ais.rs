@@ -1,4 +1,7 @@
-use std::{fmt::Display, net::SocketAddr};
+use std::{
+    fmt::Display,
+    net::{IpAddr, SocketAddr},
+};
 
 use actr_lite_wire::{
     acl::Acl,
@@ -14,6 +17,7 @@ use tracing::{debug, info};
 
 use crate::{
     directory::{DirectoryError, Registration},
+    realms::RealmRefusal,
     shared::Shared,
 };
 
@@ -60,8 +64,17 @@ impl RequestError {
     }
 }
 
-/// Answers `POST /ais/register`.
-pub(crate) fn register(shared: &Shared, peer: SocketAddr, request: RegisterRequest) -> RegisterResponse {
+/// Answers `POST /ais/register`; `secret` is what it shows for its realm.
+pub(crate) fn register(
+    shared: &Shared,
+    peer: SocketAddr,
+    secret: Option<&[u8]>,
+    request: RegisterRequest,
+) -> RegisterResponse {
+    if let Err(error) = admit(shared, peer, request.realm.realm_id, secret) {
+        complain(shared, peer, &error);
+        return refused(error.code(), &error);
+    }
     let registration = match Registration::try_from(request) {
         Ok(registration) => registration,
         Err(error) => {
@@ -81,6 +94,45 @@ pub(crate) fn register(shared: &Shared, peer: SocketAddr, request: RegisterReque
         Err(error) => {
             debug!(%error, "registration refused");
             refused(error.code(), &error)
+        }
+    }
+}
+
+/// Whether the node at `peer` belongs to the realm that it names.
+fn admit(shared: &Shared, peer: SocketAddr, realm_id: u32, secret: Option<&[u8]>) -> Result<(), AdmissionError> {
+    let (now, address) = (shared.clock.now(), peer.ip());
+    let heard = shared.state().realm_failures.check(address, realm_id, now);
+    heard.map_err(|wait| AdmissionError::TooManyFailures {
+        address,
+        realm_id,
+        seconds: wait.as_secs() + 1,
+    })?;
+    let admitted = shared.options.realms.admit(realm_id, secret);
+    if matches!(admitted, Err(RealmRefusal::Wrong(_))) {
+        shared.state().realm_failures.failed(address, realm_id, now);
+    }
+    Ok(admitted?)
+}
+
+/// Why a node is not let into its realm.
+#[derive(Debug, Error)]
+enum AdmissionError {
+    /// Somebody at this address may be guessing.
+    #[error("too many wrong secrets of realm {realm_id} came from {address}: try again in {seconds} s")]
+    TooManyFailures {
+        address: IpAddr,
+        realm_id: u32,
+        seconds: u64,
+    },
+    #[error(transparent)]
+    Realm(#[from] RealmRefusal),
+}
+
+impl AdmissionError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooManyFailures { .. } => ErrorCode::Unavailable,
+            Self::Realm(_) => ErrorCode::PermissionDenied,
         }
     }
 }

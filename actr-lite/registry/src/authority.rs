@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use actr_lite_wire::{
     credential::{SigningKey, VerifyingKey},
@@ -10,6 +13,9 @@ use bytes::Bytes;
 use crate::{
     clock::timestamp_of,
     directory::{RENEWAL_TOKEN_LEN, RenewalToken},
+    key_file::{KeyFile, KeyFileError},
+    key_ring::{Key, KeyRing, Lifetimes},
+    options::Options,
 };
 
 /// How long a renewal token is good: a day lets a node come back from a long sleep under its own id, and is the
@@ -18,23 +24,86 @@ const RENEWAL_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What proves identities: the one place that makes secrets, with the system's randomness.
 pub(crate) struct Authority {
-    key: SigningKey,
-    credential_lifetime: Duration,
+    keys: Mutex<Keys>,
+    /// Where they are kept, if they are.
+    file: Option<KeyFile>,
+    lifetimes: Lifetimes,
     heartbeat_interval: Duration,
 }
 
+struct Keys {
+    ring: KeyRing,
+    /// The one of the ring that signs.
+    current: Arc<SigningKey>,
+}
+
+impl Keys {
+    fn new(ring: KeyRing) -> Self {
+        let current = Arc::new(ring.current().signing_key());
+        Self { ring, current }
+    }
+}
+
 impl Authority {
-    /// A new key with a random number, so that a credential of an earlier life of this registry is seen as such.
-    pub(crate) fn new(credential_lifetime: Duration, heartbeat_interval: Duration) -> Self {
-        Self {
-            key: SigningKey::new(rand::random(), &rand::random()),
-            credential_lifetime,
-            heartbeat_interval,
+    /// With the keys that are kept in the data directory, if there is one, and a new one where it is due.
+    pub(crate) fn open(options: &Options, unix_now: u64) -> Result<Self, KeyFileError> {
+        let credential = options.credential_lifetime.as_secs();
+        let lifetimes = Lifetimes {
+            key: options.key_lifetime.as_secs().max(credential).max(1),
+            credential,
+        };
+        let file = options.data_dir.as_deref().map(KeyFile::open).transpose()?;
+        let kept = file.as_ref().map_or(Ok(None), KeyFile::load)?;
+        let ring = match &kept {
+            Some(ring) => ring.at(lifetimes, unix_now, fresh).unwrap_or_else(|| ring.clone()),
+            None => {
+                let (id, secret) = fresh();
+                let since = unix_now;
+                KeyRing::new(Key { id, secret, since })
+            }
+        };
+        if let Some(file) = &file
+            && kept.as_ref() != Some(&ring)
+        {
+            file.save(&ring)?;
         }
+        Ok(Self {
+            keys: Mutex::new(Keys::new(ring)),
+            file,
+            lifetimes,
+            heartbeat_interval: options.heartbeat_interval,
+        })
     }
 
-    pub(crate) fn verifying_key(&self) -> VerifyingKey {
-        self.key.verifying_key()
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The public halves of all keys that are good.
+    pub(crate) fn verifying_keys(&self) -> Vec<VerifyingKey> {
+        self.keys().ring.verifying_keys().collect()
+    }
+
+    /// How long until the keys are to be looked after again.
+    pub(crate) fn next_change(&self, unix_now: u64) -> Duration {
+        Duration::from_secs(self.keys().ring.next_change(self.lifetimes, unix_now))
+    }
+
+    /// Takes a new key where one is due, and drops those that are over; true if anything changed. New keys are kept
+    /// before they sign. Waits for the disk; one at a time.
+    ///
+    /// # Errors
+    /// When they can't be kept; then nothing changes.
+    pub(crate) fn look_after_keys(&self, unix_now: u64) -> Result<bool, KeyFileError> {
+        let ring = self.keys().ring.at(self.lifetimes, unix_now, fresh);
+        let Some(ring) = ring else {
+            return Ok(false);
+        };
+        if let Some(file) = &self.file {
+            file.save(&ring)?;
+        }
+        *self.keys() = Keys::new(ring);
+        Ok(true)
     }
 
     /// A new secret for a node's next renewal.
@@ -47,11 +116,12 @@ impl Authority {
 
     /// The answer to a registration or a renewal that was granted.
     pub(crate) fn grant(&self, id: &ActrId, token: &RenewalToken, unix_now: u64) -> RegisterResponse {
-        let expires_at = unix_now.saturating_add(self.credential_lifetime.as_secs());
-        let key = self.key.verifying_key();
+        let expires_at = unix_now.saturating_add(self.lifetimes.credential);
+        let signing_key = Arc::clone(&self.keys().current);
+        let key = signing_key.verifying_key();
         let granted = RegisterOk {
             actr_id: id.into(),
-            credential: self.key.issue(id, expires_at).into(),
+            credential: signing_key.issue(id, expires_at).into(),
             turn_credential: no_relay(),
             credential_expires_at: Some(timestamp_of(expires_at)),
             signaling_heartbeat_interval_secs: self.heartbeat_interval_secs(),
@@ -69,6 +139,12 @@ impl Authority {
     pub(crate) fn heartbeat_interval_secs(&self) -> u32 {
         u32::try_from(self.heartbeat_interval.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
     }
+}
+
+/// A key's number and secret. The number is random too, so that a credential of another registry, or of an earlier life
+/// of this one, is seen as such.
+fn fresh() -> (u32, [u8; 32]) {
+    (rand::random(), rand::random())
 }
 
 /// The protocol requires the field; this registry runs no TURN relay, and an end in 1970 says so.

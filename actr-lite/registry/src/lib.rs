@@ -13,7 +13,10 @@
 //! - `gate`: who may open a signaling connection
 //! - `session`: one signaling connection
 //! - [`answer`]: what is answered to one signaling request
+//! - [`realms`]: which realms there are, and who belongs to one
+//! - `failure_limit`: how often somebody may be wrong about that
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
+//! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
 //! - `shared`: what all connections have in common
 //! - `clock`: the system's two clocks
 //! - [`http_socket`]: HTTP that leaves nobody without an answer
@@ -27,10 +30,14 @@ pub mod client;
 mod clock;
 pub mod complaints;
 pub mod directory;
+mod failure_limit;
 mod gate;
 pub mod http_socket;
+mod key_file;
+mod key_ring;
 pub mod listener;
 pub mod options;
+pub mod realms;
 pub mod registry;
 mod service;
 mod session;
@@ -38,6 +45,8 @@ mod shared;
 
 pub use ais::RequestError;
 pub use gate::{Claim, REGISTER_AGAIN, Refusal};
+pub use key_file::KeyFileError;
 pub use listener::Listener;
 pub use options::Options;
+pub use realms::Realms;
 pub use registry::{Registry, RegistryError, RegistryHandle};

@@ -1,8 +1,11 @@
 //! What can be set about a registry.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use crate::directory::{MAX_NODES, MAX_STORED_BYTES};
+use crate::{
+    directory::{MAX_NODES, MAX_STORED_BYTES},
+    realms::Realms,
+};
 
 /// How often a node is to send a heartbeat. With [`LEASE_HEARTBEATS`](crate::directory::LEASE_HEARTBEATS) a node that
 /// died is forgotten within 15 s, the time in which a data lane gives up a silent peer too, and a thousand nodes cost
@@ -12,6 +15,10 @@ pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a credential proves its node: long enough that nodes renew seldom and work on while the registry is away,
 /// short enough that a stolen one is soon worthless.
 pub const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// How long a key signs before another takes its place: a day bounds what a stolen one is good for, if nobody notices,
+/// and nodes ask for the new one only once.
+pub const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The most connections at a time, of AIS and signaling together. Each holds a file descriptor: of the 1,024 that many
 /// systems give a process, this leaves a quarter to the node that embeds the registry.
@@ -33,6 +40,14 @@ pub struct Options {
     pub heartbeat_interval: Duration,
     /// How long a credential is good, in whole seconds. Default: [`CREDENTIAL_LIFETIME`].
     pub credential_lifetime: Duration,
+    /// How long a key signs credentials, in whole seconds: at least one, and as long as they are good. After that it is known
+    /// until the last of them ends. Default: [`KEY_LIFETIME`].
+    pub key_lifetime: Duration,
+    /// Where the signing keys are kept, so that what they signed is good after a restart; a directory of this registry
+    /// alone, which is made if it is not there. Default: nowhere.
+    pub data_dir: Option<PathBuf>,
+    /// Which realms there are, and their secrets. Default: all, without.
+    pub realms: Realms,
     /// The most connections at a time; one more gets a 503. Default: [`MAX_CONNECTIONS`].
     pub max_connections: usize,
     /// The most nodes at a time; one more is not registered. Default: [`MAX_NODES`].
@@ -58,6 +73,9 @@ impl Default for Options {
         Self {
             heartbeat_interval: HEARTBEAT_INTERVAL,
             credential_lifetime: CREDENTIAL_LIFETIME,
+            key_lifetime: KEY_LIFETIME,
+            data_dir: None,
+            realms: Realms::default(),
             max_connections: MAX_CONNECTIONS,
             max_nodes: MAX_NODES,
             max_stored_bytes: MAX_STORED_BYTES,

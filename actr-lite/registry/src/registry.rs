@@ -22,7 +22,7 @@ use thiserror::Error;
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinHandle,
+    task::{JoinHandle, spawn_blocking},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     http_socket::{self, HttpSocket, Unreadable},
+    key_file::KeyFileError,
     listener::Listener,
     options::{Options, advice},
     service,
@@ -57,6 +58,9 @@ pub enum RegistryError {
         /// Where it was to listen.
         address: String,
     },
+    /// Its signing keys can't be kept where they are to be.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// The system refuses for another reason.
     #[error("the registry can't listen on {address}: {reason}; it must be <host>:<port> of this machine")]
     Listen {
@@ -76,10 +80,11 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Listens on `address`, as `<host>:<port>`; port 0 is any free one. Connections wait until the registry is run.
+    /// Takes its signing keys, from the data directory if it has one, and listens on `address`, as `<host>:<port>`; port
+    /// 0 is any free one. Connections wait until the registry is run.
     ///
     /// # Errors
-    /// When that is not possible; the error names the address and what to do.
+    /// When that is not possible; the error names the address or the file, and what to do.
     pub async fn bind(address: &str, options: Options) -> Result<Self, RegistryError> {
         let error = |reason: io::Error| match reason.kind() {
             io::ErrorKind::AddrInUse => RegistryError::AddressInUse {
@@ -96,7 +101,7 @@ impl Registry {
             listener,
             local_addr,
             tls: None,
-            shared: Arc::new(Shared::new(options)),
+            shared: Arc::new(Shared::new(options)?),
         })
     }
 
@@ -119,6 +124,7 @@ impl Registry {
         } = self;
         let _stop_when_dropped = shared.stop.clone().drop_guard();
         shared.tasks.spawn(expire(Arc::clone(&shared)));
+        shared.tasks.spawn(look_after_keys(Arc::clone(&shared)));
         tokio::select! {
             () = accept(listener, tls, &shared) => {}
             () = shutdown.cancelled() => {}
@@ -309,6 +315,43 @@ async fn serve(
     tokio::select! {
         () = parts.io.into_inner().end(unreadable.as_ref()) => {}
         () = shared.stop.cancelled() => {}
+    }
+}
+
+/// How long to wait before the keys are looked after again when they could not be kept: the old ones do meanwhile.
+const KEYS_RETRY: Duration = Duration::from_secs(60);
+
+/// The shortest pause between two looks at the keys: they are counted in whole seconds.
+const KEYS_PAUSE: Duration = Duration::from_millis(500);
+
+/// Replaces the signing key in time, and forgets old ones when nothing is good any more that they have signed.
+async fn look_after_keys(shared: Arc<Shared>) {
+    let mut wait = Duration::ZERO;
+    loop {
+        let due = shared.authority.next_change(shared.clock.unix_seconds());
+        tokio::select! {
+            () = sleep(due.max(wait)) => {}
+            () = shared.stop.cancelled() => return,
+        }
+        wait = KEYS_PAUSE;
+        let look = Arc::clone(&shared);
+        let looked = spawn_blocking(move || look.authority.look_after_keys(look.clock.unix_seconds())).await;
+        match looked {
+            Ok(Ok(true)) => {
+                let keys = shared.authority.verifying_keys();
+                info!(keys = keys.len(), "the signing keys have changed");
+                shared.state().directory.set_signing_keys(keys);
+            }
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => {
+                warn!("{error}; the old signing keys stay in use");
+                wait = KEYS_RETRY;
+            }
+            Err(error) => {
+                warn!(%error, "the signing keys could not be looked after");
+                wait = KEYS_RETRY;
+            }
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use prost::Message;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::{ais, gate, gate::Refusal, options::advice, session, shared::Shared};
+use crate::{ais, gate, gate::Refusal, options::advice, realms::SECRET_HEADER, session, shared::Shared};
 
 /// How long a request's body may take: the largest allowed one within it needs 100 KiB/s.
 const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,8 +35,9 @@ pub(crate) async fn respond(
 ) -> Response<Full<Bytes>> {
     let response = match (request.uri().path(), request.method()) {
         ("/ais/register", &Method::POST) => {
+            let secret = request.headers().get(SECRET_HEADER).cloned();
             post(shared, request, |message: RegisterRequest| {
-                ais::register(shared, peer, message)
+                ais::register(shared, peer, secret.as_ref().map(HeaderValue::as_bytes), message)
             })
             .await
         }

@@ -289,11 +289,11 @@ impl Conversation<'_> {
 
     fn reply(&mut self, reply_for: String, flow: Flow) -> SignalingEnvelope {
         self.answers += 1;
-        // The key's number is random for each life of a registry, the other two count: together they are unique.
-        let key_id = self.shared.authority.verifying_key().key_id();
+        // The first is random for each life of a registry, the other two count: together they are unique.
+        let life = self.shared.life;
         SignalingEnvelope {
             envelope_version: ENVELOPE_VERSION,
-            envelope_id: format!("{key_id:x}-{:x}-{:x}", self.number, self.answers),
+            envelope_id: format!("{life:x}-{:x}-{:x}", self.number, self.answers),
             reply_for: Some(reply_for),
             timestamp: Some(self.shared.clock.timestamp()),
             traceparent: None,

@@ -12,6 +12,8 @@ use crate::{
     clock::Clock,
     complaints::Complaints,
     directory::{Directory, LEASE_HEARTBEATS, Limits},
+    failure_limit::FailureLimit,
+    key_file::KeyFileError,
     options::Options,
 };
 
@@ -19,6 +21,8 @@ use crate::{
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) clock: Clock,
+    /// Random for each life of a registry.
+    pub(crate) life: u64,
     pub(crate) authority: Authority,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the registry stops.
@@ -31,11 +35,14 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) directory: Directory,
     pub(crate) sessions: Sessions,
+    /// Who has shown wrong realm secrets.
+    pub(crate) realm_failures: FailureLimit,
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options) -> Self {
-        let authority = Authority::new(options.credential_lifetime, options.heartbeat_interval);
+    pub(crate) fn new(options: Options) -> Result<Self, KeyFileError> {
+        let clock = Clock::new();
+        let authority = Authority::open(&options, clock.unix_seconds())?;
         let lease = options.heartbeat_interval.saturating_mul(LEASE_HEARTBEATS);
         // Below 2^63 it can't wrap, and fits the signed integers in which others may keep it.
         let first_serial = rand::random::<u64>() >> 1;
@@ -44,11 +51,12 @@ impl Shared {
             stored_bytes: options.max_stored_bytes,
         };
         let mut directory = Directory::new(first_serial, lease, limits);
-        directory.add_signing_key(authority.verifying_key());
+        directory.set_signing_keys(authority.verifying_keys());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self {
+        Ok(Self {
             options,
-            clock: Clock::new(),
+            clock,
+            life: rand::random(),
             authority,
             complaints: Complaints::new("registry", tasks.clone(), stop.clone()),
             tasks,
@@ -56,8 +64,9 @@ impl Shared {
             state: Mutex::new(State {
                 directory,
                 sessions: Sessions::default(),
+                realm_failures: FailureLimit::default(),
             }),
-        }
+        })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

@@ -342,7 +342,7 @@ fn an_id_with_the_right_number_and_another_type_or_realm_is_unknown() {
 fn a_signing_key_is_found_by_its_number() {
     let mut directory = directory();
     let key = SigningKey::new(7, &[1; 32]).verifying_key();
-    directory.add_signing_key(key.clone());
+    directory.set_signing_keys([key.clone()]);
     assert_eq!(directory.signing_key(7), Some(&key));
     assert_eq!(directory.signing_key(8), None);
 }

@@ -83,7 +83,7 @@ impl Registry {
         cx.rng.fill_bytes(&mut secret);
         let key = SigningKey::new(cx.rng.random(), &secret);
         let mut directory = Directory::new(cx.rng.random::<u64>() >> 1, LEASE, Limits::default());
-        directory.add_signing_key(key.verifying_key());
+        directory.set_signing_keys([key.verifying_key()]);
         Self {
             directory,
             key,

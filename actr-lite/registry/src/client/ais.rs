@@ -14,14 +14,14 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     client::conn::http1,
-    header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue},
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use tokio::time::timeout;
 
 use super::{LinkConfig, RegistryLinkError, dial::Dial, error::printable, identity::Registration};
-use crate::clock::Clock;
+use crate::{clock::Clock, realms::SECRET_HEADER};
 
 /// How long a connection may take to open. Together with [`ANSWER_TIMEOUT`] it is why a try that hangs is over, and its cause known,
 /// soon after the requests that wait for it are.
@@ -35,8 +35,6 @@ pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 const MAX_ANSWER_LEN: usize = 64 * 1024;
 
 const CONTENT: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-
-const REALM_SECRET: HeaderName = HeaderName::from_static("x-actrix-realm-secret");
 
 /// The two actions of AIS, `POST {ais}/register` and `POST {ais}/renew`.
 pub(super) struct Ais<'a, D> {
@@ -121,7 +119,7 @@ impl<D: Dial> Ais<'_, D> {
         headers.insert(CONTENT_TYPE, CONTENT);
         headers.insert(ACCEPT, CONTENT);
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        headers.extend(secret.map(|secret| (REALM_SECRET, secret.header())));
+        headers.extend(secret.map(|secret| (SECRET_HEADER, secret.header())));
 
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
         let answer = async {

@@ -364,9 +364,9 @@ impl Directory {
             .ok_or_else(unknown)
     }
 
-    /// Makes a public key of this registry known.
-    pub fn add_signing_key(&mut self, key: VerifyingKey) {
-        self.signing_keys.insert(key.key_id(), key);
+    /// Makes the public keys of this registry known, in the place of those that were before.
+    pub fn set_signing_keys(&mut self, keys: impl IntoIterator<Item = VerifyingKey>) {
+        self.signing_keys = keys.into_iter().map(|key| (key.key_id(), key)).collect();
     }
 
     /// The public key of this number.

@@ -7,6 +7,8 @@ mod hostile;
 mod limits;
 mod logs;
 mod misbehaviour;
+mod realms;
 mod registration;
 mod signaling;
+mod signing_keys;
 mod tls;

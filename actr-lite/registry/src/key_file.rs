@@ -1,0 +1,249 @@
+//! Where a registry keeps its signing keys, so that what they signed is good after a restart.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+use crate::key_ring::{Key, KeyRing, MAX_KEYS};
+
+const FILE_NAME: &str = "signing-keys.toml";
+
+const LOCK_NAME: &str = "lock";
+
+const HEADER: &str =
+    "# The signing keys of a registry, written by it. Whoever has them can be any node: keep them secret.\n";
+
+/// The most bytes of the file: many times what [`MAX_KEYS`] keys have.
+const MAX_LEN: u64 = 64 * 1024;
+
+/// Why the keys can't be kept in a directory.
+#[derive(Debug, Error)]
+pub enum KeyFileError {
+    /// The system refuses.
+    #[error("the registry's data_dir: {path}: {error}")]
+    Io {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Another registry keeps its keys there.
+    #[error("the registry's data_dir: another registry uses {0}; give each its own")]
+    InUse(PathBuf),
+    /// Others can read the file.
+    #[error(
+        "the registry's data_dir: others can read {path}; run `chmod 600 {path}`, or remove the file if they may have done so: \
+         the registry then makes new keys, and all nodes register again"
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It holds something else.
+    #[error(
+        "the registry's data_dir: {path} does not hold 1 to {MAX_KEYS} signing keys; restore it, or remove it: the registry \
+         then makes new keys, and all nodes register again"
+    )]
+    Content {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The file with a registry's keys. No other registry uses it as long as this is there.
+#[derive(Debug)]
+pub(crate) struct KeyFile {
+    directory: PathBuf,
+    _lock: File,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    key: Vec<StoredKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredKey {
+    id: u32,
+    #[serde(with = "hex::serde")]
+    secret: [u8; 32],
+    since: u64,
+}
+
+impl KeyFile {
+    /// Takes a directory into use; it is made if it is not there.
+    pub(crate) fn open(directory: &Path) -> Result<Self, KeyFileError> {
+        create_directory(directory).map_err(failed(directory))?;
+        let path = directory.join(LOCK_NAME);
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        let lock = options.open(&path).map_err(failed(&path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                directory: directory.into(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(KeyFileError::InUse(directory.into())),
+            Err(TryLockError::Error(error)) => Err(failed(&path)(error)),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join(FILE_NAME)
+    }
+
+    /// The keys in it; none where there is no file yet.
+    pub(crate) fn load(&self) -> Result<Option<KeyRing>, KeyFileError> {
+        let path = self.path();
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(&path)(error)),
+        };
+        let metadata = file.metadata().map_err(failed(&path))?;
+        if is_exposed(&metadata) {
+            return Err(KeyFileError::Exposed { path });
+        }
+        let unusable = || KeyFileError::Content { path: path.clone() };
+        if metadata.len() > MAX_LEN {
+            return Err(unusable());
+        }
+        let text = io::read_to_string(file).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => unusable(),
+            _ => failed(&path)(error),
+        })?;
+        let Content { key } = toml::from_str(&text).map_err(|_| unusable())?;
+        let keys = key
+            .into_iter()
+            .map(|StoredKey { id, secret, since }| Key { id, secret, since });
+        KeyRing::from_keys(keys.collect()).map(Some).ok_or_else(unusable)
+    }
+
+    /// Puts the keys in the place of those in it: whenever the machine stops, either these or those are there.
+    pub(crate) fn save(&self, ring: &KeyRing) -> Result<(), KeyFileError> {
+        let path = self.path();
+        let key = ring
+            .keys()
+            .iter()
+            .map(|&Key { id, secret, since }| StoredKey { id, secret, since })
+            .collect();
+        let write = || {
+            let text = toml::to_string(&Content { key }).map_err(io::Error::other)?;
+            // Made so that only its owner can read it.
+            let mut file = NamedTempFile::new_in(&self.directory)?;
+            file.write_all(HEADER.as_bytes())?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            File::open(&self.directory)?.sync_all()
+        };
+        write().map_err(failed(&path))
+    }
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> KeyFileError {
+    let path = path.to_path_buf();
+    move |error| KeyFileError::Io {
+        path: path.clone(),
+        error,
+    }
+}
+
+#[cfg(unix)]
+fn create_directory(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+#[cfg(not(unix))]
+fn create_directory(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)
+}
+
+#[cfg(unix)]
+fn is_exposed(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata.permissions().mode() & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+fn is_exposed(_metadata: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn ring() -> KeyRing {
+        let key = |id, since| Key {
+            id,
+            secret: [id as u8; 32],
+            since,
+        };
+        KeyRing::from_keys(vec![key(7, 100), key(9, 200)]).unwrap()
+    }
+
+    #[test]
+    fn keys_come_back_as_they_were_from_a_file_that_only_its_owner_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("new/data");
+        let file = KeyFile::open(&directory).unwrap();
+        assert_eq!(file.load().unwrap(), None);
+        file.save(&ring()).unwrap();
+        file.save(&ring()).unwrap();
+        assert_eq!(file.load().unwrap(), Some(ring()));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&file.path()), mode(&directory)), (0o600, 0o700));
+        let names = fs::read_dir(&directory).unwrap().count();
+        assert_eq!(names, 2, "the keys, the lock, and nothing left over");
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_or_that_holds_something_else_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = KeyFile::open(folder.path()).unwrap();
+        file.save(&ring()).unwrap();
+        let path = file.path();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = file.load().unwrap_err().to_string();
+        assert!(error.contains(&format!("chmod 600 {}", path.display())), "{error}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let good = fs::read_to_string(&path).unwrap();
+        for text in [
+            "",
+            "key = []",
+            "[[key]]\nid = 1",
+            &format!("{good}{good}"),
+            &good[..good.len() - 5],
+            "\u{0}",
+        ] {
+            fs::write(&path, text).unwrap();
+            let error = file.load().unwrap_err();
+            assert!(matches!(error, KeyFileError::Content { .. }), "{text:?}: {error}");
+            assert!(error.to_string().contains("or remove it"), "{error}");
+        }
+        fs::write(&path, [0xff; 100]).unwrap();
+        assert!(matches!(file.load(), Err(KeyFileError::Content { .. })));
+    }
+
+    #[test]
+    fn two_registries_do_not_share_a_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = KeyFile::open(folder.path()).unwrap();
+        assert!(matches!(KeyFile::open(folder.path()), Err(KeyFileError::InUse(_))));
+        drop(first);
+        assert!(KeyFile::open(folder.path()).is_ok());
+    }
+}

@@ -1,0 +1,195 @@
+//! Which realms a registry serves, and what proves that a node belongs to one.
+
+use std::{collections::BTreeMap, fmt, fs, io, path::Path};
+
+use hyper::header::HeaderName;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+
+/// Where a registration shows the secret of its realm (actr 0.4.21).
+pub(crate) const SECRET_HEADER: HeaderName = HeaderName::from_static("x-actrix-realm-secret");
+
+/// The realms that a registry serves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Realms {
+    /// All that there can be, and whoever comes belongs to the one that it names.
+    #[default]
+    Open,
+    /// These, and whoever has the secret of one belongs to it.
+    Guarded(BTreeMap<u32, SecretDigest>),
+}
+
+/// What is kept of a realm's secret: enough to know it when it is shown, and not enough to tell it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretDigest([u8; 32]);
+
+/// Why a node does not belong to the realm that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RealmRefusal {
+    /// There is no such realm here.
+    #[error("this registry does not serve realm {0}: check [system.deployment] realm_id")]
+    Unknown(u32),
+    /// It shows no secret.
+    #[error("realm {0} has a secret: set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file")]
+    Missing(u32),
+    /// It shows another one.
+    #[error("this is not the secret of realm {0}: check ACTR_REALM_SECRET, or [system.deployment] realm_secret_file")]
+    Wrong(u32),
+}
+
+/// Why a file does not say which realms there are.
+#[derive(Debug, Error)]
+pub enum RealmsFileError {
+    /// It can't be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It says something else. What it says is not repeated, as it may be a secret.
+    #[error("{path}, line {line}: a line gives the secret of one realm, like 1 = \"secret\"; {problem}")]
+    Content {
+        /// The file.
+        path: String,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+impl SecretDigest {
+    /// Of this secret.
+    pub fn of(secret: &[u8]) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    /// In a time that tells nothing about where two secrets differ, nor how long this one is.
+    fn admits(&self, presented: &[u8]) -> bool {
+        self.0.ct_eq(&Self::of(presented).0).into()
+    }
+}
+
+impl fmt::Debug for SecretDigest {
+    /// Without the digest: a short secret could be found from it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretDigest")
+    }
+}
+
+impl Realms {
+    /// One realm with its secret, and no other.
+    pub fn only(realm_id: u32, secret: &[u8]) -> Self {
+        Self::Guarded(BTreeMap::from([(realm_id, SecretDigest::of(secret))]))
+    }
+
+    /// Reads a TOML file of lines like `1 = "secret"`.
+    ///
+    /// # Errors
+    /// When it can't be read, says something else, or names no realm. The error quotes nothing of it.
+    pub fn from_file(path: &Path) -> Result<Self, RealmsFileError> {
+        let text = fs::read_to_string(path).map_err(|error| RealmsFileError::Read {
+            path: path.display().to_string(),
+            error,
+        })?;
+        Self::from_text(&text).map_err(|(line, problem)| RealmsFileError::Content {
+            path: path.display().to_string(),
+            line,
+            problem,
+        })
+    }
+
+    fn from_text(text: &str) -> Result<Self, (usize, &'static str)> {
+        let line_of = |at: usize| 1 + text[..at].matches('\n').count();
+        let table: BTreeMap<toml::Spanned<String>, toml::Spanned<String>> = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(span.start));
+            (line, "this is none")
+        })?;
+        let mut entries: Vec<_> = table.into_iter().collect();
+        entries.sort_by_key(|(realm, _)| realm.span().start);
+        let mut realms = BTreeMap::new();
+        for (realm, secret) in entries {
+            let line = line_of(realm.span().start);
+            let realm_id = realm.get_ref().parse();
+            let realm_id: u32 = realm_id.map_err(|_| (line, "a realm is a number from 0 to 4294967295"))?;
+            if secret.get_ref().is_empty() {
+                return Err((line, "a secret is not empty"));
+            }
+            // The same number may be written in two ways.
+            let digest = SecretDigest::of(secret.get_ref().as_bytes());
+            if realms.insert(realm_id, digest).is_some() {
+                return Err((line, "each realm is there once"));
+            }
+        }
+        if realms.is_empty() {
+            return Err((1, "there is none"));
+        }
+        Ok(Self::Guarded(realms))
+    }
+
+    /// Whether whoever shows this secret belongs to the realm.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn admit(&self, realm_id: u32, presented: Option<&[u8]>) -> Result<(), RealmRefusal> {
+        let Self::Guarded(realms) = self else {
+            return Ok(());
+        };
+        let digest = realms.get(&realm_id).ok_or(RealmRefusal::Unknown(realm_id))?;
+        let presented = presented.ok_or(RealmRefusal::Missing(realm_id))?;
+        if digest.admits(presented) {
+            Ok(())
+        } else {
+            Err(RealmRefusal::Wrong(realm_id))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_opens_its_own_realm_only() {
+        let realms = Realms::from_text("1 = \"one\"\n# the other\n2 = 'two'\n").unwrap();
+        assert_eq!(realms.admit(1, Some(b"one")), Ok(()));
+        assert_eq!(realms.admit(2, Some(b"two")), Ok(()));
+        for wrong in [&b"two"[..], b"", b"on", b"one "] {
+            assert_eq!(realms.admit(1, Some(wrong)), Err(RealmRefusal::Wrong(1)));
+        }
+        assert_eq!(realms.admit(1, None), Err(RealmRefusal::Missing(1)));
+        assert_eq!(realms.admit(3, Some(b"one")), Err(RealmRefusal::Unknown(3)));
+        assert_eq!(Realms::Open.admit(3, None), Ok(()));
+        assert_eq!(Realms::only(7, b"x").admit(7, Some(b"x")), Ok(()));
+    }
+
+    #[test]
+    fn a_file_that_says_something_else_is_refused_by_its_line_and_without_its_words() {
+        for (text, line) in [
+            ("", 1),
+            ("1 = 5", 1),
+            ("1 = \"a\"\n\nhunter2", 3),
+            ("1 = \"a\"\n2 = hunter2", 2),
+            ("1 = \"hunter2\"\n01 = \"hunter2\"", 2),
+            ("[hunter2]\n1 = \"a\"", 1),
+            ("hunter2 = \"a\"", 1),
+            ("4294967296 = \"a\"", 1),
+            ("1 = \"\"", 1),
+        ] {
+            let (found, problem) = Realms::from_text(text).unwrap_err();
+            assert_eq!(found, line, "{text:?}: {problem}");
+            assert!(!problem.contains("hunter2"));
+        }
+        let error = Realms::from_file(Path::new("/no/such/realms.toml")).unwrap_err();
+        assert!(error.to_string().starts_with("/no/such/realms.toml: "), "{error}");
+    }
+
+    #[test]
+    fn neither_a_secret_nor_its_digest_is_printed() {
+        let realms = Realms::only(1, b"hunter2");
+        assert_eq!(format!("{realms:?}"), "Guarded({1: SecretDigest})");
+    }
+}

@@ -1,0 +1,87 @@
+//! A realm takes in whom its secret admits.
+
+use actr_lite_registry::{Options, Realms};
+use actr_lite_wire::{
+    error_code::ErrorCode,
+    proto::{ErrorResponse, RegisterResponse, register_response::Result as RegisterResult},
+};
+use hyper::header::HeaderValue;
+use prost::Message as _;
+
+use crate::client::{CLIENT, http, post, register, renew, request, start};
+
+const SECRET: &str = "open sesame";
+
+/// What a registration in this realm with this secret is refused with.
+async fn refusal(address: std::net::SocketAddr, realm_id: u32, secret: Option<&str>) -> Option<ErrorResponse> {
+    let mut request = post("/ais/register", request(realm_id, CLIENT).encode_to_vec());
+    if let Some(secret) = secret {
+        let value = HeaderValue::from_str(secret).unwrap();
+        request.headers_mut().insert("x-actrix-realm-secret", value);
+    }
+    let (_, body) = http(address, request).await;
+    match RegisterResponse::decode(body).unwrap().result.unwrap() {
+        RegisterResult::Success(granted) => {
+            assert_eq!(granted.actr_id.realm.realm_id, realm_id);
+            // Whoever is in needs the secret no more.
+            renew(address, &granted).await.unwrap();
+            None
+        }
+        RegisterResult::Error(error) => Some(error),
+    }
+}
+
+fn guarded() -> Options {
+    Options {
+        realms: Realms::only(7, SECRET.as_bytes()),
+        ..Options::default()
+    }
+}
+
+#[tokio::test]
+async fn only_who_has_the_secret_of_a_realm_is_registered_in_it() {
+    let registry = start(guarded()).await;
+    let address = registry.local_addr();
+    assert_eq!(refusal(address, 7, Some(SECRET)).await, None);
+    for (realm_id, secret, words) in [
+        (7, None, "realm 7 has a secret: set ACTR_REALM_SECRET"),
+        (7, Some("open barley"), "not the secret of realm 7"),
+        (8, Some(SECRET), "does not serve realm 8"),
+    ] {
+        let error = refusal(address, realm_id, secret).await.unwrap();
+        assert_eq!(error.code, ErrorCode::PermissionDenied.number());
+        assert!(error.message.contains(words), "{}", error.message);
+    }
+    assert_eq!(registry.misbehaviour().refused_requests, 3);
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_guesses_is_not_heard_for_a_while_even_if_it_guesses_right() {
+    let registry = start(guarded()).await;
+    let address = registry.local_addr();
+    assert_eq!(refusal(address, 7, Some(SECRET)).await, None);
+    for guess in 0..10 {
+        let error = refusal(address, 7, Some(&guess.to_string())).await.unwrap();
+        assert_eq!(error.code, ErrorCode::PermissionDenied.number(), "{guess}");
+    }
+    // Nodes are told that waiting helps.
+    let error = refusal(address, 7, Some(SECRET)).await.unwrap();
+    assert_eq!(error.code, ErrorCode::Unavailable.number(), "{}", error.message);
+    assert!(
+        error
+            .message
+            .contains("too many wrong secrets of realm 7 came from 127.0.0.1: try again in"),
+        "{}",
+        error.message
+    );
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn without_secrets_all_realms_are_open() {
+    let registry = start(Options::default()).await;
+    register(registry.local_addr(), 1, CLIENT).await;
+    register(registry.local_addr(), u32::MAX, CLIENT).await;
+    registry.shutdown().await;
+}
