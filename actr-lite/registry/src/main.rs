@@ -9,12 +9,12 @@ use std::{
 };
 
 use actr_lite_registry::{
-    Options, Registry,
+    Options, Realms, Registry,
     directory::{MAX_NODES, MAX_STORED_BYTES},
-    options::{HEADER_TIMEOUT, MAX_BODY_BYTES, MAX_CONNECTIONS},
+    options::{CREDENTIAL_LIFETIME, HEADER_TIMEOUT, KEY_LIFETIME, MAX_BODY_BYTES, MAX_CONNECTIONS},
 };
 use actr_lite_tls::{PemFile, ServerTls};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Parser};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,32 @@ struct Arguments {
     tls: TlsFiles,
 
     #[command(flatten)]
+    trust: Trust,
+
+    #[command(flatten)]
     limits: Limits,
+}
+
+/// Who is let in, and what proves it afterwards
+#[derive(Args)]
+struct Trust {
+    /// The realms that there are, and their secrets: a TOML file of lines like 1 = "secret". Without it all realms are
+    /// open to everybody
+    #[arg(long, value_name = "FILE")]
+    realms: Option<PathBuf>,
+
+    /// Where the signing keys are kept, so that nodes trust each other as before when the registry was restarted; made
+    /// if it is not there
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+
+    /// How long a node's credential is good, in seconds; it is renewed before
+    #[arg(long, value_name = "SECONDS", default_value_t = CREDENTIAL_LIFETIME.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    credential_lifetime: u64,
+
+    /// How long a key signs credentials before another takes its place, in seconds; at least as long as they are good
+    #[arg(long, value_name = "SECONDS", default_value_t = KEY_LIFETIME.as_secs(), value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    key_lifetime: u64,
 }
 
 /// With them it speaks TLS, and nothing else; SIGHUP reads them anew
@@ -90,17 +115,31 @@ fn count(default: usize) -> NonZeroU32 {
         .unwrap_or(NonZeroU32::MAX)
 }
 
-impl From<Limits> for Options {
-    fn from(limits: Limits) -> Self {
+impl Trust {
+    fn options(self, limits: &Limits) -> anyhow::Result<Options> {
         let number = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
-        Self {
+        if self.key_lifetime < self.credential_lifetime {
+            bail!(
+                "--key-lifetime is {} s, but credentials are good for {} s: a key signs for at least as long",
+                self.key_lifetime,
+                self.credential_lifetime
+            );
+        }
+        Ok(Options {
+            credential_lifetime: Duration::from_secs(self.credential_lifetime),
+            key_lifetime: Duration::from_secs(self.key_lifetime),
+            data_dir: self.data_dir,
+            realms: match self.realms {
+                Some(path) => Realms::from_file(&path).context("--realms")?,
+                None => Realms::Open,
+            },
             max_connections: number(limits.max_connections),
             max_nodes: number(limits.max_nodes),
             max_stored_bytes: number(limits.max_stored_bytes),
             max_body_bytes: number(limits.max_body_bytes),
             header_timeout: Duration::from_secs(limits.header_timeout),
-            ..Self::default()
-        }
+            ..Options::default()
+        })
     }
 }
 
@@ -126,7 +165,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
     let mut signals = Signals::new().context("can't handle SIGINT, SIGTERM and SIGHUP")?;
     let tls = arguments.tls.load()?;
-    let mut registry = Registry::bind(&arguments.listen, arguments.limits.into()).await?;
+    let mut registry = Registry::bind(&arguments.listen, arguments.trust.options(&arguments.limits)?).await?;
     if let Some(tls) = &tls {
         registry = registry.with_tls(tls.clone());
     }
