@@ -84,3 +84,19 @@ impl Patience {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("it has to be from 10 ms to a day")]
 pub struct PatienceError;
+
+/// How long something is good, counted in seconds: from one to [`Patience::MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lifetime(Patience);
+
+impl Lifetime {
+    /// None below a second.
+    pub(crate) fn new(patience: Patience) -> Option<Self> {
+        (patience.duration() >= Duration::from_secs(1)).then_some(Self(patience))
+    }
+
+    /// As a duration.
+    pub const fn duration(self) -> Duration {
+        self.0.duration()
+    }
+}

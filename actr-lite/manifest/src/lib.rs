@@ -37,7 +37,7 @@ mod timestamp;
 mod tls;
 mod websocket_url;
 
-pub use bounded::{Bounded, OutOfRange, Patience, PatienceError};
+pub use bounded::{Bounded, Lifetime, OutOfRange, Patience, PatienceError};
 pub use config_override::{ConfigOverride, ParseConfigOverrideError};
 pub use dependency::Dependency;
 pub use error::ManifestError;

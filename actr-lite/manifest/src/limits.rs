@@ -193,7 +193,7 @@ fn patience(section: &Section<'_>, key: &str, default: Patience) -> Result<Patie
 }
 
 /// Whole seconds, or a text with a unit.
-fn read_patience(field: &Field<'_>) -> Result<Patience, ManifestError> {
+pub(crate) fn read_patience(field: &Field<'_>) -> Result<Patience, ManifestError> {
     const EXPECTED: &str = "seconds, or a text like \"500ms\", \"30s\" or \"5min\"";
     let duration = match field.string() {
         Ok(text) => humantime::parse_duration(text)

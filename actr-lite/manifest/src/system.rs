@@ -1,12 +1,15 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use actr_lite_wire::record_limit::{RecordLimit, RecordLimitError};
 
 use crate::{
-    Limits, ManifestError, ParseWebSocketUrlError, RegistryLimits, SignalingUrl, Tls, WebSocketUrl, section::Section,
+    Limits, ManifestError, ParseWebSocketUrlError, RegistryLimits, SignalingUrl, Tls, WebSocketUrl,
+    bounded::Lifetime,
+    limits::read_patience,
+    section::{Field, Section},
 };
 
 /// `[system]`: how the node reaches others and is reached.
@@ -36,6 +39,16 @@ pub struct Signaling {
     pub url: SignalingUrl,
     /// `embedded`, false if absent: this process hosts the registry itself, at `url`.
     pub embedded: bool,
+    /// `realms`: the file with the realms of that registry and their secrets. If it is absent there is the node's own
+    /// realm where the node has a secret, and otherwise all there can be, open to everybody.
+    pub realms: Option<PathBuf>,
+    /// `data_dir`: where that registry keeps its signing keys; nowhere if it is absent.
+    pub data_dir: Option<PathBuf>,
+    /// `credential_lifetime`: how long a credential of that registry is good, if it is not to be what it has anyway.
+    pub credential_lifetime: Option<Lifetime>,
+    /// `key_lifetime`: how long a key of that registry signs, if it is not to be what it has anyway; at least as long
+    /// as credentials are good.
+    pub key_lifetime: Option<Lifetime>,
     /// `[system.signaling.limits]`: what that registry lets happen at once.
     pub limits: RegistryLimits,
 }
@@ -58,6 +71,8 @@ pub struct WebSocket {
 pub struct Deployment {
     /// `realm_id`, required: nodes see and call only those of their own realm.
     pub realm_id: u32,
+    /// `realm_secret_file`: the file with what the realm asks of those who register.
+    pub realm_secret_file: Option<PathBuf>,
 }
 
 /// `[system.discovery]`: who sees the node.
@@ -83,11 +98,11 @@ impl System {
     pub(crate) fn read(section: &Section<'_>, folder: &Path) -> Result<Self, ManifestError> {
         let tls = Tls::read(&section.section("tls")?, folder)?;
         Ok(Self {
-            signaling: Signaling::read(&section.section("signaling")?, &tls)?,
+            signaling: Signaling::read(&section.section("signaling")?, folder, &tls)?,
             websocket: WebSocket::read(&section.section("websocket")?, &tls)?,
             tls,
             limits: Limits::read(&section.section("limits")?)?,
-            deployment: Deployment::read(&section.section("deployment")?)?,
+            deployment: Deployment::read(&section.section("deployment")?, folder)?,
             discovery: Discovery {
                 visible: section.section("discovery")?.boolean_or("visible", true)?,
             },
@@ -97,7 +112,7 @@ impl System {
 }
 
 impl Signaling {
-    fn read(section: &Section<'_>, tls: &Tls) -> Result<Self, ManifestError> {
+    fn read(section: &Section<'_>, folder: &Path, tls: &Tls) -> Result<Self, ManifestError> {
         let url_field = section.required("url", r#"url = "ws://127.0.0.1:8081/signaling/ws""#)?;
         let url: SignalingUrl = url_field.parse()?;
         let embedded = section.boolean_or("embedded", false)?;
@@ -112,9 +127,27 @@ impl Signaling {
                  dev-certs --out certs makes them for development), or write ws://",
             ));
         }
+        let (credential_lifetime, _) = lifetime(section, "credential_lifetime")?;
+        let (key_lifetime, key_field) = lifetime(section, "key_lifetime")?;
+        if let (Some(credential), Some(key), Some(field)) = (credential_lifetime, key_lifetime, key_field)
+            && key < credential
+        {
+            return Err(
+                field.invalid("a key signs for at least as long as its credentials are good (credential_lifetime)")
+            );
+        }
         Ok(Self {
             url,
             embedded,
+            realms: path(
+                section,
+                folder,
+                "realms",
+                "a file with a line like 1 = \"secret\" for each realm",
+            )?,
+            data_dir: path(section, folder, "data_dir", "a directory for the registry's keys")?,
+            credential_lifetime,
+            key_lifetime,
             limits: RegistryLimits::read(&section.section("limits")?)?,
         })
     }
@@ -169,11 +202,37 @@ impl WebSocket {
     }
 }
 
+/// A path, relative to the folder of the file that names it.
+fn path(
+    section: &Section<'_>,
+    folder: &Path,
+    key: &str,
+    expected: &'static str,
+) -> Result<Option<PathBuf>, ManifestError> {
+    let field = section.optional(key);
+    let read = field.map(|field| match field.string()? {
+        "" => Err(field.invalid(format_args!("write the path of {expected}"))),
+        path => Ok(folder.join(path)),
+    });
+    read.transpose()
+}
+
+/// Whole seconds, or a text with a unit; and where it stands.
+fn lifetime<'a>(section: &Section<'a>, key: &str) -> Result<(Option<Lifetime>, Option<Field<'a>>), ManifestError> {
+    let field = section.optional(key);
+    let lifetime = field.as_ref().map(|field| {
+        let patience = read_patience(field)?;
+        Lifetime::new(patience).ok_or_else(|| field.invalid("it is at least a second"))
+    });
+    Ok((lifetime.transpose()?, field))
+}
+
 impl Deployment {
-    fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
+    fn read(section: &Section<'_>, folder: &Path) -> Result<Self, ManifestError> {
         let realm_id = section.required("realm_id", "realm_id = 1")?;
         Ok(Self {
             realm_id: realm_id.integer("a whole number from 0 to 4294967295")?,
+            realm_secret_file: path(section, folder, "realm_secret_file", "a file with the realm's secret")?,
         })
     }
 }

@@ -25,6 +25,7 @@ mod limits;
 mod lock_update;
 mod node;
 mod node_state;
+mod realm_secret;
 mod router;
 mod service;
 mod session;
@@ -59,6 +60,7 @@ pub use lane::{CloseReason, websocket::BindError};
 pub use limits::Limit;
 pub use lock_update::UpdateLockError;
 pub use node::{Node, StartError};
+pub use realm_secret::{LoadSecretError, REALM_SECRET_VARIABLE};
 pub use router::RouterError;
 #[doc(hidden)]
 pub use service::generated;

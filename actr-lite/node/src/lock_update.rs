@@ -16,7 +16,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
-use crate::{error::humantime, node::registry_url, tls};
+use crate::{
+    error::humantime,
+    node::registry_url,
+    realm_secret::{self, LoadSecretError},
+    tls,
+};
 
 /// How often a dependency that is not there yet is asked for: from the first wait to the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -62,6 +67,9 @@ pub enum UpdateLockError {
         /// What is wrong.
         cause: String,
     },
+    /// The realm's secret can't be had.
+    #[error(transparent)]
+    RealmSecret(#[from] LoadSecretError),
     /// The file could not be written.
     #[error(transparent)]
     Write(#[from] WriteLockError),
@@ -89,6 +97,7 @@ pub(crate) async fn update_lock(
         manifest.system.deployment.realm_id,
     );
     config.tls = tls::load_client(&manifest.system.tls)?;
+    config.realm_secret = realm_secret::load(&manifest.system.deployment)?;
     let link = RegistryLink::spawn(config, &tasks, stop.clone());
     let registered = timeout_at(deadline, link.registered()).await;
     if !matches!(registered, Ok(Ok(_))) {

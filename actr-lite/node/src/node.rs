@@ -1,9 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_manifest::{Count, HeldBytes, LockError, Manifest, Patience, RegistryLimits, SignalingUrl};
+use actr_lite_manifest::{Count, HeldBytes, Lifetime, LockError, Manifest, Patience, Signaling, SignalingUrl};
 use actr_lite_registry::{
     Options, Registry, RegistryError, RegistryHandle,
-    client::{LinkConfig, LoadSource, ParseRegistryUrlError, RegistryLink, RegistryLinkError, RegistryUrl},
+    client::{
+        LinkConfig, LoadSource, ParseRegistryUrlError, RealmSecret, RegistryLink, RegistryLinkError, RegistryUrl,
+    },
+    realms::{Realms, RealmsFileError},
 };
 use actr_lite_tls::{ServerTls, TlsFileError};
 use actr_lite_wire::proto::Acl;
@@ -17,6 +20,7 @@ use crate::{
     lane::{Closing, websocket::Acceptor},
     limits::Occupancy,
     node_state::{LaneSettings, NodeState},
+    realm_secret::{self, LoadSecretError},
     router::Router,
     shutdown::{SHUTDOWN_GRACE, Shutdown},
     tasks::{Tasks, contain},
@@ -50,6 +54,12 @@ pub enum StartError {
     /// The embedded registry can't listen.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The realm's secret can't be had.
+    #[error(transparent)]
+    RealmSecret(#[from] LoadSecretError),
+    /// The file with the registry's realms can't be used.
+    #[error("[system.signaling] realms: {0}")]
+    Realms(#[from] RealmsFileError),
     /// The registry's URL is not one.
     #[error("[system.signaling] url: {0}")]
     RegistryUrl(#[from] ParseRegistryUrlError),
@@ -115,7 +125,8 @@ impl<W: Workload> Node<W> {
         let router = Router::new(Arc::clone(&workload).services(), manifest)?;
 
         let tls = tls::load(&manifest.system.tls)?;
-        let (url, registry) = registry(manifest, tls.server.as_ref()).await?;
+        let realm_secret = realm_secret::load(&manifest.system.deployment)?;
+        let (url, registry) = registry(manifest, tls.server.as_ref(), realm_secret.as_ref()).await?;
         // A node that nobody is to discover is not dialled either.
         let acceptor = match manifest.system.discovery.visible {
             true => Some(Acceptor::bind(manifest.system.websocket.listen).await?),
@@ -129,6 +140,7 @@ impl<W: Workload> Node<W> {
         };
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
         config.tls = tls.client.clone();
+        config.realm_secret = realm_secret;
         config.service_spec = router.service_spec(&actr_type, manifest);
         config.acl = manifest.acl.as_ref().map(Acl::from);
         config.ws_address = acceptor
@@ -203,12 +215,18 @@ impl Drop for StopWhenDropped {
 async fn registry(
     manifest: &Manifest,
     tls: Option<&ServerTls>,
+    realm_secret: Option<&RealmSecret>,
 ) -> Result<(RegistryUrl, Option<RegistryHandle>), StartError> {
     let signaling = &manifest.system.signaling;
     if !signaling.embedded {
         return Ok((registry_url(&signaling.url)?, None));
     }
-    let mut registry = Registry::bind(&signaling.url.authority(), registry_options(&signaling.limits)).await?;
+    let realms = match (&signaling.realms, realm_secret) {
+        (Some(path), _) => Realms::from_file(path)?,
+        (None, Some(secret)) => Realms::only(manifest.system.deployment.realm_id, secret.as_bytes()),
+        (None, None) => Realms::Open,
+    };
+    let mut registry = Registry::bind(&signaling.url.authority(), registry_options(signaling, realms)).await?;
     if signaling.url.is_tls()
         && let Some(tls) = tls
     {
@@ -220,11 +238,16 @@ async fn registry(
 }
 
 /// What the limits of Actr.toml leave open is as the registry has it.
-fn registry_options(limits: &RegistryLimits) -> Options {
-    let default = Options::default();
+fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
+    let (default, limits) = (Options::default(), &signaling.limits);
+    let lifetime = |lifetime: Option<Lifetime>, default| lifetime.map_or(default, Lifetime::duration);
     let count = |limit: Option<Count>, default| limit.map_or(default, Count::get);
     let bytes = |limit: Option<HeldBytes>, default| limit.map_or(default, HeldBytes::get);
     Options {
+        credential_lifetime: lifetime(signaling.credential_lifetime, default.credential_lifetime),
+        key_lifetime: lifetime(signaling.key_lifetime, default.key_lifetime),
+        data_dir: signaling.data_dir.clone(),
+        realms,
         max_connections: count(limits.max_connections, default.max_connections),
         max_nodes: count(limits.max_nodes, default.max_nodes),
         max_stored_bytes: bytes(limits.max_stored_bytes, default.max_stored_bytes),

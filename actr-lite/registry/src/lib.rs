@@ -6,6 +6,7 @@
 //!
 //! - [`registry`]: the port, the tasks behind it, and their end
 //! - [`options`]: what can be set
+//! - [`exposure`]: what may be reached from other machines
 //! - [`listener`]: accepting connections, also when file descriptors run out
 //! - [`directory`]: who is registered, as plain data with time as an argument
 //! - `service`: which request goes where
@@ -30,6 +31,7 @@ pub mod client;
 mod clock;
 pub mod complaints;
 pub mod directory;
+pub mod exposure;
 mod failure_limit;
 mod gate;
 pub mod http_socket;

@@ -7,6 +7,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
+use crate::client::RealmSecret;
+
 /// Where a registration shows the secret of its realm (actr 0.4.21).
 pub(crate) const SECRET_HEADER: HeaderName = HeaderName::from_static("x-actrix-realm-secret");
 
@@ -115,8 +117,8 @@ impl Realms {
             let line = line_of(realm.span().start);
             let realm_id = realm.get_ref().parse();
             let realm_id: u32 = realm_id.map_err(|_| (line, "a realm is a number from 0 to 4294967295"))?;
-            if secret.get_ref().is_empty() {
-                return Err((line, "a secret is not empty"));
+            if RealmSecret::new(secret.get_ref()).is_err() {
+                return Err((line, "a secret is printable ASCII, without spaces at its ends"));
             }
             // The same number may be written in two ways.
             let digest = SecretDigest::of(secret.get_ref().as_bytes());

@@ -57,11 +57,21 @@ impl RealmSecret {
     /// A secret.
     ///
     /// # Errors
-    /// When it has characters that a header can't carry.
+    /// When it is empty, or has characters that a header can't carry.
     pub fn new(secret: &str) -> Result<Self, RealmSecretError> {
+        let is_printable = secret.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        // Spaces at an end are not part of a header's value (RFC 9110 §5.5).
+        if secret.is_empty() || secret != secret.trim() || !is_printable {
+            return Err(RealmSecretError);
+        }
         let mut value = HeaderValue::from_str(secret).map_err(|_| RealmSecretError)?;
         value.set_sensitive(true);
         Ok(Self(value))
+    }
+
+    /// The secret itself, for whoever checks those of others.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 
     pub(super) fn header(&self) -> HeaderValue {
@@ -71,7 +81,7 @@ impl RealmSecret {
 
 /// A realm's secret that can't be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the realm's secret has characters that an HTTP header can't carry: use printable ASCII")]
+#[error("this is no secret that an HTTP header can carry: use printable ASCII in one line, without spaces at its ends")]
 pub struct RealmSecretError;
 
 #[cfg(test)]
@@ -82,6 +92,8 @@ mod tests {
     fn a_secret_is_not_printed() {
         let secret = RealmSecret::new("hunter2").unwrap();
         assert!(!format!("{secret:?}").contains("hunter2"));
-        assert!(RealmSecret::new("a\nb").is_err());
+        for text in ["a\nb", "", " a", "a ", "\u{fc}", "a\tb"] {
+            assert!(RealmSecret::new(text).is_err(), "{text:?}");
+        }
     }
 }
