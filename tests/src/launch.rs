@@ -20,7 +20,7 @@ impl Launch {
     /// It gets this process's environment without what cargo or a user set to steer programs like it.
     pub fn new(name: &str, program: &Path) -> Self {
         let mut command = Command::new(program);
-        for variable in ["CARGO_MANIFEST_DIR", "RUST_LOG", "RUST_BACKTRACE"] {
+        for variable in ["CARGO_MANIFEST_DIR", "RUST_LOG", "RUST_BACKTRACE", "ACTR_REALM_SECRET"] {
             command.env_remove(variable);
         }
         Self {

@@ -18,4 +18,5 @@ mod refusal;
 mod registry_loss;
 mod shutdown;
 mod tls;
+mod trust;
 mod usage;
