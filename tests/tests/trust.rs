@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use tests::{Deployment, PATIENCE, Signal, Summary};
+use tests::{Deployment, Launch, PATIENCE, Signal, Summary};
 
 const SECRET_VARIABLE: &str = "ACTR_REALM_SECRET";
 
@@ -169,4 +169,49 @@ fn each_reason_for_finding_no_server_has_its_own_words_and_remedy() {
     for (at, error) in errors.iter().enumerate() {
         assert!(!errors[..at].contains(error), "{error}");
     }
+}
+
+#[test]
+fn nothing_is_opened_to_other_machines_by_accident() {
+    let deployment = Deployment::new();
+    let (_registry, url) = deployment.start_registry();
+    let open = |launch: Launch| {
+        launch
+            .config("system.websocket.listen", "0.0.0.0:0")
+            .config("system.websocket.advertised", "ws://127.0.0.1:1")
+    };
+    let server = open(deployment.server_at(&url)).run();
+    server.assert_fails_with(&[
+        "the data lane is not to listen on 0.0.0.0:",
+        "without TLS and a realm secret",
+        "[system.tls]",
+        SECRET_VARIABLE,
+        "insecure = true",
+    ]);
+    let server = open(deployment.server_at(&url)).env(SECRET_VARIABLE, SECRET).run();
+    server.assert_fails_with(&["without TLS: add cert and key"]);
+    open(deployment.server_at(&url))
+        .config("system.insecure", true)
+        .spawn()
+        .ready();
+
+    let hosting = deployment
+        .server()
+        .config("system.signaling.url", "ws://0.0.0.0:0/signaling/ws");
+    hosting
+        .run()
+        .assert_fails_with(&["the registry is not to listen on 0.0.0.0:", "insecure = true"]);
+    let alone = deployment.registry_on("0.0.0.0:0").run();
+    alone.assert_fails_with(&[
+        "the registry is not to listen on 0.0.0.0:",
+        "--tls-cert",
+        "--realms",
+        "--insecure",
+    ]);
+    let realms = deployment.path("realms.toml");
+    fs::write(&realms, format!("1 = \"{SECRET}\"\n")).unwrap();
+    let with_secrets = deployment.registry_on("0.0.0.0:0").arg("--realms").arg(&realms).run();
+    with_secrets.assert_fails_with(&["without TLS: "]);
+    let insecure = deployment.registry_on("0.0.0.0:0").arg("--insecure").spawn();
+    insecure.registry_url();
 }

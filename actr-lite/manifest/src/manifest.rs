@@ -64,6 +64,7 @@ const SCHEMA: Schema = Schema(&[
             "deployment",
             "discovery",
             "webrtc",
+            "insecure",
         ],
     ),
     (

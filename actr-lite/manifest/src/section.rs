@@ -1,4 +1,9 @@
-use std::{borrow::Cow, fmt::Display, str::FromStr};
+use std::{
+    borrow::Cow,
+    fmt::Display,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use actr_lite_wire::identity::{ActrType, MAX_NAME_LEN, ParseActrTypeError};
 
@@ -84,6 +89,21 @@ impl<'a> Section<'a> {
 
     pub(crate) fn boolean_or(&self, key: &str, default: bool) -> Result<bool, ManifestError> {
         self.optional(key).map_or(Ok(default), |field| field.boolean())
+    }
+
+    /// A path, relative to `folder`, the one of the file that names it; `expected` is what should be there.
+    pub(crate) fn path(
+        &self,
+        key: &str,
+        folder: &Path,
+        expected: &'static str,
+    ) -> Result<Option<PathBuf>, ManifestError> {
+        let field = self.optional(key);
+        let read = field.map(|field| match field.string()? {
+            "" => Err(field.invalid(format_args!("write the path of {expected}"))),
+            path => Ok(folder.join(path)),
+        });
+        read.transpose()
     }
 
     /// The strings of an array, none if it is absent.

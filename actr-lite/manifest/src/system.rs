@@ -29,6 +29,9 @@ pub struct System {
     pub discovery: Discovery,
     /// `[system.webrtc]`: for nodes with WebRTC.
     pub webrtc: WebRtc,
+    /// `insecure`, false if absent: what this node hosts may be reached from other machines without TLS, and without a
+    /// realm secret.
+    pub insecure: bool,
 }
 
 /// `[system.signaling]`: the registry.
@@ -107,6 +110,7 @@ impl System {
                 visible: section.section("discovery")?.boolean_or("visible", true)?,
             },
             webrtc: WebRtc::read(&section.section("webrtc")?)?,
+            insecure: section.boolean_or("insecure", false)?,
         })
     }
 }
@@ -139,13 +143,12 @@ impl Signaling {
         Ok(Self {
             url,
             embedded,
-            realms: path(
-                section,
-                folder,
+            realms: section.path(
                 "realms",
+                folder,
                 "a file with a line like 1 = \"secret\" for each realm",
             )?,
-            data_dir: path(section, folder, "data_dir", "a directory for the registry's keys")?,
+            data_dir: section.path("data_dir", folder, "a directory for the registry's keys")?,
             credential_lifetime,
             key_lifetime,
             limits: RegistryLimits::read(&section.section("limits")?)?,
@@ -202,21 +205,6 @@ impl WebSocket {
     }
 }
 
-/// A path, relative to the folder of the file that names it.
-fn path(
-    section: &Section<'_>,
-    folder: &Path,
-    key: &str,
-    expected: &'static str,
-) -> Result<Option<PathBuf>, ManifestError> {
-    let field = section.optional(key);
-    let read = field.map(|field| match field.string()? {
-        "" => Err(field.invalid(format_args!("write the path of {expected}"))),
-        path => Ok(folder.join(path)),
-    });
-    read.transpose()
-}
-
 /// Whole seconds, or a text with a unit; and where it stands.
 fn lifetime<'a>(section: &Section<'a>, key: &str) -> Result<(Option<Lifetime>, Option<Field<'a>>), ManifestError> {
     let field = section.optional(key);
@@ -232,7 +220,7 @@ impl Deployment {
         let realm_id = section.required("realm_id", "realm_id = 1")?;
         Ok(Self {
             realm_id: realm_id.integer("a whole number from 0 to 4294967295")?,
-            realm_secret_file: path(section, folder, "realm_secret_file", "a file with the realm's secret")?,
+            realm_secret_file: section.path("realm_secret_file", folder, "a file with the realm's secret")?,
         })
     }
 }

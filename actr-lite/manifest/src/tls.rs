@@ -23,14 +23,7 @@ pub struct TlsIdentity {
 
 impl Tls {
     pub(crate) fn read(section: &Section<'_>, folder: &Path) -> Result<Self, ManifestError> {
-        let path = |key| {
-            let field = section.optional(key);
-            let read = field.map(|field| match field.string()? {
-                "" => Err(field.invalid("write the path of a PEM file")),
-                path => Ok(folder.join(path)),
-            });
-            read.transpose()
-        };
+        let path = |key| section.path(key, folder, "a PEM file");
         let identity = match (path("cert")?, path("key")?) {
             (Some(cert), Some(key)) => Some(TlsIdentity { cert, key }),
             (None, None) => None,

@@ -6,6 +6,7 @@ use actr_lite_registry::{
     client::{
         LinkConfig, LoadSource, ParseRegistryUrlError, RealmSecret, RegistryLink, RegistryLinkError, RegistryUrl,
     },
+    exposure::{Exposure, ExposureError, Remedies},
     realms::{Realms, RealmsFileError},
 };
 use actr_lite_tls::{ServerTls, TlsFileError};
@@ -60,6 +61,9 @@ pub enum StartError {
     /// The file with the registry's realms can't be used.
     #[error("[system.signaling] realms: {0}")]
     Realms(#[from] RealmsFileError),
+    /// Something would be reached from other machines without what protects it.
+    #[error(transparent)]
+    Exposed(#[from] ExposureError),
     /// The registry's URL is not one.
     #[error("[system.signaling] url: {0}")]
     RegistryUrl(#[from] ParseRegistryUrlError),
@@ -82,6 +86,13 @@ pub enum StartError {
     #[error("on_start failed: {0}")]
     OnStart(ActrError),
 }
+
+/// What to do where something would be reached from other machines as it is.
+const REMEDIES: Remedies = Remedies {
+    tls: "add cert and key to [system.tls], and to a registry's url the scheme wss",
+    secret: "set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file",
+    insecure: "add insecure = true to [system]",
+};
 
 impl<W: Workload> Node<W> {
     pub(crate) fn new(system: ActrSystem, workload: Arc<W>) -> Self {
@@ -132,6 +143,16 @@ impl<W: Workload> Node<W> {
             true => Some(Acceptor::bind(manifest.system.websocket.listen).await?),
             false => None,
         };
+        if let Some(acceptor) = &acceptor {
+            let exposure = Exposure {
+                what: "the data lane",
+                address: acceptor.local_addr(),
+                has_tls: tls.server.is_some(),
+                has_secret: realm_secret.is_some(),
+                remedies: REMEDIES,
+            };
+            exposure.check(manifest.system.insecure)?;
+        }
         let record_limit = manifest.system.websocket.max_record_bytes;
         let tasks = Tasks::default();
         let mut stop_when_dropped = StopWhenDropped {
@@ -232,6 +253,7 @@ async fn registry(
     {
         registry = registry.with_tls(tls.clone());
     }
+    registry.check_exposure(REMEDIES, manifest.system.insecure)?;
     let url = signaling.url.with_port(registry.local_addr().port());
     info!("registry listening on {url}");
     Ok((registry_url(&url)?, Some(registry.spawn())))

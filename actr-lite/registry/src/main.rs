@@ -11,6 +11,7 @@ use std::{
 use actr_lite_registry::{
     Options, Realms, Registry,
     directory::{MAX_NODES, MAX_STORED_BYTES},
+    exposure::Remedies,
     options::{CREDENTIAL_LIFETIME, HEADER_TIMEOUT, KEY_LIFETIME, MAX_BODY_BYTES, MAX_CONNECTIONS},
 };
 use actr_lite_tls::{PemFile, ServerTls};
@@ -34,6 +35,10 @@ struct Arguments {
 
     #[command(flatten)]
     trust: Trust,
+
+    /// Serve other machines also without TLS, and without realm secrets
+    #[arg(long)]
+    insecure: bool,
 
     #[command(flatten)]
     limits: Limits,
@@ -72,6 +77,13 @@ struct TlsFiles {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 }
+
+/// What to do where the registry would be reached from other machines as it is.
+const REMEDIES: Remedies = Remedies {
+    tls: "give it a certificate (--tls-cert, --tls-key)",
+    secret: "give it the realms and their secrets (--realms)",
+    insecure: "add --insecure",
+};
 
 impl TlsFiles {
     fn load(self) -> anyhow::Result<Option<ServerTls>> {
@@ -169,6 +181,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(tls) = &tls {
         registry = registry.with_tls(tls.clone());
     }
+    registry.check_exposure(REMEDIES, arguments.insecure)?;
     let scheme = if tls.is_some() { "wss" } else { "ws" };
     info!(
         "registry listening on {scheme}://{}/signaling/ws",

@@ -29,10 +29,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
+    exposure::{Exposure, ExposureError, Remedies},
     http_socket::{self, HttpSocket, Unreadable},
     key_file::KeyFileError,
     listener::Listener,
     options::{Options, advice},
+    realms::Realms,
     service,
     shared::{Dismissal, Shared},
 };
@@ -114,6 +116,21 @@ impl Registry {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Whether it may be reached from other machines as it is, before it serves anybody: see [`Exposure::check`].
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn check_exposure(&self, remedies: Remedies, is_insecure: bool) -> Result<(), ExposureError> {
+        let exposure = Exposure {
+            what: "the registry",
+            address: self.local_addr,
+            has_tls: self.tls.is_some(),
+            has_secret: self.shared.options.realms != Realms::Open,
+            remedies,
+        };
+        exposure.check(is_insecure)
     }
 
     /// Serves until `shutdown` is cancelled, then ends every connection and task; that takes a few seconds at most.
