@@ -122,6 +122,6 @@ pub(crate) fn error(code: ErrorCode, message: String) -> ErrorResponse {
     }
 }
 
-fn from_directory(error: &DirectoryError) -> ErrorResponse {
+pub(crate) fn from_directory(error: &DirectoryError) -> ErrorResponse {
     self::error(error.code(), error.to_string())
 }

@@ -14,6 +14,7 @@
 //! - `gate`: who may open a signaling connection
 //! - `session`: one signaling connection
 //! - [`answer`]: what is answered to one signaling request
+//! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, and who belongs to one
 //! - `failure_limit`: how often somebody may be wrong about that
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
@@ -41,6 +42,7 @@ pub mod listener;
 pub mod options;
 pub mod realms;
 pub mod registry;
+mod relay;
 mod service;
 mod session;
 mod shared;

@@ -31,6 +31,7 @@ use tracing::{debug, info};
 
 use crate::{
     answer::{self, Asker},
+    relay::{self, RelayReceiver, Relayed},
     shared::{Dismissal, Shared},
 };
 
@@ -92,7 +93,7 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: Arc<OwnedSemaphorePermit>, 
     config.max_frame_size = Some(MAX_ENVELOPE_BYTES);
     let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
 
-    let Some((guard, dismissed)) = open(&shared, &id) else {
+    let Some((guard, dismissed, relayed)) = open(&shared, &id) else {
         debug!(%id, "the node is gone since the gate let it in");
         close(&mut socket, Ending::Dismissed(Dismissal::LeaseExpired)).await;
         return;
@@ -102,7 +103,8 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: Arc<OwnedSemaphorePermit>, 
         shared: &shared,
         id: &id,
         number: guard.number,
-        answers: 0,
+        relayed,
+        sent: 0,
         pongs: 0,
     };
     let ending = tokio::select! {
@@ -123,12 +125,16 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: Arc<OwnedSemaphorePermit>, 
 }
 
 /// Enters the connection in the table, unless the node's lease, on which its end depends, is over.
-fn open<'a>(shared: &'a Shared, id: &'a ActrId) -> Option<(OpenGuard<'a>, oneshot::Receiver<Dismissal>)> {
+fn open<'a>(
+    shared: &'a Shared,
+    id: &'a ActrId,
+) -> Option<(OpenGuard<'a>, oneshot::Receiver<Dismissal>, RelayReceiver)> {
     let now = shared.clock.now();
+    let (sender, relayed) = relay::queue();
     let mut state = shared.state();
     state.directory.sign_of_life(id, now).ok()?;
-    let (number, dismissed) = state.sessions.open(id);
-    Some((OpenGuard { shared, id, number }, dismissed))
+    let (number, dismissed) = state.sessions.open(id, sender);
+    Some((OpenGuard { shared, id, number }, dismissed, relayed))
 }
 
 /// Takes the connection out of the table, however its task ends.
@@ -183,51 +189,82 @@ struct Conversation<'a> {
     shared: &'a Shared,
     id: &'a ActrId,
     number: u64,
-    answers: u64,
+    relayed: RelayReceiver,
+    sent: u64,
     pongs: u64,
 }
 
 impl Conversation<'_> {
     async fn run(&mut self, socket: &mut Socket) -> Ending {
         loop {
-            let envelope = match next_envelope(socket).await {
-                Ok(envelope) => envelope,
-                Err(ending) => return ending,
+            // Both are cancel safe: what is not taken is there the next time.
+            let step = tokio::select! {
+                envelope = next_envelope(socket) => match envelope {
+                    Ok(envelope) => self.take(socket, envelope).await,
+                    Err(ending) => Err(ending),
+                },
+                Some(relayed) = self.relayed.next() => self.hand_over(socket, relayed).await,
             };
-            let Some(flow) = self.respond(&envelope) else {
-                continue;
-            };
-            let unregistered = ends_session(&flow);
-            let is_forged = source(&envelope).is_some_and(|source| ActrId::try_from(source).as_ref() != Ok(self.id));
-            let message = Message::Binary(self.reply(envelope.envelope_id, flow).encode_to_vec().into());
-            match timeout(SEND_TIMEOUT, socket.send(message)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return from_websocket(error),
-                Err(_) => return Ending::Stalled,
-            }
-            if unregistered {
-                return Ending::Unregistered;
-            }
-            if is_forged {
-                return Ending::Misbehaved(MisbehaviourKind::ForgedSource, CloseCode::Policy, self.other_source());
+            if let Err(ending) = step {
+                return ending;
             }
         }
     }
 
+    /// Takes what the node sent, and answers it.
+    async fn take(&mut self, socket: &mut Socket, envelope: SignalingEnvelope) -> Result<(), Ending> {
+        let is_forged = source(&envelope).is_some_and(|source| ActrId::try_from(source).as_ref() != Ok(self.id));
+        let envelope_id = envelope.envelope_id.clone();
+        let Some(flow) = self.respond(envelope) else {
+            return Ok(());
+        };
+        let unregistered = ends_session(&flow);
+        let reply = SignalingEnvelope {
+            reply_for: Some(envelope_id),
+            ..self.envelope(flow)
+        };
+        send(socket, &reply).await?;
+        if unregistered {
+            return Err(Ending::Unregistered);
+        }
+        if is_forged {
+            let (kind, reason) = (MisbehaviourKind::ForgedSource, self.other_source());
+            return Err(Ending::Misbehaved(kind, CloseCode::Policy, reason));
+        }
+        Ok(())
+    }
+
+    /// Hands the node what another one sent to it.
+    async fn hand_over(&mut self, socket: &mut Socket, relayed: Relayed) -> Result<(), Ending> {
+        let envelope = SignalingEnvelope {
+            traceparent: relayed.traceparent,
+            tracestate: relayed.tracestate,
+            ..self.envelope(Flow::ActrRelay(relayed.relay))
+        };
+        send(socket, &envelope).await
+    }
+
     /// What to reply, if anything: an error is not answered, lest two peers answer each other for ever.
-    fn respond(&mut self, envelope: &SignalingEnvelope) -> Option<Flow> {
+    fn respond(&mut self, envelope: SignalingEnvelope) -> Option<Flow> {
         if !(ENVELOPE_VERSION..=ENVELOPE_VERSION + 1).contains(&envelope.envelope_version) {
             return refused(
                 ErrorCode::InvalidArgument,
                 format!("envelope version {} is not supported", envelope.envelope_version),
             );
         }
-        match &envelope.flow {
-            Some(Flow::ActrToServer(request)) => self.respond_to_request(request),
+        match envelope.flow {
+            Some(Flow::ActrToServer(request)) => self.respond_to_request(&request),
             Some(Flow::ActrRelay(relay)) if ActrId::try_from(&relay.source).as_ref() != Ok(self.id) => {
                 refused(ErrorCode::PermissionDenied, self.other_source())
             }
-            Some(Flow::ActrRelay(_)) => refused(ErrorCode::NotImplemented, "relay is not supported yet".into()),
+            Some(Flow::ActrRelay(relay)) => {
+                let relayed = Relayed {
+                    relay,
+                    traceparent: envelope.traceparent,
+                    tracestate: envelope.tracestate,
+                };
+                self.relay(relayed).err().map(Flow::EnvelopeError)
+            }
             Some(Flow::EnvelopeError(error)) => {
                 debug!(id = %self.id, code = error.code, message = ?error.message, "a node refused an envelope");
                 None
@@ -287,14 +324,33 @@ impl Conversation<'_> {
         answer
     }
 
-    fn reply(&mut self, reply_for: String, flow: Flow) -> SignalingEnvelope {
-        self.answers += 1;
+    /// Passes a message on to the node that it is for, and the answer of the registry to both where it asks who offers.
+    fn relay(&self, relayed: Relayed) -> Result<(), ErrorResponse> {
+        let now = self.shared.clock.now();
+        let deliveries = {
+            let state = self.shared.state();
+            let deliveries = relay::route(&state.directory, self.id, relayed, now)?;
+            // The receivers are woken when the lock is free again.
+            let receivers = deliveries.into_iter().map(|delivery| {
+                let sender = state.sessions.relays(&delivery.to);
+                sender.map(|sender| (sender, delivery))
+            });
+            receivers.collect::<Result<Vec<_>, _>>()?
+        };
+        for (sender, delivery) in deliveries {
+            sender.send(delivery)?;
+        }
+        Ok(())
+    }
+
+    fn envelope(&mut self, flow: Flow) -> SignalingEnvelope {
+        self.sent += 1;
         // The first is random for each life of a registry, the other two count: together they are unique.
         let life = self.shared.life;
         SignalingEnvelope {
             envelope_version: ENVELOPE_VERSION,
-            envelope_id: format!("{life:x}-{:x}-{:x}", self.number, self.answers),
-            reply_for: Some(reply_for),
+            envelope_id: format!("{life:x}-{:x}-{:x}", self.number, self.sent),
+            reply_for: None,
             timestamp: Some(self.shared.clock.timestamp()),
             traceparent: None,
             tracestate: None,
@@ -337,6 +393,15 @@ fn ends_session(flow: &Flow) -> bool {
     match flow {
         Flow::ServerToActr(message) => message.payload.as_ref().is_some_and(unregisters),
         _ => false,
+    }
+}
+
+async fn send(socket: &mut Socket, envelope: &SignalingEnvelope) -> Result<(), Ending> {
+    let message = Message::Binary(envelope.encode_to_vec().into());
+    match timeout(SEND_TIMEOUT, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(from_websocket(error)),
+        Err(_) => Err(Ending::Stalled),
     }
 }
 

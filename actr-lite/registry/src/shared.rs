@@ -3,7 +3,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use actr_lite_wire::identity::ActrId;
+use actr_lite_wire::{identity::ActrId, proto::ErrorResponse};
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -15,6 +15,7 @@ use crate::{
     failure_limit::FailureLimit,
     key_file::KeyFileError,
     options::Options,
+    relay::{self, RelaySender},
 };
 
 /// What all connections of a registry have in common.
@@ -95,18 +96,33 @@ pub(crate) struct Sessions {
 struct OpenSession {
     number: u64,
     dismiss: oneshot::Sender<Dismissal>,
+    relays: RelaySender,
 }
 
 impl Sessions {
     /// Notes a new connection and dismisses the actor's older one. Returns the connection's number, for
-    /// [`Self::close`], and where its dismissal arrives.
-    pub(crate) fn open(&mut self, id: &ActrId) -> (u64, oneshot::Receiver<Dismissal>) {
+    /// [`Self::close`], and where its dismissal arrives. What others send to the actor goes to `relays`.
+    pub(crate) fn open(&mut self, id: &ActrId, relays: RelaySender) -> (u64, oneshot::Receiver<Dismissal>) {
         self.dismiss(id, Dismissal::Replaced);
         self.opened += 1;
         let number = self.opened;
         let (dismiss, dismissed) = oneshot::channel();
-        self.open.insert(id.clone(), OpenSession { number, dismiss });
+        let session = OpenSession {
+            number,
+            dismiss,
+            relays,
+        };
+        self.open.insert(id.clone(), session);
         (number, dismissed)
+    }
+
+    /// Where to put what is for this actor.
+    ///
+    /// # Errors
+    /// When it has no connection open.
+    pub(crate) fn relays(&self, id: &ActrId) -> Result<RelaySender, ErrorResponse> {
+        let session = self.open.get(id).ok_or_else(|| relay::not_connected(id))?;
+        Ok(session.relays.clone())
     }
 
     /// Forgets a connection; false where a newer one took its place.

@@ -32,6 +32,12 @@ pub enum DirectoryError {
     /// Nobody of this id is here: it left, its lease ended, or the registry started anew.
     #[error("this registry does not know {0}: {again}", again = crate::REGISTER_AGAIN)]
     UnknownNode(ActrId),
+    /// A node asks for another one, of which nothing is known here.
+    #[error("no node {0} is registered here")]
+    NoSuchPeer(ActrId),
+    /// Two nodes want nothing to do with each other.
+    #[error("the two may not reach each other: {0}, and {1}")]
+    Strangers(Box<AclRefusal>, Box<AclRefusal>),
     /// The token is not the one the node was given, or its time is over.
     #[error("the renewal token of {0} is wrong or expired: {again}", again = crate::REGISTER_AGAIN)]
     RenewalToken(ActrId),
@@ -63,8 +69,10 @@ impl DirectoryError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::TooManyNodes { .. } | Self::TooManyBytes { .. } => ErrorCode::Unavailable,
-            Self::UnknownNode(_) | Self::UnknownService { .. } => ErrorCode::NotFound,
-            Self::RenewalToken(_) | Self::OtherRealm { .. } | Self::Acl(_) => ErrorCode::PermissionDenied,
+            Self::UnknownNode(_) | Self::NoSuchPeer(_) | Self::UnknownService { .. } => ErrorCode::NotFound,
+            Self::RenewalToken(_) | Self::OtherRealm { .. } | Self::Acl(_) | Self::Strangers(..) => {
+                ErrorCode::PermissionDenied
+            }
         }
     }
 }

@@ -330,6 +330,24 @@ impl Directory {
         Ok(candidates)
     }
 
+    /// Whether two nodes may reach each other by way of the registry: one of them admits the other as a caller.
+    ///
+    /// # Errors
+    /// When `peer` is not here, or neither admits the other.
+    pub fn acquainted(&self, asker: &ActrId, peer: &ActrId, now: Duration) -> Result<(), DirectoryError> {
+        let peer = self
+            .node(peer)
+            .ok()
+            .filter(|node| node.lease_ends > now)
+            .ok_or_else(|| DirectoryError::NoSuchPeer(peer.clone()))?;
+        let asker = self.node(asker)?;
+        let admit = |callee: &Node, caller: &Node| acl::admit(callee.registration.acl.as_ref(), &callee.id, &caller.id);
+        match (admit(peer, asker), admit(asker, peer)) {
+            (Err(theirs), Err(ours)) => Err(DirectoryError::Strangers(theirs.into(), ours.into())),
+            _ => Ok(()),
+        }
+    }
+
     /// The contract named `name`, from the newest live node of the asker's realm that publishes one: the text of an
     /// actor type names the contract of that type, any other text the contract's own name.
     ///

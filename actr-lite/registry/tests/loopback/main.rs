@@ -9,6 +9,7 @@ mod logs;
 mod misbehaviour;
 mod realms;
 mod registration;
+mod relay;
 mod signaling;
 mod signing_keys;
 mod tls;

@@ -336,6 +336,7 @@ async fn whoever_speaks_in_anothers_name_is_answered_and_closed() {
                 source: victim.actr_id.clone(),
                 credential: victim.credential.clone(),
                 target: victim.actr_id.clone(),
+                payload: None,
             })
         } else {
             let Flow::ActrToServer(mut message) = node.message(Some(ping())) else {

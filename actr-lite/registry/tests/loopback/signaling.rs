@@ -310,11 +310,12 @@ async fn what_is_not_supported_is_said_and_not_dropped() {
             source: source.actr_id.clone(),
             credential: source.credential.clone(),
             target: source.actr_id.clone(),
+            payload: None,
         })
     };
     let request = node.message(Some(ping()));
     for (flow, version, code) in [
-        (relay(&granted), 1, ErrorCode::NotImplemented),
+        (relay(&granted), 1, ErrorCode::InvalidArgument),
         (request.clone(), 3, ErrorCode::InvalidArgument),
         (request.clone(), 0, ErrorCode::InvalidArgument),
     ] {

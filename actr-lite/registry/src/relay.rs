@@ -1,0 +1,325 @@
+//! What nodes say to each other by way of the registry, for the WebRTC lane: who gets it, and what waits for whom.
+
+use std::{sync::Arc, time::Duration};
+
+use actr_lite_wire::{
+    error_code::ErrorCode,
+    identity::ActrId,
+    proto::{AIdCredential, ActrRelay, ErrorResponse, RoleAssignment, actr_relay::Payload},
+};
+use prost::Message as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::{
+    answer::{error, from_directory},
+    directory::Directory,
+};
+
+/// The most bytes that wait for one node: four of the largest envelopes, or some hundred of the usual session
+/// descriptions and candidates. A thousand nodes that read nothing until they are given up cost a quarter GiB.
+const MAX_WAITING_BYTES: usize = 256 * 1024;
+
+/// What is counted for a message beside its bytes, so that many small ones are bounded too.
+const COST_OF_ONE: usize = 256;
+
+/// A message from node to node, and the trace that it belongs to (W3C).
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Relayed {
+    pub(crate) relay: ActrRelay,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) tracestate: Option<String>,
+}
+
+impl Relayed {
+    fn cost(&self) -> usize {
+        let traces = [&self.traceparent, &self.tracestate];
+        let trace_bytes: usize = traces.into_iter().flatten().map(String::len).sum();
+        COST_OF_ONE + self.relay.encoded_len() + trace_bytes
+    }
+}
+
+/// A message, and the node that is to get it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Delivery {
+    pub(crate) to: ActrId,
+    pub(crate) relayed: Relayed,
+}
+
+/// Who gets what when `source` sends this: the target gets the message, without the credential, which only the
+/// registry has a use for. The question who offers is answered to both, the target first.
+///
+/// # Errors
+/// When the message can't be forwarded; the source is told why.
+pub(crate) fn route(
+    directory: &Directory,
+    source: &ActrId,
+    relayed: Relayed,
+    now: Duration,
+) -> Result<Vec<Delivery>, ErrorResponse> {
+    let invalid = |message: String| error(ErrorCode::InvalidArgument, message);
+    let target = ActrId::try_from(&relayed.relay.target)
+        .map_err(|malformed| invalid(format!("the target of the relay: {malformed}")))?;
+    if target == *source {
+        return Err(invalid(format!("{source} sends a relay to itself")));
+    }
+    directory
+        .acquainted(source, &target, now)
+        .map_err(|error| from_directory(&error))?;
+    match relayed.relay.payload {
+        Some(Payload::RoleNegotiation(_)) => {
+            let (to_target, to_source) = (role(source, &target, &relayed), role(&target, source, &relayed));
+            Ok(vec![to_target, to_source])
+        }
+        Some(Payload::IceCandidate(_) | Payload::SessionDescription(_) | Payload::IceRestartRequest(_)) => {
+            let mut relayed = relayed;
+            relayed.relay.credential = AIdCredential::default();
+            Ok(vec![Delivery { to: target, relayed }])
+        }
+        Some(Payload::RoleAssignment(_)) => Err(invalid("roles are assigned by the registry".into())),
+        None => Err(error(
+            ErrorCode::NotImplemented,
+            "this kind of relay is not supported".into(),
+        )),
+    }
+}
+
+/// What `to` is told of its part towards `from`. Whoever came first offers: both sides, asking at once, get the same.
+fn role(from: &ActrId, to: &ActrId, asked: &Relayed) -> Delivery {
+    let assignment = RoleAssignment {
+        is_offerer: to.serial_number() < from.serial_number(),
+        remote_fixed: None,
+    };
+    let relay = ActrRelay {
+        source: from.into(),
+        credential: AIdCredential::default(),
+        target: to.into(),
+        payload: Some(Payload::RoleAssignment(assignment.encode_to_vec().into())),
+    };
+    let relayed = Relayed { relay, ..asked.clone() };
+    Delivery {
+        to: to.clone(),
+        relayed,
+    }
+}
+
+/// That a node is registered and has no signaling connection.
+pub(crate) fn not_connected(id: &ActrId) -> ErrorResponse {
+    let message = format!("{id} has no signaling connection at the moment");
+    error(ErrorCode::Unavailable, message)
+}
+
+/// What waits for one connection: an end to put in, and one to take out.
+pub(crate) fn queue() -> (RelaySender, RelayReceiver) {
+    // Every message in it holds some of the room, so the room bounds it.
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let room = Arc::new(Semaphore::new(MAX_WAITING_BYTES));
+    (RelaySender { sender, room }, RelayReceiver(receiver))
+}
+
+/// Where to put what is for a node.
+#[derive(Debug, Clone)]
+pub(crate) struct RelaySender {
+    sender: mpsc::UnboundedSender<(Relayed, OwnedSemaphorePermit)>,
+    room: Arc<Semaphore>,
+}
+
+impl RelaySender {
+    /// Puts it behind what waits already; never blocks.
+    ///
+    /// # Errors
+    /// When too much waits, or the connection has ended.
+    pub(crate) fn send(&self, Delivery { to, relayed }: Delivery) -> Result<(), ErrorResponse> {
+        let cost = u32::try_from(relayed.cost()).unwrap_or(u32::MAX);
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(cost) else {
+            let message = format!("{to} has {MAX_WAITING_BYTES} bytes of relays to read first, the limit; try again");
+            return Err(error(ErrorCode::Unavailable, message));
+        };
+        self.sender.send((relayed, permit)).map_err(|_| not_connected(&to))
+    }
+}
+
+/// What waits for a node.
+#[derive(Debug)]
+pub(crate) struct RelayReceiver(mpsc::UnboundedReceiver<(Relayed, OwnedSemaphorePermit)>);
+
+impl RelayReceiver {
+    /// The next message; none when nobody can send any more. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Option<Relayed> {
+        let (relayed, _room) = self.0.recv().await?;
+        Some(relayed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::directory::{Limits, Registration, RenewalToken};
+    use actr_lite_wire::acl::Acl;
+
+    const NOW: Duration = Duration::ZERO;
+
+    fn register(directory: &mut Directory, realm_id: u32, acl: Option<Acl>) -> ActrId {
+        let registration = Registration {
+            actr_type: "acme:Node:1.0.0".parse().unwrap(),
+            realm_id,
+            service_spec: None,
+            acl,
+            ws_address: None,
+        };
+        let token = RenewalToken {
+            secret: [0; 32],
+            expires_at: u64::MAX,
+        };
+        directory.register(registration, token, NOW).unwrap()
+    }
+
+    fn directory() -> Directory {
+        Directory::new(1, Duration::from_secs(15), Limits::default())
+    }
+
+    fn relayed(source: &ActrId, target: &ActrId, payload: Option<Payload>) -> Relayed {
+        Relayed {
+            relay: ActrRelay {
+                source: source.into(),
+                credential: AIdCredential {
+                    key_id: 7,
+                    claims: "claims".into(),
+                    signature: "signature".into(),
+                },
+                target: target.into(),
+                payload,
+            },
+            traceparent: Some("00-trace".into()),
+            tracestate: None,
+        }
+    }
+
+    fn description() -> Option<Payload> {
+        // No message at all: nobody looks.
+        Some(Payload::SessionDescription(Bytes::from_static(
+            b"\xff\xff not protobuf",
+        )))
+    }
+
+    fn code(routed: Result<Vec<Delivery>, ErrorResponse>) -> u32 {
+        routed.unwrap_err().code
+    }
+
+    #[test]
+    fn a_message_goes_to_its_target_unread_and_without_the_credential() {
+        let mut directory = directory();
+        let [source, target] = [(); 2].map(|()| register(&mut directory, 1, None));
+        for payload in [
+            description(),
+            Some(Payload::IceCandidate("candidate".into())),
+            Some(Payload::IceRestartRequest(Bytes::new())),
+        ] {
+            let sent = relayed(&source, &target, payload);
+            let routed = route(&directory, &source, sent.clone(), NOW).unwrap();
+            let mut expected = sent;
+            expected.relay.credential = AIdCredential::default();
+            let delivery = Delivery {
+                to: target.clone(),
+                relayed: expected,
+            };
+            assert_eq!(routed, [delivery]);
+        }
+    }
+
+    #[test]
+    fn both_are_told_who_offers_whoever_asks_and_it_is_one_of_them() {
+        let mut directory = directory();
+        let [first, second] = [(); 2].map(|()| register(&mut directory, 1, None));
+        for (asks, other) in [(&first, &second), (&second, &first)] {
+            let question = relayed(asks, other, Some(Payload::RoleNegotiation(Bytes::new())));
+            let told = route(&directory, asks, question, NOW).unwrap();
+            assert_eq!(
+                told.iter().map(|delivery| &delivery.to).collect::<Vec<_>>(),
+                [other, asks]
+            );
+            for Delivery { to, relayed } in told {
+                let from = if to == first { &second } else { &first };
+                assert_eq!(ActrId::try_from(&relayed.relay.source).as_ref(), Ok(from));
+                assert_eq!(ActrId::try_from(&relayed.relay.target), Ok(to.clone()));
+                assert_eq!(relayed.relay.credential, AIdCredential::default());
+                let Some(Payload::RoleAssignment(assignment)) = relayed.relay.payload else {
+                    panic!("another payload");
+                };
+                let assignment = RoleAssignment::decode(assignment).unwrap();
+                assert_eq!(assignment.is_offerer, to == first);
+            }
+        }
+    }
+
+    #[test]
+    fn one_who_may_call_the_other_is_enough_and_without_that_nothing_passes() {
+        let mut directory = directory();
+        let closed = || Some(Acl::default());
+        let open = register(&mut directory, 1, None);
+        let [shut, shut_too] = [(); 2].map(|()| register(&mut directory, 1, closed()));
+        let elsewhere = register(&mut directory, 2, None);
+        let send =
+            |source: &ActrId, target: &ActrId| route(&directory, source, relayed(source, target, description()), NOW);
+        assert!(send(&open, &shut).is_ok());
+        assert!(send(&shut, &open).is_ok());
+        for (source, target) in [(&shut, &shut_too), (&open, &elsewhere), (&elsewhere, &open)] {
+            let refusal = send(source, target).unwrap_err();
+            assert_eq!(refusal.code, ErrorCode::PermissionDenied.number());
+            for named in [source, target] {
+                assert!(refusal.message.contains(&named.to_string()), "{}", refusal.message);
+            }
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_passed_on_is_refused_with_its_reason() {
+        let mut directory = directory();
+        let [source, target, gone] = [(); 3].map(|()| register(&mut directory, 1, None));
+        directory.unregister(&gone).unwrap();
+        let send = |target, payload| route(&directory, &source, relayed(&source, target, payload), NOW);
+        let assignment = Some(Payload::RoleAssignment(Bytes::new()));
+        assert_eq!(code(send(&gone, description())), ErrorCode::NotFound.number());
+        assert_eq!(code(send(&source, description())), ErrorCode::InvalidArgument.number());
+        assert_eq!(code(send(&target, assignment)), ErrorCode::InvalidArgument.number());
+        assert_eq!(code(send(&target, None)), ErrorCode::NotImplemented.number());
+        let mut malformed = relayed(&source, &target, description());
+        malformed.relay.target.r#type.name = "no name".into();
+        let routed = route(&directory, &source, malformed, NOW);
+        assert_eq!(code(routed), ErrorCode::InvalidArgument.number());
+        let lease_over = Duration::from_secs(15);
+        let late = route(
+            &directory,
+            &source,
+            relayed(&source, &target, description()),
+            lease_over,
+        );
+        assert_eq!(code(late), ErrorCode::NotFound.number());
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_by_its_bytes_and_taking_it_makes_room() {
+        let mut directory = directory();
+        let [source, to] = [(); 2].map(|()| register(&mut directory, 1, None));
+        for payload in [Bytes::new(), Bytes::from(vec![0; 10_000])] {
+            let relayed = relayed(&source, &to, Some(Payload::IceCandidate(payload)));
+            let fitting = MAX_WAITING_BYTES / relayed.cost();
+            let delivery = || Delivery {
+                to: to.clone(),
+                relayed: relayed.clone(),
+            };
+            let (sender, mut receiver) = queue();
+            for _ in 0..fitting {
+                sender.send(delivery()).unwrap();
+            }
+            let refusal = sender.send(delivery()).unwrap_err();
+            assert_eq!(refusal.code, ErrorCode::Unavailable.number());
+            assert_eq!(receiver.next().await.as_ref(), Some(&relayed));
+            sender.send(delivery()).unwrap();
+            drop(receiver);
+            let refusal = sender.send(delivery()).unwrap_err();
+            assert_eq!(refusal.code, ErrorCode::Unavailable.number());
+        }
+    }
+}
