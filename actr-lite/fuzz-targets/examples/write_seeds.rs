@@ -213,6 +213,7 @@ fn signaling(id: &ActrId) -> Files {
         service: None,
         ws_address: Some("ws://127.0.0.1:9000".into()),
         auth_mode: Some(RegisterAuthMode::Linked.into()),
+        hidden: None,
     };
     let renewal = RenewCredentialRequest {
         actr_id: id.into(),

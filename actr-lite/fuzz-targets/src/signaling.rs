@@ -212,6 +212,7 @@ fn directory() -> (Directory, ActrId) {
             service_spec: Some(service_spec()),
             acl: None,
             ws_address: Some(address.into()),
+            is_hidden: false,
         };
         match directory.register(registration, token(), NOW) {
             Ok(id) => id,

@@ -200,12 +200,14 @@ impl TryFrom<RegisterRequest> for Registration {
                 return Err(RequestError::TooMany { what });
             }
         }
+        let is_hidden = request.hidden();
         Ok(Self {
             actr_type: ActrType::try_from(&request.actr_type)?,
             realm_id: request.realm.realm_id,
             service_spec: request.service_spec,
             acl: request.acl.as_ref().map(Acl::try_from).transpose()?,
             ws_address: request.ws_address,
+            is_hidden,
         })
     }
 }

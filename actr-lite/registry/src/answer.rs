@@ -106,9 +106,11 @@ fn candidates_message(candidates: Vec<Candidate>) -> route_candidates_response::
         candidates: candidates.iter().map(|candidate| (&candidate.id).into()).collect(),
         ws_address_map: candidates
             .into_iter()
-            .map(|candidate| WsAddressEntry {
-                candidate_id: (&candidate.id).into(),
-                ws_address: Some(candidate.ws_address),
+            .filter_map(|candidate| {
+                Some(WsAddressEntry {
+                    candidate_id: (&candidate.id).into(),
+                    ws_address: Some(candidate.ws_address?),
+                })
             })
             .collect(),
     }

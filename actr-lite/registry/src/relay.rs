@@ -167,6 +167,7 @@ mod tests {
             service_spec: None,
             acl,
             ws_address: None,
+            is_hidden: false,
         };
         let token = RenewalToken {
             secret: [0; 32],

@@ -41,6 +41,7 @@ fn registration(realm_id: u32, actr_type: ActrType) -> Registration {
         service_spec: None,
         acl: None,
         ws_address: Some("ws://127.0.0.1:9".into()),
+        is_hidden: false,
     }
 }
 
@@ -353,6 +354,7 @@ enum Step {
         realm: u32,
         number: u8,
         dialable: bool,
+        hidden: bool,
     },
     Heartbeat {
         node: prop::sample::Index,
@@ -377,8 +379,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let node = any::<prop::sample::Index>;
     prop_oneof![
-        4 => (1..3u32, 0..3u8, any::<bool>())
-            .prop_map(|(realm, number, dialable)| Step::Register { realm, number, dialable }),
+        4 => (1..3u32, 0..3u8, any::<bool>(), any::<bool>())
+            .prop_map(|(realm, number, dialable, hidden)| Step::Register { realm, number, dialable, hidden }),
         4 => (node(), 0..4i32, 0.0..1.0f32)
             .prop_map(|(node, availability, reserve)| Step::Heartbeat { node, availability, reserve }),
         1 => node().prop_map(Step::Unregister),
@@ -394,6 +396,7 @@ struct ModelNode {
     id: ActrId,
     here: bool,
     dialable: bool,
+    hidden: bool,
     load: Load,
     lease_ends: Duration,
     tokens: [u8; 2],
@@ -415,15 +418,16 @@ proptest! {
         let mut now = Duration::ZERO;
         for step in steps {
             match step {
-                Step::Register { realm, number, dialable } => {
+                Step::Register { realm, number, dialable, hidden } => {
                     let mut registration = registration(realm, actr_type(number));
+                    registration.is_hidden = hidden;
                     if !dialable {
                         registration.ws_address = None;
                     }
                     let id = directory.register(registration, token(0), now).unwrap();
                     prop_assert_eq!((id.realm_id(), id.actr_type()), (realm, &actr_type(number)));
                     nodes.push(ModelNode {
-                        id, here: true, dialable, load: Load::default(), lease_ends: now + LEASE, tokens: [0, 0],
+                        id, here: true, dialable, hidden, load: Load::default(), lease_ends: now + LEASE, tokens: [0, 0],
                     });
                 }
                 Step::Heartbeat { node, availability, reserve } => {
@@ -475,16 +479,16 @@ proptest! {
                         continue;
                     }
                     let mut expected: Vec<&ModelNode> = here()
-                        .filter(|node| node.dialable && node.load.can_serve() && node.id != asker)
+                        .filter(|node| !node.hidden && node.load.can_serve() && node.id != asker)
                         .collect();
-                    expected.sort_by_key(|node| node.load);
+                    expected.sort_by_key(|node| (!node.dialable, node.load));
                     let limit = if count == 0 { MAX_CANDIDATES } else { count };
                     let found: Vec<ActrId> = found.unwrap().into_iter().map(|candidate| candidate.id).collect();
                     prop_assert_eq!(found.iter().collect::<HashSet<_>>().len(), found.len());
                     let loads = found.iter().map(|id| {
-                        expected.iter().find(|node| node.id == *id).map(|node| node.load)
+                        expected.iter().find(|node| node.id == *id).map(|node| (node.dialable, node.load))
                     });
-                    let expected_loads = expected.iter().take(limit).map(|node| Some(node.load));
+                    let expected_loads = expected.iter().take(limit).map(|node| Some((node.dialable, node.load)));
                     prop_assert!(loads.eq(expected_loads), "{:?}", found);
                 }
             }

@@ -56,6 +56,8 @@ impl<D: Dial> Ais<'_, D> {
             service: None,
             ws_address: config.ws_address.clone(),
             auth_mode: Some(RegisterAuthMode::Linked.into()),
+            // This runtime has no other lane on which it could be reached.
+            hidden: config.ws_address.is_none().then_some(true),
         };
         self.granted("register", "registration", request.encode_to_vec()).await
     }

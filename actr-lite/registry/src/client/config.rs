@@ -23,7 +23,7 @@ pub struct LinkConfig {
     pub service_spec: Option<ServiceSpec>,
     /// Who may call it; without one, everybody.
     pub acl: Option<Acl>,
-    /// Where its data lane listens; without one it can't be dialled, and is never a candidate.
+    /// Where its data lane listens; without one it can't be dialled, and asks to be a candidate for nobody.
     pub ws_address: Option<String>,
     /// What the realm asks of those who register.
     pub realm_secret: Option<RealmSecret>,

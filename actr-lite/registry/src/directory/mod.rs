@@ -71,8 +71,10 @@ pub struct Registration {
     pub service_spec: Option<ServiceSpec>,
     /// Who may call it.
     pub acl: Option<Acl>,
-    /// Where its data lane listens; without one it is never a candidate.
+    /// Where its data lane listens; without one it may be reached over WebRTC.
     pub ws_address: Option<String>,
+    /// Whether it wants to be a candidate for nobody.
+    pub is_hidden: bool,
 }
 
 impl Registration {
@@ -83,13 +85,13 @@ impl Registration {
     }
 }
 
-/// A node that an asker may dial.
+/// A node that an asker may reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Which node.
     pub id: ActrId,
-    /// Where its data lane listens.
-    pub ws_address: String,
+    /// Where its data lane listens; without one it may be reached over WebRTC.
+    pub ws_address: Option<String>,
 }
 
 struct Node {
@@ -275,13 +277,13 @@ impl Directory {
         self.by_lease_end.first().map(|(lease_ends, _)| *lease_ends)
     }
 
-    /// The nodes of exactly the type `target` that `asker` may dial, best first: live, with an access control list that
-    /// lets the asker in, with an address, not the asker itself, not
+    /// The nodes of exactly the type `target` that `asker` may reach, best first: live, with an access control list that
+    /// lets the asker in, not hidden, not the asker itself, not
     /// [`UNAVAILABLE`](actr_lite_wire::proto::ServiceAvailabilityState).
     ///
-    /// Those whose contract has the asker's `fingerprint` come first (if it is not empty), then those that are not
-    /// [lost](Self::lost), then the more available, then the less loaded, then those that least recently came first in an answer. At most `count` and
-    /// [`MAX_CANDIDATES`] of them, 0 meaning no wish. No node of the type anywhere is an empty answer, not an error.
+    /// Those with an address come first, then those whose contract has the asker's `fingerprint` (if it is not empty),
+    /// then those that are not [lost](Self::lost), then the more available, then the less loaded, then those that least
+    /// recently came first in an answer. At most `count` and [`MAX_CANDIDATES`] of them, 0 meaning no wish. No node of the type anywhere is an empty answer, not an error.
     ///
     /// # Errors
     /// When there are live nodes of the type, and none of them lets the asker in: they are in other realms only, or the
@@ -300,11 +302,12 @@ impl Directory {
             count.min(MAX_CANDIDATES)
         };
         let mut found = self.open_to(asker, target, now)?;
-        found.retain(|node| node.id != *asker && node.load.can_serve() && node.registration.ws_address.is_some());
+        found.retain(|node| node.id != *asker && node.load.can_serve() && !node.registration.is_hidden);
         found.sort_by_cached_key(|node| {
             let spec = node.registration.service_spec.as_ref();
             let differs = !fingerprint.is_empty() && spec.is_none_or(|spec| spec.fingerprint != fingerprint);
             (
+                node.registration.ws_address.is_none(),
                 differs,
                 node.is_lost,
                 node.load,
@@ -315,11 +318,9 @@ impl Directory {
         let candidates: Vec<Candidate> = found
             .into_iter()
             .take(count)
-            .filter_map(|node| {
-                Some(Candidate {
-                    id: node.id.clone(),
-                    ws_address: node.registration.ws_address.clone()?,
-                })
+            .map(|node| Candidate {
+                id: node.id.clone(),
+                ws_address: node.registration.ws_address.clone(),
             })
             .collect();
         if let Some(first) = candidates.first() {

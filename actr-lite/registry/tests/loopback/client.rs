@@ -78,6 +78,7 @@ pub(crate) fn request(realm_id: u32, actr_type: &str) -> RegisterRequest {
         service: None,
         ws_address: Some("ws://127.0.0.1:9".into()),
         auth_mode: Some(2),
+        hidden: None,
     }
 }
 

@@ -1,11 +1,11 @@
 use actr_lite_registry::{Options, Registry};
-use actr_lite_wire::{credential::VerifyingKey, error_code::ErrorCode};
+use actr_lite_wire::{credential::VerifyingKey, error_code::ErrorCode, proto::RegisterRequest};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request, StatusCode};
 use prost::Message as _;
 
-use crate::client::{CLIENT, ais, http, id_of, post, register, renew, request, start};
+use crate::client::{CLIENT, SERVER, ais, connect, http, id_of, post, register, renew, request, start};
 
 #[tokio::test]
 async fn a_registration_gives_an_identity_that_its_key_verifies() {
@@ -135,4 +135,30 @@ async fn a_taken_port_is_named_with_what_to_do() {
         panic!("bound without a port");
     };
     assert!(error.to_string().contains("<host>:<port>"), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_without_an_address_comes_last_and_one_that_hides_not_at_all() {
+    let registry = start(Options::default()).await;
+    let address = registry.local_addr();
+    let with = |change: fn(&mut RegisterRequest)| {
+        let mut request = request(1, SERVER);
+        change(&mut request);
+        async move {
+            ais(address, "/ais/register", request.encode_to_vec())
+                .await
+                .unwrap()
+                .actr_id
+        }
+    };
+    let without_address = with(|request| request.ws_address = None).await;
+    let dialable = with(|_| ()).await;
+    with(|request| (request.ws_address, request.hidden) = (None, Some(true))).await;
+    let mut client = connect(address, &register(address, 1, CLIENT).await).await.unwrap();
+    let found = client.discover(SERVER).await.unwrap();
+    assert_eq!(found.candidates, [dialable.clone(), without_address]);
+    let dialable_ones: Vec<_> = found.ws_address_map.iter().map(|entry| &entry.candidate_id).collect();
+    assert_eq!(dialable_ones, [&dialable]);
+    drop(client);
+    registry.shutdown().await;
 }

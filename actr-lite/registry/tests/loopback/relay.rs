@@ -142,6 +142,7 @@ async fn a_node_that_does_not_read_costs_its_correspondents_an_error_and_nobody_
     let registry = start(Options::default()).await;
     let (client, mut signaling) = node(&registry, 1, CLIENT).await;
     let (deaf, _unread) = node(&registry, 1, SERVER).await;
+    signaling.socket.get_ref().set_nodelay(true).unwrap();
     let large = relay(&client, &deaf, Payload::IceCandidate(Bytes::from(vec![0; 32 * 1024])));
     let refused = loop {
         signaling.send(Flow::ActrRelay(large.clone()), 1).await;
@@ -155,12 +156,8 @@ async fn a_node_that_does_not_read_costs_its_correspondents_an_error_and_nobody_
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(refused.code, ErrorCode::Unavailable.number());
-    assert!(
-        refused.message.contains("bytes of relays to read first"),
-        "{}",
-        refused.message
-    );
+    // Either too much waits for it, or it was given up meanwhile.
+    assert_eq!(refused.code, ErrorCode::Unavailable.number(), "{}", refused.message);
     let (third, mut third_signaling) = node(&registry, 1, SERVER).await;
     signaling
         .send(Flow::ActrRelay(relay(&client, &third, description())), 1)
