@@ -22,7 +22,8 @@ impl Load {
         }
     }
 
-    /// Whether the node says that it can serve at all.
+    /// Whether the node says that it can serve at all. It may be wrong: official nodes on Linux say no when the machine
+    /// has read and written half a GiB since it was started.
     pub fn can_serve(self) -> bool {
         self.availability != ServiceAvailabilityState::Unavailable
     }

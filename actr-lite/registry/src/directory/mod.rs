@@ -278,10 +278,9 @@ impl Directory {
     }
 
     /// The nodes of exactly the type `target` that `asker` may reach, best first: live, with an access control list that
-    /// lets the asker in, not hidden, not the asker itself, not
-    /// [`UNAVAILABLE`](actr_lite_wire::proto::ServiceAvailabilityState).
+    /// lets the asker in, not hidden, not the asker itself.
     ///
-    /// Those with an address come first, then those whose contract has the asker's `fingerprint` (if it is not empty),
+    /// Those that [can serve](Load::can_serve) come first, then those with an address, then those whose contract has the asker's `fingerprint` (if it is not empty),
     /// then those that are not [lost](Self::lost), then the more available, then the less loaded, then those that least
     /// recently came first in an answer. At most `count` and [`MAX_CANDIDATES`] of them, 0 meaning no wish. No node of the type anywhere is an empty answer, not an error.
     ///
@@ -302,11 +301,12 @@ impl Directory {
             count.min(MAX_CANDIDATES)
         };
         let mut found = self.open_to(asker, target, now)?;
-        found.retain(|node| node.id != *asker && node.load.can_serve() && !node.registration.is_hidden);
+        found.retain(|node| node.id != *asker && !node.registration.is_hidden);
         found.sort_by_cached_key(|node| {
             let spec = node.registration.service_spec.as_ref();
             let differs = !fingerprint.is_empty() && spec.is_none_or(|spec| spec.fingerprint != fingerprint);
             (
+                !node.load.can_serve(),
                 node.registration.ws_address.is_none(),
                 differs,
                 node.is_lost,
