@@ -5,6 +5,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use anyhow::{Context as _, ensure};
+
 use crate::launch::Launch;
 
 /// One of the two hosts.
@@ -54,32 +56,43 @@ impl SplitNetwork {
     /// If it can't be made: most of all for somebody else than root.
     #[allow(clippy::new_without_default, reason = "it makes namespaces")]
     pub fn new() -> Self {
+        Self::try_new().unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// The same for who can do without it.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    pub fn try_new() -> anyhow::Result<Self> {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("split{}-{}", process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let network = Self { name };
         let router = network.namespace("router");
-        ip(&format!("netns add {router}"));
+        ip(&format!("netns add {router}"))?;
         for host in [Host::Left, Host::Right] {
             let (name, namespace) = (host.name(), network.namespace(host.name()));
             let (address, gateway) = (host.address(), host.gateway());
-            ip(&format!("netns add {namespace}"));
+            ip(&format!("netns add {namespace}"))?;
             ip(&format!(
                 "-n {router} link add {name} type veth peer name eth0 netns {namespace}"
-            ));
-            ip(&format!("-n {router} address add {gateway}/24 dev {name}"));
-            ip(&format!("-n {router} link set {name} up"));
-            ip(&format!("-n {namespace} address add {address}/24 dev eth0"));
-            ip(&format!("-n {namespace} link set eth0 up"));
-            ip(&format!("-n {namespace} link set lo up"));
-            ip(&format!("-n {namespace} route add default via {gateway}"));
+            ))?;
+            ip(&format!("-n {router} address add {gateway}/24 dev {name}"))?;
+            ip(&format!("-n {router} link set {name} up"))?;
+            ip(&format!("-n {namespace} address add {address}/24 dev eth0"))?;
+            ip(&format!("-n {namespace} link set eth0 up"))?;
+            ip(&format!("-n {namespace} link set lo up"))?;
+            ip(&format!("-n {namespace} route add default via {gateway}"))?;
         }
-        network.relay(true);
-        network
+        network.relay(true)?;
+        Ok(network)
     }
 
     /// From now on every packet between the hosts vanishes.
+    ///
+    /// # Panics
+    /// If the router can't be told.
     pub fn split(&self) {
-        self.relay(false);
+        self.relay(false).unwrap_or_else(|error| panic!("{error:#}"));
     }
 
     /// A program that is to run on this host.
@@ -92,11 +105,11 @@ impl SplitNetwork {
         format!("{}-{name}", self.name)
     }
 
-    fn relay(&self, relays: bool) {
+    fn relay(&self, relays: bool) -> anyhow::Result<()> {
         let (router, relays) = (self.namespace("router"), u8::from(relays));
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &router, "sh", "-c"]);
-        run(command.arg(format!("echo {relays} > /proc/sys/net/ipv4/ip_forward")));
+        run(command.arg(format!("echo {relays} > /proc/sys/net/ipv4/ip_forward")))
     }
 }
 
@@ -111,14 +124,13 @@ impl Drop for SplitNetwork {
     }
 }
 
-fn ip(arguments: &str) {
-    run(Command::new("ip").args(arguments.split(' ')));
+fn ip(arguments: &str) -> anyhow::Result<()> {
+    run(Command::new("ip").args(arguments.split(' ')))
 }
 
-fn run(command: &mut Command) {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
     let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{complaints}", output.status);
+    ensure!(output.status.success(), "{command:?}: {}\n{complaints}", output.status);
+    Ok(())
 }
