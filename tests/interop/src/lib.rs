@@ -1,0 +1,12 @@
+//! The published actr software beside this workspace's: what the tests in `tests/` need of it.
+//!
+//! - [`official_node`]: a node of the published runtime
+//! - [`stream_server`]: the service of the shipped server, as a workload of the published runtime
+//! - [`stream_client`]: who asks such a server for a stream, with the published runtime
+
+pub mod official_node;
+pub mod stream_client;
+pub mod stream_server;
+
+pub use official_node::OfficialNode;
+pub use stream_server::StreamServer;
