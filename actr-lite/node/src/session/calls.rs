@@ -9,7 +9,7 @@ use actr_lite_wire::{
     envelope::{Envelope, ErrorReply},
 };
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::Session;
 use crate::{ActrError, Dest, lane::Urgency};
@@ -36,6 +36,15 @@ impl Default for CallOptions {
         }
     }
 }
+
+/// How long to wait before a request is sent again, each time: an official node is ready some milliseconds after it has
+/// accepted a connection, on a busy machine some hundred. After the last time nothing but the call's own timeout helps.
+const RESEND_AFTER: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 type Answer = Result<Result<Bytes, ErrorReply>, ActrError>;
 
@@ -109,14 +118,39 @@ impl Session {
             metadata: options.metadata,
             timeout: Some(options.timeout),
         };
-        self.send_envelope(request, Urgency::Now).await?;
-        let answer = answer.await.unwrap_or_else(|_| Err(self.peer_gone()))?;
+        self.send_envelope(request.clone(), Urgency::Now).await?;
+        let answer = self.until_heard(request, answer).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.peer_gone()))?;
         drop(waiting);
         answer.map_err(|reply| ActrError::Remote {
             dest: Dest::Actor(self.peer.clone()),
             route: route.into(),
             reply,
         })
+    }
+
+    /// Waits for the answer to a request, and sends it again while the peer may not have been ready for it.
+    ///
+    /// An official node (actr 0.4.21) reads a connection before it knows where to put what comes, and drops that. It
+    /// knows requests by their ids, so one that comes twice is served once. Once it has answered anything it is ready.
+    async fn until_heard(
+        self: &Arc<Self>,
+        request: Envelope,
+        mut answer: oneshot::Receiver<Answer>,
+    ) -> Result<Answer, oneshot::error::RecvError> {
+        let mut waits = RESEND_AFTER.into_iter();
+        while !self.lane.has_control()
+            && !self.has_answered()
+            && let Some(wait) = waits.next()
+        {
+            match timeout(wait, &mut answer).await {
+                Ok(answer) => return answer,
+                Err(_) if self.has_answered() => {}
+                // If it can't be sent the connection is gone, which the answer says.
+                Err(_) => drop(self.send_envelope(request.clone(), Urgency::Now).await),
+            }
+        }
+        answer.await
     }
 
     /// Sends the peer a message without an answer.

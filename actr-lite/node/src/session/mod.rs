@@ -7,7 +7,10 @@ mod receiver;
 mod runs;
 mod served;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use actr_lite_wire::{control::Control, envelope::Envelope, identity::ActrId, record::RecordKind};
 use tokio::task::yield_now;
@@ -48,6 +51,8 @@ pub(crate) struct Session {
     /// With the peer's other connections.
     occupancy: Arc<PeerOccupancy>,
     usage: Mutex<Usage>,
+    /// The peer has answered a call.
+    answered: AtomicBool,
     gone: OnceLock<CloseReason>,
     closed: CancellationToken,
 }
@@ -72,6 +77,7 @@ impl Session {
             growth: Mutex::new(CONNECTION_GROWTH),
             occupancy,
             usage: Mutex::new(Usage::new()),
+            answered: AtomicBool::new(false),
             gone: OnceLock::new(),
             closed: CancellationToken::new(),
         })
@@ -112,6 +118,11 @@ impl Session {
     /// For the tasks of this connection's streams.
     pub(crate) fn tasks(&self) -> &Tasks {
         self.node.tasks()
+    }
+
+    /// Whether the peer has answered a call.
+    fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// This node asks the peer for something, which may be a stream.

@@ -3,7 +3,7 @@ use std::{
     mem,
     ops::Range,
     str,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -314,6 +314,7 @@ impl SessionReceiver {
                 });
             }
             Envelope::Response { request_id, result, .. } => {
+                self.session.answered.store(true, Ordering::Relaxed);
                 if !self.session.calls.answer(&request_id, result) {
                     debug!(
                         "{} answered request {request_id}, for which nobody waits",

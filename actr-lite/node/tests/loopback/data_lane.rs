@@ -1,18 +1,22 @@
 //! The data lane as a peer sees it that is not one of our nodes: official ones, which know no extension, and
 //! whoever has no business there.
 
-use actr_lite::{CloseReason, Rpc as _, SendError, StreamEnd};
+use actr_lite::{CloseReason, Dest, Rpc as _, SendError, StreamEnd};
 use actr_lite_registry::Options;
 use actr_lite_wire::{
-    credential::Credential, credit::INITIAL_WINDOW, envelope::Envelope, frame as wire_frame, proto::AIdCredential,
-    record::RecordKind,
+    credential::Credential,
+    credit::INITIAL_WINDOW,
+    envelope::Envelope,
+    frame as wire_frame,
+    proto::AIdCredential,
+    record::{self as wire_record, RecordKind},
 };
 use bytes::Bytes;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
 };
 use tokio_tungstenite::{
     client_async,
@@ -544,4 +548,40 @@ async fn senders_that_give_up_while_they_wait_for_room_leave_nobody_asleep() {
         assert_eq!(parts.sequence, *last);
     }
     within(sending.join_all()).await;
+}
+
+#[tokio::test]
+async fn a_first_call_that_an_official_node_drops_is_sent_again_under_its_id() {
+    let world = World::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let outsider = Outsider::listening(&world, "Official", Some(listener.local_addr().unwrap())).await;
+    let client = world.node("Client").hidden().start().await;
+    let dest = Dest::actor(outsider.id().clone());
+    let ctx = client.context().clone();
+    let call = tokio::spawn(async move { ctx.call(&dest, Push::default()).await });
+
+    let (stream, _) = within(listener.accept()).await.unwrap();
+    let mut socket = within(tokio_tungstenite::accept_async(stream)).await.unwrap();
+    let mut next_request = async || {
+        loop {
+            if let Message::Binary(bytes) = within(socket.next()).await.unwrap().unwrap() {
+                let (body, _) = wire_record::body_at(&bytes, 0).unwrap();
+                match Envelope::decode(Bytes::copy_from_slice(body)).unwrap() {
+                    Envelope::Request { request_id, .. } => return request_id,
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    };
+    let dropped = next_request().await;
+    let again = next_request().await;
+    assert_eq!(dropped, again);
+    let answer = Envelope::Response {
+        request_id: again,
+        route_key: Push::ROUTE.into(),
+        result: Ok(Bytes::new()),
+    };
+    let message = record(RecordKind::RpcReliable, &answer.encode());
+    within(socket.send(Message::binary(message))).await.unwrap();
+    within(call).await.unwrap().unwrap();
 }
