@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::ActrRef;
 
-/// The signals that ask a process to end. SIGHUP asks one that has certificates to read them anew instead.
+/// The signals that ask a process to end, and SIGHUP, which asks it to read its certificates anew.
 #[cfg(unix)]
 pub struct Signals {
     interrupt: Signal,
@@ -40,8 +40,8 @@ impl Signals {
         }
     }
 
-    /// The same, with SIGHUP. Where the node has files for TLS each SIGHUP, also one that came before,
-    /// [reloads](ActrRef::reload_tls) them instead, and the log says how that went.
+    /// The same; meanwhile each SIGHUP, also one that came before, [reloads](ActrRef::reload_tls) what the node needs for
+    /// TLS. The log says how that went.
     ///
     /// # Cancel safety
     /// Dropping it loses no signal.
@@ -50,28 +50,22 @@ impl Signals {
             tokio::select! {
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.hangup.recv() => {
-                    if !has_reloaded(node) {
-                        return "SIGHUP";
-                    }
-                }
+                _ = self.hangup.recv() => reload(node),
             }
         }
     }
 }
 
-/// Whether there was anything to reload, also if it is no good.
 #[cfg(unix)]
-fn has_reloaded(node: &ActrRef) -> bool {
+fn reload(node: &ActrRef) {
     match node.reload_tls() {
-        Ok(files) if files.is_empty() => return false,
+        Ok(files) if files.is_empty() => info!("SIGHUP: there is nothing to read anew, without files in [system.tls]"),
         Ok(files) => {
             let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
             info!("SIGHUP: read anew: {}", files.join(", "));
         }
         Err(error) => warn!("SIGHUP: the certificates stay as they were, because the new ones are no good: {error}"),
     }
-    true
 }
 
 /// The signal that asks a process to end.

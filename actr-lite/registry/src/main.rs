@@ -223,7 +223,7 @@ impl Signals {
         }
     }
 
-    /// The same, with SIGHUP; where there are files for TLS it reads them anew instead.
+    /// The same; meanwhile SIGHUP reads the files of TLS anew.
     async fn next_with_reloads(&mut self, tls: Option<&ServerTls>) -> &'static str {
         loop {
             tokio::select! {
@@ -234,7 +234,7 @@ impl Signals {
                     Some(Err(error)) => {
                         warn!("SIGHUP: certificate and key stay as they were, because the new ones are no good: {error}");
                     }
-                    None => return "SIGHUP",
+                    None => info!("SIGHUP: there is nothing to read anew, without --tls-cert"),
                 },
             }
         }
