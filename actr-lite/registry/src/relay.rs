@@ -7,6 +7,7 @@ use actr_lite_wire::{
     identity::ActrId,
     proto::{AIdCredential, ActrRelay, ErrorResponse, RoleAssignment, actr_relay::Payload},
 };
+use bytes::Bytes;
 use prost::Message as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -51,7 +52,7 @@ pub(crate) struct Delivery {
 /// # Errors
 /// When the message can't be forwarded; the source is told why.
 pub(crate) fn route(
-    directory: &Directory,
+    directory: &mut Directory,
     source: &ActrId,
     relayed: Relayed,
     now: Duration,
@@ -63,23 +64,37 @@ pub(crate) fn route(
         return Err(invalid(format!("{source} sends a relay to itself")));
     }
     directory
-        .acquainted(source, &target, now)
+        .reach(source, &target, now)
         .map_err(|error| from_directory(&error))?;
-    match relayed.relay.payload {
+    match &relayed.relay.payload {
         Some(Payload::RoleNegotiation(_)) => {
             let (to_target, to_source) = (role(source, &target, &relayed), role(&target, source, &relayed));
             Ok(vec![to_target, to_source])
-        }
-        Some(Payload::IceCandidate(_) | Payload::SessionDescription(_) | Payload::IceRestartRequest(_)) => {
-            let mut relayed = relayed;
-            relayed.relay.credential = AIdCredential::default();
-            Ok(vec![Delivery { to: target, relayed }])
         }
         Some(Payload::RoleAssignment(_)) => Err(invalid("roles are assigned by the registry".into())),
         None => Err(error(
             ErrorCode::NotImplemented,
             "this kind of relay is not supported".into(),
         )),
+        Some(payload) => {
+            let payload = Some(copied(payload));
+            let mut relayed = relayed;
+            relayed.relay.credential = AIdCredential::default();
+            relayed.relay.payload = payload;
+            Ok(vec![Delivery { to: target, relayed }])
+        }
+    }
+}
+
+/// The same in memory of its own: a slice would hold the whole message that it came in, which may be much longer.
+fn copied(payload: &Payload) -> Payload {
+    let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
+    match payload {
+        Payload::IceCandidate(bytes) => Payload::IceCandidate(copy(bytes)),
+        Payload::SessionDescription(bytes) => Payload::SessionDescription(copy(bytes)),
+        Payload::RoleNegotiation(bytes) => Payload::RoleNegotiation(copy(bytes)),
+        Payload::RoleAssignment(bytes) => Payload::RoleAssignment(copy(bytes)),
+        Payload::IceRestartRequest(bytes) => Payload::IceRestartRequest(copy(bytes)),
     }
 }
 
@@ -152,11 +167,9 @@ impl RelayReceiver {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::directory::{Limits, Registration, RenewalToken};
-    use actr_lite_wire::acl::Acl;
+    use actr_lite_wire::acl::{Acl, AclRule, Permission, RealmScope};
 
     const NOW: Duration = Duration::ZERO;
 
@@ -218,7 +231,7 @@ mod tests {
             Some(Payload::IceRestartRequest(Bytes::new())),
         ] {
             let sent = relayed(&source, &target, payload);
-            let routed = route(&directory, &source, sent.clone(), NOW).unwrap();
+            let routed = route(&mut directory, &source, sent.clone(), NOW).unwrap();
             let mut expected = sent;
             expected.relay.credential = AIdCredential::default();
             let delivery = Delivery {
@@ -235,7 +248,7 @@ mod tests {
         let [first, second] = [(); 2].map(|()| register(&mut directory, 1, None));
         for (asks, other) in [(&first, &second), (&second, &first)] {
             let question = relayed(asks, other, Some(Payload::RoleNegotiation(Bytes::new())));
-            let told = route(&directory, asks, question, NOW).unwrap();
+            let told = route(&mut directory, asks, question, NOW).unwrap();
             assert_eq!(
                 told.iter().map(|delivery| &delivery.to).collect::<Vec<_>>(),
                 [other, asks]
@@ -255,23 +268,49 @@ mod tests {
     }
 
     #[test]
-    fn one_who_may_call_the_other_is_enough_and_without_that_nothing_passes() {
+    fn only_whom_the_target_admits_reaches_it_and_who_was_reached_may_answer() {
         let mut directory = directory();
-        let closed = || Some(Acl::default());
         let open = register(&mut directory, 1, None);
-        let [shut, shut_too] = [(); 2].map(|()| register(&mut directory, 1, closed()));
-        let elsewhere = register(&mut directory, 2, None);
-        let send =
-            |source: &ActrId, target: &ActrId| route(&directory, source, relayed(source, target, description()), NOW);
-        assert!(send(&open, &shut).is_ok());
-        assert!(send(&shut, &open).is_ok());
-        for (source, target) in [(&shut, &shut_too), (&open, &elsewhere), (&elsewhere, &open)] {
+        let shut = register(&mut directory, 1, Some(Acl::default()));
+        let allow = AclRule {
+            permission: Permission::Allow,
+            types: vec!["acme:Node:1.0.0".parse().unwrap()],
+            realm: RealmScope::Any,
+        };
+        // That it would let everybody in opens nobody's door to it.
+        let elsewhere = register(&mut directory, 2, Some(Acl { rules: vec![allow] }));
+        let mut send = |source: &ActrId, target: &ActrId| {
+            let relayed = relayed(source, target, description());
+            route(&mut directory, source, relayed, NOW)
+        };
+        for (source, target) in [(&open, &shut), (&elsewhere, &open), (&elsewhere, &shut)] {
             let refusal = send(source, target).unwrap_err();
             assert_eq!(refusal.code, ErrorCode::PermissionDenied.number());
             for named in [source, target] {
                 assert!(refusal.message.contains(&named.to_string()), "{}", refusal.message);
             }
         }
+        assert!(send(&shut, &open).is_ok());
+        assert!(send(&open, &shut).is_ok(), "an answer");
+        assert!(send(&shut, &elsewhere).is_ok());
+        assert!(send(&elsewhere, &shut).is_ok(), "an answer");
+        assert!(send(&elsewhere, &open).is_err(), "of somebody else");
+    }
+
+    #[test]
+    fn what_waits_holds_no_more_than_what_is_counted() {
+        let mut directory = directory();
+        let [source, target] = [(); 2].map(|()| register(&mut directory, 1, None));
+        let message = Bytes::from(vec![7; 64 * 1024]);
+        let payload = message.slice(..1);
+        let routed = route(
+            &mut directory,
+            &source,
+            relayed(&source, &target, Some(Payload::IceCandidate(payload))),
+            NOW,
+        );
+        assert_eq!(routed.unwrap().len(), 1);
+        assert!(message.is_unique(), "the message that it came in is free");
     }
 
     #[test]
@@ -279,7 +318,7 @@ mod tests {
         let mut directory = directory();
         let [source, target, gone] = [(); 3].map(|()| register(&mut directory, 1, None));
         directory.unregister(&gone).unwrap();
-        let send = |target, payload| route(&directory, &source, relayed(&source, target, payload), NOW);
+        let mut send = |target, payload| route(&mut directory, &source, relayed(&source, target, payload), NOW);
         let assignment = Some(Payload::RoleAssignment(Bytes::new()));
         assert_eq!(code(send(&gone, description())), ErrorCode::NotFound.number());
         assert_eq!(code(send(&source, description())), ErrorCode::InvalidArgument.number());
@@ -287,11 +326,11 @@ mod tests {
         assert_eq!(code(send(&target, None)), ErrorCode::NotImplemented.number());
         let mut malformed = relayed(&source, &target, description());
         malformed.relay.target.r#type.name = "no name".into();
-        let routed = route(&directory, &source, malformed, NOW);
+        let routed = route(&mut directory, &source, malformed, NOW);
         assert_eq!(code(routed), ErrorCode::InvalidArgument.number());
         let lease_over = Duration::from_secs(15);
         let late = route(
-            &directory,
+            &mut directory,
             &source,
             relayed(&source, &target, description()),
             lease_over,

@@ -328,8 +328,8 @@ impl Conversation<'_> {
     fn relay(&self, relayed: Relayed) -> Result<(), ErrorResponse> {
         let now = self.shared.clock.now();
         let deliveries = {
-            let state = self.shared.state();
-            let deliveries = relay::route(&state.directory, self.id, relayed, now)?;
+            let mut state = self.shared.state();
+            let deliveries = relay::route(&mut state.directory, self.id, relayed, now)?;
             // The receivers are woken when the lock is free again.
             let receivers = deliveries.into_iter().map(|delivery| {
                 let sender = state.sessions.relays(&delivery.to);

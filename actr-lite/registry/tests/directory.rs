@@ -481,7 +481,7 @@ proptest! {
                     let mut expected: Vec<&ModelNode> = here()
                         .filter(|node| !node.hidden && node.id != asker)
                         .collect();
-                    expected.sort_by_key(|node| (!node.load.can_serve(), !node.dialable, node.load));
+                    expected.sort_by_key(|node| (!node.dialable, !node.load.can_serve(), node.load));
                     let limit = if count == 0 { MAX_CANDIDATES } else { count };
                     let found: Vec<ActrId> = found.unwrap().into_iter().map(|candidate| candidate.id).collect();
                     prop_assert_eq!(found.iter().collect::<HashSet<_>>().len(), found.len());

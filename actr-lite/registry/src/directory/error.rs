@@ -35,9 +35,6 @@ pub enum DirectoryError {
     /// A node asks for another one, of which nothing is known here.
     #[error("no node {0} is registered here")]
     NoSuchPeer(ActrId),
-    /// Two nodes want nothing to do with each other.
-    #[error("the two may not reach each other: {0}, and {1}")]
-    Strangers(Box<AclRefusal>, Box<AclRefusal>),
     /// The token is not the one the node was given, or its time is over.
     #[error("the renewal token of {0} is wrong or expired: {again}", again = crate::REGISTER_AGAIN)]
     RenewalToken(ActrId),
@@ -70,9 +67,7 @@ impl DirectoryError {
         match self {
             Self::TooManyNodes { .. } | Self::TooManyBytes { .. } => ErrorCode::Unavailable,
             Self::UnknownNode(_) | Self::NoSuchPeer(_) | Self::UnknownService { .. } => ErrorCode::NotFound,
-            Self::RenewalToken(_) | Self::OtherRealm { .. } | Self::Acl(_) | Self::Strangers(..) => {
-                ErrorCode::PermissionDenied
-            }
+            Self::RenewalToken(_) | Self::OtherRealm { .. } | Self::Acl(_) => ErrorCode::PermissionDenied,
         }
     }
 }

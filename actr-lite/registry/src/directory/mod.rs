@@ -9,7 +9,7 @@ mod load;
 mod renewal_token;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -41,6 +41,9 @@ pub const MAX_STORED_BYTES: usize = 256 * 1024 * 1024;
 
 /// The most candidates in one answer: a client that could reach none of so many asks again instead.
 pub const MAX_CANDIDATES: usize = 16;
+
+/// How many that a node has reached may answer it: more than it connects to at a time. One that is forgotten can't.
+const MAX_REACHED: usize = 256;
 
 /// How much a directory holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +105,8 @@ struct Node {
     load: Load,
     /// It was connected, and is not any more.
     is_lost: bool,
+    /// The serial numbers of those whom it has reached by way of the registry, and who may answer it so. The oldest first.
+    reached: VecDeque<u64>,
     /// The directory's count of answers when this node last came first in one; orders nodes of the same load.
     last_given: u64,
 }
@@ -191,6 +196,7 @@ impl Directory {
                 lease_ends,
                 load: Load::default(),
                 is_lost: false,
+                reached: VecDeque::new(),
                 last_given: 0,
             },
         );
@@ -280,9 +286,10 @@ impl Directory {
     /// The nodes of exactly the type `target` that `asker` may reach, best first: live, with an access control list that
     /// lets the asker in, not hidden, not the asker itself.
     ///
-    /// Those that [can serve](Load::can_serve) come first, then those with an address, then those whose contract has the asker's `fingerprint` (if it is not empty),
-    /// then those that are not [lost](Self::lost), then the more available, then the less loaded, then those that least
-    /// recently came first in an answer. At most `count` and [`MAX_CANDIDATES`] of them, 0 meaning no wish. No node of the type anywhere is an empty answer, not an error.
+    /// Those with an address come first, then those that [can serve](Load::can_serve), then those whose contract has the
+    /// asker's `fingerprint` (if it is not empty), then those that are not [lost](Self::lost), then the more available,
+    /// then the less loaded, then those that least recently came first in an answer. At most `count` and
+    /// [`MAX_CANDIDATES`] of them, 0 meaning no wish. No node of the type anywhere is an empty answer, not an error.
     ///
     /// # Errors
     /// When there are live nodes of the type, and none of them lets the asker in: they are in other realms only, or the
@@ -306,8 +313,8 @@ impl Directory {
             let spec = node.registration.service_spec.as_ref();
             let differs = !fingerprint.is_empty() && spec.is_none_or(|spec| spec.fingerprint != fingerprint);
             (
-                !node.load.can_serve(),
                 node.registration.ws_address.is_none(),
+                !node.load.can_serve(),
                 differs,
                 node.is_lost,
                 node.load,
@@ -331,21 +338,30 @@ impl Directory {
         Ok(candidates)
     }
 
-    /// Whether two nodes may reach each other by way of the registry: one of them admits the other as a caller.
+    /// Lets `asker` reach `peer` by way of the registry: the peer's list admits it as a caller, or the peer has reached
+    /// it before, and gets an answer.
     ///
     /// # Errors
-    /// When `peer` is not here, or neither admits the other.
-    pub fn acquainted(&self, asker: &ActrId, peer: &ActrId, now: Duration) -> Result<(), DirectoryError> {
-        let peer = self
+    /// When `peer` is not here, or neither is so.
+    pub fn reach(&mut self, asker: &ActrId, peer: &ActrId, now: Duration) -> Result<(), DirectoryError> {
+        let found = self
             .node(peer)
             .ok()
             .filter(|node| node.lease_ends > now)
             .ok_or_else(|| DirectoryError::NoSuchPeer(peer.clone()))?;
-        let asker = self.node(asker)?;
-        let admit = |callee: &Node, caller: &Node| acl::admit(callee.registration.acl.as_ref(), &callee.id, &caller.id);
-        match (admit(peer, asker), admit(asker, peer)) {
-            (Err(theirs), Err(ours)) => Err(DirectoryError::Strangers(theirs.into(), ours.into())),
-            _ => Ok(()),
+        match acl::admit(found.registration.acl.as_ref(), peer, asker) {
+            Ok(()) => {
+                let reached = &mut self.node_mut(asker)?.reached;
+                if !reached.contains(&peer.serial_number()) {
+                    if reached.len() == MAX_REACHED {
+                        reached.pop_front();
+                    }
+                    reached.push_back(peer.serial_number());
+                }
+                Ok(())
+            }
+            Err(_) if found.reached.contains(&asker.serial_number()) => Ok(()),
+            Err(refusal) => Err(DirectoryError::Acl(refusal)),
         }
     }
 

@@ -125,7 +125,11 @@ async fn what_does_not_pass_is_answered_with_the_reason() {
     unknown.actr_id.serial_number ^= 1 << 63;
     for (target, code, reason) in [
         (&offline, ErrorCode::Unavailable, "no signaling connection"),
-        (&elsewhere, ErrorCode::PermissionDenied, "may not reach each other"),
+        (
+            &elsewhere,
+            ErrorCode::PermissionDenied,
+            "no [acl] rule that lets other realms in",
+        ),
         (&unknown, ErrorCode::NotFound, "no node"),
         (&client, ErrorCode::InvalidArgument, "itself"),
     ] {
