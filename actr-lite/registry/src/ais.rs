@@ -17,7 +17,7 @@ use tracing::{debug, info};
 
 use crate::{
     directory::{DirectoryError, Registration},
-    realms::RealmRefusal,
+    realms::{RealmRefusal, SecretDigest},
     shared::Shared,
 };
 
@@ -108,8 +108,9 @@ fn admit(shared: &Shared, peer: SocketAddr, realm_id: u32, secret: Option<&[u8]>
         seconds: wait.as_secs() + 1,
     })?;
     let admitted = shared.options.realms.admit(realm_id, secret);
-    if matches!(admitted, Err(RealmRefusal::Wrong(_))) {
-        shared.state().realm_failures.failed(address, realm_id, now);
+    if let (Err(RealmRefusal::Wrong(_)), Some(shown)) = (&admitted, secret) {
+        let shown = SecretDigest::of(shown);
+        shared.state().realm_failures.failed(address, realm_id, shown, now);
     }
     Ok(admitted?)
 }

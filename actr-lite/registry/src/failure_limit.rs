@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use crate::realms::SecretDigest;
+
 /// How many failures in a row are answered: more than a person needs who mistypes a secret.
 const MAX_FAILURES: u32 = 10;
 
@@ -19,10 +21,20 @@ const MAX_SOURCES: usize = 4096;
 ///
 /// Whoever has failed too often is not heard for a while, right or wrong: otherwise the answer would tell. Others at the
 /// same address share that, as they can't be told apart; those in other realms do not.
+///
+/// Who shows the same again guesses nothing: a node with an old secret that is started again and again does not keep others
+/// at its address out.
 #[derive(Debug, Default)]
 pub(crate) struct FailureLimit {
-    /// When each would have no failures any more.
-    forgiven_at: HashMap<(Source, u32), Duration>,
+    failures: HashMap<(Source, u32), Failures>,
+}
+
+#[derive(Debug)]
+struct Failures {
+    /// When there would be none any more.
+    forgiven_at: Duration,
+    /// What was shown last.
+    latest: SecretDigest,
 }
 
 /// An address, as far as its owner does not choose it: of IPv6 the first half.
@@ -41,26 +53,37 @@ impl Source {
 impl FailureLimit {
     /// Whether to listen to `address` about this realm; if not, how long not.
     pub(crate) fn check(&self, address: IpAddr, realm_id: u32, now: Duration) -> Result<(), Duration> {
-        let forgiven_at = self.forgiven_at.get(&(Source::of(address), realm_id));
-        let debt = forgiven_at.map_or(Duration::ZERO, |at| at.saturating_sub(now));
+        let failures = self.failures.get(&(Source::of(address), realm_id));
+        let debt = failures.map_or(Duration::ZERO, |failures| failures.forgiven_at.saturating_sub(now));
         let most = FAILURE_COST * (MAX_FAILURES - 1);
         if debt <= most { Ok(()) } else { Err(debt - most) }
     }
 
-    /// Counts a failure.
-    pub(crate) fn failed(&mut self, address: IpAddr, realm_id: u32, now: Duration) {
+    /// Counts a failure, unless it is the last one again.
+    pub(crate) fn failed(&mut self, address: IpAddr, realm_id: u32, shown: SecretDigest, now: Duration) {
         let key = (Source::of(address), realm_id);
-        if self.forgiven_at.len() >= MAX_SOURCES && !self.forgiven_at.contains_key(&key) {
-            self.forgiven_at.retain(|_, at| *at > now);
+        if let Some(failures) = self.failures.get_mut(&key) {
+            if failures.latest != shown {
+                failures.latest = shown;
+                failures.forgiven_at = failures.forgiven_at.max(now) + FAILURE_COST;
+            }
+            return;
+        }
+        if self.failures.len() >= MAX_SOURCES {
+            self.failures.retain(|_, failures| failures.forgiven_at > now);
+        }
+        if self.failures.len() >= MAX_SOURCES {
             // A flood from everywhere: the one that is forgiven first has the least to gain.
-            if self.forgiven_at.len() >= MAX_SOURCES
-                && let Some(first) = self.forgiven_at.iter().min_by_key(|(_, at)| **at).map(|(key, _)| *key)
-            {
-                self.forgiven_at.remove(&first);
+            let first = self.failures.iter().min_by_key(|(_, failures)| failures.forgiven_at);
+            if let Some(first) = first.map(|(key, _)| *key) {
+                self.failures.remove(&first);
             }
         }
-        let forgiven_at = self.forgiven_at.entry(key).or_insert(now);
-        *forgiven_at = (*forgiven_at).max(now) + FAILURE_COST;
+        let failures = Failures {
+            forgiven_at: now + FAILURE_COST,
+            latest: shown,
+        };
+        self.failures.insert(key, failures);
     }
 }
 
@@ -70,6 +93,10 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
+    fn secret(number: u32) -> SecretDigest {
+        SecretDigest::of(&number.to_be_bytes())
+    }
+
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
@@ -77,14 +104,15 @@ mod tests {
     #[test]
     fn ten_failures_are_answered_and_then_one_every_six_seconds() {
         let mut limit = FailureLimit::default();
-        for _ in 0..MAX_FAILURES {
+        for guess in 0..MAX_FAILURES {
             assert_eq!(limit.check(HERE, 1, seconds(5)), Ok(()));
-            limit.failed(HERE, 1, seconds(5));
+            limit.failed(HERE, 1, secret(guess), seconds(5));
+            limit.failed(HERE, 1, secret(guess), seconds(5));
         }
         assert_eq!(limit.check(HERE, 1, seconds(5)), Err(seconds(6)));
         assert_eq!(limit.check(HERE, 1, seconds(10)), Err(seconds(1)));
         assert_eq!(limit.check(HERE, 1, seconds(11)), Ok(()));
-        limit.failed(HERE, 1, seconds(11));
+        limit.failed(HERE, 1, secret(99), seconds(11));
         assert_eq!(limit.check(HERE, 1, seconds(11)), Err(seconds(6)));
         assert_eq!(limit.check(HERE, 1, seconds(1000)), Ok(()));
     }
@@ -93,8 +121,8 @@ mod tests {
     fn others_are_heard_meanwhile() {
         let mut limit = FailureLimit::default();
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        for _ in 0..100 {
-            limit.failed(address("2001:db8::1"), 1, seconds(0));
+        for guess in 0..100 {
+            limit.failed(address("2001:db8::1"), 1, secret(guess), seconds(0));
         }
         assert!(
             limit.check(address("2001:db8::ffff"), 1, seconds(0)).is_err(),
@@ -105,8 +133,8 @@ mod tests {
             limit.check(address("2001:db8::1"), 2, seconds(0)).is_ok(),
             "another realm"
         );
-        for _ in 0..100 {
-            limit.failed(HERE, 1, seconds(0));
+        for guess in 0..100 {
+            limit.failed(HERE, 1, secret(guess), seconds(0));
         }
         assert!(limit.check(address("::ffff:127.0.0.1"), 1, seconds(0)).is_err());
     }
@@ -114,13 +142,13 @@ mod tests {
     #[test]
     fn a_flood_from_everywhere_takes_bounded_memory_and_frees_nobody_who_failed_more() {
         let mut limit = FailureLimit::default();
-        for _ in 0..100 {
-            limit.failed(HERE, 1, seconds(0));
+        for guess in 0..100 {
+            limit.failed(HERE, 1, secret(guess), seconds(0));
         }
         for number in 0..3 * MAX_SOURCES as u32 {
-            limit.failed(IpAddr::V4((0x0a00_0000 + number).into()), 1, seconds(0));
+            limit.failed(IpAddr::V4((0x0a00_0000 + number).into()), 1, secret(1), seconds(0));
         }
-        assert!(limit.forgiven_at.len() <= MAX_SOURCES);
+        assert!(limit.failures.len() <= MAX_SOURCES);
         assert!(limit.check(HERE, 1, seconds(0)).is_err());
     }
 }

@@ -168,14 +168,16 @@ fn create_directory(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)
 }
 
+/// Whether others than its owner may do anything with a file.
 #[cfg(unix)]
-fn is_exposed(metadata: &fs::Metadata) -> bool {
+pub(crate) fn is_exposed(metadata: &fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     metadata.permissions().mode() & 0o077 != 0
 }
 
+/// Nothing is known of others here.
 #[cfg(not(unix))]
-fn is_exposed(_metadata: &fs::Metadata) -> bool {
+pub(crate) fn is_exposed(_metadata: &fs::Metadata) -> bool {
     false
 }
 

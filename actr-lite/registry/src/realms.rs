@@ -6,8 +6,9 @@ use hyper::header::HeaderName;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
+use tracing::warn;
 
-use crate::client::RealmSecret;
+use crate::{client::RealmSecret, key_file::is_exposed};
 
 /// Where a registration shows the secret of its realm (actr 0.4.21).
 pub(crate) const SECRET_HEADER: HeaderName = HeaderName::from_static("x-actrix-realm-secret");
@@ -91,9 +92,17 @@ impl Realms {
     /// Reads a TOML file of lines like `1 = "secret"`.
     ///
     /// # Errors
-    /// When it can't be read, says something else, or names no realm. The error quotes nothing of it.
+    /// When it can't be read, says something else, or names no realm. The error quotes nothing of it. That others can
+    /// read it is only told in the log.
     pub fn from_file(path: &Path) -> Result<Self, RealmsFileError> {
-        let text = fs::read_to_string(path).map_err(|error| RealmsFileError::Read {
+        let read = || {
+            if is_exposed(&fs::metadata(path)?) {
+                let path = path.display();
+                warn!("others can read the realms' secrets in {path}: run `chmod 600 {path}`");
+            }
+            fs::read_to_string(path)
+        };
+        let text = read().map_err(|error| RealmsFileError::Read {
             path: path.display().to_string(),
             error,
         })?;
