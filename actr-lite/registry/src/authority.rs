@@ -54,6 +54,7 @@ impl Authority {
         };
         let file = options.data_dir.as_deref().map(KeyFile::open).transpose()?;
         let kept = file.as_ref().map_or(Ok(None), KeyFile::load)?;
+        let kept = kept.map(|ring| ring.not_after(unix_now));
         let ring = match &kept {
             Some(ring) => ring.at(lifetimes, unix_now, fresh).unwrap_or_else(|| ring.clone()),
             None => {
@@ -89,21 +90,22 @@ impl Authority {
         Duration::from_secs(self.keys().ring.next_change(self.lifetimes, unix_now))
     }
 
-    /// Takes a new key where one is due, and drops those that are over; true if anything changed. New keys are kept
-    /// before they sign. Waits for the disk; one at a time.
+    /// The keys as they should be, with a new one where one is due and without those that are over; none if they are that
+    /// already. They are kept, and known to be good before they sign: that is for [`Self::use_keys`]. Waits for the disk.
     ///
     /// # Errors
-    /// When they can't be kept; then nothing changes.
-    pub(crate) fn look_after_keys(&self, unix_now: u64) -> Result<bool, KeyFileError> {
+    /// When they can't be kept.
+    pub(crate) fn look_after_keys(&self, unix_now: u64) -> Result<Option<KeyRing>, KeyFileError> {
         let ring = self.keys().ring.at(self.lifetimes, unix_now, fresh);
-        let Some(ring) = ring else {
-            return Ok(false);
-        };
-        if let Some(file) = &self.file {
-            file.save(&ring)?;
+        if let (Some(file), Some(ring)) = (&self.file, &ring) {
+            file.save(ring)?;
         }
+        Ok(ring)
+    }
+
+    /// From now on these are the keys.
+    pub(crate) fn use_keys(&self, ring: KeyRing) {
         *self.keys() = Keys::new(ring);
-        Ok(true)
     }
 
     /// A new secret for a node's next renewal.

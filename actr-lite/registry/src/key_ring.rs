@@ -51,6 +51,15 @@ impl KeyRing {
         ((1..=MAX_KEYS).contains(&keys.len()) && (0..keys.len()).all(is_unique)).then_some(Self { keys })
     }
 
+    /// The same where none is from the future: a calendar was wrong when it was made, and it is not to sign the longer for
+    /// that.
+    pub(crate) fn not_after(mut self, now: u64) -> Self {
+        for key in &mut self.keys {
+            key.since = key.since.min(now);
+        }
+        self
+    }
+
     pub(crate) fn keys(&self) -> &[Key] {
         &self.keys
     }
@@ -147,6 +156,17 @@ mod tests {
         assert_eq!(ring.current().id, 2);
         let too_many = (0..=MAX_KEYS as u32).map(|id| key(id, 1)).collect();
         assert_eq!(KeyRing::from_keys(too_many), None);
+    }
+
+    #[test]
+    fn a_key_from_the_future_signs_no_longer_than_others() {
+        let lifetimes = Lifetimes {
+            key: 100,
+            credential: 30,
+        };
+        let ring = KeyRing::from_keys(vec![key(1, 900), key(2, 999_999)]).unwrap();
+        assert_eq!(ring.clone().not_after(1000).next_change(lifetimes, 1000), 30);
+        assert_eq!(ring.not_after(1000).current().id, 2);
     }
 
     #[test]

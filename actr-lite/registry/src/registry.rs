@@ -354,12 +354,13 @@ async fn look_after_keys(shared: Arc<Shared>) {
         let look = Arc::clone(&shared);
         let looked = spawn_blocking(move || look.authority.look_after_keys(look.clock.unix_seconds())).await;
         match looked {
-            Ok(Ok(true)) => {
-                let keys = shared.authority.verifying_keys();
-                info!(keys = keys.len(), "the signing keys have changed");
-                shared.state().directory.set_signing_keys(keys);
+            Ok(Ok(Some(ring))) => {
+                // Known first: what a key signs is good at once.
+                shared.state().directory.set_signing_keys(ring.verifying_keys());
+                info!(keys = ring.keys().len(), "the signing keys have changed");
+                shared.authority.use_keys(ring);
             }
-            Ok(Ok(false)) => {}
+            Ok(Ok(None)) => {}
             Ok(Err(error)) => {
                 warn!("{error}; the old signing keys stay in use");
                 wait = KEYS_RETRY;

@@ -183,8 +183,9 @@ impl RegistryLink {
         }
     }
 
-    /// The registry's public key of this number. Keys that were seen before, the one of the node's own credential among
-    /// them, need no request.
+    /// The registry's public key of this number. Keys that it has shown within an hour, the one of the node's own
+    /// credential among them, need no request; older ones will do while it can't be asked, and not when it has given them
+    /// up.
     ///
     /// # Errors
     /// When the registry can't be reached, does not answer, or has no such key: see [`RegistryLinkError`].
@@ -192,6 +193,20 @@ impl RegistryLink {
         if let Some(key) = self.known_signing_key(key_id) {
             return Ok(key);
         }
+        match self.ask_signing_key(key_id).await {
+            Ok(key) => {
+                self.inner.shared.keys().insert(key.clone(), Instant::now());
+                Ok(key)
+            }
+            Err(error @ RegistryLinkError::Refused { .. }) => {
+                self.inner.shared.keys().remove(key_id);
+                Err(error)
+            }
+            Err(error) => self.inner.shared.keys().old_key(key_id).ok_or(error),
+        }
+    }
+
+    async fn ask_signing_key(&self, key_id: u32) -> Result<VerifyingKey, RegistryLinkError> {
         let request = Request::SigningKey { key_id };
         let name = request.name();
         let Payload::GetSigningKey(response) = self.ask(request, REQUEST_TIMEOUT).await? else {
@@ -204,9 +219,7 @@ impl RegistryLink {
                 response.key_id
             )));
         }
-        let key = VerifyingKey::from_bytes(key_id, &response.pubkey).map_err(|error| malformed(error.to_string()))?;
-        self.inner.shared.keys().insert(key.clone());
-        Ok(key)
+        VerifyingKey::from_bytes(key_id, &response.pubkey).map_err(|error| malformed(error.to_string()))
     }
 
     /// What time it is at the registry, in seconds since 1970: credentials end by its calendar. It is known from the
@@ -217,7 +230,7 @@ impl RegistryLink {
 
     /// Like [`Self::signing_key`], without a request.
     pub fn known_signing_key(&self, key_id: u32) -> Option<VerifyingKey> {
-        self.inner.shared.keys().key(key_id)
+        self.inner.shared.keys().key(key_id, Instant::now())
     }
 
     /// Leaves the registry, and ends the link. It takes at most [`UNREGISTER_TIMEOUT`], and no time while the registry can't be

@@ -230,7 +230,9 @@ impl<D: Dial> Session<D> {
     async fn replace(&mut self, registration: Registration) -> Result<(), SessionEnd> {
         if registration.identity.actor_id == self.registration.identity.actor_id {
             debug!(id = %registration.identity.actor_id, "credential renewed");
-            self.shared.keys().insert(registration.identity.signing_key.clone());
+            self.shared
+                .keys()
+                .insert(registration.identity.signing_key.clone(), Instant::now());
             self.published.send_replace(Some(registration.identity.clone()));
             self.registration = registration;
             return Ok(());

@@ -126,7 +126,7 @@ impl<D: Dial> Upkeep<D> {
         let granted_at = Duration::from_secs(registration.granted_at);
         self.shared.calendar.heard(granted_at, Instant::now());
         let identity = registration.identity.clone();
-        self.shared.keys().insert(identity.signing_key.clone());
+        self.shared.keys().insert(identity.signing_key.clone(), Instant::now());
         self.registration = Some(registration);
         self.is_confirmed = false;
         self.identity.send_replace(Some(identity));
