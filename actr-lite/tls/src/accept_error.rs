@@ -30,9 +30,9 @@ pub enum AcceptError {
 }
 
 impl AcceptError {
-    /// Whether the peer has done wrong.
+    /// Whether the peer has done wrong. One that does not accept an expired certificate has not.
     pub fn is_misbehaviour(&self) -> bool {
-        !matches!(self, Self::Silent)
+        !matches!(self, Self::Silent | Self::CertificateRefused(_))
     }
 
     pub(crate) fn from_io(error: &io::Error) -> Self {
@@ -48,8 +48,8 @@ impl AcceptError {
                 alert => Self::Failed(format!("the peer said {alert:?}")),
             },
             Some(error) => Self::Failed(error.to_string()),
-            None if error.kind() == io::ErrorKind::UnexpectedEof => Self::Cut,
-            None => Self::Failed(error.to_string()),
+            // Whatever else the system says: the connection is gone.
+            None => Self::Cut,
         }
     }
 }

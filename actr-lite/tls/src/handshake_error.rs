@@ -74,7 +74,8 @@ impl HandshakeError {
     pub(crate) fn from_io(error: io::Error, host: &str, trusted: impl FnOnce() -> String) -> Self {
         let Some(tls) = tls_error(&error) else {
             return match error.kind() {
-                io::ErrorKind::UnexpectedEof => Self::Cut,
+                // One that hangs up with something unread resets the connection.
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Cut,
                 _ => Self::Broken(error),
             };
         };

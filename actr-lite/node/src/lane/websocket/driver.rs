@@ -19,7 +19,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::{
     outbox::{Outbox, Outgoing},
-    socket::{Reader, Writer},
+    socket::{Read, Reader, Writer},
 };
 use crate::{lane::CloseReason, session::SessionReceiver};
 
@@ -289,12 +289,13 @@ impl Connection<'_> {
         if !std::mem::take(&mut self.fresh) {
             self.buffer
                 .reserve(room(self.want, self.decoder.wanted(), self.buffer.len()));
-            let room = self.buffer.capacity() - self.buffer.len();
             match self.reader.poll_read(cx, &mut self.buffer) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Broken("the peer closed it without a word".into()))),
-                Poll::Ready(Ok(read)) if read == room => self.want = (self.want * 2).min(MAX_READ),
+                Poll::Ready(Ok(Read { len: 0, .. })) => {
+                    return Poll::Ready(Err(End::Broken("the peer closed it without a word".into())));
+                }
+                Poll::Ready(Ok(Read { was_full: true, .. })) => self.want = (self.want * 2).min(MAX_READ),
                 // What is kept of a read keeps its whole buffer: a trickle gets small ones.
-                Poll::Ready(Ok(read)) if read < self.want / 8 => self.want = (self.want / 2).max(MIN_READ),
+                Poll::Ready(Ok(read)) if read.len < self.want / 8 => self.want = (self.want / 2).max(MIN_READ),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
                     // Only TLS finds fault with the bytes themselves.

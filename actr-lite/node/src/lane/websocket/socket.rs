@@ -2,7 +2,7 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use actr_lite_tls::Stream;
@@ -54,6 +54,15 @@ pub(super) fn split(stream: Stream) -> (Reader, Writer) {
     }
 }
 
+/// What a read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Read {
+    /// How many bytes.
+    pub(super) len: usize,
+    /// As many as could be read at once: there is probably more.
+    pub(super) was_full: bool,
+}
+
 /// The way in, for the connection's driver.
 pub(super) enum Reader {
     Plain(OwnedReadHalf),
@@ -62,9 +71,14 @@ pub(super) enum Reader {
 
 impl Reader {
     /// Reads at most as much as `buffer` has room for; 0 bytes are the end of the connection.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Read>> {
         match self {
-            Self::Plain(socket) => poll_read_buf(Pin::new(socket), cx, buffer),
+            Self::Plain(socket) => {
+                let room = buffer.capacity() - buffer.len();
+                let len = ready!(poll_read_buf(Pin::new(socket), cx, buffer))?;
+                let was_full = len == room;
+                Poll::Ready(Ok(Read { len, was_full }))
+            }
             Self::Tls(socket) => socket.poll_read(cx, buffer),
         }
     }

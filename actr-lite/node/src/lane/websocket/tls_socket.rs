@@ -13,6 +13,8 @@ use tokio::net::{
 };
 use tokio_util::io::poll_read_buf;
 
+use super::socket::Read;
+
 /// How much a connection keeps encrypted and not sent when the system takes no more: a whole batch, so that it is
 /// encrypted and written in one go. What is behind it waits in the outbox, where calls go first.
 const MAX_UNSENT: usize = 64 << 10;
@@ -54,23 +56,30 @@ pub(super) struct TlsReader {
 }
 
 impl TlsReader {
-    /// Reads as much as there is and `buffer` has room for; 0 bytes are the end of the connection. What comes before an
-    /// error or the end, and in the same record, is not lost.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
+    /// Reads as much as there is and `buffer` has room for; 0 bytes are the end of the connection.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Read>> {
+        let mut was_full = false;
         loop {
             let decrypted = self.decrypt(buffer);
             // It may have an answer of its own, such as an alert; nobody else asks for it to be written.
             if let Poll::Ready(Err(error)) = poll_flush(&self.session, self.socket.as_ref(), cx) {
                 return Poll::Ready(Err(error));
             }
-            if let Some(read) = decrypted? {
-                return Poll::Ready(Ok(read));
+            if let Some(len) = decrypted? {
+                was_full |= buffer.len() == buffer.capacity();
+                return Poll::Ready(Ok(Read { len, was_full }));
             }
             let wanted = (buffer.capacity() - buffer.len()).min(MAX_CIPHERTEXT);
             self.ciphertext.reserve(wanted);
             match poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.ciphertext) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(0)),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Ok(Read {
+                        len: 0,
+                        was_full: false,
+                    }));
+                }
+                // What is decrypted is always shorter than what was read.
+                Poll::Ready(Ok(read)) => was_full = read >= wanted,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.ciphertext = BytesMut::new();
@@ -163,7 +172,8 @@ impl TlsWriter {
 /// Writes until nothing is unsent.
 fn poll_flush(session: &Session, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     loop {
-        match flush(&mut lock(session), socket) {
+        let flushed = flush(&mut lock(session), socket);
+        match flushed {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(socket.poll_write_ready(cx))?,
             flushed => return Poll::Ready(flushed),
         }
@@ -276,14 +286,14 @@ mod tests {
             let read = poll_fn(|cx| reader.poll_read(cx, &mut buffer)).await.unwrap();
             assert_eq!(
                 (buffer.len(), buffer.capacity()),
-                (read, capacity),
+                (read.len, capacity),
                 "it stays within its room"
             );
             for (offset, got) in buffer.iter().enumerate() {
                 assert_eq!(*got, byte(received + offset), "at {}", received + offset);
             }
-            received += read;
-            if read == 0 {
+            received += read.len;
+            if read.len == 0 {
                 break;
             }
         }
@@ -353,7 +363,7 @@ mod tests {
             let receiving = async {
                 while received < taken {
                     let mut buffer = BytesMut::with_capacity(4096);
-                    received += poll_fn(|cx| other.poll_read(cx, &mut buffer)).await.unwrap();
+                    received += poll_fn(|cx| other.poll_read(cx, &mut buffer)).await.unwrap().len;
                 }
             };
             let (flushed, ()) = tokio::join!(poll_fn(|cx| writer.poll_flush(cx)), receiving);
