@@ -43,6 +43,12 @@ fn only_who_has_the_realms_secret_gets_in_and_nobody_tells_it() {
         .config("system.deployment.realm_id", 2)
         .run();
     elsewhere.assert_fails_with(&["does not serve realm 2", "realm_id"]);
+    // Nor is it sent where others may read it.
+    let in_clear = client()
+        .env(SECRET_VARIABLE, SECRET)
+        .config("system.signaling.url", "ws://registry.invalid/signaling/ws")
+        .run();
+    in_clear.assert_fails_with(&["ws://registry.invalid", "without TLS", "wss://"]);
     let nowhere = client()
         .config("system.deployment.realm_secret_file", "no-such-file")
         .run();

@@ -131,15 +131,6 @@ impl Signaling {
                  dev-certs --out certs makes them for development), or write ws://",
             ));
         }
-        let (credential_lifetime, _) = lifetime(section, "credential_lifetime")?;
-        let (key_lifetime, key_field) = lifetime(section, "key_lifetime")?;
-        if let (Some(credential), Some(key), Some(field)) = (credential_lifetime, key_lifetime, key_field)
-            && key < credential
-        {
-            return Err(
-                field.invalid("a key signs for at least as long as its credentials are good (credential_lifetime)")
-            );
-        }
         Ok(Self {
             url,
             embedded,
@@ -149,8 +140,8 @@ impl Signaling {
                 "a file with a line like 1 = \"secret\" for each realm",
             )?,
             data_dir: section.path("data_dir", folder, "a directory for the registry's keys")?,
-            credential_lifetime,
-            key_lifetime,
+            credential_lifetime: lifetime(section, "credential_lifetime")?,
+            key_lifetime: lifetime(section, "key_lifetime")?,
             limits: RegistryLimits::read(&section.section("limits")?)?,
         })
     }
@@ -205,14 +196,13 @@ impl WebSocket {
     }
 }
 
-/// Whole seconds, or a text with a unit; and where it stands.
-fn lifetime<'a>(section: &Section<'a>, key: &str) -> Result<(Option<Lifetime>, Option<Field<'a>>), ManifestError> {
-    let field = section.optional(key);
-    let lifetime = field.as_ref().map(|field| {
-        let patience = read_patience(field)?;
+/// Whole seconds, or a text with a unit.
+fn lifetime(section: &Section<'_>, key: &str) -> Result<Option<Lifetime>, ManifestError> {
+    let read = |field: Field<'_>| {
+        let patience = read_patience(&field)?;
         Lifetime::new(patience).ok_or_else(|| field.invalid("it is at least a second"))
-    });
-    Ok((lifetime.transpose()?, field))
+    };
+    section.optional(key).map(read).transpose()
 }
 
 impl Deployment {

@@ -97,7 +97,7 @@ pub(crate) async fn update_lock(
         manifest.system.deployment.realm_id,
     );
     config.tls = tls::load_client(&manifest.system.tls)?;
-    config.realm_secret = realm_secret::load(&manifest.system.deployment)?;
+    config.realm_secret = realm_secret::load(&manifest.system)?;
     let link = RegistryLink::spawn(config, &tasks, stop.clone());
     let registered = timeout_at(deadline, link.registered()).await;
     if !matches!(registered, Ok(Ok(_))) {

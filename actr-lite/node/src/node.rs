@@ -61,6 +61,19 @@ pub enum StartError {
     /// The file with the registry's realms can't be used.
     #[error("[system.signaling] realms: {0}")]
     Realms(#[from] RealmsFileError),
+    /// Keys would end before what they sign.
+    #[error(
+        "[system.signaling] key_lifetime is {}, but credentials are good for {}: a key signs for at least as long; make it \
+         longer, or credential_lifetime shorter",
+        humantime(*.key),
+        humantime(*.credential)
+    )]
+    KeyLifetime {
+        /// `key_lifetime`, or what it is without.
+        key: Duration,
+        /// `credential_lifetime`, or what it is without.
+        credential: Duration,
+    },
     /// Something would be reached from other machines without what protects it.
     #[error(transparent)]
     Exposed(#[from] ExposureError),
@@ -136,23 +149,23 @@ impl<W: Workload> Node<W> {
         let router = Router::new(Arc::clone(&workload).services(), manifest)?;
 
         let tls = tls::load(&manifest.system.tls)?;
-        let realm_secret = realm_secret::load(&manifest.system.deployment)?;
+        let realm_secret = realm_secret::load(&manifest.system)?;
+        if manifest.system.discovery.visible {
+            let data_lane = Exposure {
+                what: "the data lane",
+                address: manifest.system.websocket.listen,
+                has_tls: tls.server.is_some(),
+                has_secret: realm_secret.is_some(),
+                remedies: REMEDIES,
+            };
+            data_lane.check(manifest.system.insecure)?;
+        }
         let (url, registry) = registry(manifest, tls.server.as_ref(), realm_secret.as_ref()).await?;
         // A node that nobody is to discover is not dialled either.
         let acceptor = match manifest.system.discovery.visible {
             true => Some(Acceptor::bind(manifest.system.websocket.listen).await?),
             false => None,
         };
-        if let Some(acceptor) = &acceptor {
-            let exposure = Exposure {
-                what: "the data lane",
-                address: acceptor.local_addr(),
-                has_tls: tls.server.is_some(),
-                has_secret: realm_secret.is_some(),
-                remedies: REMEDIES,
-            };
-            exposure.check(manifest.system.insecure)?;
-        }
         let record_limit = manifest.system.websocket.max_record_bytes;
         let tasks = Tasks::default();
         let mut stop_when_dropped = StopWhenDropped {
@@ -247,7 +260,14 @@ async fn registry(
         (None, Some(secret)) => Realms::only(manifest.system.deployment.realm_id, secret.as_bytes()),
         (None, None) => Realms::Open,
     };
-    let mut registry = Registry::bind(&signaling.url.authority(), registry_options(signaling, realms)).await?;
+    let options = registry_options(signaling, realms);
+    if options.key_lifetime < options.credential_lifetime {
+        return Err(StartError::KeyLifetime {
+            key: options.key_lifetime,
+            credential: options.credential_lifetime,
+        });
+    }
+    let mut registry = Registry::bind(&signaling.url.authority(), options).await?;
     if signaling.url.is_tls()
         && let Some(tls) = tls
     {

@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use actr_lite_manifest::Deployment;
+use actr_lite_manifest::{SignalingUrl, System};
 use actr_lite_registry::client::{RealmSecret, RealmSecretError};
 use thiserror::Error;
 use tracing::warn;
+use url::Host;
 
 /// The environment variable with the realm's secret; it comes before the file of Actr.toml.
 pub const REALM_SECRET_VARIABLE: &str = "ACTR_REALM_SECRET";
@@ -22,6 +23,15 @@ pub enum LoadSecretError {
     /// The variable holds none.
     #[error("{REALM_SECRET_VARIABLE}: {0}")]
     Variable(RealmSecretError),
+    /// It would go over a network in clear.
+    #[error(
+        "[system.signaling] url: {url}: the realm's secret is not sent over a network without TLS: write wss://; or, where \
+         the network itself is trusted, add insecure = true to [system]"
+    )]
+    Unprotected {
+        /// Where the registry is.
+        url: String,
+    },
     /// The file can't be read.
     #[error(
         "[system.deployment] realm_secret_file: {path}: {error}; write the realm's secret into it, or set \
@@ -43,15 +53,32 @@ pub enum LoadSecretError {
     },
 }
 
-/// The secret of this node's realm, if it has one: from the environment, else from the file that Actr.toml names.
-pub(crate) fn load(deployment: &Deployment) -> Result<Option<RealmSecret>, LoadSecretError> {
-    let variable = env::var_os(REALM_SECRET_VARIABLE);
-    if let Some(value) = variable {
-        let secret = RealmSecret::new(&value.to_string_lossy()).map_err(LoadSecretError::Variable)?;
-        return Ok(Some(secret));
+/// The secret of this node's realm, if it has one: from the environment, else from the file that Actr.toml names. It is not
+/// to be read by whoever is between this node and its registry.
+pub(crate) fn load(system: &System) -> Result<Option<RealmSecret>, LoadSecretError> {
+    let secret = match env::var_os(REALM_SECRET_VARIABLE) {
+        Some(value) => Some(RealmSecret::new(&value.to_string_lossy()).map_err(LoadSecretError::Variable)?),
+        None => system
+            .deployment
+            .realm_secret_file
+            .as_deref()
+            .map(from_file)
+            .transpose()?,
+    };
+    let url = &system.signaling.url;
+    if secret.is_some() && !url.is_tls() && !is_this_machine(url) && !system.insecure {
+        return Err(LoadSecretError::Unprotected { url: url.to_string() });
     }
-    let path = deployment.realm_secret_file.as_deref();
-    path.map(from_file).transpose()
+    Ok(secret)
+}
+
+fn is_this_machine(url: &SignalingUrl) -> bool {
+    match url.as_url().host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        None => false,
+    }
 }
 
 fn from_file(path: &Path) -> Result<RealmSecret, LoadSecretError> {
@@ -99,6 +126,20 @@ mod tests {
         for text in ["open sesame", "open sesame\n", "open sesame\r\n"] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(from_file(&path).unwrap().as_bytes(), b"open sesame");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_told_in_clear() {
+        for (url, is_this_machine) in [
+            ("ws://127.0.0.1:1/signaling/ws", true),
+            ("ws://[::1]:1/signaling/ws", true),
+            ("ws://localhost/signaling/ws", true),
+            ("ws://0.0.0.0:1/signaling/ws", false),
+            ("ws://localhost.example/signaling/ws", false),
+            ("ws://192.0.2.1/signaling/ws", false),
+        ] {
+            assert_eq!(super::is_this_machine(&url.parse().unwrap()), is_this_machine, "{url}");
         }
     }
 

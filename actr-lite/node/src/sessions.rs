@@ -21,6 +21,7 @@ use crate::{
     limits::PeerOccupancy,
     node_state::NodeState,
     session::{InUse, Session},
+    stream::Asked,
 };
 
 /// How long connections may take to send what they have when the node stops, before they are dropped.
@@ -29,9 +30,51 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// The open connections, by peer.
 pub(crate) struct Sessions {
     limits: Limits,
-    by_peer: Mutex<HashMap<ActrId, Peer>>,
+    by_peer: Mutex<Peers>,
     /// The connections that are being made.
     dialing: Mutex<HashMap<ActrId, Arc<DialOutcome>>>,
+}
+
+/// How many peers without a connection are remembered that were asked for something: one that is forgotten has to be asked
+/// again before it may feed a stream.
+const MAX_ASKED: usize = 1024;
+
+/// What is open, by peer.
+#[derive(Default)]
+struct Peers {
+    connected: HashMap<ActrId, Peer>,
+    /// When those were asked for something to whom nothing is open: they may still come back with the stream.
+    asked: HashMap<ActrId, Asked>,
+}
+
+impl Peers {
+    fn of(&mut self, peer: &ActrId, limits: &Limits) -> &mut Peer {
+        let asked = &mut self.asked;
+        self.connected.entry(peer.clone()).or_insert_with(|| {
+            let new = Peer::new(limits);
+            new.occupancy.asked.set(asked.remove(peer).unwrap_or_default());
+            new
+        })
+    }
+
+    /// Forgets a peer to whom nothing is open.
+    fn forget_if_gone(&mut self, id: &ActrId) {
+        let Some(peer) = self.connected.get(id).filter(|peer| peer.is_gone()) else {
+            return;
+        };
+        let asked_at = peer.occupancy.asked.get();
+        self.connected.remove(id);
+        if asked_at == Asked::default() {
+            return;
+        }
+        if self.asked.len() >= MAX_ASKED
+            && let Some(first) = self.asked.iter().min_by_key(|(_, asked_at)| **asked_at)
+        {
+            let first = first.0.clone();
+            self.asked.remove(&first);
+        }
+        self.asked.insert(id.clone(), asked_at);
+    }
 }
 
 /// What is open to one peer.
@@ -65,13 +108,11 @@ pub(crate) struct Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        let mut by_peer = self.node.sessions().lock();
-        if let Some(peer) = by_peer.get_mut(&self.peer) {
+        let mut peers = self.node.sessions().lock();
+        if let Some(peer) = peers.connected.get_mut(&self.peer) {
             peer.admitted -= 1;
-            if peer.is_gone() {
-                by_peer.remove(&self.peer);
-            }
         }
+        peers.forget_if_gone(&self.peer);
     }
 }
 
@@ -119,14 +160,14 @@ impl Sessions {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ActrId, Peer>> {
+    fn lock(&self) -> MutexGuard<'_, Peers> {
         self.by_peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Room for one more connection that this peer makes.
     pub(crate) fn admit(&self, node: &Arc<NodeState>, peer: &ActrId) -> Result<Admission, Limit> {
-        let mut by_peer = self.lock();
-        let of_peer = by_peer.entry(peer.clone()).or_insert_with(|| Peer::new(&self.limits));
+        let mut peers = self.lock();
+        let of_peer = peers.of(peer, &self.limits);
         let max = self.limits.max_connections_per_peer.get();
         if of_peer.admitted >= max {
             let key = "system.limits.max_connections_per_peer";
@@ -141,8 +182,8 @@ impl Sessions {
 
     /// An open connection to this peer.
     fn find(&self, peer: &ActrId) -> Option<InUse> {
-        let by_peer = self.lock();
-        let mut latest_first = by_peer.get(peer)?.sessions.iter().rev();
+        let peers = self.lock();
+        let mut latest_first = peers.connected.get(peer)?.sessions.iter().rev();
         latest_first.find_map(|session| (session.is_shared() && session.is_open()).then(|| session.enter())?)
     }
 
@@ -213,8 +254,8 @@ impl Sessions {
         role: Role,
         sharing: Sharing,
     ) -> Connection {
-        let mut by_peer = self.lock();
-        let of_peer = by_peer.entry(peer.clone()).or_insert_with(|| Peer::new(&self.limits));
+        let mut peers = self.lock();
+        let of_peer = peers.of(&peer, &self.limits);
         let connection = Connection::new(node, peer, upgraded, role, sharing, Arc::clone(&of_peer.occupancy));
         of_peer.sessions.push(Arc::clone(connection.session()));
         connection
@@ -222,14 +263,11 @@ impl Sessions {
 
     /// Forgets a session that has ended.
     pub(crate) fn forget(&self, session: &Arc<Session>) {
-        let mut by_peer = self.lock();
-        let Some(peer) = by_peer.get_mut(session.peer()) else {
-            return;
-        };
-        peer.sessions.retain(|other| !Arc::ptr_eq(other, session));
-        if peer.is_gone() {
-            by_peer.remove(session.peer());
+        let mut peers = self.lock();
+        if let Some(peer) = peers.connected.get_mut(session.peer()) {
+            peer.sessions.retain(|other| !Arc::ptr_eq(other, session));
         }
+        peers.forget_if_gone(session.peer());
     }
 
     /// Tells all peers that this node shuts down, so that they can go elsewhere in time.
@@ -247,7 +285,13 @@ impl Sessions {
     }
 
     fn all(&self) -> Vec<Arc<Session>> {
-        self.lock().values().flat_map(|peer| &peer.sessions).cloned().collect()
+        let peers = self.lock();
+        peers
+            .connected
+            .values()
+            .flat_map(|peer| &peer.sessions)
+            .cloned()
+            .collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What proves an identity: claims, signed by the registry with Ed25519.
 
+use std::fmt;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use ed25519_dalek::{Signature, Signer as _};
@@ -118,9 +120,17 @@ impl VerifyingKey {
     }
 }
 
-/// A credential that nobody has verified yet.
-#[derive(Debug, Clone, PartialEq)]
+/// A credential that nobody has verified yet. Its `Debug` shows nothing that would prove anything.
+#[derive(Clone, PartialEq)]
 pub struct Credential(proto::AIdCredential);
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("key_id", &self.0.key_id)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Credential {
     /// The key that signed it, by its own word.

@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -25,13 +25,38 @@ use crate::{
 /// How long a handler may take where the caller does not say: nobody else bounds it.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
 
-/// The peer's calls that are being served.
+/// How many requests of a peer without the extension are remembered when they are done: it may send the first ones again
+/// that it makes over a connection.
+const MAX_REMEMBERED: usize = 64;
+
+/// The peer's calls that are being served, and the last ones that were.
 #[derive(Default)]
-pub(super) struct ServedCalls(Mutex<HashMap<String, CancellationToken>>);
+pub(super) struct ServedCalls {
+    serving: Mutex<HashMap<String, CancellationToken>>,
+    /// The oldest first; empty with a peer that speaks the extension.
+    done: Mutex<VecDeque<String>>,
+}
 
 impl ServedCalls {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn done(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a request came before.
+    fn is_known(&self, request_id: &str) -> bool {
+        self.lock().contains_key(request_id) || self.done().iter().any(|done| done == request_id)
+    }
+
+    fn remember(&self, request_id: &str) {
+        let mut done = self.done();
+        if done.len() == MAX_REMEMBERED {
+            done.pop_front();
+        }
+        done.push_back(request_id.into());
     }
 
     /// The caller no longer waits.
@@ -58,7 +83,12 @@ struct Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.session.served.lock().remove(&self.request_id);
+        let served = &self.session.served;
+        // First the one and then the other: it is known all the time.
+        if !self.session.lane.has_control() {
+            served.remember(&self.request_id);
+        }
+        served.lock().remove(&self.request_id);
     }
 }
 
@@ -82,18 +112,17 @@ impl Session {
             debug!("{} is closed: request {} is not served", self.peer, request.request_id);
             return;
         };
+        // One task takes the requests of a connection, so that none comes in between.
+        if self.served.is_known(&request.request_id) {
+            debug!("{} repeated request {}", self.peer, request.request_id);
+            return;
+        }
         let places = match self.places_for(&request) {
             Ok(places) => places,
             Err(error) => return self.refuse(request, &error),
         };
         let cancelled = CancellationToken::new();
-        match self.served.lock().entry(request.request_id.clone()) {
-            Entry::Vacant(entry) => entry.insert(cancelled.clone()),
-            Entry::Occupied(_) => {
-                debug!("{} repeated request {}", self.peer, request.request_id);
-                return;
-            }
-        };
+        self.served.lock().insert(request.request_id.clone(), cancelled.clone());
         let serving = Serving {
             session: session.clone(),
             request_id: request.request_id.clone(),

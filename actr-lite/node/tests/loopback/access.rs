@@ -10,7 +10,10 @@ use actr_lite_wire::{
 use prost::Message as _;
 
 use crate::{
-    harness::{Answer, Ask, NodePlan, Pair, Push, World, assert_cancelled, caller, stream_id, subscribe_from, within},
+    harness::{
+        Answer, Ask, NodePlan, Pair, Push, World, assert_cancelled, caller, start_server, stream_id, subscribe_from,
+        until, within,
+    },
     raw_peer::{self, Outsider},
 };
 
@@ -344,4 +347,28 @@ async fn who_is_denied_cannot_feed_a_stream_even_if_it_is_the_expected_one() {
         "{:?}",
         subscription.end()
     );
+}
+
+#[tokio::test]
+async fn who_was_asked_may_come_back_with_the_stream_over_another_connection() {
+    let world = World::new().await;
+    let node = world.node("Node").echo().start().await;
+    let (sender, mut contexts) = start_server(&world, "Sender").await;
+    let mut subscription = node.context().subscribe(stream_id("later")).unwrap();
+    {
+        let own = within(node.context().connect(&sender.actor_id())).await.unwrap();
+        within(node.context().call(&Dest::Connection(own), Push::default()))
+            .await
+            .unwrap();
+        // With its handle the only connection goes, and with the context the other end's use of it.
+        drop(within(contexts.recv()).await.unwrap());
+    }
+    let ctx = sender.context();
+    let back = Dest::actor(node.actor_id());
+    // As soon as it is known that the connection is gone, another one is made.
+    until(|| async { ctx.call(&back, Ask::default()).await.ok() }).await;
+    let mut stream = ctx.open_stream(&back, stream_id("later")).await.unwrap();
+    stream.send("as asked").await.unwrap();
+    assert_eq!(within(subscription.next()).await.unwrap().payload, "as asked");
+    assert_eq!(subscription.sender(), Some(&sender.actor_id()));
 }

@@ -24,7 +24,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    harness::{Push, World, caller, start_server, stream_id, subscribe_from, until, within},
+    harness::{Answer, Push, World, caller, start_server, stream_id, subscribe_from, until, within},
     raw_peer::{CREDENTIAL, Outsider, SOURCE, dial, frame, headers, record},
 };
 
@@ -584,4 +584,27 @@ async fn a_first_call_that_an_official_node_drops_is_sent_again_under_its_id() {
     let message = record(RecordKind::RpcReliable, &answer.encode());
     within(socket.send(Message::binary(message))).await.unwrap();
     within(call).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_comes_twice_from_an_official_node_is_served_once() {
+    let world = World::new().await;
+    let served = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let count = std::sync::Arc::clone(&served);
+    let plan = world.node("Server").echo().on(move |_: Push, _| {
+        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        async { Ok(Answer::default()) }
+    });
+    let server = plan.start().await;
+    let outsider = Outsider::new(&world, "Official").await;
+    let mut peer = outsider.dial(&server).await;
+    let (request_id, request) = peer.request(Push::ROUTE, Vec::new());
+    let request = request.encode();
+    peer.send_record(RecordKind::RpcReliable, &request).await;
+    peer.send_record(RecordKind::RpcReliable, &request).await;
+    peer.answer(&request_id).await;
+    // It is done, and still known.
+    peer.send_record(RecordKind::RpcReliable, &request).await;
+    peer.round_trip().await;
+    assert_eq!(served.load(std::sync::atomic::Ordering::SeqCst), 1);
 }

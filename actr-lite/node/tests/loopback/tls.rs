@@ -111,8 +111,8 @@ async fn many_small_frames_pass_in_both_directions_at_once() {
     const FRAMES: u64 = 50_000;
     let mut pair = Pair::with_tls().await;
     let (down, up) = (stream_id("down"), stream_id("up"));
-    let ctx = pair.asked().await;
     let downwards = pair.client.context().subscribe(down.clone()).unwrap();
+    let ctx = pair.asked().await;
     let upwards = pair.server.context().subscribe(up.clone()).unwrap();
     upwards.expect_from(&pair.client.actor_id());
     let to_client = ctx.open_stream(&caller(&ctx), down).await.unwrap();

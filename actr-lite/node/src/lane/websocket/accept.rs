@@ -324,6 +324,9 @@ async fn admit(
         .sessions()
         .admit(node, &peer)
         .map_err(|limit| Refused::new(StatusCode::TOO_MANY_REQUESTS, format!("this node has {limit}")))?;
+    // Whom the list refuses has nothing to keep it for.
+    let is_kept_by_peer =
+        extended && headers.contains_key(KEEP_OPEN_HEADER) && node.router().admit(&node.self_id(), &peer).is_ok();
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let accept = derive_accept_key(key.as_bytes());
@@ -342,7 +345,7 @@ async fn admit(
         peer,
         extended,
         peer_limit,
-        is_kept_by_peer: extended && headers.contains_key(KEEP_OPEN_HEADER),
+        is_kept_by_peer,
         admission,
     };
     Ok((admitted, response))
