@@ -6,7 +6,10 @@ use std::{
 };
 
 use actr_lite_manifest::{SignalingUrl, System};
-use actr_lite_registry::client::{RealmSecret, RealmSecretError};
+use actr_lite_registry::{
+    client::{RealmSecret, RealmSecretError},
+    secret_file::is_exposed,
+};
 use thiserror::Error;
 use tracing::warn;
 use url::Host;
@@ -84,7 +87,7 @@ fn is_this_machine(url: &SignalingUrl) -> bool {
 fn from_file(path: &Path) -> Result<RealmSecret, LoadSecretError> {
     let read = || {
         let file = File::open(path)?;
-        if is_exposed(&file)? {
+        if is_exposed(&file.metadata()?) {
             let path = path.display();
             warn!("others can read the realm's secret in {path}: run `chmod 600 {path}`");
         }
@@ -102,17 +105,6 @@ fn from_file(path: &Path) -> Result<RealmSecret, LoadSecretError> {
         path: path.into(),
         error,
     })
-}
-
-#[cfg(unix)]
-fn is_exposed(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_exposed(_file: &File) -> io::Result<bool> {
-    Ok(false)
 }
 
 #[cfg(test)]

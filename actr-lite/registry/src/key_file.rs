@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use crate::key_ring::{Key, KeyRing, MAX_KEYS};
+use crate::{
+    key_ring::{Key, KeyRing, MAX_KEYS},
+    secret_file::is_exposed,
+};
 
 const FILE_NAME: &str = "signing-keys.toml";
 
@@ -166,19 +169,6 @@ fn create_directory(directory: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn create_directory(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)
-}
-
-/// Whether others than its owner may do anything with a file.
-#[cfg(unix)]
-pub(crate) fn is_exposed(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    metadata.permissions().mode() & 0o077 != 0
-}
-
-/// Nothing is known of others here.
-#[cfg(not(unix))]
-pub(crate) fn is_exposed(_metadata: &fs::Metadata) -> bool {
-    false
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use tracing::warn;
 
-use crate::{client::RealmSecret, key_file::is_exposed};
+use crate::{client::RealmSecret, secret_file::is_exposed};
 
 /// Where a registration shows the secret of its realm (actr 0.4.21).
 pub(crate) const SECRET_HEADER: HeaderName = HeaderName::from_static("x-actrix-realm-secret");
