@@ -6,6 +6,7 @@ use std::{
     time::Instant,
 };
 
+use actr_lite_tls::AcceptError;
 use actr_lite_wire::{
     log_limit::{LogLimit, LogLine},
     misbehaviour::{Misbehaviour, MisbehaviourKind},
@@ -53,6 +54,20 @@ impl Complaints {
         // Whoever sees the count finds the line.
         self.remark(&format_args!("{kind} from {peer}: {reason}"));
         lock(&self.state).misbehaviour.count(kind);
+    }
+
+    /// The same of a peer whose TLS handshake failed. One that does not accept this side's certificate does no wrong, but
+    /// somebody should know; one that said nothing is not worth a word.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn about_handshake(&self, peer: &dyn Display, reason: &AcceptError) {
+        let kind = MisbehaviourKind::FailedHandshake;
+        match reason {
+            AcceptError::Silent => {}
+            AcceptError::CertificateRefused(_) => self.remark(&format_args!("{kind} from {peer}: {reason}")),
+            reason => self.about(kind, peer, reason),
+        }
     }
 
     /// Says something else about a peer, which is no reason to end its connection.

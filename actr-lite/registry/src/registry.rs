@@ -261,10 +261,7 @@ async fn handshake(
             Ok(socket) => return Some(socket),
             Err(rejected) => rejected,
         };
-        if rejected.reason.is_misbehaviour() {
-            let kind = MisbehaviourKind::FailedHandshake;
-            shared.complaints.about(kind, &peer, &rejected.reason);
-        }
+        shared.complaints.about_handshake(&peer, &rejected.reason);
         http_socket::turn_away(rejected).await;
         None
     };

@@ -30,11 +30,6 @@ pub enum AcceptError {
 }
 
 impl AcceptError {
-    /// Whether the peer has done wrong. One that does not accept an expired certificate has not.
-    pub fn is_misbehaviour(&self) -> bool {
-        !matches!(self, Self::Silent | Self::CertificateRefused(_))
-    }
-
     pub(crate) fn from_io(error: &io::Error) -> Self {
         match tls_error(error) {
             Some(Error::AlertReceived(alert)) => match alert {

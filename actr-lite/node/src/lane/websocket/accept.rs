@@ -162,9 +162,7 @@ async fn upgrade(
     let socket = match HttpSocket::accept(socket, node.tls().server.as_ref(), header_timeout).await {
         Ok(socket) => socket,
         Err(rejected) => {
-            if rejected.reason.is_misbehaviour() {
-                complain(MisbehaviourKind::FailedHandshake, &rejected.reason);
-            }
+            node.complaints().about_handshake(&address, &rejected.reason);
             http_socket::turn_away(rejected).await;
             return None;
         }
