@@ -69,6 +69,7 @@ async fn an_official_node_answers_ours() {
 const OFFICIAL_PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes 30 s, in which an official node tries another way, and more on a busy machine"]
 async fn ours_answers_an_official_node_that_waits_long_enough() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
