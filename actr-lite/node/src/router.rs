@@ -152,8 +152,10 @@ impl Router {
 
     /// Whether a rule of this node's access control list is against another one. That no rule is for it does not count:
     /// who was asked for something may answer.
-    pub(crate) fn denial(&self, own_id: &ActrId, peer: &ActrId) -> Option<AclRefusal> {
-        self.admit(own_id, peer)
+    pub(crate) fn denial(&self, own_id: impl FnOnce() -> ActrId, peer: &ActrId) -> Option<AclRefusal> {
+        // A stream is bound for each request: without a list there is nothing to look up.
+        self.acl.as_ref()?;
+        self.admit(&own_id(), peer)
             .err()
             .filter(|refusal| matches!(refusal, AclRefusal::Denied { .. }))
     }

@@ -118,8 +118,12 @@ impl Session {
             metadata: options.metadata,
             timeout: Some(options.timeout),
         };
-        self.send_envelope(request.clone(), Urgency::Now).await?;
-        let answer = self.until_heard(request, answer).await;
+        let again = (!self.lane.has_control() && !self.has_answered()).then(|| request.clone());
+        self.send_envelope(request, Urgency::Now).await?;
+        let answer = match again {
+            Some(again) => self.until_heard(again, answer).await,
+            None => answer.await,
+        };
         let answer = answer.unwrap_or_else(|_| Err(self.peer_gone()))?;
         drop(waiting);
         answer.map_err(|reply| ActrError::Remote {
@@ -139,8 +143,7 @@ impl Session {
         mut answer: oneshot::Receiver<Answer>,
     ) -> Result<Answer, oneshot::error::RecvError> {
         let mut waits = RESEND_AFTER.into_iter();
-        while !self.lane.has_control()
-            && !self.has_answered()
+        while !self.has_answered()
             && let Some(wait) = waits.next()
         {
             match timeout(wait, &mut answer).await {

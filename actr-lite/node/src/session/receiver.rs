@@ -213,7 +213,7 @@ impl SessionReceiver {
         let inbox = inbox.ok_or(StreamRefusal::Unknown)?;
         let own_id = || session.node.self_id();
         match inbox.bind(session) {
-            Ok(()) => match session.node.router().denial(&own_id(), &session.peer) {
+            Ok(()) => match session.node.router().denial(own_id, &session.peer) {
                 None => Ok(inbox),
                 Some(denial) => {
                     inbox.end(StreamEnd::Denied(denial.clone()));

@@ -46,9 +46,9 @@ impl ServedCalls {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request came before.
-    fn is_known(&self, request_id: &str) -> bool {
-        self.lock().contains_key(request_id) || self.done().iter().any(|done| done == request_id)
+    /// Whether a request that is done came before.
+    fn is_done(&self, request_id: &str) -> bool {
+        self.done().iter().any(|done| done == request_id)
     }
 
     fn remember(&self, request_id: &str) {
@@ -113,7 +113,9 @@ impl Session {
             return;
         };
         // One task takes the requests of a connection, so that none comes in between.
-        if self.served.is_known(&request.request_id) {
+        let is_known = self.served.lock().contains_key(&request.request_id)
+            || (!self.lane.has_control() && self.served.is_done(&request.request_id));
+        if is_known {
             debug!("{} repeated request {}", self.peer, request.request_id);
             return;
         }
