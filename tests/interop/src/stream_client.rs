@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use actr_framework::{Context as _, Dest, MessageDispatcher, Workload};
-use actr_protocol::{ActorResult, ActrError, ActrType, RpcEnvelope};
-use anyhow::{Context as _, anyhow, ensure};
+use actr_hyper::context::RuntimeContext;
+use actr_protocol::{ActorResult, ActrError, ActrType, DataChunk, PayloadType, RpcEnvelope};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
+use prost::Message as _;
+use protos::stream_server::RegisterStreamResponse;
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
@@ -45,38 +48,73 @@ impl MessageDispatcher for NothingServed {
     }
 }
 
+/// How long an answer may take before the stream is asked for again, and how often that is done. An official node drops
+/// what comes before it knows where to put it, so that the first call to it may be lost: more often on a busy machine.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const TRIES: usize = 6;
+
 /// Finds a stream server, asks it for `count` frames, and receives them.
 ///
 /// # Errors
 /// If a step fails, a frame differs from what it should be, or does not come within `patience`.
 pub async fn receive(node: &OfficialNode, count: i32, patience: Duration) -> anyhow::Result<()> {
-    const STREAM_ID: &str = "official";
     let ctx = node.actr().app_context().await;
     let server = ctx
         .discover_route_candidate(&stream_server::actr_type())
         .await
         .map_err(|error| anyhow!("no server was found: {error}"))?;
-    let (frames, mut received) = mpsc::unbounded_channel();
-    ctx.register_stream(STREAM_ID.into(), move |frame, _| {
-        // Nobody receives any more only when a frame was wrong.
-        drop(frames.send(frame));
-        Box::pin(async { Ok(()) })
-    })
-    .await
-    .map_err(|error| anyhow!("the stream can't be registered here: {error}"))?;
-    let request = RegisterStream {
-        stream_id: STREAM_ID.into(),
-        message_count: count,
-    };
-    let answer = ctx.call(&Dest::Peer(server), request).await;
-    let answer = answer.map_err(|error| anyhow!("the server refused: {error}"))?;
-    ensure!(answer.success, "the server refused: {}", answer.message);
+    let server = Dest::Peer(server);
+    for attempt in 1..=TRIES {
+        // Another stream each time: a call that was only late is not mistaken for this one.
+        let stream_id = format!("official-{attempt}");
+        let (frames, received) = mpsc::unbounded_channel();
+        ctx.register_stream(stream_id.clone(), move |frame, _| {
+            // Nobody receives any more only when a frame was wrong.
+            drop(frames.send(frame));
+            Box::pin(async { Ok(()) })
+        })
+        .await
+        .map_err(|error| anyhow!("the stream can't be registered here: {error}"))?;
+        let request = RegisterStream {
+            stream_id: stream_id.clone(),
+            message_count: count,
+        };
+        let answer = RuntimeContext::call_raw(
+            &ctx,
+            &server,
+            stream_server::ROUTE.into(),
+            PayloadType::RpcReliable,
+            request.encode_to_vec().into(),
+            ANSWER_TIMEOUT.as_millis() as i64,
+        );
+        match answer.await {
+            Ok(answer) => {
+                let answer = RegisterStreamResponse::decode(answer).context("the answer of the server")?;
+                ensure!(answer.success, "the server refused: {}", answer.message);
+                return check(received, &stream_id, count, patience).await;
+            }
+            Err(ActrError::TimedOut) => {}
+            Err(error) => bail!("the server refused: {error}"),
+        }
+    }
+    bail!(
+        "the server did not answer {TRIES} times within {} s",
+        ANSWER_TIMEOUT.as_secs()
+    )
+}
+
+async fn check(
+    mut received: mpsc::UnboundedReceiver<DataChunk>,
+    stream_id: &str,
+    count: i32,
+    patience: Duration,
+) -> anyhow::Result<()> {
     for number in 1..=count {
         let frame = timeout(patience, received.recv())
             .await
             .with_context(|| format!("frame {number} of {count} did not come"))?
             .context("the stream has ended")?;
-        let expected = (u64::from(number.unsigned_abs()), stream_server::text(number, STREAM_ID));
+        let expected = (u64::from(number.unsigned_abs()), stream_server::text(number, stream_id));
         let got = (frame.sequence, String::from_utf8_lossy(&frame.payload).into_owned());
         ensure!(got == expected, "got {got:?} instead of {expected:?}");
     }
