@@ -18,9 +18,6 @@ use crate::{
     streams::{self, IDLE, Outcome, Wanted},
 };
 
-/// Requests for one frame, one after another on a warm connection, for the time to the first frame.
-const FIRST_FRAME_REQUESTS: usize = 200;
-
 /// What to ask for.
 #[derive(Debug, Clone)]
 pub struct Load {
@@ -34,6 +31,8 @@ pub struct Load {
     pub connections: u64,
     /// What the callback sleeps after each frame.
     pub slow: Option<Duration>,
+    /// Requests for one frame, one after another on a warm connection, for the time to the first frame.
+    pub latency_requests: usize,
 }
 
 /// What came.
@@ -116,7 +115,7 @@ impl Load {
     /// Microseconds from a request to its first frame.
     async fn first_frames(&self, connection: &Connection) -> Result<Vec<f64>> {
         let mut micros = Vec::new();
-        for number in 0..FIRST_FRAME_REQUESTS {
+        for number in 0..self.latency_requests {
             let (done, mut first) = mpsc::unbounded_channel();
             let checker = Checker::new(1, None, Arc::default(), done);
             let begin = Instant::now();

@@ -30,6 +30,9 @@ struct Arguments {
     /// Microseconds that the callback sleeps after each frame
     #[arg(long, default_value_t = 0)]
     slow_us: u64,
+    /// Requests for one frame, one after another, before: what the time to the first frame is taken from
+    #[arg(long, default_value_t = 200)]
+    latency_requests: usize,
 }
 
 #[tokio::main]
@@ -42,6 +45,7 @@ async fn main() -> anyhow::Result<()> {
         payload: arguments.payload,
         connections: arguments.connections,
         slow: (arguments.slow_us > 0).then(|| Duration::from_micros(arguments.slow_us)),
+        latency_requests: arguments.latency_requests,
     };
     let report = load.run(&actr, &SERVER_TYPE.parse()?).await?;
     writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;
