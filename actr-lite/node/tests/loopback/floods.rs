@@ -6,7 +6,6 @@ use actr_lite::Rpc as _;
 use actr_lite_wire::{envelope::Envelope, log_limit::WINDOW, record::RecordKind};
 use bytes::Bytes;
 use futures_util::SinkExt as _;
-use socket2::SockRef;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
@@ -29,11 +28,9 @@ async fn a_peer_that_makes_a_node_say_more_than_it_reads_is_closed_and_told_once
     let (server, mut contexts) = start_server(&world, "Server").await;
     let bystander = Bystander::start(&world, &server, &mut contexts).await;
     let outsider = Outsider::new(&world, "Own").await;
-    let mut peer = outsider.dial_extended(&server).await;
+    let mut peer = outsider.dial_extended_with_little_room(&server).await;
     peer.round_trip().await;
     let (log, started) = (logs::position(), Instant::now());
-    // As little as possible is to lie in the system's buffers.
-    SockRef::from(peer.socket.get_ref()).set_recv_buffer_size(4096).unwrap();
     let flood = tokio::spawn(async move {
         let mut streams = 0..u64::MAX;
         loop {

@@ -12,7 +12,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use prost::Message as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -92,9 +92,23 @@ impl Outsider {
     /// Dials as one of our own nodes would.
     pub(crate) async fn dial_extended(&self, node: &ActrRef) -> RawPeer {
         let address = self.address_of(&node.actor_id()).await.unwrap();
+        dial(address, &self.extended_headers()).await.unwrap()
+    }
+
+    /// The same with as little room as there can be for what comes. It is set before the connection is made: a window
+    /// that closes behind what is on its way leaves acknowledgements outside, and both ends wait for ever.
+    pub(crate) async fn dial_extended_with_little_room(&self, node: &ActrRef) -> RawPeer {
+        let address = self.address_of(&node.actor_id()).await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(1).unwrap();
+        let stream = within(socket.connect(address)).await.unwrap();
+        upgrade(stream, address, &self.extended_headers()).await.unwrap()
+    }
+
+    fn extended_headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = self.headers();
         headers.push((PROTOCOL, EXTENSION.into()));
-        dial(address, &headers).await.unwrap()
+        headers
     }
 }
 
@@ -113,6 +127,14 @@ pub(crate) struct RawPeer {
 
 /// Connects, or returns the status and the text of the refusal.
 pub(crate) async fn dial(address: SocketAddr, headers: &[(&'static str, String)]) -> Result<RawPeer, (u16, String)> {
+    upgrade(TcpStream::connect(address).await.unwrap(), address, headers).await
+}
+
+async fn upgrade(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    headers: &[(&'static str, String)],
+) -> Result<RawPeer, (u16, String)> {
     let mut request = format!(
         "GET / HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -121,7 +143,6 @@ pub(crate) async fn dial(address: SocketAddr, headers: &[(&'static str, String)]
         request += &format!("{name}: {value}\r\n");
     }
     request += "\r\n";
-    let mut stream = TcpStream::connect(address).await.unwrap();
     within(stream.write_all(request.as_bytes())).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
