@@ -55,7 +55,7 @@ fn records(stream_id: StreamId) -> Files {
         metadata: vec![("key".into(), "value".into())],
         timestamp_ms: Some(1_700_000_000_000),
     });
-    let hinted = [encoder.head_with_hints(&frame), b"hinted"].concat();
+    let hinted = [&encoder.head_with_hints(&frame)[..], b"hinted"].concat();
     let mut batch = one_record(RecordKind::StreamReliable, &plain);
     batch.extend(one_record(RecordKind::StreamLatencyFirst, &hinted));
     let mut files = vec![("frame", plain), ("frame-with-hints", hinted)];

@@ -132,7 +132,7 @@ fn written_anew(bytes: &[u8], stream_id: StreamId, parts: FrameParts) {
         payload,
         hints: parts.hints,
     };
-    let mut again = encoder.head_with_hints(&frame).to_vec();
+    let mut again = encoder.head_with_hints(&frame);
     again.extend_from_slice(&frame.payload);
     let Ok(read) = frame::decode(&again) else {
         panic!("what the encoder writes can't be read");

@@ -62,9 +62,13 @@ const PAYLOAD: u8 = 3 << 3 | 2;
 const METADATA: u8 = 4 << 3 | 2;
 const TIMESTAMP: u8 = 5 << 3;
 
+/// The most bytes of a number.
+const MAX_VARINT_LEN: usize = 10;
+
 /// Encodes the frames of one stream: what they share is written once.
 #[derive(Debug)]
 pub struct FrameEncoder {
+    /// What is the same for each frame, and room for the rest of the longest head without hints.
     head: Vec<u8>,
     /// How much of `head` is the same for each frame.
     fixed: usize,
@@ -73,52 +77,72 @@ pub struct FrameEncoder {
 impl FrameEncoder {
     /// An encoder for the frames of this stream.
     pub fn new(stream_id: &StreamId) -> Self {
-        let mut head = vec![STREAM_ID];
-        encode_varint(stream_id.as_str().len() as u64, &mut head);
-        head.extend_from_slice(stream_id.as_str().as_bytes());
-        head.push(SEQUENCE);
-        Self {
-            fixed: head.len(),
-            head,
-        }
+        let mut head = fixed_head(stream_id);
+        let fixed = head.len();
+        head.resize(fixed + MAX_VARINT_LEN + 1 + MAX_VARINT_LEN, 0);
+        Self { head, fixed }
     }
 
     /// What stands before a payload of `payload_len` bytes in the encoded frame; the payload ends it.
+    #[inline]
     pub fn head(&mut self, sequence: u64, payload_len: usize) -> &[u8] {
-        self.head.truncate(self.fixed);
-        encode_varint(sequence, &mut self.head);
-        self.head.push(PAYLOAD);
-        encode_varint(payload_len as u64, &mut self.head);
-        &self.head
+        let mut at = self.fixed;
+        at += write_varint(&mut self.head[at..], sequence);
+        self.head[at] = PAYLOAD;
+        at += 1;
+        at += write_varint(&mut self.head[at..], payload_len as u64);
+        &self.head[..at]
     }
 
     /// The same for a frame that carries hints, which then stand before the payload.
-    pub fn head_with_hints(&mut self, frame: &DataStream) -> &[u8] {
-        self.head.truncate(self.fixed);
-        encode_varint(frame.sequence, &mut self.head);
+    pub fn head_with_hints(&self, frame: &DataStream) -> Vec<u8> {
+        let mut head = self.head[..self.fixed].to_vec();
+        encode_varint(frame.sequence, &mut head);
         let hints = frame.hints.as_deref();
         for (key, value) in hints.iter().flat_map(|hints| &hints.metadata) {
             let entry = proto::MetadataEntry {
                 key: key.clone(),
                 value: value.clone(),
             };
-            self.head.push(METADATA);
-            encode_varint(entry.encoded_len() as u64, &mut self.head);
-            self.head.extend_from_slice(&entry.encode_to_vec());
+            head.push(METADATA);
+            encode_varint(entry.encoded_len() as u64, &mut head);
+            head.extend_from_slice(&entry.encode_to_vec());
         }
         if let Some(timestamp_ms) = hints.and_then(|hints| hints.timestamp_ms) {
-            self.head.push(TIMESTAMP);
-            encode_varint(timestamp_ms as u64, &mut self.head);
+            head.push(TIMESTAMP);
+            encode_varint(timestamp_ms as u64, &mut head);
         }
-        self.head.push(PAYLOAD);
-        encode_varint(frame.payload.len() as u64, &mut self.head);
-        &self.head
+        head.push(PAYLOAD);
+        encode_varint(frame.payload.len() as u64, &mut head);
+        head
     }
 
     /// The most bytes that [`Self::head`] takes for a payload of `payload_len` bytes.
     pub fn max_head_len(&self, payload_len: usize) -> usize {
-        self.fixed + encoded_len_varint(u64::MAX) + 1 + encoded_len_varint(payload_len as u64)
+        self.fixed + MAX_VARINT_LEN + 1 + encoded_len_varint(payload_len as u64)
     }
+}
+
+/// What every frame of a stream starts with when its fields come in their order.
+fn fixed_head(stream_id: &StreamId) -> Vec<u8> {
+    let mut head = vec![STREAM_ID];
+    encode_varint(stream_id.as_str().len() as u64, &mut head);
+    head.extend_from_slice(stream_id.as_str().as_bytes());
+    head.push(SEQUENCE);
+    head
+}
+
+/// Writes a number to where there is room for it; how many bytes it takes.
+#[inline]
+fn write_varint(room: &mut [u8], mut value: u64) -> usize {
+    let mut at = 0;
+    while value >= 0x80 {
+        room[at] = value as u8 | 0x80;
+        value >>= 7;
+        at += 1;
+    }
+    room[at] = value as u8;
+    at + 1
 }
 
 /// Where the parts of an encoded frame stand.
@@ -186,7 +210,7 @@ impl FrameDecoder {
     /// A decoder for the frames of this stream.
     pub fn new(stream_id: &StreamId) -> Self {
         Self {
-            head: FrameEncoder::new(stream_id).head,
+            head: fixed_head(stream_id),
         }
     }
 
@@ -356,7 +380,7 @@ mod tests {
         fn what_is_written_is_read_by_prost(frame in any_frame(), sequence: u64) {
             let mut encoder = FrameEncoder::new(&frame.stream_id);
             encoder.head(sequence, 7); // one before it must leave no trace
-            let mut bytes = encoder.head_with_hints(&frame).to_vec();
+            let mut bytes = encoder.head_with_hints(&frame);
             bytes.extend_from_slice(&frame.payload);
             prop_assert_eq!(proto::DataStream::decode(bytes.as_slice()).unwrap(), with_prost(&frame));
 

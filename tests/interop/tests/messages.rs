@@ -386,7 +386,7 @@ proptest! {
         chunk.metadata = entries.map(|(key, value)| theirs::MetadataEntry { key, value }).collect();
         let hints = FrameHints { metadata, timestamp_ms };
         let with_hints = DataStream::new(id, sequence, payload.clone()).with_hints(hints);
-        let mut frame = encoder.head_with_hints(&with_hints).to_vec();
+        let mut frame = encoder.head_with_hints(&with_hints);
         frame.extend_from_slice(&payload);
         prop_assert_eq!(&theirs::DataChunk::decode(&*frame).unwrap(), &chunk);
     }

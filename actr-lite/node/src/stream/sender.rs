@@ -40,7 +40,9 @@ pub struct StreamSender {
     sequence: u64,
     /// How many frames the stream has had, with those that the receiver had before.
     frames: u64,
+    /// Counted where the receiver grants any.
     credit: SendCredit,
+    has_credit: bool,
     max_record_len: usize,
     /// How its frames go if they may be dropped.
     latency_first: Option<LatencyFirst>,
@@ -74,6 +76,7 @@ impl StreamSender {
             sequence: options.resume_after,
             frames: options.resume_after,
             credit: SendCredit::default(),
+            has_credit: session.lane().has_control(),
             max_record_len: session.lane().max_record_len(),
             latency_first,
             unbroken: 0,
@@ -131,7 +134,7 @@ impl StreamSender {
             }
             return self.send_later(frame.sequence, &frame.payload).await;
         }
-        let head = self.encoder.head_with_hints(frame).to_vec();
+        let head = self.encoder.head_with_hints(frame);
         let len = head.len() + frame.payload.len();
         if len > self.max_record_len {
             return Err(SendError::TooLong {
@@ -195,8 +198,8 @@ impl StreamSender {
     /// Whether it was sent; otherwise there is no credit, no room, no stream any more, or others have their turn.
     #[inline]
     fn try_send(&mut self, sequence: u64, payload: &[u8]) -> bool {
-        let has_credit = self.credit.may_send() || !self.session.lane().has_control();
-        if !has_credit || self.turn_is_over || self.check().is_err() {
+        let may_send = self.credit.may_send() || !self.has_credit;
+        if !may_send || self.turn_is_over || self.check().is_err() {
             return false;
         }
         let head = self.encoder.head(sequence, payload.len());
@@ -268,7 +271,7 @@ impl StreamSender {
 
     #[inline]
     fn count(&mut self, sequence: u64, len: usize, accepted: Accepted) {
-        if self.session.lane().has_control() {
+        if self.has_credit {
             self.credit.spend((HEADER_LEN + len) as u64);
         }
         self.sequence = sequence;
@@ -280,7 +283,7 @@ impl StreamSender {
 
     /// Waits for credit.
     async fn credit(&mut self) -> Result<(), SendError> {
-        if !self.session.lane().has_control() {
+        if !self.has_credit {
             return Ok(());
         }
         while !self.credit.may_send() {

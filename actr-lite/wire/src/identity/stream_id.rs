@@ -1,6 +1,5 @@
-use std::{borrow::Borrow, fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
-use smol_str::SmolStr;
 use thiserror::Error;
 
 use super::beginning;
@@ -10,9 +9,9 @@ pub const MAX_STREAM_ID_LEN: usize = 128;
 
 /// The name of a stream: 1 to [`MAX_STREAM_ID_LEN`] bytes without control characters.
 ///
-/// Cheap to clone, as every frame has one: a short id, such as the usual 8 characters, is a plain copy.
+/// Cheap to clone and to move, as every frame has one.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StreamId(SmolStr);
+pub struct StreamId(Arc<str>);
 
 impl StreamId {
     /// The id as text.
