@@ -1,9 +1,6 @@
 use std::{
     future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 
@@ -12,6 +9,7 @@ use actr_lite_wire::{
     identity::{ActrId, ActrType, StreamId},
     resume::RESUME_AFTER,
 };
+use futures_util::future::BoxFuture;
 use prost::Message as _;
 use tokio::time::timeout;
 
@@ -19,7 +17,7 @@ use crate::{
     ActrError, Asking, CallOptions, Dest, PeerConnection, ResumableRequest, ResumableStream, ResumeError, Rpc,
     SendError, StreamOptions, StreamRegistration, StreamSender, SubscribeError, Subscription, discovery,
     node_state::NodeState,
-    session::{DEFAULT_CALL_TIMEOUT, InUse},
+    session::{AnswerHold, DEFAULT_CALL_TIMEOUT, FirstTurn, InUse},
     sessions::Sharing,
     stream::{self, DirectStreams, Feeders, StreamEnd},
 };
@@ -44,8 +42,8 @@ pub(crate) struct Call {
     /// What brought it; none for a call within the node.
     pub(crate) session: Option<InUse>,
     pub(crate) metadata: Vec<(String, String)>,
-    /// Whether the handler has spawned a task.
-    pub(crate) has_spawned: AtomicBool,
+    /// From the first task on that the handler spawned.
+    hold: OnceLock<Arc<AnswerHold>>,
 }
 
 impl Call {
@@ -53,8 +51,20 @@ impl Call {
         Self {
             session,
             metadata,
-            has_spawned: AtomicBool::new(false),
+            hold: OnceLock::new(),
         }
+    }
+
+    /// The first turn of a task that the handler spawns; none if it is not the first, or nobody waits for an answer.
+    fn first_turn(&self) -> Option<FirstTurn> {
+        let session = self.session.as_ref().filter(|_| self.hold.get().is_none())?;
+        let (hold, first_turn) = AnswerHold::new(session);
+        self.hold.set(hold).is_ok().then_some(first_turn)
+    }
+
+    /// What the answer is to wait for.
+    pub(crate) fn hold(&self) -> Option<Arc<AnswerHold>> {
+        self.hold.get().cloned()
     }
 }
 
@@ -132,7 +142,7 @@ impl Context {
     /// # Errors
     /// When the actor can't be reached.
     pub async fn connect(&self, peer: &ActrId) -> Result<PeerConnection, ActrError> {
-        let session = self.node.sessions().dial(&self.node, peer, Sharing::Own).await?;
+        let session = Box::pin(self.node.sessions().dial(&self.node, peer, Sharing::Own)).await?;
         Ok(PeerConnection::new(session))
     }
 
@@ -345,9 +355,12 @@ impl Context {
     /// Runs a task of this actor. It is dropped where it is when the node stops and it has not ended within the grace.
     /// A panic is reported, and ends nothing else.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if let Some(call) = &self.call {
-            call.has_spawned.store(true, Ordering::Relaxed);
-        }
+        let first_turn = self.call.as_ref().and_then(|call| call.first_turn());
+        let task: BoxFuture<'_, ()> = Box::pin(task);
+        let task = match first_turn {
+            Some(first_turn) => Box::pin(first_turn.run(task)),
+            None => task,
+        };
         self.node.tasks().spawn_work("a spawned task", task);
     }
 

@@ -203,7 +203,7 @@ impl<W: Workload> Node<W> {
         stop_when_dropped.node = Some(Arc::clone(&node));
         if let Some(acceptor) = acceptor {
             info!("data lane listening on {}", acceptor.local_addr());
-            tasks.spawn_runtime("the data lane's listener", acceptor.run(Arc::clone(&node)));
+            tasks.spawn_runtime("the data lane's listener", Box::pin(acceptor.run(Arc::clone(&node))));
         }
         let on_start = async { workload.on_start(Context::new(Arc::clone(&node), None)).await };
         let on_start = contain(on_start).await;

@@ -114,10 +114,9 @@ impl NodeState {
     /// Who this node is now: another one after each registration.
     pub(crate) fn self_id(&self) -> ActrId {
         // A node's state is made after its first registration; what can't be is not worth an error to every caller.
-        self.link.identity().map_or_else(
-            || ActrId::new(0, 0, self.actr_type.clone()),
-            |identity| identity.actor_id,
-        )
+        self.link
+            .actor_id()
+            .unwrap_or_else(|| ActrId::new(0, 0, self.actr_type.clone()))
     }
 
     pub(crate) fn router(&self) -> &Router {

@@ -197,7 +197,8 @@ impl Sessions {
             }
             let dialing = Dialing::join(self, peer);
             let dial = || async {
-                let session = self.dial(node, peer, Sharing::Shared).await?;
+                // In a box, as a dial needs some kilobytes, which would be part of the future of every call.
+                let session = Box::pin(self.dial(node, peer, Sharing::Shared)).await?;
                 Ok(Arc::clone(&session))
             };
             let session = dialing.outcome.get_or_init(dial).await.clone()?;
@@ -240,8 +241,10 @@ impl Sessions {
         })?;
         let connection = self.open(node, peer.clone(), upgraded, Role::Client, sharing);
         let session = connection.session().enter().ok_or(ActrError::Stopping)?;
-        node.tasks()
-            .spawn_runtime("a data lane connection", self::drive(Arc::clone(node), connection));
+        node.tasks().spawn_runtime(
+            "a data lane connection",
+            Box::pin(self::drive(Arc::clone(node), connection)),
+        );
         Ok(session)
     }
 

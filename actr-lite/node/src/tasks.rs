@@ -1,11 +1,14 @@
 use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::error;
 
 /// Every task of a node, in two groups that end one after the other.
+///
+/// Tasks come in boxes: what they are wrapped in would otherwise keep room for each of them twice, and twice again, and
+/// all that is copied when a task starts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tasks {
     work: TaskTracker,
@@ -16,29 +19,24 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     /// A task of the application: a handler, or what it spawned. It may finish within the grace of a shutdown.
-    pub(crate) fn spawn_work(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let given_up = self.give_up_work.clone().cancelled_owned();
+    pub(crate) fn spawn_work(&self, name: &'static str, task: BoxFuture<'static, ()>) {
+        let given_up = self.give_up_work.clone();
         self.work.spawn(async move {
             tokio::select! {
                 biased;
                 result = contain(task) => report(name, result),
-                () = given_up => {}
+                () = given_up.cancelled() => {}
             }
         });
     }
 
     /// A task of the runtime: it ends when the node stops, and is told so by [`Self::stop`].
-    pub(crate) fn spawn_runtime(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn_runtime(&self, name: &'static str, task: BoxFuture<'static, ()>) {
         self.runtime.spawn(async move { report(name, contain(task).await) });
     }
 
     /// The same from a thread that may not be the runtime's.
-    pub(crate) fn spawn_runtime_on(
-        &self,
-        runtime: &Handle,
-        name: &'static str,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) {
+    pub(crate) fn spawn_runtime_on(&self, runtime: &Handle, name: &'static str, task: BoxFuture<'static, ()>) {
         self.runtime
             .spawn_on(async move { report(name, contain(task).await) }, runtime);
     }

@@ -65,7 +65,8 @@ impl HttpSocket {
     async fn linger(&mut self, unsaid: &str) -> io::Result<()> {
         self.stream.write_all(unsaid.as_bytes()).await?;
         self.stream.shutdown().await?;
-        let mut discarded = [0; LINGER_BUFFER];
+        // An array would be part of every connection's task from its start.
+        let mut discarded = vec![0; LINGER_BUFFER];
         let mut rest = (&mut self.stream).take(MAX_LINGER_BYTES);
         while rest.read(&mut discarded).await? > 0 {}
         Ok(())

@@ -175,7 +175,8 @@ async fn close(socket: &mut Socket, ending: Ending) {
         if socket.close(Some(frame)).await.is_ok() {
             // Nothing more is said, and what still comes is thrown away: left unread it would cost the peer the reason.
             let stream = socket.get_mut();
-            let mut discarded = [0; IO_BUFFER_BYTES];
+            // An array would be part of every session's task from its start.
+            let mut discarded = vec![0; IO_BUFFER_BYTES];
             if stream.shutdown().await.is_ok() {
                 while let Ok(1..) = stream.read(&mut discarded).await {}
             }

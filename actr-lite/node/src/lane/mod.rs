@@ -58,7 +58,7 @@ pub(crate) enum Urgency {
     /// As soon as the sender pauses: others may follow.
     Pause,
     /// With what follows, or when the sender calls [`Lane::flush`].
-    NextTurn,
+    Later,
 }
 
 /// What became of a record that a lane took.

@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -10,6 +10,7 @@ use actr_lite_wire::{
 };
 use bytes::Bytes;
 use tokio::{sync::oneshot, time::timeout};
+use tracing::debug;
 
 use super::Session;
 use crate::{ActrError, Dest, lane::Urgency};
@@ -121,7 +122,8 @@ impl Session {
         let again = (!self.lane.has_control() && !self.has_answered()).then(|| request.clone());
         self.send_envelope(request, Urgency::Now).await?;
         let answer = match again {
-            Some(again) => self.until_heard(again, answer).await,
+            // In a box, as few calls need it: what one may wait for is part of its future from the start.
+            Some(again) => Box::pin(self.until_heard(again, answer)).await,
             None => answer.await,
         };
         let answer = answer.unwrap_or_else(|_| Err(self.peer_gone()))?;
@@ -154,6 +156,14 @@ impl Session {
             }
         }
         answer.await
+    }
+
+    /// Hands the peer's answer to whoever waits for it.
+    pub(super) fn answer(&self, request_id: &str, result: Result<Bytes, ErrorReply>) {
+        self.answered.store(true, Ordering::Relaxed);
+        if !self.calls.answer(request_id, result) {
+            debug!("{} answered request {request_id}, for which nobody waits", self.peer);
+        }
     }
 
     /// Sends the peer a message without an answer.

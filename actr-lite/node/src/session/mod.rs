@@ -1,5 +1,6 @@
 //! What this node and one peer have to do with each other over one lane: calls both ways, streams both ways.
 
+mod answer_hold;
 mod calls;
 mod in_use;
 mod incoming;
@@ -13,9 +14,9 @@ use std::sync::{
 };
 
 use actr_lite_wire::{control::Control, envelope::Envelope, identity::ActrId, record::RecordKind};
-use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use answer_hold::{AnswerHold, FirstTurn};
 pub use calls::CallOptions;
 pub(crate) use calls::DEFAULT_CALL_TIMEOUT;
 pub(crate) use in_use::InUse;
@@ -172,11 +173,6 @@ impl Session {
         let mut turn = Turn::new(self.lane(), RecordKind::RpcReliable);
         loop {
             match self.lane.try_send(RecordKind::RpcReliable, urgency, &[], &body) {
-                Ok(_) if urgency == Urgency::NextTurn => {
-                    yield_now().await;
-                    self.lane.flush();
-                    return Ok(());
-                }
                 Ok(_) => return Ok(()),
                 Err(SendRefused::Full) => {
                     tokio::select! {

@@ -3,7 +3,7 @@ use std::{
     mem,
     ops::Range,
     str,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -11,7 +11,7 @@ use actr_lite_wire::{
     acl::AclRefusal,
     control::{Control, ControlError},
     credit::CreditError,
-    envelope::{Envelope, EnvelopeError},
+    envelope::{Envelope, EnvelopeError, ErrorReply},
     frame::{self, FrameError},
     identity::{ActrId, StreamId},
     misbehaviour::MisbehaviourKind,
@@ -41,9 +41,15 @@ pub(crate) struct SessionReceiver {
     runs: Runs,
     /// Whose queue is full, with a sender that knows no credit.
     full: Option<Arc<Inbox>>,
+    /// The answers that wait for the end of a short message.
+    answers: Vec<(String, Result<Bytes, ErrorReply>)>,
     /// How many streams were refused.
     refused: usize,
 }
+
+/// Up to which length all of a message is taken before those are woken who wait for its answers: to wake somebody takes
+/// longer than what such a message holds, and what is there by then, often the beginning of a stream, wakes nobody anew.
+const SHORT_MESSAGE: usize = 4 << 10;
 
 /// How many refused streams of one connection are told at the usual log level: what comes then is a flood.
 const MAX_REFUSALS_TOLD: usize = 10;
@@ -100,6 +106,7 @@ impl SessionReceiver {
             session,
             runs: Runs::default(),
             full: None,
+            answers: Vec::new(),
             refused: 0,
         }
     }
@@ -109,11 +116,19 @@ impl SessionReceiver {
     /// # Errors
     /// When the peer broke the protocol: the connection has to be closed. Records before that were taken.
     pub(crate) fn receive(&mut self, message: Bytes) -> Result<(), ReceiveError> {
+        let taken = self.take(&message);
+        for (request_id, result) in self.answers.drain(..) {
+            self.session.answer(&request_id, result);
+        }
+        taken
+    }
+
+    fn take(&mut self, message: &Bytes) -> Result<(), ReceiveError> {
         let is_extended = self.session.lane().has_control();
         let limit = self.session.node.record_limit().bytes();
         let mut at = 0;
         while at < message.len() {
-            let span = match record::span_at(&message, at) {
+            let span = match record::span_at(message, at) {
                 // A length that lies is told as what it would be, if it were true.
                 Err(RecordError::Cut { wanted: len, .. }) if len > limit => {
                     return Err(ReceiveError::TooLong { len, limit });
@@ -130,20 +145,22 @@ impl SessionReceiver {
             }
             match span.kind {
                 RecordKind::StreamReliable | RecordKind::StreamLatencyFirst => {
-                    self.frame(&message, span)?;
+                    self.frame(message, span)?;
                 }
                 kind => {
-                    self.flush(&message);
+                    self.flush(message);
                     let body = message.slice(span.body_start()..span.end);
                     match kind {
-                        RecordKind::RpcReliable | RecordKind::RpcSignal => self.envelope(body)?,
+                        RecordKind::RpcReliable | RecordKind::RpcSignal => {
+                            self.envelope(body, message.len() <= SHORT_MESSAGE)?
+                        }
                         kind if !is_extended => return Err(ReceiveError::NotExtended(kind)),
                         kind => self.control(Control::decode(kind, body)?)?,
                     }
                 }
             }
         }
-        self.flush(&message);
+        self.flush(message);
         Ok(())
     }
 
@@ -288,7 +305,7 @@ impl SessionReceiver {
         }
     }
 
-    fn envelope(&mut self, body: Bytes) -> Result<(), ReceiveError> {
+    fn envelope(&mut self, body: Bytes, is_short: bool) -> Result<(), ReceiveError> {
         let envelope = match Envelope::decode(body) {
             Err(error) if !error.is_fatal() => {
                 debug!("an envelope of {} is dropped: {error}", self.session.peer);
@@ -305,7 +322,7 @@ impl SessionReceiver {
                 timeout,
             } => {
                 self.session.serve(Request {
-                    request_id,
+                    request_id: request_id.into(),
                     route,
                     payload,
                     metadata,
@@ -313,15 +330,8 @@ impl SessionReceiver {
                     is_call: true,
                 });
             }
-            Envelope::Response { request_id, result, .. } => {
-                self.session.answered.store(true, Ordering::Relaxed);
-                if !self.session.calls.answer(&request_id, result) {
-                    debug!(
-                        "{} answered request {request_id}, for which nobody waits",
-                        self.session.peer
-                    );
-                }
-            }
+            Envelope::Response { request_id, result, .. } if is_short => self.answers.push((request_id, result)),
+            Envelope::Response { request_id, result, .. } => self.session.answer(&request_id, result),
             Envelope::Tell {
                 request_id,
                 route_key: route,
@@ -329,7 +339,7 @@ impl SessionReceiver {
                 metadata,
             } => {
                 let request = Request {
-                    request_id,
+                    request_id: request_id.into(),
                     route,
                     payload,
                     metadata,

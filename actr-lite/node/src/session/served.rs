@@ -1,6 +1,6 @@
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -10,11 +10,11 @@ use actr_lite_wire::{
     record::RecordKind,
 };
 use bytes::Bytes;
+use futures_util::future::{AbortHandle, Abortable, Aborted};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{InUse, Session};
+use super::{AnswerHold, InUse, Session};
 use crate::{
     ActrError, Context,
     context::Call,
@@ -32,44 +32,47 @@ const MAX_REMEMBERED: usize = 64;
 /// The peer's calls that are being served, and the last ones that were.
 #[derive(Default)]
 pub(super) struct ServedCalls {
-    serving: Mutex<HashMap<String, CancellationToken>>,
+    /// By request id; a message without an answer can't be cancelled.
+    serving: Mutex<HashMap<Arc<str>, Option<AbortHandle>>>,
     /// The oldest first; empty with a peer that speaks the extension.
-    done: Mutex<VecDeque<String>>,
+    done: Mutex<VecDeque<Arc<str>>>,
 }
 
 impl ServedCalls {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Option<AbortHandle>>> {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn done(&self) -> MutexGuard<'_, VecDeque<String>> {
+    fn done(&self) -> MutexGuard<'_, VecDeque<Arc<str>>> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a request that is done came before.
     fn is_done(&self, request_id: &str) -> bool {
-        self.done().iter().any(|done| done == request_id)
+        self.done().iter().any(|done| **done == *request_id)
     }
 
-    fn remember(&self, request_id: &str) {
+    fn remember(&self, request_id: &Arc<str>) {
         let mut done = self.done();
         if done.len() == MAX_REMEMBERED {
             done.pop_front();
         }
-        done.push_back(request_id.into());
+        done.push_back(Arc::clone(request_id));
     }
 
     /// The caller no longer waits.
     pub(super) fn cancel(&self, request_id: &str) {
-        if let Some(cancelled) = self.lock().get(request_id) {
-            cancelled.cancel();
+        let serving = self.lock().get(request_id).cloned();
+        if let Some(Some(serving)) = serving {
+            serving.abort();
         }
     }
 
     /// The connection is gone: nobody waits any more.
     pub(super) fn cancel_all(&self) {
-        for cancelled in self.lock().values() {
-            cancelled.cancel();
+        let all: Vec<_> = self.lock().values().flatten().cloned().collect();
+        for serving in all {
+            serving.abort();
         }
     }
 }
@@ -77,7 +80,7 @@ impl ServedCalls {
 /// One served call's place.
 struct Serving {
     session: InUse,
-    request_id: String,
+    request_id: Arc<str>,
     _places: [Place; 3],
 }
 
@@ -94,7 +97,7 @@ impl Drop for Serving {
 
 /// A request as it came.
 pub(super) struct Request {
-    pub(super) request_id: String,
+    pub(super) request_id: Arc<str>,
     pub(super) route: String,
     pub(super) payload: Bytes,
     pub(super) metadata: Vec<(String, String)>,
@@ -123,11 +126,13 @@ impl Session {
             Ok(places) => places,
             Err(error) => return self.refuse(request, &error),
         };
-        let cancelled = CancellationToken::new();
-        self.served.lock().insert(request.request_id.clone(), cancelled.clone());
+        let (abort, aborted) = AbortHandle::new_pair();
+        // A message without an answer is not cancelled: its sender does not wait anyway.
+        let abort = request.is_call.then_some(abort);
+        self.served.lock().insert(Arc::clone(&request.request_id), abort);
         let serving = Serving {
             session: session.clone(),
-            request_id: request.request_id.clone(),
+            request_id: Arc::clone(&request.request_id),
             _places: places,
         };
         let Request {
@@ -138,18 +143,21 @@ impl Session {
             timeout: patience,
             is_call,
         } = request;
-        self.node.tasks().spawn_work("a call's task", async move {
+        let task = async move {
             let _serving = serving;
             let call = Arc::new(Call::new(Some(session.clone()), metadata));
             let dispatch = session.dispatch(&route, payload, Arc::clone(&call));
-            let result = tokio::select! {
-                biased;
-                // A message without an answer is not cancelled: its sender does not wait anyway.
-                () = cancelled.cancelled(), if is_call => return,
-                result = timeout(patience.unwrap_or(DEFAULT_PATIENCE), dispatch) => result.unwrap_or_else(|_| {
+            let dispatch = Abortable::new(dispatch, aborted);
+            let result = match timeout(patience.unwrap_or(DEFAULT_PATIENCE), dispatch).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(Aborted)) => return,
+                Err(_) => {
                     let message = format!("{route} was not done within the caller's timeout");
-                    Err(ErrorReply { code: ErrorCode::TimedOut, message })
-                }),
+                    Err(ErrorReply {
+                        code: ErrorCode::TimedOut,
+                        message,
+                    })
+                }
             };
             match (&result, is_call) {
                 (Ok(_), _) => {}
@@ -161,19 +169,25 @@ impl Session {
                     .remark(&format_args!("{route}, told by {}, failed: {error}", session.peer)),
             }
             if is_call {
-                let has_spawned = call.has_spawned.load(Ordering::Relaxed);
+                let hold = call.hold();
                 // Nothing of the call is kept while the answer waits for room.
                 drop(call);
-                session.reply(request_id, route, result, has_spawned).await;
+                session.reply(request_id, route, result, hold).await;
             }
-        });
+        };
+        self.node.tasks().spawn_work("a call's task", Box::pin(task));
     }
 
-    async fn reply(&self, request_id: String, route_key: String, result: Result<Bytes, ErrorReply>, has_spawned: bool) {
-        // What the handler spawned is often a stream: its first frames then leave in the same batch.
-        let urgency = if has_spawned { Urgency::NextTurn } else { Urgency::Now };
+    async fn reply(
+        &self,
+        request_id: Arc<str>,
+        route_key: String,
+        result: Result<Bytes, ErrorReply>,
+        hold: Option<Arc<AnswerHold>>,
+    ) {
+        let urgency = if hold.is_some() { Urgency::Later } else { Urgency::Now };
         let response = |result| Envelope::Response {
-            request_id: request_id.clone(),
+            request_id: String::from(&*request_id),
             route_key: route_key.clone(),
             result,
         };
@@ -186,6 +200,9 @@ impl Session {
         };
         if let Err(error) = sent {
             debug!("the answer to {route_key} was not sent: {error}");
+        }
+        if let Some(hold) = hold {
+            hold.answer_is_queued();
         }
     }
 
@@ -220,6 +237,7 @@ impl Session {
             is_call,
             ..
         } = request;
+        let request_id = String::from(&*request_id);
         if !is_call {
             self.node.complaints().remark(&format_args!(
                 "a tell of {} to {route_key} was dropped: {error}",

@@ -83,7 +83,7 @@ impl InPlace {
                 () = stop.cancelled() => {}
             }
         };
-        tasks.spawn_runtime_on(&self.runtime, "a stream", stream);
+        tasks.spawn_runtime_on(&self.runtime, "a stream", Box::pin(stream));
     }
 }
 

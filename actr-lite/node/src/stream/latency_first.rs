@@ -115,7 +115,7 @@ impl LatencyFirst {
             drop(state);
             let pump = Arc::clone(&self.shared).pump();
             let tasks = self.shared.session.tasks();
-            tasks.spawn_runtime_on(&self.runtime, "a latency-first stream's queue", pump);
+            tasks.spawn_runtime_on(&self.runtime, "a latency-first stream's queue", Box::pin(pump));
         }
     }
 

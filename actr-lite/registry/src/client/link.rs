@@ -100,6 +100,12 @@ impl RegistryLink {
         self.inner.identity.borrow().clone()
     }
 
+    /// Which actor that is.
+    pub fn actor_id(&self) -> Option<ActrId> {
+        let identity = self.inner.identity.borrow();
+        identity.as_ref().map(|identity| identity.actor_id.clone())
+    }
+
     /// Follows [`Self::identity`]: a change of `actor_id` is a new registration, any other a renewed credential.
     pub fn identity_changes(&self) -> watch::Receiver<Option<Identity>> {
         self.inner.identity.clone()

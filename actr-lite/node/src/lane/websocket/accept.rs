@@ -111,7 +111,8 @@ impl Acceptor {
                 () = node.draining().cancelled() => return,
             };
             let connection = serve(Arc::clone(&node), socket, address, place);
-            node.tasks().spawn_runtime("a data lane connection", connection);
+            node.tasks()
+                .spawn_runtime("a data lane connection", Box::pin(connection));
         }
     }
 }

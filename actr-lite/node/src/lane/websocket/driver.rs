@@ -154,7 +154,8 @@ async fn wait_for_peer(writer: &Writer) -> io::Result<()> {
     writer.finish().await?;
     let socket = writer.tcp();
     SockRef::from(socket).shutdown(Shutdown::Write)?;
-    let mut discarded = [0; MIN_READ];
+    // An array would be part of every connection's task from its start.
+    let mut discarded = vec![0; MIN_READ];
     loop {
         socket.readable().await?;
         match socket.try_read(&mut discarded) {

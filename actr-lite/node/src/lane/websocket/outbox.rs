@@ -315,7 +315,7 @@ impl Lane for Outbox {
                 }
             }
             Urgency::Pause => state.wake_driver(),
-            Urgency::NextTurn => {}
+            Urgency::Later => {}
         }
         Ok(Accepted::Queued)
     }

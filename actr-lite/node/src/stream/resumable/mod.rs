@@ -60,13 +60,14 @@ impl ResumableStream {
         let tasks = ctx.node().tasks();
         let end = tasks.stop().clone();
         let supervisor = Supervisor::new(ctx.clone(), request, ask, callback, shared, sender);
-        tasks.spawn_runtime("a resumable stream", async move {
+        let supervised = async move {
             tokio::select! {
                 () = supervisor.run() => {}
                 () = stop.cancelled() => {}
                 () = end.cancelled() => {}
             }
-        });
+        };
+        tasks.spawn_runtime("a resumable stream", Box::pin(supervised));
         let begun = life.wait_for(|life| !matches!(life, Life::Starting)).await;
         match begun.map(|life| life.clone()) {
             Ok(Life::Over {
