@@ -202,10 +202,10 @@ impl Isolation {
         let (mut idle, mut among_streams, mut rates) = (Vec::new(), Vec::new(), Vec::new());
         let mut order_errors = 0;
         for number in 0..self.repetitions {
-            idle.extend(call_one_after_another(connection, &format!("i{number:03}")).await?);
+            idle.extend(call_one_after_another(connection, format!("i{number:03}")).await?);
             let busy = Busy::start(connection, number, self.busy_streams).await?;
             let (frames, begin) = (busy.frames(), Instant::now());
-            among_streams.extend(call_one_after_another(connection, &format!("b{number:03}")).await?);
+            among_streams.extend(call_one_after_another(connection, format!("b{number:03}")).await?);
             rates.push((busy.frames() - frames) as f64 / begin.elapsed().as_secs_f64());
             order_errors += busy.stop(ctx).await;
         }
@@ -231,17 +231,22 @@ struct Among {
 }
 
 /// The milliseconds that each of a round of calls took: registrations of empty streams, the smallest call that the
-/// server takes.
-async fn call_one_after_another(connection: &Connection, round: &str) -> Result<Vec<f64>> {
-    let mut milliseconds = Vec::new();
-    let round_begin = Instant::now();
-    while milliseconds.len() < CALLS_A_ROUND && round_begin.elapsed() < MAX_ROUND {
-        let stream_id = format!("{round}{:04}", milliseconds.len());
-        let begin = Instant::now();
-        connection.request(stream_id, 0, 0).await?;
-        milliseconds.push(begin.elapsed().as_secs_f64() * 1e3);
-    }
-    Ok(milliseconds)
+/// server takes. They are made in a task, as an actor's are: the program's main thread would have to wait for a
+/// processor each time that it is woken, which says little about the connection where there are two.
+async fn call_one_after_another(connection: &Connection, round: String) -> Result<Vec<f64>> {
+    let connection = connection.clone();
+    let calls = tokio::spawn(async move {
+        let mut milliseconds = Vec::new();
+        let round_begin = Instant::now();
+        while milliseconds.len() < CALLS_A_ROUND && round_begin.elapsed() < MAX_ROUND {
+            let stream_id = format!("{round}{:04}", milliseconds.len());
+            let begin = Instant::now();
+            connection.request(stream_id, 0, 0).await?;
+            milliseconds.push(begin.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(milliseconds)
+    });
+    calls.await?
 }
 
 /// Streams that would take hours, until they are stopped.

@@ -49,7 +49,7 @@ pub(crate) struct SessionReceiver {
 
 /// Up to which length all of a message is taken before those are woken who wait for its answers: to wake somebody takes
 /// longer than what such a message holds, and what is there by then, often the beginning of a stream, wakes nobody anew.
-const SHORT_MESSAGE: usize = 4 << 10;
+const SHORT_MESSAGE: usize = 8 << 10;
 
 /// How many refused streams of one connection are told at the usual log level: what comes then is a flood.
 const MAX_REFUSALS_TOLD: usize = 10;

@@ -15,7 +15,10 @@ use actr_lite_wire::{
 };
 use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::{
+    task::yield_now,
+    time::{Instant, Sleep, sleep_until, timeout},
+};
 
 use super::{
     outbox::{Outbox, Outgoing},
@@ -23,8 +26,9 @@ use super::{
 };
 use crate::{lane::CloseReason, session::SessionReceiver};
 
-/// What a connection reads into at first: an idle one keeps no more.
-const MIN_READ: usize = 4 << 10;
+/// What a connection reads into at first, so that an answer with a frame of some kilobytes comes in one read. An idle
+/// one keeps no more.
+const MIN_READ: usize = 8 << 10;
 
 /// How far the read buffer grows while reads fill it: a few batches, so that a system call brings more than one.
 const MAX_READ: usize = 256 << 10;
@@ -33,8 +37,12 @@ const MAX_READ: usize = 256 << 10;
 /// a thousand connections that pause would keep.
 const SMALL_READ: usize = 16 << 10;
 
-/// How many reads one poll makes before other tasks of the thread have their turn: about a mebibyte.
-const READS_PER_POLL: usize = 4;
+/// How many bytes one poll takes before other tasks of the thread have their turn, among them whoever got an answer: a
+/// fraction of a millisecond. With twice as much calls among streams wait longer.
+const MAX_POLL_BYTES: usize = 512 << 10;
+
+/// How many reads one poll makes, however little they bring: enough for the buffer to grow to its full size.
+const READS_PER_POLL: usize = 16;
 
 /// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
 /// to have read everything and to close too.
@@ -142,6 +150,14 @@ impl Driver {
     }
 }
 
+/// Has the task polled again when other tasks of its thread have had their turn. A task that just wakes itself goes to
+/// another thread, if one is idle: then two of them run where there is work for one, and what the first was about to do
+/// waits for a processor.
+pub(super) fn yield_turn(cx: &mut Context<'_>) {
+    // The first poll arranges for that, and is all that is needed.
+    let _ = pin!(yield_now()).poll(cx);
+}
+
 /// How much room the next read gets, where so much is wanted at once, so much more is announced, and so much is here.
 ///
 /// What is announced is within the limit, and still may never come: memory at most doubles what has.
@@ -233,7 +249,11 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+        let mut left = MAX_POLL_BYTES;
         for _ in 0..READS_PER_POLL {
+            if left == 0 {
+                break;
+            }
             if self.closing.is_none() {
                 self.closing = self.outbox.closing().map(|frame| (frame, self.now()));
             }
@@ -261,14 +281,17 @@ impl Connection<'_> {
                 self.say_alive();
             } else {
                 match self.poll_read(cx, receiver) {
-                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Ok(len)) => {
+                        left = left.saturating_sub(len);
+                        continue;
+                    }
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
                     Poll::Pending => {}
                 }
             }
             return self.poll_timer(cx, timer.as_mut());
         }
-        cx.waker().wake_by_ref();
+        yield_turn(cx);
         Poll::Pending
     }
 
@@ -285,8 +308,9 @@ impl Connection<'_> {
         }
     }
 
-    /// One read, and all that is complete with it.
-    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<(), End>> {
+    /// One read, and all that is complete with it; how many bytes came.
+    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<usize, End>> {
+        let mut len = 0;
         if !std::mem::take(&mut self.fresh) {
             self.buffer
                 .reserve(room(self.want, self.decoder.wanted(), self.buffer.len()));
@@ -294,10 +318,15 @@ impl Connection<'_> {
                 Poll::Ready(Ok(Read { len: 0, .. })) => {
                     return Poll::Ready(Err(End::Broken("the peer closed it without a word".into())));
                 }
-                Poll::Ready(Ok(Read { was_full: true, .. })) => self.want = (self.want * 2).min(MAX_READ),
-                // What is kept of a read keeps its whole buffer: a trickle gets small ones.
-                Poll::Ready(Ok(read)) if read.len < self.want / 8 => self.want = (self.want / 2).max(MIN_READ),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(read)) => {
+                    len = read.len;
+                    if read.was_full {
+                        self.want = (self.want * 2).min(MAX_READ);
+                    } else if len < self.want / 8 {
+                        // What is kept of a read keeps its whole buffer: a trickle gets small ones.
+                        self.want = (self.want / 2).max(MIN_READ);
+                    }
+                }
                 Poll::Ready(Err(error)) => {
                     // Only TLS finds fault with the bytes themselves.
                     if error.kind() == io::ErrorKind::InvalidData {
@@ -317,14 +346,14 @@ impl Connection<'_> {
         loop {
             let event = self.decoder.decode(&mut self.buffer);
             match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
-                None => return Poll::Ready(Ok(())),
+                None => return Poll::Ready(Ok(len)),
                 Some(Event::Binary(message)) => {
                     receiver
                         .receive(message)
                         .map_err(|error| End::Protocol(error.close_code(), error.to_string()))?;
                     if receiver.poll_room(cx).is_pending() {
                         self.fresh = true;
-                        return Poll::Ready(Ok(()));
+                        return Poll::Ready(Ok(len));
                     }
                 }
                 Some(Event::Ping(payload)) => self.outbox.send_control_frame(ControlFrame::Pong(&payload)),

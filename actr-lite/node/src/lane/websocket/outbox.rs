@@ -11,7 +11,7 @@ use actr_lite_wire::{
 };
 use tokio::sync::Notify;
 
-use super::socket::Writer;
+use super::{driver::yield_turn, socket::Writer};
 use crate::lane::{Accepted, Closing, Lane, SendRefused, Urgency};
 
 /// When a batch is written out: beyond 64 KiB a write the measured rate does not rise any more, and below it falls.
@@ -185,11 +185,19 @@ impl Outbox {
         state.wake_driver();
     }
 
-    /// Writes until there is nothing more or the socket takes no more.
+    /// Writes what there is, until the socket takes no more. What senders add meanwhile has to wait until other tasks of
+    /// the thread have had their turn: to follow them closely would make many short messages, and leave no time for
+    /// reading.
     pub(super) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
+        let mut batches = 0;
         loop {
             let (mut sealed, mut sent) = {
                 let mut state = self.lock();
+                if batches > 0 && !state.has_sealed() && !state.batch.is_empty() && !state.writing {
+                    drop(state);
+                    yield_turn(cx);
+                    return Poll::Pending;
+                }
                 state.driver = Some(cx.waker().clone());
                 if state.writing {
                     return Poll::Pending;
@@ -205,6 +213,7 @@ impl Outbox {
                     return Poll::Ready(Ok(outgoing));
                 }
                 state.writing = true;
+                batches += 1;
                 (mem::take(&mut state.sealed), mem::take(&mut state.sent))
             };
             let result = write_some(socket, cx, &sealed, &mut sent);
