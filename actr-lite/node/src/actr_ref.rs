@@ -30,7 +30,7 @@ pub enum ShutdownKind {
 impl ActrRef {
     pub(crate) fn new(node: Arc<NodeState>, requested: CancellationToken, stopped: watch::Receiver<bool>) -> Self {
         Self {
-            ctx: Context::new(Arc::clone(&node), None),
+            ctx: Context::uncalled(Arc::clone(&node)),
             node,
             _shut_down_when_dropped: Arc::new(requested.clone().drop_guard()),
             requested,

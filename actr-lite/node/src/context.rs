@@ -33,15 +33,16 @@ const MAX_RESUME_AFTER: u64 = u64::MAX / 2;
 #[derive(Clone)]
 pub struct Context {
     node: Arc<NodeState>,
-    call: Option<Arc<Call>>,
-    direct: Arc<DirectStreams>,
+    call: Arc<Call>,
 }
 
-/// The call that a context belongs to.
+/// The call that a context belongs to, or a program that acts without being called.
+#[derive(Default)]
 pub(crate) struct Call {
     /// What brought it; none for a call within the node.
-    pub(crate) session: Option<InUse>,
-    pub(crate) metadata: Vec<(String, String)>,
+    session: Option<InUse>,
+    metadata: Vec<(String, String)>,
+    direct: DirectStreams,
     /// From the first task on that the handler spawned.
     hold: OnceLock<Arc<AnswerHold>>,
 }
@@ -51,7 +52,7 @@ impl Call {
         Self {
             session,
             metadata,
-            hold: OnceLock::new(),
+            ..Self::default()
         }
     }
 
@@ -69,12 +70,13 @@ impl Call {
 }
 
 impl Context {
-    pub(crate) fn new(node: Arc<NodeState>, call: Option<Arc<Call>>) -> Self {
-        Self {
-            node,
-            call,
-            direct: Arc::default(),
-        }
+    pub(crate) fn new(node: Arc<NodeState>, call: Arc<Call>) -> Self {
+        Self { node, call }
+    }
+
+    /// For what nobody has called.
+    pub(crate) fn uncalled(node: Arc<NodeState>) -> Self {
+        Self::new(node, Arc::default())
     }
 
     /// Who this node is. A node that had to register again, after its registry was restarted, has a new id.
@@ -84,12 +86,12 @@ impl Context {
 
     /// Who called; none for a call within the node.
     pub fn caller_id(&self) -> Option<&ActrId> {
-        Some(self.call.as_ref()?.session.as_ref()?.peer())
+        Some(self.call.session.as_ref()?.peer())
     }
 
     /// A hint that came with the call, by its name.
     pub fn metadata(&self, key: &str) -> Option<&str> {
-        let metadata = &self.call.as_ref()?.metadata;
+        let metadata = &self.call.metadata;
         metadata
             .iter()
             .find(|(name, _)| name == key)
@@ -178,7 +180,7 @@ impl Context {
         let exchange = async {
             if *dest == Dest::Local {
                 let call = Arc::new(Call::new(None, options.metadata));
-                let ctx = Self::new(Arc::clone(&self.node), Some(call));
+                let ctx = Self::new(Arc::clone(&self.node), call);
                 return self.node.router().dispatch_local(R::ROUTE, payload, ctx).await;
             }
             let begin = Instant::now();
@@ -331,6 +333,7 @@ impl Context {
     pub async fn send_stream(&self, dest: &Dest, frame: &DataStream) -> Result<(), ActrError> {
         let session = self.stream_session(dest, &frame.stream_id).await?;
         Ok(self
+            .call
             .direct
             .sender(&session, &frame.stream_id)?
             .lock()
@@ -346,16 +349,16 @@ impl Context {
     /// When the receiver is gone or has unregistered the stream.
     pub async fn finish_stream(&self, dest: &Dest, stream_id: &StreamId) -> Result<(), ActrError> {
         let session = self.stream_session(dest, stream_id).await?;
-        let sender = self.direct.sender(&session, stream_id)?;
+        let sender = self.call.direct.sender(&session, stream_id)?;
         let result = sender.lock().await.finish_here();
-        self.direct.forget(&session, stream_id);
+        self.call.direct.forget(&session, stream_id);
         Ok(result?)
     }
 
     /// Runs a task of this actor. It is dropped where it is when the node stops and it has not ended within the grace.
     /// A panic is reported, and ends nothing else.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let first_turn = self.call.as_ref().and_then(|call| call.first_turn());
+        let first_turn = self.call.first_turn();
         let task: BoxFuture<'_, ()> = Box::pin(task);
         let task = match first_turn {
             Some(first_turn) => Box::pin(first_turn.run(task)),
@@ -396,7 +399,7 @@ impl Context {
     }
 
     fn caller_session(&self, peer: &ActrId) -> Option<InUse> {
-        let session = self.call.as_ref()?.session.as_ref()?;
+        let session = self.call.session.as_ref()?;
         (session.peer() == peer).then(|| session.clone())
     }
 }

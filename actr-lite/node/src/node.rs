@@ -205,7 +205,7 @@ impl<W: Workload> Node<W> {
             info!("data lane listening on {}", acceptor.local_addr());
             tasks.spawn_runtime("the data lane's listener", Box::pin(acceptor.run(Arc::clone(&node))));
         }
-        let on_start = async { workload.on_start(Context::new(Arc::clone(&node), None)).await };
+        let on_start = async { workload.on_start(Context::uncalled(Arc::clone(&node))).await };
         let on_start = contain(on_start).await;
         let on_start = on_start.unwrap_or_else(|panic| Err(ActrError::internal(format!("it panicked: {panic}"))));
         if let Err(error) = on_start {

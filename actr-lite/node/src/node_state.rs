@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    fmt::Display,
+    fmt::{Display, Write as _},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -42,6 +42,9 @@ const MAX_KEY_LOOKUPS: usize = 8;
 
 /// How long to wait for the registry before a doubtful address is tried once more.
 const DOUBT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The most digits of a request's number.
+const MAX_HEX_LEN: usize = 16;
 
 /// Where a node's data lane listens.
 #[derive(Clone)]
@@ -180,11 +183,11 @@ impl NodeState {
 
     /// Globally unique: receivers tell requests apart by it alone.
     pub(crate) fn next_request_id(&self) -> String {
-        format!(
-            "{}-{:x}",
-            self.request_prefix,
-            self.requests.fetch_add(1, Ordering::Relaxed)
-        )
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut id = String::with_capacity(self.request_prefix.len() + 1 + MAX_HEX_LEN);
+        // Writing to a string can't fail.
+        let _ = write!(id, "{}-{number:x}", self.request_prefix);
+        id
     }
 
     /// Checks that `credential` proves `peer`.
@@ -259,10 +262,11 @@ impl NodeState {
     /// Ends a subscription, and stops its sender unless the stream was over.
     pub(crate) fn unsubscribe(&self, inbox: &Arc<Inbox>, end: StreamEnd) {
         self.subscriptions.remove(inbox);
-        let was_open = inbox.ended().is_none();
-        let reason = end.to_string();
+        let reason = inbox.ended().is_none().then(|| end.to_string());
         inbox.end(end);
-        if was_open && let Some(session) = inbox.source() {
+        if let Some(reason) = reason
+            && let Some(session) = inbox.source()
+        {
             session.cancel_incoming(inbox, &reason);
         }
     }

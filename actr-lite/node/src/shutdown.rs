@@ -78,7 +78,7 @@ impl<W: Workload> Shutdown<W> {
             tasks.give_up_work();
             tasks.work_done().await;
         }
-        let on_stop = async { workload.on_stop(Context::new(Arc::clone(&node), None)).await };
+        let on_stop = async { workload.on_stop(Context::uncalled(Arc::clone(&node))).await };
         match timeout(STOP_TIMEOUT, contain(on_stop)).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => error!("on_stop failed: {error}"),

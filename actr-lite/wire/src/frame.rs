@@ -65,6 +65,10 @@ const TIMESTAMP: u8 = 5 << 3;
 /// The most bytes of a number.
 const MAX_VARINT_LEN: usize = 10;
 
+/// The most bytes of a head without hints that differ from frame to frame: the sequence number, and the payload's tag and
+/// length.
+const MAX_VARIABLE_LEN: usize = MAX_VARINT_LEN + 1 + MAX_VARINT_LEN;
+
 /// Encodes the frames of one stream: what they share is written once.
 #[derive(Debug)]
 pub struct FrameEncoder {
@@ -79,7 +83,7 @@ impl FrameEncoder {
     pub fn new(stream_id: &StreamId) -> Self {
         let mut head = fixed_head(stream_id);
         let fixed = head.len();
-        head.resize(fixed + MAX_VARINT_LEN + 1 + MAX_VARINT_LEN, 0);
+        head.resize(fixed + MAX_VARIABLE_LEN, 0);
         Self { head, fixed }
     }
 
@@ -125,9 +129,12 @@ impl FrameEncoder {
 
 /// What every frame of a stream starts with when its fields come in their order.
 fn fixed_head(stream_id: &StreamId) -> Vec<u8> {
-    let mut head = vec![STREAM_ID];
-    encode_varint(stream_id.as_str().len() as u64, &mut head);
-    head.extend_from_slice(stream_id.as_str().as_bytes());
+    let stream_id = stream_id.as_str();
+    // With room for what an encoder adds.
+    let mut head = Vec::with_capacity(1 + MAX_VARINT_LEN + stream_id.len() + 1 + MAX_VARIABLE_LEN);
+    head.push(STREAM_ID);
+    encode_varint(stream_id.len() as u64, &mut head);
+    head.extend_from_slice(stream_id.as_bytes());
     head.push(SEQUENCE);
     head
 }

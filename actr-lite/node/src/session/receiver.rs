@@ -381,12 +381,12 @@ impl SessionReceiver {
 
     fn finish(&mut self, stream_id: &StreamId, end: StreamEnd) {
         match self.session.incoming.finish(stream_id.as_str()) {
-            Finished::Fed(inbox) => inbox.end(end),
+            Finished::Fed(inbox) => inbox.deliver_end(end),
             Finished::Unwanted => {}
             // A stream without a single frame is one that was asked for all the same.
             Finished::Unknown => {
                 if let Ok(inbox) = self.bind(stream_id.as_str()) {
-                    inbox.end(end);
+                    inbox.deliver_end(end);
                 }
             }
         }

@@ -210,7 +210,7 @@ impl Session {
         if self.node.draining().is_cancelled() {
             return Err(ActrError::Stopping.to_reply());
         }
-        let ctx = Context::new(Arc::clone(&self.node), Some(call));
+        let ctx = Context::new(Arc::clone(&self.node), call);
         self.node
             .router()
             .dispatch_remote(route, payload, &self.peer, ctx)

@@ -155,6 +155,15 @@ impl Inbox {
         pushed
     }
 
+    /// The sender says that it was all: the callback learns it where it got the frames.
+    pub(crate) fn deliver_end(&self, end: StreamEnd) {
+        let turn = self.in_place.get().and_then(InPlace::begin);
+        self.end(end);
+        if let Some(turn) = turn {
+            turn.run(|| self.lock().reader.is_some());
+        }
+    }
+
     /// Takes records of this stream: the part `run` of `message`, the last of them `last_len` bytes.
     fn push(&self, message: &Bytes, run: Range<usize>, last_len: usize, has_credit: bool) -> Pushed {
         let mut state = self.lock();
