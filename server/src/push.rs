@@ -4,6 +4,9 @@ use actr_lite::{SendError, StreamSender};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{info, warn};
 
+/// Room for the usual text, so that its buffer does not grow under the first message.
+const TEXT_ROOM: usize = 128;
+
 /// One stream on its way: says how it ends, however that comes.
 pub(crate) struct Push {
     sender: Option<StreamSender>,
@@ -53,7 +56,7 @@ impl Push {
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             pace
         });
-        let mut text = String::new();
+        let mut text = String::with_capacity(TEXT_ROOM.max(self.filling.len()));
         while self.sent < self.count {
             if let Some(pace) = &mut pace {
                 tokio::select! {

@@ -56,10 +56,10 @@ impl Call {
         }
     }
 
-    /// The first turn of a task that the handler spawns; none if it is not the first, or nobody waits for an answer.
+    /// The first turn of a task that the handler spawns; none if it is not the first task, or the call is the node's own.
     fn first_turn(&self) -> Option<FirstTurn> {
         let session = self.session.as_ref().filter(|_| self.hold.get().is_none())?;
-        let (hold, first_turn) = AnswerHold::new(session);
+        let (hold, first_turn) = session.hold_answer();
         self.hold.set(hold).is_ok().then_some(first_turn)
     }
 
@@ -357,6 +357,9 @@ impl Context {
 
     /// Runs a task of this actor. It is dropped where it is when the node stops and it has not ended within the grace.
     /// A panic is reported, and ends nothing else.
+    ///
+    /// The handler's answer leaves together with what its first task sends until that waits for the first time: one that
+    /// would compute or block before should wait first, with [`tokio::task::yield_now`], say.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let first_turn = self.call.first_turn();
         let task: BoxFuture<'_, ()> = Box::pin(task);

@@ -329,6 +329,8 @@ pub(crate) async fn drive(node: Arc<NodeState>, connection: Connection) {
     let session = (!connection.is_kept_by_peer()).then(|| Arc::downgrade(connection.session()));
     let idle_timeout = node.occupancy().limits().idle_timeout.duration();
     tokio::select! {
+        // It is what wakes this task as a rule.
+        biased;
         () = connection.run() => {}
         () = close_when_unused(session, idle_timeout) => {}
         () = async {

@@ -136,6 +136,11 @@ impl Session {
         self.occupancy.asked.get()
     }
 
+    /// For a call of the peer whose answer may wait for what the handler spawns.
+    pub(crate) fn hold_answer(&self) -> (Arc<AnswerHold>, FirstTurn) {
+        AnswerHold::new(&self.lane)
+    }
+
     /// What a sender learns once the connection has ended.
     pub(crate) fn gone(&self) -> Option<SendError> {
         let reason = self.gone.get()?.clone();

@@ -51,6 +51,9 @@ pub(crate) struct SessionReceiver {
 /// longer than what such a message holds, and what is there by then, often the beginning of a stream, wakes nobody anew.
 const SHORT_MESSAGE: usize = 8 << 10;
 
+/// How many answers of a message may wait for its end: their list is kept as long as the connection.
+const MAX_WAITING_ANSWERS: usize = 16;
+
 /// How many refused streams of one connection are told at the usual log level: what comes then is a flood.
 const MAX_REFUSALS_TOLD: usize = 10;
 
@@ -330,7 +333,9 @@ impl SessionReceiver {
                     is_call: true,
                 });
             }
-            Envelope::Response { request_id, result, .. } if is_short => self.answers.push((request_id, result)),
+            Envelope::Response { request_id, result, .. } if is_short && self.answers.len() < MAX_WAITING_ANSWERS => {
+                self.answers.push((request_id, result));
+            }
             Envelope::Response { request_id, result, .. } => self.session.answer(&request_id, result),
             Envelope::Tell {
                 request_id,

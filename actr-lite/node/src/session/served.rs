@@ -185,7 +185,8 @@ impl Session {
         result: Result<Bytes, ErrorReply>,
         hold: Option<Arc<AnswerHold>>,
     ) {
-        let urgency = if hold.is_some() { Urgency::Later } else { Urgency::Now };
+        let is_held = hold.as_ref().is_some_and(|hold| hold.is_on());
+        let urgency = if is_held { Urgency::Later } else { Urgency::Now };
         let response = |result| Envelope::Response {
             request_id: String::from(&*request_id),
             route_key: route_key.clone(),

@@ -39,8 +39,12 @@ async fn an_answer_leaves_in_one_message_with_the_stream_that_its_handler_began(
     let outsider = Outsider::new(&world, "Raw").await;
     let mut peer = outsider.dial_extended(&server).await;
     peer.ask(Push::ROUTE, Push::default().encode_to_vec()).await;
-    let Message::Binary(message) = within(peer.socket.next()).await.unwrap().unwrap() else {
-        panic!("not a batch");
+    let message = loop {
+        match within(peer.socket.next()).await.unwrap().unwrap() {
+            Message::Binary(message) => break message,
+            Message::Ping(_) => {}
+            other => panic!("{other:?}"),
+        }
     };
     let kinds: Vec<_> = record::spans(&message).map(|span| span.unwrap().kind).collect();
     assert_eq!(

@@ -44,6 +44,10 @@ const MAX_POLL_BYTES: usize = 512 << 10;
 /// How many reads one poll makes, however little they bring: enough for the buffer to grow to its full size.
 const READS_PER_POLL: usize = 16;
 
+/// How long other tasks of the thread may take until a driver comes again that has given its turn up: ten times what a
+/// turn of its own takes. Where they took longer it looks for another thread the next time.
+const MAX_PAUSE: Duration = Duration::from_millis(5);
+
 /// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
 /// to have read everything and to close too.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -91,6 +95,7 @@ impl Driver {
             keepalive: Keepalive::new(Duration::ZERO),
             said_alive: None,
             closing: None,
+            paused_at: None,
         };
         let mut timer = pin!(sleep_until(started));
         let end = poll_fn(|cx| connection.poll(cx, &mut ending.receiver, timer.as_mut())).await;
@@ -148,14 +153,6 @@ impl Driver {
             let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
         }
     }
-}
-
-/// Has the task polled again when other tasks of its thread have had their turn. A task that just wakes itself goes to
-/// another thread, if one is idle: then two of them run where there is work for one, and what the first was about to do
-/// waits for a processor.
-pub(super) fn yield_turn(cx: &mut Context<'_>) {
-    // The first poll arranges for that, and is all that is needed.
-    let _ = pin!(yield_now()).poll(cx);
 }
 
 /// How much room the next read gets, where so much is wanted at once, so much more is announced, and so much is here.
@@ -245,11 +242,14 @@ struct Connection<'a> {
     said_alive: Option<Duration>,
     /// Why this side closes, and since when.
     closing: Option<(CloseFrame, Duration)>,
+    /// When it gave its turn up though there was more to do.
+    paused_at: Option<Duration>,
 }
 
 impl Connection<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver, mut timer: Pin<&mut Sleep>) -> Poll<End> {
-        let mut left = MAX_POLL_BYTES;
+        let pause = self.paused_at.take().map(|paused_at| self.now() - paused_at);
+        let (mut left, mut has_more) = (MAX_POLL_BYTES, false);
         for _ in 0..READS_PER_POLL {
             if left == 0 {
                 break;
@@ -263,7 +263,11 @@ impl Connection<'_> {
             {
                 return Poll::Ready(End::Stuck(frame.clone()));
             }
-            match self.outbox.poll_write(self.socket, cx) {
+            let written = match has_more {
+                true => Poll::Pending,
+                false => self.outbox.poll_write(self.socket, cx),
+            };
+            match written {
                 Poll::Ready(Ok(Outgoing::Closed)) => {
                     let frame = self
                         .closing
@@ -272,6 +276,7 @@ impl Connection<'_> {
                     return Poll::Ready(End::Closed(frame));
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.to_string())),
+                Poll::Ready(Ok(Outgoing::More)) => has_more = true,
                 Poll::Ready(Ok(Outgoing::Idle)) | Poll::Pending => {}
             }
             // A receiver without room stops the reading; then the peer's silence means nothing, and its pings are not
@@ -289,9 +294,20 @@ impl Connection<'_> {
                     Poll::Pending => {}
                 }
             }
-            return self.poll_timer(cx, timer.as_mut());
+            match self.poll_timer(cx, timer.as_mut()) {
+                Poll::Pending if has_more => break,
+                end => return end,
+            }
         }
-        yield_turn(cx);
+        self.paused_at = Some(self.now());
+        if pause.is_some_and(|pause| pause > MAX_PAUSE) {
+            cx.waker().wake_by_ref();
+        } else {
+            // A task that wakes itself goes to another thread, if one is idle: then two of them run where there is work
+            // for one, and what the first was about to do waits for a processor. Polled once, this wakes it when the
+            // other tasks of this thread have had their turn.
+            let _ = pin!(yield_now()).poll(cx);
+        }
         Poll::Pending
     }
 

@@ -11,7 +11,7 @@ use actr_lite_wire::{
 };
 use tokio::sync::Notify;
 
-use super::{driver::yield_turn, socket::Writer};
+use super::socket::Writer;
 use crate::lane::{Accepted, Closing, Lane, SendRefused, Urgency};
 
 /// When a batch is written out: beyond 64 KiB a write the measured rate does not rise any more, and below it falls.
@@ -82,6 +82,8 @@ impl State {
 pub(super) enum Outgoing {
     /// Nothing now; the driver is woken when there is.
     Idle,
+    /// Senders have added more while the driver wrote; it has to come back for that.
+    More,
     /// All was sent, the close frame last.
     Closed,
 }
@@ -186,34 +188,38 @@ impl Outbox {
     }
 
     /// Writes what there is, until the socket takes no more. What senders add meanwhile has to wait until other tasks of
-    /// the thread have had their turn: to follow them closely would make many short messages, and leave no time for
-    /// reading.
+    /// the thread have had their turn: to follow them closely would make many short messages.
     pub(super) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
-        let mut batches = 0;
+        let mut has_written = false;
         loop {
+            let was_closing;
             let (mut sealed, mut sent) = {
                 let mut state = self.lock();
-                if batches > 0 && !state.has_sealed() && !state.batch.is_empty() && !state.writing {
-                    drop(state);
-                    yield_turn(cx);
-                    return Poll::Pending;
-                }
-                state.driver = Some(cx.waker().clone());
                 if state.writing {
+                    state.driver = Some(cx.waker().clone());
                     return Poll::Pending;
                 }
-                if !state.has_sealed() && !self.seal_next(&mut state) {
-                    let outgoing = if state.said_goodbye {
-                        Outgoing::Closed
-                    } else {
-                        Outgoing::Idle
-                    };
-                    drop(state);
-                    ready!(socket.poll_flush(cx))?;
-                    return Poll::Ready(Ok(outgoing));
+                if !state.has_sealed() {
+                    if has_written && !state.batch.is_empty() {
+                        return Poll::Ready(Ok(Outgoing::More));
+                    }
+                    if !self.seal_next(&mut state) {
+                        state.driver = Some(cx.waker().clone());
+                        let outgoing = if state.said_goodbye {
+                            Outgoing::Closed
+                        } else {
+                            Outgoing::Idle
+                        };
+                        drop(state);
+                        ready!(socket.poll_flush(cx))?;
+                        return Poll::Ready(Ok(outgoing));
+                    }
                 }
+                // Nobody need wake it to look for more: it does so when this is written.
+                state.driver = None;
                 state.writing = true;
-                batches += 1;
+                has_written = true;
+                was_closing = state.closing.is_some();
                 (mem::take(&mut state.sealed), mem::take(&mut state.sent))
             };
             let result = write_some(socket, cx, &sealed, &mut sent);
@@ -227,6 +233,13 @@ impl Outbox {
             sealed.extend_from_slice(&control_frames);
             state.sealed = sealed;
             state.sent = sent;
+            if result.is_pending() {
+                state.driver = Some(cx.waker().clone());
+                // The time to close runs from now on, which the driver has to see.
+                if state.closing.is_some() && !was_closing {
+                    state.wake_driver();
+                }
+            }
             drop(state);
             ready!(result)?;
         }
@@ -310,6 +323,10 @@ impl Lane for Outbox {
                 break;
             }
             state = self.write_batch(state)?;
+            // Whoever came meanwhile counts on the driver, which does nothing while somebody else writes.
+            if !state.batch.is_empty() {
+                state.wake_driver();
+            }
         }
         self.append(&mut state, kind, head, body);
         match urgency {
