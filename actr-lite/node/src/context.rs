@@ -1,8 +1,4 @@
-use std::{
-    future::Future,
-    sync::{Arc, OnceLock},
-    time::Instant,
-};
+use std::{future::Future, sync::Arc, time::Instant};
 
 use actr_lite_wire::{
     frame::DataStream,
@@ -15,11 +11,13 @@ use tokio::time::timeout;
 
 use crate::{
     ActrError, Asking, CallOptions, Dest, PeerConnection, ResumableRequest, ResumableStream, ResumeError, Rpc,
-    SendError, StreamOptions, StreamRegistration, StreamSender, SubscribeError, Subscription, discovery,
+    SendError, StreamOptions, StreamRegistration, StreamSender, SubscribeError, Subscription,
+    call::Call,
+    discovery,
     node_state::NodeState,
-    session::{AnswerHold, DEFAULT_CALL_TIMEOUT, FirstTurn, InUse},
+    session::{DEFAULT_CALL_TIMEOUT, InUse},
     sessions::Sharing,
-    stream::{self, DirectStreams, Feeders, StreamEnd},
+    stream::{self, Feeders, StreamEnd},
 };
 
 /// How often a call is made anew whose connection the peer gave up unused just before: more often in a row is not bad
@@ -34,39 +32,6 @@ const MAX_RESUME_AFTER: u64 = u64::MAX / 2;
 pub struct Context {
     node: Arc<NodeState>,
     call: Arc<Call>,
-}
-
-/// The call that a context belongs to, or a program that acts without being called.
-#[derive(Default)]
-pub(crate) struct Call {
-    /// What brought it; none for a call within the node.
-    session: Option<InUse>,
-    metadata: Vec<(String, String)>,
-    direct: DirectStreams,
-    /// From the first task on that the handler spawned.
-    hold: OnceLock<Arc<AnswerHold>>,
-}
-
-impl Call {
-    pub(crate) fn new(session: Option<InUse>, metadata: Vec<(String, String)>) -> Self {
-        Self {
-            session,
-            metadata,
-            ..Self::default()
-        }
-    }
-
-    /// The first turn of a task that the handler spawns; none if it is not the first task, or the call is the node's own.
-    fn first_turn(&self) -> Option<FirstTurn> {
-        let session = self.session.as_ref().filter(|_| self.hold.get().is_none())?;
-        let (hold, first_turn) = session.hold_answer();
-        self.hold.set(hold).is_ok().then_some(first_turn)
-    }
-
-    /// What the answer is to wait for.
-    pub(crate) fn hold(&self) -> Option<Arc<AnswerHold>> {
-        self.hold.get().cloned()
-    }
 }
 
 impl Context {

@@ -15,6 +15,7 @@
 //! said with them), `stream`, `lane` (how it gets there).
 
 mod actr_ref;
+mod call;
 mod context;
 mod departures;
 mod dest;

@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 use super::{AnswerHold, InUse, Session};
 use crate::{
     ActrError, Context,
-    context::Call,
+    call::Call,
     lane::{Closing, Urgency},
     limits::Place,
 };

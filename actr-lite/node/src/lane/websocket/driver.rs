@@ -1,56 +1,29 @@
 use std::{
-    future::{Future as _, poll_fn},
+    future::poll_fn,
     io,
     net::Shutdown,
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
+    task::{Poll, ready},
 };
 
 use actr_lite_wire::{
-    keepalive::{Keepalive, KeepaliveAction, PING_AFTER},
     misbehaviour::MisbehaviourKind,
-    websocket::{CloseCode, CloseFrame, ControlFrame, Decoder, Event, Role},
+    websocket::{CloseCode, CloseFrame, Decoder, Role},
 };
 use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::{
-    task::yield_now,
-    time::{Instant, Sleep, sleep_until, timeout},
-};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
+    exchange::{CLOSE_TIMEOUT, End, Exchange},
     outbox::{Outbox, Outgoing},
-    socket::{Read, Reader, Writer},
+    socket::{Reader, Writer},
 };
 use crate::{lane::CloseReason, session::SessionReceiver};
 
-/// What a connection reads into at first, so that an answer with a frame of some kilobytes comes in one read. An idle
-/// one keeps no more.
-const MIN_READ: usize = 8 << 10;
-
-/// How far the read buffer grows while reads fill it: a few batches, so that a system call brings more than one.
-const MAX_READ: usize = 256 << 10;
-
-/// Up to this length a read buffer is given back whenever there is nothing to read: making one anew costs less than what
-/// a thousand connections that pause would keep.
-const SMALL_READ: usize = 16 << 10;
-
-/// How many bytes one poll takes before other tasks of the thread have their turn, among them whoever got an answer: a
-/// fraction of a millisecond. With twice as much calls among streams wait longer.
-const MAX_POLL_BYTES: usize = 512 << 10;
-
-/// How many reads one poll makes, however little they bring: enough for the buffer to grow to its full size.
-const READS_PER_POLL: usize = 16;
-
-/// How long other tasks of the thread may take until a driver comes again that has given its turn up: ten times what a
-/// turn of its own takes. Where they took longer it looks for another thread the next time.
-const MAX_PAUSE: Duration = Duration::from_millis(5);
-
-/// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
-/// to have read everything and to close too.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How much is read at once to be thrown away.
+const DISCARDED_AT_ONCE: usize = 8 << 10;
 
 /// One connection's way in and out.
 pub(super) struct Driver {
@@ -83,22 +56,16 @@ impl Driver {
             reason: None,
         };
         let started = Instant::now();
-        let mut connection = Connection {
+        let mut exchange = Exchange::new(
             reader,
-            socket: &writer,
-            outbox: &outbox,
-            decoder: Decoder::new(role, max_message_len),
-            buffer: leftover,
-            want: MIN_READ,
-            fresh: true,
+            &writer,
+            &outbox,
+            Decoder::new(role, max_message_len),
+            leftover,
             started,
-            keepalive: Keepalive::new(Duration::ZERO),
-            said_alive: None,
-            closing: None,
-            paused_at: None,
-        };
+        );
         let mut timer = pin!(sleep_until(started));
-        let end = poll_fn(|cx| connection.poll(cx, &mut ending.receiver, timer.as_mut())).await;
+        let end = poll_fn(|cx| exchange.poll(cx, &mut ending.receiver, timer.as_mut())).await;
         let (reason, answer) = match end {
             End::Closed(frame) => {
                 ending.complain_of(&frame);
@@ -155,20 +122,13 @@ impl Driver {
     }
 }
 
-/// How much room the next read gets, where so much is wanted at once, so much more is announced, and so much is here.
-///
-/// What is announced is within the limit, and still may never come: memory at most doubles what has.
-fn room(want: usize, announced: usize, held: usize) -> usize {
-    want.max(announced.min(held.max(MAX_READ)))
-}
-
 /// Says that nothing more comes, and reads until the peer says so too.
 async fn wait_for_peer(writer: &Writer) -> io::Result<()> {
     writer.finish().await?;
     let socket = writer.tcp();
     SockRef::from(socket).shutdown(Shutdown::Write)?;
     // An array would be part of every connection's task from its start.
-    let mut discarded = vec![0; MIN_READ];
+    let mut discarded = vec![0; DISCARDED_AT_ONCE];
     loop {
         socket.readable().await?;
         match socket.try_read(&mut discarded) {
@@ -212,226 +172,5 @@ impl Drop for Ending {
         self.outbox.end();
         // Somebody may still hold the session, and with it nothing that keeps the peer waiting.
         let _ = SockRef::from(self.writer.tcp()).shutdown(Shutdown::Both);
-    }
-}
-
-enum End {
-    /// This node asked for it; all was sent, the close frame last.
-    Closed(CloseFrame),
-    /// This node asked for it; the peer did not read what came before.
-    Stuck(CloseFrame),
-    Peer(Option<CloseFrame>),
-    Broken(String),
-    Silent(Duration),
-    Protocol(CloseCode, String),
-}
-
-struct Connection<'a> {
-    reader: Reader,
-    socket: &'a Writer,
-    outbox: &'a Outbox,
-    decoder: Decoder,
-    buffer: BytesMut,
-    /// How much to read at once.
-    want: usize,
-    /// The buffer may hold a message that was not looked at.
-    fresh: bool,
-    started: Instant,
-    keepalive: Keepalive,
-    /// When the peer was last told unasked that this side lives.
-    said_alive: Option<Duration>,
-    /// Why this side closes, and since when.
-    closing: Option<(CloseFrame, Duration)>,
-    /// When it gave its turn up though there was more to do.
-    paused_at: Option<Duration>,
-}
-
-impl Connection<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver, mut timer: Pin<&mut Sleep>) -> Poll<End> {
-        let pause = self.paused_at.take().map(|paused_at| self.now() - paused_at);
-        let (mut left, mut has_more) = (MAX_POLL_BYTES, false);
-        for _ in 0..READS_PER_POLL {
-            if left == 0 {
-                break;
-            }
-            if self.closing.is_none() {
-                self.closing = self.outbox.closing().map(|frame| (frame, self.now()));
-            }
-            // A peer that sends without a pause and reads nothing never lets the timer have its turn.
-            if let Some((frame, since)) = &self.closing
-                && self.now() >= *since + CLOSE_TIMEOUT
-            {
-                return Poll::Ready(End::Stuck(frame.clone()));
-            }
-            let written = match has_more {
-                true => Poll::Pending,
-                false => self.outbox.poll_write(self.socket, cx),
-            };
-            match written {
-                Poll::Ready(Ok(Outgoing::Closed)) => {
-                    let frame = self
-                        .closing
-                        .take()
-                        .map_or_else(|| CloseFrame::new(CloseCode::NORMAL, "it asked to"), |(frame, _)| frame);
-                    return Poll::Ready(End::Closed(frame));
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.to_string())),
-                Poll::Ready(Ok(Outgoing::More)) => has_more = true,
-                Poll::Ready(Ok(Outgoing::Idle)) | Poll::Pending => {}
-            }
-            // A receiver without room stops the reading; then the peer's silence means nothing, and its pings are not
-            // seen: it is told unasked that this node lives.
-            if receiver.poll_room(cx).is_pending() {
-                self.keepalive.heard(self.now());
-                self.say_alive();
-            } else {
-                match self.poll_read(cx, receiver) {
-                    Poll::Ready(Ok(len)) => {
-                        left = left.saturating_sub(len);
-                        continue;
-                    }
-                    Poll::Ready(Err(end)) => return Poll::Ready(end),
-                    Poll::Pending => {}
-                }
-            }
-            match self.poll_timer(cx, timer.as_mut()) {
-                Poll::Pending if has_more => break,
-                end => return end,
-            }
-        }
-        self.paused_at = Some(self.now());
-        if pause.is_some_and(|pause| pause > MAX_PAUSE) {
-            cx.waker().wake_by_ref();
-        } else {
-            // A task that wakes itself goes to another thread, if one is idle: then two of them run where there is work
-            // for one, and what the first was about to do waits for a processor. Polled once, this wakes it when the
-            // other tasks of this thread have had their turn.
-            let _ = pin!(yield_now()).poll(cx);
-        }
-        Poll::Pending
-    }
-
-    fn now(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    /// Sends a pong that nobody asked for (RFC 6455 §5.5.3), unless it has just done so.
-    fn say_alive(&mut self) {
-        let now = self.now();
-        if self.said_alive.is_none_or(|before| now >= before + PING_AFTER) {
-            self.said_alive = Some(now);
-            self.outbox.send_control_frame(ControlFrame::Pong(&[]));
-        }
-    }
-
-    /// One read, and all that is complete with it; how many bytes came.
-    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<usize, End>> {
-        let mut len = 0;
-        if !std::mem::take(&mut self.fresh) {
-            self.buffer
-                .reserve(room(self.want, self.decoder.wanted(), self.buffer.len()));
-            match self.reader.poll_read(cx, &mut self.buffer) {
-                Poll::Ready(Ok(Read { len: 0, .. })) => {
-                    return Poll::Ready(Err(End::Broken("the peer closed it without a word".into())));
-                }
-                Poll::Ready(Ok(read)) => {
-                    len = read.len;
-                    if read.was_full {
-                        self.want = (self.want * 2).min(MAX_READ);
-                    } else if len < self.want / 8 {
-                        // What is kept of a read keeps its whole buffer: a trickle gets small ones.
-                        self.want = (self.want / 2).max(MIN_READ);
-                    }
-                }
-                Poll::Ready(Err(error)) => {
-                    // Only TLS finds fault with the bytes themselves.
-                    if error.kind() == io::ErrorKind::InvalidData {
-                        receiver.complain(MisbehaviourKind::ProtocolViolation, &error);
-                    }
-                    return Poll::Ready(Err(End::Broken(error.to_string())));
-                }
-                Poll::Pending => {
-                    if self.buffer.is_empty() && self.want <= SMALL_READ {
-                        self.buffer = BytesMut::new();
-                    }
-                    return Poll::Pending;
-                }
-            }
-            self.keepalive.heard(self.now());
-        }
-        loop {
-            let event = self.decoder.decode(&mut self.buffer);
-            match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
-                None => return Poll::Ready(Ok(len)),
-                Some(Event::Binary(message)) => {
-                    receiver
-                        .receive(message)
-                        .map_err(|error| End::Protocol(error.close_code(), error.to_string()))?;
-                    if receiver.poll_room(cx).is_pending() {
-                        self.fresh = true;
-                        return Poll::Ready(Ok(len));
-                    }
-                }
-                Some(Event::Ping(payload)) => self.outbox.send_control_frame(ControlFrame::Pong(&payload)),
-                Some(Event::Pong(_)) => {}
-                Some(Event::Text) => {
-                    let error = "text messages are not part of the data lane";
-                    return Poll::Ready(Err(End::Protocol(CloseCode::UNSUPPORTED_DATA, error.into())));
-                }
-                Some(Event::Close(frame)) => return Poll::Ready(Err(End::Peer(frame))),
-            }
-        }
-    }
-
-    /// Pending until the next thing to do by the clock, or how the connection ends.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
-        loop {
-            let now = self.now();
-            let mut until = match self.keepalive.poll(now) {
-                KeepaliveAction::GiveUp(silence) => return Poll::Ready(End::Silent(silence)),
-                KeepaliveAction::Ping => {
-                    self.outbox.send_control_frame(ControlFrame::Ping(&[]));
-                    if self.buffer.is_empty() {
-                        self.buffer = BytesMut::new();
-                        self.want = MIN_READ;
-                    }
-                    // The outbox woke this task, which writes the ping in its next turn.
-                    continue;
-                }
-                KeepaliveAction::WaitUntil(until) => until,
-            };
-            if let Some((frame, since)) = &self.closing {
-                if now >= *since + CLOSE_TIMEOUT {
-                    return Poll::Ready(End::Stuck(frame.clone()));
-                }
-                until = until.min(*since + CLOSE_TIMEOUT);
-            }
-            let until = self.started + until;
-            if timer.deadline() != until {
-                timer.as_mut().reset(until);
-            }
-            ready!(timer.as_mut().poll(cx));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_follows_what_has_come_and_not_what_is_announced() {
-        const LEN: usize = 64 << 20;
-        assert_eq!(room(MIN_READ, LEN, 0), MAX_READ, "a header alone");
-        assert_eq!(room(MIN_READ, 100, 0), MIN_READ);
-        assert_eq!(room(MIN_READ, MIN_READ + 1, 0), MIN_READ + 1);
-        let (mut held, mut reads) = (0, 0);
-        while held < LEN {
-            let room = room(MIN_READ, LEN - held, held);
-            assert!(room <= held.max(MAX_READ));
-            held += room;
-            reads += 1;
-        }
-        assert!(held == LEN && reads <= 10, "{reads} reads");
     }
 }

@@ -7,6 +7,7 @@ mod accept;
 mod connection;
 mod dial;
 mod driver;
+mod exchange;
 mod outbox;
 mod peer_limit;
 mod socket;

@@ -1,0 +1,40 @@
+use std::sync::{Arc, OnceLock};
+
+use crate::{
+    session::{AnswerHold, FirstTurn, InUse},
+    stream::DirectStreams,
+};
+
+/// The call that a context belongs to, or a program that acts without being called.
+#[derive(Default)]
+pub(crate) struct Call {
+    /// What brought it; none for a call within the node.
+    pub(crate) session: Option<InUse>,
+    pub(crate) metadata: Vec<(String, String)>,
+    /// The streams that it has opened by sending their first frame.
+    pub(crate) direct: DirectStreams,
+    /// From the first task on that the handler spawned.
+    hold: OnceLock<Arc<AnswerHold>>,
+}
+
+impl Call {
+    pub(crate) fn new(session: Option<InUse>, metadata: Vec<(String, String)>) -> Self {
+        Self {
+            session,
+            metadata,
+            ..Self::default()
+        }
+    }
+
+    /// The first turn of a task that the handler spawns; none if it is not the first task, or the call is the node's own.
+    pub(crate) fn first_turn(&self) -> Option<FirstTurn> {
+        let session = self.session.as_ref().filter(|_| self.hold.get().is_none())?;
+        let (hold, first_turn) = session.hold_answer();
+        self.hold.set(hold).is_ok().then_some(first_turn)
+    }
+
+    /// What the answer is to wait for.
+    pub(crate) fn hold(&self) -> Option<Arc<AnswerHold>> {
+        self.hold.get().cloned()
+    }
+}
