@@ -10,9 +10,9 @@
 //! of a stream that is sent so ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]). One that
 //! is to outlive its sender is received as a [`ResumableStream`].
 //!
-//! In reading order: `system`, `node`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`, `context`,
-//! `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures` (peers and what is
-//! said with them), `stream`, `lane` (how it gets there).
+//! In reading order: `system`, `node`, `hosted_registry`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`,
+//! `context`, `call`, `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures`
+//! (peers and what is said with them), `stream`, `lane` (how it gets there).
 
 mod actr_ref;
 mod call;
@@ -21,6 +21,7 @@ mod departures;
 mod dest;
 mod discovery;
 mod error;
+mod hosted_registry;
 mod lane;
 mod limits;
 mod lock_update;

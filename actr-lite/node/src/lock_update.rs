@@ -18,7 +18,7 @@ use tracing::info;
 
 use crate::{
     error::humantime,
-    node::registry_url,
+    hosted_registry::registry_url,
     realm_secret::{self, LoadSecretError},
     tls,
 };

@@ -1,15 +1,13 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_manifest::{Count, HeldBytes, Lifetime, LockError, Manifest, Patience, Signaling, SignalingUrl};
+use actr_lite_manifest::LockError;
 use actr_lite_registry::{
-    Options, Registry, RegistryError, RegistryHandle,
-    client::{
-        LinkConfig, LoadSource, ParseRegistryUrlError, RealmSecret, RegistryLink, RegistryLinkError, RegistryUrl,
-    },
-    exposure::{Exposure, ExposureError, Remedies},
-    realms::{Realms, RealmsFileError},
+    RegistryError,
+    client::{LinkConfig, LoadSource, ParseRegistryUrlError, RegistryLink, RegistryLinkError},
+    exposure::{Exposure, ExposureError},
+    realms::RealmsFileError,
 };
-use actr_lite_tls::{ServerTls, TlsFileError};
+use actr_lite_tls::TlsFileError;
 use actr_lite_wire::proto::Acl;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -18,6 +16,7 @@ use tracing::info;
 use crate::{
     ActrError, ActrRef, ActrSystem, BindError, Context, RouterError, Workload,
     error::humantime,
+    hosted_registry,
     lane::{Closing, websocket::Acceptor},
     limits::Occupancy,
     node_state::{LaneSettings, NodeState},
@@ -100,13 +99,6 @@ pub enum StartError {
     OnStart(ActrError),
 }
 
-/// What to do where something would be reached from other machines as it is.
-const REMEDIES: Remedies = Remedies {
-    tls: "add cert and key to [system.tls], and to a registry's url the scheme wss",
-    secret: "set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file",
-    insecure: "add insecure = true to [system]",
-};
-
 impl<W: Workload> Node<W> {
     pub(crate) fn new(system: ActrSystem, workload: Arc<W>) -> Self {
         Self {
@@ -156,11 +148,11 @@ impl<W: Workload> Node<W> {
                 address: manifest.system.websocket.listen,
                 has_tls: tls.server.is_some(),
                 has_secret: realm_secret.is_some(),
-                remedies: REMEDIES,
+                remedies: hosted_registry::REMEDIES,
             };
             data_lane.check(manifest.system.insecure)?;
         }
-        let (url, registry) = registry(manifest, tls.server.as_ref(), realm_secret.as_ref()).await?;
+        let (url, registry) = hosted_registry::host(manifest, tls.server.as_ref(), realm_secret.as_ref()).await?;
         // A node that nobody is to discover is not dialled either.
         let acceptor = match manifest.system.discovery.visible {
             true => Some(Acceptor::bind(manifest.system.websocket.listen).await?),
@@ -243,64 +235,6 @@ impl Drop for StopWhenDropped {
             tasks.stop().cancel();
         }
     }
-}
-
-/// The registry's URL, and the registry itself if this node hosts it.
-async fn registry(
-    manifest: &Manifest,
-    tls: Option<&ServerTls>,
-    realm_secret: Option<&RealmSecret>,
-) -> Result<(RegistryUrl, Option<RegistryHandle>), StartError> {
-    let signaling = &manifest.system.signaling;
-    if !signaling.embedded {
-        return Ok((registry_url(&signaling.url)?, None));
-    }
-    let realms = match (&signaling.realms, realm_secret) {
-        (Some(path), _) => Realms::from_file(path)?,
-        (None, Some(secret)) => Realms::only(manifest.system.deployment.realm_id, secret.as_bytes()),
-        (None, None) => Realms::Open,
-    };
-    let options = registry_options(signaling, realms);
-    if options.key_lifetime < options.credential_lifetime {
-        return Err(StartError::KeyLifetime {
-            key: options.key_lifetime,
-            credential: options.credential_lifetime,
-        });
-    }
-    let mut registry = Registry::bind(&signaling.url.authority(), options).await?;
-    if signaling.url.is_tls()
-        && let Some(tls) = tls
-    {
-        registry = registry.with_tls(tls.clone());
-    }
-    registry.check_exposure(REMEDIES, manifest.system.insecure)?;
-    let url = signaling.url.with_port(registry.local_addr().port());
-    info!("registry listening on {url}");
-    Ok((registry_url(&url)?, Some(registry.spawn())))
-}
-
-/// What the limits of Actr.toml leave open is as the registry has it.
-fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
-    let (default, limits) = (Options::default(), &signaling.limits);
-    let lifetime = |lifetime: Option<Lifetime>, default| lifetime.map_or(default, Lifetime::duration);
-    let count = |limit: Option<Count>, default| limit.map_or(default, Count::get);
-    let bytes = |limit: Option<HeldBytes>, default| limit.map_or(default, HeldBytes::get);
-    Options {
-        credential_lifetime: lifetime(signaling.credential_lifetime, default.credential_lifetime),
-        key_lifetime: lifetime(signaling.key_lifetime, default.key_lifetime),
-        data_dir: signaling.data_dir.clone(),
-        realms,
-        max_connections: count(limits.max_connections, default.max_connections),
-        max_nodes: count(limits.max_nodes, default.max_nodes),
-        max_stored_bytes: bytes(limits.max_stored_bytes, default.max_stored_bytes),
-        max_body_bytes: bytes(limits.max_body_bytes, default.max_body_bytes),
-        header_timeout: limits.header_timeout.map_or(default.header_timeout, Patience::duration),
-        ..default
-    }
-}
-
-pub(crate) fn registry_url(url: &SignalingUrl) -> Result<RegistryUrl, ParseRegistryUrlError> {
-    url.as_str().parse()
 }
 
 async fn register(link: &RegistryLink, patience: Option<Duration>) -> Result<(), StartError> {

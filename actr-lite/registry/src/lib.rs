@@ -21,6 +21,7 @@
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
 //! - [`secret_file`]: files that only their owner should read
 //! - `shared`: what all connections have in common
+//! - `upkeep`: what it does by the clock, unasked
 //! - `clock`: the system's two clocks
 //! - [`http_socket`]: HTTP that leaves nobody without an answer
 //! - [`complaints`]: what is counted and logged about peers that misbehave
@@ -48,6 +49,7 @@ pub mod secret_file;
 mod service;
 mod session;
 mod shared;
+mod upkeep;
 
 pub use ais::RequestError;
 pub use gate::{Claim, REGISTER_AGAIN, Refusal};

@@ -12,21 +12,18 @@ use std::{
 };
 
 use actr_lite_tls::ServerTls;
-use actr_lite_wire::{
-    identity::ActrId,
-    misbehaviour::{Misbehaviour, MisbehaviourKind},
-};
+use actr_lite_wire::misbehaviour::{Misbehaviour, MisbehaviourKind};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::{JoinHandle, spawn_blocking},
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::{
     exposure::{Exposure, ExposureError, Remedies},
@@ -36,7 +33,8 @@ use crate::{
     options::{Options, advice},
     realms::Realms,
     service,
-    shared::{Dismissal, Shared},
+    shared::Shared,
+    upkeep,
 };
 
 /// The most bytes of a request's head: a signaling query has under 1 KiB.
@@ -140,8 +138,8 @@ impl Registry {
             listener, tls, shared, ..
         } = self;
         let _stop_when_dropped = shared.stop.clone().drop_guard();
-        shared.tasks.spawn(expire(Arc::clone(&shared)));
-        shared.tasks.spawn(look_after_keys(Arc::clone(&shared)));
+        shared.tasks.spawn(upkeep::forget_the_silent(Arc::clone(&shared)));
+        shared.tasks.spawn(upkeep::look_after_keys(Arc::clone(&shared)));
         tokio::select! {
             () = accept(listener, tls, &shared) => {}
             () = shutdown.cancelled() => {}
@@ -330,86 +328,4 @@ async fn serve(
         () = parts.io.into_inner().end(unreadable.as_ref()) => {}
         () = shared.stop.cancelled() => {}
     }
-}
-
-/// How long to wait before the keys are looked after again when they could not be kept: the old ones do meanwhile.
-const KEYS_RETRY: Duration = Duration::from_secs(60);
-
-/// The shortest pause between two looks at the keys: they are counted in whole seconds.
-const KEYS_PAUSE: Duration = Duration::from_millis(500);
-
-/// Replaces the signing key in time, and forgets old ones when nothing is good any more that they have signed.
-async fn look_after_keys(shared: Arc<Shared>) {
-    let mut wait = Duration::ZERO;
-    loop {
-        let due = shared.authority.next_change(shared.clock.unix_seconds());
-        tokio::select! {
-            () = sleep(due.max(wait)) => {}
-            () = shared.stop.cancelled() => return,
-        }
-        wait = KEYS_PAUSE;
-        let look = Arc::clone(&shared);
-        let looked = spawn_blocking(move || look.authority.look_after_keys(look.clock.unix_seconds())).await;
-        match looked {
-            Ok(Ok(Some(ring))) => {
-                // Known first: what a key signs is good at once.
-                shared.state().directory.set_signing_keys(ring.verifying_keys());
-                info!(keys = ring.keys().len(), "the signing keys have changed");
-                shared.authority.use_keys(ring);
-            }
-            Ok(Ok(None)) => {}
-            Ok(Err(error)) => {
-                warn!("{error}; the old signing keys stay in use");
-                wait = KEYS_RETRY;
-            }
-            Err(error) => {
-                warn!(%error, "the signing keys could not be looked after");
-                wait = KEYS_RETRY;
-            }
-        }
-    }
-}
-
-/// Forgets nodes whose leases are over, each as soon as that is so.
-///
-/// A process that stood still itself can't tell who was silent meanwhile. It wakes at least once an interval to
-/// notice, and then gives the heartbeats that wait an interval to be read: if it stood still for more than two
-/// intervals, it wakes late by more than one, and with less than that nobody's lease of three is over who sent in
-/// time.
-async fn expire(shared: Arc<Shared>) {
-    let interval = shared.options.heartbeat_interval;
-    let mut not_before = Duration::ZERO;
-    loop {
-        let now = shared.clock.now();
-        let next_expiry = shared.state().directory.next_expiry().unwrap_or(Duration::MAX);
-        let planned = next_expiry.max(not_before).min(now.saturating_add(interval)).max(now);
-        tokio::select! {
-            () = sleep(planned.saturating_sub(now)) => {}
-            () = shared.stop.cancelled() => return,
-        }
-        let woken = shared.clock.now();
-        let late = woken.saturating_sub(planned);
-        if late > interval {
-            debug!(
-                ?late,
-                "the registry itself stood still: heartbeats that wait are read first"
-            );
-            not_before = woken.saturating_add(interval);
-        }
-        if woken < not_before {
-            continue;
-        }
-        for id in forget_expired(&shared) {
-            info!(%id, "expired: no heartbeat for a whole lease");
-        }
-    }
-}
-
-fn forget_expired(shared: &Shared) -> Vec<ActrId> {
-    let mut state = shared.state();
-    let expired = state.directory.expire(shared.clock.now());
-    for id in &expired {
-        state.sessions.dismiss(id, Dismissal::LeaseExpired);
-    }
-    expired
 }

@@ -1,0 +1,91 @@
+//! What a registry does by the clock, unasked.
+
+use std::{sync::Arc, time::Duration};
+
+use actr_lite_wire::identity::ActrId;
+use tokio::{task::spawn_blocking, time::sleep};
+use tracing::{debug, info, warn};
+
+use crate::shared::{Dismissal, Shared};
+
+/// How long to wait before the keys are looked after again when they could not be kept: the old ones do meanwhile.
+const KEYS_RETRY: Duration = Duration::from_secs(60);
+
+/// The shortest pause between two looks at the keys: they are counted in whole seconds.
+const KEYS_PAUSE: Duration = Duration::from_millis(500);
+
+/// Replaces the signing key in time, and forgets old ones when nothing is good any more that they have signed.
+pub(crate) async fn look_after_keys(shared: Arc<Shared>) {
+    let mut wait = Duration::ZERO;
+    loop {
+        let due = shared.authority.next_change(shared.clock.unix_seconds());
+        tokio::select! {
+            () = sleep(due.max(wait)) => {}
+            () = shared.stop.cancelled() => return,
+        }
+        wait = KEYS_PAUSE;
+        let look = Arc::clone(&shared);
+        let looked = spawn_blocking(move || look.authority.look_after_keys(look.clock.unix_seconds())).await;
+        match looked {
+            Ok(Ok(Some(ring))) => {
+                // Known first: what a key signs is good at once.
+                shared.state().directory.set_signing_keys(ring.verifying_keys());
+                info!(keys = ring.keys().len(), "the signing keys have changed");
+                shared.authority.use_keys(ring);
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => {
+                warn!("{error}; the old signing keys stay in use");
+                wait = KEYS_RETRY;
+            }
+            Err(error) => {
+                warn!(%error, "the signing keys could not be looked after");
+                wait = KEYS_RETRY;
+            }
+        }
+    }
+}
+
+/// Forgets nodes whose leases are over, each as soon as that is so.
+///
+/// A process that stood still itself can't tell who was silent meanwhile. It wakes at least once an interval to
+/// notice, and then gives the heartbeats that wait an interval to be read: if it stood still for more than two
+/// intervals, it wakes late by more than one, and with less than that nobody's lease of three is over who sent in
+/// time.
+pub(crate) async fn forget_the_silent(shared: Arc<Shared>) {
+    let interval = shared.options.heartbeat_interval;
+    let mut not_before = Duration::ZERO;
+    loop {
+        let now = shared.clock.now();
+        let next_expiry = shared.state().directory.next_expiry().unwrap_or(Duration::MAX);
+        let planned = next_expiry.max(not_before).min(now.saturating_add(interval)).max(now);
+        tokio::select! {
+            () = sleep(planned.saturating_sub(now)) => {}
+            () = shared.stop.cancelled() => return,
+        }
+        let woken = shared.clock.now();
+        let late = woken.saturating_sub(planned);
+        if late > interval {
+            debug!(
+                ?late,
+                "the registry itself stood still: heartbeats that wait are read first"
+            );
+            not_before = woken.saturating_add(interval);
+        }
+        if woken < not_before {
+            continue;
+        }
+        for id in forget_expired(&shared) {
+            info!(%id, "expired: no heartbeat for a whole lease");
+        }
+    }
+}
+
+fn forget_expired(shared: &Shared) -> Vec<ActrId> {
+    let mut state = shared.state();
+    let expired = state.directory.expire(shared.clock.now());
+    for id in &expired {
+        state.sessions.dismiss(id, Dismissal::LeaseExpired);
+    }
+    expired
+}
