@@ -13,7 +13,7 @@ use protos::{
     stream_server::RegisterStreamRequest,
 };
 use rand::RngExt as _;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::reception::{Receiver, Reception};
 
@@ -101,6 +101,7 @@ impl LocalStreamServiceHandler for LocalStreamService {
 /// Asks one server for the stream.
 async fn register(ctx: &Context, stream_id: &StreamId, message_count: i32, asking: Asking) -> Result<(), ActrError> {
     let Asking { dest, options } = asking;
+    info!("Stream {stream_id}: its callback is registered; asking {dest} for it");
     let request = RegisterStreamRequest {
         stream_id: stream_id.to_string(),
         message_count,
