@@ -13,7 +13,13 @@ use actr_lite_wire::{
 };
 use bytes::Bytes;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -25,7 +31,7 @@ use tokio_tungstenite::{
 
 use crate::{
     harness::{Answer, Push, World, caller, start_server, stream_id, subscribe_from, until, within},
-    raw_peer::{CREDENTIAL, Outsider, SOURCE, dial, frame, headers, record},
+    raw_peer::{CREDENTIAL, Outsider, RawPeer, SOURCE, dial, frame, headers, record},
 };
 
 #[tokio::test]
@@ -129,10 +135,7 @@ async fn a_request_that_is_repeated_while_it_is_served_is_served_once() {
         .await;
     let outsider = Outsider::new(&world, "Official").await;
     let mut peer = outsider.dial(&server).await;
-    let (request_id, request) = peer.request(Push::ROUTE, Vec::new());
-    let request = request.encode();
-    peer.send_record(RecordKind::RpcReliable, &request).await;
-    peer.send_record(RecordKind::RpcReliable, &request).await;
+    let (request_id, _) = ask_twice(&mut peer).await;
     peer.round_trip().await;
     within(serving.recv()).await.unwrap().send(()).unwrap();
     peer.answer(&request_id).await;
@@ -586,25 +589,32 @@ async fn a_first_call_that_an_official_node_drops_is_sent_again_under_its_id() {
     within(call).await.unwrap().unwrap();
 }
 
+/// Sends the same request twice, as an official node may; its id, and itself.
+async fn ask_twice(peer: &mut RawPeer) -> (String, Vec<u8>) {
+    let (request_id, request) = peer.request(Push::ROUTE, Vec::new());
+    let request = request.encode();
+    for _ in 0..2 {
+        peer.send_record(RecordKind::RpcReliable, &request).await;
+    }
+    (request_id, request)
+}
+
 #[tokio::test]
 async fn a_request_that_comes_twice_from_an_official_node_is_served_once() {
     let world = World::new().await;
-    let served = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
-    let count = std::sync::Arc::clone(&served);
+    let served = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&served);
     let plan = world.node("Server").echo().on(move |_: Push, _| {
-        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        count.fetch_add(1, Ordering::SeqCst);
         async { Ok(Answer::default()) }
     });
     let server = plan.start().await;
     let outsider = Outsider::new(&world, "Official").await;
     let mut peer = outsider.dial(&server).await;
-    let (request_id, request) = peer.request(Push::ROUTE, Vec::new());
-    let request = request.encode();
-    peer.send_record(RecordKind::RpcReliable, &request).await;
-    peer.send_record(RecordKind::RpcReliable, &request).await;
+    let (request_id, request) = ask_twice(&mut peer).await;
     peer.answer(&request_id).await;
     // It is done, and still known.
     peer.send_record(RecordKind::RpcReliable, &request).await;
     peer.round_trip().await;
-    assert_eq!(served.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(served.load(Ordering::SeqCst), 1);
 }

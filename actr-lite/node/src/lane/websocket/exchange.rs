@@ -121,30 +121,11 @@ impl<'a> Exchange<'a> {
             if left == 0 {
                 break;
             }
-            if self.closing.is_none() {
-                self.closing = self.outbox.closing().map(|frame| (frame, self.now()));
-            }
-            // A peer that sends without a pause and reads nothing never lets the timer have its turn.
-            if let Some((frame, since)) = &self.closing
-                && self.now() >= *since + CLOSE_TIMEOUT
-            {
-                return Poll::Ready(End::Stuck(frame.clone()));
-            }
-            let written = match has_more {
-                true => Poll::Pending,
-                false => self.outbox.poll_write(self.socket, cx),
-            };
-            match written {
-                Poll::Ready(Ok(Outgoing::Closed)) => {
-                    let frame = self
-                        .closing
-                        .take()
-                        .map_or_else(|| CloseFrame::new(CloseCode::NORMAL, "it asked to"), |(frame, _)| frame);
-                    return Poll::Ready(End::Closed(frame));
+            if !has_more {
+                match self.write(cx) {
+                    Ok(more) => has_more = more,
+                    Err(end) => return Poll::Ready(end),
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.to_string())),
-                Poll::Ready(Ok(Outgoing::More)) => has_more = true,
-                Poll::Ready(Ok(Outgoing::Idle)) | Poll::Pending => {}
             }
             // A receiver without room stops the reading; then the peer's silence means nothing, and its pings are not
             // seen: it is told unasked that this node lives.
@@ -166,6 +147,12 @@ impl<'a> Exchange<'a> {
                 end => return end,
             }
         }
+        self.yield_turn(cx, pause);
+        Poll::Pending
+    }
+
+    /// Comes again when other tasks of the thread have had their turn; `pause` is what they took the last time.
+    fn yield_turn(&mut self, cx: &mut Context<'_>, pause: Option<Duration>) {
         self.paused_at = Some(self.now());
         if pause.is_some_and(|pause| pause > MAX_PAUSE) {
             cx.waker().wake_by_ref();
@@ -175,7 +162,31 @@ impl<'a> Exchange<'a> {
             // other tasks of this thread have had their turn.
             let _ = pin!(yield_now()).poll(cx);
         }
-        Poll::Pending
+    }
+
+    /// Writes what there is to write; whether there is more, for the next turn.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        if self.closing.is_none() {
+            self.closing = self.outbox.closing().map(|frame| (frame, self.now()));
+        }
+        // A peer that sends without a pause and reads nothing never lets the timer have its turn.
+        if let Some((frame, since)) = &self.closing
+            && self.now() >= *since + CLOSE_TIMEOUT
+        {
+            return Err(End::Stuck(frame.clone()));
+        }
+        match self.outbox.poll_write(self.socket, cx) {
+            Poll::Ready(Ok(Outgoing::Closed)) => {
+                let frame = self
+                    .closing
+                    .take()
+                    .map_or_else(|| CloseFrame::new(CloseCode::NORMAL, "it asked to"), |(frame, _)| frame);
+                Err(End::Closed(frame))
+            }
+            Poll::Ready(Err(error)) => Err(End::Broken(error.to_string())),
+            Poll::Ready(Ok(Outgoing::More)) => Ok(true),
+            Poll::Ready(Ok(Outgoing::Idle)) | Poll::Pending => Ok(false),
+        }
     }
 
     fn now(&self) -> Duration {

@@ -188,7 +188,9 @@ impl Outbox {
     }
 
     /// Writes what there is, until the socket takes no more. What senders add meanwhile has to wait until other tasks of
-    /// the thread have had their turn: to follow them closely would make many short messages.
+    /// Writes what there is, until the socket takes no more. A batch that stands behind what was written, as senders go
+    /// on, has to wait until other tasks of the thread have had their turn: to follow senders closely would make many
+    /// short messages.
     pub(super) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
         let mut has_written = false;
         loop {
@@ -401,3 +403,6 @@ fn write_some(socket: &Writer, cx: &mut Context<'_>, bytes: &[u8], sent: &mut us
     }
     Poll::Ready(Ok(()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+
+/// Whether somebody was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The outbox of a server's connection, its socket, and the client's.
+async fn connected() -> (Outbox, Arc<Writer>, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (_, writer) = listener.accept().await.unwrap().0.into_split();
+    writer.writable().await.unwrap();
+    let writer = Arc::new(Writer::Plain(writer));
+    (
+        Outbox::new(Arc::clone(&writer), Role::Server, true, 1 << 10),
+        writer,
+        client,
+    )
+}
+
+fn send(outbox: &Outbox, urgency: Urgency, body: &[u8]) {
+    outbox.try_send(RecordKind::StreamReliable, urgency, &[], body).unwrap();
+}
+
+fn write(outbox: &Outbox, writer: &Writer) -> (Outgoing, Arc<Woken>) {
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    match outbox.poll_write(writer, &mut Context::from_waker(&waker)) {
+        Poll::Ready(outgoing) => (outgoing.unwrap(), woken),
+        Poll::Pending => panic!("the socket takes nothing"),
+    }
+}
+
+#[tokio::test]
+async fn what_stands_behind_what_is_written_waits_for_the_next_turn_and_leaves_then() {
+    let (outbox, writer, mut client) = connected().await;
+    outbox.send_control_frame(ControlFrame::Ping(&[]));
+    send(&outbox, Urgency::Later, b"a record");
+    assert_eq!(write(&outbox, &writer).0, Outgoing::More);
+    let mut ping = [0; 2];
+    client.read_exact(&mut ping).await.unwrap();
+    assert_eq!(ping, [0x89, 0]);
+    let nothing = client.try_read(&mut [0]).unwrap_err();
+    assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+
+    assert_eq!(write(&outbox, &writer).0, Outgoing::Idle);
+    let mut message = [0; 2 + record::HEADER_LEN + 8];
+    client.read_exact(&mut message).await.unwrap();
+    assert!(message.ends_with(b"a record"), "{message:?}");
+}
+
+#[tokio::test]
+async fn a_driver_that_rests_is_woken_by_a_record_unless_that_waits_for_others() {
+    let (outbox, writer, _client) = connected().await;
+    let (outgoing, woken) = write(&outbox, &writer);
+    assert_eq!(outgoing, Outgoing::Idle);
+    send(&outbox, Urgency::Later, b"waits");
+    assert!(!woken.0.load(Ordering::SeqCst));
+    send(&outbox, Urgency::Pause, b"leaves when its sender pauses");
+    assert!(woken.0.load(Ordering::SeqCst));
+}
