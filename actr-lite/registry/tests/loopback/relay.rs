@@ -17,9 +17,12 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{CLIENT, SERVER, Signaling, connect, register, start, within};
 
+/// A node to which messages can be relayed: the upgrade's answer comes a moment before the registry knows its connection.
 async fn node(registry: &RegistryHandle, realm_id: u32, actr_type: &str) -> (RegisterOk, Signaling) {
     let granted = register(registry.local_addr(), realm_id, actr_type).await;
-    let signaling = connect(registry.local_addr(), &granted).await.unwrap();
+    let mut signaling = connect(registry.local_addr(), &granted).await.unwrap();
+    let answer = signaling.ask(Request::Ping(Ping::default())).await;
+    assert!(matches!(answer, Answer::Pong(_)), "{answer:?}");
     (granted, signaling)
 }
 
