@@ -12,12 +12,12 @@ use std::{
 };
 
 use actr_lite_registry::{Options, Registry};
+use bench::server::BenchServer;
 use bench::{
     client::{self, Connection},
     settings::{SERVER_TYPE, Side, system},
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use server::EchoServer;
 use tokio::{runtime::Runtime, task::JoinSet};
 
 /// Calls at once.
@@ -34,7 +34,7 @@ fn calls(criterion: &mut Criterion) {
         let registry = Registry::bind("127.0.0.1:0", Options::default()).await.unwrap().spawn();
         let address = registry.local_addr();
         let server = system(Side::Server { hosts_registry: false }, address).unwrap();
-        let server = server.attach(EchoServer::new(None)).start().await.unwrap();
+        let server = server.attach(BenchServer).start().await.unwrap();
         let client = client::start(address).await.unwrap();
         let id = client.context().discover(&SERVER_TYPE.parse().unwrap()).await.unwrap();
         let connection = Connection::shared(client.context(), &id);

@@ -2,13 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use actr_lite::{ActrId, ActrRef, CallOptions, Context, Dest, Service, StreamRegistration, Workload};
+use actr_lite::{ActrId, ActrRef, CallOptions, Context, Service, StreamRegistration, Workload};
 use anyhow::{Result, ensure};
 use protos::stream_server::RegisterStreamRequest;
-use server::MESSAGE_BYTES_HINT;
 
 use crate::{
     checker::Checker,
+    server::MESSAGE_BYTES,
     settings::{Side, system},
 };
 
@@ -40,7 +40,6 @@ pub async fn start(registry: SocketAddr) -> Result<ActrRef> {
 pub struct Connection {
     ctx: Context,
     server: ActrId,
-    dest: Dest,
 }
 
 impl Connection {
@@ -49,7 +48,6 @@ impl Connection {
         Self {
             ctx: ctx.clone(),
             server: server.clone(),
-            dest: Dest::actor(server.clone()),
         }
     }
 
@@ -58,11 +56,7 @@ impl Connection {
     /// # Errors
     /// When the server can't be reached.
     pub async fn own(ctx: &Context, server: &ActrId) -> Result<Self> {
-        let dest = Dest::from(ctx.connect(server).await?);
-        Ok(Self {
-            dest,
-            ..Self::shared(ctx, server)
-        })
+        Ok(Self::shared(&ctx.with_own_connection(server).await?, server))
     }
 
     /// Asks for a stream of `count` frames with payloads of `payload` bytes (0: just the text), and has `checker` look
@@ -77,9 +71,10 @@ impl Connection {
         payload: u32,
         mut checker: Checker,
     ) -> Result<StreamRegistration> {
-        let callback = move |frame, _: &ActrId| checker.check(&frame);
-        let registration = self.ctx.register_stream(stream_id.parse()?, callback)?;
-        registration.expect_from(&self.server);
+        let callback = move |frame| checker.check(&frame);
+        let registration = self
+            .ctx
+            .register_stream_async(stream_id.parse()?, &self.server, callback)?;
         self.request(stream_id, count, payload).await?;
         Ok(registration)
     }
@@ -94,10 +89,10 @@ impl Connection {
             message_count: i32::try_from(count)?,
         };
         let options = CallOptions {
-            metadata: vec![(MESSAGE_BYTES_HINT.into(), payload.to_string())],
+            metadata: vec![(MESSAGE_BYTES.into(), payload.to_string())],
             ..CallOptions::default()
         };
-        let response = self.ctx.call_with(&self.dest, request, options).await?;
+        let response = self.ctx.call_with(&self.server, request, options).await?;
         ensure!(response.success, "{}", response.message);
         Ok(())
     }

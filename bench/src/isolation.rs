@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actr_lite::{ActrRef, ActrType, Context};
+use actr_lite::{ActrRef, ActrType};
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -120,7 +120,7 @@ impl Isolation {
         self.among_fast(&connection, "warm", None).await?;
         Ok(Report {
             slow_stream: self.slow_stream(&connection).await?,
-            calls: self.calls(ctx, &connection).await?,
+            calls: self.calls(&connection).await?,
         })
     }
 
@@ -198,7 +198,7 @@ impl Isolation {
         })
     }
 
-    async fn calls(&self, ctx: &Context, connection: &Connection) -> Result<Calls> {
+    async fn calls(&self, connection: &Connection) -> Result<Calls> {
         let (mut idle, mut among_streams, mut rates) = (Vec::new(), Vec::new(), Vec::new());
         let mut order_errors = 0;
         for number in 0..self.repetitions {
@@ -207,7 +207,7 @@ impl Isolation {
             let (frames, begin) = (busy.frames(), Instant::now());
             among_streams.extend(call_one_after_another(connection, format!("b{number:03}")).await?);
             rates.push((busy.frames() - frames) as f64 / begin.elapsed().as_secs_f64());
-            order_errors += busy.stop(ctx).await;
+            order_errors += busy.stop().await;
         }
         Ok(Calls {
             idle: Latency::of(idle),
@@ -284,9 +284,9 @@ impl Busy {
     }
 
     /// Stops them all; the frames that were out of order or broken.
-    async fn stop(self, ctx: &Context) -> u64 {
+    async fn stop(self) -> u64 {
         for mut registration in self.registrations {
-            ctx.unregister_stream(registration.stream_id());
+            registration.unregister();
             registration.ended().await;
         }
         self.seen.iter().map(|seen| seen.errors.load(Relaxed)).sum()

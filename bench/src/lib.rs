@@ -1,6 +1,6 @@
 //! What a stream costs, measured on the path that the product takes.
 //!
-//! `bench-server` runs the product's own [`server::EchoServer`]; `bench-client` asks it for streams over the public
+//! `bench-server` runs [`server::BenchServer`]; `bench-client` asks it for streams over the public
 //! interface, checks every frame, and reports. `bench-isolation` looks at what streams and calls of one connection do
 //! to each other. In reading order:
 //!
@@ -10,6 +10,7 @@
 //! - [`client`]: a node that only asks, and its connections
 //! - [`checker`]: the callback: order, text, count
 //! - [`figures`]: processor time and memory, as the system counts them
+//! - [`server`]: who sends the streams
 //! - [`settings`]: an Actr.toml for a run
 
 pub mod checker;
@@ -17,5 +18,6 @@ pub mod client;
 pub mod figures;
 pub mod isolation;
 pub mod load;
+pub mod server;
 pub mod settings;
 pub mod streams;

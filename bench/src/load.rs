@@ -119,7 +119,7 @@ impl Load {
             let (done, mut first) = mpsc::unbounded_channel();
             let checker = Checker::new(1, None, Arc::default(), done);
             let begin = Instant::now();
-            connection
+            let _registration = connection
                 .ask(format!("l{number:07}"), 1, self.payload, checker)
                 .await?;
             let end = timeout(IDLE, first.recv()).await.context("no first frame came")?;

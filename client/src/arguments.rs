@@ -19,9 +19,14 @@ pub(crate) struct Arguments {
     )]
     pub(crate) message_count: Option<i32>,
 
-    /// How long to be without a live stream, at the start and after each break: to find a server, to connect, to register
+    /// How long to be without a message, at the start and after each break: to find a server, to connect, to register,
+    /// and until its first message
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
     pub(crate) timeout: Duration,
+
+    /// Ask another server if the one that sends has sent nothing for so long; without it, it may be as slow as it likes
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) idle_timeout: Option<Duration>,
 
     /// Print the summary as one JSON object
     #[arg(long)]

@@ -1,55 +1,37 @@
-use std::{
-    iter,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{iter, sync::Arc};
 
 use actr_lite::{
-    ActrError, ActrId, ActrType, Asking, Context, DataStream, ErrorCode, ResumableRequest, ResumableStream,
-    ResumeError, Service, StreamId, Workload,
+    ActrError, ActrType, Context, ParseStreamIdError, ResumableStream, ResumeOptions, Service, StreamId, Workload,
 };
 use protos::{
     stream_client::{LocalStreamServiceDispatcher, LocalStreamServiceHandler, StartStreamRequest, StartStreamResponse},
     stream_server::RegisterStreamRequest,
 };
 use rand::RngExt as _;
+use tokio::sync::mpsc;
 use tracing::{debug, info};
-
-use crate::reception::{Receiver, Reception};
 
 /// The length of a stream's id, and what it is made of.
 const STREAM_ID_LEN: usize = 8;
 const STREAM_ID_CHARS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
+/// Up to so many messages each is logged; beyond, a log would bury what it says.
+pub(crate) const MAX_LOGGED: u64 = 100;
+
 /// The client's own service. Nobody but this process may call it: its proto is not in `exports`.
 pub(crate) struct LocalStreamService {
     server_type: ActrType,
-    patience: Duration,
-    reception: Arc<Reception>,
-    started: Arc<Mutex<Option<Started>>>,
-}
-
-/// A stream that a server has agreed to send.
-pub(crate) struct Started {
-    /// When it was asked for.
-    pub(crate) at: Instant,
-    pub(crate) stream: ResumableStream,
+    resume: ResumeOptions,
+    streams: mpsc::Sender<ResumableStream>,
 }
 
 impl LocalStreamService {
-    /// `patience` bounds the time without a live stream; `reception` counts what arrives; `started`
-    /// holds the stream as soon as there is one.
-    pub(crate) fn new(
-        server_type: ActrType,
-        patience: Duration,
-        reception: Arc<Reception>,
-        started: Arc<Mutex<Option<Started>>>,
-    ) -> Self {
+    /// `resume` says how long a stream may be without frames; `streams` gets each one that a server has agreed to send.
+    pub(crate) fn new(server_type: ActrType, resume: ResumeOptions, streams: mpsc::Sender<ResumableStream>) -> Self {
         Self {
             server_type,
-            patience,
-            reception,
-            started,
+            resume,
+            streams,
         }
     }
 }
@@ -67,61 +49,43 @@ impl Workload for LocalStreamService {
 
 impl LocalStreamServiceHandler for LocalStreamService {
     async fn start_stream(&self, request: StartStreamRequest, ctx: Context) -> Result<StartStreamResponse, ActrError> {
-        let message_count = request.message_count;
-        if message_count < 0 {
-            let message = format!("message_count is {message_count}, but must be 0 or more");
-            return Err(ActrError::invalid_argument(message));
-        }
+        let count = protos::frame_count(request.message_count)?;
         let stream_id = random_stream_id()?;
-        let request = ResumableRequest {
-            stream_id: stream_id.clone(),
-            server_type: self.server_type.clone(),
-            frames: message_count.unsigned_abs().into(),
-            patience: self.patience,
-        };
-        let mut receiver = Receiver::new(Arc::clone(&self.reception), request.frames);
-        let callback = move |frame: DataStream, _: &ActrId| {
-            receiver.take(&frame);
-            std::future::ready(())
-        };
-        let at = Instant::now();
-        let asker = (ctx.clone(), stream_id.clone());
-        let ask = move |asking: Asking| {
-            let (ctx, stream_id) = asker.clone();
-            async move { register(&ctx, &stream_id, message_count, asking).await }
-        };
-        let stream = ctx.receive_resumable(request, ask, callback).await;
-        let stream = stream.map_err(ResumeError::into_actr_error)?;
+        // 1. Discover a server.
+        let server = ctx.discover(&self.server_type).await?;
+        // 2. Register the callback, before anything is asked: only this server may feed it.
+        let stream = ctx
+            .register_stream(stream_id.clone(), &server, move |frame| match count {
+                ..=MAX_LOGGED => info!("Received: {}", frame.text()),
+                _ => debug!("Received: {}", frame.text()),
+            })?
+            .expect_frames(count);
         let message = format!("Stream {stream_id} registered and ready to receive messages");
-        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some(Started { at, stream });
+        info!("{message}; asking {server} for it");
+        // 3. Ask for the stream.
+        let (stream_id, message_count) = (stream_id.into(), request.message_count);
+        let ask = RegisterStreamRequest {
+            stream_id,
+            message_count,
+        };
+        let answer = ctx.call(&server, ask.clone()).await?;
+        if !answer.success {
+            return Err(ActrError::unavailable(answer.message));
+        }
+        // 4. If that server is lost, another of its type sends the rest.
+        let stream = stream.resume_with(&self.server_type, ask, self.resume);
+        self.streams.send(stream).await.map_err(ActrError::internal)?;
         Ok(StartStreamResponse { success: true, message })
     }
 }
 
-/// Asks one server for the stream.
-async fn register(ctx: &Context, stream_id: &StreamId, message_count: i32, asking: Asking) -> Result<(), ActrError> {
-    let Asking { dest, options } = asking;
-    info!("Stream {stream_id}: its callback is registered; asking {dest} for it");
-    let request = RegisterStreamRequest {
-        stream_id: stream_id.to_string(),
-        message_count,
-    };
-    let response = ctx.call_with(&dest, request, options).await?;
-    if !response.success {
-        let message = format!("{dest} does not send the stream: {}", response.message);
-        return Err(ActrError::new(ErrorCode::Unavailable, message));
-    }
-    debug!("{dest}: {}", response.message);
-    Ok(())
-}
-
-fn random_stream_id() -> Result<StreamId, ActrError> {
+fn random_stream_id() -> Result<StreamId, ParseStreamIdError> {
     let mut random = rand::rng();
     let id: String = iter::repeat_with(|| STREAM_ID_CHARS[random.random_range(..STREAM_ID_CHARS.len())])
         .take(STREAM_ID_LEN)
         .map(char::from)
         .collect();
-    id.parse().map_err(|error| ActrError::internal(format!("{error}")))
+    id.parse()
 }
 
 #[cfg(test)]

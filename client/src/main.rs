@@ -2,18 +2,84 @@
 
 mod arguments;
 mod local_stream_service;
-mod outcome;
-mod progress;
-mod reception;
-mod run;
+mod progress_bar;
+mod summary;
 
 use std::process::ExitCode;
 
+use actr_lite::{Budget, ResumableStream, ResumeOptions};
+use actr_lite_cli::RunningNode;
+use anyhow::{Context as _, bail};
 use clap::Parser;
+use protos::stream_client::StartStreamRequest;
+use tokio::{select, sync::mpsc};
 
-use crate::arguments::Arguments;
+use crate::{arguments::Arguments, local_stream_service::LocalStreamService, summary::Summary};
+
+/// The alias, in `[dependencies]` of Actr.toml, of who sends the stream.
+const SERVER: &str = "server";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    actr_lite_cli::run(&arguments.node, run::run(&arguments))
+    actr_lite_cli::run(&arguments.node, run(&arguments))
+}
+
+/// Starts the node, has its own service start the stream, and waits until that is over.
+async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let Some(message_count) = arguments.message_count else {
+        return update_lock(arguments).await;
+    };
+    let count = message_count.unsigned_abs().into();
+    let budget = Budget::new(arguments.timeout);
+    let system = arguments.node.system()?;
+    let server_type = system.dependency(SERVER)?.clone();
+    let resume = ResumeOptions {
+        idle_timeout: arguments.idle_timeout,
+        ..ResumeOptions::new(budget)
+    };
+    let (streams, mut started) = mpsc::channel(1);
+    let service = LocalStreamService::new(server_type, resume, streams);
+    let mut node = RunningNode::start(system.attach(service).register_timeout(budget.left())).await?;
+    let (actr, mut live) = (node.actr().clone(), None);
+    let received = node
+        .until_signal(async {
+            actr.call_with_retry(StartStreamRequest { message_count }, budget)
+                .await?;
+            let stream = started
+                .recv()
+                .await
+                .context("the stream was started and is not known")?;
+            receive(live.insert(stream), count).await
+        })
+        .await;
+    let unknown_frames = actr.unknown_frames();
+    node.shutdown().await;
+    let Some(stream) = live else {
+        return received.map(|()| ExitCode::FAILURE);
+    };
+    let summary = Summary::new(&stream, count, unknown_frames);
+    summary.print(arguments.json)?;
+    match received {
+        Ok(()) if summary.is_complete() => Ok(ExitCode::SUCCESS),
+        Ok(()) => bail!(summary.shortfall()),
+        Err(error) => Err(error.context(summary.shortfall())),
+    }
+}
+
+/// Waits until the stream is over, and shows how far it is.
+async fn receive(stream: &ResumableStream, count: u64) -> anyhow::Result<()> {
+    select! {
+        ended = stream.ended() => Ok(ended?),
+        () = progress_bar::show(|| stream.progress().delivered, count) => Ok(()),
+    }
+}
+
+/// Writes Actr.lock.toml from the contract of the running server.
+async fn update_lock(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let update = arguments.node.system()?.update_lock(arguments.timeout);
+    let path = actr_lite_cli::until_signal(async { Ok(update.await?) }).await;
+    let path = path.context("the lock file is as it was")?;
+    actr_lite_cli::print_line(&format!("wrote {}", path.display()))
+        .context("the lock file is written, but stdout cannot be")?;
+    Ok(ExitCode::SUCCESS)
 }

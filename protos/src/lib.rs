@@ -23,6 +23,17 @@
 //! 4. If other nodes may call the service, name the proto file under `exports` in the actor's
 //!    `Actr.toml`.
 
+use actr_lite::ActrError;
+
+/// How many frames a request asks for.
+///
+/// # Errors
+/// [`actr_lite::ErrorCode::InvalidArgument`] if the number is negative.
+pub fn frame_count(message_count: i32) -> Result<u64, ActrError> {
+    u64::try_from(message_count)
+        .map_err(|_| ActrError::invalid_argument(format!("message_count is {message_count}, but must be 0 or more")))
+}
+
 /// Package `stream_server`: the service that the server offers to other nodes.
 pub mod stream_server {
     include!(concat!(env!("OUT_DIR"), "/stream_server.rs"));

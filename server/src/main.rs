@@ -1,13 +1,13 @@
-//! The command line of the server.
+//! The server of stream-register: whoever registers a stream gets its messages pushed.
+
+mod echo_server;
 
 use std::{process::ExitCode, time::Duration};
 
-use actr_lite::{ShutdownKind, Signals};
 use actr_lite_cli::{NodeArguments, parse_duration};
 use clap::Parser;
-use tracing::info;
 
-use server::EchoServer;
+use crate::echo_server::EchoServer;
 
 /// Pushes a stream of messages to each client that registers one
 #[derive(Debug, Parser)]
@@ -23,22 +23,5 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    actr_lite_cli::run(&arguments.node, run(&arguments))
-}
-
-async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let node = arguments.node.system()?.attach(EchoServer::new(arguments.interval));
-    let mut signals = Signals::listen()?;
-    let actr = tokio::select! {
-        started = node.start() => started?,
-        signal = signals.next() => {
-            info!("{signal} before the node was up");
-            return Ok(ExitCode::SUCCESS);
-        }
-    };
-    info!("server ready as {}", actr.actor_id());
-    match actr.shutdown_on(signals).await {
-        ShutdownKind::Clean => Ok(ExitCode::SUCCESS),
-        ShutdownKind::Forced => Ok(ExitCode::FAILURE),
-    }
+    actr_lite_cli::serve(&arguments.node, EchoServer::new(arguments.interval))
 }

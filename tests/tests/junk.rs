@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actr_lite::{ActrId, ActrRef, Dest, StreamEnd};
+use actr_lite::{ActrId, ActrRef, StreamEnd};
 use actr_lite_wire::{
     credential::{Credential, source_id_to_header},
     log_limit::{LINES_PER_WINDOW, WINDOW},
@@ -221,18 +221,18 @@ fn assert_closed(answer: &[u8], code: u16) {
 }
 
 /// Streams of [`FRAMES`] frames, one after another until they are to end, and at least one.
-fn streams_until(caller: &ActrRef, dest: &Dest, stop: Arc<AtomicBool>) -> JoinHandle<()> {
-    let (caller, dest) = (caller.clone(), dest.clone());
+fn streams_until(caller: &ActrRef, server: &ActrId, stop: Arc<AtomicBool>) -> JoinHandle<()> {
+    let (caller, server) = (caller.clone(), server.clone());
     tokio::spawn(async move {
         let ctx = caller.context();
         for number in 0.. {
             let stream_id = format!("stream{number}");
-            let mut subscription = ctx.subscribe(stream_id.parse().unwrap()).unwrap();
+            let mut subscription = ctx.subscribe(stream_id.parse().unwrap(), &server).unwrap();
             let request = RegisterStreamRequest {
                 stream_id,
                 message_count: FRAMES as i32,
             };
-            assert!(ctx.call(&dest, request).await.unwrap().success);
+            assert!(ctx.call(&server, request).await.unwrap().success);
             for sequence in 1..=FRAMES {
                 let frame = timeout(PATIENCE, subscription.next()).await.unwrap().unwrap();
                 assert_eq!(frame.sequence, sequence);
@@ -260,7 +260,7 @@ fn wait_for_open_files(server: &Process, at_most: usize) {
 }
 
 /// A server that hosts the registry, with its doors, and a node that uses it.
-async fn start(deployment: &Deployment) -> (Process, String, Doors, ActrRef, Dest) {
+async fn start(deployment: &Deployment) -> (Process, String, Doors, ActrRef, ActrId) {
     let data_lane = SocketAddr::from(([127, 0, 0, 1], tests::unused_port()));
     let server = deployment
         .server()
@@ -271,7 +271,7 @@ async fn start(deployment: &Deployment) -> (Process, String, Doors, ActrRef, Des
     server.ready();
     let registry = url.split('/').nth(2).unwrap().parse().unwrap();
     let caller = peer::caller(deployment, &url).await;
-    let dest = Dest::actor(caller.context().discover(&server_type()).await.unwrap());
+    let dest = caller.context().discover(&server_type()).await.unwrap();
     (server, url, Doors { registry, data_lane }, caller, dest)
 }
 

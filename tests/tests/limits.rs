@@ -29,13 +29,13 @@ fn data_lane(server: &Process) -> SocketAddr {
 /// Asks the server for a stream of so many messages, and has the first.
 async fn stream(caller: &ActrRef, id: &str, message_count: i32) -> Subscription {
     let ctx = caller.context();
-    let dest = Dest::actor(ctx.discover(&server_type()).await.unwrap());
-    let mut subscription = ctx.subscribe(id.parse().unwrap()).unwrap();
+    let server = ctx.discover(&server_type()).await.unwrap();
+    let mut subscription = ctx.subscribe(id.parse().unwrap(), &server).unwrap();
     let request = RegisterStreamRequest {
         stream_id: id.into(),
         message_count,
     };
-    assert!(ctx.call(&dest, request).await.unwrap().success);
+    assert!(ctx.call(&server, request).await.unwrap().success);
     assert_eq!(subscription.next().await.unwrap().sequence, 1);
     subscription
 }

@@ -67,7 +67,7 @@ fn a_server_whose_client_is_killed_ends_the_stream_and_serves_others() {
     let (server, url) = deployment.start_server(&PACED);
     let client = client_in_its_stream(&deployment, &url);
     client.signal(Signal::KILL);
-    let line = server.wait_for_line(&format!(" of {ENDLESS} frames: "), PATIENCE);
+    let line = server.wait_for_line(" frames: ", PATIENCE);
     assert!(line.contains(": ended after "), "{line}");
     assert!(!line.trim_end().ends_with("frames:"), "no reason: {line}");
     Summary::of_success(&deployment.client(&url, 3).arg("--json").run(), 3);
@@ -91,6 +91,6 @@ fn a_server_gives_up_a_client_that_falls_silent() {
     let (server, url) = deployment.start_server(&PACED);
     let client = client_in_its_stream(&deployment, &url);
     client.signal(Signal::STOP);
-    let line = server.wait_for_line(&format!(" of {ENDLESS} frames: "), PATIENCE);
+    let line = server.wait_for_line(" frames: ", PATIENCE);
     assert!(line.contains(": ended after "), "{line}");
 }

@@ -79,7 +79,7 @@ fn a_client_that_is_stopped_fails_and_its_server_is_told() {
         let summary = Summary::of(&finished);
         assert!((3..ENDLESS).contains(&summary.received), "{summary:?}");
         let line = server.wait_for_line(&format!("stream {}: ended after ", summary.stream_id), PATIENCE);
-        assert!(line.contains(&format!(" of {ENDLESS} frames: ")), "{line}");
+        assert!(line.contains(" frames: "), "{line}");
     }
     assert!(server.is_running());
 }
@@ -90,7 +90,7 @@ fn a_client_that_waits_for_a_server_stops_at_a_signal() {
     let (_registry, url) = deployment.start_registry();
     for signal in [Signal::INT, Signal::TERM] {
         let client = deployment.client(&url, 10).args(["--timeout", "1h"]).spawn();
-        client.wait_for_line("waiting for a server of type ", PATIENCE);
+        client.wait_for_line("waiting up to ", PATIENCE);
         client.signal(signal);
         client.finish().assert_fails_with(&[signal_name(signal)]);
     }
@@ -121,5 +121,5 @@ fn a_stream_that_outlasts_the_grace_of_a_stopped_server_is_ended_with_the_reason
     let client = client.finish();
     client.assert_fails_with(&["not complete", "shutting down"]);
     assert!(Summary::of(&client).received >= 3);
-    server.wait_for_line(&format!(" of {ENDLESS} frames: "), PATIENCE);
+    server.wait_for_line(": ended after ", PATIENCE);
 }

@@ -1,15 +1,24 @@
 //! What the command lines of nodes share.
 //!
 //! - [`NodeArguments`]: `--actr-toml`, `--config`, `-v` and `-q`
+//! - [`serve`]: a whole program that is nothing but its node
+//! - [`RunningNode`]: a node that signals stop, for programs that do something with it
 //! - [`run`]: a program's frame: logs to stderr, one line for an error, the exit code
 //! - [`parse_duration`]: `500ms`, `30s`, `2m`
 
 mod failure;
 mod node_arguments;
+mod running_node;
 
-use std::{future::Future, process::ExitCode, time::Duration};
+use std::{
+    future::Future,
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
 
 pub use node_arguments::NodeArguments;
+pub use running_node::{Interrupted, RunningNode, serve, until_signal};
 
 /// Runs a program in a Tokio runtime, with its logs on stderr. An error becomes one line on stderr and exit code 1.
 pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode
@@ -27,6 +36,14 @@ where
         Err(error) => Err(anyhow::Error::new(error).context("the asynchronous runtime cannot be started")),
     };
     result.unwrap_or_else(|error| failure::report(&error))
+}
+
+/// Prints a line on stdout.
+///
+/// # Errors
+/// When stdout takes no more.
+pub fn print_line(line: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
 }
 
 /// The longest duration that an argument may say: what is meant to last longer is not bounded by a clock.

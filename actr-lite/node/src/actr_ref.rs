@@ -1,12 +1,25 @@
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use actr_lite_tls::TlsFileError;
-use actr_lite_wire::{identity::ActrId, misbehaviour::Misbehaviour};
-use tokio::sync::watch;
+use actr_lite_wire::{identity::ActrId, misbehaviour::Misbehaviour, resume::Resume};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
 
-use crate::{ActrError, CallOptions, Context, Dest, Rpc, node_state::NodeState};
+use crate::{
+    budget::Budget, context::Context, dest::Dest, error::ActrError, node_state::NodeState, service::Rpc,
+    session::CallOptions,
+};
+
+/// How long one try may take of those that [`ActrRef::call_with_retry`] makes: a server that does not answer is not all
+/// that it waits for.
+const MAX_TRY: Duration = Duration::from_secs(10);
+
+/// How often the log says what is being waited for.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// A running node. Cheap to clone; when the last clone is dropped the node shuts down.
 #[derive(Clone)]
@@ -57,6 +70,43 @@ impl ActrRef {
     /// As [`Self::call`].
     pub async fn call_with<R: Rpc>(&self, request: R, options: CallOptions) -> Result<R::Response, ActrError> {
         self.ctx.call_with(&Dest::Local, request, options).await
+    }
+
+    /// Calls one of the node's own services, and again after each failure that may heal
+    /// ([`ActrError::is_transient`]), as long as there is time. The log says what is waited for.
+    ///
+    /// # Errors
+    /// The handler's error: the last one when the budget is over, or one that does not heal.
+    pub async fn call_with_retry<R: Rpc + Clone>(&self, request: R, budget: Budget) -> Result<R::Response, ActrError> {
+        let mut retry = Resume::new(budget.timeout(), Duration::ZERO);
+        let (mut last_error, mut told) = (None, None::<Instant>);
+        while let Some(wait) = retry.next_try(budget.elapsed(), rand::random()) {
+            sleep(wait).await;
+            let timeout = budget.left().min(MAX_TRY);
+            // Then there is nothing more to learn than what the last try said.
+            if timeout.is_zero() && last_error.is_some() {
+                break;
+            }
+            let options = CallOptions {
+                timeout,
+                ..CallOptions::default()
+            };
+            let error = match self.call_with(request.clone(), options).await {
+                Err(error) if error.is_transient() => error,
+                result => return result,
+            };
+            if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+                told = Some(Instant::now());
+                let left = budget.left().as_secs() + 1;
+                info!("waiting up to {left} s more: {error}");
+            }
+            last_error = Some(error);
+        }
+        Err(last_error.unwrap_or_else(|| ActrError::TimedOut {
+            dest: Dest::Local,
+            route: R::ROUTE.into(),
+            after: budget.timeout(),
+        }))
     }
 
     /// Calls one of the node's own services and drops its answer.

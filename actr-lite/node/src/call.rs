@@ -1,4 +1,10 @@
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
 use crate::{
     session::{AnswerHold, FirstTurn, InUse},
@@ -11,6 +17,10 @@ pub(crate) struct Call {
     /// What brought it; none for a call within the node.
     pub(crate) session: Option<InUse>,
     pub(crate) metadata: Vec<(String, String)>,
+    /// When the caller gives up.
+    deadline: Option<Instant>,
+    /// The handler has returned: what it spawned has no caller that waits.
+    has_returned: AtomicBool,
     /// The streams that it has opened by sending their first frame.
     pub(crate) direct: DirectStreams,
     /// From the first task on that the handler spawned.
@@ -18,12 +28,25 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(session: Option<InUse>, metadata: Vec<(String, String)>) -> Self {
+    /// A call whose caller waits so long.
+    pub(crate) fn new(session: Option<InUse>, metadata: Vec<(String, String)>, timeout: Option<Duration>) -> Self {
         Self {
             session,
             metadata,
+            deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             ..Self::default()
         }
+    }
+
+    /// How much longer the caller waits; none if nobody does.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let deadline = self.deadline.filter(|_| !self.has_returned.load(Relaxed))?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The handler has returned.
+    pub(crate) fn returned(&self) {
+        self.has_returned.store(true, Relaxed);
     }
 
     /// The first turn of a task that the handler spawns; none if it is not the first task, or the call is the node's own.

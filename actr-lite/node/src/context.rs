@@ -1,23 +1,34 @@
-use std::{future::Future, sync::Arc, time::Instant};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actr_lite_wire::{
     frame::DataStream,
     identity::{ActrId, ActrType, StreamId},
     resume::RESUME_AFTER,
 };
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use prost::Message as _;
 use tokio::time::timeout;
 
 use crate::{
-    ActrError, Asking, CallOptions, Dest, PeerConnection, ResumableRequest, ResumableStream, ResumeError, Rpc,
-    SendError, StreamOptions, StreamRegistration, StreamSender, SubscribeError, Subscription,
     call::Call,
+    dest::Dest,
     discovery,
+    error::ActrError,
     node_state::NodeState,
-    session::{DEFAULT_CALL_TIMEOUT, InUse},
+    own_connection::OwnConnection,
+    service::Rpc,
+    session::{CallOptions, DEFAULT_CALL_TIMEOUT, InUse},
     sessions::Sharing,
-    stream::{self, Feeders, StreamEnd},
+    stream::{
+        CallbackDelivery, ProgressCell, SendError, StreamEnd, StreamOptions, StreamRegistration, StreamSender,
+        SubscribeError, Subscription,
+    },
+    task_outcome::TaskOutcome,
 };
 
 /// How often a call is made anew whose connection the peer gave up unused just before: more often in a row is not bad
@@ -27,16 +38,22 @@ const MAX_REDIALS: usize = 3;
 /// The last frame behind which a caller may ask to go on: no stream comes to half of what a number can be.
 const MAX_RESUME_AFTER: u64 = u64::MAX / 2;
 
+/// How much longer than the handler of a local call its caller waits: so the step that takes too long says so itself.
+const LOCAL_SLACK: Duration = Duration::from_millis(200);
+
 /// What a handler, and whatever it spawns, does with the world. Cheap to clone.
+///
+/// While a handler runs, its own calls and discoveries wait no longer than its caller does.
 #[derive(Clone)]
 pub struct Context {
     node: Arc<NodeState>,
     call: Arc<Call>,
+    own: Option<Arc<OwnConnection>>,
 }
 
 impl Context {
     pub(crate) fn new(node: Arc<NodeState>, call: Arc<Call>) -> Self {
-        Self { node, call }
+        Self { node, call, own: None }
     }
 
     /// For what nobody has called.
@@ -80,22 +97,27 @@ impl Context {
         })
     }
 
-    /// A live node of exactly this type. If the type is a dependency of Actr.toml, its contract is compared with the
-    /// lock file's.
+    /// A live node of exactly this type: of several the first one to which a connection can be made. If the type is a
+    /// dependency of Actr.toml, its contract is compared with the lock file's.
     ///
     /// # Errors
     /// [`crate::DiscoverError`] says which it is: no server, another contract, or a refusal; [`ActrError::Registry`]
     /// when the registry can't be asked.
+    ///
+    /// # Cancel safety
+    /// Dropping it has no effect.
     pub async fn discover(&self, actr_type: &ActrType) -> Result<ActrId, ActrError> {
-        let found = self.discover_all(actr_type).await?;
-        found
-            .into_iter()
-            .next()
-            .ok_or_else(|| ActrError::internal("nobody was found, and no reason"))
+        let found = discovery::discover_reachable(&self.node, actr_type);
+        let Some(left) = self.call.left() else {
+            return found.await;
+        };
+        timeout(left, found)
+            .await
+            .unwrap_or_else(|_| Err(discovery::no_answer(actr_type, left)))
     }
 
-    /// The same, but up to eight of them: the one to ask first comes first. The registry spreads those who ask over all,
-    /// and looks at the load that each reports.
+    /// Up to eight live nodes of exactly this type: the one to ask first comes first. The registry spreads those who ask
+    /// over all, and looks at the load that each reports.
     ///
     /// # Errors
     /// As [`Self::discover`]; the list is never empty.
@@ -103,14 +125,17 @@ impl Context {
         discovery::discover(&self.node, actr_type).await
     }
 
-    /// A connection of its own to an actor, for what is not to share one with other calls and streams: as a
-    /// destination it goes through [`Dest::Connection`].
+    /// This context with a connection of its own to an actor: calls to it, and the streams that they bring, don't share
+    /// the one that everything else goes over. The connection closes with the last clone of the context.
     ///
     /// # Errors
     /// When the actor can't be reached.
-    pub async fn connect(&self, peer: &ActrId) -> Result<PeerConnection, ActrError> {
+    pub async fn with_own_connection(&self, peer: &ActrId) -> Result<Self, ActrError> {
         let session = Box::pin(self.node.sessions().dial(&self.node, peer, Sharing::Own)).await?;
-        Ok(PeerConnection::new(session))
+        Ok(Self {
+            own: Some(Arc::new(OwnConnection(session))),
+            ..self.clone()
+        })
     }
 
     /// Calls an actor, and waits at most 30 s for a connection and the answer.
@@ -120,7 +145,7 @@ impl Context {
     ///
     /// # Cancel safety
     /// Dropping it cancels the call, and the handler at the callee if that speaks this project's extension.
-    pub async fn call<R: Rpc>(&self, dest: &Dest, request: R) -> Result<R::Response, ActrError> {
+    pub async fn call<R: Rpc>(&self, dest: impl Into<Dest>, request: R) -> Result<R::Response, ActrError> {
         self.call_with(dest, request, CallOptions::default()).await
     }
 
@@ -130,23 +155,44 @@ impl Context {
     /// As [`Self::call`].
     pub async fn call_with<R: Rpc>(
         &self,
-        dest: &Dest,
+        dest: impl Into<Dest>,
         request: R,
         options: CallOptions,
     ) -> Result<R::Response, ActrError> {
+        let dest = dest.into();
         let payload = request.encode_to_vec().into();
-        let after = options.timeout;
-        let timed_out = || ActrError::TimedOut {
-            dest: dest.clone(),
+        let response = self.exchange(&dest, R::ROUTE, payload, options).await?;
+        R::Response::decode(response).map_err(|error| ActrError::Answer {
+            dest,
             route: R::ROUTE.into(),
-            after,
-        };
+            cause: error.to_string(),
+        })
+    }
+
+    /// Sends a request to an actor, and waits for the answer.
+    pub(crate) async fn exchange(
+        &self,
+        dest: &Dest,
+        route: &'static str,
+        payload: Bytes,
+        options: CallOptions,
+    ) -> Result<Bytes, ActrError> {
         self.node.occupancy().check_metadata(&options.metadata)?;
+        let after = self
+            .call
+            .left()
+            .map_or(options.timeout, |left| left.min(options.timeout));
+        let slack = match dest {
+            Dest::Local => LOCAL_SLACK,
+            Dest::Actor(_) => Duration::ZERO,
+        };
         let exchange = async {
             if *dest == Dest::Local {
-                let call = Arc::new(Call::new(None, options.metadata));
-                let ctx = Self::new(Arc::clone(&self.node), call);
-                return self.node.router().dispatch_local(R::ROUTE, payload, ctx).await;
+                let call = Arc::new(Call::new(None, options.metadata, Some(after)));
+                let ctx = Self::new(Arc::clone(&self.node), Arc::clone(&call));
+                let answer = self.node.router().dispatch_local(route, payload, ctx).await;
+                call.returned();
+                return answer;
             }
             let begin = Instant::now();
             let mut attempts = 0..MAX_REDIALS;
@@ -155,19 +201,22 @@ impl Context {
                 let metadata = options.metadata.clone();
                 let timeout = after.saturating_sub(begin.elapsed());
                 let options = CallOptions { timeout, metadata };
-                match session.call(R::ROUTE, payload.clone(), options).await {
+                match session.call(route, payload.clone(), options).await {
                     // The peer gave the connection up before the call came to it.
                     Err(ActrError::PeerGone { reason, .. }) if reason.is_unused() && attempts.next().is_some() => {}
                     result => return result,
                 }
             }
         };
-        let response = timeout(after, exchange).await.unwrap_or_else(|_| Err(timed_out()))?;
-        R::Response::decode(response).map_err(|error| ActrError::Answer {
-            dest: dest.clone(),
-            route: R::ROUTE.into(),
-            cause: error.to_string(),
-        })
+        timeout(after.saturating_add(slack), exchange)
+            .await
+            .unwrap_or_else(|_| {
+                Err(ActrError::TimedOut {
+                    dest: dest.clone(),
+                    route: route.into(),
+                    after,
+                })
+            })
     }
 
     /// Sends an actor a message to which it has no answer. It is on its way when this returns; whether it was
@@ -175,7 +224,8 @@ impl Context {
     ///
     /// # Errors
     /// No connection. A local handler's error.
-    pub async fn tell<R: Rpc>(&self, dest: &Dest, message: R) -> Result<(), ActrError> {
+    pub async fn tell<R: Rpc>(&self, dest: impl Into<Dest>, message: R) -> Result<(), ActrError> {
+        let dest = &dest.into();
         match dest {
             Dest::Local => self.call(dest, message).await.map(drop),
             dest => {
@@ -193,30 +243,53 @@ impl Context {
         }
     }
 
-    /// Calls `callback` for each frame of a stream, strictly one after the other; streams run concurrently.
+    /// Calls `callback` for each frame of a stream that `sender` is to send: in order, each once. Streams run
+    /// concurrently.
     ///
-    /// Register before asking for the stream: frames that nobody has registered for are dropped, and counted, and so are
-    /// those of an actor from which the stream was not asked: see [`Subscription::expect_from`]. The callback's wait is the sender's wait. If it panics, the stream is unregistered and the sender stopped.
+    /// Register before asking for the stream: frames that nobody has registered for are dropped, and counted. So are
+    /// frames of any other actor than `sender`. If the callback panics, the stream is unregistered and the sender stopped.
     ///
-    /// A callback that waits for nothing runs where the connection is read, so it must not block its thread. One that
-    /// is not written where it is registered needs the types of its arguments: `|frame: DataStream, sender: &ActrId|`.
+    /// The callback runs where the connection is read, so it must not block its thread: what has to wait for something
+    /// registers with [`Self::register_stream_async`].
     ///
     /// # Errors
     /// When the stream is registered already, or too many are.
-    pub fn register_stream<F, Fut>(
+    pub fn register_stream<F>(
         &self,
         stream_id: StreamId,
+        sender: &ActrId,
+        mut callback: F,
+    ) -> Result<StreamRegistration, SubscribeError>
+    where
+        F: FnMut(DataStream) + Send + 'static,
+    {
+        self.register_stream_async(stream_id, sender, move |frame| {
+            callback(frame);
+            std::future::ready(())
+        })
+    }
+
+    /// The same with a callback that may wait. While it does, only the sender of this stream waits too.
+    ///
+    /// # Errors
+    /// As [`Self::register_stream`].
+    pub fn register_stream_async<F, Fut>(
+        &self,
+        stream_id: StreamId,
+        sender: &ActrId,
         callback: F,
     ) -> Result<StreamRegistration, SubscribeError>
     where
-        F: FnMut(DataStream, &ActrId) -> Fut + Send + 'static,
+        F: FnMut(DataStream) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send,
     {
-        let subscription = self.subscribe(stream_id)?;
-        Ok(stream::register(&self.node, subscription, callback))
+        let subscription = self.subscribe(stream_id, sender)?;
+        let progress = Arc::new(ProgressCell::new());
+        let delivery = Box::new(CallbackDelivery::new(callback, Arc::clone(&progress)));
+        Ok(StreamRegistration::start(&self.node, subscription, delivery, progress))
     }
 
-    /// Ends a stream that this node receives, and stops its sender. False where it was not registered.
+    /// Ends a stream that this node receives, and stops its sender. False if it was not registered.
     pub fn unregister_stream(&self, stream_id: &StreamId) -> bool {
         let inbox = self.node.subscriptions().find(stream_id.as_str());
         inbox
@@ -224,41 +297,40 @@ impl Context {
             .is_some()
     }
 
-    /// The frames of a stream, to be taken one by one; [`Self::register_stream`] is a callback on top of it.
+    /// The frames of a stream that `sender` is to send, to be taken one by one; [`Self::register_stream`] is a callback
+    /// on top of it.
     ///
     /// # Errors
     /// When the stream is registered already, or too many are.
-    pub fn subscribe(&self, stream_id: StreamId) -> Result<Subscription, SubscribeError> {
-        let feeders = Feeders::new(self.node.asks().next(), self.caller_id().cloned());
-        let inbox = self.node.subscriptions().insert(stream_id, feeders)?;
-        Ok(Subscription::new(Arc::clone(&self.node), inbox))
+    pub fn subscribe(&self, stream_id: StreamId, sender: &ActrId) -> Result<Subscription, SubscribeError> {
+        self.subscribe_behind(stream_id, sender, 0)
     }
 
-    /// Receives a stream that outlives its senders: whenever one is lost, or a frame of it missing, the stream is asked
-    /// for again behind the last frame that came, from another server of the type if there is one. `callback` gets each
-    /// frame once, in order; for the rest it is as with [`Self::register_stream`].
-    ///
-    /// `ask` asks one server, by whatever call its service has for that, with the options that it is given, and returns
-    /// an error if the server does not agree. Returns when the first server has agreed.
+    /// The same for a stream of which the frames up to the number `last` came already.
+    pub(crate) fn subscribe_behind(
+        &self,
+        stream_id: StreamId,
+        sender: &ActrId,
+        last: u64,
+    ) -> Result<Subscription, SubscribeError> {
+        let inbox = self.node.subscriptions().insert(stream_id, sender.clone())?;
+        Ok(Subscription::new(Arc::clone(&self.node), inbox, last))
+    }
+
+    /// Opens a stream to the caller of this handler, over the connection that brought the call. If the caller resumes a
+    /// stream that broke, its frames go on behind those that it has: [`StreamSender::next_sequence`].
     ///
     /// # Errors
-    /// When no server has agreed within the request's patience, or one refuses for good.
-    ///
-    /// # Cancel safety
-    /// Dropping it takes the request back.
-    pub async fn receive_resumable<A, Asked, F, Fut>(
-        &self,
-        request: ResumableRequest,
-        ask: A,
-        callback: F,
-    ) -> Result<ResumableStream, ResumeError>
-    where
-        A: Fn(Asking) -> Asked + Send + Sync + 'static,
-        Asked: Future<Output = Result<(), ActrError>> + Send + 'static,
-        F: FnMut(DataStream, &ActrId) -> Fut + Send + 'static,
-        Fut: Future<Output = ()> + Send,
-    {
-        ResumableStream::start(self, request, ask, callback).await
+    /// When the call came from this node itself, the caller is gone, or a stream of this id to it is open already.
+    pub async fn open_stream_to_caller(&self, stream_id: StreamId) -> Result<StreamSender, ActrError> {
+        let Some(caller) = self.caller_id() else {
+            return Err(SendError::Local(stream_id).into());
+        };
+        let options = StreamOptions {
+            resume_after: self.resume_after()?,
+            ..StreamOptions::default()
+        };
+        self.open_stream_with(caller, stream_id, options).await
     }
 
     /// Opens a stream to an actor that has asked for it.
@@ -267,7 +339,7 @@ impl Context {
     ///
     /// # Errors
     /// When the receiver is gone or can't be reached, or the stream is open already.
-    pub async fn open_stream(&self, dest: &Dest, stream_id: StreamId) -> Result<StreamSender, ActrError> {
+    pub async fn open_stream(&self, dest: impl Into<Dest>, stream_id: StreamId) -> Result<StreamSender, ActrError> {
         self.open_stream_with(dest, stream_id, StreamOptions::default()).await
     }
 
@@ -278,11 +350,11 @@ impl Context {
     /// As [`Self::open_stream`].
     pub async fn open_stream_with(
         &self,
-        dest: &Dest,
+        dest: impl Into<Dest>,
         stream_id: StreamId,
         options: StreamOptions,
     ) -> Result<StreamSender, ActrError> {
-        let session = self.stream_session(dest, &stream_id).await?;
+        let session = self.stream_session(&dest.into(), &stream_id).await?;
         Ok(StreamSender::open(&session, stream_id, options)?)
     }
 
@@ -295,8 +367,8 @@ impl Context {
     ///
     /// # Errors
     /// At once when the receiver is gone or has unregistered the stream, or the frame is too long.
-    pub async fn send_stream(&self, dest: &Dest, frame: &DataStream) -> Result<(), ActrError> {
-        let session = self.stream_session(dest, &frame.stream_id).await?;
+    pub async fn send_stream(&self, dest: impl Into<Dest>, frame: &DataStream) -> Result<(), ActrError> {
+        let session = self.stream_session(&dest.into(), &frame.stream_id).await?;
         Ok(self
             .call
             .direct
@@ -312,22 +384,27 @@ impl Context {
     ///
     /// # Errors
     /// When the receiver is gone or has unregistered the stream.
-    pub async fn finish_stream(&self, dest: &Dest, stream_id: &StreamId) -> Result<(), ActrError> {
-        let session = self.stream_session(dest, stream_id).await?;
+    pub async fn finish_stream(&self, dest: impl Into<Dest>, stream_id: &StreamId) -> Result<(), ActrError> {
+        let session = self.stream_session(&dest.into(), stream_id).await?;
         let sender = self.call.direct.sender(&session, stream_id)?;
         let result = sender.lock().await.finish_here();
         self.call.direct.forget(&session, stream_id);
         Ok(result?)
     }
 
-    /// Runs a task of this actor. It is dropped where it is when the node stops and it has not ended within the grace.
-    /// A panic is reported, and ends nothing else.
+    /// Runs a task of this actor. If it fails, its error is logged; a panic is logged too, and ends nothing else. A task
+    /// that has not ended within the grace of a shutdown is dropped where it is.
     ///
     /// The handler's answer leaves together with what its first task sends until that waits for the first time: one that
     /// would compute or block before should wait first, with [`tokio::task::yield_now`], say.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn<T: TaskOutcome>(&self, task: impl Future<Output = T> + Send + 'static) {
+        let node = Arc::clone(&self.node);
         let first_turn = self.call.first_turn();
-        let task: BoxFuture<'_, ()> = Box::pin(task);
+        let task: BoxFuture<'_, ()> = Box::pin(async move {
+            if let Some(failure) = task.await.failure() {
+                node.complaints().remark(failure);
+            }
+        });
         let task = match first_turn {
             Some(first_turn) => Box::pin(first_turn.run(task)),
             None => task,
@@ -342,10 +419,14 @@ impl Context {
     /// A connection to a peer: the one that brought the call, if that is the peer and it still stands.
     async fn session(&self, dest: &Dest) -> Result<InUse, ActrError> {
         let peer = match dest {
-            Dest::Connection(connection) => return Ok(connection.session().clone()),
             Dest::Actor(peer) => peer.clone(),
             Dest::Local => self.node.self_id(),
         };
+        if let Some(own) = &self.own
+            && *own.0.peer() == peer
+        {
+            return Ok(own.0.clone());
+        }
         match self.caller_session(&peer) {
             Some(session) if session.is_open() => Ok(session),
             _ => self.node.sessions().to(&self.node, &peer).await,

@@ -1,6 +1,6 @@
 //! Finding a node of a type whose contract is the one that this node was built for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actr_lite_manifest::ContractFingerprint;
 use actr_lite_registry::client::RegistryLinkError;
@@ -8,10 +8,15 @@ use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
 };
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use thiserror::Error;
+use tokio::time::sleep;
 use tracing::debug;
 
-use crate::{ActrError, node_state::NodeState};
+use crate::{
+    error::{ActrError, humantime},
+    node_state::NodeState,
+};
 
 /// How many candidates are asked for: enough to have others when one can't be reached.
 const CANDIDATES: usize = 8;
@@ -86,6 +91,48 @@ impl DiscoverError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::NoServer { .. } | Self::NotListed { .. })
     }
+}
+
+/// How long a connection to a candidate may take before the next one is tried too, beside it: RFC 8305 says a quarter of a
+/// second for addresses.
+const DIAL_STAGGER: Duration = Duration::from_millis(250);
+
+/// The first node of this type to which a connection is there or can be made. If none can be reached, one of them: the
+/// call to it says why.
+pub(crate) async fn discover_reachable(node: &Arc<NodeState>, actr_type: &ActrType) -> Result<ActrId, ActrError> {
+    let candidates = discover(node, actr_type).await?;
+    if let [only] = &candidates[..] {
+        return Ok(only.clone());
+    }
+    let mut waiting = candidates.iter();
+    // In boxes, as a dial is large.
+    let mut dials = FuturesUnordered::new();
+    loop {
+        if let Some(peer) = waiting.next() {
+            dials.push(Box::pin(
+                async move { node.sessions().to(node, peer).await.map(|_| peer) },
+            ));
+        }
+        tokio::select! {
+            dialled = dials.next() => match dialled {
+                Some(Ok(peer)) => return Ok(peer.clone()),
+                Some(Err(_)) => {}
+                None => break,
+            },
+            () = sleep(DIAL_STAGGER), if waiting.len() > 0 => {}
+        }
+    }
+    let first = candidates.first().cloned();
+    first.ok_or_else(|| ActrError::internal("nobody was found, and no reason"))
+}
+
+/// The registry did not answer in time.
+pub(crate) fn no_answer(actr_type: &ActrType, after: Duration) -> ActrError {
+    let message = format!(
+        "no server of type {actr_type} was found within {}: the registry does not answer",
+        humantime(after)
+    );
+    ActrError::new(ErrorCode::TimedOut, message)
 }
 
 /// Live nodes of exactly this type, at least one, in the order in which the registry names them.

@@ -1,7 +1,11 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use actr_lite_registry::client::RegistryLinkError;
-use actr_lite_wire::{envelope::ErrorReply, error_code::ErrorCode, identity::ActrId};
+use actr_lite_wire::{
+    envelope::ErrorReply,
+    error_code::ErrorCode,
+    identity::{ActrId, ParseStreamIdError},
+};
 use thiserror::Error;
 
 use crate::{
@@ -130,13 +134,37 @@ impl ActrError {
     }
 
     /// The request asks for something that can't be.
-    pub fn invalid_argument(message: impl Into<String>) -> Self {
-        Self::new(ErrorCode::InvalidArgument, message)
+    pub fn invalid_argument(message: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::InvalidArgument, message.to_string())
     }
 
     /// The callee failed by its own fault.
-    pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(ErrorCode::Internal, message)
+    pub fn internal(message: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::Internal, message.to_string())
+    }
+
+    /// It can't be now, but may later.
+    pub fn unavailable(message: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::Unavailable, message.to_string())
+    }
+
+    /// Whether the same may go better later: a server may come up, or have room again; a contract does not change by
+    /// itself.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Discover(error) => error.is_transient(),
+            Self::Registry(RegistryLinkError::Stopped) | Self::Stopping => false,
+            Self::Registry(_)
+            | Self::Unreachable { .. }
+            | Self::PeerGone { .. }
+            | Self::Busy(_)
+            | Self::Subscribe(SubscribeError::TooMany(_))
+            | Self::TimedOut { .. } => true,
+            Self::Failed { code, .. } => is_transient_code(*code),
+            Self::Remote { reply, .. } => is_transient_code(reply.code),
+            Self::Send(error) => is_transient_code(error.code()),
+            _ => false,
+        }
     }
 
     /// What kind of failure it is, as it travels to a caller.
@@ -161,6 +189,19 @@ impl ActrError {
             code: self.code(),
             message: self.to_string(),
         }
+    }
+}
+
+fn is_transient_code(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::Unavailable | ErrorCode::TimedOut | ErrorCode::ConnectionNotReady
+    )
+}
+
+impl From<ParseStreamIdError> for ActrError {
+    fn from(error: ParseStreamIdError) -> Self {
+        Self::invalid_argument(format!("stream_id: {error}"))
     }
 }
 

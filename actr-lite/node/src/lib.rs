@@ -8,13 +8,14 @@
 //! and then asks the sender for the stream by a call of its own. The sender opens it ([`Context::open_stream`]) and
 //! sends. Frames arrive in order; a slow receiver slows its sender down, and nobody else, or misses the oldest frames
 //! of a stream that is sent so ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]). One that
-//! is to outlive its sender is received as a [`ResumableStream`].
+//! is to outlive its sender is handed to [`StreamRegistration::resume_with`].
 //!
 //! In reading order: `system`, `node`, `hosted_registry`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`,
 //! `context`, `call`, `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures`
 //! (peers and what is said with them), `stream`, `lane` (how it gets there).
 
 mod actr_ref;
+mod budget;
 mod call;
 mod context;
 mod departures;
@@ -27,7 +28,9 @@ mod limits;
 mod lock_update;
 mod node;
 mod node_state;
+mod own_connection;
 mod realm_secret;
+mod resumable;
 mod router;
 mod service;
 mod session;
@@ -36,6 +39,7 @@ mod shutdown;
 mod signals;
 mod stream;
 mod system;
+mod task_outcome;
 mod tasks;
 mod tls;
 mod workload;
@@ -54,8 +58,9 @@ pub use actr_lite_wire::{
 };
 
 pub use actr_ref::{ActrRef, ShutdownKind};
+pub use budget::Budget;
 pub use context::Context;
-pub use dest::{Dest, PeerConnection};
+pub use dest::Dest;
 pub use discovery::DiscoverError;
 pub use error::ActrError;
 pub use lane::{CloseReason, websocket::BindError};
@@ -63,6 +68,7 @@ pub use limits::Limit;
 pub use lock_update::UpdateLockError;
 pub use node::{Node, StartError};
 pub use realm_secret::{LoadSecretError, REALM_SECRET_VARIABLE};
+pub use resumable::{ResumableStream, ResumeError, ResumeOptions};
 pub use router::RouterError;
 #[doc(hidden)]
 pub use service::generated;
@@ -71,8 +77,9 @@ pub use session::CallOptions;
 pub use shutdown::{SHUTDOWN_GRACE, STOP_TIMEOUT};
 pub use signals::Signals;
 pub use stream::{
-    Asking, Delivery, ResumableRequest, ResumableStream, ResumeError, ResumeProgress, SendError, StreamEnd,
-    StreamOptions, StreamRegistration, StreamSender, SubscribeError, Subscription,
+    Delivery, EndedStream, SendError, StreamEnd, StreamOptions, StreamProgress, StreamRegistration, StreamSender,
+    SubscribeError, Subscription,
 };
-pub use system::ActrSystem;
+pub use system::{ActrSystem, MissingDependency};
+pub use task_outcome::TaskOutcome;
 pub use workload::Workload;

@@ -12,7 +12,7 @@ use actr_lite_manifest::Limits;
 use actr_lite_registry::client::LoadReport;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ActrError, stream::LastAsked};
+use crate::ActrError;
 
 /// A limit of a node that was reached: what there are too many of, how many that is, and the key of Actr.toml that
 /// changes it.
@@ -181,8 +181,6 @@ pub(crate) struct PeerOccupancy {
     pub(crate) call_bytes: Arc<Quota>,
     /// The calls that wait for its answer.
     pub(crate) waiting_calls: Arc<Quota>,
-    /// When this node asked it for something.
-    pub(crate) asked: LastAsked,
 }
 
 impl PeerOccupancy {
@@ -201,7 +199,6 @@ impl PeerOccupancy {
                 limits.max_call_bytes_per_peer.get(),
             ),
             waiting_calls: Quota::new("calls to one peer waiting", CALLS, limits.max_calls_per_peer.get()),
-            asked: LastAsked::default(),
         })
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     limits::Occupancy,
     router::Router,
     sessions::Sessions,
-    stream::{Asks, Inbox, StreamEnd, Subscriptions},
+    stream::{Inbox, StreamEnd, Subscriptions},
     system::LockedContracts,
     tasks::Tasks,
 };
@@ -72,7 +72,6 @@ pub(crate) struct NodeState {
     sessions: Sessions,
     departures: Departures,
     subscriptions: Subscriptions,
-    asks: Asks,
     tasks: Tasks,
     complaints: Complaints,
     addresses: Mutex<HashMap<ActrId, Address>>,
@@ -102,7 +101,6 @@ impl NodeState {
             sessions: Sessions::new(occupancy.limits()),
             departures: Departures::default(),
             subscriptions: Subscriptions::new(occupancy.limits()),
-            asks: Asks::default(),
             occupancy,
             tasks,
             complaints,
@@ -160,11 +158,6 @@ impl NodeState {
 
     pub(crate) fn subscriptions(&self) -> &Subscriptions {
         &self.subscriptions
-    }
-
-    /// What this node asks of others, in order.
-    pub(crate) fn asks(&self) -> &Asks {
-        &self.asks
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {

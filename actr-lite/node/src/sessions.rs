@@ -21,7 +21,6 @@ use crate::{
     limits::PeerOccupancy,
     node_state::NodeState,
     session::{InUse, Session},
-    stream::Asked,
 };
 
 /// How long connections may take to send what they have when the node stops, before they are dropped.
@@ -35,45 +34,22 @@ pub(crate) struct Sessions {
     dialing: Mutex<HashMap<ActrId, Arc<DialOutcome>>>,
 }
 
-/// How many peers without a connection are remembered that were asked for something: one that is forgotten has to be asked
-/// again before it may feed a stream.
-const MAX_ASKED: usize = 1024;
-
 /// What is open, by peer.
 #[derive(Default)]
 struct Peers {
     connected: HashMap<ActrId, Peer>,
-    /// When those were asked for something to whom nothing is open: they may still come back with the stream.
-    asked: HashMap<ActrId, Asked>,
 }
 
 impl Peers {
     fn of(&mut self, peer: &ActrId, limits: &Limits) -> &mut Peer {
-        let asked = &mut self.asked;
-        self.connected.entry(peer.clone()).or_insert_with(|| {
-            let new = Peer::new(limits);
-            new.occupancy.asked.set(asked.remove(peer).unwrap_or_default());
-            new
-        })
+        self.connected.entry(peer.clone()).or_insert_with(|| Peer::new(limits))
     }
 
     /// Forgets a peer to whom nothing is open.
     fn forget_if_gone(&mut self, id: &ActrId) {
-        let Some(peer) = self.connected.get(id).filter(|peer| peer.is_gone()) else {
-            return;
-        };
-        let asked_at = peer.occupancy.asked.get();
-        self.connected.remove(id);
-        if asked_at == Asked::default() {
-            return;
+        if self.connected.get(id).is_some_and(Peer::is_gone) {
+            self.connected.remove(id);
         }
-        if self.asked.len() >= MAX_ASKED
-            && let Some(first) = self.asked.iter().min_by_key(|(_, asked_at)| **asked_at)
-        {
-            let first = first.0.clone();
-            self.asked.remove(&first);
-        }
-        self.asked.insert(id.clone(), asked_at);
     }
 }
 

@@ -6,8 +6,19 @@ use std::{
 
 use actr_lite_manifest::{ConfigOverride, Lock, LockError, Manifest, ManifestError, UpdateCommand};
 use actr_lite_wire::identity::ActrType;
+use thiserror::Error;
 
 use crate::{Node, Workload, lock_update, lock_update::UpdateLockError};
+
+/// A program needs a dependency that its Actr.toml does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{} has no dependency {alias:?}: add {alias} = {{ actr_type = \"…\" }} to [dependencies]", .path.display()
+)]
+pub struct MissingDependency {
+    path: PathBuf,
+    alias: String,
+}
 
 /// What Actr.toml says, before anything runs.
 #[derive(Debug, Clone)]
@@ -41,11 +52,16 @@ impl ActrSystem {
     }
 
     /// The actor type of a dependency, by its alias in `[dependencies]`.
-    pub fn dependency(&self, alias: &str) -> Option<&ActrType> {
-        self.manifest
-            .dependencies
-            .get(alias)
-            .map(|dependency| &dependency.actr_type)
+    ///
+    /// # Errors
+    /// When Actr.toml does not have it.
+    pub fn dependency(&self, alias: &str) -> Result<&ActrType, MissingDependency> {
+        let dependency = self.manifest.dependencies.get(alias);
+        let dependency = dependency.ok_or_else(|| MissingDependency {
+            path: self.path.clone(),
+            alias: alias.into(),
+        })?;
+        Ok(&dependency.actr_type)
     }
 
     /// Joins it with what the node runs.

@@ -11,7 +11,10 @@ use actr_lite_wire::{
     log_limit::{LogLimit, LogLine},
     misbehaviour::{Misbehaviour, MisbehaviourKind},
 };
-use tokio::time::{Instant as TokioInstant, sleep_until};
+use tokio::{
+    runtime::Handle,
+    time::{Instant as TokioInstant, sleep_until},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
@@ -47,9 +50,6 @@ impl Complaints {
     }
 
     /// Counts a connection that misbehaved, and says in the log whose and how: once a connection, before it is ended.
-    ///
-    /// # Panics
-    /// Outside of a Tokio runtime.
     pub fn about(&self, kind: MisbehaviourKind, peer: &dyn Display, reason: &dyn Display) {
         // Whoever sees the count finds the line.
         self.remark(&format_args!("{kind} from {peer}: {reason}"));
@@ -58,9 +58,6 @@ impl Complaints {
 
     /// The same of a peer whose TLS handshake failed. One that does not accept this side's certificate does no wrong, but
     /// somebody should know; one that said nothing is not worth a word.
-    ///
-    /// # Panics
-    /// Outside of a Tokio runtime.
     pub fn about_handshake(&self, peer: &dyn Display, reason: &AcceptError) {
         let kind = MisbehaviourKind::FailedHandshake;
         match reason {
@@ -71,9 +68,6 @@ impl Complaints {
     }
 
     /// Says something else about a peer, which is no reason to end its connection.
-    ///
-    /// # Panics
-    /// Outside of a Tokio runtime.
     pub fn remark(&self, remark: &dyn Display) {
         let place = self.place;
         let line = lock(&self.state).limit.line(self.started.elapsed());
@@ -89,14 +83,17 @@ impl Complaints {
     }
 
     fn sum_up_at(&self, at: TokioInstant) {
+        // Something that is dropped outside of a runtime may say a word too; the sum is then said at the end.
+        let Ok(runtime) = Handle::try_current() else { return };
         let (place, stop, state) = (self.place, self.stop.clone(), Arc::clone(&self.state));
-        self.tasks.spawn(async move {
+        let sum_up = async move {
             tokio::select! {
                 () = sleep_until(at) => {}
                 () = stop.cancelled() => {}
             }
             sum_up(place, &state);
-        });
+        };
+        self.tasks.spawn_on(sum_up, &runtime);
     }
 
     /// How many connections have misbehaved so far.

@@ -12,7 +12,7 @@ use prost::{
 };
 use thiserror::Error;
 
-use crate::{identity::StreamId, proto};
+use crate::{identity::StreamId, peer_text::PeerText, proto};
 
 /// One frame of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,11 @@ impl DataStream {
             payload: payload.into(),
             hints: None,
         }
+    }
+
+    /// The payload as one line for a log or a terminal: see [`PeerText`]. A payload that is no text shows as such.
+    pub fn text(&self) -> PeerText<'_> {
+        PeerText(std::str::from_utf8(&self.payload).unwrap_or("(not text)"))
     }
 
     /// The same frame with hints.

@@ -1,5 +1,75 @@
 //! What is missing, doubled or out of order in a stream.
 
+/// Lets each frame of a reliable stream through once and in order, whoever sends it.
+///
+/// A sender that takes a stream over may start again from the beginning: what came before is dropped. A frame that
+/// comes too early means that others are lost, and with them the rest of this sender's stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SequenceFilter {
+    last: u64,
+    duplicates: u64,
+    /// Whether a frame was let through: only the first one may have the number 0.
+    has_begun: bool,
+}
+
+/// What to do with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// It is the next one.
+    Deliver,
+    /// It came before: drop it.
+    Duplicate,
+    /// Frames before it are missing: this sender's stream is of no use any more.
+    Gap {
+        /// The number that should have come.
+        expected: u64,
+    },
+}
+
+impl SequenceFilter {
+    /// For a stream of which the frames up to `last` came already; 0 if none did.
+    pub fn behind(last: u64) -> Self {
+        Self {
+            last,
+            duplicates: 0,
+            has_begun: last > 0,
+        }
+    }
+
+    /// Looks at the number of a frame that came. Numbers count from 1; a sender that counts from 0 is let through too.
+    #[inline]
+    pub fn observe(&mut self, sequence: u64) -> Observed {
+        // Behind the highest number there is none: whatever comes then came before.
+        let expected = self.last.saturating_add(1);
+        let is_next = sequence == expected && sequence > self.last;
+        if is_next || (sequence == 0 && !self.has_begun) {
+            self.last = sequence;
+            self.has_begun = true;
+            return Observed::Deliver;
+        }
+        if sequence <= self.last {
+            self.duplicates += 1;
+            return Observed::Duplicate;
+        }
+        Observed::Gap { expected }
+    }
+
+    /// The number of the last frame that was let through, or of the one behind which the stream began.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Whether a frame was let through, or had been before.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// How many frames were dropped because they had come before.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+}
+
 /// Follows the sequence numbers of a stream, which count from 1.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SequenceTally {
@@ -85,6 +155,41 @@ mod tests {
             prop_assert_eq!(tally.missing(expected), absent as u64);
             prop_assert_eq!(tally.is_complete(expected), numbers == (1..=expected).collect::<Vec<_>>());
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_filter_lets_each_number_through_once_in_order(numbers in vec(0..25u64, 0..200), behind in 0..5u64) {
+            let mut filter = SequenceFilter::behind(behind);
+            let (mut passed, mut dropped) = (Vec::new(), 0);
+            for number in numbers {
+                let next = passed.last().map_or(behind, |last| *last) + 1;
+                match filter.observe(number) {
+                    Observed::Deliver => passed.push(number),
+                    Observed::Duplicate => {
+                        prop_assert!(number < next);
+                        dropped += 1;
+                    }
+                    Observed::Gap { expected } => {
+                        prop_assert_eq!(expected, next);
+                        prop_assert!(number > next);
+                    }
+                }
+            }
+            let from_zero = passed.first() == Some(&0);
+            prop_assert!(!from_zero || behind == 0);
+            let first = if from_zero { 0 } else { behind + 1 };
+            prop_assert_eq!(&passed, &(first..).take(passed.len()).collect::<Vec<_>>());
+            prop_assert_eq!(filter.last(), passed.last().copied().unwrap_or(behind));
+            prop_assert_eq!(filter.duplicates(), dropped);
+        }
+    }
+
+    #[test]
+    fn a_filter_does_not_wrap_around_at_the_highest_number() {
+        let mut filter = SequenceFilter::behind(u64::MAX);
+        assert_eq!(filter.observe(u64::MAX), Observed::Duplicate);
+        assert_eq!(filter.observe(0), Observed::Duplicate);
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! The product's server behind the benchmark's command line.
+//! A server for the benchmark.
 
 use std::net::SocketAddr;
 
 use actr_lite::Signals;
-use bench::settings::{Side, system};
+use bench::{
+    server::BenchServer,
+    settings::{Side, system},
+};
 use clap::Parser;
-use server::EchoServer;
 
 /// Serves streams until SIGTERM
 #[derive(Debug, Parser)]
@@ -20,7 +22,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut signals = Signals::listen()?;
     let _actr = system(Side::Server { hosts_registry: true }, arguments.listen)?
-        .attach(EchoServer::new(None))
+        .attach(BenchServer)
         .start()
         .await?;
     signals.next().await;

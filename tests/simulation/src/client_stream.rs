@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use actr_lite_wire::{
     identity::ActrId,
-    resume::{MAX_WAIT, Observed, Resume},
+    resume::{MAX_WAIT, Resume},
+    sequence::{Observed, SequenceFilter},
 };
 use bytes::Bytes;
 
@@ -55,6 +56,11 @@ pub(crate) enum Looking {
 pub(crate) struct ClientStream {
     pub(crate) spec: StreamSpec,
     pub(crate) resume: Resume,
+    /// Which frames are new.
+    pub(crate) filter: SequenceFilter,
+    /// How many times a server has taken over.
+    pub(crate) resumes: u64,
+    was_live: bool,
     pub(crate) stage: Stage,
     pub(crate) inbox: Option<Inbox>,
     pub(crate) failed: Option<ActrId>,
@@ -70,11 +76,8 @@ pub(crate) struct ClientStream {
     patience: Duration,
     /// The last frame that the application saw.
     seen: u64,
-    /// Beside the resumption: how long there was no live stream since the last break behind a frame, and since when
-    /// there is none.
-    without: Duration,
-    broken_since: Option<Duration>,
-    has_progressed: bool,
+    /// Beside the resumption: since when there has been no frame; none while a server sends.
+    without_since: Option<Duration>,
     /// When a frame was last handed over, or the stream begun.
     pub(crate) progressed: Duration,
 }
@@ -82,7 +85,10 @@ pub(crate) struct ClientStream {
 impl ClientStream {
     pub(crate) fn new(spec: StreamSpec, patience: Duration, pause: Duration, now: Duration) -> Self {
         Self {
-            resume: Resume::new(spec.frames, patience, now),
+            resume: Resume::new(patience, now),
+            filter: SequenceFilter::default(),
+            resumes: 0,
+            was_live: false,
             spec,
             stage: Stage::Idle,
             inbox: None,
@@ -94,9 +100,7 @@ impl ClientStream {
             pace: Pace { pause, next_at: now },
             patience,
             seen: 0,
-            without: Duration::ZERO,
-            broken_since: Some(now),
-            has_progressed: false,
+            without_since: Some(now),
             progressed: now,
         }
     }
@@ -105,15 +109,26 @@ impl ClientStream {
         matches!(self.stage, Stage::Complete | Stage::GaveUp)
     }
 
+    /// Whether all frames were handed over.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.filter.last() == self.spec.frames
+    }
+
     /// Looks at a frame. False: the sender's stream is of no use any more.
     pub(crate) fn observe(&mut self, sequence: u64, payload: &Bytes, cx: &mut Context<'_>) -> bool {
-        match self.resume.observe(sequence) {
+        if self.is_complete() {
+            cx.check(sequence <= self.seen || sequence > self.spec.frames, || {
+                format!("frame {sequence} is dropped, but only {} were seen", self.seen)
+            });
+            return true;
+        }
+        match self.filter.observe(sequence) {
             Observed::Deliver => {
                 self.deliver(sequence, payload, cx);
                 true
             }
-            Observed::Duplicate | Observed::Surplus => {
-                cx.check(sequence <= self.seen || sequence > self.spec.frames, || {
+            Observed::Duplicate => {
+                cx.check(sequence <= self.seen, || {
                     format!("frame {sequence} is dropped, but only {} were seen", self.seen)
                 });
                 true
@@ -137,17 +152,15 @@ impl ClientStream {
         cx.record("sees frame {} of stream {}", [sequence, number]);
         self.seen = sequence;
         self.progressed = cx.now;
-        self.has_progressed = true;
+        self.resume.progressed();
+        self.without_since = None;
         self.pace.next_at = cx.now + self.pace.pause;
     }
 
     /// A server has agreed.
     pub(crate) fn live(&mut self, cx: &mut Context<'_>) {
         cx.record("stream {} is live", [self.spec.number, 0]);
-        self.resume.live(cx.now);
-        if let Some(since) = self.broken_since.take() {
-            self.without += cx.now - since;
-        }
+        self.resumes += u64::from(std::mem::replace(&mut self.was_live, true));
         self.stage = Stage::Live;
     }
 
@@ -155,17 +168,13 @@ impl ClientStream {
     pub(crate) fn broke(&mut self, cx: &mut Context<'_>) {
         cx.record("stream {} breaks behind frame {}", [self.spec.number, self.seen]);
         self.resume.broke(cx.now);
-        self.broken_since.get_or_insert(cx.now);
-        if std::mem::take(&mut self.has_progressed) {
-            self.without = Duration::ZERO;
-            self.broken_since = Some(cx.now);
-        }
+        self.without_since.get_or_insert(cx.now);
         self.stage = Stage::Idle;
     }
 
-    /// How long there has been no live stream since the last break behind a frame.
+    /// How long there has been no frame since the last break behind one.
     pub(crate) fn without(&self, now: Duration) -> Duration {
-        self.without + self.broken_since.map_or(Duration::ZERO, |since| now - since)
+        self.without_since.map_or(Duration::ZERO, |since| now - since)
     }
 
     /// Checks that it gives up no earlier than it may.
@@ -174,7 +183,7 @@ impl ClientStream {
         let number = self.spec.number;
         cx.record("stream {} is given up behind frame {}", [number, self.seen]);
         cx.check(without + MAX_WAIT >= self.patience, || {
-            format!("stream {number} is given up after {without:?} without a live stream")
+            format!("stream {number} is given up after {without:?} without a frame")
         });
         self.given_up = Some((cx.now.saturating_sub(without), cx.now));
         self.stage = Stage::GaveUp;

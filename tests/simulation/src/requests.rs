@@ -88,7 +88,7 @@ impl Node {
         let mut grants = Vec::new();
         let mut is_useless = false;
         let stream = &mut self.streams[at];
-        while stream.pace.next_at <= cx.now && !stream.resume.is_complete() {
+        while stream.pace.next_at <= cx.now && !stream.is_complete() {
             let Some(inbox) = stream.inbox.as_mut() else { break };
             let lane = self
                 .lanes
@@ -130,7 +130,7 @@ impl Node {
         match &stream.stage {
             Stage::Complete | Stage::GaveUp => false,
             Stage::Live => self.follow(at, cx),
-            Stage::Idle if stream.resume.is_complete() && stream.spec.frames > 0 => {
+            Stage::Idle if stream.is_complete() && stream.spec.frames > 0 => {
                 // Frames may have come though the answer did not.
                 stream.complete(cx);
                 true
@@ -164,7 +164,7 @@ impl Node {
     fn follow(&mut self, at: usize, cx: &mut Context<'_>) -> bool {
         let stream = &mut self.streams[at];
         let Some(inbox) = &stream.inbox else { return false };
-        if stream.resume.is_complete() {
+        if stream.is_complete() {
             let since = *stream.completed.get_or_insert(cx.now);
             if inbox.end.is_none() && cx.now < since + END_GRACE {
                 return false;
@@ -336,7 +336,7 @@ impl Node {
         let (stream, lane) = (&mut self.streams[at], &mut self.lanes[lane]);
         self.next_request += 1;
         let request_id = format!("{}-{}", cx.host, self.next_request);
-        let delivered = stream.resume.delivered();
+        let delivered = stream.filter.last();
         let envelope = Envelope::Request {
             request_id: request_id.clone(),
             route_key: ROUTE.into(),
@@ -465,7 +465,7 @@ impl Node {
             self.lanes[lane].growth += inbox.grown();
             self.cancel_incoming(&inbox.stream_id, lane, cx);
             // A sender that knows no cancel goes on, and what it sends would be taken for the next try's.
-            if !self.lanes[lane].extended && !self.streams[at].resume.is_complete() {
+            if !self.lanes[lane].extended && !self.streams[at].is_complete() {
                 self.lanes[lane].close();
             }
         }

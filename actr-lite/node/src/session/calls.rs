@@ -100,7 +100,6 @@ impl Session {
         payload: Bytes,
         options: CallOptions,
     ) -> Result<Bytes, ActrError> {
-        self.note_asked();
         let request_id = self.node.next_request_id();
         let (sender, answer) = oneshot::channel();
         let _place = self.occupancy.waiting_calls.take()?;
@@ -168,7 +167,6 @@ impl Session {
 
     /// Sends the peer a message without an answer.
     pub(crate) async fn tell(&self, route: &str, payload: Bytes) -> Result<(), ActrError> {
-        self.note_asked();
         let request_id = self.node.next_request_id();
         let metadata = Vec::new();
         self.send_envelope(

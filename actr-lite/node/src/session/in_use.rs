@@ -83,7 +83,7 @@ impl Session {
     pub(crate) fn close_if_unused(&self, patience: Duration) -> Option<Instant> {
         let now = Instant::now();
         // A stream that was asked for may begin with the next record.
-        let is_waited_for = || self.node.subscriptions().wait_for_any(&self.peer, self.asked_at());
+        let is_waited_for = || self.node.subscriptions().wait_for_any(&self.peer);
         let Some(no_stream_since) = self.incoming.unused_since() else {
             return Some(now + patience);
         };

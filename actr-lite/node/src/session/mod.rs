@@ -8,9 +8,12 @@ mod receiver;
 mod runs;
 mod served;
 
-use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fmt::Display,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use actr_lite_wire::{control::Control, envelope::Envelope, identity::ActrId, record::RecordKind};
@@ -29,7 +32,7 @@ use crate::{
     limits::{PeerOccupancy, Place},
     node_state::NodeState,
     sessions::Sharing,
-    stream::{Asked, OutgoingStreams, SendError, StreamEnd},
+    stream::{OutgoingStreams, SendError, StreamEnd},
     tasks::Tasks,
 };
 
@@ -121,19 +124,14 @@ impl Session {
         self.node.tasks()
     }
 
+    /// Says something about the peer in the log, which takes a bounded number of such lines.
+    pub(crate) fn remark(&self, remark: &dyn Display) {
+        self.node.complaints().remark(remark);
+    }
+
     /// Whether the peer has answered a call.
     fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
-    }
-
-    /// This node asks the peer for something, which may be a stream.
-    fn note_asked(&self) {
-        self.occupancy.asked.set(self.node.asks().next());
-    }
-
-    /// When this node asked the peer for something the last time, over whichever connection.
-    pub(crate) fn asked_at(&self) -> Asked {
-        self.occupancy.asked.get()
     }
 
     /// For a call of the peer whose answer may wait for what the handler spawns.
@@ -145,6 +143,7 @@ impl Session {
     pub(crate) fn gone(&self) -> Option<SendError> {
         let reason = self.gone.get()?.clone();
         Some(SendError::PeerGone {
+            stream: None,
             peer: self.peer.clone(),
             reason,
         })
@@ -158,6 +157,7 @@ impl Session {
     /// What a sender learns that comes when the session is being closed because nobody used it.
     pub(crate) fn retired(&self) -> SendError {
         self.gone().unwrap_or_else(|| SendError::PeerGone {
+            stream: None,
             peer: self.peer.clone(),
             reason: CloseReason::Local(Closing::Idle.to_string()),
         })
@@ -215,6 +215,7 @@ impl Session {
         self.calls.fail_all(&self.peer_gone());
         self.served.cancel_all();
         self.outgoing.close_all(&SendError::PeerGone {
+            stream: None,
             peer: self.peer.clone(),
             reason: reason.clone(),
         });

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     lane::CloseReason,
-    stream::{Inbox, Pushed, SendError, StreamEnd, Unbound},
+    stream::{EndedStream, Inbox, Pushed, SendError, StreamEnd, Unbound},
 };
 
 /// Takes what a lane brings. The lane's driver owns it; of the application only callbacks that wait for nothing run in
@@ -366,7 +366,11 @@ impl SessionReceiver {
             }
             Control::Cancel { stream_id, reason } => {
                 if let Some(stream) = self.session.outgoing.find(&stream_id) {
-                    stream.close(SendError::Cancelled { stream_id, reason });
+                    let stream_of_it = EndedStream { stream_id, frames: 0 };
+                    stream.close(SendError::Cancelled {
+                        stream: stream_of_it,
+                        reason,
+                    });
                 }
             }
             Control::End { stream_id, frames } => self.finish(&stream_id, StreamEnd::Finished { frames }),

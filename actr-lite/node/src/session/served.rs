@@ -145,7 +145,7 @@ impl Session {
         } = request;
         let task = async move {
             let _serving = serving;
-            let call = Arc::new(Call::new(Some(session.clone()), metadata));
+            let call = Arc::new(Call::new(Some(session.clone()), metadata, patience));
             let dispatch = session.dispatch(&route, payload, Arc::clone(&call));
             let dispatch = Abortable::new(dispatch, aborted);
             let result = match timeout(patience.unwrap_or(DEFAULT_PATIENCE), dispatch).await {
@@ -159,6 +159,7 @@ impl Session {
                     })
                 }
             };
+            call.returned();
             match (&result, is_call) {
                 (Ok(_), _) => {}
                 (Err(error), true) => debug!("{route}, called by {}, failed: {error}", session.peer),

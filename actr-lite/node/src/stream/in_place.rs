@@ -1,12 +1,11 @@
 use std::{
-    future::Future,
     mem,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Wake, Waker},
     time::{Duration, Instant},
 };
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
 use crate::node_state::NodeState;
@@ -29,7 +28,7 @@ pub(crate) struct InPlace {
     runtime: Handle,
 }
 
-type StreamFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+type StreamFuture = BoxFuture<'static, ()>;
 
 enum State {
     /// It waits for frames.
@@ -42,8 +41,8 @@ enum State {
 
 impl InPlace {
     /// Polls it for the first time.
-    pub(crate) fn start(node: Arc<NodeState>, future: impl Future<Output = ()> + Send + 'static) -> Arc<Self> {
-        let state = Mutex::new(State::Waiting(Box::pin(future)));
+    pub(crate) fn start(node: Arc<NodeState>, future: BoxFuture<'static, ()>) -> Arc<Self> {
+        let state = Mutex::new(State::Waiting(future));
         let in_place = Arc::new(Self {
             state,
             node,

@@ -16,7 +16,7 @@ use actr_lite_wire::{
 };
 use bytes::{Bytes, BytesMut};
 
-use super::{Asked, Feeders, InPlace, StreamEnd};
+use super::{InPlace, StreamEnd};
 use crate::session::Session;
 
 /// How much of a stream waits when its sender knows no credit: then the connection is not read until the application
@@ -35,6 +35,8 @@ const MAX_TAIL: usize = 64 << 10;
 /// The frames of one subscription that came and were not taken yet.
 pub(crate) struct Inbox {
     stream_id: StreamId,
+    /// The only one who may feed it.
+    sender: ActrId,
     /// Nobody wants what is left of it.
     abandoned: AtomicBool,
     /// How many frames are known to be missing.
@@ -55,7 +57,6 @@ struct State {
     window: ReceiveWindow,
     /// The connection that feeds it, from its first record on.
     source: Option<Arc<Session>>,
-    feeders: Feeders,
     end: Option<StreamEnd>,
     reader: Option<Waker>,
     driver: Option<Waker>,
@@ -77,18 +78,19 @@ pub(crate) enum Pushed {
 pub(crate) enum Unbound {
     /// Another one does, or it is over.
     Taken,
-    /// The stream was asked from others, or from nobody yet.
+    /// The stream was asked from somebody else.
     NotAsked,
 }
 
 impl Inbox {
-    pub(crate) fn new(stream_id: StreamId, feeders: Feeders) -> Arc<Self> {
+    pub(crate) fn new(stream_id: StreamId, sender: ActrId) -> Arc<Self> {
         Arc::new(Self {
             stream_id,
+            sender,
             abandoned: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             in_place: OnceLock::new(),
-            state: Mutex::new(State::new(feeders)),
+            state: Mutex::new(State::new()),
         })
     }
 
@@ -100,30 +102,26 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on only this actor may feed it.
-    pub(crate) fn expect_from(&self, peer: ActrId) {
-        self.lock().feeders.expect(peer);
+    /// The only one who may feed it.
+    pub(crate) fn sender(&self) -> &ActrId {
+        &self.sender
     }
 
-    /// Whether it waits for this peer and no connection feeds it yet.
+    /// Whether it waits for this peer's first record.
     pub(crate) fn waits_for(&self, peer: &ActrId) -> bool {
+        if self.sender != *peer {
+            return false;
+        }
         let state = self.lock();
-        state.source.is_none() && state.feeders.expected() == Some(peer)
-    }
-
-    /// Whether no connection feeds it yet, and one of this peer, last asked for something at `asked_at`, may.
-    pub(crate) fn may_wait_for(&self, peer: &ActrId, asked_at: Asked) -> bool {
-        let state = self.lock();
-        let is_open = state.source.is_none() && state.end.is_none();
-        is_open && state.feeders.admit(peer, asked_at)
+        state.source.is_none() && state.end.is_none()
     }
 
     /// Lets this connection feed it.
     pub(crate) fn bind(&self, session: &Arc<Session>) -> Result<(), Unbound> {
-        let mut state = self.lock();
-        if !state.feeders.admit(session.peer(), session.asked_at()) {
+        if self.sender != *session.peer() {
             return Err(Unbound::NotAsked);
         }
+        let mut state = self.lock();
         if state.end.is_some() {
             return Err(Unbound::Taken);
         }
@@ -254,7 +252,11 @@ impl Inbox {
         let mut state = self.lock();
         if matches!(
             end,
-            StreamEnd::Cancelled | StreamEnd::Stopped | StreamEnd::Panicked(_) | StreamEnd::Protocol(_)
+            StreamEnd::Cancelled
+                | StreamEnd::Stopped
+                | StreamEnd::Panicked(_)
+                | StreamEnd::Protocol(_)
+                | StreamEnd::Gap { .. }
         ) {
             self.abandoned.store(true, Ordering::Relaxed);
             state.runs.clear();
@@ -291,7 +293,7 @@ impl Inbox {
 }
 
 impl State {
-    fn new(feeders: Feeders) -> Self {
+    fn new() -> Self {
         Self {
             runs: VecDeque::new(),
             tail: BytesMut::new(),
@@ -299,7 +301,6 @@ impl State {
             has_reliable: false,
             window: ReceiveWindow::default(),
             source: None,
-            feeders,
             end: None,
             reader: None,
             driver: None,
@@ -367,6 +368,10 @@ mod tests {
 
     use super::*;
 
+    fn sender() -> ActrId {
+        ActrId::new(1, 1, "acme+Any".parse().unwrap())
+    }
+
     /// Puts frames of these numbers into the inbox, one record a message; what became of the last.
     fn push(inbox: &Inbox, kind: RecordKind, numbers: std::ops::RangeInclusive<u64>) -> Pushed {
         let (mut encoder, payload) = (FrameEncoder::new(inbox.stream_id()), [0; 1000]);
@@ -398,7 +403,7 @@ mod tests {
 
     #[test]
     fn latency_first_frames_that_nobody_takes_push_out_older_ones() {
-        let inbox = Inbox::new("flood".parse().unwrap(), Feeders::default());
+        let inbox = Inbox::new("flood".parse().unwrap(), sender());
         for round in 0..3 {
             let first = round * 5000 + 1;
             let last = first + 4999;
@@ -418,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_frame_longer_than_all_that_may_wait_is_kept_until_a_newer_one_comes() {
-        let inbox = Inbox::new("long".parse().unwrap(), Feeders::default());
+        let inbox = Inbox::new("long".parse().unwrap(), sender());
         let latency_first = RecordKind::StreamLatencyFirst as u8;
         for byte in 1..=3 {
             let message = Bytes::from([vec![latency_first], vec![byte; 2 * MAX_WAITING_WITHOUT_CREDIT]].concat());
@@ -435,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_reliable_frame_among_them_stops_the_reading_instead() {
-        let inbox = Inbox::new("mixed".parse().unwrap(), Feeders::default());
+        let inbox = Inbox::new("mixed".parse().unwrap(), sender());
         assert_eq!(push(&inbox, RecordKind::StreamLatencyFirst, 1..=10), Pushed::Taken);
         assert_eq!(push(&inbox, RecordKind::StreamReliable, 11..=11), Pushed::Taken);
         assert_eq!(push(&inbox, RecordKind::StreamLatencyFirst, 12..=2000), Pushed::Full);

@@ -1,32 +1,73 @@
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
-use actr_lite_wire::{
-    frame::DataStream,
-    identity::{ActrId, StreamId},
+use actr_lite_wire::identity::{ActrId, StreamId};
+use tokio::sync::oneshot;
+
+use super::{
+    InPlace, Inbox, StreamEnd, StreamProgress, Subscription,
+    delivery::{Delivered, Delivery},
+    progress::ProgressCell,
 };
-use tokio::sync::watch;
-use tracing::error;
+use crate::node_state::NodeState;
 
-use super::{InPlace, Inbox, StreamEnd, Subscription};
-use crate::{node_state::NodeState, tasks::contain};
-
-/// A callback that gets the frames of a stream. Dropping this changes nothing: unregister the stream to end it.
-#[derive(Clone)]
+/// A callback that gets the frames of a stream. Dropping this unregisters the stream, and stops its sender.
+#[must_use = "dropping a registration unregisters its stream"]
 pub struct StreamRegistration {
+    node: Arc<NodeState>,
     inbox: Arc<Inbox>,
-    ended: watch::Receiver<Option<StreamEnd>>,
+    progress: Arc<ProgressCell>,
+    delivered: oneshot::Receiver<Delivered>,
+    end: Option<StreamEnd>,
+    /// How many frames had come before this sender's stream.
+    begun_with: u64,
+    /// It goes on without this.
+    is_detached: bool,
 }
 
 impl StreamRegistration {
+    /// Makes everything ready for frames: the stream is to be asked for after that. See [`InPlace`] for where the
+    /// callback runs.
+    pub(crate) fn start(
+        node: &Arc<NodeState>,
+        subscription: Subscription,
+        delivery: Box<dyn Delivery>,
+        progress: Arc<ProgressCell>,
+    ) -> Self {
+        let (done, delivered) = oneshot::channel();
+        let inbox = Arc::clone(subscription.inbox());
+        let begun_with = progress.delivered();
+        let in_place = InPlace::start(Arc::clone(node), delivery.run(subscription, done));
+        inbox.run_in_place(in_place);
+        Self {
+            node: Arc::clone(node),
+            inbox,
+            progress,
+            delivered,
+            end: None,
+            begun_with,
+            is_detached: false,
+        }
+    }
+
     /// The stream.
     pub fn stream_id(&self) -> &StreamId {
         self.inbox.stream_id()
     }
 
-    /// Takes frames from this actor only, and ends when the connection to it does: see
-    /// [`Subscription::expect_from`].
-    pub fn expect_from(&self, peer: &ActrId) {
-        self.inbox.expect_from(peer.clone());
+    /// The only actor that may feed it.
+    pub fn sender(&self) -> &ActrId {
+        self.inbox.sender()
+    }
+
+    /// The stream has so many frames: what comes beyond them is dropped. To be said before the stream is asked for.
+    pub fn expect_frames(self, frames: u64) -> Self {
+        self.progress.expect(frames);
+        self
+    }
+
+    /// What has come so far.
+    pub fn progress(&self) -> StreamProgress {
+        self.progress.snapshot()
     }
 
     /// How many frames of a latency-first stream are missing: see [`Subscription::dropped`].
@@ -39,52 +80,55 @@ impl StreamRegistration {
     /// # Cancel safety
     /// Dropping it has no effect.
     pub async fn ended(&mut self) -> StreamEnd {
-        match self.ended.wait_for(Option::is_some).await {
-            Ok(end) => end.clone().unwrap_or(StreamEnd::Cancelled),
+        if let Some(end) = &self.end {
+            return end.clone();
+        }
+        let end = match (&mut self.delivered).await {
+            Ok(Ok((_, end))) => end,
+            Ok(Err(panic)) => StreamEnd::Panicked(panic),
             // The node has stopped, and dropped a callback that was still waiting for something.
             Err(_) => self.inbox.ended().unwrap_or(StreamEnd::Stopped),
-        }
+        };
+        self.end.insert(end).clone()
+    }
+
+    /// Ends the stream here, and stops its sender; [`Self::ended`] waits until the callback is done.
+    pub fn unregister(&self) {
+        self.node.unsubscribe(&self.inbox, StreamEnd::Cancelled);
+    }
+
+    /// Lets the callback go on without this, until the stream or the node ends.
+    pub fn detach(mut self) {
+        self.is_detached = true;
+    }
+
+    pub(crate) fn node(&self) -> &Arc<NodeState> {
+        &self.node
+    }
+
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    /// How many frames had been handed over before this sender's stream.
+    pub(crate) fn begun_with(&self) -> u64 {
+        self.begun_with
+    }
+
+    pub(crate) fn progress_cell(&self) -> &Arc<ProgressCell> {
+        &self.progress
+    }
+
+    /// Waits until the stream is over; what handed its frames over may then do so for another sender's.
+    pub(crate) async fn delivered(&mut self) -> Result<Delivered, oneshot::error::RecvError> {
+        (&mut self.delivered).await
     }
 }
 
-/// Runs the callback for each frame, one after the other: see [`InPlace`] for where.
-pub(crate) fn register<F, Fut>(
-    node: &Arc<NodeState>,
-    mut subscription: Subscription,
-    mut callback: F,
-) -> StreamRegistration
-where
-    F: FnMut(DataStream, &ActrId) -> Fut + Send + 'static,
-    Fut: Future<Output = ()> + Send,
-{
-    let (ended, receiver) = watch::channel(None);
-    let registration = StreamRegistration {
-        inbox: Arc::clone(subscription.inbox()),
-        ended: receiver,
-    };
-    let state = Arc::clone(node);
-    let inbox = Arc::clone(subscription.inbox());
-    let in_place = InPlace::start(Arc::clone(node), async move {
-        let inbox = Arc::clone(subscription.inbox());
-        let result = contain(async move {
-            while let Some(frame) = subscription.next().await {
-                let Some(sender) = subscription.sender() else { continue };
-                callback(frame, sender).await;
-            }
-        })
-        .await;
-        if let Err(panic) = result {
-            error!(
-                "the callback of stream {} panicked: {panic}; the stream is unregistered",
-                inbox.stream_id()
-            );
-            // The panic dropped the subscription, which then ended as if it had been cancelled.
-            ended.send_replace(Some(StreamEnd::Panicked(panic)));
-            return;
+impl Drop for StreamRegistration {
+    fn drop(&mut self) {
+        if !self.is_detached {
+            self.unregister();
         }
-        state.unsubscribe(&inbox, StreamEnd::Cancelled);
-        ended.send_replace(inbox.ended());
-    });
-    inbox.run_in_place(in_place);
-    registration
+    }
 }

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, StreamId},
@@ -5,25 +7,27 @@ use actr_lite_wire::{
 };
 use thiserror::Error;
 
-use crate::{Limit, lane::CloseReason};
+use crate::{lane::CloseReason, limits::Limit};
 
 /// Why a frame can't be sent, or a stream not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// The connection to the receiver ended.
-    #[error("{peer} is gone: {reason}")]
+    #[error("{}{peer} is gone: {reason}", .stream.as_ref().map_or(String::new(), EndedStream::to_string))]
     PeerGone {
+        /// The stream that was on its way over it; none if none was yet.
+        stream: Option<EndedStream>,
         /// The receiver.
         peer: ActrId,
         /// How the connection ended.
         reason: CloseReason,
     },
     /// The receiver wants no more of this stream.
-    #[error("the receiver cancelled stream {stream_id}: {}", PeerText(reason))]
+    #[error("{stream}the receiver cancelled it: {}", PeerText(reason))]
     Cancelled {
         /// The stream.
-        stream_id: StreamId,
+        stream: EndedStream,
         /// What the receiver says.
         reason: String,
     },
@@ -49,7 +53,36 @@ pub enum SendError {
     Local(StreamId),
 }
 
+/// A stream that ended before it was finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedStream {
+    /// Its id.
+    pub stream_id: StreamId,
+    /// How many frames its sender had sent.
+    pub frames: u64,
+}
+
+/// What stands before the reason.
+impl fmt::Display for EndedStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stream {}: ended after {} frames: ", self.stream_id, self.frames)
+    }
+}
+
 impl SendError {
+    /// The same of a stream of which so many frames were sent.
+    pub(crate) fn of(self, ended: EndedStream) -> Self {
+        match self {
+            Self::PeerGone { peer, reason, .. } => Self::PeerGone {
+                stream: Some(ended),
+                peer,
+                reason,
+            },
+            Self::Cancelled { reason, .. } => Self::Cancelled { stream: ended, reason },
+            error => error,
+        }
+    }
+
     /// What kind of failure it is.
     pub fn code(&self) -> ErrorCode {
         match self {

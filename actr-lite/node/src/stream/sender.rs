@@ -1,17 +1,20 @@
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use actr_lite_wire::{
     control::Control,
     credit::SendCredit,
     error_code::ErrorCode,
     frame::{DataStream, FrameEncoder},
-    identity::StreamId,
+    identity::{ActrId, StreamId},
     record::{HEADER_LEN, RecordKind},
 };
-use tokio::task::{coop::consume_budget, yield_now};
+use tokio::{
+    task::{coop::consume_budget, yield_now},
+    time::timeout,
+};
 
 use super::{
-    Delivery, SendError, StreamOptions,
+    Delivery, EndedStream, SendError, StreamOptions,
     latency_first::{Attempt, LatencyFirst},
     outgoing_streams::OutgoingStream,
 };
@@ -97,6 +100,16 @@ impl StreamSender {
         &self.stream.stream_id
     }
 
+    /// Who gets it.
+    pub fn receiver(&self) -> &ActrId {
+        self.session.peer()
+    }
+
+    /// The number of the next frame.
+    pub fn next_sequence(&self) -> u64 {
+        self.sequence + 1
+    }
+
     /// Sends the next frame: it is in the connection's buffer when this returns, and leaves without further ado.
     ///
     /// Waits while the receiver has given no credit or the connection is full. A latency-first stream does not: there
@@ -177,9 +190,21 @@ impl StreamSender {
     /// Dropping it has no effect.
     pub async fn closed(&self) -> SendError {
         self.stream.closed.cancelled().await;
-        self.check()
-            .err()
-            .unwrap_or_else(|| unreachable_end(&self.stream.stream_id))
+        self.check().err().unwrap_or_else(|| unreachable_end(self.as_ended()))
+    }
+
+    /// Sends nothing for so long.
+    ///
+    /// # Errors
+    /// As soon as the receiver is gone or cancels the stream.
+    ///
+    /// # Cancel safety
+    /// Dropping it has no effect.
+    pub async fn pause(&self, duration: Duration) -> Result<(), SendError> {
+        match timeout(duration, self.closed()).await {
+            Ok(error) => Err(error),
+            Err(_) => Ok(()),
+        }
     }
 
     #[inline]
@@ -331,7 +356,23 @@ impl StreamSender {
     fn check(&self) -> Result<(), SendError> {
         match self.stream.end.get() {
             None => Ok(()),
-            Some(end) => Err(end.clone()),
+            Some(end) => Err(end.clone().of(self.as_ended())),
+        }
+    }
+
+    fn as_ended(&self) -> EndedStream {
+        EndedStream {
+            stream_id: self.stream.stream_id.clone(),
+            frames: self.frame_count(),
+        }
+    }
+
+    /// How many frames the stream has had. Those that were dropped count: the receiver sees by it what is missing behind
+    /// the last one that came.
+    fn frame_count(&self) -> u64 {
+        match &self.latency_first {
+            Some(_) => self.sequence,
+            None => self.frames,
         }
     }
 
@@ -340,14 +381,10 @@ impl StreamSender {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let frames = match &self.latency_first {
-            // Those that were dropped count: the receiver sees by it what is missing behind the last one that came.
-            Some(latency_first) => {
-                latency_first.end();
-                self.sequence
-            }
-            None => self.frames,
-        };
+        if let Some(latency_first) = &self.latency_first {
+            latency_first.end();
+        }
+        let frames = self.frame_count();
         let stream_id = self.stream.stream_id.clone();
         let last = match self.broke_off && self.stream.end.get().is_none() {
             false => Control::End { stream_id, frames },
@@ -359,6 +396,10 @@ impl StreamSender {
                         "the sender dropped the stream before it was finished",
                     ),
                 };
+                // Nobody else can say so. A task that panics says more than this would.
+                if !std::thread::panicking() {
+                    self.session.remark(&format_args!("{}{message}", self.as_ended()));
+                }
                 Control::Error {
                     stream_id,
                     frames,
@@ -382,9 +423,9 @@ impl Drop for StreamSender {
 }
 
 /// Only for an end without a reason, which nothing makes.
-fn unreachable_end(stream_id: &StreamId) -> SendError {
+fn unreachable_end(stream: EndedStream) -> SendError {
     SendError::Cancelled {
-        stream_id: stream_id.clone(),
+        stream,
         reason: "the stream ended".into(),
     }
 }

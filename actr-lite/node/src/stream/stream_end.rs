@@ -37,6 +37,14 @@ pub enum StreamEnd {
     /// This node asked for the stream, but its own access control list denies the sender.
     #[error("its frames are refused: {0}")]
     Denied(AclRefusal),
+    /// A frame of a reliable stream is missing: it comes no more, and neither does what is behind it.
+    #[error("frame {came} came where frame {expected} should")]
+    Gap {
+        /// The number that should have come.
+        expected: u64,
+        /// The one that came.
+        came: u64,
+    },
     /// The sender broke the protocol.
     #[error("the sender broke the protocol: {0}")]
     Protocol(String),

@@ -9,7 +9,7 @@ use actr_lite_wire::{
     frame::{self, DataStream, FrameDecoder},
     identity::{ActrId, StreamId},
     record::{self, RecordKind},
-    sequence::{Arrival, SequenceTally},
+    sequence::{Arrival, Observed, SequenceFilter, SequenceTally},
 };
 use bytes::Bytes;
 use futures_util::Stream;
@@ -19,8 +19,13 @@ use crate::node_state::NodeState;
 
 /// The receiving end of a stream: its frames in the order in which they were sent.
 ///
-/// It yields `None` once when the stream is over; [`Self::end`] then says how. Taking frames gives the sender credit:
-/// a subscription that nobody polls holds at most a window of frames. Dropping it unsubscribes and stops the sender.
+/// It yields `None` once when the stream is over; [`Self::end`] then says how. Frames of a reliable stream are numbered
+/// from 1, and come once each: one that comes again is dropped, and a missing one ends the stream ([`StreamEnd::Gap`]).
+/// Only the named sender feeds it; frames of others are dropped, and their senders told. It ends when the connection to the
+/// sender does, even before the first frame.
+///
+/// Taking frames gives the sender credit: a subscription that nobody polls holds at most a window of frames. Dropping it
+/// unsubscribes and stops the sender.
 pub struct Subscription {
     node: Arc<NodeState>,
     inbox: Arc<Inbox>,
@@ -28,13 +33,14 @@ pub struct Subscription {
     /// How much of `run` was handed over.
     at: usize,
     decoder: FrameDecoder,
-    sender: Option<ActrId>,
-    /// The frames that came as latency-first.
+    filter: SequenceFilter,
+    /// The frames of a latency-first stream, which may leave numbers out; none of them in a reliable one.
     tally: SequenceTally,
 }
 
 impl Subscription {
-    pub(crate) fn new(node: Arc<NodeState>, inbox: Arc<Inbox>) -> Self {
+    /// Of a stream of which the frames up to the number `last` came already.
+    pub(crate) fn new(node: Arc<NodeState>, inbox: Arc<Inbox>, last: u64) -> Self {
         let decoder = FrameDecoder::new(inbox.stream_id());
         Self {
             node,
@@ -42,7 +48,7 @@ impl Subscription {
             run: Bytes::new(),
             at: 0,
             decoder,
-            sender: None,
+            filter: SequenceFilter::behind(last),
             tally: SequenceTally::default(),
         }
     }
@@ -52,18 +58,14 @@ impl Subscription {
         self.inbox.stream_id()
     }
 
-    /// Takes frames from this actor only, and ends when the connection to it does, even before the first frame.
-    ///
-    /// Say it before the stream is asked for. Otherwise the sender is the first to send a frame of this id among those
-    /// whom this node has called since it registered the stream, and the caller of the context that registered it.
-    /// Frames of others, and of those whom this node's access control list denies, are dropped, and their senders told.
-    pub fn expect_from(&self, peer: &ActrId) {
-        self.inbox.expect_from(peer.clone());
+    /// The only actor that may feed it.
+    pub fn sender(&self) -> &ActrId {
+        self.inbox.sender()
     }
 
-    /// Who sends; known from the first frame on.
-    pub fn sender(&self) -> Option<&ActrId> {
-        self.sender.as_ref()
+    /// How many frames came again, and were dropped.
+    pub fn duplicates(&self) -> u64 {
+        self.filter.duplicates()
     }
 
     /// How the stream ended, once it has. Frames may still be there to be taken.
@@ -96,52 +98,51 @@ impl Subscription {
         if self.inbox.is_abandoned() {
             (self.run, self.at) = (Bytes::new(), 0);
         }
-        while self.at == self.run.len() {
-            let taken = mem::take(&mut self.run).len();
-            self.at = 0;
-            match ready!(self.inbox.poll_run(cx, taken)) {
-                Some(run) => self.run = run,
-                None => {
-                    self.count_tail();
-                    return Poll::Ready(None);
+        loop {
+            while self.at == self.run.len() {
+                let taken = mem::take(&mut self.run).len();
+                self.at = 0;
+                match ready!(self.inbox.poll_run(cx, taken)) {
+                    Some(run) => self.run = run,
+                    None => {
+                        self.count_tail();
+                        return Poll::Ready(None);
+                    }
                 }
             }
-            if self.sender.is_none() {
-                self.sender = self.inbox.source().map(|session| session.peer().clone());
-            }
-        }
-        if let Some((body, end)) = record::body_at(&self.run, self.at)
-            && let Some((sequence, payload)) = self.decoder.decode_plain(body)
-        {
-            let start = self.at + record::HEADER_LEN;
-            let payload = self.run.slice(start + payload.start..start + payload.end);
-            if self.run.get(self.at) == Some(&(RecordKind::StreamLatencyFirst as u8)) {
-                self.count(sequence);
-            }
-            self.at = end;
-            let stream_id = self.inbox.stream_id().clone();
-            return Poll::Ready(Some(DataStream {
-                stream_id,
-                sequence,
-                payload,
-                hints: None,
-            }));
-        }
-        match self.next_in_run() {
-            Ok(frame) => Poll::Ready(Some(frame)),
-            Err(error) => {
-                (self.run, self.at) = (Bytes::new(), 0);
-                self.node.unsubscribe(&self.inbox, StreamEnd::Protocol(error));
-                Poll::Ready(None)
+            let is_latency_first = self.run.get(self.at) == Some(&(RecordKind::StreamLatencyFirst as u8));
+            let frame = match self.next_plain().map_or_else(|| self.next_in_run(), Ok) {
+                Ok(frame) => frame,
+                Err(error) => return self.end_here(StreamEnd::Protocol(error)),
+            };
+            match self.observe(frame.sequence, is_latency_first) {
+                Observed::Deliver => return Poll::Ready(Some(frame)),
+                Observed::Duplicate => {}
+                Observed::Gap { expected } => {
+                    let came = frame.sequence;
+                    return self.end_here(StreamEnd::Gap { expected, came });
+                }
             }
         }
     }
 
-    /// Counts a frame that may follow dropped ones.
-    fn count(&mut self, sequence: u64) {
+    /// What to do with a frame of this number. Those of a latency-first stream may follow dropped ones.
+    #[inline]
+    fn observe(&mut self, sequence: u64, is_latency_first: bool) -> Observed {
+        if !is_latency_first && self.tally.received() == 0 {
+            return self.filter.observe(sequence);
+        }
         if let Arrival::Gap(_) = self.tally.observe(sequence) {
             self.inbox.set_dropped(self.tally.missing(self.tally.last()));
         }
+        Observed::Deliver
+    }
+
+    #[cold]
+    fn end_here(&mut self, end: StreamEnd) -> Poll<Option<DataStream>> {
+        (self.run, self.at) = (Bytes::new(), 0);
+        self.node.unsubscribe(&self.inbox, end);
+        Poll::Ready(None)
     }
 
     /// Counts what is missing behind the last frame that came.
@@ -151,10 +152,26 @@ impl Subscription {
             return;
         };
         // A stream of which nothing came may have been one.
-        let is_latency_first = self.tally.received() > 0 || self.sender.is_none();
+        let is_latency_first = self.tally.received() > 0 || !self.filter.has_begun();
         if is_latency_first && !self.inbox.is_abandoned() {
             self.inbox.set_dropped(self.tally.missing(frames));
         }
+    }
+
+    /// The next frame, if it has nothing but number and payload.
+    #[inline]
+    fn next_plain(&mut self) -> Option<DataStream> {
+        let (body, end) = record::body_at(&self.run, self.at)?;
+        let (sequence, payload) = self.decoder.decode_plain(body)?;
+        let start = self.at + record::HEADER_LEN;
+        let payload = self.run.slice(start + payload.start..start + payload.end);
+        self.at = end;
+        Some(DataStream {
+            stream_id: self.inbox.stream_id().clone(),
+            sequence,
+            payload,
+            hints: None,
+        })
     }
 
     /// The next frame, whatever it has.
@@ -164,9 +181,6 @@ impl Subscription {
         let start = span.body_start();
         let parts = frame::decode(&self.run[start..span.end]).map_err(|error| error.to_string())?;
         self.at = span.end;
-        if span.kind == RecordKind::StreamLatencyFirst {
-            self.count(parts.sequence);
-        }
         Ok(DataStream {
             stream_id: self.inbox.stream_id().clone(),
             sequence: parts.sequence,

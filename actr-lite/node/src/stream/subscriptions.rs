@@ -8,7 +8,7 @@ use actr_lite_manifest::Limits;
 use actr_lite_wire::identity::{ActrId, ParseStreamIdError, StreamId};
 use thiserror::Error;
 
-use super::{Asked, Feeders, Inbox, StreamEnd};
+use super::{Inbox, StreamEnd};
 use crate::Limit;
 
 /// Why a stream can't be subscribed to.
@@ -57,7 +57,7 @@ impl Subscriptions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn insert(&self, stream_id: StreamId, feeders: Feeders) -> Result<Arc<Inbox>, SubscribeError> {
+    pub(crate) fn insert(&self, stream_id: StreamId, sender: ActrId) -> Result<Arc<Inbox>, SubscribeError> {
         let mut state = self.lock();
         if state.stopped {
             return Err(SubscribeError::Stopped);
@@ -67,7 +67,7 @@ impl Subscriptions {
             Entry::Occupied(entry) => Err(SubscribeError::AlreadyRegistered(entry.key().clone())),
             Entry::Vacant(_) if count >= self.limit.value() => Err(SubscribeError::TooMany(self.limit)),
             Entry::Vacant(entry) => {
-                let inbox = Inbox::new(entry.key().clone(), feeders);
+                let inbox = Inbox::new(entry.key().clone(), sender);
                 Ok(Arc::clone(entry.insert(inbox)))
             }
         }
@@ -88,12 +88,9 @@ impl Subscriptions {
         self.lock().inboxes.get(stream_id).cloned()
     }
 
-    /// Whether an inbox waits for its first record, which may be this peer's, who was last asked at `asked_at`.
-    pub(crate) fn wait_for_any(&self, peer: &ActrId, asked_at: Asked) -> bool {
-        self.lock()
-            .inboxes
-            .values()
-            .any(|inbox| inbox.may_wait_for(peer, asked_at))
+    /// Whether an inbox waits for this peer's first record.
+    pub(crate) fn wait_for_any(&self, peer: &ActrId) -> bool {
+        self.lock().inboxes.values().any(|inbox| inbox.waits_for(peer))
     }
 
     /// The inboxes that wait for a peer's first record.

@@ -64,12 +64,12 @@ async fn an_answer_leaves_whatever_becomes_of_what_its_handler_spawned() {
         .node("Server")
         .on(|request: Ask, ctx| async move {
             match request.text.as_str() {
-                "waits" => ctx.spawn(pending()),
-                "panics" => ctx.spawn(async { panic!("as it is told to") }),
+                "waits" => ctx.spawn(pending::<()>()),
+                "panics" => ctx.spawn::<()>(async { panic!("as it is told to") }),
                 "is over" => ctx.spawn(async {}),
                 "several" => {
                     for _ in 0..3 {
-                        ctx.spawn(pending());
+                        ctx.spawn(pending::<()>());
                     }
                 }
                 "runs before" => {

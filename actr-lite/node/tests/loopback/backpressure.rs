@@ -1,6 +1,6 @@
 //! A slow receiver slows its sender down, and nobody else.
 
-use actr_lite::{ActrId, SendError, StreamEnd};
+use actr_lite::{SendError, StreamEnd};
 use actr_lite_wire::{credit::INITIAL_WINDOW, record::DEFAULT_MAX_RECORD_LEN};
 
 use crate::harness::{Pair, stream_id, within};
@@ -14,7 +14,11 @@ const OVERHEAD: u64 = 200;
 async fn a_sender_stops_after_a_window_while_calls_and_other_streams_flow() {
     let mut pair = Pair::new().await;
     let (stalled, flowing) = (stream_id("stalled"), stream_id("flowing"));
-    let mut untouched = pair.client.context().subscribe(stalled.clone()).unwrap();
+    let mut untouched = pair
+        .client
+        .context()
+        .subscribe(stalled.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&stalled).await;
     let sent = pair.fill(&mut sender, &PAYLOAD).await;
     let bytes = sent * (PAYLOAD.len() as u64 + OVERHEAD);
@@ -23,7 +27,11 @@ async fn a_sender_stops_after_a_window_while_calls_and_other_streams_flow() {
 
     // Ten windows of another stream pass meanwhile.
     let frames = 10 * INITIAL_WINDOW / PAYLOAD.len() as u64;
-    let mut subscription = pair.client.context().subscribe(flowing.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(flowing.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut other = pair.open(&flowing).await;
     let sending = tokio::spawn(async move {
         for _ in 0..frames {
@@ -59,11 +67,15 @@ async fn a_callback_that_waits_makes_its_sender_wait() {
     let id = stream_id("slow");
     let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let permits = std::sync::Arc::clone(&gate);
-    let callback = move |_, _: &ActrId| {
+    let callback = move |_| {
         let permits = std::sync::Arc::clone(&permits);
         async move { permits.acquire().await.unwrap().forget() }
     };
-    let mut registration = pair.client.context().register_stream(id.clone(), callback).unwrap();
+    let mut registration = pair
+        .client
+        .context()
+        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
+        .unwrap();
     let mut sender = pair.open(&id).await;
     let sent = pair.fill(&mut sender, &PAYLOAD).await;
     assert!(sent * PAYLOAD.len() as u64 <= INITIAL_WINDOW + PAYLOAD.len() as u64);
@@ -76,7 +88,11 @@ async fn a_callback_that_waits_makes_its_sender_wait() {
 async fn a_frame_longer_than_the_window_passes() {
     let mut pair = Pair::new().await;
     let id = stream_id("large");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     let lens = [3 << 20, 1, INITIAL_WINDOW as usize, 3 << 20, 0, 1 << 20];
     let sending = tokio::spawn(async move {
@@ -98,7 +114,11 @@ async fn a_frame_longer_than_the_window_passes() {
 async fn a_frame_over_the_record_limit_is_refused_and_the_stream_goes_on() {
     let mut pair = Pair::new().await;
     let id = stream_id("limit");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     let taking = tokio::spawn(async move {
         let mut lens = Vec::new();
@@ -140,7 +160,11 @@ async fn a_frame_over_the_record_limit_is_refused_and_the_stream_goes_on() {
 async fn a_dropped_send_has_sent_nothing_and_uses_no_number() {
     let mut pair = Pair::new().await;
     let id = stream_id("dropped");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     let mut expected = pair.fill(&mut sender, &PAYLOAD).await;
     let mut taken = 0;
@@ -178,7 +202,11 @@ async fn a_dropped_send_has_sent_nothing_and_uses_no_number() {
 async fn the_frames_that_were_on_their_way_are_taken_after_the_sender_has_finished() {
     let mut pair = Pair::new().await;
     let id = stream_id("later");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     for _ in 0..100 {
         sender.send(PAYLOAD).await.unwrap();

@@ -30,8 +30,7 @@ impl Bystander {
     ) -> Self {
         let client = plan.hidden().start().await;
         let id = stream_id("bystander");
-        let subscription = client.context().subscribe(id.clone()).unwrap();
-        subscription.expect_from(&server.actor_id());
+        let subscription = client.context().subscribe(id.clone(), &server.actor_id()).unwrap();
         let dest = Dest::actor(server.actor_id());
         within(client.context().call(&dest, Push::default())).await.unwrap();
         let ctx = contexts.recv().await.unwrap();

@@ -422,6 +422,7 @@ async fn a_sender_learns_that_its_receiver_died_also_while_it_waits() {
             SendError::PeerGone {
                 peer,
                 reason: CloseReason::Lost(_),
+                ..
             } => assert_eq!(&peer, outsider.id()),
             error => panic!("{error:?}"),
         }

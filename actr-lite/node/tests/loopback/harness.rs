@@ -32,9 +32,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(mut probe: impl FnMu
 
 /// A stream that `receiver` takes from `sender` without asking it: what the test does instead of an application.
 pub(crate) fn subscribe_from(receiver: &Context, sender: &ActrId, id: &str) -> Subscription {
-    let subscription = receiver.subscribe(stream_id(id)).unwrap();
-    subscription.expect_from(sender);
-    subscription
+    receiver.subscribe(stream_id(id), sender).unwrap()
 }
 
 pub(crate) fn stream_id(text: &str) -> StreamId {
@@ -400,9 +398,9 @@ impl Pair {
         self.asked_by(&client).await
     }
 
-    /// The same over a connection of the client's choice.
-    pub(crate) async fn asked_at(&mut self, dest: &Dest) -> Context {
-        within(self.client.context().call(dest, Push::default())).await.unwrap();
+    /// The same through a context of the client's choice.
+    pub(crate) async fn asked_through(&mut self, client: &Context) -> Context {
+        within(client.call(self.dest(), Push::default())).await.unwrap();
         self.contexts.recv().await.unwrap()
     }
 
@@ -482,7 +480,7 @@ pub(crate) fn caller(ctx: &Context) -> Dest {
 
 pub(crate) fn assert_cancelled(error: &SendError, id: &StreamId) {
     assert!(
-        matches!(error, SendError::Cancelled { stream_id, .. } if stream_id == id),
+        matches!(error, SendError::Cancelled { stream, .. } if stream.stream_id == *id),
         "{error:?}"
     );
 }

@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use actr_lite::{
-    ActrId, CloseReason, DataStream, Delivery, Rpc as _, SendError, StreamEnd, StreamId, StreamOptions, StreamSender,
+    CloseReason, DataStream, Delivery, Rpc as _, SendError, StreamEnd, StreamId, StreamOptions, StreamSender,
 };
 use actr_lite_wire::{
     credit::INITIAL_WINDOW,
@@ -55,7 +55,11 @@ async fn without_congestion_nothing_is_dropped_and_the_order_is_kept() {
     const FRAMES: u64 = 2000;
     let mut pair = Pair::new().await;
     let id = stream_id("swift");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = open(&mut pair, &id).await;
     for number in 1..=FRAMES {
         // Bursts that fit the connection's batch, and then a pause until they have come.
@@ -81,7 +85,11 @@ async fn without_congestion_nothing_is_dropped_and_the_order_is_kept() {
 async fn a_stalled_receiver_makes_no_sender_wait_and_gets_the_newest_frames() {
     let mut pair = Pair::new().await;
     let id = stream_id("stalled");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = open(&mut pair, &id).await;
     for _ in 0..20 {
         send(&mut sender, MANY / 20, &PAYLOAD).await;
@@ -115,7 +123,11 @@ async fn a_stalled_receiver_makes_no_sender_wait_and_gets_the_newest_frames() {
 async fn frames_stay_in_order_while_credit_comes_and_goes() {
     let mut pair = Pair::new().await;
     let id = stream_id("uneven");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = open(&mut pair, &id).await;
     let sending = tokio::spawn(async move {
         send(&mut sender, MANY, &PAYLOAD).await;
@@ -139,7 +151,11 @@ async fn a_node_stops_though_senders_that_had_frames_queued_were_dropped_or_stil
     let mut kept = Vec::new();
     for id in ["dropped", "kept"] {
         let id = stream_id(id);
-        let subscription = pair.client.context().subscribe(id.clone()).unwrap();
+        let subscription = pair
+            .client
+            .context()
+            .subscribe(id.clone(), &pair.server.actor_id())
+            .unwrap();
         let mut sender = open(&mut pair, &id).await;
         send(&mut sender, 2000, &PAYLOAD).await;
         assert!(sender.dropped() > 0);
@@ -156,7 +172,11 @@ async fn frames_that_are_dropped_at_the_end_are_counted_too() {
     let mut pair = Pair::new().await;
     for finishes in [true, false] {
         let id = stream_id(if finishes { "finished" } else { "brokenoff" });
-        let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+        let mut subscription = pair
+            .client
+            .context()
+            .subscribe(id.clone(), &pair.server.actor_id())
+            .unwrap();
         let mut sender = open(&mut pair, &id).await;
         send(&mut sender, MANY, &PAYLOAD).await;
         let dropped = sender.dropped();
@@ -186,12 +206,16 @@ async fn a_callback_that_is_slow_misses_frames_and_its_registration_says_how_man
     let gate = Arc::new(Semaphore::new(0));
     let taken = Arc::new(AtomicU64::new(0));
     let (permits, count) = (Arc::clone(&gate), Arc::clone(&taken));
-    let callback = move |_: DataStream, _: &ActrId| {
+    let callback = move |_: DataStream| {
         let permits = Arc::clone(&permits);
         count.fetch_add(1, Ordering::Relaxed);
         async move { drop(permits.acquire().await.unwrap()) }
     };
-    let mut registration = pair.client.context().register_stream(id.clone(), callback).unwrap();
+    let mut registration = pair
+        .client
+        .context()
+        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
+        .unwrap();
     let mut sender = open(&mut pair, &id).await;
     send(&mut sender, MANY, &PAYLOAD).await;
     drop(sender);
@@ -209,7 +233,11 @@ async fn frames_of_some_length_are_bounded_by_their_bytes() {
     const FRAMES: u64 = 50;
     let mut pair = Pair::new().await;
     let id = stream_id("long");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = open(&mut pair, &id).await;
     send(&mut sender, FRAMES, &vec![1; LEN]).await;
     let mut numbers = Vec::new();
@@ -228,7 +256,11 @@ async fn a_cancel_ends_the_stream_with_what_is_queued_and_a_new_one_begins_afres
     let mut pair = Pair::new().await;
     let id = stream_id("again");
     for _ in 0..5 {
-        let subscription = pair.client.context().subscribe(id.clone()).unwrap();
+        let subscription = pair
+            .client
+            .context()
+            .subscribe(id.clone(), &pair.server.actor_id())
+            .unwrap();
         let mut sender = open(&mut pair, &id).await;
         send(&mut sender, MANY / 20, b"old and in the way".repeat(60).as_slice()).await;
         assert!(sender.dropped() > 0);
@@ -240,7 +272,11 @@ async fn a_cancel_ends_the_stream_with_what_is_queued_and_a_new_one_begins_afres
         assert_cancelled(&sender.finish().await.unwrap_err(), &id);
         assert!(dropped > 0);
 
-        let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+        let mut subscription = pair
+            .client
+            .context()
+            .subscribe(id.clone(), &pair.server.actor_id())
+            .unwrap();
         let mut sender = open(&mut pair, &id).await;
         sender.send("new").await.unwrap();
         sender.finish().await.unwrap();
@@ -257,11 +293,11 @@ async fn a_sender_whose_receiver_dies_learns_it_while_frames_are_queued() {
     let (server, mut contexts) = start_server(&world, "Server").await;
     let client = world.node("Client").hidden().start_mortal().await;
     let id = stream_id("orphan");
-    let (actor, dest) = (client.node.clone(), actr_lite::Dest::actor(server.actor_id()));
+    let (actor, server_id) = (client.node.clone(), server.actor_id());
     let subscribed = id.clone();
     let subscription = client.spawn(async move {
-        let subscription = actor.context().subscribe(subscribed).unwrap();
-        actor.context().call(&dest, Push::default()).await.unwrap();
+        let subscription = actor.context().subscribe(subscribed, &server_id).unwrap();
+        actor.context().call(&server_id, Push::default()).await.unwrap();
         subscription
     });
     let subscription = within(subscription).await.unwrap();
@@ -346,8 +382,16 @@ async fn a_reliable_stream_beside_one_that_drops_loses_nothing() {
     const FRAMES: u64 = 3000;
     let mut pair = Pair::new().await;
     let (dropping, reliable) = (stream_id("dropping"), stream_id("reliable"));
-    let stalled = pair.client.context().subscribe(dropping.clone()).unwrap();
-    let mut subscription = pair.client.context().subscribe(reliable.clone()).unwrap();
+    let stalled = pair
+        .client
+        .context()
+        .subscribe(dropping.clone(), &pair.server.actor_id())
+        .unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(reliable.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut late = open(&mut pair, &dropping).await;
     let mut sender = pair.open(&reliable).await;
     let sending = tokio::spawn(async move {
@@ -374,7 +418,11 @@ async fn a_reliable_stream_beside_one_that_drops_loses_nothing() {
 async fn a_frame_over_the_record_limit_is_refused_and_has_no_number() {
     let mut pair = Pair::new().await;
     let id = stream_id("toolong");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = open(&mut pair, &id).await;
     let error = within(sender.send(vec![0; 5 << 20])).await.unwrap_err();
     assert!(matches!(error, SendError::TooLong { .. }), "{error:?}");

@@ -311,7 +311,7 @@ async fn a_panic_in_a_spawned_task_ends_nothing_else() {
     let world = World::new().await;
     let node = world.node("Node").echo().start().await;
     let (done, is_done) = oneshot::channel();
-    node.context().spawn(async { panic!("as it must") });
+    node.context().spawn::<()>(async { panic!("as it must") });
     node.context().spawn(async move { done.send(()).unwrap() });
     within(is_done).await.unwrap();
     within(node.call(Ask::default())).await.unwrap();
@@ -358,7 +358,7 @@ async fn a_failure_or_a_panic_of_on_stop_does_not_keep_the_node_from_closing() {
         let node = plan.start().await;
         let address = observer.address_of(&node.actor_id()).await.unwrap();
         let id = stream_id("watch");
-        let mut subscription = node.context().subscribe(id.clone()).unwrap();
+        let mut subscription = node.context().subscribe(id.clone(), &pair.server.actor_id()).unwrap();
         let ctx = pair.asked_by(&node).await;
         let mut sender = ctx.open_stream(&caller(&ctx), id).await.unwrap();
         sender.send("x").await.unwrap();
@@ -386,12 +386,14 @@ async fn a_node_that_has_stopped_calls_nobody() {
 #[tokio::test]
 async fn what_was_subscribed_to_ends_with_the_node() {
     let pair = Pair::new().await;
-    let mut subscription = pair.client.context().subscribe(stream_id("unfed")).unwrap();
-    let callback = |_, _: &actr_lite::ActrId| async {};
-    let mut registration = pair
+    let mut subscription = pair
         .client
         .context()
-        .register_stream(stream_id("unfed2"), callback)
+        .subscribe(stream_id("unfed"), &pair.server.actor_id())
+        .unwrap();
+    let ctx = pair.client.context();
+    let mut registration = ctx
+        .register_stream(stream_id("unfed2"), &pair.server.actor_id(), |_| {})
         .unwrap();
     within(pair.client.shutdown()).await;
     assert_eq!(within(registration.ended()).await, StreamEnd::Stopped);
@@ -407,7 +409,11 @@ async fn discovered(node: &ActrRef, other: &ActrRef) -> Option<()> {
 async fn a_node_is_found_again_after_its_registry_restarted_and_its_streams_never_notice() {
     let mut pair = Pair::new().await;
     let id = stream_id("lasting");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     sender.send("before").await.unwrap();
     within(subscription.next()).await.unwrap();
@@ -444,12 +450,12 @@ async fn a_connection_of_its_own_closes_with_its_handle_and_shares_nothing() {
     let mut pair = Pair::new().await;
     pair.round_trip().await;
     let client = pair.client.context().clone();
-    let connection = within(client.connect(&pair.server.actor_id())).await.unwrap();
-    assert_eq!(connection.peer(), &pair.server.actor_id());
-    let own = Dest::from(connection);
+    let own = within(client.with_own_connection(&pair.server.actor_id()))
+        .await
+        .unwrap();
     let id = stream_id("own");
-    let mut subscription = client.subscribe(id.clone()).unwrap();
-    let ctx = pair.asked_at(&own).await;
+    let mut subscription = client.subscribe(id.clone(), &pair.server.actor_id()).unwrap();
+    let ctx = pair.asked_through(&own).await;
     let mut sender = ctx.open_stream(&caller(&ctx), id).await.unwrap();
     sender.send("x").await.unwrap();
     within(subscription.next()).await.unwrap();
@@ -486,15 +492,14 @@ fn a_runtime_that_is_dropped_with_live_streams_ends() {
                 for number in 0..20 {
                     let id = stream_id(&format!("live{round}x{number}"));
                     // Some callbacks wait where the connection is read, some in a task of their own.
-                    let registration = pair
-                        .client
-                        .context()
-                        .register_stream(id.clone(), move |_, _| async move {
-                            if number % 2 == 0 {
-                                std::future::pending::<()>().await;
-                            }
-                        });
-                    registration.unwrap().expect_from(&pair.server.actor_id());
+                    let ctx = pair.client.context();
+                    let callback = move |_| async move {
+                        if number % 2 == 0 {
+                            std::future::pending::<()>().await;
+                        }
+                    };
+                    let registration = ctx.register_stream_async(id.clone(), &pair.server.actor_id(), callback);
+                    registration.unwrap().detach();
                     let mut sender = pair.open(&id).await;
                     sender.send("one").await.unwrap();
                 }

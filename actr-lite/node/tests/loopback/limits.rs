@@ -38,7 +38,11 @@ fn serving(plan: NodePlan) -> (NodePlan, mpsc::UnboundedReceiver<Context>) {
 }
 
 async fn asked(client: &ActrRef, dest: &Dest, contexts: &mut mpsc::UnboundedReceiver<Context>) -> Context {
-    within(client.context().call(dest, Push::default())).await.unwrap();
+    asked_through(client.context(), dest, contexts).await
+}
+
+async fn asked_through(client: &Context, dest: &Dest, contexts: &mut mpsc::UnboundedReceiver<Context>) -> Context {
+    within(client.call(dest, Push::default())).await.unwrap();
     contexts.recv().await.unwrap()
 }
 
@@ -63,7 +67,8 @@ async fn open(client: &ActrRef, dest: &Dest, id: &str) -> Result<Subscription, A
         text: id.into(),
         ..Push::default()
     };
-    let mut subscription = client.context().subscribe(stream_id(id)).unwrap();
+    let Dest::Actor(server) = dest else { panic!("{dest}") };
+    let mut subscription = client.context().subscribe(stream_id(id), server).unwrap();
     within(client.context().call(dest, request)).await?;
     assert_eq!(within(subscription.next()).await.unwrap().payload, "begun");
     Ok(subscription)
@@ -89,10 +94,10 @@ async fn one_connection_too_many_of_a_peer_is_refused_with_the_limit_and_others_
     let server = server.start().await;
     let client = world.node("Client").hidden().start().await;
     let id = server.actor_id();
-    let connect = || within(client.context().connect(&id));
+    let connect = || within(client.context().with_own_connection(&id));
     let first = connect().await.unwrap();
     let second = connect().await.unwrap();
-    let error = connect().await.unwrap_err();
+    let error = connect().await.err().unwrap();
     assert!(matches!(error, ActrError::Unreachable { .. }), "{error:?}");
     let text = error.to_string();
     for part in [
@@ -104,7 +109,7 @@ async fn one_connection_too_many_of_a_peer_is_refused_with_the_limit_and_others_
     }
     let other = world.node("Other").hidden().start().await;
     echo(&other, &Dest::actor(id.clone())).await.unwrap();
-    echo(&client, &second.into()).await.unwrap();
+    within(second.call(&id, Ask::default())).await.unwrap();
     drop(first);
     until(|| async { connect().await.ok() }).await;
 }
@@ -161,12 +166,11 @@ async fn the_streams_to_a_peer_count_over_all_its_connections() {
     let server = plan.set("system.limits.max_streams_per_peer=2").start().await;
     let dest = Dest::actor(server.actor_id());
     let client = world.node("Client").hidden().start().await;
-    let own: Dest = within(client.context().connect(&server.actor_id()))
+    let own = within(client.context().with_own_connection(&server.actor_id()))
         .await
-        .unwrap()
-        .into();
+        .unwrap();
     let shared = asked(&client, &dest, &mut contexts).await;
-    let separate = asked(&client, &own, &mut contexts).await;
+    let separate = asked_through(&own, &dest, &mut contexts).await;
     let open = async |ctx: &Context, id: &str| ctx.open_stream(&caller(ctx), stream_id(id)).await;
     let first = open(&shared, "first").await.unwrap();
     let _second = open(&separate, "second").await.unwrap();
@@ -195,15 +199,15 @@ async fn one_subscription_too_many_is_an_error_that_names_the_limit() {
         .start()
         .await;
     let ctx = node.context();
-    let first = ctx.subscribe(stream_id("first")).unwrap();
-    let error = ctx.subscribe(stream_id("second")).err().unwrap();
+    let first = ctx.subscribe(stream_id("first"), &ctx.self_id()).unwrap();
+    let error = ctx.subscribe(stream_id("second"), &ctx.self_id()).err().unwrap();
     let SubscribeError::TooMany(limit) = error else {
         panic!("{error:?}");
     };
     assert_eq!((limit.key(), limit.value()), ("system.limits.max_subscriptions", 1));
     assert_eq!(ActrError::from(error).code(), ErrorCode::Unavailable);
     drop(first);
-    ctx.subscribe(stream_id("second")).unwrap();
+    drop(ctx.subscribe(stream_id("second"), &ctx.self_id()).unwrap());
 }
 
 fn with_metadata(bytes: usize) -> CallOptions {
@@ -445,8 +449,10 @@ async fn a_connection_is_kept_as_long_as_something_is_open_on_it() {
 
     // A stream that pauses.
     let client = start("Streaming").await;
-    let mut subscription = client.context().subscribe(stream_id("pausing")).unwrap();
-    subscription.expect_from(&server.actor_id());
+    let mut subscription = client
+        .context()
+        .subscribe(stream_id("pausing"), &server.actor_id())
+        .unwrap();
     let ctx = asked(&client, &dest, &mut contexts).await;
     let mut sender = ctx.open_stream(&caller(&ctx), stream_id("pausing")).await.unwrap();
     drop(ctx);
@@ -455,15 +461,17 @@ async fn a_connection_is_kept_as_long_as_something_is_open_on_it() {
 
     // A stream that was asked for, and begins later.
     let asking = start("Asking").await;
-    let mut later = asking.context().subscribe(stream_id("later")).unwrap();
+    let mut later = asking
+        .context()
+        .subscribe(stream_id("later"), &server.actor_id())
+        .unwrap();
     let later_ctx = asked(&asking, &dest, &mut contexts).await;
 
     // A connection of its own, with nothing on it.
     let owner = start("Owner").await;
-    let own: Dest = within(owner.context().connect(&server.actor_id()))
+    let own = within(owner.context().with_own_connection(&server.actor_id()))
         .await
-        .unwrap()
-        .into();
+        .unwrap();
 
     idle_timeouts(&outsider, &server, 10).await;
     sender.send("after").await.unwrap();
@@ -480,7 +488,7 @@ async fn a_connection_is_kept_as_long_as_something_is_open_on_it() {
     assert!(within(later.next()).await.is_none());
     assert_eq!(later.end(), Some(StreamEnd::Finished { frames: 0 }));
 
-    echo(&owner, &own).await.unwrap();
+    within(own.call(&dest, Ask::default())).await.unwrap();
 }
 
 #[tokio::test]

@@ -112,7 +112,11 @@ async fn two_nodes_lose_and_reorder_nothing() {
     let mut pair = Pair::new().await;
     let (up, down) = (stream_id("up"), stream_id("down"));
     let at_server = subscribe_from(pair.server.context(), &pair.client.actor_id(), "up");
-    let at_client = pair.client.context().subscribe(down.clone()).unwrap();
+    let at_client = pair
+        .client
+        .context()
+        .subscribe(down.clone(), &pair.server.actor_id())
+        .unwrap();
     let to_client = pair.open(&down).await;
     let to_server = pair.client.context().open_stream(&pair.dest(), up).await.unwrap();
     let tasks = [tokio::spawn(take_all(at_server)), tokio::spawn(take_all(at_client))];

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use actr_lite::{ActrError, ActrId, DataStream, SendError, StreamEnd, StreamSender};
+use actr_lite::{ActrError, DataStream, SendError, StreamEnd, StreamSender};
 
 use crate::harness::{Pair, assert_cancelled, caller, stream_id, until, within};
 
@@ -30,11 +30,14 @@ async fn unregistering_a_stream_stops_its_sender() {
     let id = stream_id("unregister");
     let seen = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&seen);
-    let callback = move |_, _: &ActrId| {
+    let callback = move |_| {
         count.fetch_add(1, Ordering::SeqCst);
-        async {}
     };
-    let mut registration = pair.client.context().register_stream(id.clone(), callback).unwrap();
+    let mut registration = pair
+        .client
+        .context()
+        .register_stream(id.clone(), &pair.server.actor_id(), callback)
+        .unwrap();
     let mut sender = pair.open(&id).await;
     sender.send("1").await.unwrap();
     until(|| async { (seen.load(Ordering::SeqCst) == 1).then_some(()) }).await;
@@ -52,7 +55,11 @@ async fn unregistering_a_stream_stops_its_sender() {
 async fn a_sender_that_waits_for_credit_learns_of_the_end_at_once() {
     let mut pair = Pair::new().await;
     let id = stream_id("waiting");
-    let subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     pair.fill(&mut sender, &PAYLOAD).await;
     let waiting = tokio::spawn(async move { sender.send(PAYLOAD).await });
@@ -66,7 +73,11 @@ async fn a_sender_that_waits_for_credit_learns_of_the_end_at_once() {
 async fn dropping_a_subscription_stops_its_sender() {
     let mut pair = Pair::new().await;
     let id = stream_id("drop");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     sender.send("1").await.unwrap();
     within(subscription.next()).await.unwrap();
@@ -82,14 +93,18 @@ async fn no_frame_is_handed_over_after_a_stream_was_unregistered() {
     let (ctx, own_id) = (pair.client.context().clone(), id.clone());
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sequences = Arc::clone(&seen);
-    let callback = move |frame: DataStream, _: &ActrId| {
+    let callback = move |frame: DataStream| {
         sequences.lock().unwrap().push(frame.sequence);
         if frame.sequence == LAST {
             assert!(ctx.unregister_stream(&own_id));
         }
         async {}
     };
-    let mut registration = pair.client.context().register_stream(id.clone(), callback).unwrap();
+    let mut registration = pair
+        .client
+        .context()
+        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
+        .unwrap();
     let mut sender = pair.open(&id).await;
     let sending = tokio::spawn(async move { send_until_error(&mut sender).await });
     assert_eq!(within(registration.ended()).await, StreamEnd::Cancelled);
@@ -101,7 +116,11 @@ async fn no_frame_is_handed_over_after_a_stream_was_unregistered() {
 async fn a_subscription_whose_stream_was_unregistered_yields_no_more() {
     let mut pair = Pair::new().await;
     let id = stream_id("elsewhere");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     for _ in 0..10 {
         sender.send("x").await.unwrap();
@@ -118,11 +137,19 @@ async fn a_subscription_whose_stream_was_unregistered_yields_no_more() {
 async fn a_panic_in_a_callback_ends_its_stream_and_nothing_else() {
     let mut pair = Pair::new().await;
     let (id, other) = (stream_id("panics"), stream_id("calm"));
-    let callback = |frame: DataStream, _: &ActrId| async move {
+    let callback = |frame: DataStream| async move {
         assert!(frame.sequence < 3, "frame {} is too much", frame.sequence);
     };
-    let mut registration = pair.client.context().register_stream(id.clone(), callback).unwrap();
-    let mut calm = pair.client.context().subscribe(other.clone()).unwrap();
+    let mut registration = pair
+        .client
+        .context()
+        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
+        .unwrap();
+    let mut calm = pair
+        .client
+        .context()
+        .subscribe(other.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut calm_sender = pair.open(&other).await;
     let mut sender = pair.open(&id).await;
     assert_cancelled(&send_until_error(&mut sender).await, &id);
@@ -134,8 +161,12 @@ async fn a_panic_in_a_callback_ends_its_stream_and_nothing_else() {
 
     // Also when the panic comes before the callback's future, and the id is free again.
     drop(sender);
-    let callback = |_, _: &ActrId| -> std::future::Ready<()> { panic!("at once") };
-    let mut registration = pair.client.context().register_stream(id.clone(), callback).unwrap();
+    let callback = |_| -> std::future::Ready<()> { panic!("at once") };
+    let mut registration = pair
+        .client
+        .context()
+        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
+        .unwrap();
     let mut sender = pair.open(&id).await;
     assert_cancelled(&send_until_error(&mut sender).await, &id);
     assert_eq!(
@@ -149,7 +180,11 @@ async fn a_stream_registered_anew_never_sees_a_frame_of_the_old_one() {
     let mut pair = Pair::new().await;
     let id = stream_id("again");
     for round in 0..300_u32 {
-        let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+        let mut subscription = pair
+            .client
+            .context()
+            .subscribe(id.clone(), &pair.server.actor_id())
+            .unwrap();
         // The old sender may still have the stream: until it has learned of the end, it is open.
         let mut sender = loop {
             let ctx = pair.asked().await;
@@ -175,7 +210,11 @@ async fn a_finished_stream_can_be_asked_for_again_at_once() {
     let mut pair = Pair::new().await;
     let id = stream_id("reused");
     for round in 0..200_u64 {
-        let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+        let mut subscription = pair
+            .client
+            .context()
+            .subscribe(id.clone(), &pair.server.actor_id())
+            .unwrap();
         let mut sender = pair.open(&id).await;
         for _ in 0..round % 3 {
             sender.send(round.to_be_bytes()).await.unwrap();
@@ -196,7 +235,11 @@ async fn a_finished_stream_can_be_asked_for_again_at_once() {
 async fn send_stream_fails_at_once_when_the_receiver_has_unregistered() {
     let mut pair = Pair::new().await;
     let id = stream_id("directly");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let ctx = pair.asked().await;
     let dest = caller(&ctx);
     ctx.send_stream(&dest, &DataStream::new(id.clone(), 1, "x"))
@@ -217,11 +260,15 @@ async fn send_stream_fails_at_once_when_the_receiver_has_unregistered() {
 async fn a_stream_of_send_stream_can_be_asked_for_again_after_it_was_unregistered() {
     let mut pair = Pair::new().await;
     let id = stream_id("direct2");
-    for round in 1..=3 {
-        let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    for _ in 0..3 {
+        let mut subscription = pair
+            .client
+            .context()
+            .subscribe(id.clone(), &pair.server.actor_id())
+            .unwrap();
         let ctx = pair.asked().await;
         // All that this handler had to send: this form has no end of its own.
-        let frame = DataStream::new(id.clone(), round, "x");
+        let frame = DataStream::new(id.clone(), 1, "x");
         within(ctx.send_stream(&caller(&ctx), &frame)).await.unwrap();
         assert_eq!(within(subscription.next()).await, Some(frame));
         assert!(pair.client.context().unregister_stream(&id));

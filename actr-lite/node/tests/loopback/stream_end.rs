@@ -12,7 +12,11 @@ async fn a_sender_that_is_dropped_before_the_end_is_seen_as_a_failure() {
     let mut pair = Pair::new().await;
     let id = stream_id("broken");
     for frames in [0, 3] {
-        let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+        let mut subscription = pair
+            .client
+            .context()
+            .subscribe(id.clone(), &pair.server.actor_id())
+            .unwrap();
         let mut sender = pair.open(&id).await;
         for _ in 0..frames {
             sender.send("x").await.unwrap();
@@ -58,11 +62,9 @@ async fn a_receiver_learns_that_its_sender_died_even_before_the_first_frame() {
     let client = world.node("Client").hidden().start().await;
     let ctx = client.context();
     let (started, silent, called) = (stream_id("started"), stream_id("silent"), stream_id("callback"));
-    let mut started_subscription = ctx.subscribe(started.clone()).unwrap();
-    let mut silent_subscription = ctx.subscribe(silent.clone()).unwrap();
-    silent_subscription.expect_from(&server_id);
-    let mut registration = ctx.register_stream(called.clone(), |_, _| async {}).unwrap();
-    registration.expect_from(&server_id);
+    let mut started_subscription = ctx.subscribe(started.clone(), &server_id).unwrap();
+    let mut silent_subscription = ctx.subscribe(silent.clone(), &server_id).unwrap();
+    let mut registration = ctx.register_stream(called.clone(), &server_id, |_| {}).unwrap();
     for (id, number) in [(&started, FRAMES), (&silent, 0), (&called, 0)] {
         let push = Push {
             text: id.to_string(),
@@ -103,7 +105,7 @@ async fn a_connection_that_ended_here_ends_there_whatever_the_application_still_
     let (server, mut contexts) = start_server(&world, "Server").await;
     let client = world.node("Client").hidden().start_mortal().await;
     let id = stream_id("held");
-    let mut subscription = client.node.context().subscribe(id.clone()).unwrap();
+    let mut subscription = client.node.context().subscribe(id.clone(), &server.actor_id()).unwrap();
     let (ctx, dest) = (client.node.context().clone(), Dest::actor(server.actor_id()));
     let call = client.spawn(async move { ctx.call(&dest, Push::default()).await });
     within(call).await.unwrap().unwrap();
@@ -125,8 +127,16 @@ async fn a_node_that_leaves_sends_what_it_has_and_says_so() {
     const FRAMES: u64 = 100;
     let mut pair = Pair::new().await;
     let (done, open) = (stream_id("done"), stream_id("open"));
-    let mut done_subscription = pair.client.context().subscribe(done.clone()).unwrap();
-    let mut open_subscription = pair.client.context().subscribe(open.clone()).unwrap();
+    let mut done_subscription = pair
+        .client
+        .context()
+        .subscribe(done.clone(), &pair.server.actor_id())
+        .unwrap();
+    let mut open_subscription = pair
+        .client
+        .context()
+        .subscribe(open.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&done).await;
     let mut open_sender = pair.open(&open).await;
     open_sender.send("x").await.unwrap();
@@ -170,9 +180,8 @@ async fn a_receiver_that_leaves_stops_its_senders() {
     let mut registration = pair
         .client
         .context()
-        .register_stream(id.clone(), move |frame, _| {
+        .register_stream(id.clone(), &pair.server.actor_id(), move |frame| {
             frames.send(frame.sequence).unwrap();
-            async {}
         })
         .unwrap();
     let mut sender = pair.open(&id).await;

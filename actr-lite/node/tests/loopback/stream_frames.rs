@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use actr_lite::{ActrError, ActrId, Context, DataStream, Dest, FrameHints, SendError, StreamEnd, SubscribeError};
+use actr_lite::{ActrError, Context, DataStream, Dest, FrameHints, SendError, StreamEnd, SubscribeError};
 use tokio::sync::{Barrier, mpsc};
 
 use crate::harness::{
@@ -17,7 +17,11 @@ async fn all_frames_arrive_in_order_and_the_end_says_how_many_there_were() {
     const FRAMES: u64 = 20_000;
     let mut pair = Pair::new().await;
     let id = stream_id("ordered1");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     assert_eq!((sender.stream_id(), subscription.stream_id()), (&id, &id));
     let sending = tokio::spawn(async move {
@@ -33,7 +37,7 @@ async fn all_frames_arrive_in_order_and_the_end_says_how_many_there_were() {
     }
     assert_eq!(within(subscription.next()).await, None);
     assert_eq!(subscription.end(), Some(StreamEnd::Finished { frames: FRAMES }));
-    assert_eq!(subscription.sender(), Some(&pair.server.actor_id()));
+    assert_eq!(subscription.sender(), &pair.server.actor_id());
     sending.await.unwrap();
 }
 
@@ -41,7 +45,11 @@ async fn all_frames_arrive_in_order_and_the_end_says_how_many_there_were() {
 async fn a_stream_without_frames_ends_as_finished() {
     let mut pair = Pair::new().await;
     let id = stream_id("empty");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     pair.open(&id).await.finish().await.unwrap();
     assert_eq!(within(subscription.next()).await, None);
     assert_eq!(subscription.end(), Some(StreamEnd::Finished { frames: 0 }));
@@ -57,10 +65,8 @@ async fn callbacks_of_one_stream_never_overlap_while_those_of_two_streams_do() {
     for id in ["left", "right"] {
         let id = stream_id(id);
         let (together, running) = (Arc::clone(&together), Arc::new(AtomicUsize::new(0)));
-        let server = pair.server.actor_id();
         let mut expected = 0;
-        let callback = move |frame: DataStream, sender: &ActrId| {
-            assert_eq!(sender, &server);
+        let callback = move |frame: DataStream| {
             expected += 1;
             assert_eq!(frame.sequence, expected);
             let (together, running) = (Arc::clone(&together), Arc::clone(&running));
@@ -71,7 +77,11 @@ async fn callbacks_of_one_stream_never_overlap_while_those_of_two_streams_do() {
                 assert_eq!(running.fetch_sub(1, Ordering::SeqCst), 1);
             }
         };
-        let registration = pair.client.context().register_stream(id.clone(), callback).unwrap();
+        let registration = pair
+            .client
+            .context()
+            .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
+            .unwrap();
         assert_eq!(registration.stream_id(), &id);
         registrations.push(registration);
         let mut sender = pair.open(&id).await;
@@ -95,7 +105,7 @@ async fn a_callback_may_call_and_send_over_the_connection_that_feeds_it() {
     let (id, back) = (stream_id("there"), stream_id("back"));
     let (ctx, dest) = (pair.client.context().clone(), pair.dest());
     let mut echoes = subscribe_from(pair.server.context(), &pair.client.actor_id(), back.as_str());
-    let callback = move |frame: DataStream, _: &ActrId| {
+    let callback = move |frame: DataStream| {
         let (ctx, dest, back) = (ctx.clone(), dest.clone(), back.clone());
         async move {
             ctx.call(&dest, Ask::default()).await.unwrap();
@@ -103,7 +113,11 @@ async fn a_callback_may_call_and_send_over_the_connection_that_feeds_it() {
             ctx.send_stream(&dest, &echo).await.unwrap();
         }
     };
-    let mut registration = pair.client.context().register_stream(id.clone(), callback).unwrap();
+    let mut registration = pair
+        .client
+        .context()
+        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
+        .unwrap();
     let mut sender = pair.open(&id).await;
     for number in 1..=FRAMES {
         sender.send(number.to_be_bytes()).await.unwrap();
@@ -126,14 +140,18 @@ async fn the_end_is_told_after_the_callback_had_its_last_frame() {
     let (go, gate) = tokio::sync::oneshot::channel::<()>();
     let (mut gate, done) = (Some(gate), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&done);
-    let callback = move |_, _: &ActrId| {
+    let callback = move |_| {
         let (gate, count) = (gate.take(), Arc::clone(&count));
         async move {
             gate.unwrap().await.unwrap();
             count.fetch_add(1, Ordering::SeqCst);
         }
     };
-    let mut registration = pair.client.context().register_stream(id.clone(), callback).unwrap();
+    let mut registration = pair
+        .client
+        .context()
+        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
+        .unwrap();
     let mut sender = pair.open(&id).await;
     sender.send("the only one").await.unwrap();
     sender.finish().await.unwrap();
@@ -156,7 +174,11 @@ async fn a_hundred_streams_on_one_connection_lose_and_mix_nothing() {
     let mut work = tokio::task::JoinSet::new();
     for number in 0..STREAMS {
         let id = stream_id(&format!("many{number}"));
-        let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+        let mut subscription = pair
+            .client
+            .context()
+            .subscribe(id.clone(), &pair.server.actor_id())
+            .unwrap();
         let mut sender = pair.open(&id).await;
         work.spawn(async move {
             for frame in 0..FRAMES {
@@ -181,20 +203,24 @@ async fn a_hundred_streams_on_one_connection_lose_and_mix_nothing() {
 async fn send_stream_keeps_the_frames_own_number_hints_and_time() {
     let mut pair = Pair::new().await;
     let id = stream_id("direct");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let ctx = pair.asked().await;
     let dest = caller(&ctx);
-    let plain = DataStream::new(id.clone(), 7, "plain");
-    let hinted = DataStream::new(id.clone(), u64::MAX, "hinted").with_hints(FrameHints {
-        metadata: vec![("a".into(), "1".into()), ("b".into(), String::new())],
-        timestamp_ms: Some(-5),
-    });
+    // One that counts from 0 is taken as it is.
     let empty = DataStream::new(id.clone(), 0, "").with_hints(FrameHints {
         timestamp_ms: Some(0),
         ..FrameHints::default()
     });
-    let far = DataStream::new(id.clone(), u64::MAX, "");
-    for frame in [&plain, &hinted, &empty, &far, &plain] {
+    let plain = DataStream::new(id.clone(), 1, "plain");
+    let hinted = DataStream::new(id.clone(), 2, "hinted").with_hints(FrameHints {
+        metadata: vec![("a".into(), "1".into()), ("b".into(), String::new())],
+        timestamp_ms: Some(-5),
+    });
+    for frame in [&empty, &plain, &hinted] {
         ctx.send_stream(&dest, frame).await.unwrap();
         assert_eq!(within(subscription.next()).await.as_ref(), Some(frame));
     }
@@ -206,11 +232,42 @@ async fn send_stream_keeps_the_frames_own_number_hints_and_time() {
 }
 
 #[tokio::test]
+async fn a_frame_comes_once_and_a_missing_one_ends_the_stream() {
+    let mut pair = Pair::new().await;
+    let id = stream_id("filtered");
+    let (frames, mut received) = mpsc::unbounded_channel();
+    let registration = pair
+        .client
+        .context()
+        .register_stream(id.clone(), &pair.server.actor_id(), move |frame| {
+            frames.send(frame.sequence).unwrap();
+        });
+    let mut registration = registration.unwrap();
+    let ctx = pair.asked().await;
+    for number in [1, 2, 2, 1, 3, 5] {
+        let frame = DataStream::new(id.clone(), number, "x");
+        ctx.send_stream(caller(&ctx), &frame).await.unwrap();
+    }
+    let end = within(registration.ended()).await;
+    assert_eq!(end, StreamEnd::Gap { expected: 4, came: 5 });
+    let mut numbers = Vec::new();
+    within(received.recv_many(&mut numbers, 10)).await;
+    assert_eq!(numbers, [1, 2, 3]);
+    let progress = registration.progress();
+    assert_eq!((progress.delivered, progress.bytes), (3, 3));
+    assert_eq!((progress.duplicates, progress.out_of_order), (2, 0));
+}
+
+#[tokio::test]
 async fn a_stream_of_send_stream_ends_with_finish_stream_or_with_its_context() {
     let mut pair = Pair::new().await;
     for (name, frames, finishes) in [("done", 2, true), ("nothing", 0, true), ("broken", 2, false)] {
         let id = stream_id(name);
-        let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+        let mut subscription = pair
+            .client
+            .context()
+            .subscribe(id.clone(), &pair.server.actor_id())
+            .unwrap();
         let ctx = pair.asked().await;
         let dest = caller(&ctx);
         for number in 1..=frames {
@@ -236,10 +293,11 @@ async fn a_stream_can_be_opened_and_registered_only_once_at_a_time() {
     let mut pair = Pair::new().await;
     let id = stream_id("once");
     let client = pair.client.context().clone();
-    let subscription = client.subscribe(id.clone()).unwrap();
-    let twice = client.subscribe(id.clone()).err();
+    let server = pair.server.actor_id();
+    let subscription = client.subscribe(id.clone(), &server).unwrap();
+    let twice = client.subscribe(id.clone(), &server).err();
     assert_eq!(twice, Some(SubscribeError::AlreadyRegistered(id.clone())));
-    let twice = client.register_stream(id.clone(), |_, _| async {}).err();
+    let twice = client.register_stream(id.clone(), &server, |_| {}).err();
     assert_eq!(twice, Some(SubscribeError::AlreadyRegistered(id.clone())));
 
     let ctx = pair.asked().await;
@@ -255,7 +313,7 @@ async fn a_stream_can_be_opened_and_registered_only_once_at_a_time() {
         );
     }
     drop((sender, subscription));
-    client.subscribe(id.clone()).unwrap();
+    let _subscription = client.subscribe(id.clone(), &server).unwrap();
     ctx.open_stream(&dest, id).await.unwrap();
 }
 
@@ -290,9 +348,9 @@ async fn a_second_peer_cannot_feed_a_stream_that_another_feeds_or_is_expected_to
     let (_, intruder_ctx) = intruder(&pair).await;
     let dest = caller(&intruder_ctx);
     let (fed, expected) = (stream_id("fed"), stream_id("expected"));
-    let mut fed_subscription = client.subscribe(fed.clone()).unwrap();
-    let mut expecting = client.subscribe(expected.clone()).unwrap();
-    expecting.expect_from(&pair.server.actor_id());
+    let server = pair.server.actor_id();
+    let mut fed_subscription = client.subscribe(fed.clone(), &server).unwrap();
+    let mut expecting = client.subscribe(expected.clone(), &server).unwrap();
     let mut fed_sender = pair.open(&fed).await;
     fed_sender.send("1").await.unwrap();
     assert_eq!(within(fed_subscription.next()).await.unwrap().payload, "1");
@@ -311,7 +369,7 @@ async fn a_second_peer_cannot_feed_a_stream_that_another_feeds_or_is_expected_to
     let mut expected_sender = pair.open(&expected).await;
     expected_sender.send("genuine").await.unwrap();
     assert_eq!(within(expecting.next()).await.unwrap().payload, "genuine");
-    assert_eq!(expecting.sender(), Some(&pair.server.actor_id()));
+    assert_eq!(expecting.sender(), &pair.server.actor_id());
     assert_eq!((fed_subscription.end(), expecting.end()), (None, None));
 }
 
@@ -321,8 +379,7 @@ async fn an_intruders_empty_stream_does_not_end_the_expected_one() {
     let client = pair.client.context().clone();
     let (intruder, intruder_ctx) = intruder(&pair).await;
     let id = stream_id("expected");
-    let mut subscription = client.subscribe(id.clone()).unwrap();
-    subscription.expect_from(&pair.server.actor_id());
+    let mut subscription = client.subscribe(id.clone(), &pair.server.actor_id()).unwrap();
     let forged = intruder_ctx
         .open_stream(&caller(&intruder_ctx), id.clone())
         .await
@@ -350,7 +407,11 @@ async fn frames_of_an_unknown_stream_are_counted_and_their_sender_is_stopped() {
     drop(sender);
 
     // The refusal is no obstacle once somebody registers.
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     sender.send("now").await.unwrap();
     assert_eq!(within(subscription.next()).await.unwrap().payload, "now");
@@ -362,7 +423,11 @@ async fn dropping_a_wait_for_the_next_frame_loses_none() {
     const FRAMES: u64 = 500;
     let mut pair = Pair::new().await;
     let id = stream_id("impatient");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     let sending = tokio::spawn(async move {
         for _ in 0..FRAMES {
@@ -397,21 +462,20 @@ async fn a_stream_may_be_opened_to_a_peer_that_did_not_call() {
     let receiver = pair.world.node("Receiver").start().await;
     let id = stream_id("uncalled");
     let (frames, mut received) = mpsc::unbounded_channel();
+    let ctx = pair.client.context();
     let mut registration = receiver
         .context()
-        .register_stream(id.clone(), move |frame, sender| {
-            frames.send((frame.payload, sender.clone())).unwrap();
-            async {}
+        .register_stream(id.clone(), &ctx.self_id(), move |frame| {
+            frames.send(frame.payload).unwrap();
         })
         .unwrap();
-    let ctx = pair.client.context();
-    registration.expect_from(&ctx.self_id());
     let dest = Dest::actor(receiver.actor_id());
     let mut sender = ctx.open_stream(&dest, id).await.unwrap();
     sender.send("hello").await.unwrap();
     sender.finish().await.unwrap();
     assert_eq!(within(registration.ended()).await, StreamEnd::Finished { frames: 1 });
-    assert_eq!(received.recv().await, Some(("hello".into(), ctx.self_id())));
+    assert_eq!(received.recv().await, Some("hello".into()));
+    assert_eq!(registration.progress().servers, [ctx.self_id()]);
     let open = until(|| async { Some(received.is_closed()) }).await;
     assert!(open, "the callback is dropped with its stream");
 }

@@ -1,14 +1,14 @@
 //! Servers of one type that do with requests for a numbered stream what they are told, and a receiver for it.
 
 use std::{
-    future::pending,
+    future::{Future, pending},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use actr_lite::{
-    ActrError, ActrId, ActrRef, Asking, Context, DataStream, Dest, ErrorCode, ResumableRequest, ResumableStream,
-    ResumeError, SendError, StreamId, StreamOptions,
+    ActrError, ActrRef, ActrType, Budget, CallOptions, Context, DataStream, Dest, ErrorCode, ResumableStream,
+    ResumeOptions, SendError, StreamId, StreamOptions,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +19,9 @@ pub(crate) const SERVER: &str = "Server";
 
 /// Longer than any test may take: what waits for its end hangs.
 pub(crate) const LONG: Duration = Duration::from_secs(2 * BOUND.as_secs());
+
+/// How soon an application asks again.
+const RETRY_EVERY: Duration = Duration::from_millis(20);
 
 /// One request for a stream.
 #[derive(Clone, Copy)]
@@ -153,7 +156,7 @@ impl Outgoing {
                 let sent = match &mut self {
                     Self::Whole(sender) => sender.send(payload).await.map_err(ActrError::from),
                     Self::Single(ctx, dest, id) => {
-                        ctx.send_stream(dest, &DataStream::new(id.clone(), number, payload))
+                        ctx.send_stream(&*dest, &DataStream::new(id.clone(), number, payload))
                             .await
                     }
                 };
@@ -207,28 +210,18 @@ impl Seen {
     }
 }
 
-pub(crate) fn request(id: &str, frames: u64, patience: Duration) -> ResumableRequest {
-    ResumableRequest {
-        stream_id: stream_id(id),
-        server_type: format!("acme+{SERVER}").parse().unwrap(),
-        frames,
-        patience,
-    }
+/// The type of all these servers.
+pub(crate) fn server_type() -> ActrType {
+    format!("acme+{SERVER}").parse().unwrap()
 }
 
-/// Asks one server, as an application would.
-pub(crate) async fn ask(
-    ctx: Context,
-    id: String,
-    number: u64,
-    Asking { dest, options }: Asking,
-) -> Result<(), ActrError> {
-    let push = Push {
-        text: id,
-        number,
+/// What asks a server for a stream.
+pub(crate) fn push(id: &str, frames: u64) -> Push {
+    Push {
+        text: id.into(),
+        number: frames,
         ..Push::default()
-    };
-    ctx.call_with(&dest, push, options).await.map(drop)
+    }
 }
 
 /// A stream whose callback notes what it gets.
@@ -236,32 +229,59 @@ pub(crate) async fn receive(
     client: &ActrRef,
     id: &str,
     frames: u64,
-    patience: Duration,
+    timeout: Duration,
     seen: &Seen,
-) -> Result<ResumableStream, ResumeError> {
+) -> Result<ResumableStream, ActrError> {
     let seen = seen.clone();
-    let callback = move |frame: DataStream, _: &ActrId| {
+    let callback = move |frame: DataStream| {
         seen.push(&frame);
         std::future::ready(())
     };
-    receive_with(client, id, frames, patience, callback).await
+    receive_with(client, id, frames, timeout, callback).await
 }
 
+/// Does what an application does: it discovers a server, registers a callback, and asks; again while that may help.
 pub(crate) async fn receive_with<F, Fut>(
     client: &ActrRef,
     id: &str,
     frames: u64,
-    patience: Duration,
+    timeout: Duration,
     callback: F,
-) -> Result<ResumableStream, ResumeError>
+) -> Result<ResumableStream, ActrError>
 where
-    F: FnMut(DataStream, &ActrId) -> Fut + Send + 'static,
+    F: FnMut(DataStream) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = ()> + Send,
 {
-    let (ctx, text) = (client.context().clone(), id.to_owned());
-    let asks = move |asking| ask(ctx.clone(), text.clone(), frames, asking);
-    client
-        .context()
-        .receive_resumable(request(id, frames, patience), asks, callback)
-        .await
+    let options = ResumeOptions::new(Budget::new(timeout));
+    loop {
+        match start(client.context(), id, frames, options, callback.clone()).await {
+            Err(error) if error.is_transient() && !options.budget.left().is_zero() => {
+                tokio::time::sleep(RETRY_EVERY).await;
+            }
+            started => return started,
+        }
+    }
+}
+
+async fn start<F, Fut>(
+    ctx: &Context,
+    id: &str,
+    frames: u64,
+    options: ResumeOptions,
+    callback: F,
+) -> Result<ResumableStream, ActrError>
+where
+    F: FnMut(DataStream) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send,
+{
+    let server = ctx.discover(&server_type()).await?;
+    let stream = ctx
+        .register_stream_async(stream_id(id), &server, callback)?
+        .expect_frames(frames);
+    let call = CallOptions {
+        timeout: options.budget.left(),
+        ..CallOptions::default()
+    };
+    ctx.call_with(&server, push(id, frames), call).await?;
+    Ok(stream.resume_with(&server_type(), push(id, frames), options))
 }

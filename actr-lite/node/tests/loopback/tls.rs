@@ -38,13 +38,21 @@ async fn take_all(mut subscription: Subscription) -> u64 {
 async fn a_slow_receiver_makes_its_sender_wait_alone_and_loses_nothing() {
     let mut pair = Pair::with_tls().await;
     let (stalled, flowing) = (stream_id("stalled"), stream_id("flowing"));
-    let untouched = pair.client.context().subscribe(stalled.clone()).unwrap();
+    let untouched = pair
+        .client
+        .context()
+        .subscribe(stalled.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&stalled).await;
     let sent = pair.fill(&mut sender, &PAYLOAD).await;
     assert!(sent * PAYLOAD.len() as u64 <= INITIAL_WINDOW + PAYLOAD.len() as u64);
 
     let frames = 10 * INITIAL_WINDOW / PAYLOAD.len() as u64;
-    let subscription = pair.client.context().subscribe(flowing.clone()).unwrap();
+    let subscription = pair
+        .client
+        .context()
+        .subscribe(flowing.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut other = pair.open(&flowing).await;
     let sending = tokio::spawn(async move {
         for _ in 0..frames {
@@ -81,7 +89,11 @@ async fn the_longest_records_pass_in_both_directions() {
     assert!(answer.data == data, "it came back changed");
 
     let id = stream_id("large");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     let sent = data.clone();
     let sending = tokio::spawn(async move {
@@ -111,10 +123,17 @@ async fn many_small_frames_pass_in_both_directions_at_once() {
     const FRAMES: u64 = 50_000;
     let mut pair = Pair::with_tls().await;
     let (down, up) = (stream_id("down"), stream_id("up"));
-    let downwards = pair.client.context().subscribe(down.clone()).unwrap();
+    let downwards = pair
+        .client
+        .context()
+        .subscribe(down.clone(), &pair.server.actor_id())
+        .unwrap();
     let ctx = pair.asked().await;
-    let upwards = pair.server.context().subscribe(up.clone()).unwrap();
-    upwards.expect_from(&pair.client.actor_id());
+    let upwards = pair
+        .server
+        .context()
+        .subscribe(up.clone(), &pair.client.actor_id())
+        .unwrap();
     let to_client = ctx.open_stream(&caller(&ctx), down).await.unwrap();
     let to_server = pair.client.context().open_stream(&pair.dest(), up).await.unwrap();
     let sending = [to_client, to_server].map(|mut sender| {
@@ -138,7 +157,11 @@ async fn many_small_frames_pass_in_both_directions_at_once() {
 async fn a_node_that_closes_says_why_over_tls_too() {
     let mut pair = Pair::with_tls().await;
     let id = stream_id("closed");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     sender.send("the only one").await.unwrap();
     within(pair.server.shutdown()).await;
@@ -233,10 +256,8 @@ async fn stream_over_relay(is_tls: bool, cut_after: usize) -> (u64, StreamEnd, R
     let (server, mut contexts) = start_plan(plan).await;
     let client = world.node("Client").hidden().set("system.tls.ca=ca.pem").start().await;
     let id = stream_id("relayed");
-    let mut subscription = client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = client.context().subscribe(id.clone(), &server.actor_id()).unwrap();
     let dest = Dest::actor(server.actor_id());
-    // The connection may end before the first frame is whole.
-    subscription.expect_from(&server.actor_id());
     within(client.context().call(&dest, Push::default())).await.unwrap();
     let ctx = contexts.recv().await.unwrap();
     let mut sender = ctx.open_stream(&caller(&ctx), id).await.unwrap();
@@ -347,7 +368,11 @@ async fn whom_a_node_does_not_trust_it_does_not_call_and_the_error_says_why() {
 async fn a_reload_leaves_what_is_open_and_counts_for_what_comes() {
     let mut pair = Pair::with_tls().await;
     let id = stream_id("across");
-    let mut subscription = pair.client.context().subscribe(id.clone()).unwrap();
+    let mut subscription = pair
+        .client
+        .context()
+        .subscribe(id.clone(), &pair.server.actor_id())
+        .unwrap();
     let mut sender = pair.open(&id).await;
     sender.send("before").await.unwrap();
     assert_eq!(within(subscription.next()).await.unwrap().payload, "before");
@@ -368,14 +393,16 @@ async fn a_reload_leaves_what_is_open_and_counts_for_what_comes() {
     // It trusts the old CA until it is told to look again, and its open connection goes on.
     call(&pair.client, &pair.server).await.unwrap();
     let server = pair.server.actor_id();
-    let error = within(pair.client.context().connect(&server))
+    let error = within(pair.client.context().with_own_connection(&server))
         .await
         .err()
         .unwrap()
         .to_string();
     assert!(error.contains("signed by a CA that is not trusted here"), "{error}");
     pair.client.reload_tls().unwrap();
-    within(pair.client.context().connect(&server)).await.unwrap();
+    within(pair.client.context().with_own_connection(&server))
+        .await
+        .unwrap();
 
     sender.send("after").await.unwrap();
     sender.finish().await.unwrap();

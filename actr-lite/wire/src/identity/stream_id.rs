@@ -51,6 +51,12 @@ impl AsRef<str> for StreamId {
     }
 }
 
+impl From<StreamId> for String {
+    fn from(id: StreamId) -> Self {
+        id.as_str().into()
+    }
+}
+
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -112,8 +112,8 @@ impl World {
         let mut failure = None;
         for stream in self.streams() {
             counts.frames += stream.seen();
-            counts.duplicates += stream.resume.duplicates();
-            counts.resumes += stream.resume.resumes();
+            counts.duplicates += stream.filter.duplicates();
+            counts.resumes += stream.resumes;
             match stream.stage {
                 Stage::Complete => counts.complete += 1,
                 _ => {

@@ -1,13 +1,12 @@
 use std::{
     io::{self, IsTerminal as _},
-    sync::Arc,
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::interval;
 
-use crate::reception::{MAX_LOGGED, Reception};
+use crate::local_stream_service::MAX_LOGGED;
 
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -15,7 +14,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Shows a bar on a terminal where single messages are not logged; otherwise waits for ever.
 ///
 /// Dropping it removes the bar.
-pub(crate) async fn show(reception: Arc<Reception>, expected: u64) {
+pub(crate) async fn show(received: impl Fn() -> u64, expected: u64) {
     if expected <= MAX_LOGGED || !io::stderr().is_terminal() {
         return std::future::pending().await;
     }
@@ -30,7 +29,7 @@ pub(crate) async fn show(reception: Arc<Reception>, expected: u64) {
     let mut tick = interval(TICK);
     loop {
         tick.tick().await;
-        bar.0.set_position(reception.received());
+        bar.0.set_position(received());
     }
 }
 

@@ -1,17 +1,17 @@
 use std::{fmt, time::Duration};
 
-use crate::{ActrError, error::humantime};
+use crate::error::{ActrError, humantime};
 
 /// Why a resumable stream did not come to its end.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ResumeError {
-    /// No server agreed within the time that there may be no live stream.
-    NoServer {
+    /// No server has sent a frame within the time that there is for that.
+    TimedOut {
         /// That time.
-        patience: Duration,
-        /// How the stream broke before that; none if there was none yet.
-        broke: Option<String>,
+        timeout: Duration,
+        /// How the stream broke before that.
+        broke: String,
         /// Why the last try to have it went on failed; none if the stream itself broke again and again.
         cause: Option<Box<ActrError>>,
     },
@@ -28,11 +28,12 @@ pub enum ResumeError {
 impl fmt::Display for ResumeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoServer { patience, broke, cause } => {
-                if let Some(broke) = broke {
-                    write!(f, "{broke}; ")?;
-                }
-                write!(f, "no server took the stream over within {}", humantime(*patience))?;
+            Self::TimedOut { timeout, broke, cause } => {
+                write!(
+                    f,
+                    "{broke}; no server took the stream over within {}",
+                    humantime(*timeout)
+                )?;
                 cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
             }
             Self::Refused(error) => error.fmt(f),
@@ -48,21 +49,5 @@ impl std::error::Error for ResumeError {}
 impl From<ActrError> for ResumeError {
     fn from(error: ActrError) -> Self {
         Self::Refused(error)
-    }
-}
-
-impl ResumeError {
-    /// The failure behind it, where there is one.
-    pub fn into_actr_error(self) -> ActrError {
-        match self {
-            Self::NoServer {
-                broke: None,
-                cause: Some(cause),
-                ..
-            } => *cause,
-            Self::Refused(cause) => cause,
-            Self::Stopped => ActrError::Stopping,
-            other => ActrError::internal(other.to_string()),
-        }
     }
 }

@@ -1,0 +1,97 @@
+use std::process::ExitCode;
+
+use actr_lite::{ActrRef, Node, ShutdownKind, Signals, Workload};
+use anyhow::anyhow;
+use thiserror::Error;
+use tracing::info;
+
+use crate::node_arguments::NodeArguments;
+
+/// A node that SIGINT and SIGTERM stop in order: the first one ends what it does, a second one ends the process.
+pub struct RunningNode {
+    actr: ActrRef,
+    signals: Signals,
+}
+
+/// A signal came before there was anything to stop in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("stopped by {signal} before the node was up")]
+pub struct Interrupted {
+    /// Its name.
+    pub signal: &'static str,
+}
+
+impl RunningNode {
+    /// Starts a node, and from now on listens for signals.
+    ///
+    /// # Errors
+    /// When it can't be started; [`Interrupted`] if a signal came first.
+    pub async fn start<W: Workload>(node: Node<W>) -> anyhow::Result<Self> {
+        let mut signals = Signals::listen()?;
+        tokio::select! {
+            actr = node.start() => Ok(Self { actr: actr?, signals }),
+            signal = signals.next() => Err(Interrupted { signal }.into()),
+        }
+    }
+
+    /// The node.
+    pub fn actr(&self) -> &ActrRef {
+        &self.actr
+    }
+
+    /// Does this until it is done.
+    ///
+    /// # Errors
+    /// Its own, or that a signal came first: then it is dropped.
+    pub async fn until_signal<T>(&mut self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        tokio::select! {
+            result = work => result,
+            signal = self.signals.next_for(&self.actr) => {
+                info!("{signal}: stopping; once more to stop at once");
+                Err(anyhow!("stopped by {signal}"))
+            }
+        }
+    }
+
+    /// Stops the node in order. A signal ends the wait at once.
+    pub async fn shutdown(mut self) {
+        tokio::select! {
+            () = self.actr.shutdown() => {}
+            _ = self.signals.next() => {}
+        }
+    }
+}
+
+/// Does this until it is done, or a signal asks the process to end.
+///
+/// # Errors
+/// Its own, or that a signal came first: then it is dropped.
+pub async fn until_signal<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        result = work => result,
+        signal = signals.next() => Err(anyhow!("stopped by {signal}")),
+    }
+}
+
+/// Runs a program that is nothing but its node, until a signal stops it: its exit code is 0 if everything ended in order.
+pub fn serve<W: Workload>(arguments: &NodeArguments, workload: W) -> ExitCode {
+    crate::run(arguments, async {
+        let node = arguments.system()?.attach(workload);
+        let node = match RunningNode::start(node).await {
+            Ok(node) => node,
+            Err(error) => match error.downcast::<Interrupted>() {
+                Ok(Interrupted { signal }) => {
+                    info!("{signal} before the node was up");
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        info!("server ready as {}", node.actr.actor_id());
+        Ok(match node.actr.shutdown_on(node.signals).await {
+            ShutdownKind::Clean => ExitCode::SUCCESS,
+            ShutdownKind::Forced => ExitCode::FAILURE,
+        })
+    })
+}

@@ -1,0 +1,33 @@
+use std::time::{Duration, Instant};
+
+/// A time that several steps share, from the moment at which it is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    started: Instant,
+    timeout: Duration,
+}
+
+impl Budget {
+    /// So much time, from now on.
+    pub fn new(timeout: Duration) -> Self {
+        Self {
+            started: Instant::now(),
+            timeout,
+        }
+    }
+
+    /// All of it.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// What is left of it; zero when it is over.
+    pub fn left(&self) -> Duration {
+        self.timeout.saturating_sub(self.elapsed())
+    }
+
+    /// What is used up of it, and more once it is over.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}

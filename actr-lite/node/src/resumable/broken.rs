@@ -1,0 +1,31 @@
+use std::{fmt, time::Duration};
+
+use actr_lite_wire::identity::ActrId;
+
+use crate::{error::humantime, stream::StreamEnd};
+
+/// How one server's stream ended before it was complete.
+#[derive(Debug, Clone)]
+pub(super) enum Broken {
+    /// As the stream itself says.
+    Ended(StreamEnd),
+    /// The server shuts down, and there is another one.
+    Leaving(ActrId),
+    /// The server has agreed, and sent nothing for so long.
+    Silent(ActrId, Duration),
+    /// The server has sent nothing more for so long.
+    Idle(ActrId, Duration),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(end) => end.fmt(f),
+            Self::Leaving(server) => write!(f, "{server} is shutting down"),
+            Self::Silent(server, after) => {
+                write!(f, "{server} agreed, and sent no frame within {}", humantime(*after))
+            }
+            Self::Idle(server, after) => write!(f, "{server} sent no frame for {}", humantime(*after)),
+        }
+    }
+}

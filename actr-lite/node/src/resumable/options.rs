@@ -1,0 +1,27 @@
+use std::time::Duration;
+
+use crate::budget::Budget;
+
+/// How long a stream may be without frames.
+#[derive(Debug, Clone, Copy)]
+pub struct ResumeOptions {
+    /// What finding a server, reaching and asking it, and waiting for its first frame may take together. It begins with
+    /// the budget, and anew with each break; only a frame that is handed over ends it.
+    pub budget: Budget,
+    /// How long a server that has agreed may take to send its first frame, where that is longer than what is left of the
+    /// budget; none if the budget is enough.
+    pub first_frame: Option<Duration>,
+    /// How long a server that has sent a frame may take to send the next one; none for as long as it likes.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl ResumeOptions {
+    /// One budget for all, and a stream that may be as slow as it likes.
+    pub fn new(budget: Budget) -> Self {
+        Self {
+            budget,
+            first_frame: None,
+            idle_timeout: None,
+        }
+    }
+}

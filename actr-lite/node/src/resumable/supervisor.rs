@@ -1,0 +1,450 @@
+use std::{
+    future::pending,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use actr_lite_wire::{
+    identity::{ActrId, ActrType, StreamId},
+    resume::{RESUME_AFTER, Resume, without_failed},
+};
+use bytes::Bytes;
+use tokio::{
+    sync::oneshot::error::RecvError,
+    time::{Instant, sleep, timeout},
+};
+use tracing::{debug, info};
+
+use super::{
+    broken::Broken,
+    options::ResumeOptions,
+    resume_error::ResumeError,
+    setback::{Setback, is_stopped},
+};
+use crate::{
+    context::Context,
+    dest::Dest,
+    discovery::no_answer,
+    error::ActrError,
+    lane::Closing,
+    session::CallOptions,
+    stream::{Delivered, ProgressCell, StreamDelivery, StreamEnd, StreamRegistration, SubscribeError},
+};
+
+/// How long one server may take to be reached and to agree before the next one is asked.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait for the registry where servers are known from before: they are asked then.
+const DISCOVER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often the log says what is being waited for.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// How often another server is looked for while the one that sends shuts down.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long to wait, when all frames are in, for the sender to say that it has finished: one that does not speak the
+/// extension never says so.
+const END_GRACE: Duration = Duration::from_secs(1);
+
+/// How many looks at an idle stream fall into its idle timeout: it is noticed so much of it later at most.
+const LOOKS_PER_IDLE_TIMEOUT: u32 = 4;
+
+/// What is asked again, and of whom.
+pub(super) struct Request {
+    pub(super) server_type: ActrType,
+    pub(super) route: &'static str,
+    pub(super) payload: Bytes,
+}
+
+/// Asks one server after the other until all frames are in.
+pub(super) struct Supervisor {
+    ctx: Context,
+    stream_id: StreamId,
+    request: Request,
+    options: ResumeOptions,
+    resume: Resume,
+    progress: Arc<ProgressCell>,
+    delivery: HeldDelivery,
+    /// The servers that the registry named last.
+    known: Vec<ActrId>,
+    failed: Option<ActrId>,
+    told: Option<Instant>,
+}
+
+impl Supervisor {
+    pub(super) fn new(registration: &StreamRegistration, request: Request, options: ResumeOptions) -> Self {
+        Self {
+            ctx: Context::uncalled(Arc::clone(registration.node())),
+            stream_id: registration.stream_id().clone(),
+            request,
+            // Its clock starts with the budget.
+            resume: Resume::new(options.budget.timeout(), Duration::ZERO),
+            options,
+            progress: Arc::clone(registration.progress_cell()),
+            delivery: HeldDelivery::default(),
+            known: vec![registration.sender().clone()],
+            failed: None,
+            told: None,
+        }
+    }
+
+    /// Follows this stream, and those that go on where it breaks, until all frames are in.
+    pub(super) async fn run(mut self, mut stream: StreamRegistration) -> Result<(), ResumeError> {
+        while let Some(broken) = self.follow(&mut stream).await? {
+            match broken {
+                Broken::Ended(StreamEnd::Cancelled) => return Err(ResumeError::Cancelled),
+                Broken::Ended(StreamEnd::Stopped) => return Err(ResumeError::Stopped),
+                _ => {}
+            }
+            let (id, last) = (&self.stream_id, self.progress.last());
+            let of_all = self
+                .progress
+                .expected()
+                .map_or(String::new(), |frames| format!(" of {frames}"));
+            info!("stream {id} stopped after frame {last}{of_all}: {broken}; looking for a server to go on");
+            self.failed = Some(stream.sender().clone());
+            self.told = Some(Instant::now());
+            match self.find_next(&broken).await? {
+                Some(next) => stream = next,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until one server's stream is over or of no more use; how it broke, if it is not complete.
+    async fn follow(&mut self, stream: &mut StreamRegistration) -> Result<Option<Broken>, ResumeError> {
+        let (server, begun_with) = (stream.sender().clone(), stream.begun_with());
+        let useless = tokio::select! {
+            biased;
+            () = long_after(&self.progress) => None,
+            delivered = stream.delivered() => {
+                let (delivery, end) = passed_on(delivered)?;
+                self.delivery.put(delivery);
+                Some(Broken::Ended(end))
+            }
+            broken = self.until_useless(&server, begun_with) => Some(broken),
+        };
+        if self.delivery.is_none() {
+            self.delivery.put(take_back(stream).await?);
+        }
+        if self.progress.delivered() > begun_with {
+            self.resume.progressed();
+        }
+        let broken = useless.filter(|broken| !self.is_complete_with(broken));
+        if broken.is_some() {
+            retire(stream);
+            self.resume.broke(self.now());
+        }
+        Ok(broken)
+    }
+
+    /// Whether nothing is missing, though the stream is over.
+    fn is_complete_with(&self, broken: &Broken) -> bool {
+        match (self.progress.expected(), broken) {
+            (None, Broken::Ended(StreamEnd::Finished { frames })) => *frames <= self.progress.delivered(),
+            _ => self.progress.is_complete(),
+        }
+    }
+
+    /// Waits until there is a better server than the one that has agreed: it shuts down, or sends nothing.
+    async fn until_useless(&self, server: &ActrId, begun_with: u64) -> Broken {
+        tokio::select! {
+            () = self.until_left(server) => Broken::Leaving(server.clone()),
+            after = self.until_silent(server, begun_with) => Broken::Silent(server.clone(), after),
+            after = self.until_idle(begun_with) => Broken::Idle(server.clone(), after),
+        }
+    }
+
+    /// Waits until the server shuts down and there is another one.
+    async fn until_left(&self, server: &ActrId) {
+        self.ctx.node().departures().of(server).await;
+        self.until_other(server).await;
+    }
+
+    /// Waits until the server has sent no frame for so long that another one is better, or that there is no more time.
+    async fn until_silent(&self, server: &ActrId, begun_with: u64) -> Duration {
+        let begin = Instant::now();
+        let left = self.resume.left(self.now());
+        // Half of it is left for another server, if there is one.
+        let share = self.options.first_frame.unwrap_or(left / 2);
+        let is_better = async {
+            sleep(share).await;
+            self.until_other(server).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.progress.progressed_beyond(begun_with) => pending().await,
+            () = sleep(left.max(share)) => {}
+            () = is_better => {}
+        }
+        begin.elapsed()
+    }
+
+    /// Waits until the server has sent nothing for the idle timeout, once it has begun.
+    async fn until_idle(&self, begun_with: u64) -> Duration {
+        let Some(timeout) = self.options.idle_timeout else {
+            return pending().await;
+        };
+        self.progress.progressed_beyond(begun_with).await;
+        let (mut delivered, mut since) = (self.progress.delivered(), Instant::now());
+        loop {
+            sleep(timeout / LOOKS_PER_IDLE_TIMEOUT).await;
+            let now = self.progress.delivered();
+            if now > delivered {
+                (delivered, since) = (now, Instant::now());
+            } else if since.elapsed() >= timeout {
+                return since.elapsed();
+            }
+        }
+    }
+
+    /// Waits until there is a server beside this one.
+    async fn until_other(&self, server: &ActrId) {
+        while !self.finds_other(server).await {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Whether there is a server beside this one to which a connection can be made: one that the registry only believes
+    /// to be alive is not worth giving up a stream that goes on.
+    async fn finds_other(&self, server: &ActrId) -> bool {
+        let found = timeout(DISCOVER_TIMEOUT, self.ctx.discover_all(&self.request.server_type)).await;
+        let Ok(Ok(servers)) = found else { return false };
+        let node = self.ctx.node();
+        for other in servers.iter().filter(|other| *other != server) {
+            if let Ok(Ok(_)) = timeout(ASK_TIMEOUT, node.sessions().to(node, other)).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Asks until a server goes on with the stream; none if all frames have come meanwhile.
+    async fn find_next(&mut self, broken: &Broken) -> Result<Option<StreamRegistration>, ResumeError> {
+        let mut cause = None;
+        loop {
+            let Some(wait) = self.resume.next_try(self.now(), rand::random()) else {
+                return Err(ResumeError::TimedOut {
+                    timeout: self.options.budget.timeout(),
+                    broke: broken.to_string(),
+                    cause,
+                });
+            };
+            sleep(wait).await;
+            // Then there is nothing more to learn than what the last try said.
+            if cause.is_some() && self.left().is_zero() {
+                continue;
+            }
+            let error = match self.ask_servers().await {
+                Ok(stream) => return Ok(Some(stream)),
+                Err(Setback::Final(error)) => return Err(error),
+                Err(Setback::Transient(error)) => error,
+            };
+            // Frames may have come though the answer did not.
+            if self.progress.is_complete() {
+                return Ok(None);
+            }
+            self.tell(&error);
+            cause = Some(Box::new(error));
+        }
+    }
+
+    /// Asks the servers that there are, one after the other, until one agrees.
+    ///
+    /// The one that failed last is asked only where all others, if there are any, refuse for good.
+    async fn ask_servers(&mut self) -> Result<StreamRegistration, Setback> {
+        self.discover().await?;
+        let asked = without_failed(self.known.clone(), self.failed.as_ref());
+        let left_out = self.known.iter().filter(|server| !asked.contains(server));
+        let left_out = left_out.cloned().collect::<Vec<_>>();
+        let mut transient = None;
+        let mut refusal = None;
+        for servers in [asked, left_out] {
+            let mut remaining = u32::try_from(servers.len()).unwrap_or(u32::MAX);
+            for server in servers {
+                // One that does not answer leaves time for those behind it.
+                let timeout = self.left() / remaining;
+                remaining -= 1;
+                if timeout.is_zero() {
+                    break;
+                }
+                match self.ask_server(&server, timeout.min(ASK_TIMEOUT)).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(Setback::Transient(error)) if error.is_transient() => transient = Some(error),
+                    Err(Setback::Transient(error)) => refusal = Some(error),
+                    Err(error) => return Err(error),
+                }
+                debug!("{server} does not send stream {}", self.stream_id);
+                self.failed = Some(server);
+                if self.progress.is_complete() {
+                    break;
+                }
+            }
+            if transient.is_some() {
+                break;
+            }
+        }
+        match (transient, refusal) {
+            (Some(error), _) => Err(Setback::Transient(error)),
+            (None, Some(error)) => Err(Setback::Final(error.into())),
+            (None, None) => Err(Setback::Transient(self.no_answer())),
+        }
+    }
+
+    /// Has the registry name the servers. If it does not answer, those that it named before are still there.
+    async fn discover(&mut self) -> Result<(), Setback> {
+        if !self.known.is_empty() && self.ctx.node().link().last_error().is_some() {
+            debug!("the registry is away; the servers known from before are asked");
+            return Ok(());
+        }
+        let left = self.left();
+        let patience = if self.known.is_empty() {
+            left
+        } else {
+            DISCOVER_TIMEOUT.min(left / 2)
+        };
+        let error = match timeout(patience, self.ctx.discover_all(&self.request.server_type)).await {
+            Ok(Ok(servers)) => {
+                self.known = servers;
+                return Ok(());
+            }
+            Ok(Err(error)) => error,
+            Err(_) => self.no_answer(),
+        };
+        if is_stopped(&error) {
+            return Err(Setback::Final(ResumeError::Stopped));
+        }
+        if !error.is_transient() {
+            return Err(Setback::Final(error.into()));
+        }
+        let registry_is_silent = !matches!(error, ActrError::Discover(_));
+        if registry_is_silent && !self.known.is_empty() {
+            debug!("{error}; the servers known from before are asked");
+            return Ok(());
+        }
+        Err(Setback::Transient(error))
+    }
+
+    fn no_answer(&self) -> ActrError {
+        no_answer(&self.request.server_type, self.options.budget.timeout())
+    }
+
+    /// Asks one server. Its frames are waited for before it hears of it.
+    async fn ask_server(&mut self, server: &ActrId, timeout: Duration) -> Result<StreamRegistration, Setback> {
+        let last = self.progress.last();
+        let subscription = match self.ctx.subscribe_behind(self.stream_id.clone(), server, last) {
+            Ok(subscription) => subscription,
+            Err(SubscribeError::Stopped) => return Err(Setback::Final(ResumeError::Stopped)),
+            Err(error @ SubscribeError::TooMany(_)) => return Err(Setback::Transient(error.into())),
+            Err(error) => return Err(Setback::Final(ResumeError::Refused(error.into()))),
+        };
+        let delivery = self.delivery.take().ok_or(ResumeError::Stopped)?;
+        let progress = Arc::clone(&self.progress);
+        let mut stream = StreamRegistration::start(self.ctx.node(), subscription, delivery, progress);
+        let metadata = match last {
+            0 => Vec::new(),
+            last => vec![(RESUME_AFTER.into(), last.to_string())],
+        };
+        let dest = Dest::from(server);
+        let (route, payload) = (self.request.route, self.request.payload.clone());
+        let error = tokio::select! {
+            biased;
+            answer = self.ctx.exchange(&dest, route, payload, CallOptions { timeout, metadata }) => match answer {
+                Ok(_) => {
+                    self.progress.add_resume();
+                    info!("stream {} goes on at {server} after frame {last}", self.stream_id);
+                    return Ok(stream);
+                }
+                Err(error) => error,
+            },
+            // Whoever sends has agreed, though its answer is late.
+            () = long_after(&self.progress) => ActrError::TimedOut { dest: dest.clone(), route: route.into(), after: END_GRACE },
+        };
+        self.delivery.put(take_back(&mut stream).await?);
+        if !self.progress.is_complete() {
+            retire(&stream);
+        }
+        // Whoever sends has agreed, though its answer was lost.
+        if self.progress.delivered() > stream.begun_with() {
+            self.progress.add_resume();
+            self.resume.progressed();
+            self.resume.broke(self.now());
+        }
+        if is_stopped(&error) {
+            return Err(Setback::Final(ResumeError::Stopped));
+        }
+        Err(Setback::Transient(error))
+    }
+
+    fn tell(&mut self, error: &ActrError) {
+        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            self.told = Some(Instant::now());
+            info!("waiting for a server of type {}: {error}", self.request.server_type);
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.resume.left(self.now())
+    }
+
+    /// On the clock of the budget.
+    fn now(&self) -> Duration {
+        self.options.budget.elapsed()
+    }
+}
+
+/// What hands frames over, while no server's stream does. Only its owner has it: the lock is for the compiler, to which
+/// a callback is not [`Sync`].
+#[derive(Default)]
+struct HeldDelivery(Mutex<Option<Box<dyn StreamDelivery>>>);
+
+impl HeldDelivery {
+    fn get_mut(&mut self) -> &mut Option<Box<dyn StreamDelivery>> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_none(&mut self) -> bool {
+        self.get_mut().is_none()
+    }
+
+    fn put(&mut self, delivery: Box<dyn StreamDelivery>) {
+        *self.get_mut() = Some(delivery);
+    }
+
+    fn take(&mut self) -> Option<Box<dyn StreamDelivery>> {
+        self.get_mut().take()
+    }
+}
+
+/// Waits until all frames are in, and the sender had time to say what it has to say.
+async fn long_after(progress: &ProgressCell) {
+    progress.completed().await;
+    sleep(END_GRACE).await;
+}
+
+/// Ends a stream here, which stops its sender, and waits until its callback is done.
+async fn take_back(stream: &mut StreamRegistration) -> Result<Box<dyn StreamDelivery>, ResumeError> {
+    stream.unregister();
+    passed_on(stream.delivered().await).map(|(delivery, _)| delivery)
+}
+
+/// What handed a stream's frames over, and how the stream ended.
+fn passed_on(delivered: Result<Delivered, RecvError>) -> Result<(Box<dyn StreamDelivery>, StreamEnd), ResumeError> {
+    match delivered {
+        Ok(Ok(passed_on)) => Ok(passed_on),
+        Ok(Err(panic)) => Err(ResumeError::Panicked(panic)),
+        Err(_) => Err(ResumeError::Stopped),
+    }
+}
+
+/// Makes sure that nothing of a stream that is not whole comes any more. A sender that knows no cancel goes on over its
+/// connection, and what it sends would be taken for the next one's: so the connection goes.
+fn retire(stream: &StreamRegistration) {
+    if let Some(session) = stream.inbox().source()
+        && !session.lane().has_control()
+    {
+        session.close(Closing::Uncancellable);
+    }
+}

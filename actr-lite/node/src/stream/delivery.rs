@@ -1,0 +1,74 @@
+use std::{future::Future, sync::Arc};
+
+use actr_lite_wire::frame::DataStream;
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tracing::error;
+
+use super::{
+    StreamEnd, Subscription,
+    progress::{ProgressCell, Tally},
+};
+use crate::tasks::contain;
+
+/// What hands a stream's frames over. It goes from one sender's stream to the next one's, so that nothing is shared
+/// between two of them: the one has it, or the other.
+pub(crate) trait Delivery: Send {
+    /// Hands frames over until this sender's stream is over, and passes itself on.
+    fn run(self: Box<Self>, subscription: Subscription, done: oneshot::Sender<Delivered>) -> BoxFuture<'static, ()>;
+}
+
+/// What handed the frames of one sender's stream over, and how that ended; or the panic of its callback.
+pub(crate) type Delivered = Result<(Box<dyn Delivery>, StreamEnd), String>;
+
+/// A callback, and the count of what it got.
+pub(crate) struct CallbackDelivery<F> {
+    callback: F,
+    progress: Arc<ProgressCell>,
+}
+
+impl<F, Fut> CallbackDelivery<F>
+where
+    F: FnMut(DataStream) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send,
+{
+    pub(crate) fn new(callback: F, progress: Arc<ProgressCell>) -> Self {
+        Self { callback, progress }
+    }
+
+    async fn hand_over(mut self: Box<Self>, mut subscription: Subscription) -> (Box<dyn Delivery>, StreamEnd) {
+        let progress = Arc::clone(&self.progress);
+        let server = subscription.sender().clone();
+        let mut tally = Tally::new(&progress, &server);
+        while let Some(frame) = subscription.next().await {
+            tally.set_duplicates(subscription.duplicates());
+            if !tally.is_wanted() {
+                continue;
+            }
+            let counted = tally.begin(&frame);
+            (self.callback)(frame).await;
+            tally.count(counted);
+        }
+        tally.set_duplicates(subscription.duplicates());
+        let end = subscription.end().unwrap_or(StreamEnd::Cancelled);
+        (self, end)
+    }
+}
+
+impl<F, Fut> Delivery for CallbackDelivery<F>
+where
+    F: FnMut(DataStream) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send,
+{
+    fn run(self: Box<Self>, subscription: Subscription, done: oneshot::Sender<Delivered>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let stream_id = subscription.stream_id().clone();
+            let delivered = contain(self.hand_over(subscription)).await;
+            if let Err(panic) = &delivered {
+                error!("the callback of stream {stream_id} panicked: {panic}; the stream is unregistered");
+            }
+            // Nobody waits for it if the registration was dropped.
+            let _ = done.send(delivered);
+        })
+    }
+}
