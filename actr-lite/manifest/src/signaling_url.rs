@@ -1,8 +1,9 @@
 use std::{fmt, ops::Deref, str::FromStr};
 
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-use crate::{ParseWebSocketUrlError, WebSocketUrl};
+use crate::{ParseWebSocketUrlError, WebSocketUrl, expecting::parsed};
 
 /// How the path of every registry's signaling URL ends.
 pub const SIGNALING_PATH: &str = "/signaling/ws";
@@ -47,6 +48,12 @@ impl FromStr for SignalingUrl {
             return Ok(Self(url));
         }
         Err(ParseSignalingUrlError::Path(url.path().into()))
+    }
+}
+
+impl<'de> Deserialize<'de> for SignalingUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer)
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
 };
 
 use http::{Uri, uri::Authority};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use thiserror::Error;
 
 /// A `ws://host:port` or `wss://host:port` URL, with or without a path, that names nothing but a place: no user, query
@@ -196,6 +197,13 @@ fn parse_host(host: &str) -> Result<String, ParseWebSocketUrlError> {
         return Err(ParseWebSocketUrlError::url("invalid IPv4 address"));
     }
     Ok(host.to_ascii_lowercase())
+}
+
+impl<'de> Deserialize<'de> for WebSocketUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let url: Result<Self, _> = String::deserialize(deserializer)?.parse();
+        url.map_err(|error| D::Error::custom(format_args!("{error}: write ws://host:port, or wss:// with TLS")))
+    }
 }
 
 impl fmt::Display for WebSocketUrl {
