@@ -1,61 +1,76 @@
 //! `[acl]`: who may call this node.
 
-use actr_lite_wire::acl::{Acl, AclRule, Permission, RealmScope};
-
-use crate::{
-    ManifestError,
-    section::{Field, Section},
+use actr_lite_wire::{
+    acl::{Acl, AclRule, Permission, RealmScope},
+    identity::ActrType,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Unexpected},
 };
 
-const LIKE_A_RULE: &str = r#"a table like { permission = "allow", types = ["acme+StreamEchoClient"] }"#;
+use crate::{
+    actr_type::TypeText,
+    expecting::{NumberOrText, array, number_or_text},
+};
 
-pub(crate) fn read(section: &Section<'_>) -> Result<Acl, ManifestError> {
-    let rules = section
-        .required(
-            "rules",
-            r#"rules = [{ permission = "allow", types = ["acme+StreamEchoClient"] }]"#,
-        )?
-        .array("an array of rules")?;
-    Ok(Acl {
-        rules: rules
-            .iter()
-            .map(|rule| read_rule(&rule.section_like(LIKE_A_RULE)?))
-            .collect::<Result<_, _>>()?,
-    })
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    #[serde(deserialize_with = "rules")]
+    rules: Vec<Rule>,
 }
 
-fn read_rule(section: &Section<'_>) -> Result<AclRule, ManifestError> {
-    let types = section
-        .required("types", r#"types = ["acme+StreamEchoClient"]"#)?
-        .array("an array of actor types")?;
-    Ok(AclRule {
-        permission: read_permission(&section.required("permission", r#"permission = "allow""#)?)?,
-        types: types
-            .iter()
-            .map(|actr_type| actr_type.actr_type())
-            .collect::<Result<_, _>>()?,
-        realm: match section.optional("realm") {
-            Some(field) => read_realm(&field)?,
-            None => RealmScope::Own,
-        },
-    })
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table like { permission = \"allow\", types = [\"acme+StreamEchoClient\"] }"
+)]
+struct Rule {
+    #[serde(deserialize_with = "permission")]
+    permission: Permission,
+    #[serde(deserialize_with = "types")]
+    types: Vec<ActrType>,
+    #[serde(default, deserialize_with = "realm")]
+    realm: RealmScope,
+}
+
+pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Acl>, D::Error> {
+    let section = Section::deserialize(deserializer)?;
+    let rules = section.rules.into_iter().map(|rule| AclRule {
+        permission: rule.permission,
+        types: rule.types,
+        realm: rule.realm,
+    });
+    Ok(Some(Acl { rules: rules.collect() }))
+}
+
+fn rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Rule>, D::Error> {
+    array(deserializer, "an array of rules")
+}
+
+fn types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ActrType>, D::Error> {
+    let types: Vec<TypeText> = array(deserializer, "an array of actor types")?;
+    Ok(types.into_iter().map(|TypeText(actr_type)| actr_type).collect())
 }
 
 /// In capitals too, as some of actr's own files have it.
-fn read_permission(field: &Field<'_>) -> Result<Permission, ManifestError> {
-    match field.string()?.to_ascii_lowercase().as_str() {
+fn permission<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Permission, D::Error> {
+    match String::deserialize(deserializer)?.to_ascii_lowercase().as_str() {
         "allow" => Ok(Permission::Allow),
         "deny" => Ok(Permission::Deny),
-        _ => Err(field.invalid(r#"a permission is "allow" or "deny""#)),
+        _ => Err(D::Error::custom(r#"a permission is "allow" or "deny""#)),
     }
 }
 
-fn read_realm(field: &Field<'_>) -> Result<RealmScope, ManifestError> {
+fn realm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RealmScope, D::Error> {
     const EXPECTED: &str = r#"a realm's number, "self" or "*""#;
-    match field.string() {
-        Ok("self") => Ok(RealmScope::Own),
-        Ok("*") => Ok(RealmScope::Any),
-        Ok(_) => Err(field.invalid(format!("a realm is {EXPECTED}"))),
-        Err(_) => field.integer(EXPECTED).map(RealmScope::Only),
+    match number_or_text(deserializer, EXPECTED)? {
+        NumberOrText::Text(text) if text == "self" => Ok(RealmScope::Own),
+        NumberOrText::Text(text) if text == "*" => Ok(RealmScope::Any),
+        NumberOrText::Text(_) => Err(D::Error::custom(format_args!("a realm is {EXPECTED}"))),
+        NumberOrText::Number(number) => u32::try_from(number)
+            .map(RealmScope::Only)
+            .map_err(|_| D::Error::invalid_type(Unexpected::Other("number"), &EXPECTED)),
     }
 }

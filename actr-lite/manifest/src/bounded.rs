@@ -1,6 +1,9 @@
 use std::{fmt, time::Duration};
 
+use serde::{Deserialize, Deserializer, de::Error as _};
 use thiserror::Error;
+
+use crate::expecting::{NumberOrText, number_or_text, whole_number};
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +34,14 @@ impl<const MIN: usize, const MAX: usize> Bounded<MIN, MAX> {
     pub(crate) const fn constant<const NUMBER: usize>() -> Self {
         const { assert!(MIN <= NUMBER && NUMBER <= MAX) };
         Self(NUMBER)
+    }
+
+    /// Reads one, for which `expected` has an example.
+    pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> Result<Self, D::Error> {
+        let number = whole_number(deserializer, expected)?;
+        // What no usize can hold is out of every range, at the same end as its own.
+        let number = usize::try_from(number).unwrap_or(if number < 0 { 0 } else { usize::MAX });
+        Self::new(number).map_err(D::Error::custom)
     }
 
     /// The number.
@@ -80,6 +91,21 @@ impl Patience {
     }
 }
 
+/// Whole seconds, or a text with a unit.
+impl<'de> Deserialize<'de> for Patience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const EXPECTED: &str = "seconds, or a text like \"500ms\", \"30s\" or \"5min\"";
+        let duration = match number_or_text(deserializer, EXPECTED)? {
+            NumberOrText::Text(text) => humantime::parse_duration(&text)
+                .map_err(|error| D::Error::custom(format_args!("{error}: write it like 500ms, 30s or 5min")))?,
+            NumberOrText::Number(seconds) => {
+                Duration::from_secs(u64::try_from(seconds).unwrap_or(if seconds < 0 { 0 } else { u64::MAX }))
+            }
+        };
+        Self::new(duration).map_err(D::Error::custom)
+    }
+}
+
 /// A duration is not one that something may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("it has to be from 10 ms to a day")]
@@ -90,13 +116,19 @@ pub struct PatienceError;
 pub struct Lifetime(Patience);
 
 impl Lifetime {
-    /// None below a second.
-    pub(crate) fn new(patience: Patience) -> Option<Self> {
-        (patience.duration() >= Duration::from_secs(1)).then_some(Self(patience))
-    }
-
     /// As a duration.
     pub const fn duration(self) -> Duration {
         self.0.duration()
+    }
+}
+
+/// As a [`Patience`], of at least a second.
+impl<'de> Deserialize<'de> for Lifetime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let patience = Patience::deserialize(deserializer)?;
+        if patience.duration() < Duration::from_secs(1) {
+            return Err(D::Error::custom("it is at least a second"));
+        }
+        Ok(Self(patience))
     }
 }

@@ -3,11 +3,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-use crate::{
-    ManifestError, Place,
-    document::{Node, Value},
-    shell_word::shell_word,
-};
+use crate::{Place, document::syntax_problem, shell_word::shell_word};
 
 /// One key of an `Actr.toml`, set from the command line: `--config KEY=VALUE`.
 ///
@@ -17,12 +13,26 @@ use crate::{
 pub struct ConfigOverride {
     text: Arc<str>,
     key: Vec<String>,
-    value: Node,
+    /// The part behind the `=`, without spaces around it.
+    value: String,
 }
 
 impl ConfigOverride {
-    pub(crate) fn apply(&self, document: &mut Node) {
-        document.set(&self.key, self.value.clone());
+    /// The parts of its dotted key.
+    pub(crate) fn key(&self) -> &[String] {
+        &self.key
+    }
+
+    /// TOML, or what isn't TOML as a string.
+    pub(crate) fn value(&self) -> DeValue<'_> {
+        match DeValue::parse(&self.value) {
+            Ok(value) => value.into_inner(),
+            Err(_) => DeValue::String(self.value.as_str().into()),
+        }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place::Override(self.text.clone())
     }
 }
 
@@ -55,11 +65,10 @@ impl FromStr for ConfigOverride {
         let (key, value) = text
             .split_once('=')
             .ok_or_else(|| ParseConfigOverrideError::Form(text.into()))?;
-        let text: Arc<str> = text.into();
         Ok(Self {
+            text: text.into(),
             key: parse_key(key).ok_or_else(|| ParseConfigOverrideError::Key(key.into()))?,
-            value: parse_value(key, value.trim(), &Place::Override(text.clone()))?,
-            text,
+            value: check_value(key, value.trim())?.into(),
         })
     }
 }
@@ -80,23 +89,17 @@ fn parse_key(key: &str) -> Option<Vec<String>> {
     Some(path)
 }
 
-fn parse_value(key: &str, value: &str, place: &Place) -> Result<Node, ParseConfigOverrideError> {
+fn check_value<'a>(key: &str, value: &'a str) -> Result<&'a str, ParseConfigOverrideError> {
     if value.is_empty() {
         return Err(ParseConfigOverrideError::NoValue(key.trim().into()));
     }
-    match Node::parse_value(value, place) {
-        Ok(node) => Ok(node),
+    match DeValue::parse(value) {
         // Whoever opens a quotation mark means TOML; anything else that isn't TOML is meant as it stands.
-        Err(ManifestError::Syntax { problem, .. }) if value.starts_with(['"', '\'']) => {
-            Err(ParseConfigOverrideError::Value {
-                value: shell_word(value).into_owned(),
-                problem,
-            })
-        }
-        Err(_) => Ok(Node {
-            place: place.clone(),
-            value: Value::String(value.into()),
+        Err(error) if value.starts_with(['"', '\'']) => Err(ParseConfigOverrideError::Value {
+            value: shell_word(value).into_owned(),
+            problem: syntax_problem(value, &error),
         }),
+        _ => Ok(value),
     }
 }
 
@@ -111,10 +114,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::shown;
 
     fn parse(text: &str) -> (String, String) {
         let parsed: ConfigOverride = text.parse().unwrap();
-        (parsed.key.join("|"), parsed.value.value.described().into_owned())
+        (parsed.key.join("|"), shown::described(&parsed.value()))
     }
 
     #[test]

@@ -1,27 +1,16 @@
-use std::collections::BTreeMap;
-
 use actr_lite_wire::identity::ActrType;
+use serde::Deserialize;
 
-use crate::{ManifestError, section::Section};
+use crate::actr_type;
 
 /// One entry of `[dependencies]`: a service that this node calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table like { actr_type = \"acme+StreamEchoServer\" }"
+)]
 pub struct Dependency {
     /// The type to discover.
+    #[serde(deserialize_with = "actr_type::from_text")]
     pub actr_type: ActrType,
-}
-
-impl Dependency {
-    pub(crate) fn read_all(section: &Section<'_>) -> Result<BTreeMap<String, Self>, ManifestError> {
-        section
-            .fields()
-            .map(|(alias, field)| {
-                let actr_type = field
-                    .section_like(r#"a table like { actr_type = "acme+StreamEchoServer" }"#)?
-                    .required("actr_type", r#"actr_type = "acme+StreamEchoServer""#)?
-                    .actr_type()?;
-                Ok((alias.to_owned(), Self { actr_type }))
-            })
-            .collect()
-    }
 }

@@ -1,170 +1,179 @@
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{fmt::Display, path::Path};
 
+use serde::Deserialize;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use crate::{ManifestError, Place, place::Source};
+use crate::{
+    ConfigOverride, ManifestError, Place,
+    key_path::{dotted, key_path},
+    read_error::{Problem, ReadError},
+    reader::Reader,
+    reference::Reference,
+    shown,
+    suggestion::nearest_key,
+};
 
-/// A value and the place it comes from. The toml crate's own tree knows byte offsets of one text; this one can hold
-/// values of several texts.
-#[derive(Debug, Clone)]
-pub(crate) struct Node {
-    pub(crate) place: Place,
-    pub(crate) value: Value,
+/// A file's values with overrides in place, and where each of them is from.
+///
+/// A span up to the length of the text is one of the text. What an override sets has an empty span behind it: the first
+/// override's is at the text's length and 1, the second's at 2, and so on.
+pub(crate) struct Document<'a> {
+    text: &'a str,
+    path: &'a Path,
+    overrides: &'a [ConfigOverride],
+    reference: Reference,
+    root: Spanned<DeValue<'a>>,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) enum Value {
-    String(String),
-    Integer(i128),
-    Float(String),
-    Boolean(bool),
-    Datetime(String),
-    Array(Vec<Node>),
-    Table(Table),
-}
-
-pub(crate) type Table = BTreeMap<String, Entry>;
-
-/// What a table holds for one key.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) key_place: Place,
-    pub(crate) node: Node,
-}
-
-/// The most characters of a value that an error shows: enough for any URL that fits a line.
-const MAX_SHOWN_LEN: usize = 100;
-
-impl Node {
-    /// A whole document. `place` is its file, or the override that it is the value of.
-    pub(crate) fn parse_document(text: &str, place: &Place) -> Result<Self, ManifestError> {
-        let source = Source::new(text, place);
-        let table = DeTable::parse(text).map_err(|error| syntax(&source, &error))?;
+impl<'a> Document<'a> {
+    /// Reads the TOML; `path` is what errors call the file.
+    pub(crate) fn parse(
+        text: &'a str,
+        path: &'a Path,
+        overrides: &'a [ConfigOverride],
+        reference: Reference,
+    ) -> Result<Self, ManifestError> {
+        let table = DeTable::parse(text).map_err(|error| ManifestError::Syntax {
+            place: Place::in_text(path, text.as_bytes(), error.span().unwrap_or_default().start),
+            problem: syntax_problem(text, &error),
+        })?;
+        let mut root = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+        for (index, config_override) in overrides.iter().enumerate() {
+            let offset = text.len() + 1 + index;
+            let value = placed(config_override.value(), offset);
+            set(&mut root, config_override.key(), value);
+        }
         Ok(Self {
-            place: source.place(0),
-            value: Value::Table(convert_table(table.into_inner(), &source)?),
+            text,
+            path,
+            overrides,
+            reference,
+            root,
         })
     }
 
-    /// One value.
-    pub(crate) fn parse_value(text: &str, place: &Place) -> Result<Self, ManifestError> {
-        let source = Source::new(text, place);
-        let value = DeValue::parse(text).map_err(|error| syntax(&source, &error))?;
-        convert(value, &source)
+    /// The document as a type, or the first thing in it that the type refuses.
+    pub(crate) fn read<T: for<'de> Deserialize<'de>>(&self) -> Result<T, ManifestError> {
+        T::deserialize(Reader(&self.root)).map_err(|error| self.explained(error))
     }
 
-    /// Puts a value at a path of keys, making the tables on the way.
-    pub(crate) fn set(&mut self, path: &[String], node: Node) {
-        let Some((key, rest)) = path.split_first() else {
-            *self = node;
-            return;
-        };
-        if !matches!(self.value, Value::Table(_)) {
-            *self = Self::empty_table(&node.place);
+    /// That a value has the right type and no meaning, which no single value tells; `path` leads to it, with the index
+    /// of an array's element.
+    pub(crate) fn invalid(&self, path: &[&str], problem: impl Display) -> ManifestError {
+        let value = path.iter().try_fold(&self.root, |value, part| match value.get_ref() {
+            DeValue::Array(values) => values.get(part.parse::<usize>().ok()?),
+            value => value.get(part),
+        });
+        let keys = path.iter().filter(|part| part.parse::<usize>().is_err());
+        ManifestError::InvalidValue {
+            place: value.map_or_else(|| Place::in_file(self.path), |value| self.place(value.span().start)),
+            key: key_path(keys),
+            found: value.map_or_else(|| "nothing".into(), |value| shown::value(value.get_ref())),
+            problem: problem.to_string(),
         }
-        if let Value::Table(table) = &mut self.value {
-            let entry = table.entry(key.clone()).or_insert_with(|| Entry {
-                key_place: node.place.clone(),
-                node: Self::empty_table(&node.place),
-            });
-            if rest.is_empty() {
-                entry.key_place = node.place.clone();
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        let index = offset.checked_sub(self.text.len() + 1);
+        match index.and_then(|index| self.overrides.get(index)) {
+            Some(config_override) => config_override.place(),
+            None => Place::in_text(self.path, self.text.as_bytes(), offset),
+        }
+    }
+
+    fn explained(&self, error: ReadError) -> ManifestError {
+        let path = error.path();
+        let place = self.place(error.offset);
+        match error.problem {
+            Problem::UnknownKey { key, known } => ManifestError::UnknownKey {
+                place,
+                nearest: nearest_key(&key, known)
+                    .map(|nearest| dotted(&key_path(&path), nearest))
+                    .or_else(|| self.reference.only_path_of(&key)),
+                key: dotted(&key_path(&path), &key),
+                known,
+            },
+            Problem::MissingKey(key) => {
+                let addition = self.reference.addition(&path, key);
+                ManifestError::MissingKey {
+                    place: match place {
+                        Place::File { path, .. } if !addition.sections.is_empty() => Place::in_file(&path),
+                        place => place,
+                    },
+                    section: key_path(path.iter().map(String::as_str).chain(addition.sections)),
+                    key: addition.key,
+                    example: addition.example,
+                }
             }
-            entry.node.set(rest, node);
-        }
-    }
-
-    fn empty_table(place: &Place) -> Self {
-        Self {
-            place: place.clone(),
-            value: Value::Table(Table::new()),
+            Problem::WrongType { expected, found } => ManifestError::WrongType {
+                place,
+                key: key_path(&path),
+                expected,
+                found,
+            },
+            Problem::Invalid { problem, found } => ManifestError::InvalidValue {
+                place,
+                key: key_path(&path),
+                found,
+                problem,
+            },
+            Problem::NumberOutOfRange => ManifestError::Syntax {
+                place,
+                problem: "the number is out of range".into(),
+            },
         }
     }
 }
 
-impl Value {
-    /// The value as an error shows it: on one line, and not too long.
-    pub(crate) fn shown(&self) -> Cow<'static, str> {
-        match self {
-            Self::String(text) => shortened(text).into(),
-            Self::Integer(number) => number.to_string().into(),
-            Self::Float(text) | Self::Datetime(text) => text.clone().into(),
-            Self::Boolean(value) => value.to_string().into(),
-            Self::Array(_) => "[...]".into(),
-            Self::Table(_) => "{...}".into(),
-        }
-    }
-
-    /// The value with its type before it.
-    pub(crate) fn described(&self) -> Cow<'static, str> {
-        let kind = match self {
-            Self::String(_) => "the string",
-            Self::Integer(_) | Self::Float(_) => "the number",
-            Self::Boolean(_) => "the boolean",
-            Self::Datetime(_) => "the date",
-            Self::Array(_) => return "an array".into(),
-            Self::Table(_) => return "a table".into(),
-        };
-        format!("{kind} {}", self.shown()).into()
-    }
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_SHOWN_LEN) {
-        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or(text)),
-        None => format!("{text:?}"),
-    }
-}
-
-fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ManifestError {
-    let span = error.span().unwrap_or_default();
+/// What the parser says, on one line.
+pub(crate) fn syntax_problem(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
-    ManifestError::Syntax {
-        place: source.place(span.start),
-        problem: match source.text.get(span) {
-            None | Some("") => message,
-            Some(found) => format!("{message}, found {}", shortened(found)),
-        },
+    match error.span().and_then(|span| text.get(span)) {
+        None | Some("") => message,
+        Some(found) => format!("{message}, found {}", shown::text(found)),
     }
 }
 
-fn convert_table(table: DeTable<'_>, source: &Source<'_>) -> Result<Table, ManifestError> {
-    table
-        .into_iter()
-        .map(|(key, value)| {
-            let key_place = source.place(key.span().start);
-            let node = convert(value, source)?;
-            Ok((key.into_inner().into_owned(), Entry { key_place, node }))
-        })
-        .collect()
+/// Puts a value at a path of keys, making the tables on the way.
+fn set<'a>(at: &mut Spanned<DeValue<'a>>, path: &[String], value: Spanned<DeValue<'a>>) {
+    let Some((key, rest)) = path.split_first() else {
+        *at = value;
+        return;
+    };
+    let empty_table = || Spanned::new(value.span(), DeValue::Table(DeTable::new()));
+    if !at.get_ref().is_table() {
+        *at = empty_table();
+    }
+    let DeValue::Table(table) = at.get_mut() else {
+        return;
+    };
+    let (key_span, mut child) = match table.remove_entry(key.as_str()) {
+        Some((known, child)) if !rest.is_empty() => (known.span(), child),
+        _ => (value.span(), empty_table()),
+    };
+    set(&mut child, rest, value);
+    table.insert(Spanned::new(key_span, key.clone().into()), child);
 }
 
-fn convert(value: Spanned<DeValue<'_>>, source: &Source<'_>) -> Result<Node, ManifestError> {
-    let here = source.place(value.span().start);
-    let value = match value.into_inner() {
-        DeValue::String(text) => Value::String(text.into_owned()),
-        DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix()) {
-            Ok(number) => Value::Integer(number),
-            Err(_) => {
-                return Err(ManifestError::Syntax {
-                    place: here,
-                    problem: "the number is out of range".into(),
-                });
-            }
-        },
-        DeValue::Float(number) => Value::Float(number.as_str().into()),
-        DeValue::Boolean(value) => Value::Boolean(value),
-        DeValue::Datetime(value) => Value::Datetime(value.to_string()),
-        DeValue::Array(values) => Value::Array(
-            values
-                .into_iter()
-                .map(|value| convert(value, source))
-                .collect::<Result<_, _>>()?,
-        ),
-        DeValue::Table(table) => Value::Table(convert_table(table, source)?),
+/// A value with everything in it at one place.
+fn placed(value: DeValue<'_>, offset: usize) -> Spanned<DeValue<'_>> {
+    let here = offset..offset;
+    let value = match value {
+        DeValue::Array(values) => {
+            let values = values.into_iter().map(|value| placed(value.into_inner(), offset));
+            DeValue::Array(values.collect())
+        }
+        DeValue::Table(table) => {
+            let entries = table.into_iter().map(|(key, value)| {
+                let key = Spanned::new(here.clone(), key.into_inner());
+                (key, placed(value.into_inner(), offset))
+            });
+            DeValue::Table(entries.collect())
+        }
+        scalar => scalar,
     };
-    Ok(Node { place: here, value })
+    Spanned::new(here, value)
 }

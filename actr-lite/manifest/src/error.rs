@@ -81,7 +81,7 @@ pub enum ManifestError {
         /// The key, with the sections it is in.
         key: String,
         /// What it takes.
-        expected: &'static str,
+        expected: String,
         /// What stands there.
         found: String,
     },

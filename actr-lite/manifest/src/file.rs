@@ -26,7 +26,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ManifestError> {
         return Err(ManifestError::TooLarge { path: path.into() });
     }
     String::from_utf8(bytes).map_err(|error| ManifestError::NotUtf8 {
-        place: Place::in_file(path).at(error.as_bytes(), error.utf8_error().valid_up_to()),
+        place: Place::in_text(path, error.as_bytes(), error.utf8_error().valid_up_to()),
     })
 }
 

@@ -1,7 +1,10 @@
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::expecting::parsed;
 
 const DIGEST_LEN: usize = 32;
 
@@ -31,6 +34,18 @@ impl FromStr for ContractFingerprint {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digest = text.strip_prefix(Self::PREFIX).and_then(parse_digest);
         digest.map(Self).ok_or(ParseFingerprintError::Contract)
+    }
+}
+
+impl<'de> Deserialize<'de> for ContractFingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer)
+    }
+}
+
+impl Serialize for ContractFingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -67,6 +82,18 @@ impl FromStr for FileFingerprint {
         parse_digest(text.strip_prefix(Self::PREFIX).unwrap_or(text))
             .map(Self)
             .ok_or(ParseFingerprintError::File)
+    }
+}
+
+impl<'de> Deserialize<'de> for FileFingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer)
+    }
+}
+
+impl Serialize for FileFingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -11,27 +11,36 @@
 //! - [`ManifestError`], [`Place`]: what is wrong, and where
 //! - [`Lock`]: what an `Actr.lock.toml` says, read and written
 //! - [`ContractFingerprint`], [`FileFingerprint`], [`Timestamp`]: what stands in it
+//!
+//! A new key is a field of its section's type, with a default unless it must be there, and a line in `reference/`, from
+//! which errors take what they suggest. Only a path, which is relative to the file's folder, and a rule about two keys
+//! need more: see `System::settled`.
 
 mod acl;
+mod actr_type;
 mod bounded;
 mod config_override;
 mod dependency;
 mod document;
 mod error;
+mod expecting;
 mod file;
 mod fingerprint;
+mod key_path;
 mod limits;
 mod lock;
 mod lock_error;
-mod lock_text;
 mod manifest;
 mod package;
 mod place;
+mod read_error;
+mod reader;
+mod reference;
 mod resolve;
-mod schema;
-mod section;
 mod shell_word;
+mod shown;
 mod signaling_url;
+mod suggestion;
 mod system;
 mod timestamp;
 mod tls;

@@ -1,10 +1,6 @@
-use std::time::Duration;
+use serde::{Deserialize, Deserializer};
 
-use crate::{
-    ManifestError,
-    bounded::{Bounded, Patience},
-    section::{Field, Section},
-};
+use crate::bounded::{Bounded, Patience};
 
 /// A count of what there may be at once: of a million connections or streams no process is capable.
 pub type Count = Bounded<1, 1_048_576>;
@@ -19,7 +15,8 @@ pub type HeldBytes = Bounded<1024, 1_073_741_824>;
 
 /// `[system.limits]`: what a node lets happen at once. Reaching one is an error that names its key, and ends nothing
 /// that goes on already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// `max_connections`, 4096 if absent: the connections accepted from other nodes. One costs a file descriptor, of
     /// which most systems give a process 1,024 unless told otherwise, and about 20 KiB. Further ones wait.
@@ -71,55 +68,10 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    /// The keys of the section.
-    pub(crate) const KEYS: &'static [&'static str] = &[
-        "max_connections",
-        "max_connections_per_peer",
-        "max_streams",
-        "max_streams_per_peer",
-        "max_subscriptions",
-        "max_calls",
-        "max_calls_per_peer",
-        "max_call_bytes_per_peer",
-        "max_metadata_bytes",
-        "header_timeout",
-        "idle_timeout",
-    ];
-
-    pub(crate) fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
-        let default = Self::default();
-        let count = |key, default| bounded(section, key, "a whole number, like 100", default);
-        let patience = |key, default| patience(section, key, default);
-        Ok(Self {
-            max_connections: count("max_connections", default.max_connections)?,
-            max_connections_per_peer: count("max_connections_per_peer", default.max_connections_per_peer)?,
-            max_streams: count("max_streams", default.max_streams)?,
-            max_streams_per_peer: count("max_streams_per_peer", default.max_streams_per_peer)?,
-            max_subscriptions: count("max_subscriptions", default.max_subscriptions)?,
-            max_calls: count("max_calls", default.max_calls)?,
-            max_calls_per_peer: count("max_calls_per_peer", default.max_calls_per_peer)?,
-            max_call_bytes_per_peer: bounded(
-                section,
-                "max_call_bytes_per_peer",
-                "a whole number of bytes, like 67108864 for 64 MiB",
-                default.max_call_bytes_per_peer,
-            )?,
-            max_metadata_bytes: bounded(
-                section,
-                "max_metadata_bytes",
-                "a whole number of bytes, like 16384 for 16 KiB",
-                default.max_metadata_bytes,
-            )?,
-            header_timeout: patience("header_timeout", default.header_timeout)?,
-            idle_timeout: patience("idle_timeout", default.idle_timeout)?,
-        })
-    }
-}
-
 /// `[system.signaling.limits]`: what the registry lets happen at once that this process hosts; without effect where it
 /// hosts none. What is absent has the registry's own default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RegistryLimits {
     /// `max_connections`: its connections, of registration and signaling together.
     pub max_connections: Option<Count>,
@@ -133,75 +85,20 @@ pub struct RegistryLimits {
     pub header_timeout: Option<Patience>,
 }
 
-impl RegistryLimits {
-    /// The keys of the section.
-    pub(crate) const KEYS: &'static [&'static str] = &[
-        "max_connections",
-        "max_nodes",
-        "max_stored_bytes",
-        "max_body_bytes",
-        "header_timeout",
-    ];
-
-    pub(crate) fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
-        let count = |key| optional(section, key, |field| read_bounded(field, "a whole number, like 100"));
-        let bytes = |key| {
-            optional(section, key, |field| {
-                read_bounded(field, "a whole number of bytes, like 1048576 for 1 MiB")
-            })
-        };
-        Ok(Self {
-            max_connections: count("max_connections")?,
-            max_nodes: count("max_nodes")?,
-            max_stored_bytes: bytes("max_stored_bytes")?,
-            max_body_bytes: bytes("max_body_bytes")?,
-            header_timeout: optional(section, "header_timeout", read_patience)?,
-        })
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(deserializer, "a whole number, like 100")
     }
 }
 
-fn optional<T>(
-    section: &Section<'_>,
-    key: &str,
-    read: impl Fn(&Field<'_>) -> Result<T, ManifestError>,
-) -> Result<Option<T>, ManifestError> {
-    section.optional(key).map(|field| read(&field)).transpose()
+impl<'de> Deserialize<'de> for MetadataBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(deserializer, "a whole number of bytes, like 16384 for 16 KiB")
+    }
 }
 
-fn bounded<const MIN: usize, const MAX: usize>(
-    section: &Section<'_>,
-    key: &str,
-    expected: &'static str,
-    default: Bounded<MIN, MAX>,
-) -> Result<Bounded<MIN, MAX>, ManifestError> {
-    let found = optional(section, key, |field| read_bounded(field, expected))?;
-    Ok(found.unwrap_or(default))
-}
-
-fn read_bounded<const MIN: usize, const MAX: usize>(
-    field: &Field<'_>,
-    expected: &'static str,
-) -> Result<Bounded<MIN, MAX>, ManifestError> {
-    let number = field.integer::<i128>(expected)?;
-    // What no usize can hold is out of every range, at the same end as its own.
-    let number = usize::try_from(number).unwrap_or(if number < 0 { 0 } else { usize::MAX });
-    Bounded::new(number).map_err(|error| field.invalid(error))
-}
-
-fn patience(section: &Section<'_>, key: &str, default: Patience) -> Result<Patience, ManifestError> {
-    Ok(optional(section, key, read_patience)?.unwrap_or(default))
-}
-
-/// Whole seconds, or a text with a unit.
-pub(crate) fn read_patience(field: &Field<'_>) -> Result<Patience, ManifestError> {
-    const EXPECTED: &str = "seconds, or a text like \"500ms\", \"30s\" or \"5min\"";
-    let duration = match field.string() {
-        Ok(text) => humantime::parse_duration(text)
-            .map_err(|error| field.invalid(format_args!("{error}: write it like 500ms, 30s or 5min")))?,
-        Err(_) => {
-            let seconds = field.integer::<i128>(EXPECTED)?;
-            Duration::from_secs(u64::try_from(seconds).unwrap_or(if seconds < 0 { 0 } else { u64::MAX }))
-        }
-    };
-    Patience::new(duration).map_err(|error| field.invalid(error))
+impl<'de> Deserialize<'de> for HeldBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::read(deserializer, "a whole number of bytes, like 67108864 for 64 MiB")
+    }
 }

@@ -1,16 +1,19 @@
 use std::{
     ffi::OsString,
+    fmt,
     path::{Path, PathBuf},
 };
 
-use actr_lite_wire::identity::ActrType;
+use actr_lite_wire::identity::{ActrType, DEFAULT_VERSION};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::{
-    ContractFingerprint, FileFingerprint, LockError, ManifestError, Place, Timestamp, UpdateCommand, WriteLockError,
-    document::Node,
+    ContractFingerprint, FileFingerprint, LockError, ManifestError, Timestamp, UpdateCommand, WriteLockError,
+    actr_type,
+    document::Document,
+    expecting::{array, whole_number},
     file::{read_text, write_atomically},
-    schema::Schema,
-    section::{Field, Section},
+    reference::ACTR_LOCK_TOML,
 };
 
 /// What an `Actr.lock.toml` says: the contracts that a node's dependencies had when it was last brought up to date.
@@ -24,28 +27,35 @@ pub struct Lock {
 }
 
 /// One `[[dependency]]` of a [`Lock`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LockedDependency {
     /// Its alias in `Actr.toml`.
     pub name: String,
     /// The type that it is discovered by.
+    #[serde(deserialize_with = "actr_type::from_text", serialize_with = "write_actr_type")]
     pub actr_type: ActrType,
+    /// What it does, in a sentence, as it was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// What its contract was.
     pub fingerprint: ContractFingerprint,
-    /// What it does, in a sentence, as it was published.
-    pub description: Option<String>,
     /// When it was published, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub published_at: Option<i64>,
     /// Words such as `latest`, as they were published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// When this entry was made.
     pub cached_at: Timestamp,
     /// `[[dependency.files]]`: the proto files of the contract.
+    #[serde(default, deserialize_with = "files", skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<LockedFile>,
 }
 
 /// One `[[dependency.files]]` of a [`LockedDependency`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LockedFile {
     /// The file's name, with a directory or without.
     pub path: String,
@@ -54,28 +64,11 @@ pub struct LockedFile {
 }
 
 /// The only format there is.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 1;
 
 const FILE_NAME_ENDING: &str = ".lock.toml";
 
-const SCHEMA: Schema = Schema(&[
-    (&[], &["metadata", "dependency"]),
-    (&["metadata"], &["version", "generated_at"]),
-    (
-        &["dependency"],
-        &[
-            "name",
-            "actr_type",
-            "description",
-            "fingerprint",
-            "published_at",
-            "tags",
-            "cached_at",
-            "files",
-        ],
-    ),
-    (&["dependency", "files"], &["path", "fingerprint"]),
-]);
+const HEADER: &str = "# Written by `client --update-lock`: the contracts this node was built against.\n\n";
 
 impl Lock {
     /// A lock without dependencies.
@@ -117,27 +110,13 @@ impl Lock {
     /// # Errors
     /// The first thing that is wrong.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
-        let document = Node::parse_document(text, &Place::in_file(path))?;
-        SCHEMA.refuse_unknown_keys(&document)?;
-        let root = Section::root(&document);
-        let metadata = root.section("metadata")?;
-        let version = metadata.required("version", "version = 1")?;
-        if version.integer::<i128>("the number 1")? != i128::from(FORMAT_VERSION) {
-            return Err(version.invalid(format_args!(
-                "this runtime reads lock files of version {FORMAT_VERSION}"
-            )));
-        }
-        let mut lock = Self::new(
-            metadata
-                .required("generated_at", r#"generated_at = "2024-01-15T10:30:00Z""#)?
-                .parse()?,
-        );
-        for field in root.array("dependency", "sections [[dependency]]")? {
-            let section = field.section()?;
-            let dependency = LockedDependency::read(&section)?;
+        let document = Document::parse(text, path, &[], ACTR_LOCK_TOML)?;
+        let LockFile { metadata, dependency } = document.read()?;
+        let mut lock = Self::new(metadata.generated_at);
+        for (index, dependency) in dependency.into_iter().enumerate() {
             if lock.dependency(&dependency.actr_type).is_some() {
-                let actr_type = section.required("actr_type", ACTR_TYPE_EXAMPLE)?;
-                return Err(actr_type.invalid("another [[dependency]] has this type"));
+                let actr_type = ["dependency", &index.to_string(), "actr_type"];
+                return Err(document.invalid(&actr_type, "another [[dependency]] has this type"));
             }
             lock.dependencies.push(dependency);
         }
@@ -178,41 +157,63 @@ impl Lock {
     }
 }
 
-const ACTR_TYPE_EXAMPLE: &str = r#"actr_type = "acme+StreamEchoServer""#;
-const FINGERPRINT_EXAMPLE: &str = r#"fingerprint = "service_semantic:...""#;
-
-impl LockedDependency {
-    fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
-        let published_at = |field: Field<'_>| field.integer("a whole number of seconds");
-        Ok(Self {
-            name: section.required("name", r#"name = "server""#)?.string()?.into(),
-            actr_type: section.required("actr_type", ACTR_TYPE_EXAMPLE)?.actr_type()?,
-            fingerprint: section.required("fingerprint", FINGERPRINT_EXAMPLE)?.parse()?,
-            description: section.string_or_none("description")?,
-            published_at: section.optional("published_at").map(published_at).transpose()?,
-            tags: section.strings("tags")?,
-            cached_at: section
-                .required("cached_at", r#"cached_at = "2024-01-15T10:30:00Z""#)?
-                .parse()?,
-            files: section
-                .array("files", "sections [[dependency.files]]")?
-                .iter()
-                .map(|field| LockedFile::read(&field.section()?))
-                .collect::<Result<_, _>>()?,
-        })
+/// The text of the file.
+impl fmt::Display for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = LockFile {
+            metadata: Metadata {
+                version: FormatVersion(FORMAT_VERSION),
+                generated_at: self.generated_at.clone(),
+            },
+            dependency: self.dependencies.clone(),
+        };
+        let text = toml::to_string(&file).map_err(|_| fmt::Error)?;
+        write!(f, "{HEADER}{text}")
     }
 }
 
-impl LockedFile {
-    fn read(section: &Section<'_>) -> Result<Self, ManifestError> {
-        Ok(Self {
-            path: section
-                .required("path", r#"path = "stream_server.proto""#)?
-                .string()?
-                .into(),
-            fingerprint: section
-                .required("fingerprint", r#"fingerprint = "semantic:...""#)?
-                .parse()?,
-        })
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LockFile {
+    metadata: Metadata,
+    #[serde(default, deserialize_with = "dependencies", skip_serializing_if = "Vec::is_empty")]
+    dependency: Vec<LockedDependency>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    version: FormatVersion,
+    generated_at: Timestamp,
+}
+
+/// [`FORMAT_VERSION`].
+#[derive(Serialize)]
+struct FormatVersion(u32);
+
+impl<'de> Deserialize<'de> for FormatVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if whole_number(deserializer, "the number 1")? == i128::from(FORMAT_VERSION) {
+            return Ok(Self(FORMAT_VERSION));
+        }
+        Err(D::Error::custom(format_args!(
+            "this runtime reads lock files of version {FORMAT_VERSION}"
+        )))
     }
+}
+
+fn dependencies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LockedDependency>, D::Error> {
+    array(deserializer, "sections [[dependency]]")
+}
+
+fn files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LockedFile>, D::Error> {
+    array(deserializer, "sections [[dependency.files]]")
+}
+
+/// The original's spelling wherever it can say the same.
+fn write_actr_type<S: Serializer>(actr_type: &ActrType, serializer: S) -> Result<S::Ok, S::Error> {
+    if actr_type.version() == DEFAULT_VERSION {
+        return serializer.collect_str(&format_args!("{}+{}", actr_type.manufacturer(), actr_type.name()));
+    }
+    serializer.collect_str(actr_type)
 }

@@ -4,92 +4,43 @@ use std::{
 };
 
 use actr_lite_wire::acl::Acl;
+use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{
-    ConfigOverride, Dependency, Limits, ManifestError, Package, Place, RegistryLimits, System, acl,
-    document::Node,
+    ConfigOverride, Dependency, ManifestError, Package, System, acl,
+    document::Document,
+    expecting::{array, whole_number},
     file::read_text,
-    schema::{ANY, Schema},
-    section::Section,
+    reference::ACTR_TOML,
 };
 
 /// The edition of `Actr.toml` that this runtime reads.
 pub const EDITION: u32 = 1;
 
 /// What an `Actr.toml` says: who a node is, where its registry is, what it offers and needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Manifest {
+    #[serde(rename = "edition")]
+    _edition: Edition,
     /// `exports`: the proto files whose services other nodes may call; none if absent. Each has a file name that ends
     /// with `.proto`.
+    #[serde(default, deserialize_with = "exports")]
     pub exports: Vec<PathBuf>,
     /// `[package]`.
     pub package: Package,
     /// `[dependencies]`, by alias.
+    #[serde(default)]
     pub dependencies: BTreeMap<String, Dependency>,
     /// `[system]`.
     pub system: System,
     /// `[acl]`; `None` lets everybody of the realm call.
+    #[serde(default, deserialize_with = "acl::optional")]
     pub acl: Option<Acl>,
     /// `[scripts]`: command lines by name, for tools; nothing here runs them.
+    #[serde(default)]
     pub scripts: BTreeMap<String, String>,
 }
-
-const SCHEMA: Schema = Schema(&[
-    (
-        &[],
-        &[
-            "edition",
-            "exports",
-            "package",
-            "dependencies",
-            "system",
-            "acl",
-            "scripts",
-        ],
-    ),
-    (
-        &["package"],
-        &["name", "description", "authors", "license", "tags", "actr_type"],
-    ),
-    (&["package", "actr_type"], &["manufacturer", "name", "version"]),
-    (&["dependencies"], &[ANY]),
-    (&["dependencies", ANY], &["actr_type"]),
-    (
-        &["system"],
-        &[
-            "signaling",
-            "websocket",
-            "tls",
-            "limits",
-            "deployment",
-            "discovery",
-            "webrtc",
-            "insecure",
-        ],
-    ),
-    (
-        &["system", "signaling"],
-        &[
-            "url",
-            "embedded",
-            "realms",
-            "data_dir",
-            "credential_lifetime",
-            "key_lifetime",
-            "limits",
-        ],
-    ),
-    (&["system", "signaling", "limits"], RegistryLimits::KEYS),
-    (&["system", "websocket"], &["listen", "advertised", "max_record_bytes"]),
-    (&["system", "tls"], &["cert", "key", "ca"]),
-    (&["system", "limits"], Limits::KEYS),
-    (&["system", "deployment"], &["realm_id", "realm_secret_file"]),
-    (&["system", "discovery"], &["visible"]),
-    (&["system", "webrtc"], &["stun_urls", "turn_urls", "force_relay"]),
-    (&["acl"], &["rules"]),
-    (&["acl", "rules"], &["permission", "types", "realm"]),
-    (&["scripts"], &[ANY]),
-]);
 
 impl Manifest {
     /// Reads the file at `path`, then applies the overrides in their order, then checks the result.
@@ -105,36 +56,14 @@ impl Manifest {
     /// # Errors
     /// The first thing that is wrong; see [`ManifestError`].
     pub fn parse(text: &str, path: &Path, overrides: &[ConfigOverride]) -> Result<Self, ManifestError> {
-        let mut document = Node::parse_document(text, &Place::in_file(path))?;
-        for config_override in overrides {
-            config_override.apply(&mut document);
-        }
+        let document = Document::parse(text, path, overrides, ACTR_TOML)?;
         // Another edition may have other keys, so its number comes first.
-        let root = Section::root(&document);
-        if root.optional("edition").is_some() {
-            check_edition(&root)?;
-        }
-        SCHEMA.refuse_unknown_keys(&document)?;
-        check_edition(&root)?;
+        document.read::<EditionAlone>()?;
+        let manifest: Self = document.read()?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::read(&root, folder)
-    }
-
-    fn read(root: &Section<'_>, folder: &Path) -> Result<Self, ManifestError> {
         Ok(Self {
-            exports: read_exports(root)?,
-            package: Package::read(&root.section("package")?)?,
-            dependencies: Dependency::read_all(&root.section("dependencies")?)?,
-            system: System::read(&root.section("system")?, folder)?,
-            acl: root
-                .optional("acl")
-                .map(|field| acl::read(&field.section()?))
-                .transpose()?,
-            scripts: root
-                .section("scripts")?
-                .fields()
-                .map(|(name, field)| Ok((name.to_owned(), field.string()?.to_owned())))
-                .collect::<Result<_, _>>()?,
+            system: manifest.system.settled(&document, folder)?,
+            ..manifest
         })
     }
 
@@ -146,26 +75,41 @@ impl Manifest {
     }
 }
 
-fn check_edition(root: &Section<'_>) -> Result<(), ManifestError> {
-    let edition = root.required("edition", "edition = 1")?;
-    if edition.integer::<i128>("the number 1")? == i128::from(EDITION) {
-        return Ok(());
-    }
-    Err(edition.invalid(format_args!(
-        "this runtime reads edition {EDITION}: write edition = {EDITION}"
-    )))
+/// `edition`, which is [`EDITION`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Edition;
+
+/// A file of which nothing but the edition is known, if even that.
+#[derive(Deserialize)]
+struct EditionAlone {
+    #[serde(rename = "edition")]
+    _edition: Option<Edition>,
 }
 
-fn read_exports(root: &Section<'_>) -> Result<Vec<PathBuf>, ManifestError> {
-    let read = |field: &crate::section::Field<'_>| {
-        let path = PathBuf::from(field.string()?);
-        if path.extension().is_some_and(|extension| extension == "proto") {
-            return Ok(path);
+impl<'de> Deserialize<'de> for Edition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if whole_number(deserializer, "the number 1")? == i128::from(EDITION) {
+            return Ok(Self);
         }
-        Err(field.invalid("not the path of a .proto file"))
-    };
-    root.array("exports", "an array of paths of .proto files")?
-        .iter()
-        .map(read)
-        .collect()
+        Err(D::Error::custom(format_args!(
+            "this runtime reads edition {EDITION}: write edition = {EDITION}"
+        )))
+    }
+}
+
+fn exports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    let paths: Vec<ProtoPath> = array(deserializer, "an array of paths of .proto files")?;
+    Ok(paths.into_iter().map(|ProtoPath(path)| path).collect())
+}
+
+struct ProtoPath(PathBuf);
+
+impl<'de> Deserialize<'de> for ProtoPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let path = PathBuf::deserialize(deserializer)?;
+        if path.extension().is_some_and(|extension| extension == "proto") {
+            return Ok(Self(path));
+        }
+        Err(D::Error::custom("not the path of a .proto file"))
+    }
 }

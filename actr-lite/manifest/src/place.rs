@@ -24,14 +24,11 @@ impl Place {
         }
     }
 
-    /// The same file at a byte offset of its text; an override has no finer place than itself.
-    pub(crate) fn at(&self, text: &[u8], offset: usize) -> Self {
-        match self {
-            Self::File { path, .. } => Self::File {
-                path: path.clone(),
-                position: Some(Position::of(text, offset)),
-            },
-            Self::Override(_) => self.clone(),
+    /// A byte of a file's text.
+    pub(crate) fn in_text(path: &Path, text: &[u8], offset: usize) -> Self {
+        Self::File {
+            path: path.into(),
+            position: Some(Position::of(text, offset)),
         }
     }
 }
@@ -59,75 +56,23 @@ pub struct Position {
 }
 
 impl Position {
-    const START: Self = Self { line: 1, column: 1 };
-
+    /// The position of a byte of a UTF-8 text, or the end of a text that is shorter.
     fn of(text: &[u8], offset: usize) -> Self {
-        Self::START.behind(text.get(..offset).unwrap_or(text))
-    }
-
-    /// The position behind this UTF-8 text that begins here.
-    fn behind(mut self, text: &[u8]) -> Self {
-        for byte in text {
+        let mut position = Self { line: 1, column: 1 };
+        for byte in text.get(..offset).unwrap_or(text) {
             match byte {
-                b'\n' => (self.line, self.column) = (self.line + 1, 1),
+                b'\n' => (position.line, position.column) = (position.line + 1, 1),
                 // The further bytes of a character.
                 0x80..0xc0 => {}
-                _ => self.column += 1,
+                _ => position.column += 1,
             }
         }
-        self
-    }
-}
-
-/// A text that values are read from, and where it is from.
-pub(crate) struct Source<'a> {
-    pub(crate) text: &'a str,
-    place: &'a Place,
-    /// The position of each [`MARK_EVERY`]th byte.
-    marks: Vec<Position>,
-}
-
-/// How many bytes are looked through to find a position. If it were all that precede it, the time that a file takes
-/// would grow with the square of its length.
-const MARK_EVERY: usize = 512;
-
-impl<'a> Source<'a> {
-    pub(crate) fn new(text: &'a str, place: &'a Place) -> Self {
-        let chunks = text.as_bytes().chunks(MARK_EVERY);
-        let marks = chunks.scan(Position::START, |next, chunk| {
-            let mark = *next;
-            *next = next.behind(chunk);
-            Some(mark)
-        });
-        Self {
-            text,
-            place,
-            marks: marks.collect(),
-        }
-    }
-
-    /// The place of a byte of the text; an override has no finer place than itself.
-    pub(crate) fn place(&self, offset: usize) -> Place {
-        let Place::File { path, .. } = self.place else {
-            return self.place.clone();
-        };
-        let offset = offset.min(self.text.len());
-        let mark = offset / MARK_EVERY;
-        let position = match self.marks.get(mark) {
-            Some(position) => position.behind(&self.text.as_bytes()[mark * MARK_EVERY..offset]),
-            None => Position::of(self.text.as_bytes(), offset),
-        };
-        Place::File {
-            path: path.clone(),
-            position: Some(position),
-        }
+        position
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -138,14 +83,5 @@ mod tests {
         assert_eq!(Position::of(text, 3), Position { line: 2, column: 1 });
         assert_eq!(Position::of(text, 5), Position { line: 2, column: 2 });
         assert_eq!(Position::of(text, 99), Position { line: 2, column: 3 });
-    }
-
-    proptest! {
-        #[test]
-        fn marks_make_no_difference(text in "(ab|ü|\n){0,1500}", offset in 0..4000usize) {
-            let place = Place::in_file(Path::new("Actr.toml"));
-            let source = Source::new(&text, &place);
-            prop_assert_eq!(source.place(offset), place.at(text.as_bytes(), offset));
-        }
     }
 }

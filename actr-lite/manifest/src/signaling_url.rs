@@ -1,32 +1,18 @@
 use std::{fmt, ops::Deref, str::FromStr};
 
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
-use url::Url;
 
-use crate::{ParseWebSocketUrlError, WebSocketUrl};
+use crate::{ParseWebSocketUrlError, WebSocketUrl, expecting::parsed};
 
 /// How the path of every registry's signaling URL ends.
 pub const SIGNALING_PATH: &str = "/signaling/ws";
-
-/// How the path of the same registry's AIS ends.
-const AIS_PATH: &str = "/ais";
 
 /// Where a registry is: a [`WebSocketUrl`] whose path ends with [`SIGNALING_PATH`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SignalingUrl(WebSocketUrl);
 
 impl SignalingUrl {
-    /// Where the registry's AIS is, without a slash at the end: `http://host:port/ais` for
-    /// `ws://host:port/signaling/ws`, and `https` for `wss`. What precedes that path, if anything, is kept.
-    pub fn ais_url(&self) -> Url {
-        let mut url = self.0.as_url().clone();
-        let prefix = self.path().strip_suffix(SIGNALING_PATH).unwrap_or_default();
-        url.set_path(&format!("{prefix}{AIS_PATH}"));
-        // Can't fail: all four are schemes of the same kind (URL Standard, "special scheme").
-        let _ = url.set_scheme(if self.is_tls() { "https" } else { "http" });
-        url
-    }
-
     /// The same URL with another port, for a registry that was bound to port 0.
     #[must_use]
     pub fn with_port(&self, port: u16) -> Self {
@@ -65,6 +51,12 @@ impl FromStr for SignalingUrl {
     }
 }
 
+impl<'de> Deserialize<'de> for SignalingUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer)
+    }
+}
+
 impl fmt::Display for SignalingUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -82,28 +74,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ais_is_beside_the_signaling_path() {
-        for (signaling, ais) in [
-            ("ws://127.0.0.1:8081/signaling/ws", "http://127.0.0.1:8081/ais"),
-            ("ws://[::1]:8081/signaling/ws", "http://[::1]:8081/ais"),
-            ("wss://[::1]:8081/signaling/ws", "https://[::1]:8081/ais"),
-            ("wss://registry.example/signaling/ws", "https://registry.example/ais"),
-            ("ws://registry.example/signaling/ws", "http://registry.example/ais"),
-            (
-                "ws://registry.example:9/a/b/signaling/ws",
-                "http://registry.example:9/a/b/ais",
-            ),
-        ] {
-            let url: SignalingUrl = signaling.parse().unwrap();
-            assert_eq!(url.ais_url().as_str(), ais);
-        }
-    }
-
-    #[test]
-    fn a_port_that_was_chosen_by_the_system_is_written_into_both() {
-        let url: SignalingUrl = "ws://127.0.0.1:0/signaling/ws".parse().unwrap();
-        let url = url.with_port(4321);
-        assert_eq!(url.as_str(), "ws://127.0.0.1:4321/signaling/ws");
-        assert_eq!(url.ais_url().as_str(), "http://127.0.0.1:4321/ais");
+    fn a_port_that_was_chosen_by_the_system_is_written_into_it() {
+        let url: SignalingUrl = "ws://127.0.0.1:0/a/signaling/ws".parse().unwrap();
+        assert_eq!(url.with_port(4321).as_str(), "ws://127.0.0.1:4321/a/signaling/ws");
     }
 }

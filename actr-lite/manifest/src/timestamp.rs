@@ -1,10 +1,13 @@
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 use toml::value::Datetime;
 
+use crate::expecting::parsed;
+
 /// A moment, as RFC 3339 writes it: `2024-01-15T10:30:00Z`. It is compared as text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Timestamp(String);
 
 const SECONDS_PER_DAY: u64 = 86_400;
@@ -64,6 +67,12 @@ impl FromStr for Timestamp {
             (Some(_), Some(_), Some(_)) => Ok(Self(text.into())),
             _ => Err(ParseTimestampError),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer)
     }
 }
 

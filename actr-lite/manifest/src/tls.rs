@@ -1,6 +1,6 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::{ManifestError, section::Section};
+use serde::{Deserialize, Deserializer, de::Error};
 
 /// `[system.tls]`: the PEM files of a node that speaks TLS. Relative paths are relative to the folder of the file that
 /// names them; what is in the files is not looked at here.
@@ -21,18 +21,23 @@ pub struct TlsIdentity {
     pub key: PathBuf,
 }
 
-impl Tls {
-    pub(crate) fn read(section: &Section<'_>, folder: &Path) -> Result<Self, ManifestError> {
-        let path = |key| section.path(key, folder, "a PEM file");
-        let identity = match (path("cert")?, path("key")?) {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    ca: Option<PathBuf>,
+}
+
+impl<'de> Deserialize<'de> for Tls {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Section { cert, key, ca } = Section::deserialize(deserializer)?;
+        let identity = match (cert, key) {
             (Some(cert), Some(key)) => Some(TlsIdentity { cert, key }),
             (None, None) => None,
-            (Some(_), None) => return Err(section.missing("key", r#"key = "certs/key.pem""#)),
-            (None, Some(_)) => return Err(section.missing("cert", r#"cert = "certs/cert.pem""#)),
+            (Some(_), None) => return Err(D::Error::missing_field("key")),
+            (None, Some(_)) => return Err(D::Error::missing_field("cert")),
         };
-        Ok(Self {
-            identity,
-            ca: path("ca")?,
-        })
+        Ok(Self { identity, ca })
     }
 }

@@ -1,64 +1,92 @@
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
 
+use http::{Uri, uri::Authority};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use thiserror::Error;
-use url::{Host, Url};
 
-/// A `ws://host:port` or `wss://host:port` URL, with or without a path, that names nothing but a place: no user, query or fragment.
+/// A `ws://host:port` or `wss://host:port` URL, with or without a path, that names nothing but a place: no user, query
+/// or fragment. Its text has the host in lower case, and no port that is its scheme's own.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct WebSocketUrl(Url);
+pub struct WebSocketUrl {
+    is_tls: bool,
+    host: Box<str>,
+    port: u16,
+    path: Box<str>,
+    text: Box<str>,
+}
 
 /// The ports of `ws://` and `wss://` URLs that name none (RFC 6455 §3).
 const DEFAULT_PORT: u16 = 80;
 const DEFAULT_TLS_PORT: u16 = 443;
 
 impl WebSocketUrl {
+    fn new(is_tls: bool, host: &str, port: u16, path: &str) -> Self {
+        let scheme = if is_tls { "wss" } else { "ws" };
+        let bracketed = bracketed(host);
+        let text = if port == default_port(is_tls) {
+            format!("{scheme}://{bracketed}{path}")
+        } else {
+            format!("{scheme}://{bracketed}:{port}{path}")
+        };
+        Self {
+            is_tls,
+            host: host.into(),
+            port,
+            path: path.into(),
+            text: text.into(),
+        }
+    }
+
     /// The URL as text.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.text
     }
 
-    /// The URL.
-    pub fn as_url(&self) -> &Url {
-        &self.0
-    }
-
-    /// The host, without the brackets of an IPv6 address.
-    pub fn host(&self) -> String {
-        match self.0.host() {
-            Some(Host::Ipv6(address)) => address.to_string(),
-            Some(host) => host.to_string(),
-            None => String::new(),
-        }
+    /// The host's name or address, without the brackets of an IPv6 address.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Whether it is a `wss://` URL.
     pub fn is_tls(&self) -> bool {
-        self.0.scheme() == "wss"
+        self.is_tls
     }
 
     /// The port; if the text has none, 80, or 443 for `wss://`.
     pub fn port(&self) -> u16 {
-        let default = if self.is_tls() { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
-        self.0.port().unwrap_or(default)
+        self.port
     }
 
     /// `host:port`, as sockets are bound and connected and as the Host header has it.
     pub fn authority(&self) -> String {
-        format!("{}:{}", self.0.host_str().unwrap_or_default(), self.port())
+        format!("{}:{}", bracketed(&self.host), self.port)
     }
 
     /// The path, `/` if the text has none.
     pub fn path(&self) -> &str {
-        self.0.path()
+        &self.path
     }
 
     /// The same URL with another port, for a listener that was bound to port 0.
     #[must_use]
     pub fn with_port(&self, port: u16) -> Self {
-        let mut url = self.0.clone();
-        // Can't fail: every value of this type has a host.
-        let _ = url.set_port(Some(port));
-        Self(url)
+        Self::new(self.is_tls, &self.host, port, &self.path)
+    }
+}
+
+fn default_port(is_tls: bool) -> u16 {
+    if is_tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.into()
     }
 }
 
@@ -67,7 +95,7 @@ impl WebSocketUrl {
 pub enum ParseWebSocketUrlError {
     /// It is not a URL.
     #[error("not a URL ({0})")]
-    Url(#[from] url::ParseError),
+    Url(String),
     /// It has another scheme.
     #[error("the scheme is {0}")]
     Scheme(String),
@@ -76,25 +104,105 @@ pub enum ParseWebSocketUrlError {
     Extra(&'static str),
 }
 
+impl ParseWebSocketUrlError {
+    fn url(problem: impl fmt::Display) -> Self {
+        Self::Url(problem.to_string())
+    }
+}
+
 impl FromStr for WebSocketUrl {
     type Err = ParseWebSocketUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = Url::parse(text)?;
-        match url.scheme() {
-            "ws" | "wss" => {}
-            scheme => return Err(ParseWebSocketUrlError::Scheme(scheme.into())),
+        let (scheme, rest) = split_scheme(text)?;
+        let is_tls = match scheme.to_ascii_lowercase().as_str() {
+            "ws" => false,
+            "wss" => true,
+            other => return Err(ParseWebSocketUrlError::Scheme(other.into())),
+        };
+        if !rest.starts_with("//") {
+            return Err(ParseWebSocketUrlError::url("no // behind the scheme"));
         }
-        if !url.username().is_empty() || url.password().is_some() {
+        if !text.is_ascii() {
+            return Err(ParseWebSocketUrlError::url(
+                "write a host with other letters than ASCII's in its xn-- form, and such a path with %XX",
+            ));
+        }
+        let uri: Uri = text.parse().map_err(ParseWebSocketUrlError::url)?;
+        let authority = uri.authority().map_or("", Authority::as_str);
+        if authority.contains('@') {
             return Err(ParseWebSocketUrlError::Extra("user or password"));
         }
-        if url.query().is_some() {
+        if uri.query().is_some() {
             return Err(ParseWebSocketUrlError::Extra("query"));
         }
-        if url.fragment().is_some() {
+        // What reads URIs for HTTP drops it.
+        if text.contains('#') {
             return Err(ParseWebSocketUrlError::Extra("fragment"));
         }
-        Ok(Self(url))
+        let (host, port) = split_port(authority);
+        let port = match port {
+            None | Some("") => default_port(is_tls),
+            Some(port) => parse_port(port)?,
+        };
+        Ok(Self::new(is_tls, &parse_host(host)?, port, uri.path()))
+    }
+}
+
+/// What precedes the first colon, if that can be a scheme (RFC 3986 §3.1), and what follows it.
+fn split_scheme(text: &str) -> Result<(&str, &str), ParseWebSocketUrlError> {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    text.split_once(':')
+        .filter(|(scheme, _)| is_scheme(scheme))
+        .ok_or_else(|| ParseWebSocketUrlError::url("relative URL without a base"))
+}
+
+/// The host, an IPv6 address with its brackets, and what follows the colon behind it.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+fn parse_port(port: &str) -> Result<u16, ParseWebSocketUrlError> {
+    // A sign is no digit, though Rust's own parser takes one.
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    let number = port.parse().ok().filter(|_| is_number);
+    number.ok_or_else(|| ParseWebSocketUrlError::url("invalid port number"))
+}
+
+/// A host without brackets: a name, or an address as it is usually written.
+fn parse_host(host: &str) -> Result<String, ParseWebSocketUrlError> {
+    if host.is_empty() {
+        return Err(ParseWebSocketUrlError::url("empty host"));
+    }
+    if let Some(address) = host.strip_prefix('[') {
+        let address = address.strip_suffix(']').and_then(|address| address.parse().ok());
+        let address: Ipv6Addr = address.ok_or_else(|| ParseWebSocketUrlError::url("invalid IPv6 address"))?;
+        return Ok(address.to_string());
+    }
+    if !host
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    {
+        return Err(ParseWebSocketUrlError::url("invalid host name"));
+    }
+    // No name ends so; some would read 127.1 as an address, some would not.
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    if last.starts_with(|c: char| c.is_ascii_digit()) && host.parse::<Ipv4Addr>().is_err() {
+        return Err(ParseWebSocketUrlError::url("invalid IPv4 address"));
+    }
+    Ok(host.to_ascii_lowercase())
+}
+
+impl<'de> Deserialize<'de> for WebSocketUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let url: Result<Self, _> = String::deserialize(deserializer)?.parse();
+        url.map_err(|error| D::Error::custom(format_args!("{error}: write ws://host:port, or wss:// with TLS")))
     }
 }
 
@@ -122,13 +230,120 @@ mod tests {
             ("ws://localhost", "localhost", "localhost:80"),
             ("ws://127.0.0.1:0/", "127.0.0.1", "127.0.0.1:0"),
             ("ws://[::1]:9000/x", "::1", "[::1]:9000"),
+            ("ws://[::1]", "::1", "[::1]:80"),
             ("ws://example.org:443", "example.org", "example.org:443"),
             ("wss://example.org", "example.org", "example.org:443"),
+            ("wss://example.org:", "example.org", "example.org:443"),
             ("wss://example.org:80", "example.org", "example.org:80"),
         ] {
             let url: WebSocketUrl = text.parse().unwrap();
-            assert_eq!((url.host().as_str(), url.authority().as_str()), (host, authority));
+            assert_eq!((url.host(), url.authority().as_str()), (host, authority));
         }
+    }
+
+    #[test]
+    fn two_spellings_of_a_place_are_the_same_url() {
+        for (text, same) in [
+            ("ws://example.org", "ws://example.org/"),
+            ("ws://example.org:80/x", "ws://example.org/x"),
+            ("wss://example.org:443/", "wss://example.org/"),
+            ("wss://example.org:80/", "wss://example.org:80/"),
+            ("WS://Example.ORG/Path", "ws://example.org/Path"),
+            ("ws://[0:0:0::1]:080", "ws://[::1]/"),
+            ("ws://xn--bcher-kva.example:9/", "ws://xn--bcher-kva.example:9/"),
+        ] {
+            let url: WebSocketUrl = text.parse().unwrap();
+            assert_eq!(url.as_str(), same);
+            assert_eq!(url, same.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_names_no_place_is_refused_with_the_reason() {
+        let mut reasons = String::new();
+        for text in [
+            "",
+            "example.org",
+            "//example.org",
+            "example.org:80",
+            "http://example.org",
+            "ws:",
+            "ws:example.org",
+            "ws://",
+            "ws:///path",
+            "ws://:80/",
+            "ws://user@example.org",
+            "ws://user:password@example.org",
+            "ws://@example.org",
+            "ws://example.org/?a=b",
+            "ws://example.org?a=b",
+            "ws://example.org/#here",
+            "ws://example.org#here",
+            "ws://example.org:65536",
+            "ws://example.org:+80",
+            "ws://example.org:eighty",
+            "ws://example.org:80:80",
+            "ws://::1/",
+            "ws://[::1",
+            "ws://[::g]:80",
+            "ws://[fe80::1%25eth0]:80",
+            "ws://[127.0.0.1]",
+            "ws://256.0.0.1",
+            "ws://127.1",
+            "ws://0x7f000001",
+            "ws://example.0",
+            "ws://b\u{fc}cher.example",
+            "ws://example.org/\u{fc}",
+            "ws://ex%61mple.org",
+            "ws://*.example.org",
+            "ws://:[]",
+            "ws://exa mple.org",
+            "ws://example.org/a b",
+            " ws://example.org",
+        ] {
+            let error = text.parse::<WebSocketUrl>().unwrap_err();
+            reasons.push_str(&format!("{text}: {error}\n"));
+        }
+        insta::assert_snapshot!(reasons, @r"
+        : not a URL (relative URL without a base)
+        example.org: not a URL (relative URL without a base)
+        //example.org: not a URL (relative URL without a base)
+        example.org:80: the scheme is example.org
+        http://example.org: the scheme is http
+        ws:: not a URL (no // behind the scheme)
+        ws:example.org: not a URL (no // behind the scheme)
+        ws://: not a URL (empty string)
+        ws:///path: not a URL (invalid format)
+        ws://:80/: not a URL (empty host)
+        ws://user@example.org: a user or password has no meaning here
+        ws://user:password@example.org: a user or password has no meaning here
+        ws://@example.org: a user or password has no meaning here
+        ws://example.org/?a=b: a query has no meaning here
+        ws://example.org?a=b: a query has no meaning here
+        ws://example.org/#here: a fragment has no meaning here
+        ws://example.org#here: a fragment has no meaning here
+        ws://example.org:65536: not a URL (invalid port number)
+        ws://example.org:+80: not a URL (invalid port number)
+        ws://example.org:eighty: not a URL (invalid port number)
+        ws://example.org:80:80: not a URL (invalid authority)
+        ws://::1/: not a URL (invalid authority)
+        ws://[::1: not a URL (invalid authority)
+        ws://[::g]:80: not a URL (invalid IPv6 address)
+        ws://[fe80::1%25eth0]:80: not a URL (invalid IPv6 address)
+        ws://[127.0.0.1]: not a URL (invalid IPv6 address)
+        ws://256.0.0.1: not a URL (invalid IPv4 address)
+        ws://127.1: not a URL (invalid IPv4 address)
+        ws://0x7f000001: not a URL (invalid IPv4 address)
+        ws://example.0: not a URL (invalid IPv4 address)
+        ws://bücher.example: not a URL (write a host with other letters than ASCII's in its xn-- form, and such a path with %XX)
+        ws://example.org/ü: not a URL (write a host with other letters than ASCII's in its xn-- form, and such a path with %XX)
+        ws://ex%61mple.org: not a URL (invalid authority)
+        ws://*.example.org: not a URL (invalid host name)
+        ws://:[]: not a URL (invalid host name)
+        ws://exa mple.org: not a URL (invalid uri character)
+        ws://example.org/a b: not a URL (invalid uri character)
+         ws://example.org: not a URL (relative URL without a base)
+        ");
     }
 
     #[test]
@@ -145,6 +360,13 @@ mod tests {
         #[test]
         fn no_text_makes_the_parser_panic(text in "(wss?://)?(?s).{0,60}") {
             let _ = text.parse::<WebSocketUrl>();
+        }
+
+        #[test]
+        fn a_url_is_read_back_as_it_is_written(text in "wss?://(\\[|\\]|:|/|[a-z0-9._%@#?+-]){1,12}") {
+            if let Ok(url) = text.parse::<WebSocketUrl>() {
+                prop_assert_eq!(url.as_str().parse::<WebSocketUrl>().unwrap(), url);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@ use std::{
     env,
     fs::File,
     io::{self, Read as _},
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +13,6 @@ use actr_lite_registry::{
 };
 use thiserror::Error;
 use tracing::warn;
-use url::Host;
 
 /// The environment variable with the realm's secret; it comes before the file of Actr.toml.
 pub const REALM_SECRET_VARIABLE: &str = "ACTR_REALM_SECRET";
@@ -76,12 +76,8 @@ pub(crate) fn load(system: &System) -> Result<Option<RealmSecret>, LoadSecretErr
 }
 
 fn is_this_machine(url: &SignalingUrl) -> bool {
-    match url.as_url().host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
-        None => false,
-    }
+    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+    url.host() == "localhost" || url.host().parse().is_ok_and(is_loopback)
 }
 
 fn from_file(path: &Path) -> Result<RealmSecret, LoadSecretError> {
@@ -126,6 +122,7 @@ mod tests {
         for (url, is_this_machine) in [
             ("ws://127.0.0.1:1/signaling/ws", true),
             ("ws://[::1]:1/signaling/ws", true),
+            ("ws://[::ffff:127.0.0.1]:1/signaling/ws", true),
             ("ws://localhost/signaling/ws", true),
             ("ws://0.0.0.0:1/signaling/ws", false),
             ("ws://localhost.example/signaling/ws", false),

@@ -1,5 +1,6 @@
 use std::{io, time::Duration};
 
+use actr_lite_manifest::{ParseWebSocketUrlError, WebSocketUrl};
 use actr_lite_tls::{ClientTls, HandshakeError, Stream};
 use actr_lite_wire::{
     credential::{self, Credential},
@@ -21,7 +22,6 @@ use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use url::Url;
 
 use super::{
     CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER,
@@ -51,8 +51,11 @@ pub(crate) struct Upgraded {
 /// Why a peer's data lane can't be reached.
 #[derive(Debug, Error)]
 pub(crate) enum DialError {
-    #[error("its address {0:?} is not a ws:// or wss:// URL with a host")]
-    Address(String),
+    #[error("its address {address:?} leads nowhere: {cause}")]
+    Address {
+        address: String,
+        cause: ParseWebSocketUrlError,
+    },
     #[error("{address}: {cause}")]
     Connect { address: String, cause: io::Error },
     #[error("{address}: {cause}")]
@@ -93,22 +96,18 @@ pub(crate) async fn dial(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, 
 }
 
 async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialError> {
-    let not_an_address = || DialError::Address(address.into());
-    let url = Url::parse(address)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "ws" | "wss"))
-        .ok_or_else(not_an_address)?;
-    let host = url.host_str().ok_or_else(not_an_address)?;
-    let port = url.port_or_known_default().ok_or_else(not_an_address)?;
+    let url: WebSocketUrl = address.parse().map_err(|cause| DialError::Address {
+        address: address.into(),
+        cause,
+    })?;
     let failed = |cause| DialError::Connect {
         address: address.into(),
         cause,
     };
-    let name = host.trim_matches(['[', ']']);
-    let socket = TcpStream::connect((name, port)).await.map_err(failed)?;
+    let socket = TcpStream::connect((url.host(), url.port())).await.map_err(failed)?;
     socket::set_up(&socket).map_err(failed)?;
-    let stream = if url.scheme() == "wss" {
-        let connected = dialer.tls.connect(name, socket).await;
+    let stream = if url.is_tls() {
+        let connected = dialer.tls.connect(url.host(), socket).await;
         connected.map_err(|cause| DialError::Tls {
             address: address.into(),
             cause,
@@ -123,7 +122,7 @@ async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialErro
 
     let key = STANDARD.encode(rand::random::<[u8; 16]>());
     let mut request = Request::get(url.path())
-        .header(header::HOST, format!("{host}:{port}"))
+        .header(header::HOST, url.authority())
         .header(header::CONNECTION, "Upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_VERSION, "13")
