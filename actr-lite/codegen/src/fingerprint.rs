@@ -1,5 +1,6 @@
 //! The semantic fingerprint of a proto file.
 
+use data_encoding::HEXLOWER;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 use protox::prost_reflect::prost_types::FileDescriptorProto;
 use sha2::{Digest as _, Sha256};
@@ -36,7 +37,7 @@ pub(crate) fn of_file(file: &FileDescriptorProto, source: &str) -> Result<String
         file: file.name().into(),
         reason,
     })?;
-    Ok(hex::encode(Sha256::digest(form)))
+    Ok(HEXLOWER.encode(&Sha256::digest(form)))
 }
 
 /// A proto file in memory.
