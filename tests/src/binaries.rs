@@ -11,8 +11,12 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-/// The packages whose programs are run. Each has one program, with the package's name.
-const PACKAGES: [&str; 3] = ["server", "client", "actr-lite-registry"];
+/// The programs that are run, each with its package.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("server", "server"),
+    ("client", "client"),
+    ("actr-lite-registry-server", "actr-lite-registry"),
+];
 
 /// This package. Its library is up to date; that it is built along makes cargo choose the same features for the
 /// dependencies as in the build of the tests, and not compile them again with others.
@@ -55,9 +59,9 @@ impl Binaries {
             .args(["build", "--message-format=json-render-diagnostics"])
             .args(BuildPlace::of_this_program()?.arguments())
             .args(
-                PACKAGES
+                PROGRAMS
                     .iter()
-                    .flat_map(|package| ["--package", package, "--bin", package]),
+                    .flat_map(|(package, program)| ["--package", package, "--bin", program]),
             )
             .args(WITH_SAME_FEATURES)
             .stdin(Stdio::null())

@@ -21,7 +21,7 @@ use actr_lite_wire::{
         register_response::Result as Registered,
     },
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 use prost::Message as _;
 use protos::stream_server::RegisterStreamRequest;
 use tests::{
@@ -131,7 +131,7 @@ impl Identity {
             claims,
             signature,
         } = &self.credential;
-        let (claims, signature) = (STANDARD.encode(claims), STANDARD.encode(signature));
+        let (claims, signature) = (BASE64.encode(claims), BASE64.encode(signature));
         let id = &self.id;
         upgrade(
             &format!("/signaling/ws?actor_id={id}&key_id={key_id}&claims={claims}&signature={signature}"),

@@ -6,7 +6,10 @@ use std::{
 
 use actr_lite::{ActrSystem, ConfigOverride, ManifestError, resolve_path};
 use clap::{ArgAction, Args};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    prelude::*,
+};
 
 /// The arguments that every node has.
 #[derive(Debug, Clone, Args)]
@@ -42,19 +45,19 @@ impl NodeArguments {
 
     pub(crate) fn start_logging(&self) {
         let level = match (self.verbose, self.quiet) {
-            (0, 0) => "info",
-            (0, 1) => "warn",
-            (0, _) => "error",
-            (1, _) => "debug",
-            (_, _) => "trace",
+            (0, 0) => LevelFilter::INFO,
+            (0, 1) => LevelFilter::WARN,
+            (0, _) => LevelFilter::ERROR,
+            (1, _) => LevelFilter::DEBUG,
+            (_, _) => LevelFilter::TRACE,
         };
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let asked = env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
+        let filter = asked.unwrap_or_else(|| Targets::new().with_default(level));
+        let layer = tracing_subscriber::fmt::layer()
             .with_writer(io::stderr)
             .with_ansi(io::stderr().is_terminal())
             .with_target(false);
         // A program that has set up its own logging keeps it.
-        let _ = subscriber.try_init();
+        let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
     }
 }

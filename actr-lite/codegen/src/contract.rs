@@ -94,7 +94,7 @@ impl Contract {
                 .unwrap_or(path.as_os_str())
                 .to_string_lossy()
                 .into_owned(),
-            fingerprint: fingerprint::of_file(file.name(), &source)?,
+            fingerprint: fingerprint::of_file(file.file_descriptor_proto(), &source)?,
             source,
         };
         self.proto_files.insert(file.name().into(), proto_file);

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::canonical_form::CanonicalFormError;
+
 /// Why nothing was generated: what is wrong, where, and what to do.
 ///
 /// Its `Debug` form is the readable text with its causes, as that is what cargo shows when the
@@ -111,13 +113,13 @@ pub enum Error {
         import: String,
     },
 
-    /// The semantic fingerprint of a proto file can't be computed.
+    /// A proto file with something that has no settled fingerprint.
     #[error("cannot compute the fingerprint of {file}: {reason}")]
     Fingerprint {
         /// The proto file.
         file: String,
         /// What stands in the way.
-        reason: String,
+        reason: CanonicalFormError,
     },
 }
 

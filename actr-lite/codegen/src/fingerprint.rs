@@ -1,61 +1,59 @@
 //! The semantic fingerprint of a proto file.
 
-use std::path::{Component, Path};
+use data_encoding::HEXLOWER;
+use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
+use protox::prost_reflect::prost_types::FileDescriptorProto;
+use sha2::{Digest as _, Sha256};
 
+use crate::canonical_form;
 use crate::error::Error;
 
 /// The semantic fingerprint of a proto file's text: 64 hexadecimal digits.
 ///
-/// Comments, formatting and the order of declarations don't change it; a change of a name, number,
-/// type or option does. It is the SHA-256 of the file's canonical form, written as JSON with two
-/// spaces of indentation, as crate `proto-sign` 0.1.1 makes it, so that it agrees with the
-/// fingerprints that other actr implementations publish.
+/// Comments, formatting and the order of declarations don't change it; a change of a name, number, type or option does.
+/// It is the SHA-256 of the file's canonical form, written as JSON with two spaces of indentation, as crate
+/// `proto-sign` 0.1.1 makes it, so that it agrees with the fingerprints that other actr implementations publish.
 ///
 /// # Errors
 ///
-/// [`Error::Proto`] if the text isn't a proto file, and [`Error::Fingerprint`] if it uses messages
-/// that it doesn't define, as those of another file: the canonical form covers one file.
+/// [`Error::Proto`] if the text isn't a proto file, or imports another than protobuf's own: the canonical form covers
+/// one file. [`Error::Fingerprint`] if its canonical form can't be told.
 pub fn proto_fingerprint(source: &str) -> Result<String, Error> {
-    const NAME: &str = "proto text";
-    // Its syntax errors are better than those of proto-sign.
-    protox::file::File::from_source(NAME, source)?;
-    of_file(NAME, source)
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(SingleFile(source.into()));
+    resolver.add(GoogleFileResolver::new());
+    let mut protox = protox::Compiler::with_file_resolver(resolver);
+    protox.open_file(SingleFile::NAME)?;
+    let file = protox.descriptor_pool().get_file_by_name(SingleFile::NAME);
+    file.map_or_else(
+        || Err(protox::Error::file_not_found(SingleFile::NAME).into()),
+        |file| of_file(file.file_descriptor_proto(), source),
+    )
 }
 
-pub(crate) fn of_file(file: &str, source: &str) -> Result<String, Error> {
-    let failed = |reason| Error::Fingerprint {
-        file: file.to_owned(),
+/// The fingerprint of a file that protox has read from `source`, and resolved.
+pub(crate) fn of_file(file: &FileDescriptorProto, source: &str) -> Result<String, Error> {
+    let form = canonical_form::of_file(file, source).map_err(|reason| Error::Fingerprint {
+        file: file.name().into(),
         reason,
-    };
-    if let Some(import) = unsafe_import(source) {
-        return Err(failed(format!(
-            "the import path `{import}` is not one below the include folder"
-        )));
-    }
-    proto_sign::generate_fingerprint(source).map_err(|error| failed(error.root_cause().to_string()))
+    })?;
+    Ok(HEXLOWER.encode(&Sha256::digest(form)))
 }
 
-/// An import that proto-sign must not be shown.
-///
-/// It writes an empty file for every line that looks like an import, even inside a comment, at that
-/// path below a temporary folder. An absolute path or a `..` would overwrite a file elsewhere, and
-/// `input.proto` the very text to fingerprint.
-fn unsafe_import(source: &str) -> Option<&str> {
-    source
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("import "))
-        .map(|import| {
-            import
-                .trim_start_matches("import ")
-                .trim_start_matches("public ")
-                .trim_matches(['"', ';'])
-        })
-        .find(|import| {
-            *import == "input.proto"
-                || !Path::new(import)
-                    .components()
-                    .all(|component| matches!(component, Component::Normal(_)))
-        })
+/// A proto file in memory.
+struct SingleFile(String);
+
+impl SingleFile {
+    const NAME: &str = "proto text";
+}
+
+impl FileResolver for SingleFile {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match name {
+            Self::NAME => File::from_source(name, &self.0),
+            _ => Err(protox::Error::file_not_found(name)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -116,27 +114,9 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_another_file_is_refused_by_name() {
+    fn an_import_of_another_file_is_refused_by_name() {
         let source = "syntax = 'proto3'; package shop;\nimport \"a.proto\";\nmessage M { a.A a = 1; }";
         let error = proto_fingerprint(source).unwrap_err();
-        insta::assert_snapshot!(error, @"cannot compute the fingerprint of proto text: object is not found by path `a.A` in scope `.shop.M`");
-    }
-
-    #[test]
-    fn an_import_path_never_reaches_a_file_outside_the_temporary_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let victim = folder.path().join("victim.proto");
-        std::fs::write(&victim, "untouched").unwrap();
-        let source = format!(
-            "syntax = 'proto3'; package p;\n/*\n import \"{}\";\n*/\nmessage M {{}}",
-            victim.display()
-        );
-        assert!(matches!(proto_fingerprint(&source), Err(Error::Fingerprint { .. })));
-        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched");
-        for import in ["../x.proto", "a/../../x.proto", "input.proto"] {
-            let source = format!("syntax = 'proto3';\nimport public \"{import}\";");
-            let error = of_file("a.proto", &source).unwrap_err().to_string();
-            assert!(error.contains(import), "{error}");
-        }
+        insta::assert_snapshot!(error, @"proto text:2:1: import 'a.proto' not found");
     }
 }

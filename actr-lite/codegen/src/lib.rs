@@ -28,8 +28,10 @@
 //! - every rpc has a request message of its own, as the message alone names the route of a call;
 //! - every service has an rpc;
 //! - a file with a service holds the messages of that service and imports at most protobuf's own
-//!   files, as the fingerprint of the contract ([`proto_fingerprint`]) covers one file.
+//!   files, as the fingerprint of the contract ([`proto_fingerprint`]) covers one file;
+//! - such a file has none of the few things that the fingerprint doesn't cover ([`CanonicalFormError`]).
 
+mod canonical_form;
 mod compiler;
 mod contract;
 mod error;
@@ -38,6 +40,7 @@ mod service;
 
 use std::path::Path;
 
+pub use canonical_form::CanonicalFormError;
 pub use compiler::Compiler;
 pub use error::{Error, RpcSite};
 pub use fingerprint::proto_fingerprint;

@@ -164,3 +164,20 @@ fn a_build_script_that_returns_the_error_shows_its_causes() {
     let shown = format!("{error:?}").replace(&*folder.path().to_string_lossy(), "FOLDER");
     insta::assert_snapshot!(shown, @"cannot write the generated code to FOLDER/missing: No such file or directory (os error 2)");
 }
+
+#[test]
+fn a_proto_without_a_settled_fingerprint_is_refused() {
+    let error = refused(&[(
+        "stock.proto",
+        r#"syntax = "proto3";
+package stock;
+message Article {
+  int32 id = 010;
+}
+message Reply {}
+service Stock { rpc Count(Article) returns (Reply); }
+"#,
+    )]);
+    assert!(matches!(error, Error::Fingerprint { .. }));
+    insta::assert_snapshot!(error, @"cannot compute the fingerprint of stock.proto: line 4 has an octal number, which proto-sign reads as a decimal one: write it in decimal");
+}

@@ -19,8 +19,8 @@ use actr_lite_wire::{
     record::{self, RecordKind},
     websocket::{CloseCode, CloseFrame, ControlFrame, HEADER_ROOM, encode_control, seal},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use data_encoding::BASE64;
 use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -221,8 +221,8 @@ fn signaling(id: &ActrId) -> Files {
     };
     let query = format!(
         "qactor_id=1%401%2Facme%3AEcho%3A1%2E0%2E0&key_id=7&claims={}&signature={}",
-        STANDARD.encode(credential.claims()),
-        STANDARD.encode([9; 6])
+        BASE64.encode(credential.claims()),
+        BASE64.encode(&[9; 6])
     );
     let ping = Ping {
         power_reserve: 1.0,

@@ -15,8 +15,8 @@ use actr_lite_wire::{
         signaling_envelope::Flow, signaling_to_actr::Payload as Answer, unregister_response,
     },
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use data_encoding::BASE64;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message;
 
@@ -92,8 +92,8 @@ fn claim(query: &str) {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let again = format!(
         "signature={}&claims={}&key_id={}&later=1&actor_id={}",
-        encoded(&STANDARD.encode(&credential.signature)),
-        encoded(&STANDARD.encode(&credential.claims)),
+        encoded(&BASE64.encode(&credential.signature)),
+        encoded(&BASE64.encode(&credential.claims)),
         credential.key_id,
         encoded(&claim.id().to_string()),
     );

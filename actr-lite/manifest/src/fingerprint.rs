@@ -1,5 +1,6 @@
 use std::{fmt, str::FromStr};
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -51,7 +52,7 @@ impl Serialize for ContractFingerprint {
 
 impl fmt::Display for ContractFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", Self::PREFIX, hex::encode(self.0))
+        write!(f, "{}{}", Self::PREFIX, HEXLOWER.encode(&self.0))
     }
 }
 
@@ -71,7 +72,7 @@ impl FileFingerprint {
 
     /// The 64 lowercase hex digits alone, as [`ContractFingerprint::of`] takes them.
     pub fn digits(&self) -> String {
-        hex::encode(self.0)
+        HEXLOWER.encode(&self.0)
     }
 }
 
@@ -121,9 +122,7 @@ pub enum ParseFingerprintError {
 }
 
 fn parse_digest(digits: &str) -> Option<[u8; DIGEST_LEN]> {
-    let mut digest = [0; DIGEST_LEN];
-    hex::decode_to_slice(digits, &mut digest).ok()?;
-    Some(digest)
+    HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@ use actr_lite_wire::{
     identity::ActrId,
     proto::AIdCredential,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use data_encoding::BASE64;
 use hyper::{
     HeaderMap,
     header::{CONNECTION, HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
@@ -145,8 +145,8 @@ fn text(query: &str, name: &'static str) -> Result<String, Refusal> {
 }
 
 fn base64(query: &str, name: &'static str) -> Result<Bytes, Refusal> {
-    let bytes = STANDARD
-        .decode(text(query, name)?)
+    let bytes = BASE64
+        .decode(text(query, name)?.as_bytes())
         .map_err(|_| Refusal::Malformed(name))?;
     Ok(bytes.into())
 }

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use thiserror::Error;
@@ -76,9 +77,30 @@ struct Content {
 #[serde(deny_unknown_fields)]
 struct StoredKey {
     id: u32,
-    #[serde(with = "hex::serde")]
-    secret: [u8; 32],
+    /// 64 hex digits.
+    secret: String,
     since: u64,
+}
+
+impl StoredKey {
+    fn into_key(self) -> Option<Key> {
+        let secret = HEXLOWER_PERMISSIVE.decode(self.secret.as_bytes()).ok()?;
+        Some(Key {
+            id: self.id,
+            secret: secret.try_into().ok()?,
+            since: self.since,
+        })
+    }
+}
+
+impl From<&Key> for StoredKey {
+    fn from(key: &Key) -> Self {
+        Self {
+            id: key.id,
+            secret: HEXLOWER.encode(&key.secret),
+            since: key.since,
+        }
+    }
 }
 
 impl KeyFile {
@@ -124,20 +146,14 @@ impl KeyFile {
             _ => failed(&path)(error),
         })?;
         let Content { key } = toml::from_str(&text).map_err(|_| unusable())?;
-        let keys = key
-            .into_iter()
-            .map(|StoredKey { id, secret, since }| Key { id, secret, since });
-        KeyRing::from_keys(keys.collect()).map(Some).ok_or_else(unusable)
+        let keys: Option<Vec<_>> = key.into_iter().map(StoredKey::into_key).collect();
+        keys.and_then(KeyRing::from_keys).map(Some).ok_or_else(unusable)
     }
 
     /// Puts the keys in the place of those in it: whenever the machine stops, either these or those are there.
     pub(crate) fn save(&self, ring: &KeyRing) -> Result<(), KeyFileError> {
         let path = self.path();
-        let key = ring
-            .keys()
-            .iter()
-            .map(|&Key { id, secret, since }| StoredKey { id, secret, since })
-            .collect();
+        let key = ring.keys().iter().map(StoredKey::from).collect();
         let write = || {
             let text = toml::to_string(&Content { key }).map_err(io::Error::other)?;
             // Made so that only its owner can read it.

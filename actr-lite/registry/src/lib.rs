@@ -1,8 +1,8 @@
 //! The registry of actr-lite: it gives nodes their identity and tells them where other nodes are.
 //!
 //! One port serves both halves of the protocol: AIS (`POST /ais/register`, `POST /ais/renew`) over HTTP, and signaling
-//! (`GET /signaling/ws`) over WebSocket. A node embeds it with [`Registry`]; the binary of this package runs it alone.
-//! In reading order:
+//! (`GET /signaling/ws`) over WebSocket. A node embeds it with [`Registry`]; the program of
+//! `actr-lite-registry-server` runs it alone. In reading order:
 //!
 //! - [`registry`]: the port, the tasks behind it, and their end
 //! - [`options`]: what can be set

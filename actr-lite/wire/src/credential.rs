@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use ed25519_dalek::{Signature, Signer as _};
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use prost::Message as _;
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use thiserror::Error;
 
 use crate::{
@@ -19,23 +19,26 @@ pub const MAX_ENCODED_LEN: usize = 1024;
 /// The registry's private key. Its number and its bytes come from whoever has randomness.
 pub struct SigningKey {
     key_id: u32,
-    key: ed25519_dalek::SigningKey,
+    key: Ed25519KeyPair,
 }
 
 impl SigningKey {
     /// A key from 32 secret random bytes.
+    #[expect(clippy::expect_used, reason = "only another length is refused")]
     pub fn new(key_id: u32, secret: &[u8; 32]) -> Self {
         Self {
             key_id,
-            key: ed25519_dalek::SigningKey::from_bytes(secret),
+            key: Ed25519KeyPair::from_seed_unchecked(secret).expect("32 bytes"),
         }
     }
 
     /// The part that everybody may know.
     pub fn verifying_key(&self) -> VerifyingKey {
+        let mut public_key = [0; 32];
+        public_key.copy_from_slice(self.key.public_key().as_ref());
         VerifyingKey {
             key_id: self.key_id,
-            key: self.key.verifying_key(),
+            key: public_key,
         }
     }
 
@@ -48,11 +51,11 @@ impl SigningKey {
         }
         .encode_to_vec()
         .into();
-        let signature = self.key.sign(&claims).to_bytes();
+        let signature = self.key.sign(&claims);
         Credential(proto::AIdCredential {
             key_id: self.key_id,
             claims,
-            signature: Bytes::copy_from_slice(&signature),
+            signature: Bytes::copy_from_slice(signature.as_ref()),
         })
     }
 }
@@ -61,19 +64,16 @@ impl SigningKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyingKey {
     key_id: u32,
-    key: ed25519_dalek::VerifyingKey,
+    key: [u8; 32],
 }
 
 impl VerifyingKey {
     /// A key as the registry sends it.
     ///
     /// # Errors
-    /// When `bytes` are not 32 that make an Ed25519 key.
+    /// When `bytes` are not 32. That 32 bytes are no key shows when they verify no signature.
     pub fn from_bytes(key_id: u32, bytes: &[u8]) -> Result<Self, CredentialError> {
-        let key = <&[u8; 32]>::try_from(bytes)
-            .ok()
-            .and_then(|bytes| ed25519_dalek::VerifyingKey::from_bytes(bytes).ok())
-            .ok_or(CredentialError::Key { key_id })?;
+        let key = bytes.try_into().map_err(|_| CredentialError::Key { key_id })?;
         Ok(Self { key_id, key })
     }
 
@@ -84,7 +84,7 @@ impl VerifyingKey {
 
     /// The key as it is sent.
     pub fn to_bytes(&self) -> [u8; 32] {
-        self.key.to_bytes()
+        self.key
     }
 
     /// Checks that `credential` proves `source` at the time `now` (Unix seconds).
@@ -99,9 +99,8 @@ impl VerifyingKey {
                 actual: message.key_id,
             });
         }
-        let signature = Signature::from_slice(&message.signature).map_err(|_| CredentialError::Signature)?;
-        self.key
-            .verify_strict(&message.claims, &signature)
+        UnparsedPublicKey::new(&ED25519, &self.key)
+            .verify(&message.claims, &message.signature)
             .map_err(|_| CredentialError::Signature)?;
         let claims = proto::IdentityClaims::decode(message.claims.clone()).map_err(|_| CredentialError::Claims)?;
         if claims.expires_at <= now {
@@ -150,7 +149,7 @@ impl Credential {
 
     /// The value of the data lane's `X-Actr-Credential` header: standard base64 of the encoded message.
     pub fn to_header(&self) -> String {
-        STANDARD.encode(self.0.encode_to_vec())
+        BASE64.encode(&self.0.encode_to_vec())
     }
 
     /// Reads what [`Self::to_header`] writes.
@@ -162,7 +161,7 @@ impl Credential {
         if value.len() > MAX_ENCODED_LEN {
             return Err(malformed());
         }
-        let bytes = STANDARD.decode(value).map_err(|_| malformed())?;
+        let bytes = BASE64.decode(value).map_err(|_| malformed())?;
         let message = proto::AIdCredential::decode(bytes.as_slice()).map_err(|_| malformed())?;
         Ok(Self(message))
     }
@@ -182,7 +181,7 @@ impl From<Credential> for proto::AIdCredential {
 
 /// The value of the data lane's `X-Actr-Source-ID` header: hex of the encoded id.
 pub fn source_id_to_header(id: &ActrId) -> String {
-    hex::encode(proto::ActrId::from(id).encode_to_vec())
+    HEXLOWER.encode(&proto::ActrId::from(id).encode_to_vec())
 }
 
 /// Reads what [`source_id_to_header`] writes.
@@ -194,7 +193,7 @@ pub fn source_id_from_header(value: &[u8]) -> Result<ActrId, CredentialError> {
     if value.len() > MAX_ENCODED_LEN {
         return Err(malformed());
     }
-    let bytes = hex::decode(value).map_err(|_| malformed())?;
+    let bytes = HEXLOWER_PERMISSIVE.decode(value).map_err(|_| malformed())?;
     let message = proto::ActrId::decode(bytes.as_slice()).map_err(|_| malformed())?;
     Ok(ActrId::try_from(&message)?)
 }
@@ -313,6 +312,31 @@ mod tests {
             key().verifying_key().verify(&credential, &id(5), NOW),
             Err(CredentialError::OtherKey { expected: 7, actual: 8 })
         ));
+    }
+
+    #[test]
+    fn the_public_key_is_that_of_rfc_8032() {
+        // Section 7.1, test 1.
+        let digits = |text: &str| HEXLOWER.decode(text.as_bytes()).unwrap();
+        let secret = digits("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
+        let public = digits("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+        let key = SigningKey::new(7, &secret.try_into().unwrap()).verifying_key();
+        assert_eq!(key.to_bytes().as_slice(), public);
+    }
+
+    #[test]
+    fn bytes_that_are_no_key_verify_nothing() {
+        assert_eq!(
+            VerifyingKey::from_bytes(7, &[2; 31]),
+            Err(CredentialError::Key { key_id: 7 })
+        );
+        // No point of the curve has this as its y coordinate.
+        let no_point = VerifyingKey::from_bytes(7, &[2; 32]).unwrap();
+        let credential = key().issue(&id(5), NOW + 1);
+        assert_eq!(
+            no_point.verify(&credential, &id(5), NOW),
+            Err(CredentialError::Signature)
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use actr_lite_wire::proto::AIdCredential;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
 use tokio_tungstenite::{
@@ -61,8 +61,8 @@ fn address(config: &LinkConfig, identity: &Identity) -> String {
         config.url,
         encoded(&identity.actor_id.to_string()),
         credential.key_id,
-        encoded(&STANDARD.encode(&credential.claims)),
-        encoded(&STANDARD.encode(&credential.signature)),
+        encoded(&BASE64.encode(&credential.claims)),
+        encoded(&BASE64.encode(&credential.signature)),
     )
 }
 

@@ -13,8 +13,8 @@ use actr_lite_wire::{
         signaling_to_actr::Payload as Answer,
     },
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use data_encoding::BASE64;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request as HttpRequest, StatusCode, header::CONTENT_TYPE};
@@ -127,8 +127,8 @@ pub(crate) async fn connect(address: SocketAddr, granted: &RegisterOk) -> Result
         "ws://{address}/signaling/ws?actor_id={}&key_id={}&claims={}&signature={}",
         encode(&id.to_string()),
         credential.key_id,
-        encode(&STANDARD.encode(&credential.claims)),
-        encode(&STANDARD.encode(&credential.signature)),
+        encode(&BASE64.encode(&credential.claims)),
+        encode(&BASE64.encode(&credential.signature)),
     );
     let stream = TcpStream::connect(address).await.unwrap();
     match within(client_async(url, stream)).await {

@@ -8,8 +8,8 @@ use actr_lite_wire::{
     record::EXTENSION,
     record_limit::RecordLimit,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::BytesMut;
+use data_encoding::BASE64;
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{
@@ -120,7 +120,7 @@ async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialErro
         cause: cause.to_string(),
     };
 
-    let key = STANDARD.encode(rand::random::<[u8; 16]>());
+    let key = BASE64.encode(&rand::random::<[u8; 16]>());
     let mut request = Request::get(url.path())
         .header(header::HOST, url.authority())
         .header(header::CONNECTION, "Upgrade")

@@ -1,15 +1,9 @@
-//! Runs a registry alone, until SIGINT or SIGTERM.
+//! The command line.
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    num::NonZeroU32,
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use actr_lite_registry::{
-    Options, Realms, Registry,
+    Options, Realms,
     directory::{MAX_NODES, MAX_STORED_BYTES},
     exposure::Remedies,
     options::{CREDENTIAL_LIFETIME, HEADER_TIMEOUT, KEY_LIFETIME, MAX_BODY_BYTES, MAX_CONNECTIONS},
@@ -17,36 +11,32 @@ use actr_lite_registry::{
 use actr_lite_tls::{PemFile, ServerTls};
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
 
 /// Gives nodes their identity, and tells them where other nodes are.
 #[derive(Parser)]
-#[command(version)]
-struct Arguments {
+#[command(version, name = "actr-lite-registry")]
+pub(crate) struct Arguments {
     /// Where to listen; port 0 is any free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8081")]
-    listen: String,
+    pub(crate) listen: String,
 
     #[command(flatten)]
-    tls: TlsFiles,
+    pub(crate) tls: TlsFiles,
 
     #[command(flatten)]
-    trust: Trust,
+    pub(crate) trust: Trust,
 
     /// Serve other machines also without TLS, and without realm secrets
     #[arg(long)]
-    insecure: bool,
+    pub(crate) insecure: bool,
 
     #[command(flatten)]
-    limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 /// Who is let in, and what proves it afterwards
 #[derive(Args)]
-struct Trust {
+pub(crate) struct Trust {
     /// The realms that there are, and their secrets: a TOML file of lines like 1 = "secret". Without it all realms are
     /// open to everybody
     #[arg(long, value_name = "FILE")]
@@ -68,7 +58,7 @@ struct Trust {
 
 /// With them it speaks TLS, and nothing else; SIGHUP reads them anew
 #[derive(Args)]
-struct TlsFiles {
+pub(crate) struct TlsFiles {
     /// The certificate, a PEM file; with those that lead to its CA behind it if there are any
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -79,14 +69,14 @@ struct TlsFiles {
 }
 
 /// What to do where the registry would be reached from other machines as it is.
-const REMEDIES: Remedies = Remedies {
+pub(crate) const REMEDIES: Remedies = Remedies {
     tls: "give it a certificate (--tls-cert, --tls-key)",
     secret: "give it the realms and their secrets (--realms)",
     insecure: "add --insecure",
 };
 
 impl TlsFiles {
-    fn load(self) -> anyhow::Result<Option<ServerTls>> {
+    pub(crate) fn load(self) -> anyhow::Result<Option<ServerTls>> {
         let (Some(cert), Some(key)) = (self.tls_cert, self.tls_key) else {
             return Ok(None);
         };
@@ -97,7 +87,7 @@ impl TlsFiles {
 
 /// What may happen at once; reaching one is an error that names it
 #[derive(Args)]
-struct Limits {
+pub(crate) struct Limits {
     /// The most connections, of registration and signaling together
     #[arg(long, value_name = "COUNT", default_value_t = count(MAX_CONNECTIONS))]
     max_connections: NonZeroU32,
@@ -128,7 +118,7 @@ fn count(default: usize) -> NonZeroU32 {
 }
 
 impl Trust {
-    fn options(self, limits: &Limits) -> anyhow::Result<Options> {
+    pub(crate) fn options(self, limits: &Limits) -> anyhow::Result<Options> {
         let number = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
         if self.key_lifetime < self.credential_lifetime {
             bail!(
@@ -152,91 +142,5 @@ impl Trust {
             header_timeout: Duration::from_secs(limits.header_timeout),
             ..Options::default()
         })
-    }
-}
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody reads stderr if this fails, and the exit code says it too.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
-        .init();
-
-    let mut signals = Signals::new().context("can't handle SIGINT, SIGTERM and SIGHUP")?;
-    let tls = arguments.tls.load()?;
-    let mut registry = Registry::bind(&arguments.listen, arguments.trust.options(&arguments.limits)?).await?;
-    if let Some(tls) = &tls {
-        registry = registry.with_tls(tls.clone());
-    }
-    registry.check_exposure(REMEDIES, arguments.insecure)?;
-    let scheme = if tls.is_some() { "wss" } else { "ws" };
-    info!(
-        "registry listening on {scheme}://{}/signaling/ws",
-        registry.local_addr()
-    );
-
-    let shutdown = CancellationToken::new();
-    let mut serving = std::pin::pin!(registry.run(shutdown.clone()));
-    tokio::select! {
-        () = serving.as_mut() => return Ok(()),
-        name = signals.next_with_reloads(tls.as_ref()) => info!("{name}: stopping"),
-    }
-    shutdown.cancel();
-    tokio::select! {
-        () = serving => Ok(()),
-        name = signals.next() => anyhow::bail!("{name} again: stopped at once"),
-    }
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
-    }
-
-    /// The same; meanwhile SIGHUP reads the files of TLS anew.
-    async fn next_with_reloads(&mut self, tls: Option<&ServerTls>) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.hangup.recv() => match tls.map(ServerTls::reload) {
-                    Some(Ok(())) => info!("SIGHUP: certificate and key are read anew"),
-                    Some(Err(error)) => {
-                        warn!("SIGHUP: certificate and key stay as they were, because the new ones are no good: {error}");
-                    }
-                    None => info!("SIGHUP: there is nothing to read anew, without --tls-cert"),
-                },
-            }
-        }
     }
 }
