@@ -1,7 +1,7 @@
 //! Writes the seeds of the binary targets to `fuzz/seeds`, made with the types that they are read into. Those of
 //! `actr_toml` are texts, and kept by hand.
 
-use std::{error::Error, fs, path::Path, time::Duration};
+use std::{env, error::Error, fs, path::Path, time::Duration};
 
 use actr_lite_wire::{
     control::Control,
@@ -24,7 +24,8 @@ use data_encoding::BASE64;
 use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds");
+    let package = env::var("CARGO_MANIFEST_DIR")?;
+    let seeds = Path::new(&package).join("../../fuzz/seeds");
     let id = ActrId::new(1, 1, "acme:Echo:1.0.0".parse()?);
     for (target, files) in [
         ("record", records("ab12cd34".parse()?)),

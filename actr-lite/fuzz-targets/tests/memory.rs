@@ -1,7 +1,7 @@
 //! What a parser reserves is in proportion to what it is given. One test alone, as it counts the whole process's memory.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::{alloc::System, fs, path::Path};
+use std::{alloc::System, env, fs, path::Path};
 
 use actr_lite_fuzz_targets::{TARGETS, Target};
 use cap::Cap;
@@ -37,7 +37,8 @@ type Input = (Target, String, Vec<u8>);
 
 /// The files of `fuzz/<kind>`.
 fn files(kind: &str) -> Vec<Input> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz").join(kind);
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap();
+    let directory = Path::new(&package).join("../../fuzz").join(kind);
     let mut found = Vec::new();
     for target in TARGETS {
         for entry in fs::read_dir(directory.join(target.name)).into_iter().flatten() {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::{
-    fs,
+    env, fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
@@ -13,12 +13,14 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 /// How many inputs of each sort a target gets: all tests together take about a second.
 const CASES: u32 = 2_000;
 
+/// The folder of the fuzz targets, in the checkout whose tests run.
+fn fuzz() -> PathBuf {
+    Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../../fuzz")
+}
+
 /// The files of `fuzz/<kind>/<target>`; none where there is no such directory.
 fn files(kind: &str, target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz")
-        .join(kind)
-        .join(target);
+    let directory = fuzz().join(kind).join(target);
     let Ok(entries) = fs::read_dir(&directory) else {
         return Vec::new();
     };
@@ -48,7 +50,7 @@ fn every_target_has_seeds_and_holds_for_them() {
 
 #[test]
 fn every_target_is_run_by_libfuzzer() {
-    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let fuzz = fuzz();
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
     for Target { name, .. } in TARGETS {
         let path = format!("fuzz_targets/{name}.rs");

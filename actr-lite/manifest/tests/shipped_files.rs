@@ -1,7 +1,10 @@
 //! The files that the server and the client ship with say what their programs need.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use actr_lite_manifest::{ContractFingerprint, Lock, Manifest, Timestamp, UpdateCommand};
 
@@ -9,7 +12,7 @@ use actr_lite_manifest::{ContractFingerprint, Lock, Manifest, Timestamp, UpdateC
 const STREAM_SERVER_PROTO: &str = "ebcc9ee84bfc0610aea904fdc44d5eb7ef584fccd6d5498c1a22cd30ecec8355";
 
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../..")
 }
 
 fn manifest(package: &str) -> Manifest {

@@ -14,7 +14,7 @@ use interop::{
 };
 use prost::Message as _;
 use protos::stream_server::{RegisterStreamRequest, RegisterStreamResponse};
-use tests::{
+use harness::{
     Deployment,
     peer::{self, registered, server_type},
     unused_port,
@@ -69,7 +69,7 @@ async fn an_official_node_answers_ours() {
 const OFFICIAL_PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes 30 s, in which an official node tries another way, and more on a busy machine"]
+#[ignore = "takes 30 s, in which an official node tries another way, and more on a busy machine: cargo test -- --ignored"]
 async fn ours_answers_an_official_node_that_waits_long_enough() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();

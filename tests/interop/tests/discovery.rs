@@ -9,7 +9,7 @@ use interop::{
     stream_client::{self, Caller},
     stream_server,
 };
-use tests::{
+use harness::{
     Deployment,
     peer::{self, registered, server_type},
     unused_port,

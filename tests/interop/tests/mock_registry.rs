@@ -1,7 +1,7 @@
 //! The shipped programs work with the published mock registry in the place of their own.
 
 use actr_mock_actrix::MockActrixServer;
-use tests::{Deployment, Summary};
+use harness::{Deployment, Summary};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_frames_arrive_in_order_with_the_published_registry() {

@@ -4,9 +4,9 @@
 //! That lane never uses the loopback interface. Where network namespaces can be made, for which it takes root and `ip` of
 //! iproute2, the nodes run on two hosts of a network of their own; elsewhere on this machine's own address.
 
-use std::{net::UdpSocket, path::Path};
+use std::net::UdpSocket;
 
-use tests::{Deployment, Host, Launch, PATIENCE, SplitNetwork};
+use harness::{Deployment, Host, Launch, PATIENCE, SplitNetwork, own_program};
 
 const FRAMES: u32 = 1000;
 
@@ -66,8 +66,7 @@ fn official_nodes_stream_to_each_other_by_way_of_our_registry() {
     let url = registry.registry_url();
     let count = FRAMES.to_string();
     let official = |name: &str, arguments: &[&str]| {
-        let program = Path::new(env!("CARGO_BIN_EXE_official-node"));
-        Launch::new(name, program).args([&url, "1"]).args(arguments)
+        Launch::new(name, &own_program("official-node")).args([&url, "1"]).args(arguments)
     };
     let server = network.on(Host::Left, official("official server", &["serve"])).spawn();
     server.wait_for_line("official server ready as ", PATIENCE);

@@ -73,7 +73,7 @@ fn ten_thousand_schedules_lose_nothing_and_double_nothing() {
 }
 
 #[test]
-#[ignore = "takes half an hour on two cores; the command is in tests/README.md"]
+#[ignore = "takes half an hour on two cores: cargo test -p simulation -- --ignored --nocapture"]
 fn a_million_schedules_lose_nothing_and_double_nothing() {
     let first = number("SIMULATION_SEED").unwrap_or_else(new_seeds);
     run_schedules(first, number("SIMULATION_COUNT").unwrap_or(SOAK));

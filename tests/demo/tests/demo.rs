@@ -1,0 +1,147 @@
+//! `cargo demo` shows the real programs at work, and ends as the client ends.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use programs::{Checkout, Launch, PATIENCE, Signal, own_program};
+use tempfile::TempDir;
+
+fn demo() -> Launch {
+    Launch::new("demo", &own_program("demo"))
+}
+
+#[test]
+fn both_logs_are_shown_and_the_summary_is_printed() {
+    let demo = demo().arg("10").run();
+    assert_eq!(demo.code(), Some(0));
+    let client: Vec<_> = demo
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("client | "))
+        .collect();
+    let received = client
+        .iter()
+        .filter(|line| line.contains("Received: [server] Stream message "));
+    assert_eq!(received.count(), 10, "{client:#?}");
+    assert!(
+        demo.stderr
+            .lines()
+            .any(|line| line.starts_with("server | ") && line.contains("all 10 frames sent"))
+    );
+    assert_eq!(demo.stdout.lines().count(), 1, "{}", demo.stdout);
+    assert!(demo.stdout.contains("received 10/10 messages"), "{}", demo.stdout);
+    assert!(!demo.stderr.contains('\x1b'), "colours in a pipe");
+}
+
+#[test]
+fn with_tls_both_programs_speak_nothing_else() {
+    let demo = demo().args(["10", "--tls", "--json"]).run();
+    assert_eq!(demo.code(), Some(0));
+    assert!(demo.stdout.starts_with('{'), "{}", demo.stdout);
+    assert!(demo.stderr.contains("registry listening on wss://"), "{}", demo.stderr);
+    assert!(demo.stderr.contains("all 10 frames sent"), "{}", demo.stderr);
+}
+
+#[test]
+fn further_arguments_are_the_clients() {
+    let demo = demo().args(["3", "--json"]).run();
+    assert_eq!(demo.code(), Some(0));
+    assert!(demo.stdout.starts_with('{'), "{}", demo.stdout);
+}
+
+#[test]
+fn the_exit_code_is_the_clients() {
+    let demo = demo()
+        .args(["3", "--config", "system.deployment.realm_id=2", "--timeout", "500ms"])
+        .run();
+    assert_eq!(demo.code(), Some(1));
+}
+
+#[test]
+fn a_wrong_command_line_is_refused() {
+    assert_eq!(demo().run().code(), Some(2));
+    assert_eq!(demo().arg("--json").run().code(), Some(2));
+    let demo = demo().arg("3000000000").run();
+    assert_eq!(demo.code(), Some(2));
+    assert!(demo.stderr.contains("2147483647"), "{}", demo.stderr);
+}
+
+#[test]
+fn an_interrupt_ends_both_programs() {
+    let demo = demo().arg("1000000").spawn();
+    demo.wait_for_line("sending 1000000 frames", PATIENCE);
+    demo.signal(Signal::INT);
+    assert_eq!(demo.finish().code(), Some(1));
+}
+
+/// Makes a second checkout, which shares the target folder of this one: links to all that is in this one, so that nothing
+/// has to be compiled for it, and manifests of its own.
+fn copy_checkout(to: &Path) {
+    const WITH_MANIFESTS: [&str; 2] = ["server", "client"];
+    let here = Checkout::of_this_run().unwrap();
+    for folder in [""].into_iter().chain(WITH_MANIFESTS) {
+        fs::create_dir_all(to.join(folder)).unwrap();
+        for entry in fs::read_dir(here.root().join(folder)).unwrap() {
+            let (from, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+            let copy = to.join(folder).join(&name);
+            if name == "Actr.toml" {
+                fs::copy(from, copy).unwrap();
+            } else if !WITH_MANIFESTS.iter().any(|own| name == *own) {
+                symlink(from, copy).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn it_shows_the_checkout_that_it_is_run_in() {
+    let folder = TempDir::new().unwrap();
+    let other = folder.path().join("another checkout");
+    copy_checkout(&other);
+    // As cargo runs it there, when it finds it built in the shared target folder.
+    let demo = || demo().env("CARGO_MANIFEST_DIR", other.join("tests/demo"));
+    let shown = demo().arg("3").run();
+    assert_eq!(shown.code(), Some(0), "{}", shown.stderr);
+
+    let manifest = other.join("server/Actr.toml");
+    fs::write(&manifest, "edition = 0").unwrap();
+    let failed = demo().arg("3").run();
+    assert_eq!(failed.code(), Some(1));
+    assert!(
+        failed.stderr.contains(manifest.to_str().unwrap()),
+        "{manifest:?} is not in: {}",
+        failed.stderr
+    );
+}
+
+#[test]
+fn a_failed_build_is_shown_as_it_is_typed() {
+    let folder = TempDir::new().unwrap();
+    let broken = folder.path().join("a broken checkout");
+    for package in ["server", "client"] {
+        fs::create_dir_all(broken.join(package)).unwrap();
+        fs::write(broken.join(package).join("Actr.toml"), "").unwrap();
+    }
+    let failed = demo().env("CARGO_MANIFEST_DIR", &broken).arg("3").run();
+    assert_eq!(failed.code(), Some(1));
+    let error = failed
+        .stderr
+        .lines()
+        .find(|line| line.starts_with("error: cargo build "));
+    let error = error.unwrap_or_else(|| panic!("no command in: {}", failed.stderr));
+    assert!(error.contains("--package server --bin server"), "{error}");
+    assert!(error.contains(broken.to_str().unwrap()), "{error}");
+    assert!(!error.contains("env -u") && !error.contains("CARGO_"), "{error}");
+}
+
+#[test]
+fn outside_of_a_checkout_it_says_where_to_go() {
+    let folder = TempDir::new().unwrap();
+    let lost = demo().env("CARGO_MANIFEST_DIR", folder.path()).arg("3").run();
+    assert_eq!(lost.code(), Some(1));
+    assert!(
+        lost.stderr.contains("in a checkout of stream-register"),
+        "{}",
+        lost.stderr
+    );
+}

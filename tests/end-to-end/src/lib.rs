@@ -1,0 +1,21 @@
+//! The promises of stream-register, kept by the real programs. One file a promise, or a group of one kind. The first of
+//! them, that streams arrive, is in `tests/smoke`.
+#![cfg(test)]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod discovery;
+mod faults;
+#[cfg(target_os = "linux")]
+mod junk;
+mod limits;
+mod lock;
+mod loss;
+mod manifest;
+#[cfg(target_os = "linux")]
+mod memory;
+mod misbehaviour;
+mod refusal;
+mod registry_loss;
+mod shutdown;
+mod tls;
+mod trust;

@@ -1,0 +1,136 @@
+//! A client talks only to a server whose contract it was built against, and says how to update the lock.
+
+use std::{fs, path::Path};
+
+use harness::{Deployment, Summary, registry_url, unused_port};
+
+/// The contract of the unmodified `stream_server.proto`.
+const CONTRACT: &str = "8cd6382d374752af9f3ad1488cb4d465dd0fc1a8e22b69eee6e5a75d793d0708";
+const FILE: &str = "ebcc9ee84bfc0610aea904fdc44d5eb7ef584fccd6d5498c1a22cd30ecec8355";
+
+/// The contract of a `stream_server.proto` whose file fingerprint is all zeros: sha256 of
+/// `stream_server.proto:000…000`.
+const OTHER_CONTRACT: &str = "0fd064e0d13e6ad5dd19415c9b06cff660a7b06f9d14d76d30f6d7aba662a293";
+
+const LOCK: &str = "client/Actr.lock.toml";
+
+/// The lock's text without its two times.
+fn without_times(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let kept = text
+        .lines()
+        .filter(|line| !line.starts_with("generated_at") && !line.starts_with("cached_at"));
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+fn other_contract(deployment: &Deployment) {
+    let path = deployment.path(LOCK);
+    let text = fs::read_to_string(&path).unwrap();
+    let other = text.replace(CONTRACT, OTHER_CONTRACT).replace(FILE, &"0".repeat(64));
+    assert_ne!(text, other);
+    fs::write(&path, other).unwrap();
+}
+
+/// The command as the error names it: it has to work with the path that the user gave.
+fn command(deployment: &Deployment) -> String {
+    format!(
+        "client --actr-toml {} --update-lock",
+        deployment.path("client/Actr.toml").display()
+    )
+}
+
+#[test]
+fn a_missing_lock_is_refused_with_the_command_that_makes_it() {
+    let deployment = Deployment::new();
+    fs::remove_file(deployment.path(LOCK)).unwrap();
+    let client = deployment.client(&registry_url(unused_port()), 10).run();
+    client.assert_fails_with(&["Actr.lock.toml", "no such", &command(&deployment)]);
+}
+
+#[test]
+fn a_broken_lock_is_refused_with_the_command_that_makes_it() {
+    let deployment = Deployment::new();
+    for garbage in [
+        "\u{7f}ELF",
+        "[metadata\n",
+        "",
+        "[metadata]\nversion = 9\ngenerated_at = \"2026-01-01T00:00:00Z\"\n",
+    ] {
+        fs::write(deployment.path(LOCK), garbage).unwrap();
+        let client = deployment.client(&registry_url(unused_port()), 10).run();
+        client.assert_fails_with(&["Actr.lock.toml", &command(&deployment)]);
+    }
+}
+
+#[test]
+fn a_lock_without_the_servers_contract_is_refused_with_the_command_that_adds_it() {
+    let deployment = Deployment::new();
+    fs::copy(deployment.path("server/Actr.lock.toml"), deployment.path(LOCK)).unwrap();
+    let (_server, url) = deployment.start_server(&[]);
+    let client = deployment.client(&url, 10).run();
+    client.assert_fails_with(&["StreamEchoServer", &command(&deployment)]);
+}
+
+#[test]
+fn a_server_with_another_contract_is_refused_with_both_fingerprints() {
+    let deployment = Deployment::new();
+    other_contract(&deployment);
+    let (_server, url) = deployment.start_server(&[]);
+    let client = deployment.client(&url, 10).run();
+    client.assert_fails_with(&[CONTRACT, OTHER_CONTRACT, &command(&deployment)]);
+    assert!(!client.stderr.contains("Received: "), "{}", client.stderr);
+}
+
+#[test]
+fn the_lock_is_updated_from_the_running_server() {
+    let deployment = Deployment::new();
+    let shipped = without_times(&deployment.path(LOCK));
+    other_contract(&deployment);
+    let (_server, url) = deployment.start_server(&[]);
+
+    let update = deployment.client_without_count(&url).arg("--update-lock").run();
+    assert_eq!(update.code(), Some(0), "{}", update.stderr);
+    assert_eq!(without_times(&deployment.path(LOCK)), shipped);
+    assert_eq!(files(&deployment), ["Actr.lock.toml", "Actr.toml"]);
+    Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
+}
+
+#[test]
+fn a_missing_or_broken_lock_is_made_anew() {
+    let deployment = Deployment::new();
+    let shipped = without_times(&deployment.path(LOCK));
+    let (_server, url) = deployment.start_server(&[]);
+    for prepare in [
+        |path: &Path| fs::remove_file(path).unwrap(),
+        |path: &Path| fs::write(path, "garbage").unwrap(),
+    ] {
+        prepare(&deployment.path(LOCK));
+        let update = deployment.client_without_count(&url).arg("--update-lock").run();
+        assert_eq!(update.code(), Some(0), "{}", update.stderr);
+        assert_eq!(without_times(&deployment.path(LOCK)), shipped);
+    }
+    Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
+}
+
+#[test]
+fn the_lock_stays_as_it_is_when_there_is_no_server_to_update_it_from() {
+    let deployment = Deployment::new();
+    let (_registry, url) = deployment.start_registry();
+    let before = fs::read_to_string(deployment.path(LOCK)).unwrap();
+    let update = deployment
+        .client_without_count(&url)
+        .args(["--update-lock", "--timeout", "500ms"])
+        .run();
+    update.assert_fails_with(&["StreamEchoServer"]);
+    assert_eq!(fs::read_to_string(deployment.path(LOCK)).unwrap(), before);
+    assert_eq!(files(&deployment), ["Actr.lock.toml", "Actr.toml"]);
+}
+
+fn files(deployment: &Deployment) -> Vec<String> {
+    let entries = fs::read_dir(deployment.path("client")).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}

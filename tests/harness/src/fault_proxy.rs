@@ -1,0 +1,472 @@
+//! A relay in front of a server that fails when it is told to.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{ReadHalf, WriteHalf},
+    },
+    runtime::{Builder, Runtime},
+    sync::watch,
+};
+
+use programs::Process;
+
+/// What is read at a time.
+const CHUNK: usize = 16 << 10;
+
+/// From so many bytes of the target on, a connection carries frames: an upgrade and the answer to a registration are
+/// less than half of it.
+const FRAMES_FLOW_AFTER: u64 = 2048;
+
+/// A relay of TCP connections to a target, on a port of loopback. A server is told to advertise its address.
+///
+/// It can keep what passes, cut connections, leave them open and let everything vanish that is sent over them, both at once or at a given
+/// byte, and refuse new ones. Dropping it closes all.
+#[derive(Debug)]
+pub struct FaultProxy {
+    port: u16,
+    shared: Arc<Shared>,
+    runtime: Option<Runtime>,
+}
+
+/// What becomes of connections that come from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newcomers {
+    /// They are relayed.
+    Relay,
+    /// They are accepted, and nothing more is heard of them.
+    Swallow,
+    /// They are reset.
+    Refuse,
+}
+
+#[derive(Debug)]
+struct Shared {
+    orders: watch::Sender<Orders>,
+    log: Mutex<Log>,
+    frozen: Condvar,
+}
+
+/// What all connections are told. A connection counts what came since it was accepted.
+#[derive(Debug, Clone, Copy)]
+struct Orders {
+    target: Option<SocketAddr>,
+    newcomers: Newcomers,
+    cuts: u64,
+    freezes: u64,
+}
+
+/// What becomes of a connection when it has carried so many bytes from the target.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    CutAfter(u64),
+    FreezeAfter(u64),
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    accepted: u64,
+    /// What becomes of the next connections.
+    fates: VecDeque<Fate>,
+    cuts: Vec<Instant>,
+    freezes: Vec<Instant>,
+    /// When a connection began to carry frames.
+    flows: Vec<Instant>,
+    /// All that was relayed, if somebody wants to see it.
+    recorded: Option<Vec<u8>>,
+}
+
+impl Shared {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, bytes: &[u8]) {
+        if let Some(recorded) = &mut self.log().recorded {
+            recorded.extend_from_slice(bytes);
+        }
+    }
+}
+
+impl FaultProxy {
+    /// Listens on a free port. It refuses connections until it has a target.
+    ///
+    /// # Panics
+    /// If the system has no port or no thread left.
+    #[allow(clippy::new_without_default, reason = "it listens on a port and starts a thread")]
+    pub fn new() -> Self {
+        let orders = Orders {
+            target: None,
+            newcomers: Newcomers::Relay,
+            cuts: 0,
+            freezes: 0,
+        };
+        let shared = Arc::new(Shared {
+            orders: watch::Sender::new(orders),
+            log: Mutex::default(),
+            frozen: Condvar::new(),
+        });
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.unwrap_or_else(|error| panic!("no runtime for a proxy: {error}"));
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let listener = listener.unwrap_or_else(|error| panic!("no port for a proxy: {error}"));
+        let port = listener.local_addr().unwrap_or_else(|error| panic!("{error}")).port();
+        runtime.spawn(accept(listener, shared.clone()));
+        Self {
+            port,
+            shared,
+            runtime: Some(runtime),
+        }
+    }
+
+    /// Keeps all bytes from now on, for [`Self::has_carried`].
+    pub fn record(&self) {
+        self.shared.log().recorded.get_or_insert_default();
+    }
+
+    /// Whether these bytes were relayed side by side in one direction, since [`Self::record`].
+    pub fn has_carried(&self, bytes: &[u8]) -> bool {
+        let log = self.shared.log();
+        let recorded = log.recorded.as_deref().unwrap_or_default();
+        recorded.windows(bytes.len()).any(|part| part == bytes)
+    }
+
+    /// The address of a data lane behind it that speaks TLS, for `system.websocket.advertised`.
+    pub fn tls_url(&self) -> String {
+        format!("wss://127.0.0.1:{}", self.port)
+    }
+
+    /// The address of a data lane behind it, for `system.websocket.advertised`.
+    pub fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.port)
+    }
+
+    /// Relays to the data lane of this server, once it listens.
+    ///
+    /// # Panics
+    /// If the server doesn't say where it listens.
+    #[track_caller]
+    pub fn relay_to(&self, server: &Process) {
+        let target = server.data_lane();
+        self.shared.orders.send_modify(|orders| orders.target = Some(target));
+    }
+
+    /// What becomes of connections that come from now on; those that there are stay as they are.
+    pub fn newcomers(&self, newcomers: Newcomers) {
+        self.shared.orders.send_modify(|orders| orders.newcomers = newcomers);
+    }
+
+    /// Cuts all connections.
+    pub fn cut(&self) {
+        self.shared.orders.send_modify(|orders| orders.cuts += 1);
+    }
+
+    /// Lets everything vanish that is sent over the connections that there are, in both directions and for good, and
+    /// leaves them open: neither end hears anything.
+    pub fn freeze(&self) {
+        self.shared.orders.send_modify(|orders| orders.freezes += 1);
+    }
+
+    /// Cuts each of the next connections when it has carried so many bytes from the target; a number for each. Whatever
+    /// is under way then is lost, mostly in the middle of a record.
+    pub fn cut_after(&self, bytes: impl IntoIterator<Item = u64>) {
+        self.shared.log().fates.extend(bytes.into_iter().map(Fate::CutAfter));
+    }
+
+    /// Does to the next connection what [`Self::freeze`] does, when it has carried so many bytes from the target.
+    pub fn freeze_after(&self, bytes: u64) {
+        self.shared.log().fates.push_back(Fate::FreezeAfter(bytes));
+    }
+
+    /// Waits until [`Self::freeze_after`] has come true: when that was.
+    ///
+    /// # Panics
+    /// If `bound` passes before it.
+    #[track_caller]
+    pub fn wait_until_frozen(&self, bound: Duration) -> Instant {
+        let waited = self
+            .shared
+            .frozen
+            .wait_timeout_while(self.shared.log(), bound, |log| log.freezes.is_empty());
+        let (log, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match log.freezes.first() {
+            Some(frozen) => *frozen,
+            None => panic!("no connection has carried enough to be frozen within {bound:?}"),
+        }
+    }
+
+    /// How many connections were cut, and how long after each cut a connection carried frames again.
+    pub fn cuts_and_recoveries(&self) -> (u64, Vec<Duration>) {
+        let log = self.shared.log();
+        let recovery = |cut: &Instant| Some(log.flows.iter().find(|flow| *flow >= cut)?.duration_since(*cut));
+        (log.cuts.len() as u64, log.cuts.iter().filter_map(recovery).collect())
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Waiting for it is not allowed where a test is asynchronous itself.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let number = {
+            let mut log = shared.log();
+            log.accepted += 1;
+            log.accepted
+        };
+        let connection = Connection {
+            // Every other one ends with a reset, which also throws away what the other end has not read yet.
+            ends_with_reset: number.is_multiple_of(2),
+            orders: shared.orders.subscribe(),
+            shared: shared.clone(),
+        };
+        tokio::spawn(connection.run(client));
+    }
+}
+
+/// Why a connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It was told to.
+    Cut,
+    /// It has carried as much as it was to.
+    Fate,
+    /// An end has closed it.
+    Gone,
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+struct Connection {
+    ends_with_reset: bool,
+    orders: watch::Receiver<Orders>,
+    shared: Arc<Shared>,
+}
+
+impl Connection {
+    async fn run(mut self, mut client: TcpStream) {
+        let at_start = *self.orders.borrow_and_update();
+        let target = match (at_start.newcomers, at_start.target) {
+            (Newcomers::Relay, Some(target)) => target,
+            (Newcomers::Swallow, _) => return self.cut_order(at_start).await,
+            _ => return reset(&client),
+        };
+        let Ok(mut server) = TcpStream::connect(target).await else {
+            return reset(&client);
+        };
+        // Bytes are to be as fast as without the relay.
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let fate = self.shared.log().fates.pop_front();
+        let end = self.relay(at_start, &mut client, &mut server, fate).await;
+        if end == End::Cut {
+            if self.ends_with_reset {
+                reset(&client);
+                reset(&server);
+            }
+            // Noted before the sockets are closed: a recovery comes after it.
+            self.shared.log().cuts.push(Instant::now());
+        }
+    }
+
+    async fn relay(
+        &mut self,
+        at_start: Orders,
+        client: &mut TcpStream,
+        server: &mut TcpStream,
+        fate: Option<Fate>,
+    ) -> End {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let mut orders = self.orders.clone();
+        let frozen = orders.wait_for(|orders| orders.freezes != at_start.freezes);
+        let relayed = async {
+            tokio::try_join!(
+                self.downstream(from_server, to_client, fate),
+                self.upstream(from_client, to_server)
+            )
+        };
+        tokio::select! {
+            biased;
+            () = self.cut_order(at_start) => return End::Cut,
+            _ = frozen => {}
+            ended = relayed => match (ended, fate) {
+                (Err(End::Fate), Some(Fate::FreezeAfter(_))) => {
+                    self.shared.log().freezes.push(Instant::now());
+                    self.shared.frozen.notify_all();
+                }
+                (Err(End::Fate), _) => return End::Cut,
+                _ => return End::Gone,
+            },
+        }
+        self.cut_order(at_start).await;
+        End::Cut
+    }
+
+    /// Returns when all connections are to be cut.
+    async fn cut_order(&self, at_start: Orders) {
+        // The sender is gone only when all is over.
+        let _ = self
+            .orders
+            .clone()
+            .wait_for(|orders| orders.cuts != at_start.cuts)
+            .await;
+    }
+
+    async fn downstream(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, fate: Option<Fate>) -> Result<(), End> {
+        let budget = fate.map(|(Fate::CutAfter(bytes) | Fate::FreezeAfter(bytes))| bytes);
+        let mut buffer = vec![0; CHUNK];
+        let mut carried = 0;
+        loop {
+            let read = from.read(&mut buffer).await?;
+            let left = budget.map_or(u64::MAX, |budget| budget - carried);
+            let len = read.min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.shared.record(buffer.get(..len).unwrap_or_default());
+            to.write_all(buffer.get(..len).unwrap_or_default()).await?;
+            let before = carried;
+            carried += len as u64;
+            if before <= FRAMES_FLOW_AFTER && carried > FRAMES_FLOW_AFTER {
+                self.shared.log().flows.push(Instant::now());
+            }
+            if budget.is_some_and(|budget| carried >= budget) {
+                return Err(End::Fate);
+            }
+            if read == 0 {
+                return Ok(to.shutdown().await?);
+            }
+        }
+    }
+
+    async fn upstream(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> Result<(), End> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let read = from.read(&mut buffer).await?;
+            if read == 0 {
+                return Ok(to.shutdown().await?);
+            }
+            self.shared.record(buffer.get(..read).unwrap_or_default());
+            to.write_all(buffer.get(..read).unwrap_or_default()).await?;
+        }
+    }
+}
+
+/// Makes the end of this connection a reset.
+fn reset(stream: &TcpStream) {
+    let _ = stream.set_zero_linger();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{ErrorKind, Read as _, Write as _},
+        net::{TcpListener, TcpStream},
+        thread,
+    };
+
+    use super::*;
+
+    /// A server that sends back what it gets, and a proxy in front of it.
+    fn echo() -> FaultProxy {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let target = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                thread::spawn(move || io::copy(&mut stream.try_clone().unwrap(), &mut stream));
+            }
+        });
+        let proxy = FaultProxy::new();
+        proxy.shared.orders.send_modify(|orders| orders.target = Some(target));
+        proxy
+    }
+
+    fn connect(proxy: &FaultProxy) -> TcpStream {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port)).unwrap()
+    }
+
+    fn echoes(stream: &mut TcpStream) -> bool {
+        let mut answer = [0; 2];
+        stream.write_all(b"hi").is_ok() && stream.read_exact(&mut answer).is_ok()
+    }
+
+    #[test]
+    fn it_relays_until_it_cuts_and_relays_new_connections() {
+        let proxy = echo();
+        for _ in 0..2 {
+            let mut stream = connect(&proxy);
+            assert!(echoes(&mut stream));
+            proxy.cut();
+            assert!(!echoes(&mut stream));
+        }
+        assert!(echoes(&mut connect(&proxy)));
+        assert_eq!(proxy.cuts_and_recoveries().0, 2);
+    }
+
+    #[test]
+    fn it_cuts_after_exactly_as_many_bytes_as_it_was_told() {
+        let proxy = echo();
+        proxy.cut_after([3]);
+        let mut stream = connect(&proxy);
+        stream.write_all(b"hello").unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert_eq!(answer, b"hel");
+        assert!(echoes(&mut connect(&proxy)), "only one was to be cut");
+    }
+
+    #[test]
+    fn it_freezes_after_exactly_as_many_bytes_as_it_was_told() {
+        let proxy = echo();
+        proxy.freeze_after(3);
+        let mut stream = connect(&proxy);
+        stream.write_all(b"hello").unwrap();
+        let mut answer = [0; 3];
+        stream.read_exact(&mut answer).unwrap();
+        proxy.wait_until_frozen(Duration::from_secs(30));
+        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        assert!(!echoes(&mut stream));
+        assert!(echoes(&mut connect(&proxy)), "only one was to be frozen");
+    }
+
+    #[test]
+    fn on_a_frozen_connection_nothing_is_heard_and_a_new_one_is_as_it_was() {
+        let proxy = echo();
+        let mut stream = connect(&proxy);
+        assert!(echoes(&mut stream));
+        proxy.freeze();
+        assert!(echoes(&mut connect(&proxy)));
+        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        stream.write_all(b"hi").unwrap();
+        let error = stream.read(&mut [0; 2]).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_refused_connection_is_reset() {
+        let proxy = echo();
+        proxy.newcomers(Newcomers::Refuse);
+        assert!(!echoes(&mut connect(&proxy)));
+        proxy.newcomers(Newcomers::Relay);
+        assert!(echoes(&mut connect(&proxy)));
+    }
+}

@@ -1,0 +1,93 @@
+//! Nodes within the test's own process, for what the real programs never do.
+
+use std::{future::Future, sync::Arc};
+
+use actr_lite::{ActrError, ActrRef, ActrSystem, ActrType, Context, Service, Workload};
+use programs::PATIENCE;
+use protos::stream_server::{
+    RegisterStreamRequest, RegisterStreamResponse, StreamServerDispatcher, StreamServerHandler,
+};
+
+use crate::deployment::Deployment;
+
+/// The type of the shipped server.
+///
+/// # Panics
+/// Never: it is a type.
+pub fn server_type() -> ActrType {
+    "acme+StreamEchoServer"
+        .parse()
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A node with the client's Actr.toml and no services, at this registry.
+///
+/// # Panics
+/// If it does not start.
+pub async fn caller(deployment: &Deployment, url: &str) -> ActrRef {
+    struct Caller;
+    impl Workload for Caller {
+        fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
+            Vec::new()
+        }
+    }
+    start(deployment, "client", url, Caller).await
+}
+
+/// A node with the server's Actr.toml at this registry, which does what `handler` does when a stream is registered.
+///
+/// # Panics
+/// If it does not start.
+pub async fn server<H, F>(deployment: &Deployment, url: &str, handler: H) -> ActrRef
+where
+    H: Fn(RegisterStreamRequest, Context) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<RegisterStreamResponse, ActrError>> + Send + 'static,
+{
+    start(deployment, "server", url, Scripted(handler)).await
+}
+
+struct Scripted<H>(H);
+
+impl<H, F> Workload for Scripted<H>
+where
+    H: Fn(RegisterStreamRequest, Context) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<RegisterStreamResponse, ActrError>> + Send + 'static,
+{
+    fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
+        vec![Arc::new(StreamServerDispatcher::new(self))]
+    }
+}
+
+impl<H, F> StreamServerHandler for Scripted<H>
+where
+    H: Fn(RegisterStreamRequest, Context) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<RegisterStreamResponse, ActrError>> + Send + 'static,
+{
+    async fn register_stream(
+        &self,
+        request: RegisterStreamRequest,
+        ctx: Context,
+    ) -> Result<RegisterStreamResponse, ActrError> {
+        (self.0)(request, ctx).await
+    }
+}
+
+/// What a server answers that sends the stream.
+pub fn registered() -> RegisterStreamResponse {
+    RegisterStreamResponse {
+        success: true,
+        message: "registered by the test".into(),
+    }
+}
+
+async fn start(deployment: &Deployment, folder: &str, url: &str, workload: impl Workload) -> ActrRef {
+    let overrides = [("system.signaling.url", url), ("system.signaling.embedded", "false")];
+    let overrides = overrides.map(|(key, value)| {
+        let text = format!("{key}={value}");
+        text.parse().unwrap_or_else(|error| panic!("{error}"))
+    });
+    let path = deployment.path(&format!("{folder}/Actr.toml"));
+    let system = ActrSystem::from_toml_with(path, &overrides).unwrap_or_else(|error| panic!("{error}"));
+    let started = system.attach(workload).register_timeout(PATIENCE).start().await;
+    started.unwrap_or_else(|error| panic!("a node of the test does not start: {error}"))
+}

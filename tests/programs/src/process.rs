@@ -1,0 +1,445 @@
+//! A program that runs, and is killed when it is dropped.
+
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use rustix::{
+    io::Errno,
+    process::{Pid, WaitId, WaitIdOptions, kill_process, waitid},
+};
+
+pub use rustix::process::Signal;
+
+use crate::{
+    command_line::CommandLine,
+    output::{Line, Output, Source},
+};
+
+/// How long a test waits for an event before it fails. No promise is about this time: it is long enough for the
+/// busiest machine, and short enough that a test which hangs is noticed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program that runs. Dropping it kills it; if that happens because a test failed, what it printed is shown.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    pid: Pid,
+    output: Arc<Output>,
+    life: Arc<Life>,
+}
+
+/// The child, and its exit status once it is reaped. Signals are sent under the lock that reaping takes, so that none
+/// can reach another process which got the same pid.
+#[derive(Debug)]
+struct Life {
+    state: Mutex<(Child, Option<ExitStatus>)>,
+    ended: Condvar,
+}
+
+impl Life {
+    fn lock(&self) -> MutexGuard<'_, (Child, Option<ExitStatus>)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Blocks until the child has ended, then reaps it.
+    fn reap(&self, pid: Pid) {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while matches!(waitid(WaitId::Pid(pid), options), Err(Errno::INTR)) {}
+        let mut state = self.lock();
+        state.1 = state.0.wait().ok();
+        self.ended.notify_all();
+    }
+}
+
+impl Process {
+    /// Starts the command; `watch` sees every line that it prints.
+    ///
+    /// # Errors
+    /// If the system can't start it.
+    pub(crate) fn start(
+        name: String,
+        command: &mut Command,
+        watch: impl Fn(&Line) + Clone + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", CommandLine(command)))?;
+        let pid = Pid::from_child(&child);
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            bail!("{name} has no output");
+        };
+        let output = Output::of(stdout, stderr, watch);
+        let life = Arc::new(Life {
+            state: Mutex::new((child, None)),
+            ended: Condvar::new(),
+        });
+        let reaped = life.clone();
+        thread::spawn(move || reaped.reap(pid));
+        Ok(Self {
+            name,
+            pid,
+            output,
+            life,
+        })
+    }
+
+    /// What it has printed so far.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// The texts of the lines printed so far that contain `pattern`.
+    pub fn lines_with(&self, pattern: &str) -> Vec<String> {
+        let lines = self.output.lines().into_iter().map(|line| line.text);
+        lines.filter(|text| text.contains(pattern)).collect()
+    }
+
+    /// Waits for a line that contains `pattern`, printed before the call or after it.
+    ///
+    /// # Panics
+    /// If the program ends without one, or `bound` has passed.
+    #[track_caller]
+    pub fn wait_for_line(&self, pattern: &str, bound: Duration) -> String {
+        match self.output.wait_for(pattern, bound) {
+            Ok(line) => line.text,
+            Err(error) => panic!("{} {error}", self.name),
+        }
+    }
+
+    /// The URL of the registry that it hosts.
+    ///
+    /// # Errors
+    /// If it ends without having said it, or doesn't say it in time.
+    pub fn try_registry_url(&self) -> anyhow::Result<String> {
+        const BEFORE: &str = "registry listening on ";
+        let line = self
+            .output
+            .wait_for(BEFORE, PATIENCE)
+            .with_context(|| self.name.clone())?
+            .text;
+        let url = line
+            .split_once(BEFORE)
+            .and_then(|(_, rest)| rest.split_whitespace().next());
+        Ok(url.with_context(|| format!("no URL in {line:?}"))?.to_owned())
+    }
+
+    /// The URL of the registry that it hosts.
+    ///
+    /// # Panics
+    /// As [`Self::try_registry_url`] fails.
+    #[track_caller]
+    pub fn registry_url(&self) -> String {
+        self.try_registry_url().unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// Waits until a server says that it is ready; its actor id.
+    ///
+    /// # Errors
+    /// If it ends without having said it, or doesn't say it in time.
+    pub fn try_ready(&self) -> anyhow::Result<String> {
+        const BEFORE: &str = "server ready as ";
+        let line = self
+            .output
+            .wait_for(BEFORE, PATIENCE)
+            .with_context(|| self.name.clone())?
+            .text;
+        let id = line
+            .split_once(BEFORE)
+            .and_then(|(_, rest)| rest.split_whitespace().next());
+        Ok(id.with_context(|| format!("no actor id in {line:?}"))?.to_owned())
+    }
+
+    /// Waits until a server says that it is ready; its actor id.
+    ///
+    /// # Panics
+    /// As [`Self::try_ready`] fails.
+    #[track_caller]
+    pub fn ready(&self) -> String {
+        self.try_ready().unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// Where a server's data lane listens.
+    ///
+    /// # Panics
+    /// If it doesn't say so.
+    #[track_caller]
+    pub fn data_lane(&self) -> SocketAddr {
+        const BEFORE: &str = "data lane listening on ";
+        let line = self.wait_for_line(BEFORE, PATIENCE);
+        let address = line.split_once(BEFORE).map(|(_, rest)| rest.trim().parse());
+        match address {
+            Some(Ok(address)) => address,
+            _ => panic!("no address in {line:?}"),
+        }
+    }
+
+    /// Sends a signal; nothing happens if the program has ended.
+    ///
+    /// # Panics
+    /// If the system refuses it.
+    pub fn signal(&self, signal: Signal) {
+        let state = self.life.lock();
+        if state.1.is_none()
+            && let Err(error) = kill_process(self.pid, signal)
+        {
+            panic!("no {signal:?} to {}: {error}", self.name);
+        }
+    }
+
+    /// The most memory that it has had resident so far, in bytes.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub fn peak_memory(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// How much memory it has resident now, in bytes.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub fn resident_memory(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that it has reserved so far, used or not, in bytes.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub fn peak_reserved_memory(&self) -> u64 {
+        self.memory("VmPeak:")
+    }
+
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    fn memory(&self, figure: &str) -> u64 {
+        let status = self.read_running(|folder| std::fs::read_to_string(folder.join("status")).ok());
+        let line = status.lines().find_map(|line| line.strip_prefix(figure));
+        match line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()) {
+            Some(kib) => kib << 10,
+            None => panic!("the system does not say how much memory {} has", self.name),
+        }
+    }
+
+    /// How many file descriptors it has open.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub fn open_files(&self) -> usize {
+        self.read_running(|folder| Some(std::fs::read_dir(folder.join("fd")).ok()?.count()))
+    }
+
+    /// Reads something in the folder that the system keeps about it.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    fn read_running<T>(&self, read: impl FnOnce(&std::path::Path) -> Option<T>) -> T {
+        // Not reaped as long as the state says that it runs, so the pid is its own.
+        let state = self.life.lock();
+        assert!(state.1.is_none(), "{} has ended", self.name);
+        let folder = format!("/proc/{}", self.pid.as_raw_nonzero());
+        match read(folder.as_ref()) {
+            Some(found) => found,
+            None => panic!("the system says nothing about {}", self.name),
+        }
+    }
+
+    /// Whether it runs still.
+    pub fn is_running(&self) -> bool {
+        self.life.lock().1.is_none()
+    }
+
+    /// Waits for the program's end and the end of its output, however long it takes.
+    pub fn wait(&self) -> ExitStatus {
+        let mut state = self.life.lock();
+        loop {
+            if let Some(status) = state.1 {
+                drop(state);
+                self.output.wait_for_end(PATIENCE);
+                return status;
+            }
+            state = self.life.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for the program's end; nothing if `bound` passes before it.
+    pub fn try_wait_exit(&self, bound: Duration) -> Option<ExitStatus> {
+        let ended = self
+            .life
+            .ended
+            .wait_timeout_while(self.life.lock(), bound, |state| state.1.is_none());
+        let (state, _) = ended.unwrap_or_else(PoisonError::into_inner);
+        state.1
+    }
+
+    /// Waits for the program's end.
+    ///
+    /// # Panics
+    /// If `bound` passes before it.
+    #[track_caller]
+    pub fn wait_exit(&self, bound: Duration) -> ExitStatus {
+        match self.try_wait_exit(bound) {
+            Some(status) => status,
+            None => panic!("{} has not ended within {bound:?}", self.name),
+        }
+    }
+
+    /// Waits for the program's end and the end of its output.
+    ///
+    /// # Panics
+    /// If [`PATIENCE`] is at an end before it.
+    #[track_caller]
+    pub fn finish(&self) -> Finished {
+        self.finish_within(PATIENCE)
+    }
+
+    /// Waits for the program's end and the end of its output.
+    ///
+    /// # Panics
+    /// If `bound` passes before it.
+    #[track_caller]
+    pub fn finish_within(&self, bound: Duration) -> Finished {
+        let status = self.wait_exit(bound);
+        self.output.wait_for_end(PATIENCE);
+        let lines = self.output.lines();
+        let text = |source| -> String {
+            let lines = lines.iter().filter(|line| line.source == source);
+            lines.fold(String::new(), |text, line| text + &line.text + "\n")
+        };
+        Finished {
+            status,
+            stdout: text(Source::Stdout),
+            stderr: text(Source::Stderr),
+        }
+    }
+
+    fn transcript(&self) -> String {
+        let mut transcript = String::new();
+        for Line { source, at, text, .. } in self.output.lines() {
+            let mark = if source == Source::Stdout { '>' } else { '|' };
+            let _ = writeln!(transcript, "{} {:7.3} {mark} {text}", self.name, at.as_secs_f64());
+        }
+        transcript
+    }
+}
+
+impl Drop for Process {
+    #[allow(clippy::print_stderr, reason = "libtest captures it and shows it with the failure")]
+    fn drop(&mut self) {
+        let state = self.life.lock();
+        if state.1.is_none() {
+            // Fails only if it has just ended.
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+        let status = state.1;
+        drop(state);
+        if thread::panicking() {
+            self.output.wait_for_end(Duration::from_secs(1));
+            let end = status.map_or("killed by the test".into(), |status| status.to_string());
+            eprintln!("{}{} {end}", self.transcript(), self.name);
+        }
+    }
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// All that it printed on standard output.
+    pub stdout: String,
+    /// All that it printed on standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// The exit code; none if a signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// The one line that says why it failed, which is the last on standard error.
+    ///
+    /// # Panics
+    /// If it ended by a signal or with another exit code than 1, or there is no such line, or more than one.
+    #[track_caller]
+    pub fn error(&self) -> &str {
+        assert_eq!(self.code(), Some(1), "{}", self.stderr);
+        let errors = self.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(errors, 1, "one error in one line: {}", self.stderr);
+        let last = self.stderr.lines().last().unwrap_or_default();
+        assert!(
+            last.starts_with("error: "),
+            "the error is not the last line: {}",
+            self.stderr
+        );
+        last
+    }
+
+    /// That it failed, and that its error says all of this.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn assert_fails_with(&self, parts: &[&str]) {
+        let error = self.error();
+        for part in parts {
+            assert!(error.contains(part), "{part:?} is not in: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Process {
+        Process::start("sh".into(), Command::new("sh").args(["-c", script]), |_| ()).unwrap()
+    }
+
+    #[test]
+    fn the_exit_code_and_both_outputs_are_known_at_the_end() {
+        let finished = shell("echo out; echo log >&2; echo error: no luck >&2; exit 1").finish();
+        assert_eq!(finished.code(), Some(1));
+        assert_eq!(finished.stdout, "out\n");
+        assert_eq!(finished.error(), "error: no luck");
+    }
+
+    #[test]
+    fn a_process_that_has_ended_gets_no_signal() {
+        let process = shell("exit 0");
+        assert!(process.wait_exit(PATIENCE).success());
+        process.signal(Signal::KILL);
+        assert!(!process.is_running());
+    }
+
+    #[test]
+    fn a_dropped_process_is_killed() {
+        let process = shell("echo up; exec sleep 600");
+        process.wait_for_line("up", PATIENCE);
+        let life = process.life.clone();
+        drop(process);
+        let ended = life
+            .ended
+            .wait_timeout_while(life.lock(), PATIENCE, |state| state.1.is_none());
+        assert_eq!(ended.unwrap().0.1.and_then(|status| status.code()), None);
+        assert!(life.lock().1.is_some());
+    }
+}

@@ -1,0 +1,8 @@
+//! The smoke check: streams arrive by way of the real programs, one server stands in for another, and exit codes are
+//! right.
+#![cfg(test)]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod delivery;
+mod failover;
+mod usage;
