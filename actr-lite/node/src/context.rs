@@ -3,6 +3,7 @@ use std::{future::Future, sync::Arc, time::Instant};
 use actr_lite_wire::{
     frame::DataStream,
     identity::{ActrId, ActrType, StreamId},
+    peer_text::PeerText,
     resume::RESUME_AFTER,
 };
 use futures_util::future::BoxFuture;
@@ -166,7 +167,7 @@ impl Context {
         R::Response::decode(response).map_err(|error| ActrError::Answer {
             dest: dest.clone(),
             route: R::ROUTE.into(),
-            cause: error.to_string(),
+            cause: PeerText::of(&error),
         })
     }
 

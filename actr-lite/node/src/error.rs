@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use actr_lite_registry::client::RegistryLinkError;
-use actr_lite_wire::{envelope::ErrorReply, error_code::ErrorCode, identity::ActrId};
+use actr_lite_wire::{envelope::ErrorReply, error_code::ErrorCode, identity::ActrId, peer_text::PeerText};
 use thiserror::Error;
 
 use crate::{
@@ -24,7 +24,7 @@ pub enum ActrError {
         /// What kind of failure it is.
         code: ErrorCode,
         /// For people.
-        message: String,
+        message: PeerText,
     },
     /// The callee answered with an error.
     #[error("{dest} refused {route}: {reply}")]
@@ -60,7 +60,7 @@ pub enum ActrError {
         /// Who was called.
         peer: ActrId,
         /// Why not.
-        cause: String,
+        cause: PeerText,
     },
     /// No server could be found.
     #[error(transparent)]
@@ -82,7 +82,7 @@ pub enum ActrError {
         /// What was called.
         route: String,
         /// What prost says.
-        cause: String,
+        cause: PeerText,
     },
     /// A message is longer than a record may be.
     #[error(
@@ -122,7 +122,7 @@ impl From<Limit> for ActrError {
 
 impl ActrError {
     /// A handler's own refusal or failure.
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, message: impl Into<PeerText>) -> Self {
         Self::Failed {
             code,
             message: message.into(),
@@ -130,12 +130,12 @@ impl ActrError {
     }
 
     /// The request asks for something that can't be.
-    pub fn invalid_argument(message: impl Into<String>) -> Self {
+    pub fn invalid_argument(message: impl Into<PeerText>) -> Self {
         Self::new(ErrorCode::InvalidArgument, message)
     }
 
     /// The callee failed by its own fault.
-    pub fn internal(message: impl Into<String>) -> Self {
+    pub fn internal(message: impl Into<PeerText>) -> Self {
         Self::new(ErrorCode::Internal, message)
     }
 
@@ -159,7 +159,7 @@ impl ActrError {
     pub(crate) fn to_reply(&self) -> ErrorReply {
         ErrorReply {
             code: self.code(),
-            message: self.to_string(),
+            message: PeerText::of(self),
         }
     }
 }

@@ -79,7 +79,7 @@ where
                 inbox.stream_id()
             );
             // The panic dropped the subscription, which then ended as if it had been cancelled.
-            ended.send_replace(Some(StreamEnd::Panicked(panic)));
+            ended.send_replace(Some(StreamEnd::Panicked(panic.into())));
             return;
         }
         state.unsubscribe(&inbox, StreamEnd::Cancelled);

@@ -20,12 +20,12 @@ pub enum SendError {
         reason: CloseReason,
     },
     /// The receiver wants no more of this stream.
-    #[error("the receiver cancelled stream {stream_id}: {}", PeerText(reason))]
+    #[error("the receiver cancelled stream {stream_id}: {reason}")]
     Cancelled {
         /// The stream.
         stream_id: StreamId,
         /// What the receiver says.
-        reason: String,
+        reason: PeerText,
     },
     /// The frame is longer than a record may be.
     #[error(

@@ -131,7 +131,7 @@ impl Subscription {
             Ok(frame) => Poll::Ready(Some(frame)),
             Err(error) => {
                 (self.run, self.at) = (Bytes::new(), 0);
-                self.node.unsubscribe(&self.inbox, StreamEnd::Protocol(error));
+                self.node.unsubscribe(&self.inbox, StreamEnd::Protocol(error.into()));
                 Poll::Ready(None)
             }
         }
