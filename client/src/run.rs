@@ -1,11 +1,11 @@
 use std::{
-    io::{self, Write as _},
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use actr_lite::{ActrRef, CallOptions, Signals};
+use actr_lite_cli::print;
 use anyhow::{Context as _, anyhow, bail};
 use protos::stream_client::StartStreamRequest;
 use tracing::{debug, info};
@@ -82,7 +82,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         duration,
         unknown_frames,
     );
-    print(&outcome, arguments.json)?;
+    print_outcome(&outcome, arguments.json)?;
     match result {
         Ok(()) if outcome.is_success() => Ok(ExitCode::SUCCESS),
         Ok(()) => bail!("stream {stream_id} is not complete: {}", outcome.shortfall()),
@@ -114,15 +114,15 @@ fn take(started: &Mutex<Option<Started>>) -> Option<Started> {
 
 async fn update_lock(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let path = arguments.node.system()?.update_lock(arguments.timeout).await?;
-    writeln!(io::stdout(), "wrote {}", path.display()).context("the lock file is written, but stdout cannot be")?;
+    print(&format!("wrote {}\n", path.display())).context("the lock file is written, but stdout cannot be")?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
+fn print_outcome(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
     let text = if json {
         serde_json::to_string(outcome)?
     } else {
         outcome.to_string()
     };
-    writeln!(io::stdout(), "{text}").context("the summary cannot be printed")
+    print(&format!("{text}\n")).context("the summary cannot be printed")
 }

@@ -2,13 +2,16 @@
 //!
 //! - [`NodeArguments`]: `--actr-toml`, `--config`, `-v` and `-q`
 //! - [`run`]: a program's frame: logs to stderr, one line for an error, the exit code
+//! - [`print()`], [`StatusLine`]: a program's result on stdout, and a line below its logs
 //! - [`parse_duration`]: `500ms`, `30s`, `2m`
 
-mod failure;
 mod node_arguments;
 
 use std::{future::Future, process::ExitCode, time::Duration};
 
+use actr_lite_terminal::report;
+
+pub use actr_lite_terminal::{StatusLine, print};
 pub use node_arguments::NodeArguments;
 
 /// Runs a program in a Tokio runtime, with its logs on stderr. An error becomes one line on stderr and exit code 1.
@@ -16,7 +19,8 @@ pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    arguments.start_logging();
+    // Dropped last: what was logged and reported until then is written, as far as somebody reads it.
+    let _logging = arguments.start_logging();
     let result = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
             let result = runtime.block_on(program);
@@ -26,7 +30,7 @@ where
         }
         Err(error) => Err(anyhow::Error::new(error).context("the asynchronous runtime cannot be started")),
     };
-    result.unwrap_or_else(|error| failure::report(&error))
+    result.unwrap_or_else(|error| report(&error))
 }
 
 /// The longest duration that an argument may say: what is meant to last longer is not bounded by a clock.

@@ -1,12 +1,8 @@
-use std::{
-    env,
-    io::{self, IsTerminal as _},
-    path::PathBuf,
-};
+use std::{env, path::PathBuf};
 
 use actr_lite::{ActrSystem, ConfigOverride, ManifestError, resolve_path};
+use actr_lite_terminal::{Logging, Verbosity, start_logging};
 use clap::{ArgAction, Args};
-use tracing_subscriber::EnvFilter;
 
 /// The arguments that every node has.
 #[derive(Debug, Clone, Args)]
@@ -19,11 +15,11 @@ pub struct NodeArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<ConfigOverride>,
 
-    /// Log more; twice: everything
+    /// Log more; twice: everything. RUST_LOG goes before -v and -q, if it is set and not empty
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
 
-    /// Log warnings and errors only; twice: errors only
+    /// Log warnings and errors only, and show no progress bar; twice: errors only
     #[arg(short, long, action = ArgAction::Count)]
     quiet: u8,
 }
@@ -40,21 +36,10 @@ impl NodeArguments {
         ActrSystem::from_toml_with(path, &self.config)
     }
 
-    pub(crate) fn start_logging(&self) {
-        let level = match (self.verbose, self.quiet) {
-            (0, 0) => "info",
-            (0, 1) => "warn",
-            (0, _) => "error",
-            (1, _) => "debug",
-            (_, _) => "trace",
-        };
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(io::stderr)
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false);
-        // A program that has set up its own logging keeps it.
-        let _ = subscriber.try_init();
+    pub(crate) fn start_logging(&self) -> Logging {
+        start_logging(Verbosity {
+            verbose: self.verbose,
+            quiet: self.quiet,
+        })
     }
 }

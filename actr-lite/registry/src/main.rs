@@ -1,12 +1,6 @@
 //! Runs a registry alone, until SIGINT or SIGTERM.
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    num::NonZeroU32,
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{num::NonZeroU32, path::PathBuf, process::ExitCode, time::Duration};
 
 use actr_lite_registry::{
     Options, Realms, Registry,
@@ -14,17 +8,20 @@ use actr_lite_registry::{
     exposure::Remedies,
     options::{CREDENTIAL_LIFETIME, HEADER_TIMEOUT, KEY_LIFETIME, MAX_BODY_BYTES, MAX_CONNECTIONS},
 };
+use actr_lite_signals::Signals;
+use actr_lite_terminal::{Verbosity, report, start_logging};
 use actr_lite_tls::{PemFile, ServerTls};
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
 
 /// Gives nodes their identity, and tells them where other nodes are.
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "RUST_LOG says what is logged, such as debug; it is info without"
+)]
 struct Arguments {
     /// Where to listen; port 0 is any free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8081")]
@@ -155,27 +152,26 @@ impl Trust {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody reads stderr if this fails, and the exit code says it too.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Dropped last: what was logged and reported until then is written, as far as somebody reads it.
+    let _logging = start_logging(Verbosity::default());
+    let result = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => {
+            let result = runtime.block_on(run(arguments));
+            runtime.shutdown_background();
+            result
         }
+        Err(error) => Err(anyhow::Error::new(error).context("the asynchronous runtime cannot be started")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
     }
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
-        .init();
-
-    let mut signals = Signals::new().context("can't handle SIGINT, SIGTERM and SIGHUP")?;
+    let mut signals = Signals::listen().context("can't handle SIGINT, SIGTERM and SIGHUP")?;
     let tls = arguments.tls.load()?;
     let mut registry = Registry::bind(&arguments.listen, arguments.trust.options(&arguments.limits)?).await?;
     if let Some(tls) = &tls {
@@ -192,7 +188,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut serving = std::pin::pin!(registry.run(shutdown.clone()));
     tokio::select! {
         () = serving.as_mut() => return Ok(()),
-        name = signals.next_with_reloads(tls.as_ref()) => info!("{name}: stopping"),
+        name = signals.next_with(|| reload(tls.as_ref())) => info!("{name}: stopping"),
     }
     shutdown.cancel();
     tokio::select! {
@@ -201,42 +197,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
+fn reload(tls: Option<&ServerTls>) {
+    match tls.map(ServerTls::reload) {
+        Some(Ok(())) => info!("SIGHUP: certificate and key are read anew"),
+        Some(Err(error)) => {
+            warn!("SIGHUP: certificate and key stay as they were, because the new ones are no good: {error}");
         }
-    }
-
-    /// The same; meanwhile SIGHUP reads the files of TLS anew.
-    async fn next_with_reloads(&mut self, tls: Option<&ServerTls>) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.hangup.recv() => match tls.map(ServerTls::reload) {
-                    Some(Ok(())) => info!("SIGHUP: certificate and key are read anew"),
-                    Some(Err(error)) => {
-                        warn!("SIGHUP: certificate and key stay as they were, because the new ones are no good: {error}");
-                    }
-                    None => info!("SIGHUP: there is nothing to read anew, without --tls-cert"),
-                },
-            }
-        }
+        None => info!("SIGHUP: there is nothing to read anew, without --tls-cert"),
     }
 }

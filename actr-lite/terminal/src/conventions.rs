@@ -1,0 +1,31 @@
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+};
+
+use anstream::{AutoStream, ColorChoice};
+
+/// Whether stderr gets colours: on a terminal that knows them. `NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR` and `TERM` have
+/// their usual say, and the first of them that is set goes before the others.
+pub fn has_colour() -> bool {
+    !matches!(AutoStream::choice(&io::stderr()), ColorChoice::Never)
+}
+
+/// Whether a line on stderr can be drawn anew.
+pub(crate) fn can_redraw() -> bool {
+    io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// How wide a terminal is that does not say it.
+const USUAL_WIDTH: u16 = 80;
+
+/// How many characters a line of the terminal on stderr has.
+pub(crate) fn width() -> u16 {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(io::stderr())
+        && size.ws_col > 0
+    {
+        return size.ws_col;
+    }
+    USUAL_WIDTH
+}
