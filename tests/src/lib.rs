@@ -8,6 +8,7 @@
 //! - [`launch`]: a command line in the making
 //! - [`process`]: a program that runs, and is killed when it is dropped
 //! - [`output`]: the lines it prints, to be waited for
+//! - [`pseudo_terminal`]: a terminal whose other end a test holds (Linux)
 //! - [`peer`]: nodes within the test's own process, for what the real programs never do
 //! - [`summary`]: what `client --json` prints
 //! - [`received`]: what a client's log says of its stream
@@ -31,6 +32,8 @@ pub mod launch;
 pub mod output;
 pub mod peer;
 pub mod process;
+#[cfg(target_os = "linux")]
+pub mod pseudo_terminal;
 pub mod received;
 #[cfg(target_os = "linux")]
 pub mod shifted_clock;
@@ -47,6 +50,8 @@ pub use fault_report::FaultReport;
 pub use launch::Launch;
 pub use output::{Line, Output, Source};
 pub use process::{Finished, PATIENCE, Process, Signal};
+#[cfg(target_os = "linux")]
+pub use pseudo_terminal::PseudoTerminal;
 #[cfg(target_os = "linux")]
 pub use shifted_clock::{DAY, ShiftedClock};
 #[cfg(target_os = "linux")]

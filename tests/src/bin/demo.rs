@@ -3,13 +3,13 @@
 use std::{
     env,
     ffi::OsString,
-    io::{self, IsTerminal as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
+use actr_lite_terminal::{flush, has_colour, print, report, say};
 use anyhow::Context as _;
 use tempfile::TempDir;
 use tests::{Binaries, Certificates, Launch, Line, PATIENCE, Process, Signal, Source, registry_url, tls_registry_url};
@@ -22,20 +22,19 @@ const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    match arguments.first().map(|argument| argument.to_string_lossy()) {
+    let code = match arguments.first().map(|argument| argument.to_string_lossy()) {
         Some(help) if help == "--help" || help == "-h" => {
-            say(&mut io::stdout(), USAGE);
+            print_line(USAGE);
             ExitCode::SUCCESS
         }
-        Some(count) if !count.starts_with('-') => run(&arguments).unwrap_or_else(|error| {
-            say(&mut io::stderr(), &format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }),
+        Some(count) if !count.starts_with('-') => run(&arguments).unwrap_or_else(|error| report(&error)),
         _ => {
-            say(&mut io::stderr(), USAGE);
+            say(USAGE);
             ExitCode::from(EXIT_USAGE)
         }
-    }
+    };
+    flush();
+    code
 }
 
 /// What the demo itself is told among the client's arguments.
@@ -181,19 +180,19 @@ impl Demo {
 /// Shows a program's log with its name before each line, on stderr. What the client says on stdout is the result, and
 /// goes to stdout as it is.
 fn show(name: &'static str, colour: &'static str) -> impl Fn(&Line) + Clone + Send + 'static {
-    let (colour, end) = match io::stderr().is_terminal() {
+    let (colour, end) = match has_colour() {
         true => (colour, "\x1b[0m"),
         false => ("", ""),
     };
     move |line| match line.source {
-        Source::Stdout if name == "client" => say(&mut io::stdout(), &line.text),
-        _ => say(&mut io::stderr(), &format!("{colour}{name} |{end} {}", line.text)),
+        Source::Stdout if name == "client" => print_line(&line.text),
+        _ => say(&format!("{colour}{name} |{end} {}", line.text)),
     }
 }
 
-/// Prints a line, in one piece. A reader that has gone away is no reason to stop.
-fn say(to: &mut impl io::Write, line: &str) {
-    let _ = to.write_all(format!("{line}\n").as_bytes());
+/// Prints a line on stdout. A reader that has gone away is no reason to stop.
+fn print_line(line: &str) {
+    let _ = print(&format!("{line}\n"));
 }
 
 /// A file as it is shipped.
