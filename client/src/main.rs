@@ -79,7 +79,7 @@ async fn update_lock(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let update = arguments.node.system()?.update_lock(arguments.timeout);
     let path = actr_lite_cli::until_signal(async { Ok(update.await?) }).await;
     let path = path.context("the lock file is as it was")?;
-    actr_lite_cli::print_line(&format!("wrote {}", path.display()))
+    actr_lite_cli::print(&format!("wrote {}\n", path.display()))
         .context("the lock file is written, but stdout cannot be")?;
     Ok(ExitCode::SUCCESS)
 }

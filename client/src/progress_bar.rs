@@ -1,9 +1,11 @@
 use std::{
-    io::{self, IsTerminal as _},
+    fmt, io,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use actr_lite_cli::StatusLine;
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use tokio::time::interval;
 
 use crate::local_stream_service::MAX_LOGGED;
@@ -11,20 +13,21 @@ use crate::local_stream_service::MAX_LOGGED;
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
 
+/// What the bar looks like.
+const TEMPLATE: &str = "{wide_bar} {human_pos}/{human_len} messages, {rate}/s, {eta} left";
+
 /// Shows a bar on a terminal where single messages are not logged; otherwise waits for ever.
 ///
 /// Dropping it removes the bar.
 pub(crate) async fn show(received: impl Fn() -> u64, expected: u64) {
-    if expected <= MAX_LOGGED || !io::stderr().is_terminal() {
+    let line = (expected > MAX_LOGGED).then(StatusLine::open).flatten();
+    let Some(line) = line else {
         return std::future::pending().await;
-    }
-    let bar = Bar(ProgressBar::with_draw_target(
-        Some(expected),
-        ProgressDrawTarget::stderr(),
-    ));
-    let template = "{wide_bar} {human_pos}/{human_len} messages, {per_sec}, {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.0.set_style(style);
+    };
+    let target = ProgressDrawTarget::term_like(Box::new(Screen::new(line)));
+    let bar = Bar(ProgressBar::with_draw_target(Some(expected), target));
+    if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+        bar.0.set_style(style.with_key("rate", write_rate));
     }
     let mut tick = interval(TICK);
     loop {
@@ -33,10 +36,79 @@ pub(crate) async fn show(received: impl Fn() -> u64, expected: u64) {
     }
 }
 
+/// Messages per second; nobody reads a fraction of one.
+fn write_rate(state: &ProgressState, to: &mut dyn fmt::Write) {
+    let rate = state.per_sec().round() as u64;
+    // What writes the line has no way to say that it failed.
+    let _ = write!(to, "{}", HumanCount(rate));
+}
+
 struct Bar(ProgressBar);
 
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// The terminal as the bar sees it: one line, which the log's writer draws below the logs. So the two never share one, and
+/// nobody waits for the terminal.
+#[derive(Debug)]
+struct Screen {
+    line: StatusLine,
+    drawn: Mutex<String>,
+}
+
+impl Screen {
+    fn new(line: StatusLine) -> Self {
+        Self {
+            line,
+            drawn: Mutex::default(),
+        }
+    }
+
+    fn drawn(&self) -> MutexGuard<'_, String> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        self.line.width()
+    }
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.drawn().push_str(text);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.drawn().clear();
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.line.show(self.drawn().trim_end());
+        Ok(())
     }
 }

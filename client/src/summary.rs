@@ -72,7 +72,7 @@ impl Summary {
         } else {
             self.to_string()
         };
-        actr_lite_cli::print_line(&text).context("the summary cannot be printed")
+        actr_lite_cli::print(&format!("{text}\n")).context("the summary cannot be printed")
     }
 }
 

@@ -4,19 +4,17 @@
 //! - [`serve`]: a whole program that is nothing but its node
 //! - [`RunningNode`]: a node that signals stop, for programs that do something with it
 //! - [`run`]: a program's frame: logs to stderr, one line for an error, the exit code
+//! - [`print()`], [`StatusLine`]: a program's result on stdout, and a line below its logs
 //! - [`parse_duration`]: `500ms`, `30s`, `2m`
 
-mod failure;
 mod node_arguments;
 mod running_node;
 
-use std::{
-    future::Future,
-    io::{self, Write as _},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{future::Future, process::ExitCode, time::Duration};
 
+use actr_lite_terminal::report;
+
+pub use actr_lite_terminal::{StatusLine, print};
 pub use node_arguments::NodeArguments;
 pub use running_node::{Interrupted, RunningNode, serve, until_signal};
 
@@ -25,7 +23,8 @@ pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    arguments.start_logging();
+    // Dropped last: what was logged and reported until then is written, as far as somebody reads it.
+    let _logging = arguments.start_logging();
     let result = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
             let result = runtime.block_on(program);
@@ -35,15 +34,7 @@ where
         }
         Err(error) => Err(anyhow::Error::new(error).context("the asynchronous runtime cannot be started")),
     };
-    result.unwrap_or_else(|error| failure::report(&error))
-}
-
-/// Prints a line on stdout.
-///
-/// # Errors
-/// When stdout takes no more.
-pub fn print_line(line: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{line}")
+    result.unwrap_or_else(|error| report(&error))
 }
 
 /// The longest duration that an argument may say: what is meant to last longer is not bounded by a clock.

@@ -1,15 +1,8 @@
-use std::{
-    env,
-    io::{self, IsTerminal as _},
-    path::PathBuf,
-};
+use std::{env, path::PathBuf};
 
 use actr_lite::{ActrSystem, ConfigOverride, ManifestError, resolve_path};
+use actr_lite_terminal::{Logging, Verbosity, start_logging};
 use clap::{ArgAction, Args};
-use tracing_subscriber::{
-    filter::{LevelFilter, Targets},
-    prelude::*,
-};
 
 /// The arguments that every node has.
 #[derive(Debug, Clone, Args)]
@@ -22,11 +15,11 @@ pub struct NodeArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<ConfigOverride>,
 
-    /// Log more; twice: everything
+    /// Log more; twice: everything. RUST_LOG goes before -v and -q, if it is set and not empty
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
 
-    /// Log warnings and errors only; twice: errors only
+    /// Log warnings and errors only, and show no progress bar; twice: errors only
     #[arg(short, long, action = ArgAction::Count)]
     quiet: u8,
 }
@@ -43,21 +36,10 @@ impl NodeArguments {
         ActrSystem::from_toml_with(path, &self.config)
     }
 
-    pub(crate) fn start_logging(&self) {
-        let level = match (self.verbose, self.quiet) {
-            (0, 0) => LevelFilter::INFO,
-            (0, 1) => LevelFilter::WARN,
-            (0, _) => LevelFilter::ERROR,
-            (1, _) => LevelFilter::DEBUG,
-            (_, _) => LevelFilter::TRACE,
-        };
-        let asked = env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
-        let filter = asked.unwrap_or_else(|| Targets::new().with_default(level));
-        let layer = tracing_subscriber::fmt::layer()
-            .with_writer(io::stderr)
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false);
-        // A program that has set up its own logging keeps it.
-        let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+    pub(crate) fn start_logging(&self) -> Logging {
+        start_logging(Verbosity {
+            verbose: self.verbose,
+            quiet: self.quiet,
+        })
     }
 }

@@ -10,6 +10,7 @@ use actr_lite_wire::{
     error_code::ErrorCode,
     frame::{DataStream, FrameEncoder, FrameHints},
     identity::{ActrId, StreamId},
+    peer_text::RawText,
     proto::{
         Acl, AclRule, ActrToSignaling, GetServiceSpecRequest, GetSigningKeyRequest, Ping, Realm, RegisterAuthMode,
         RegisterRequest, RenewCredentialRequest, RouteCandidatesRequest, ServiceSpec, SignalingEnvelope,
@@ -144,7 +145,10 @@ fn websocket() -> Files {
 }
 
 fn envelopes() -> Files {
-    let (request_id, route_key) = ("r-1".to_owned(), "stream_server.StreamServer.RegisterStream".to_owned());
+    let (request_id, route_key) = (
+        RawText::from("r-1"),
+        RawText::from("stream_server.StreamServer.RegisterStream"),
+    );
     let metadata = vec![("stream-resume-after".to_owned(), "7".to_owned())];
     let payload = Bytes::from_static(b"payload");
     let answer = |result| Envelope::Response {

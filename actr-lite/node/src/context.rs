@@ -7,6 +7,7 @@ use std::{
 use actr_lite_wire::{
     frame::DataStream,
     identity::{ActrId, ActrType, StreamId},
+    peer_text::PeerText,
     resume::RESUME_AFTER,
 };
 use bytes::Bytes;
@@ -165,7 +166,7 @@ impl Context {
         R::Response::decode(response).map_err(|error| ActrError::Answer {
             dest,
             route: R::ROUTE.into(),
-            cause: error.to_string(),
+            cause: PeerText::of(&error),
         })
     }
 

@@ -7,6 +7,7 @@ use actr_lite_registry::client::RegistryLinkError;
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
+    peer_text::PeerText,
 };
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use thiserror::Error;
@@ -46,7 +47,7 @@ pub enum DiscoverError {
         /// The fingerprint there.
         locked: String,
         /// The server's fingerprint.
-        published: String,
+        published: PeerText,
         /// What updates the lock file.
         command: String,
     },
@@ -66,7 +67,7 @@ pub enum DiscoverError {
         /// What was looked for.
         actr_type: ActrType,
         /// What the registry says.
-        cause: String,
+        cause: PeerText,
     },
     /// The type is known, but not to this node's realm, or the registry refuses for another reason of its own.
     #[error("the registry does not name a server of type {actr_type} to this node: {cause}")]
@@ -74,7 +75,7 @@ pub enum DiscoverError {
         /// What was looked for.
         actr_type: ActrType,
         /// What the registry says.
-        cause: String,
+        cause: PeerText,
     },
     /// A node is not among those that can be dialled.
     #[error("{peer} is not registered at {registry} with an address to dial: it has left, or is not dialable")]
@@ -216,7 +217,7 @@ async fn check_contract(
         actr_type: actr_type.clone(),
         lock: contracts.lock_path.display().to_string(),
         locked: expected.to_string(),
-        published: spec.fingerprint,
+        published: spec.fingerprint.into(),
         command: contracts.command.to_string(),
     }
     .into())
@@ -234,5 +235,23 @@ fn refused(actr_type: &ActrType, error: RegistryLinkError) -> ActrError {
         }
         .into(),
         error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_published_fingerprint_is_shown_as_text() {
+        let error = DiscoverError::ContractMismatch {
+            actr_type: "acme+Server".parse().unwrap(),
+            lock: "Actr.lock.toml".into(),
+            locked: "service_semantic:0".into(),
+            published: "\x1b]0;title\x07\nerror: forged".into(),
+            command: "client --update-lock".into(),
+        };
+        let text = error.to_string();
+        assert!(!text.chars().any(char::is_control), "{text:?}");
     }
 }

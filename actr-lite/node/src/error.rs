@@ -1,10 +1,11 @@
-use std::{fmt, time::Duration};
+use std::{fmt::Display, time::Duration};
 
 use actr_lite_registry::client::RegistryLinkError;
 use actr_lite_wire::{
     envelope::ErrorReply,
     error_code::ErrorCode,
     identity::{ActrId, ParseStreamIdError},
+    peer_text::PeerText,
 };
 use thiserror::Error;
 
@@ -28,7 +29,7 @@ pub enum ActrError {
         /// What kind of failure it is.
         code: ErrorCode,
         /// For people.
-        message: String,
+        message: PeerText,
     },
     /// The callee answered with an error.
     #[error("{dest} refused {route}: {reply}")]
@@ -64,7 +65,7 @@ pub enum ActrError {
         /// Who was called.
         peer: ActrId,
         /// Why not.
-        cause: String,
+        cause: PeerText,
     },
     /// No server could be found.
     #[error(transparent)]
@@ -86,7 +87,7 @@ pub enum ActrError {
         /// What was called.
         route: String,
         /// What prost says.
-        cause: String,
+        cause: PeerText,
     },
     /// A message is longer than a record may be.
     #[error(
@@ -126,7 +127,7 @@ impl From<Limit> for ActrError {
 
 impl ActrError {
     /// A handler's own refusal or failure.
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, message: impl Into<PeerText>) -> Self {
         Self::Failed {
             code,
             message: message.into(),
@@ -134,18 +135,18 @@ impl ActrError {
     }
 
     /// The request asks for something that can't be.
-    pub fn invalid_argument(message: impl fmt::Display) -> Self {
-        Self::new(ErrorCode::InvalidArgument, message.to_string())
+    pub fn invalid_argument(message: impl Display) -> Self {
+        Self::new(ErrorCode::InvalidArgument, PeerText::of(&message))
     }
 
     /// The callee failed by its own fault.
-    pub fn internal(message: impl fmt::Display) -> Self {
-        Self::new(ErrorCode::Internal, message.to_string())
+    pub fn internal(message: impl Display) -> Self {
+        Self::new(ErrorCode::Internal, PeerText::of(&message))
     }
 
     /// It can't be now, but may later.
-    pub fn unavailable(message: impl fmt::Display) -> Self {
-        Self::new(ErrorCode::Unavailable, message.to_string())
+    pub fn unavailable(message: impl Display) -> Self {
+        Self::new(ErrorCode::Unavailable, PeerText::of(&message))
     }
 
     /// Whether the same may go better later: a server may come up, or have room again; a contract does not change by
@@ -187,7 +188,7 @@ impl ActrError {
     pub(crate) fn to_reply(&self) -> ErrorReply {
         ErrorReply {
             code: self.code(),
-            message: self.to_string(),
+            message: PeerText::of(self),
         }
     }
 }

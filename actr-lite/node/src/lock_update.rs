@@ -10,7 +10,7 @@ use actr_lite_manifest::{
 };
 use actr_lite_registry::client::{LinkConfig, RegistryLink, RegistryLinkError};
 use actr_lite_tls::TlsFileError;
-use actr_lite_wire::{backoff::Backoff, identity::ActrType, proto::ServiceSpec};
+use actr_lite_wire::{backoff::Backoff, identity::ActrType, peer_text::PeerText, proto::ServiceSpec};
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -42,7 +42,7 @@ pub enum UpdateLockError {
         /// How long it was tried.
         after: Duration,
         /// What the last try said.
-        cause: String,
+        cause: PeerText,
     },
     /// No server publishes the contract.
     #[error(
@@ -57,7 +57,7 @@ pub enum UpdateLockError {
         /// How long.
         after: Duration,
         /// What the registry said last.
-        cause: String,
+        cause: PeerText,
     },
     /// What a server publishes is not a contract.
     #[error("the contract that {actr_type} publishes is not valid: {cause}")]
@@ -65,7 +65,7 @@ pub enum UpdateLockError {
         /// Whose.
         actr_type: ActrType,
         /// What is wrong.
-        cause: String,
+        cause: PeerText,
     },
     /// The realm's secret can't be had.
     #[error(transparent)]
@@ -89,7 +89,7 @@ pub(crate) async fn update_lock(
     let _stop_when_dropped = stop.clone().drop_guard();
     let url = registry_url(&manifest.system.signaling.url).map_err(|error| UpdateLockError::Registry {
         after: patience,
-        cause: error.to_string(),
+        cause: PeerText::of(&error),
     })?;
     let mut config = LinkConfig::new(
         url,
@@ -103,7 +103,7 @@ pub(crate) async fn update_lock(
     if !matches!(registered, Ok(Ok(_))) {
         let cause = link
             .last_error()
-            .map_or_else(|| "no answer".into(), |error| error.to_string());
+            .map_or_else(|| "no answer".into(), |error| PeerText::of(&error));
         return Err(UpdateLockError::Registry { after: patience, cause });
     }
     let now = SystemTime::now()
@@ -139,7 +139,7 @@ async fn published(
         let cause = match result {
             Ok(Ok(spec)) => return Ok(spec),
             Ok(Err(RegistryLinkError::Refused { message, .. })) => message,
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => PeerText::of(&error),
             Err(_) => "no answer".into(),
         };
         if !std::mem::replace(&mut told, true) {
@@ -168,14 +168,14 @@ fn locked(
     spec: ServiceSpec,
     now: Timestamp,
 ) -> Result<LockedDependency, UpdateLockError> {
-    let malformed = |cause: String| UpdateLockError::Malformed {
+    let malformed = |cause: PeerText| UpdateLockError::Malformed {
         actr_type: actr_type.clone(),
         cause,
     };
     let fingerprint: ContractFingerprint = spec
         .fingerprint
         .parse()
-        .map_err(|_| malformed(format!("{:?} is no fingerprint", spec.fingerprint)))?;
+        .map_err(|_| malformed(no_fingerprint(&spec.fingerprint)))?;
     let files = spec
         .protobufs
         .iter()
@@ -183,7 +183,7 @@ fn locked(
             let fingerprint = proto
                 .fingerprint
                 .parse()
-                .map_err(|_| malformed(format!("{:?} is no fingerprint", proto.fingerprint)))?;
+                .map_err(|_| malformed(no_fingerprint(&proto.fingerprint)))?;
             Ok(LockedFile {
                 path: format!("{}.proto", proto.package),
                 fingerprint,
@@ -200,4 +200,8 @@ fn locked(
         cached_at: now,
         files,
     })
+}
+
+fn no_fingerprint(text: &str) -> PeerText {
+    PeerText::of(&format_args!("{:?} is no fingerprint", PeerText::new(text)))
 }

@@ -5,6 +5,7 @@ use actr_lite_wire::{
     acl::{self, Acl, AclRefusal},
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
+    peer_text::PeerText,
     proto::{ServiceSpec, service_spec::Protobuf},
 };
 use bytes::Bytes;
@@ -167,10 +168,8 @@ impl Router {
 }
 
 fn unknown(route: &str) -> ActrError {
-    ActrError::new(
-        ErrorCode::UnknownRoute,
-        format!("no service here has the route {route}"),
-    )
+    let message = PeerText::of(&format_args!("no service here has the route {route}"));
+    ActrError::new(ErrorCode::UnknownRoute, message)
 }
 
 /// Runs the handler; its panic is the caller's error, and nobody else's.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actr_lite_manifest::Limits;
-use actr_lite_wire::{identity::ActrId, websocket::Role};
+use actr_lite_wire::{identity::ActrId, peer_text::PeerText, websocket::Role};
 use tokio::{
     sync::OnceCell,
     time::{Instant, sleep, sleep_until},
@@ -198,7 +198,7 @@ impl Sessions {
         if node.draining().is_cancelled() {
             return Err(ActrError::Stopping);
         }
-        let unreachable = |cause: String| ActrError::Unreachable {
+        let unreachable = |cause: PeerText| ActrError::Unreachable {
             peer: peer.clone(),
             cause,
         };
@@ -213,7 +213,7 @@ impl Sessions {
         };
         let upgraded = dial(&address, dialer).await.map_err(|error| {
             node.doubt_address(peer);
-            unreachable(error.to_string())
+            unreachable(PeerText::of(&error))
         })?;
         let connection = self.open(node, peer.clone(), upgraded, Role::Client, sharing);
         let session = connection.session().enter().ok_or(ActrError::Stopping)?;

@@ -14,7 +14,11 @@ use clap::{Args, Parser};
 
 /// Gives nodes their identity, and tells them where other nodes are.
 #[derive(Parser)]
-#[command(version, name = "actr-lite-registry")]
+#[command(
+    version,
+    name = "actr-lite-registry",
+    after_help = "RUST_LOG says what is logged, such as debug; it is info without"
+)]
 pub(crate) struct Arguments {
     /// Where to listen; port 0 is any free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8081")]

@@ -1,45 +1,41 @@
 //! Runs a registry alone, until SIGINT or SIGTERM.
 
 mod arguments;
-mod signals;
 
-use std::{
-    env,
-    io::{self, IsTerminal as _, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use actr_lite_registry::Registry;
+use actr_lite_signals::Signals;
+use actr_lite_terminal::{Verbosity, report, start_logging};
+use actr_lite_tls::ServerTls;
 use anyhow::Context as _;
 use clap::Parser as _;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
-use tracing_subscriber::{
-    filter::{LevelFilter, Targets},
-    prelude::*,
-};
+use tracing::{info, warn};
 
-use crate::{
-    arguments::{Arguments, REMEDIES},
-    signals::Signals,
-};
+use crate::arguments::{Arguments, REMEDIES};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody reads stderr if this fails, and the exit code says it too.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Dropped last: what was logged and reported until then is written, as far as somebody reads it.
+    let _logging = start_logging(Verbosity::default());
+    let result = match Runtime::new() {
+        Ok(runtime) => {
+            let result = runtime.block_on(run(arguments));
+            runtime.shutdown_background();
+            result
         }
+        Err(error) => Err(anyhow::Error::new(error).context("the asynchronous runtime cannot be started")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
     }
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    start_logging();
-
-    let mut signals = Signals::new().context("can't handle SIGINT, SIGTERM and SIGHUP")?;
+    let mut signals = Signals::listen().context("can't handle SIGINT, SIGTERM and SIGHUP")?;
     let tls = arguments.tls.load()?;
     let mut registry = Registry::bind(&arguments.listen, arguments.trust.options(&arguments.limits)?).await?;
     if let Some(tls) = &tls {
@@ -56,7 +52,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut serving = std::pin::pin!(registry.run(shutdown.clone()));
     tokio::select! {
         () = serving.as_mut() => return Ok(()),
-        name = signals.next_with_reloads(tls.as_ref()) => info!("{name}: stopping"),
+        name = signals.next_with(|| reload(tls.as_ref())) => info!("{name}: stopping"),
     }
     shutdown.cancel();
     tokio::select! {
@@ -65,12 +61,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Logs to stderr as much as `RUST_LOG` says (`debug`, or `warn,actr_lite_registry=trace`), or else from `info` on.
-fn start_logging() {
-    let asked = env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
-    let filter = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let layer = tracing_subscriber::fmt::layer()
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    tracing_subscriber::registry().with(filter).with(layer).init();
+fn reload(tls: Option<&ServerTls>) {
+    match tls.map(ServerTls::reload) {
+        Some(Ok(())) => info!("SIGHUP: certificate and key are reloaded"),
+        Some(Err(error)) => {
+            warn!("SIGHUP: certificate and key stay as they were, because the new ones are no good: {error}");
+        }
+        None => info!("SIGHUP: there is nothing to reload, without --tls-cert"),
+    }
 }

@@ -10,6 +10,7 @@ use actr_lite_tls::AcceptError;
 use actr_lite_wire::{
     log_limit::{LogLimit, LogLine},
     misbehaviour::{Misbehaviour, MisbehaviourKind},
+    peer_text::PeerText,
 };
 use tokio::{
     runtime::Handle,
@@ -17,9 +18,6 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
-
-/// How many characters a line has at most: it may quote what a peer has sent.
-const MAX_LINE_CHARS: usize = 400;
 
 /// The complaints of one listener about its peers.
 pub struct Complaints {
@@ -72,9 +70,9 @@ impl Complaints {
         let place = self.place;
         let line = lock(&self.state).limit.line(self.started.elapsed());
         match line {
-            LogLine::Written => warn!("{place}: {}", printable(remark)),
+            LogLine::Written => warn!("{place}: {}", PeerText::of(remark)),
             LogLine::Counted { sum_up_at } => {
-                debug!("{place}: {}", printable(remark));
+                debug!("{place}: {}", PeerText::of(remark));
                 if let Some(at) = sum_up_at {
                     self.sum_up_at(TokioInstant::from_std(self.started + at));
                 }
@@ -122,34 +120,9 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A text as one line, of a bounded length, without what would move a terminal's cursor.
-fn printable(text: &dyn Display) -> String {
-    let text = text.to_string();
-    let mut characters = text.chars();
-    let mut line = String::with_capacity(text.len().min(MAX_LINE_CHARS));
-    for character in characters.by_ref().take(MAX_LINE_CHARS) {
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    if characters.next().is_some() {
-        line.push('…');
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_stays_one_line_of_bounded_length() {
-        assert_eq!(printable(&"a\nb\x1b[31mé"), "a\\nb\\u{1b}[31mé");
-        let long = "é".repeat(10_000);
-        assert_eq!(printable(&long).chars().count(), MAX_LINE_CHARS + 1);
-    }
 
     #[tokio::test]
     async fn every_connection_is_counted_however_little_is_written() {

@@ -4,6 +4,7 @@ use actr_lite_wire::{
     error_code::ErrorCode,
     identity::ActrId,
     misbehaviour::MisbehaviourKind,
+    peer_text::PeerText,
     proto::{
         self, ActrToSignaling, ErrorResponse, SignalingEnvelope, SignalingToActr,
         actr_to_signaling::Payload as Request, signaling_envelope::Flow, signaling_to_actr::Payload as Answer,
@@ -267,7 +268,7 @@ impl Conversation<'_> {
                 self.relay(relayed).err().map(Flow::EnvelopeError)
             }
             Some(Flow::EnvelopeError(error)) => {
-                debug!(id = %self.id, code = error.code, message = ?error.message, "a node refused an envelope");
+                debug!(id = %self.id, code = error.code, message = %PeerText::new(&error.message), "a node refused an envelope");
                 None
             }
             Some(Flow::ServerToActr(_)) => refused(
@@ -287,7 +288,7 @@ impl Conversation<'_> {
                 Answer::Error(answer::error(ErrorCode::PermissionDenied, self.other_source()))
             }
             Some(Request::Error(error)) => {
-                debug!(id = %self.id, code = error.code, message = ?error.message, "a node reports an error");
+                debug!(id = %self.id, code = error.code, message = %PeerText::new(&error.message), "a node reports an error");
                 return None;
             }
             Some(payload) => self.answer(payload),
@@ -320,7 +321,7 @@ impl Conversation<'_> {
         };
         self.pongs += u64::from(matches!(answer, Answer::Pong(_)));
         if let (Request::Unregister(request), true) = (payload, unregisters(&answer)) {
-            info!(id = %self.id, reason = ?request.reason, "unregistered");
+            info!(id = %self.id, reason = %PeerText::new(request.reason.as_deref().unwrap_or("none")), "unregistered");
         }
         answer
     }

@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::{
     error_code::ErrorCode,
     identity::{ParseStreamIdError, StreamId},
+    peer_text::{PeerText, RawText},
     proto,
     record::RecordKind,
 };
@@ -33,7 +34,7 @@ pub enum Control {
         /// The stream.
         stream_id: StreamId,
         /// For people.
-        reason: String,
+        reason: PeerText,
     },
     /// To a stream's receiver: that was all.
     End {
@@ -53,12 +54,12 @@ pub enum Control {
         /// What kind of failure it is.
         code: ErrorCode,
         /// For people.
-        message: String,
+        message: PeerText,
     },
     /// To a call's callee: nobody waits for it.
     CallCancel {
         /// The call.
-        request_id: String,
+        request_id: RawText,
     },
     /// To every peer: this node shuts down. It takes no new calls; streams go on until they end or the time is over that
     /// it grants them. Whoever can have a stream from elsewhere should now do so.
@@ -81,7 +82,7 @@ impl Control {
                 RecordKind::StreamCancel,
                 proto::StreamCancel {
                     stream_id: stream_id.to_string(),
-                    reason: reason.clone(),
+                    reason: reason.clone().into(),
                 }
                 .encode_to_vec(),
             ),
@@ -101,7 +102,7 @@ impl Control {
             } => {
                 let error = proto::ErrorResponse {
                     code: code.number(),
-                    message: message.clone(),
+                    message: message.clone().into(),
                 };
                 let message = proto::StreamError {
                     stream_id: stream_id.to_string(),
@@ -113,7 +114,7 @@ impl Control {
             Self::CallCancel { request_id } => (
                 RecordKind::CallCancel,
                 proto::CallCancel {
-                    request_id: request_id.clone(),
+                    request_id: request_id.clone().into_string(),
                 }
                 .encode_to_vec(),
             ),
@@ -139,7 +140,7 @@ impl Control {
                 let message = proto::StreamCancel::decode(body).map_err(malformed)?;
                 Self::Cancel {
                     stream_id: message.stream_id.parse()?,
-                    reason: message.reason,
+                    reason: message.reason.into(),
                 }
             }
             RecordKind::StreamEnd => {
@@ -155,13 +156,13 @@ impl Control {
                     stream_id: message.stream_id.parse()?,
                     frames: message.frames,
                     code: message.error.code.into(),
-                    message: message.error.message,
+                    message: message.error.message.into(),
                 }
             }
             RecordKind::CallCancel => {
                 let message = proto::CallCancel::decode(body).map_err(malformed)?;
                 Self::CallCancel {
-                    request_id: message.request_id,
+                    request_id: message.request_id.into(),
                 }
             }
             RecordKind::Leaving => {

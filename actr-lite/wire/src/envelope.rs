@@ -5,7 +5,11 @@ use prost::Message as _;
 use std::time::Duration;
 use thiserror::Error;
 
-use crate::{error_code::ErrorCode, peer_text::PeerText, proto};
+use crate::{
+    error_code::ErrorCode,
+    peer_text::{PeerText, RawText},
+    proto,
+};
 
 const REQUEST: i32 = 1;
 const RESPONSE: i32 = 2;
@@ -17,9 +21,9 @@ pub enum Envelope {
     /// Asks for an answer.
     Request {
         /// Globally unique.
-        request_id: String,
+        request_id: RawText,
         /// `package.Service.Method`.
-        route_key: String,
+        route_key: RawText,
         /// The encoded request.
         payload: Bytes,
         /// Hints beside the payload.
@@ -30,18 +34,18 @@ pub enum Envelope {
     /// Answers a request.
     Response {
         /// The request's.
-        request_id: String,
+        request_id: RawText,
         /// The request's.
-        route_key: String,
+        route_key: RawText,
         /// The encoded response, or why there is none.
         result: Result<Bytes, ErrorReply>,
     },
     /// Asks for nothing.
     Tell {
         /// Globally unique.
-        request_id: String,
+        request_id: RawText,
         /// `package.Service.Method`.
-        route_key: String,
+        route_key: RawText,
         /// The encoded message.
         payload: Bytes,
         /// Hints beside the payload.
@@ -51,12 +55,12 @@ pub enum Envelope {
 
 /// Why a call failed, as the callee says it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{} ({code})", PeerText(message))]
+#[error("{message} ({code})")]
 pub struct ErrorReply {
     /// What kind of failure it is.
     pub code: ErrorCode,
     /// For people.
-    pub message: String,
+    pub message: PeerText,
 }
 
 impl Envelope {
@@ -70,8 +74,8 @@ impl Envelope {
                 metadata,
                 timeout,
             } => proto::RpcEnvelope {
-                request_id,
-                route_key,
+                request_id: request_id.into_string(),
+                route_key: route_key.into_string(),
                 payload: Some(payload),
                 metadata: to_entries(metadata),
                 direction: Some(REQUEST),
@@ -89,15 +93,15 @@ impl Envelope {
                     Err(reply) => {
                         let error = proto::ErrorResponse {
                             code: reply.code.number(),
-                            message: reply.message,
+                            message: reply.message.into(),
                         };
                         (None, Some(error))
                     }
                 };
                 let direction = Some(RESPONSE);
                 proto::RpcEnvelope {
-                    request_id,
-                    route_key,
+                    request_id: request_id.into_string(),
+                    route_key: route_key.into_string(),
                     payload,
                     error,
                     direction,
@@ -110,8 +114,8 @@ impl Envelope {
                 payload,
                 metadata,
             } => proto::RpcEnvelope {
-                request_id,
-                route_key,
+                request_id: request_id.into_string(),
+                route_key: route_key.into_string(),
                 payload: Some(payload),
                 metadata: to_entries(metadata),
                 direction: Some(TELL),
@@ -133,6 +137,7 @@ impl Envelope {
         if request_id.is_empty() {
             return Err(EnvelopeError::NoRequestId);
         }
+        let (request_id, route_key) = (RawText::from(request_id), RawText::from(route_key));
         match message.direction {
             Some(REQUEST) => Ok(Self::Request {
                 timeout: message
@@ -151,7 +156,7 @@ impl Envelope {
                 result: match (message.payload, message.error) {
                     (_, Some(error)) => Err(ErrorReply {
                         code: error.code.into(),
-                        message: error.message,
+                        message: error.message.into(),
                     }),
                     (Some(payload), None) => Ok(payload),
                     (None, None) => Err(ErrorReply {

@@ -48,8 +48,8 @@ impl DataStream {
     }
 
     /// The payload as one line for a log or a terminal: see [`PeerText`]. A payload that is no text shows as such.
-    pub fn text(&self) -> PeerText<'_> {
-        PeerText(std::str::from_utf8(&self.payload).unwrap_or("(not text)"))
+    pub fn text(&self) -> PeerText {
+        PeerText::new(std::str::from_utf8(&self.payload).unwrap_or("(not text)"))
     }
 
     /// The same frame with hints.

@@ -24,8 +24,10 @@ pub enum LogLine {
 }
 
 /// Decides which lines are written. Times are of one clock that only runs forward.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LogLimit {
+    /// How many lines one window takes.
+    lines_per_window: u32,
     /// When the window began.
     since: Option<Duration>,
     /// How many lines it has had.
@@ -36,7 +38,25 @@ pub struct LogLimit {
     is_due: bool,
 }
 
+impl Default for LogLimit {
+    /// [`LINES_PER_WINDOW`] lines.
+    fn default() -> Self {
+        Self::new(LINES_PER_WINDOW)
+    }
+}
+
 impl LogLimit {
+    /// So many lines in a [`WINDOW`].
+    pub fn new(lines_per_window: u32) -> Self {
+        Self {
+            lines_per_window,
+            since: None,
+            lines: 0,
+            counted: 0,
+            is_due: false,
+        }
+    }
+
     /// One more event.
     pub fn line(&mut self, now: Duration) -> LogLine {
         let since = match self.since {
@@ -47,7 +67,7 @@ impl LogLimit {
                 now
             }
         };
-        if self.lines < LINES_PER_WINDOW {
+        if self.lines < self.lines_per_window {
             self.lines += 1;
             return LogLine::Written;
         }

@@ -8,6 +8,7 @@ use std::{
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
@@ -84,10 +85,13 @@ fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
 
     demo.stop_server();
     server.try_wait_exit(PATIENCE).context("the server doesn't stop")?;
-    server.output().wait_for_end(PATIENCE);
+    server.output().wait_for_end(LAST_LINES);
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
+
+/// How long to wait until the last lines are printed: nobody may read them.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// A certificate for this machine and the CA that it is from, made by `cargo dev-certs`: files that are gone with this.
 struct Certificates(TempDir);
@@ -209,7 +213,8 @@ impl Demo {
 /// Shows a program's log with its name before each line, on stderr. What the client says on stdout is the result, and
 /// goes to stdout as it is.
 fn show(name: &'static str, colour: &'static str) -> impl Fn(&Line) + Clone + Send + 'static {
-    let (colour, end) = match io::stderr().is_terminal() {
+    let has_colour = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|no_colour| no_colour.is_empty());
+    let (colour, end) = match has_colour {
         true => (colour, "\x1b[0m"),
         false => ("", ""),
     };

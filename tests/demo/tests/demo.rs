@@ -1,7 +1,12 @@
 //! `cargo demo` shows the real programs at work, and ends as the client ends.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{
+    fs,
+    io::{Read as _, pipe},
+    os::unix::fs::symlink,
+    path::Path,
+};
 
 use programs::{Checkout, Launch, PATIENCE, Signal, own_program};
 use tempfile::TempDir;
@@ -144,4 +149,18 @@ fn outside_of_a_checkout_it_says_where_to_go() {
         "{}",
         lost.stderr
     );
+}
+
+#[test]
+fn a_demo_whose_log_reader_stands_still_stops_at_a_signal() {
+    let (mut reader, writer) = pipe().unwrap();
+    // The client logs each message, without an end.
+    let demo = demo().args(["2000000000", "-v"]).stderr(writer).spawn();
+    let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&text).contains("Received: ") {
+        let len = reader.read(&mut buffer).unwrap();
+        text.extend_from_slice(&buffer[..len]);
+    }
+    demo.signal(Signal::INT);
+    assert_eq!(demo.wait_exit(PATIENCE).code(), Some(1));
 }

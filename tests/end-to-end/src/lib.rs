@@ -14,8 +14,13 @@ mod manifest;
 #[cfg(target_os = "linux")]
 mod memory;
 mod misbehaviour;
+#[cfg(target_os = "linux")]
+mod output;
+mod peer_text;
 mod refusal;
 mod registry_loss;
 mod shutdown;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod tls;
 mod trust;

@@ -146,7 +146,7 @@ async fn a_callback_that_panics_ends_its_own_stream_and_the_sender_is_told() {
     assert!(ctx.call(&dest, request).await.unwrap().success);
     let end = broken.ended().await;
     assert!(
-        matches!(&end, StreamEnd::Panicked(text) if text.contains("cannot bear")),
+        matches!(&end, StreamEnd::Panicked(text) if text.as_str().contains("cannot bear")),
         "{end}"
     );
     let line = server.wait_for_line("stream broken12: ended after ", PATIENCE);

@@ -91,9 +91,9 @@ fn a_registry_of_its_own_speaks_tls_too() {
     // It reads new certificates without a restart; those who trust the old CA find out when they come anew.
     Certificates::new(&deployment.path("certs"));
     registry.signal(Signal::HUP);
-    registry.wait_for_line("SIGHUP: certificate and key are read anew", PATIENCE);
+    registry.wait_for_line("SIGHUP: certificate and key are reloaded", PATIENCE);
     server.signal(Signal::HUP);
-    server.wait_for_line("SIGHUP: read anew: ", PATIENCE);
+    server.wait_for_line("SIGHUP: reloaded: ", PATIENCE);
     Summary::of_success(&client().run(), 100);
     fs::write(&files.cert, "no certificate").unwrap();
     registry.signal(Signal::HUP);
@@ -217,7 +217,7 @@ fn new_certificates_count_from_sighup_on_and_a_stream_goes_on_across_it() {
 
     let certificates = Certificates::new(&deployment.path("certs"));
     server.signal(Signal::HUP);
-    let line = server.wait_for_line("SIGHUP: read anew: ", PATIENCE);
+    let line = server.wait_for_line("SIGHUP: reloaded: ", PATIENCE);
     assert!(
         line.contains("cert.pem") && line.contains("key.pem") && line.contains("ca.pem"),
         "{line}"
@@ -232,7 +232,7 @@ fn new_certificates_count_from_sighup_on_and_a_stream_goes_on_across_it() {
     // The client reads its file anew as well.
     fs::copy(certificates.files().ca, &old_ca).unwrap();
     client.signal(Signal::HUP);
-    client.wait_for_line("SIGHUP: read anew: ", PATIENCE);
+    client.wait_for_line("SIGHUP: reloaded: ", PATIENCE);
     let summary = Summary::of_success(&client.finish(), 200);
     assert_eq!(summary.resumes, 0, "{summary:?}");
     assert!(server.is_running());
@@ -281,7 +281,7 @@ fn a_program_without_tls_goes_on_after_sighup() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&[]);
     server.signal(Signal::HUP);
-    server.wait_for_line("SIGHUP: there is nothing to read anew", PATIENCE);
+    server.wait_for_line("SIGHUP: there is nothing to reload", PATIENCE);
     Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
 }
 

@@ -6,6 +6,7 @@
 //! - [`deployment`]: a directory with the shipped files, and the programs set up to use them
 //! - [`certificates`]: what programs need for TLS
 //! - [`programs`]: a command line in the making, a program that runs, and the lines it prints
+//! - [`pseudo_terminal`]: a terminal whose other end a test holds (Linux)
 //! - [`peer`]: nodes within the test's own process, for what the real programs never do
 //! - [`summary`]: what `client --json` prints
 //! - [`received`]: what a client's log says of its stream
@@ -24,6 +25,8 @@ pub mod deployment;
 pub mod fault_proxy;
 pub mod fault_report;
 pub mod peer;
+#[cfg(target_os = "linux")]
+pub mod pseudo_terminal;
 pub mod received;
 #[cfg(target_os = "linux")]
 pub mod shifted_clock;
@@ -40,6 +43,8 @@ pub use programs::{
     Finished, Launch, Line, Output, PATIENCE, Process, Signal, Source, own_program, port_of, registry_url,
     tls_registry_url, unused_port,
 };
+#[cfg(target_os = "linux")]
+pub use pseudo_terminal::PseudoTerminal;
 #[cfg(target_os = "linux")]
 pub use shifted_clock::{DAY, ShiftedClock};
 #[cfg(target_os = "linux")]

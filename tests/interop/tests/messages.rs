@@ -10,6 +10,7 @@ use actr_lite_wire::{
     error_code::ErrorCode,
     frame::{DataStream, FrameEncoder, FrameHints},
     identity::{ActrId, ActrType, StreamId},
+    peer_text::RawText,
     proto as ours,
     record::RecordKind,
 };
@@ -448,7 +449,7 @@ fn enumerators_have_the_same_numbers() {
 #[test]
 fn a_call_says_whether_it_asks_or_answers_by_the_same_numbers() {
     let direction = |envelope: Envelope| theirs::RpcEnvelope::decode(&*envelope.encode()).unwrap().direction();
-    let (request_id, route_key) = (String::from("1"), String::from("a.B.C"));
+    let (request_id, route_key) = (RawText::from("1"), RawText::from("a.B.C"));
     let request = Envelope::Request {
         request_id: request_id.clone(),
         route_key: route_key.clone(),

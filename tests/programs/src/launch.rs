@@ -1,10 +1,16 @@
 //! A command line in the making.
 
-use std::{ffi::OsStr, fmt::Display, os::unix::process::CommandExt as _, path::Path, process::Command};
+use std::{
+    ffi::OsStr,
+    fmt::Display,
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use crate::{
     output::Line,
-    process::{Finished, Process},
+    process::{Finished, Process, Streams},
 };
 
 /// A command line in the making.
@@ -12,6 +18,7 @@ use crate::{
 pub struct Launch {
     name: String,
     command: Command,
+    streams: Streams,
 }
 
 impl Launch {
@@ -20,12 +27,21 @@ impl Launch {
     /// It gets this process's environment without what cargo or a user set to steer programs like it.
     pub fn new(name: &str, program: &Path) -> Self {
         let mut command = Command::new(program);
-        for variable in ["CARGO_MANIFEST_DIR", "RUST_LOG", "RUST_BACKTRACE", "ACTR_REALM_SECRET"] {
+        for variable in [
+            "CARGO_MANIFEST_DIR",
+            "RUST_LOG",
+            "RUST_BACKTRACE",
+            "ACTR_REALM_SECRET",
+            "NO_COLOR",
+            "CLICOLOR",
+            "CLICOLOR_FORCE",
+        ] {
             command.env_remove(variable);
         }
         Self {
             name: name.into(),
             command,
+            streams: Streams::default(),
         }
     }
 
@@ -106,6 +122,27 @@ impl Launch {
         self
     }
 
+    /// Standard input from there, instead of from nowhere.
+    #[must_use]
+    pub fn stdin(mut self, from: impl Into<Stdio>) -> Self {
+        self.streams.stdin = Some(from.into());
+        self
+    }
+
+    /// Standard output there, instead of into the [`Output`](crate::Output).
+    #[must_use]
+    pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
+        self.streams.stdout = Some(to.into());
+        self
+    }
+
+    /// Standard error there, instead of into the [`Output`](crate::Output).
+    #[must_use]
+    pub fn stderr(mut self, to: impl Into<Stdio>) -> Self {
+        self.streams.stderr = Some(to.into());
+        self
+    }
+
     /// A process group of its own, so that Ctrl-C on the terminal reaches this process only.
     #[must_use]
     pub fn own_process_group(mut self) -> Self {
@@ -118,7 +155,7 @@ impl Launch {
     /// # Errors
     /// If the system can't start it.
     pub fn spawn_watched(mut self, watch: impl Fn(&Line) + Clone + Send + 'static) -> anyhow::Result<Process> {
-        Process::start(self.name, &mut self.command, watch)
+        Process::start(self.name, &mut self.command, self.streams, watch)
     }
 
     /// Starts it.

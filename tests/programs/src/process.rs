@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    io::{self, Read},
     net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use rustix::{
     io::Errno,
     process::{Pid, WaitId, WaitIdOptions, kill_process, waitid},
@@ -58,6 +59,22 @@ impl Life {
     }
 }
 
+/// Where a program's streams lead; where a test does not say it, nothing comes in, and the rest goes into the [`Output`].
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    pub(crate) stdin: Option<Stdio>,
+    pub(crate) stdout: Option<Stdio>,
+    pub(crate) stderr: Option<Stdio>,
+}
+
+/// A pipe to read, or nothing where the stream leads elsewhere.
+fn readable(pipe: Option<impl Read + Send + 'static>) -> Box<dyn Read + Send> {
+    match pipe {
+        Some(pipe) => Box::new(pipe),
+        None => Box::new(io::empty()),
+    }
+}
+
 impl Process {
     /// Starts the command; `watch` sees every line that it prints.
     ///
@@ -66,19 +83,19 @@ impl Process {
     pub(crate) fn start(
         name: String,
         command: &mut Command,
+        streams: Streams,
         watch: impl Fn(&Line) + Clone + Send + 'static,
     ) -> anyhow::Result<Self> {
         let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdin(streams.stdin.unwrap_or_else(Stdio::null))
+            .stdout(streams.stdout.unwrap_or_else(Stdio::piped))
+            .stderr(streams.stderr.unwrap_or_else(Stdio::piped))
             .spawn()
             .with_context(|| format!("cannot start {}", CommandLine(command)))?;
         let pid = Pid::from_child(&child);
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            bail!("{name} has no output");
-        };
-        let output = Output::of(stdout, stderr, watch);
+        // The command holds its ends of what a test reads itself: then nothing would ever end it.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let output = Output::of(readable(child.stdout.take()), readable(child.stderr.take()), watch);
         let life = Arc::new(Life {
             state: Mutex::new((child, None)),
             ended: Condvar::new(),
@@ -411,7 +428,13 @@ mod tests {
     use super::*;
 
     fn shell(script: &str) -> Process {
-        Process::start("sh".into(), Command::new("sh").args(["-c", script]), |_| ()).unwrap()
+        Process::start(
+            "sh".into(),
+            Command::new("sh").args(["-c", script]),
+            Streams::default(),
+            |_| (),
+        )
+        .unwrap()
     }
 
     #[test]

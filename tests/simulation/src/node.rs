@@ -462,7 +462,7 @@ impl Node {
             Ok(self.open_stream(serving.connection, stream, after, cx))
         };
         Envelope::Response {
-            request_id: serving.request_id.clone(),
+            request_id: serving.request_id.as_str().into(),
             route_key: ROUTE.into(),
             result: result.map(|success| vec![u8::from(success)].into()),
         }

@@ -186,7 +186,7 @@ impl Node {
                 let delay = cx.rng.random_range(0..=self.manner.longest_handling.as_micros() as u64);
                 self.servings.push(Serving {
                     connection: self.lanes[at].socket.connection,
-                    request_id,
+                    request_id: request_id.into_string(),
                     ready_at: cx.now + Duration::from_micros(delay),
                     stage: Serve::Asked {
                         stream,
@@ -196,7 +196,7 @@ impl Node {
             }
             Ok(Envelope::Response { request_id, result, .. }) => {
                 let agreed = result.is_ok_and(|payload| payload.first() == Some(&1));
-                self.answered(&request_id, agreed, cx);
+                self.answered(request_id.as_str(), agreed, cx);
             }
             other => cx.fail(format!("not a call: {other:?}")),
         }
@@ -259,7 +259,7 @@ impl Node {
                 self.departures.insert(peer);
             }
             Control::CallCancel { request_id } => {
-                self.servings.retain(|serving| serving.request_id != request_id);
+                self.servings.retain(|serving| request_id != serving.request_id);
             }
         }
     }

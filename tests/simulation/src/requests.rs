@@ -338,7 +338,7 @@ impl Node {
         let request_id = format!("{}-{}", cx.host, self.next_request);
         let delivered = stream.filter.last();
         let envelope = Envelope::Request {
-            request_id: request_id.clone(),
+            request_id: request_id.as_str().into(),
             route_key: ROUTE.into(),
             payload: request_payload(&stream.spec),
             metadata: match delivered {
@@ -445,7 +445,7 @@ impl Node {
             } => {
                 let lane = self.lanes.iter_mut().find(|lane| lane.socket.connection == *connection);
                 if let Some(lane) = lane.filter(|lane| lane.is_open()) {
-                    let request_id = request_id.clone();
+                    let request_id = request_id.as_str().into();
                     lane.send_control(&Control::CallCancel { request_id }, cx);
                 }
             }

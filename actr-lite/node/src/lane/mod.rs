@@ -113,17 +113,17 @@ pub enum CloseReason {
         /// The WebSocket close code.
         code: u16,
         /// For people; may be empty.
-        reason: String,
+        reason: PeerText,
     },
     /// It broke.
     #[error("the connection broke ({0})")]
-    Lost(String),
+    Lost(PeerText),
     /// The peer said nothing for so long.
     #[error("it has been silent for {}", humantime(*.0))]
     Silent(Duration),
     /// The peer did not follow the protocol.
     #[error("it broke the protocol: {0}")]
-    Protocol(String),
+    Protocol(PeerText),
     /// This node closed it.
     #[error("this node closed the connection ({0})")]
     Local(String),
@@ -133,14 +133,14 @@ impl CloseReason {
     /// Whether the peer closed it because it had no use for it: what was sent meanwhile it has not looked at.
     pub(crate) fn is_unused(&self) -> bool {
         let normal = CloseCode::NORMAL.value();
-        matches!(self, Self::Closed { code, reason } if *code == normal && reason == UNUSED)
+        matches!(self, Self::Closed { code, reason } if *code == normal && reason.as_str() == UNUSED)
     }
 }
 
-fn reason_text(reason: &str) -> String {
+fn reason_text(reason: &PeerText) -> String {
     if reason.is_empty() {
         String::new()
     } else {
-        format!(": {}", PeerText(reason))
+        format!(": {reason}")
     }
 }

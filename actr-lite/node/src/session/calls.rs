@@ -7,6 +7,7 @@ use std::{
 use actr_lite_wire::{
     control::Control,
     envelope::{Envelope, ErrorReply},
+    peer_text::RawText,
 };
 use bytes::Bytes;
 use tokio::{sync::oneshot, time::timeout};
@@ -59,8 +60,8 @@ impl Calls {
     }
 
     /// Hands an answer to its call; false where nobody waits for it.
-    pub(super) fn answer(&self, request_id: &str, result: Result<Bytes, ErrorReply>) -> bool {
-        let waiting = self.lock().remove(request_id);
+    pub(super) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) -> bool {
+        let waiting = self.lock().remove(request_id.as_str());
         waiting.is_some_and(|waiting| waiting.send(Ok(result)).is_ok())
     }
 
@@ -112,7 +113,7 @@ impl Session {
             return Err(self.peer_gone());
         }
         let request = Envelope::Request {
-            request_id: request_id.clone(),
+            request_id: request_id.as_str().into(),
             route_key: route.into(),
             payload,
             metadata: options.metadata,
@@ -158,10 +159,14 @@ impl Session {
     }
 
     /// Hands the peer's answer to whoever waits for it.
-    pub(super) fn answer(&self, request_id: &str, result: Result<Bytes, ErrorReply>) {
+    pub(super) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) {
         self.answered.store(true, Ordering::Relaxed);
         if !self.calls.answer(request_id, result) {
-            debug!("{} answered request {request_id}, for which nobody waits", self.peer);
+            debug!(
+                "{} answered request {}, for which nobody waits",
+                self.peer,
+                request_id.shown()
+            );
         }
     }
 
@@ -171,7 +176,7 @@ impl Session {
         let metadata = Vec::new();
         self.send_envelope(
             Envelope::Tell {
-                request_id,
+                request_id: request_id.into(),
                 route_key: route.into(),
                 payload,
                 metadata,

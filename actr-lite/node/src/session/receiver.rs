@@ -15,6 +15,7 @@ use actr_lite_wire::{
     frame::{self, FrameError},
     identity::{ActrId, StreamId},
     misbehaviour::MisbehaviourKind,
+    peer_text::{PeerText, RawText},
     record::{self, RecordError, RecordKind, Span},
     websocket::CloseCode,
 };
@@ -42,7 +43,7 @@ pub(crate) struct SessionReceiver {
     /// Whose queue is full, with a sender that knows no credit.
     full: Option<Arc<Inbox>>,
     /// The answers that wait for the end of a short message.
-    answers: Vec<(String, Result<Bytes, ErrorReply>)>,
+    answers: Vec<(RawText, Result<Bytes, ErrorReply>)>,
     /// How many streams were refused.
     refused: usize,
 }
@@ -262,7 +263,7 @@ impl SessionReceiver {
         } else {
             debug!("{peer} sends stream {stream_id} too: {refusal}");
         }
-        let reason = refusal.to_string();
+        let reason = PeerText::of(refusal);
         session.lane().send_control(&Control::Cancel { stream_id, reason });
     }
 

@@ -7,12 +7,13 @@ use std::{
 use actr_lite_wire::{
     envelope::{Envelope, ErrorReply},
     error_code::ErrorCode,
+    peer_text::{PeerText, RawText},
     record::RecordKind,
 };
 use bytes::Bytes;
 use futures_util::future::{AbortHandle, Abortable, Aborted};
 use tokio::time::timeout;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{AnswerHold, InUse, Session};
 use crate::{
@@ -33,26 +34,26 @@ const MAX_REMEMBERED: usize = 64;
 #[derive(Default)]
 pub(super) struct ServedCalls {
     /// By request id; a message without an answer can't be cancelled.
-    serving: Mutex<HashMap<Arc<str>, Option<AbortHandle>>>,
+    serving: Mutex<HashMap<Arc<RawText>, Option<AbortHandle>>>,
     /// The oldest first; empty with a peer that speaks the extension.
-    done: Mutex<VecDeque<Arc<str>>>,
+    done: Mutex<VecDeque<Arc<RawText>>>,
 }
 
 impl ServedCalls {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Option<AbortHandle>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<RawText>, Option<AbortHandle>>> {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn done(&self) -> MutexGuard<'_, VecDeque<Arc<str>>> {
+    fn done(&self) -> MutexGuard<'_, VecDeque<Arc<RawText>>> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a request that is done came before.
-    fn is_done(&self, request_id: &str) -> bool {
+    fn is_done(&self, request_id: &RawText) -> bool {
         self.done().iter().any(|done| **done == *request_id)
     }
 
-    fn remember(&self, request_id: &Arc<str>) {
+    fn remember(&self, request_id: &Arc<RawText>) {
         let mut done = self.done();
         if done.len() == MAX_REMEMBERED {
             done.pop_front();
@@ -61,7 +62,7 @@ impl ServedCalls {
     }
 
     /// The caller no longer waits.
-    pub(super) fn cancel(&self, request_id: &str) {
+    pub(super) fn cancel(&self, request_id: &RawText) {
         let serving = self.lock().get(request_id).cloned();
         if let Some(Some(serving)) = serving {
             serving.abort();
@@ -80,7 +81,7 @@ impl ServedCalls {
 /// One served call's place.
 struct Serving {
     session: InUse,
-    request_id: Arc<str>,
+    request_id: Arc<RawText>,
     _places: [Place; 3],
 }
 
@@ -97,8 +98,8 @@ impl Drop for Serving {
 
 /// A request as it came.
 pub(super) struct Request {
-    pub(super) request_id: Arc<str>,
-    pub(super) route: String,
+    pub(super) request_id: Arc<RawText>,
+    pub(super) route: RawText,
     pub(super) payload: Bytes,
     pub(super) metadata: Vec<(String, String)>,
     /// How long the caller waits; none where nobody does.
@@ -112,14 +113,18 @@ impl Session {
     pub(super) fn serve(self: &Arc<Self>, request: Request) {
         let Some(session) = self.enter() else {
             // The peer learns that the connection is closed without a use, and makes a call anew.
-            debug!("{} is closed: request {} is not served", self.peer, request.request_id);
+            debug!(
+                "{} is closed: request {} is not served",
+                self.peer,
+                request.request_id.shown()
+            );
             return;
         };
         // One task takes the requests of a connection, so that none comes in between.
         let is_known = self.served.lock().contains_key(&request.request_id)
             || (!self.lane.has_control() && self.served.is_done(&request.request_id));
         if is_known {
-            debug!("{} repeated request {}", self.peer, request.request_id);
+            debug!("{} repeated request {}", self.peer, request.request_id.shown());
             return;
         }
         let places = match self.places_for(&request) {
@@ -146,28 +151,29 @@ impl Session {
         let task = async move {
             let _serving = serving;
             let call = Arc::new(Call::new(Some(session.clone()), metadata, patience));
-            let dispatch = session.dispatch(&route, payload, Arc::clone(&call));
+            let dispatch = session.dispatch(route.as_str(), payload, Arc::clone(&call));
             let dispatch = Abortable::new(dispatch, aborted);
             let result = match timeout(patience.unwrap_or(DEFAULT_PATIENCE), dispatch).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(Aborted)) => return,
                 Err(_) => {
-                    let message = format!("{route} was not done within the caller's timeout");
+                    let route = route.shown();
                     Err(ErrorReply {
                         code: ErrorCode::TimedOut,
-                        message,
+                        message: PeerText::of(&format_args!("{route} was not done within the caller's timeout")),
                     })
                 }
             };
             call.returned();
             match (&result, is_call) {
                 (Ok(_), _) => {}
-                (Err(error), true) => debug!("{route}, called by {}, failed: {error}", session.peer),
+                (Err(error), true) => debug!("{}, called by {}, failed: {error}", route.shown(), session.peer),
                 // A peer can tell as much as it likes: a flood of it must not fill the log.
-                (Err(error), false) => session
-                    .node
-                    .complaints()
-                    .remark(&format_args!("{route}, told by {}, failed: {error}", session.peer)),
+                (Err(error), false) => session.node.complaints().remark(&format_args!(
+                    "{}, told by {}, failed: {error}",
+                    route.shown(),
+                    session.peer
+                )),
             }
             if is_call {
                 let hold = call.hold();
@@ -181,27 +187,31 @@ impl Session {
 
     async fn reply(
         &self,
-        request_id: Arc<str>,
-        route_key: String,
+        request_id: Arc<RawText>,
+        route_key: RawText,
         result: Result<Bytes, ErrorReply>,
         hold: Option<Arc<AnswerHold>>,
     ) {
         let is_held = hold.as_ref().is_some_and(|hold| hold.is_on());
         let urgency = if is_held { Urgency::Later } else { Urgency::Now };
         let response = |result| Envelope::Response {
-            request_id: String::from(&*request_id),
+            request_id: RawText::clone(&request_id),
             route_key: route_key.clone(),
             result,
         };
         let sent = match self.send_envelope(response(result), urgency).await {
             Err(error @ ActrError::TooLong { .. }) => {
-                warn!("the response of {route_key} cannot be sent: {error}");
+                self.node.complaints().remark(&format_args!(
+                    "the response of {} to {} cannot be sent: {error}",
+                    route_key.shown(),
+                    self.peer
+                ));
                 self.send_envelope(response(Err(error.to_reply())), urgency).await
             }
             sent => sent,
         };
         if let Err(error) = sent {
-            debug!("the answer to {route_key} was not sent: {error}");
+            debug!("the answer to {} was not sent: {error}", route_key.shown());
         }
         if let Some(hold) = hold {
             hold.answer_is_queued();
@@ -239,11 +249,12 @@ impl Session {
             is_call,
             ..
         } = request;
-        let request_id = String::from(&*request_id);
+        let request_id = Arc::unwrap_or_clone(request_id);
         if !is_call {
             self.node.complaints().remark(&format_args!(
-                "a tell of {} to {route_key} was dropped: {error}",
-                self.peer
+                "a tell of {} to {} was dropped: {error}",
+                self.peer,
+                route_key.shown()
             ));
             return;
         }

@@ -12,6 +12,7 @@ use actr_lite_wire::{
     control::Control,
     credit::ReceiveWindow,
     identity::{ActrId, StreamId},
+    peer_text::PeerText,
     record::RecordKind,
 };
 use bytes::{Bytes, BytesMut};
@@ -170,7 +171,7 @@ impl Inbox {
         }
         let len = run.len();
         if has_credit && let Err(error) = state.window.receive(len as u64, last_len as u64) {
-            let wakers = state.end(StreamEnd::Protocol(error.to_string()));
+            let wakers = state.end(StreamEnd::Protocol(PeerText::of(&error)));
             drop(state);
             wakers.wake();
             return Pushed::Ended;

@@ -85,7 +85,7 @@ impl StreamRegistration {
         }
         let end = match (&mut self.delivered).await {
             Ok(Ok((_, end))) => end,
-            Ok(Err(panic)) => StreamEnd::Panicked(panic),
+            Ok(Err(panic)) => StreamEnd::Panicked(panic.into()),
             // The node has stopped, and dropped a callback that was still waiting for something.
             Err(_) => self.inbox.ended().unwrap_or(StreamEnd::Stopped),
         };

@@ -24,12 +24,12 @@ pub enum SendError {
         reason: CloseReason,
     },
     /// The receiver wants no more of this stream.
-    #[error("{stream}the receiver cancelled it: {}", PeerText(reason))]
+    #[error("{stream}the receiver cancelled it: {reason}")]
     Cancelled {
         /// The stream.
         stream: EndedStream,
         /// What the receiver says.
-        reason: String,
+        reason: PeerText,
     },
     /// The frame is longer than a record may be.
     #[error(

@@ -15,7 +15,7 @@ pub enum StreamEnd {
         frames: u64,
     },
     /// The sender could not go on.
-    #[error("the sender gave up after {frames} frames: {} ({code})", PeerText(message))]
+    #[error("the sender gave up after {frames} frames: {message} ({code})")]
     Failed {
         /// How many frames there were: those that it sent, those before the point from which it was resumed, and in a
         /// latency-first stream those that it dropped.
@@ -23,7 +23,7 @@ pub enum StreamEnd {
         /// What kind of failure it is.
         code: ErrorCode,
         /// For people.
-        message: String,
+        message: PeerText,
     },
     /// The connection to the sender ended. With a sender that does not speak this project's extension, a finished
     /// stream looks the same.
@@ -47,7 +47,7 @@ pub enum StreamEnd {
     },
     /// The sender broke the protocol.
     #[error("the sender broke the protocol: {0}")]
-    Protocol(String),
+    Protocol(PeerText),
     /// The receiver unregistered or dropped it.
     #[error("this node unregistered the stream")]
     Cancelled,
@@ -56,5 +56,5 @@ pub enum StreamEnd {
     Stopped,
     /// The callback panicked.
     #[error("the stream's callback panicked: {0}")]
-    Panicked(String),
+    Panicked(PeerText),
 }

@@ -113,7 +113,7 @@ impl Subscription {
             let is_latency_first = self.run.get(self.at) == Some(&(RecordKind::StreamLatencyFirst as u8));
             let frame = match self.next_plain().map_or_else(|| self.next_in_run(), Ok) {
                 Ok(frame) => frame,
-                Err(error) => return self.end_here(StreamEnd::Protocol(error)),
+                Err(error) => return self.end_here(StreamEnd::Protocol(error.into())),
             };
             match self.observe(frame.sequence, is_latency_first) {
                 Observed::Deliver => return Poll::Ready(Some(frame)),

@@ -175,7 +175,7 @@ async fn discovery_refusal(asker: &ActrRef, found: &ActrRef) -> Option<String> {
             assert_eq!(id, found.actor_id());
             None
         }
-        Err(ActrError::Discover(DiscoverError::Refused { cause, .. })) => Some(cause),
+        Err(ActrError::Discover(DiscoverError::Refused { cause, .. })) => Some(cause.into()),
         Err(error) => panic!("{error:?}"),
     }
 }
@@ -200,9 +200,9 @@ async fn call_refusal(outsider: &Outsider, callee: &ActrRef, address: SocketAddr
         } if id == request_id => {
             assert_eq!(code, ErrorCode::PermissionDenied);
             for part in [Ask::ROUTE, &outsider.id().to_string(), &callee.actor_id().to_string()] {
-                assert!(message.contains(part), "{message:?} lacks {part}");
+                assert!(message.as_str().contains(part), "{message:?} lacks {part}");
             }
-            Some(message)
+            Some(message.into())
         }
         other => panic!("{other:?}"),
     }

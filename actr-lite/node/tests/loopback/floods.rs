@@ -12,8 +12,11 @@ use crate::{
     bystander::Bystander,
     harness::{Nowhere, World, start_server, until},
     logs::{self, TOLD_PER_NODE},
-    raw_peer::{Outsider, frame, record},
+    raw_peer::{Outsider, dial, frame, record},
 };
+
+/// What says how long a record a peer takes.
+const RECORD_LIMIT: &str = "x-actr-lite-max-record";
 
 /// How many lines a log can have taken since then.
 fn most_lines(since: Instant) -> usize {
@@ -71,7 +74,7 @@ async fn tells_that_fail_without_an_end_do_not_fill_the_log() {
     let (log, started) = (logs::position(), Instant::now());
     for number in 0..TELLS {
         let tell = Envelope::Tell {
-            request_id: format!("tell{number}"),
+            request_id: format!("tell{number}").into(),
             route_key: Nowhere::ROUTE.into(),
             payload: Bytes::new(),
             metadata: Vec::new(),
@@ -88,4 +91,56 @@ async fn tells_that_fail_without_an_end_do_not_fill_the_log() {
         "{lines:?}"
     );
     assert_eq!(server.misbehaviour().total(), 0, "it is no violation");
+}
+
+/// The least that a peer can take of a record.
+const LEAST_RECORD: usize = 1024;
+
+/// Makes calls of this route, which nobody has, and whose name is too long for any answer that the peer takes; what that
+/// added to the log.
+async fn log_of_unknown_routes(route: &str, calls: usize) -> String {
+    logs::capture();
+    let world = World::new().await;
+    let (server, _contexts) = start_server(&world, "Server").await;
+    let outsider = Outsider::new(&world, "Own").await;
+    let mut headers = outsider.extended_headers();
+    headers.push((RECORD_LIMIT, LEAST_RECORD.to_string()));
+    let address = outsider.address_of(&server.actor_id()).await.unwrap();
+    let mut peer = dial(address, &headers).await.unwrap();
+    let log = logs::position();
+    for _ in 0..calls {
+        let (_, request) = peer.request(route, Vec::new());
+        peer.send_record(RecordKind::RpcReliable, &request.encode()).await;
+    }
+    peer.round_trip().await;
+    // It lets what was asked come to its end.
+    server.shutdown().await;
+    logs::since(log)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_forges_no_line_of_a_log() {
+    const FORGED: &str = "2026-01-01T00:00:00.000000Z  INFO forged";
+    const CALLS: usize = 100;
+    let started = Instant::now();
+    let route = format!("x\n{FORGED}\n\x1b[2J{}", "r".repeat(LEAST_RECORD));
+    let log = log_of_unknown_routes(&route, CALLS).await;
+    assert!(log.contains("INFO forged"), "it is told: {log}");
+    assert!(!log.lines().any(|line| line.starts_with(FORGED)), "{log}");
+    assert!(!log.contains('\x1b'), "{log}");
+    let lines = log.lines().filter(|line| line.contains("forged")).count();
+    assert!(lines <= most_lines(started), "{lines} lines for {CALLS} calls");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_of_any_length_is_a_short_line() {
+    let route = "long".repeat(64 << 10);
+    let log = log_of_unknown_routes(&route, 10).await;
+    let told: Vec<_> = log.lines().filter(|line| line.contains("longlong")).collect();
+    assert!(!told.is_empty(), "it is told");
+    assert!(
+        told.iter().all(|line| line.len() < 2048),
+        "{:?}",
+        told.iter().map(|line| line.len())
+    );
 }

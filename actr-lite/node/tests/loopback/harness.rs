@@ -494,7 +494,7 @@ pub(crate) fn remote_error(error: ActrError, dest: &Dest, route: &str) -> (Error
             reply,
         } => {
             assert_eq!((&from, of.as_str()), (dest, route));
-            (reply.code, reply.message)
+            (reply.code, reply.message.into())
         }
         other => panic!("{other:?}"),
     }

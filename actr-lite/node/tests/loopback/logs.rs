@@ -40,6 +40,12 @@ pub(crate) fn position() -> usize {
     LOGGED.lock().unwrap_or_else(PoisonError::into_inner).len()
 }
 
+/// All from this position on.
+pub(crate) fn since(from: usize) -> String {
+    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    String::from_utf8_lossy(&logged[from..]).into_owned()
+}
+
 /// The warnings about this peer from this position on: the system gives ports to others later.
 pub(crate) fn about(peer: &str, from: usize) -> Vec<String> {
     naming(&format!(" from {peer}: "), from)

@@ -105,7 +105,7 @@ impl Outsider {
         upgrade(stream, address, &self.extended_headers()).await.unwrap()
     }
 
-    fn extended_headers(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn extended_headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = self.headers();
         headers.push((PROTOCOL, EXTENSION.into()));
         headers
@@ -239,7 +239,7 @@ impl RawPeer {
         self.requests += 1;
         let request_id = format!("raw-{}", self.requests);
         let envelope = Envelope::Request {
-            request_id: request_id.clone(),
+            request_id: request_id.as_str().into(),
             route_key: route.into(),
             payload: payload.into(),
             metadata: Vec::new(),

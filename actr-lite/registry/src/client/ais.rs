@@ -7,6 +7,7 @@ use std::{
 
 use actr_lite_wire::{
     error_code::ErrorCode,
+    peer_text::PeerText,
     proto::{Realm, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
 };
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use tokio::time::timeout;
 
-use super::{LinkConfig, RegistryLinkError, dial::Dial, error::printable, identity::Registration};
+use super::{LinkConfig, RegistryLinkError, dial::Dial, identity::Registration};
 use crate::{clock::Clock, realms::SECRET_HEADER};
 
 /// How long a connection may take to open. Together with [`ANSWER_TIMEOUT`] it is why a try that hangs is over, and its cause known,
@@ -177,8 +178,12 @@ pub(super) fn code_of_status(status: StatusCode) -> ErrorCode {
 
 /// A refusal that is only HTTP.
 pub(super) fn refused_by_status(request: &'static str, status: StatusCode, body: &[u8]) -> RegistryLinkError {
-    let reason = printable(&String::from_utf8_lossy(body));
-    let message = if reason.is_empty() { status.to_string() } else { reason };
+    let reason = PeerText::new(&String::from_utf8_lossy(body));
+    let message = if reason.is_empty() {
+        PeerText::of(&status)
+    } else {
+        reason
+    };
     RegistryLinkError::Refused {
         request,
         code: code_of_status(status),
@@ -197,7 +202,7 @@ fn registration_response(
     }
     RegisterResponse::decode(body.clone()).map_err(|error| RegistryLinkError::Malformed {
         request,
-        what: error.to_string(),
+        what: PeerText::of(&error),
     })
 }
 

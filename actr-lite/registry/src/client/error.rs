@@ -14,7 +14,7 @@ pub enum RegistryLinkError {
         /// Where it should be.
         url: RegistryUrl,
         /// What happened at the last try.
-        cause: String,
+        cause: PeerText,
     },
     /// It is connected and did not answer.
     #[error("the registry at {url} did not answer the {request} within {} s", after.as_secs_f64())]
@@ -34,7 +34,7 @@ pub enum RegistryLinkError {
         /// What kind of no.
         code: ErrorCode,
         /// The registry's own words.
-        message: String,
+        message: PeerText,
     },
     /// Its answer is not what it should be.
     #[error("the registry's answer to the {request} is malformed: {what}")]
@@ -42,7 +42,7 @@ pub enum RegistryLinkError {
         /// What was asked.
         request: &'static str,
         /// What is wrong with the answer.
-        what: String,
+        what: PeerText,
     },
     /// As many requests wait as may.
     #[error("{MAX_WAITING_REQUESTS} requests to the registry are waiting, the limit: try again when some are answered")]
@@ -57,7 +57,7 @@ impl RegistryLinkError {
         Self::Refused {
             request,
             code: error.code.into(),
-            message: printable(&error.message),
+            message: error.message.into(),
         }
     }
 
@@ -74,7 +74,7 @@ impl RegistryLinkError {
         Self::unreachable(url, cause)
     }
 
-    pub(super) fn unreachable(url: &RegistryUrl, cause: impl Into<String>) -> Self {
+    pub(super) fn unreachable(url: &RegistryUrl, cause: impl Into<PeerText>) -> Self {
         Self::Unreachable {
             url: url.clone(),
             cause: cause.into(),
@@ -84,7 +84,7 @@ impl RegistryLinkError {
     /// Without the address, for where it has been said already.
     pub(super) fn cause(&self) -> String {
         match self {
-            Self::Unreachable { cause, .. } => cause.clone(),
+            Self::Unreachable { cause, .. } => cause.to_string(),
             Self::TimedOut { request, after, .. } => {
                 format!("no answer to the {request} within {} s", after.as_secs_f64())
             }
@@ -114,9 +114,4 @@ impl RegistryLinkError {
             }
         )
     }
-}
-
-/// One line of bounded length, whatever the registry sends.
-pub(super) fn printable(text: &str) -> String {
-    PeerText(text).to_string()
 }

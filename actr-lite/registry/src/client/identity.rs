@@ -1,8 +1,12 @@
-use std::{fmt, time::Duration};
+use std::{
+    fmt::{self, Display},
+    time::Duration,
+};
 
 use actr_lite_wire::{
     credential::{Credential, VerifyingKey},
     identity::ActrId,
+    peer_text::PeerText,
     proto::{self, register_response::RegisterOk},
 };
 use bytes::Bytes;
@@ -63,18 +67,18 @@ pub(super) struct Registration {
 impl Registration {
     /// What AIS granted at `granted_at`, by its own calendar.
     pub(super) fn from_message(granted: RegisterOk, granted_at: u64) -> Result<Self, RegistryLinkError> {
-        let malformed = |what: String| RegistryLinkError::Malformed {
+        let malformed = |what: &dyn Display| RegistryLinkError::Malformed {
             request: "registration",
-            what,
+            what: PeerText::of(what),
         };
-        let actor_id = ActrId::try_from(&granted.actr_id).map_err(|error| malformed(error.to_string()))?;
+        let actor_id = ActrId::try_from(&granted.actr_id).map_err(|error| malformed(&error))?;
         let signing_key = VerifyingKey::from_bytes(granted.signing_key_id, &granted.signing_pubkey)
-            .map_err(|error| malformed(error.to_string()))?;
+            .map_err(|error| malformed(&error))?;
         let expires_at = match granted.credential_expires_at {
             Some(Timestamp { seconds, .. }) => u64::try_from(seconds).unwrap_or_default(),
             None => {
                 proto::IdentityClaims::decode(granted.credential.claims.clone())
-                    .map_err(|_| malformed("the credential's claims can't be decoded".into()))?
+                    .map_err(|_| malformed(&"the credential's claims can't be decoded"))?
                     .expires_at
             }
         };

@@ -1,8 +1,9 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt::Display, sync::Arc, time::Duration};
 
 use actr_lite_wire::{
     credential::VerifyingKey,
     identity::{ActrId, ActrType, ParseActrIdError},
+    peer_text::PeerText,
     proto::{
         ServiceSpec, get_service_spec_response, route_candidates_response,
         route_candidates_response::RouteCandidatesOk, signaling_to_actr::Payload, unregister_response,
@@ -164,7 +165,7 @@ impl RegistryLink {
             Some(route_candidates_response::Result::Success(found)) => {
                 candidates(found, count).map_err(|error| RegistryLinkError::Malformed {
                     request: name,
-                    what: error.to_string(),
+                    what: PeerText::of(&error),
                 })
             }
             Some(route_candidates_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
@@ -218,14 +219,15 @@ impl RegistryLink {
         let Payload::GetSigningKey(response) = self.ask(request, REQUEST_TIMEOUT).await? else {
             return Err(other_kind(name));
         };
-        let malformed = |what| RegistryLinkError::Malformed { request: name, what };
+        let malformed = |what: &dyn Display| RegistryLinkError::Malformed {
+            request: name,
+            what: PeerText::of(what),
+        };
         if response.key_id != key_id {
-            return Err(malformed(format!(
-                "it has key {} instead of key {key_id}",
-                response.key_id
-            )));
+            let other = response.key_id;
+            return Err(malformed(&format_args!("it has key {other} instead of key {key_id}")));
         }
-        VerifyingKey::from_bytes(key_id, &response.pubkey).map_err(|error| malformed(error.to_string()))
+        VerifyingKey::from_bytes(key_id, &response.pubkey).map_err(|error| malformed(&error))
     }
 
     /// What time it is at the registry, in seconds since 1970: credentials end by its calendar. It is known from the

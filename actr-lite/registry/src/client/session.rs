@@ -1,8 +1,11 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use actr_lite_wire::proto::{
-    ActrToSignaling, ErrorResponse, SignalingEnvelope, actr_to_signaling::Payload as RequestPayload,
-    signaling_envelope::Flow, signaling_to_actr::Payload,
+use actr_lite_wire::{
+    peer_text::PeerText,
+    proto::{
+        ActrToSignaling, ErrorResponse, SignalingEnvelope, actr_to_signaling::Payload as RequestPayload,
+        signaling_envelope::Flow, signaling_to_actr::Payload,
+    },
 };
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -19,8 +22,8 @@ use tokio_tungstenite::{
 use tracing::{debug, info};
 
 use super::{
-    Identity, RegistryLinkError, dial::Dial, error::printable, identity::Registration, renewal::renewed,
-    request::Request, shared::Shared, signaling::failure,
+    Identity, RegistryLinkError, dial::Dial, identity::Registration, renewal::renewed, request::Request,
+    shared::Shared, signaling::failure,
 };
 use crate::clock::Clock;
 
@@ -150,7 +153,7 @@ impl<D: Dial> Session<D> {
                 self.receive_envelope(bytes).await
             }
             Some(Ok(Message::Close(Some(frame)))) if !frame.reason.is_empty() => {
-                lost(&format!("it closed the connection: {}", printable(&frame.reason)))
+                lost(&format!("it closed the connection: {}", PeerText::new(&frame.reason)))
             }
             Some(Ok(Message::Close(_))) | None => lost("it closed the connection"),
             Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
@@ -203,7 +206,7 @@ impl<D: Dial> Session<D> {
                 if probe { self.heartbeat().await } else { Ok(()) }
             }
             (None, Err(ErrorResponse { code, message })) => {
-                debug!(code, message = %printable(&message), "the registry reports an error");
+                debug!(code, message = %PeerText::new(&message), "the registry reports an error");
                 Ok(())
             }
             (None, Ok(_)) => {

@@ -1,4 +1,4 @@
-use actr_lite_wire::proto::AIdCredential;
+use actr_lite_wire::{peer_text::PeerText, proto::AIdCredential};
 use data_encoding::BASE64;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
@@ -11,7 +11,6 @@ use super::{
     Identity, LinkConfig, RegistryLinkError,
     ais::{ANSWER_TIMEOUT, connect, refused_by_status},
     dial::Dial,
-    error::printable,
 };
 
 /// What opening a connection is called in errors.
@@ -74,6 +73,6 @@ pub(super) fn failure(config: &LinkConfig, error: &WebSocketError) -> RegistryLi
             refused_by_status(NAME, response.status(), body)
         }
         WebSocketError::Io(error) => RegistryLinkError::from_io(&config.url, error),
-        error => RegistryLinkError::unreachable(&config.url, printable(&error.to_string())),
+        error => RegistryLinkError::unreachable(&config.url, PeerText::of(&error)),
     }
 }

@@ -2,6 +2,7 @@ use actr_lite_wire::{
     acl::AclRefusal,
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
+    peer_text::PeerText,
 };
 use thiserror::Error;
 
@@ -55,7 +56,7 @@ pub enum DirectoryError {
     #[error("no live node of realm {realm_id} publishes a contract named {name:?}")]
     UnknownService {
         /// What was asked for.
-        name: String,
+        name: PeerText,
         /// Where the asker lives.
         realm_id: u32,
     },

@@ -3,11 +3,12 @@ use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 use thiserror::Error;
 
 use super::beginning;
+use crate::peer_text;
 
 /// The most bytes that a stream id may have: it travels with every frame, and a receiver keeps one for each stream.
 pub const MAX_STREAM_ID_LEN: usize = 128;
 
-/// The name of a stream: 1 to [`MAX_STREAM_ID_LEN`] bytes without control characters.
+/// The name of a stream: 1 to [`MAX_STREAM_ID_LEN`] bytes without characters that steer a terminal or hide text.
 ///
 /// Cheap to clone and to move, as every frame has one.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,7 +23,7 @@ impl StreamId {
 
 /// Why a text is not a stream id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("stream id {text:?} is not 1 to {MAX_STREAM_ID_LEN} bytes without control characters")]
+#[error("stream id {text:?} is not 1 to {MAX_STREAM_ID_LEN} bytes without control characters or hidden ones")]
 pub struct ParseStreamIdError {
     /// The beginning of the text.
     text: String,
@@ -32,7 +33,7 @@ impl FromStr for StreamId {
     type Err = ParseStreamIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if (1..=MAX_STREAM_ID_LEN).contains(&text.len()) && !text.chars().any(char::is_control) {
+        if (1..=MAX_STREAM_ID_LEN).contains(&text.len()) && !text.chars().any(peer_text::steers) {
             return Ok(Self(text.into()));
         }
         Err(ParseStreamIdError { text: beginning(text) })
@@ -77,7 +78,7 @@ mod tests {
     fn an_id_is_short_and_printable() {
         assert_eq!("ab12cd34".parse::<StreamId>().unwrap().as_str(), "ab12cd34");
         assert!("x".repeat(MAX_STREAM_ID_LEN).parse::<StreamId>().is_ok());
-        for text in ["", "a\nb", "a\0b", &"x".repeat(MAX_STREAM_ID_LEN + 1)] {
+        for text in ["", "a\nb", "a\0b", "a\u{202e}b", &"x".repeat(MAX_STREAM_ID_LEN + 1)] {
             assert!(text.parse::<StreamId>().is_err(), "{text:?}");
         }
     }

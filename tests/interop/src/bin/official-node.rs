@@ -2,9 +2,12 @@
 //!
 //! `official-node REGISTRY_URL REALM_ID serve` says `official server ready as ID` and runs until it is killed;
 //! `official-node REGISTRY_URL REALM_ID receive COUNT` ends with 0 when all frames have come, in order.
-#![allow(clippy::print_stdout, reason = "a program that a test reads")]
 
-use std::{env, future, time::Duration};
+use std::{
+    env, future,
+    io::{self, Write as _},
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use interop::{
@@ -43,16 +46,21 @@ async fn main() -> anyhow::Result<()> {
         ["serve"] => {
             let settings = settings(stream_server::actr_type(), Some(stream_server::service_spec()?))?;
             let node = OfficialNode::start(settings, StreamServer::Sends).await?;
-            println!("official server ready as {}", node.id());
+            say(&format!("official server ready as {}", node.id()))?;
             future::pending().await
         }
         ["receive", count] => {
             let count = count.parse().context("COUNT")?;
             let node = OfficialNode::start(settings(stream_client::actr_type(), None)?, Caller).await?;
             stream_client::receive(&node, count, PATIENCE).await?;
-            println!("received {count}/{count} frames in order");
+            say(&format!("received {count}/{count} frames in order"))?;
             Ok(())
         }
         _ => bail!("neither serve nor receive COUNT"),
     }
+}
+
+/// Prints a line on stdout.
+fn say(line: &str) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{line}").context("stdout cannot be written to")
 }

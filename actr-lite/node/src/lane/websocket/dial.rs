@@ -5,6 +5,7 @@ use actr_lite_tls::{ClientTls, HandshakeError, Stream};
 use actr_lite_wire::{
     credential::{self, Credential},
     identity::ActrId,
+    peer_text::PeerText,
     record::EXTENSION,
     record_limit::RecordLimit,
 };
@@ -53,22 +54,22 @@ pub(crate) struct Upgraded {
 pub(crate) enum DialError {
     #[error("its address {address:?} leads nowhere: {cause}")]
     Address {
-        address: String,
+        address: PeerText,
         cause: ParseWebSocketUrlError,
     },
     #[error("{address}: {cause}")]
-    Connect { address: String, cause: io::Error },
+    Connect { address: PeerText, cause: io::Error },
     #[error("{address}: {cause}")]
-    Tls { address: String, cause: HandshakeError },
+    Tls { address: PeerText, cause: HandshakeError },
     #[error("{address}: no answer within {} s", DIAL_TIMEOUT.as_secs())]
-    TimedOut { address: String },
+    TimedOut { address: PeerText },
     #[error("{address}: the upgrade failed: {cause}")]
-    Upgrade { address: String, cause: String },
+    Upgrade { address: PeerText, cause: PeerText },
     #[error("{address} refused the connection ({status}): {reason}")]
     Refused {
-        address: String,
+        address: PeerText,
         status: StatusCode,
-        reason: String,
+        reason: PeerText,
     },
 }
 
@@ -117,7 +118,7 @@ async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialErro
     };
     let failed = |cause: &dyn std::fmt::Display| DialError::Upgrade {
         address: address.into(),
-        cause: cause.to_string(),
+        cause: PeerText::of(cause),
     };
 
     let key = BASE64.encode(&rand::random::<[u8; 16]>());
@@ -180,7 +181,7 @@ async fn check(
     if status != StatusCode::SWITCHING_PROTOCOLS {
         let body = Limited::new(response.into_body(), MAX_REASON_LEN).collect().await;
         let reason = body
-            .map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned())
+            .map(|body| PeerText::new(&String::from_utf8_lossy(&body.to_bytes())))
             .unwrap_or_default();
         return Err(DialError::Refused {
             address: address.into(),
@@ -204,7 +205,7 @@ async fn check(
         .is_some_and(|protocol| protocol == EXTENSION);
     let peer_limit = peer_limit(headers, extended).map_err(|cause| DialError::Upgrade {
         address: address.into(),
-        cause,
+        cause: cause.into(),
     })?;
     Ok((extended, peer_limit, hyper::upgrade::on(response)))
 }

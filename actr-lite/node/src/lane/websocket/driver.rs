@@ -9,6 +9,7 @@ use std::{
 
 use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
+    peer_text::PeerText,
     websocket::{CloseCode, CloseFrame, Decoder, Role},
 };
 use bytes::BytesMut;
@@ -80,7 +81,7 @@ impl Driver {
             }
             End::Peer(frame) => {
                 let code = frame.as_ref().map_or(CloseCode::NORMAL, |frame| frame.code());
-                let reason = frame.map_or_else(String::new, |frame| frame.reason().into());
+                let reason = frame.map_or_else(PeerText::default, |frame| frame.reason().into());
                 (
                     CloseReason::Closed {
                         code: code.value(),
@@ -89,12 +90,12 @@ impl Driver {
                     Some(CloseFrame::new(code, "")),
                 )
             }
-            End::Broken(error) => (CloseReason::Lost(error), None),
+            End::Broken(error) => (CloseReason::Lost(error.into()), None),
             End::Silent(silence) => (CloseReason::Silent(silence), None),
             End::Protocol(code, error) => {
                 ending.receiver.complain(MisbehaviourKind::ProtocolViolation, &error);
                 let answer = CloseFrame::new(code, error.clone());
-                (CloseReason::Protocol(error), Some(answer))
+                (CloseReason::Protocol(error.into()), Some(answer))
             }
         };
         let is_peers = matches!(reason, CloseReason::Closed { .. });

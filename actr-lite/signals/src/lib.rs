@@ -1,0 +1,16 @@
+//! The signals that end a program or make it reload.
+//!
+//! - [`Signals`]: SIGINT, SIGTERM, and SIGHUP in both of its meanings
+//! - `controlling_terminal`: which of them a SIGHUP has
+
+#[cfg(unix)]
+mod controlling_terminal;
+#[cfg(unix)]
+mod unix;
+#[cfg(not(unix))]
+mod without_signals;
+
+#[cfg(unix)]
+pub use unix::Signals;
+#[cfg(not(unix))]
+pub use without_signals::Signals;

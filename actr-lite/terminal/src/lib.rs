@@ -1,0 +1,36 @@
+//! What a program prints, and how: whoever reads it may stop, go away or never come, and nothing of the program waits for
+//! that or fails by it.
+//!
+//! - [`start_logging`]: logs on stderr, by `-v`, `-q` and `RUST_LOG`
+//! - [`say`], [`flush`]: a line on stderr that is no log line, and the wait for all of them at the end
+//! - [`print()`]: a program's result on stdout
+//! - [`report`]: the error that a program ends with
+//! - [`StatusLine`]: a line below the logs that changes, such as a progress bar
+//! - [`has_colour`]: the conventions of terminals
+//!
+//! Behind them:
+//!
+//! - `queue`: what waits to be written, and what of it is dropped: plain data
+//! - `output`: the thread that writes it
+//! - `rate_limit`: how many lines one place in the code may log
+//! - `one_line_fields`: a log line stays one, whatever it quotes
+//! - `panic_hook`: where a panic's message goes
+
+mod conventions;
+mod failure;
+mod logging;
+mod one_line_fields;
+mod output;
+mod panic_hook;
+mod queue;
+mod rate_limit;
+mod status_line;
+mod stderr;
+mod stdout;
+
+pub use conventions::has_colour;
+pub use failure::report;
+pub use logging::{Logging, Verbosity, start_logging};
+pub use status_line::StatusLine;
+pub use stderr::{flush, say};
+pub use stdout::print;

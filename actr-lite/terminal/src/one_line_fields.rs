@@ -1,0 +1,150 @@
+//! A log line stays one line, whatever it quotes.
+
+use std::fmt::{self, Write as _};
+
+use actr_lite_wire::peer_text::OneLine;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::{
+    field::RecordFields,
+    fmt::{FormatFields, format::Writer},
+};
+
+/// The most bytes of one value in a log line, a message as a rule: enough for any explanation, and nothing for whoever would
+/// fill a log.
+const MAX_VALUE_BYTES: usize = 8 << 10;
+
+/// Writes a message and its fields, `message name=value`, so that none can break the line, steer a terminal, or go on for
+/// ever.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OneLineFields;
+
+impl<'writer> FormatFields<'writer> for OneLineFields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
+        let mut line = Line {
+            writer,
+            is_begun: false,
+            result: Ok(()),
+        };
+        fields.record(&mut line);
+        line.result
+    }
+}
+
+struct Line<'writer> {
+    writer: Writer<'writer>,
+    is_begun: bool,
+    result: fmt::Result,
+}
+
+impl Line<'_> {
+    fn write(&mut self, field: &Field, value: fmt::Arguments<'_>) -> fmt::Result {
+        if std::mem::replace(&mut self.is_begun, true) {
+            self.writer.write_char(' ')?;
+        }
+        if field.name() != "message" {
+            write!(self.writer, "{}=", field.name())?;
+        }
+        let mut line = OneLine::new(&mut self.writer);
+        let mut value_writer = Bounded {
+            to: &mut line,
+            left: MAX_VALUE_BYTES,
+        };
+        let written = value_writer.write_fmt(value);
+        if value_writer.left == 0 {
+            return line.write_char('…');
+        }
+        written
+    }
+}
+
+/// Takes so many more bytes, and then fails, so that no more is formatted.
+struct Bounded<'a, W> {
+    to: &'a mut W,
+    left: usize,
+}
+
+impl<W: fmt::Write> fmt::Write for Bounded<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() < self.left {
+            self.left -= text.len();
+            return self.to.write_str(text);
+        }
+        let end = text.floor_char_boundary(self.left);
+        self.left = 0;
+        self.to.write_str(text.get(..end).unwrap_or_default())?;
+        Err(fmt::Error)
+    }
+}
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.result = self.result.and_then(|()| self.write(field, format_args!("{value:?}")));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.result = self.result.and_then(|()| match field.name() {
+            "message" => self.write(field, format_args!("{value}")),
+            _ => self.write(field, format_args!("{value:?}")),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged in there, without times.
+    fn logged(log: impl FnOnce()) -> String {
+        let written = Log::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .without_time()
+            .with_level(false)
+            .with_target(false)
+            .with_ansi(false)
+            .fmt_fields(OneLineFields)
+            .finish();
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = written.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_log_line_is_one_line_whatever_it_quotes() {
+        let hostile = "x\n2026 INFO forged\x1b[2J";
+        let line = logged(|| tracing::info!(count = 3, text = hostile, shown = %hostile, "said: {hostile}"));
+        assert_eq!(
+            line,
+            "said: x 2026 INFO forged\\u{1b}[2J count=3 text=\"x\\n2026 INFO forged\\u{1b}[2J\" \
+             shown=x 2026 INFO forged\\u{1b}[2J\n"
+        );
+    }
+
+    #[test]
+    fn a_log_line_has_a_bounded_length() {
+        let long = "é".repeat(1 << 20);
+        let line = logged(|| tracing::info!(%long, "said: {long}"));
+        assert!(line.len() < 3 * MAX_VALUE_BYTES, "{}", line.len());
+        assert!(line.ends_with("…\n"));
+    }
+}
