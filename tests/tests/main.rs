@@ -17,6 +17,7 @@ mod misbehaviour;
 mod refusal;
 mod registry_loss;
 mod shutdown;
+mod slow_link;
 mod tls;
 mod trust;
 mod usage;
