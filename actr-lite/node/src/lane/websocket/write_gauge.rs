@@ -9,9 +9,9 @@ use tokio::{io::Interest, net::TcpStream};
 /// What the system may hold of a connection that the network has not taken when nothing was said about it.
 const UNBOUNDED: usize = usize::MAX;
 
-/// How much is written before the system is asked again whether it holds too much: less than a slow link carries in a
-/// second. Short answers one after another do not pay for the question.
-const MAX_UNASKED: usize = 4 << 10;
+/// By which part of what it may hold more may be written before the system is asked again: short answers one after
+/// another do not pay for the question.
+const UNASKED: usize = 2;
 
 /// Writes to a connection's socket, lets the system hold no more than it should, and counts what it takes.
 ///
@@ -91,11 +91,12 @@ impl WriteGauge {
     }
 
     fn has_to_ask(&self, len: usize) -> bool {
-        if self.bound.load(Ordering::Relaxed) >= self.loose {
+        let bound = self.bound.load(Ordering::Relaxed);
+        if bound >= self.loose {
             return false;
         }
         let unasked = self.unasked.fetch_add(len, Ordering::Relaxed) + len;
-        let has_to = unasked > MAX_UNASKED || self.refused.load(Ordering::Relaxed);
+        let has_to = unasked > bound / UNASKED || self.refused.load(Ordering::Relaxed);
         if has_to {
             self.unasked.store(0, Ordering::Relaxed);
         }
