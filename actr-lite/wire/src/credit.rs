@@ -4,6 +4,8 @@
 //! longer than the window could never go otherwise. What it overdraws is a debt that later grants pay first. So a
 //! receiver holds at most a window and one record of a stream that nobody reads.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 /// What a sender may send before it has heard of its receiver: enough to keep loopback and a local network busy
@@ -13,6 +15,11 @@ pub const INITIAL_WINDOW: u64 = 256 << 10;
 /// How far a window grows while the receiver takes everything at once: beyond a MiB the measured rate does not rise any
 /// more.
 pub const MAX_WINDOW: u64 = 1 << 20;
+
+/// How long what was taken waits to be granted, however little it is: on a slow link half a window takes minutes, and the
+/// sender should know meanwhile that its frames are taken. With it a sender that is busy need not ask whether its peer
+/// lives.
+pub const GRANT_AFTER: Duration = Duration::from_secs(3);
 
 /// The most credit that a receiver can have given: whoever grants more does not follow the protocol.
 const MAX_CREDIT: u64 = 1 << 32;
@@ -74,6 +81,8 @@ pub struct ReceiveWindow {
     waiting: u64,
     /// What was taken and not granted again yet.
     taken: u64,
+    /// When something was granted for the last time, or taken for the first.
+    granted_at: Option<Duration>,
 }
 
 impl Default for ReceiveWindow {
@@ -83,6 +92,7 @@ impl Default for ReceiveWindow {
             credit: SendCredit::default(),
             waiting: 0,
             taken: 0,
+            granted_at: None,
         }
     }
 }
@@ -108,16 +118,19 @@ impl ReceiveWindow {
     /// Counts `len` bytes of records as taken by the application. Returns what to grant now, if it is worth a record.
     ///
     /// `growth` is how much this window may still grow (a connection shares it out); what is used of it is
-    /// the second number.
-    pub fn take(&mut self, len: u64, growth: u64) -> Option<Grant> {
+    /// the second number. `now` is the time since any fixed moment of a clock that never goes back.
+    pub fn take(&mut self, len: u64, growth: u64, now: Duration) -> Option<Grant> {
         debug_assert!(len <= self.waiting);
         self.waiting -= len;
         self.taken += len;
-        if self.taken < self.window / 2 && self.credit.may_send() {
+        let granted_at = *self.granted_at.get_or_insert(now);
+        let is_little = self.taken < self.window / 2 && self.credit.may_send();
+        if is_little && now.saturating_sub(granted_at) < GRANT_AFTER {
             return None;
         }
+        self.granted_at = Some(now);
         // A receiver that has taken everything is faster than what comes: the window may be what holds the sender up.
-        let grown = if self.waiting == 0 {
+        let grown = if self.waiting == 0 && !is_little {
             self.window.min(MAX_WINDOW.saturating_sub(self.window)).min(growth)
         } else {
             0
@@ -181,6 +194,7 @@ mod tests {
         Deliver,
         Take,
         DeliverGrant,
+        Pause,
     }
 
     fn any_step() -> impl Strategy<Value = Step> {
@@ -192,6 +206,7 @@ mod tests {
             Just(Step::Deliver),
             Just(Step::Take),
             Just(Step::DeliverGrant),
+            Just(Step::Pause),
         ]
     }
 
@@ -208,6 +223,7 @@ mod tests {
         taken: u64,
         granted: u64,
         longest: u64,
+        now: Duration,
     }
 
     impl Pair {
@@ -228,7 +244,7 @@ mod tests {
                 Step::Take if !self.inbox.is_empty() => {
                     let len = self.inbox.pop_front().unwrap();
                     self.taken += len;
-                    if let Some(grant) = self.receiver.take(len, u64::MAX) {
+                    if let Some(grant) = self.receiver.take(len, u64::MAX, self.now) {
                         self.grants.push_back(grant.bytes);
                         self.granted += grant.bytes;
                     }
@@ -236,6 +252,7 @@ mod tests {
                 Step::DeliverGrant if !self.grants.is_empty() => {
                     self.sender.grant(self.grants.pop_front().unwrap()).unwrap();
                 }
+                Step::Pause => self.now += Duration::from_secs(1),
                 _ => return false,
             }
             true
@@ -300,7 +317,7 @@ mod tests {
         let mut receiver = ReceiveWindow::default();
         receiver.receive(INITIAL_WINDOW, 1).unwrap();
         // A slow reader takes it bit by bit: the sender gets credit back before the reader runs dry.
-        let grant = receiver.take(INITIAL_WINDOW / 2, u64::MAX).unwrap();
+        let grant = receiver.take(INITIAL_WINDOW / 2, u64::MAX, Duration::ZERO).unwrap();
         assert_eq!(
             grant,
             Grant {
@@ -310,7 +327,7 @@ mod tests {
         );
         // A fast one empties it while the sender may not send.
         receiver.receive(INITIAL_WINDOW / 2, 1).unwrap();
-        let grant = receiver.take(INITIAL_WINDOW, u64::MAX).unwrap();
+        let grant = receiver.take(INITIAL_WINDOW, u64::MAX, Duration::ZERO).unwrap();
         assert_eq!(
             grant,
             Grant {
@@ -326,11 +343,24 @@ mod tests {
         let mut receiver = ReceiveWindow::default();
         receiver.receive(INITIAL_WINDOW, 1).unwrap();
         assert_eq!(
-            receiver.take(INITIAL_WINDOW, 10),
+            receiver.take(INITIAL_WINDOW, 10, Duration::ZERO),
             Some(Grant {
                 bytes: INITIAL_WINDOW + 10,
                 grown: 10
             })
         );
+    }
+
+    #[test]
+    fn what_is_taken_slowly_is_granted_within_seconds() {
+        let (mut receiver, mut granted) = (ReceiveWindow::default(), Vec::new());
+        for second in 0..30 {
+            receiver.receive(1000, 1000).unwrap();
+            if let Some(grant) = receiver.take(1000, u64::MAX, Duration::from_secs(second)) {
+                assert_eq!(grant.grown, 0, "time is no reason to grow");
+                granted.push(grant.bytes);
+            }
+        }
+        assert_eq!(granted, [[4000].as_slice(), &[3000; 8]].concat());
     }
 }

@@ -19,6 +19,9 @@
 //! - [`sequence`]: what is missing, doubled or out of order in a stream
 //! - [`resume`]: a stream that may come from several senders, one after the other
 //! - [`keepalive`]: when to ask a silent peer, and when to give it up
+//! - [`pace`]: how much goes to the system at once, by what a link carries
+//! - [`send_queue`]: what waits to be sent on a connection, and in which order it leaves
+//! - [`partial_record`]: a long record that comes in parts
 //! - [`backoff`]: how long to wait before the next try
 //! - [`misbehaviour`]: how peers misbehave, counted
 //! - [`log_limit`]: how many lines a log takes of that
@@ -37,10 +40,13 @@ pub mod keepalive;
 pub mod latency_queue;
 pub mod log_limit;
 pub mod misbehaviour;
+pub mod pace;
+pub mod partial_record;
 pub mod peer_text;
 pub mod proto;
 pub mod record;
 pub mod record_limit;
 pub mod resume;
+pub mod send_queue;
 pub mod sequence;
 pub mod websocket;

@@ -40,6 +40,8 @@ pub enum RecordKind {
     CallCancel = 132,
     /// A `Leaving`.
     Leaving = 133,
+    /// A part of a long record, header included: others go between two parts.
+    Part = 134,
 }
 
 impl RecordKind {
@@ -64,6 +66,7 @@ impl TryFrom<u8> for RecordKind {
             131 => Self::StreamError,
             132 => Self::CallCancel,
             133 => Self::Leaving,
+            134 => Self::Part,
             number => return Err(RecordError::UnknownKind(number)),
         })
     }
@@ -242,7 +245,7 @@ mod tests {
 
     #[test]
     fn media_and_unknown_kinds_are_refused() {
-        for kind in [4, 5, 127, 134, 255] {
+        for kind in [4, 5, 127, 135, 255] {
             assert_eq!(span_at(&[kind, 0, 0, 0, 0], 0), Err(RecordError::UnknownKind(kind)));
         }
     }

@@ -20,6 +20,7 @@ mod peer_text;
 mod refusal;
 mod registry_loss;
 mod shutdown;
+mod slow_link;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod tls;

@@ -11,17 +11,27 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
-        TcpListener, TcpStream,
+        TcpListener, TcpSocket, TcpStream,
         tcp::{ReadHalf, WriteHalf},
     },
     runtime::{Builder, Runtime},
     sync::watch,
+    time::sleep,
 };
 
 use programs::Process;
 
 /// What is read at a time.
 const CHUNK: usize = 16 << 10;
+
+/// What the ends of a slow proxy hold: little, so that what is on the way is what the link carries in a moment.
+const SLOW_BUFFER: u32 = 8 << 10;
+
+/// A slow proxy hands on what it carries in this part of a second, at a time.
+const SLOW_STEPS: u64 = 20;
+
+/// How many connections may wait to be accepted: what the standard library takes.
+const BACKLOG: u32 = 1024;
 
 /// From so many bytes of the target on, a connection carries frames: an upgrade and the answer to a registration are
 /// less than half of it.
@@ -30,7 +40,7 @@ const FRAMES_FLOW_AFTER: u64 = 2048;
 /// A relay of TCP connections to a target, on a port of loopback. A server is told to advertise its address.
 ///
 /// It can keep what passes, cut connections, leave them open and let everything vanish that is sent over them, both at once or at a given
-/// byte, and refuse new ones. Dropping it closes all.
+/// byte, and refuse new ones; and it can be [slow](Self::slow). Dropping it closes all.
 #[derive(Debug)]
 pub struct FaultProxy {
     port: u16,
@@ -51,6 +61,8 @@ pub enum Newcomers {
 
 #[derive(Debug)]
 struct Shared {
+    /// Bytes in a second, each way; none is as fast as it goes.
+    rate: Option<u64>,
     orders: watch::Sender<Orders>,
     log: Mutex<Log>,
     frozen: Condvar,
@@ -90,6 +102,31 @@ impl Shared {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A socket for a connection; those that a listener accepts have the same buffers.
+    fn socket(&self) -> io::Result<TcpSocket> {
+        let socket = TcpSocket::new_v4()?;
+        if self.rate.is_some() {
+            socket.set_send_buffer_size(SLOW_BUFFER)?;
+            socket.set_recv_buffer_size(SLOW_BUFFER)?;
+        }
+        Ok(socket)
+    }
+
+    /// What is read at a time.
+    fn chunk(&self) -> Vec<u8> {
+        let len = self
+            .rate
+            .map_or(CHUNK as u64, |rate| (rate / SLOW_STEPS).clamp(1, CHUNK as u64));
+        vec![0; usize::try_from(len).unwrap_or(CHUNK)]
+    }
+
+    /// Waits as long as the link takes for so many bytes.
+    async fn carry(&self, bytes: usize) {
+        if let Some(rate) = self.rate {
+            sleep(Duration::from_secs_f64(bytes as f64 / rate as f64)).await;
+        }
+    }
+
     fn record(&self, bytes: &[u8]) {
         if let Some(recorded) = &mut self.log().recorded {
             recorded.extend_from_slice(bytes);
@@ -104,6 +141,18 @@ impl FaultProxy {
     /// If the system has no port or no thread left.
     #[allow(clippy::new_without_default, reason = "it listens on a port and starts a thread")]
     pub fn new() -> Self {
+        Self::start(None)
+    }
+
+    /// The same, which carries no more than so many bytes in a second, each way, and holds little.
+    ///
+    /// # Panics
+    /// If the system has no port or no thread left.
+    pub fn slow(bytes_per_second: u64) -> Self {
+        Self::start(Some(bytes_per_second))
+    }
+
+    fn start(rate: Option<u64>) -> Self {
         let orders = Orders {
             target: None,
             newcomers: Newcomers::Relay,
@@ -111,13 +160,20 @@ impl FaultProxy {
             freezes: 0,
         };
         let shared = Arc::new(Shared {
+            rate,
             orders: watch::Sender::new(orders),
             log: Mutex::default(),
             frozen: Condvar::new(),
         });
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("no runtime for a proxy: {error}"));
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let listener = runtime.block_on(async {
+            {
+                let socket = shared.socket()?;
+                socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+                socket.listen(BACKLOG)
+            }
+        });
         let listener = listener.unwrap_or_else(|error| panic!("no port for a proxy: {error}"));
         let port = listener.local_addr().unwrap_or_else(|error| panic!("{error}")).port();
         runtime.spawn(accept(listener, shared.clone()));
@@ -262,6 +318,10 @@ struct Connection {
 }
 
 impl Connection {
+    async fn connect(&self, target: SocketAddr) -> io::Result<TcpStream> {
+        self.shared.socket()?.connect(target).await
+    }
+
     async fn run(mut self, mut client: TcpStream) {
         let at_start = *self.orders.borrow_and_update();
         let target = match (at_start.newcomers, at_start.target) {
@@ -269,7 +329,7 @@ impl Connection {
             (Newcomers::Swallow, _) => return self.cut_order(at_start).await,
             _ => return reset(&client),
         };
-        let Ok(mut server) = TcpStream::connect(target).await else {
+        let Ok(mut server) = self.connect(target).await else {
             return reset(&client);
         };
         // Bytes are to be as fast as without the relay.
@@ -332,12 +392,13 @@ impl Connection {
 
     async fn downstream(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, fate: Option<Fate>) -> Result<(), End> {
         let budget = fate.map(|(Fate::CutAfter(bytes) | Fate::FreezeAfter(bytes))| bytes);
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = self.shared.chunk();
         let mut carried = 0;
         loop {
             let read = from.read(&mut buffer).await?;
             let left = budget.map_or(u64::MAX, |budget| budget - carried);
             let len = read.min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.shared.carry(len).await;
             self.shared.record(buffer.get(..len).unwrap_or_default());
             to.write_all(buffer.get(..len).unwrap_or_default()).await?;
             let before = carried;
@@ -355,12 +416,13 @@ impl Connection {
     }
 
     async fn upstream(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> Result<(), End> {
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = self.shared.chunk();
         loop {
             let read = from.read(&mut buffer).await?;
             if read == 0 {
                 return Ok(to.shutdown().await?);
             }
+            self.shared.carry(read).await;
             self.shared.record(buffer.get(..read).unwrap_or_default());
             to.write_all(buffer.get(..read).unwrap_or_default()).await?;
         }
@@ -384,6 +446,10 @@ mod tests {
 
     /// A server that sends back what it gets, and a proxy in front of it.
     fn echo() -> FaultProxy {
+        echo_behind(FaultProxy::new())
+    }
+
+    fn echo_behind(proxy: FaultProxy) -> FaultProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let target = listener.local_addr().unwrap();
         thread::spawn(move || {
@@ -392,7 +458,6 @@ mod tests {
                 thread::spawn(move || io::copy(&mut stream.try_clone().unwrap(), &mut stream));
             }
         });
-        let proxy = FaultProxy::new();
         proxy.shared.orders.send_modify(|orders| orders.target = Some(target));
         proxy
     }
@@ -417,6 +482,18 @@ mod tests {
         }
         assert!(echoes(&mut connect(&proxy)));
         assert_eq!(proxy.cuts_and_recoveries().0, 2);
+    }
+
+    #[test]
+    fn a_slow_one_takes_its_time() {
+        let proxy = echo_behind(FaultProxy::slow(10_000));
+        let mut stream = connect(&proxy);
+        let begin = Instant::now();
+        stream.write_all(&[7; 5000]).unwrap();
+        let mut answer = vec![0; 5000];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [7; 5000]);
+        assert!(begin.elapsed() >= Duration::from_millis(500), "{:?}", begin.elapsed());
     }
 
     #[test]

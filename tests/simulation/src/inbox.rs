@@ -116,11 +116,12 @@ impl Inbox {
         has_credit: bool,
         growth: &mut u64,
         grants: &mut Vec<Grant>,
+        now: Duration,
     ) -> Result<Option<(u64, Bytes)>, String> {
         while self.at == self.run.len() {
             let taken = std::mem::take(&mut self.run).len();
             self.at = 0;
-            self.give_back(taken, has_credit, growth, grants);
+            self.give_back(taken, has_credit, growth, grants, now);
             let Some(run) = self.runs.pop_front() else {
                 return Ok(None);
             };
@@ -142,13 +143,13 @@ impl Inbox {
         Ok(Some((sequence, payload)))
     }
 
-    fn give_back(&mut self, taken: usize, has_credit: bool, growth: &mut u64, grants: &mut Vec<Grant>) {
+    fn give_back(&mut self, taken: usize, has_credit: bool, growth: &mut u64, grants: &mut Vec<Grant>, now: Duration) {
         self.waiting -= taken;
         let Some(connection) = self.source else { return };
         if taken == 0 || self.end.is_some() || !has_credit {
             return;
         }
-        if let Some(grant) = self.window.take(taken as u64, *growth) {
+        if let Some(grant) = self.window.take(taken as u64, *growth, now) {
             *growth -= grant.grown;
             grants.push(Grant {
                 connection,

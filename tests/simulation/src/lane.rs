@@ -3,9 +3,10 @@ use std::{collections::BTreeSet, time::Duration};
 use actr_lite_wire::{
     control::Control,
     identity::{ActrId, StreamId},
-    keepalive::{DEAD_AFTER, Keepalive, KeepaliveAction, PING_AFTER},
+    keepalive::{DEAD_AFTER, Keepalive, KeepaliveAction, LifeSign, PING_AFTER},
+    partial_record::PartialRecord,
     record::DEFAULT_MAX_RECORD_LEN,
-    websocket::{CloseCode, CloseFrame, ControlFrame, Decoder, Event, Role},
+    websocket::{CloseCode, CloseFrame, Decoder, Event, Role},
 };
 use bytes::{Bytes, BytesMut};
 
@@ -56,6 +57,9 @@ pub(crate) struct Lane {
     buffer: BytesMut,
     started: Duration,
     keepalive: Keepalive,
+    /// What the outbox had written, and after a refusal, at the last look.
+    written: (u64, u64),
+    pub(crate) partial: PartialRecord,
     closing_since: Option<Duration>,
     state: State,
     /// Whose inbox is full, with a sender that knows no credit.
@@ -85,7 +89,12 @@ impl Lane {
             decoder: Decoder::new(role, 2 * DEFAULT_MAX_RECORD_LEN),
             buffer,
             started: cx.now,
-            keepalive: Keepalive::new(Duration::ZERO),
+            keepalive: Keepalive::new(
+                if extended { LifeSign::Speaks } else { LifeSign::Takes },
+                Duration::ZERO,
+            ),
+            written: (0, 0),
+            partial: PartialRecord::default(),
             closing_since: None,
             state: State::Open,
             full: None,
@@ -121,6 +130,7 @@ impl Lane {
     /// A receiver without room stops the reading; then the peer's silence means nothing.
     pub(crate) fn is_not_read(&mut self, cx: &mut Context<'_>) {
         self.keepalive.heard(self.age(cx));
+        self.keepalive.received();
         self.heard = cx.now;
     }
 
@@ -140,19 +150,27 @@ impl Lane {
     pub(crate) fn read(&mut self, cx: &mut Context<'_>) -> Result<Option<Bytes>, Ended> {
         loop {
             match self.decoder.decode(&mut self.buffer) {
-                Ok(Some(Event::Binary(message))) => return Ok(Some(message)),
-                Ok(Some(Event::Ping(payload))) => self.outbox.send_control_frame(ControlFrame::Pong(&payload), cx),
+                Ok(Some(Event::Binary(message))) => {
+                    self.keepalive.received();
+                    return Ok(Some(message));
+                }
+                Ok(Some(Event::Ping(payload))) => self.outbox.pong(&payload),
                 Ok(Some(Event::Pong(_))) => {}
                 Ok(Some(Event::Close(_))) => return Err(Ended::Peer),
                 Ok(Some(Event::Text)) => cx.fail("a text message"),
-                Ok(None) => match cx.network.read(self.socket, &mut self.buffer, READ, cx.now) {
-                    Read::Bytes(_) => {
-                        self.keepalive.heard(self.age(cx));
-                        self.heard = cx.now;
+                Ok(None) => {
+                    if self.decoder.is_within_message() {
+                        self.keepalive.received();
                     }
-                    Read::Nothing => return Ok(None),
-                    Read::End | Read::Reset => return Err(Ended::Broken),
-                },
+                    match cx.network.read(self.socket, &mut self.buffer, READ, cx.now) {
+                        Read::Bytes(_) => {
+                            self.keepalive.heard(self.age(cx));
+                            self.heard = cx.now;
+                        }
+                        Read::Nothing => return Ok(None),
+                        Read::End | Read::Reset => return Err(Ended::Broken),
+                    }
+                }
                 Err(error) => {
                     cx.fail(format!("{} broke the protocol: {error}", self.peer));
                     return Err(Ended::Broken);
@@ -161,15 +179,40 @@ impl Lane {
         }
     }
 
+    /// Tells the keep-alive what the network has taken since the last look.
+    fn note_written(&mut self, cx: &Context<'_>) {
+        let (age, written) = (self.age(cx), (self.outbox.written, self.outbox.relieved));
+        if written.0 != self.written.0 {
+            self.keepalive.spoke(age);
+        }
+        if written.1 != self.written.1 {
+            self.keepalive.taken(age);
+            if !self.extended {
+                self.heard = cx.now;
+            }
+        }
+        self.written = written;
+    }
+
     /// What is due by the clock; when to be called again.
     pub(crate) fn poll_timer(&mut self, cx: &mut Context<'_>) -> Result<Duration, Ended> {
         loop {
             let age = self.age(cx);
+            self.note_written(cx);
             let until = match self.keepalive.poll(age) {
                 KeepaliveAction::GiveUp(_) => return Err(Ended::Silent),
                 KeepaliveAction::Ping => {
                     cx.record("pings connection {}", [self.socket.connection, 0]);
-                    self.outbox.send_control_frame(ControlFrame::Ping(&[]), cx);
+                    self.outbox.ping();
+                    let _ = self.outbox.flush(self.socket, cx);
+                    continue;
+                }
+                KeepaliveAction::Pong => {
+                    cx.record(
+                        "says unasked that it lives on connection {}",
+                        [self.socket.connection, 0],
+                    );
+                    self.outbox.pong(&[]);
                     let _ = self.outbox.flush(self.socket, cx);
                     continue;
                 }

@@ -6,7 +6,7 @@ use std::{
 use bytes::{Buf as _, Bytes, BytesMut};
 use rand::{RngExt as _, rngs::SmallRng};
 
-use crate::trace::HostId;
+use crate::{link::REGISTRY_ADDRESS, trace::HostId};
 
 /// Which connection; each number is used once.
 pub(crate) type ConnectionId = u64;
@@ -139,6 +139,31 @@ impl Manner {
             rate: [300_000, 2_000_000, 100_000_000, 1_000_000_000][rng.random_range(0..4)],
         }
     }
+
+    fn slow(lanes: SlowLanes, rng: &mut SmallRng) -> Self {
+        let capacity = match lanes.is_deep {
+            true => DEEP,
+            false => (lanes.rate as usize * 2).clamp(8 << 10, 128 << 10),
+        };
+        Self {
+            segment: [200, 1460][rng.random_range(0..2)],
+            capacity,
+            rate: lanes.rate,
+            ..Self::draw(rng)
+        }
+    }
+}
+
+/// How much a deep buffer on the way holds: minutes of a slow connection.
+const DEEP: usize = 256 << 10;
+
+/// Connections between nodes that are slow in both directions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SlowLanes {
+    /// Bytes in a second.
+    pub(crate) rate: u64,
+    /// Far more is on the way than they carry in some seconds: every ping waits behind it.
+    pub(crate) is_deep: bool,
 }
 
 #[derive(Debug)]
@@ -171,9 +196,17 @@ pub(crate) struct Network {
     events: Vec<(Duration, NetworkEvent)>,
     /// How many connections there were.
     pub(crate) opened: u64,
+    slow_lanes: Option<SlowLanes>,
 }
 
 impl Network {
+    pub(crate) fn new(slow_lanes: Option<SlowLanes>) -> Self {
+        Self {
+            slow_lanes,
+            ..Self::default()
+        }
+    }
+
     /// What is to happen, since the last time.
     pub(crate) fn take_events(&mut self) -> Vec<(Duration, NetworkEvent)> {
         std::mem::take(&mut self.events)
@@ -183,10 +216,14 @@ impl Network {
         let connection = self.next;
         self.next += 1;
         self.opened += 1;
+        let manner = match self.slow_lanes {
+            Some(lanes) if address != REGISTRY_ADDRESS => Manner::slow(lanes, rng),
+            _ => Manner::draw(rng),
+        };
         self.connections.insert(
             connection,
             Connection {
-                manner: Manner::draw(rng),
+                manner,
                 address,
                 ends: [End::new(Some(host)), End::new(None)],
                 is_dead: false,

@@ -1,7 +1,9 @@
 use actr_lite_wire::{
     control::Control,
-    record::{self, RecordKind},
-    websocket::{CloseFrame, ControlFrame, HEADER_ROOM, Role, encode_control, seal},
+    pace::MAX_BATCH,
+    record::RecordKind,
+    send_queue::{Piece, SendQueue},
+    websocket::{CloseFrame, Role},
 };
 use rand::RngExt as _;
 
@@ -10,12 +12,6 @@ use crate::{
     network::{Broken, Socket},
 };
 
-/// When a batch is written out: the node's own bound.
-const HIGH_WATER: usize = 64 << 10;
-
-/// How far calls may go beyond that: the node's own bound.
-const CALL_RESERVE: usize = 64 << 10;
-
 /// Why a record is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -23,52 +19,33 @@ pub(crate) enum Refused {
     Closed,
 }
 
-/// What is to be sent on a connection: as the node's outbox, without its locks.
+/// What is to be sent on a connection: the node's own queue, and the bytes of it that the network has not taken.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    role: Role,
     extended: bool,
-    batch: Vec<u8>,
+    queue: SendQueue,
     sealed: Vec<u8>,
     sent: usize,
-    control: usize,
-    closing: Option<CloseFrame>,
-    said_goodbye: bool,
-    closed: bool,
+    /// The longest record so far.
+    longest: usize,
+    /// The network took less than it was offered the last time.
+    was_refused: bool,
+    /// What the network has taken in all, and after it had refused some.
+    pub(crate) written: u64,
+    pub(crate) relieved: u64,
 }
 
 impl Outbox {
     pub(crate) fn new(role: Role, extended: bool) -> Self {
         Self {
-            role,
             extended,
-            batch: Vec::new(),
+            queue: SendQueue::new(role, extended),
             sealed: Vec::new(),
             sent: 0,
-            control: 0,
-            closing: None,
-            said_goodbye: false,
-            closed: false,
-        }
-    }
-
-    fn mask(&self, cx: &mut Context<'_>) -> Option<[u8; 4]> {
-        self.role.masks().then(|| cx.rng.random::<u32>().to_be_bytes())
-    }
-
-    fn append(&mut self, kind: RecordKind, head: &[u8], body: &[u8], cx: &mut Context<'_>) {
-        let start = self.batch.len();
-        if !self.extended || start == 0 {
-            self.batch.resize(start + HEADER_ROOM, 0);
-        }
-        self.batch
-            .extend_from_slice(&record::header(kind, head.len() + body.len()));
-        self.batch.extend_from_slice(head);
-        self.batch.extend_from_slice(body);
-        if !self.extended {
-            let mask = self.mask(cx);
-            let unused = seal(&mut self.batch[start..], mask);
-            self.batch.drain(start..start + unused);
+            longest: 0,
+            was_refused: false,
+            written: 0,
+            relieved: 0,
         }
     }
 
@@ -81,14 +58,12 @@ impl Outbox {
         socket: Socket,
         cx: &mut Context<'_>,
     ) -> Result<(), Refused> {
-        let len = record::HEADER_LEN + head.len() + body.len();
-        let is_call = matches!(kind, RecordKind::RpcReliable | RecordKind::RpcSignal);
-        let high_water = if is_call { HIGH_WATER + CALL_RESERVE } else { HIGH_WATER };
+        let len = head.len() + body.len();
         loop {
-            if self.closed || self.closing.is_some() {
+            if self.queue.is_closed() {
                 return Err(Refused::Closed);
             }
-            if self.batch.is_empty() || self.batch.len() + len <= high_water {
+            if !self.queue.is_full_for(kind, len) {
                 break;
             }
             if self.has_sealed() {
@@ -98,21 +73,23 @@ impl Outbox {
             // An error is met by the one who reads the same connection.
             let _ = self.write(socket, cx);
         }
-        self.append(kind, head, body, cx);
-        let bound = (HIGH_WATER + CALL_RESERVE).max(len + HEADER_ROOM) + self.control;
-        cx.check(self.batch.len() <= bound, || {
-            format!("the outbox holds {} bytes, more than {bound}", self.batch.len())
+        self.queue.push(kind, head, body);
+        self.longest = self.longest.max(len);
+        let waiting = self.queue.len();
+        // Calls may wait beside bulk data, and control records beside both.
+        let bound = 4 * MAX_BATCH + self.longest;
+        cx.check(waiting <= bound, || {
+            format!("the outbox holds {waiting} bytes, more than {bound}")
         });
         Ok(())
     }
 
     pub(crate) fn send_control(&mut self, control: &Control, cx: &mut Context<'_>) {
-        if !self.extended || self.closed || self.closing.is_some() {
+        if !self.extended || self.queue.is_closed() {
             return;
         }
-        let (kind, body) = control.encode();
-        self.control += record::HEADER_LEN + body.len();
-        self.append(kind, &[], &body, cx);
+        let pushed = self.queue.push_control(control);
+        cx.check(pushed.is_ok(), || "a peer makes a node say more than it reads".into());
     }
 
     /// Bytes that stand before the first message.
@@ -120,10 +97,12 @@ impl Outbox {
         self.sealed.extend_from_slice(bytes);
     }
 
-    /// A ping or a pong; it goes out before the records.
-    pub(crate) fn send_control_frame(&mut self, frame: ControlFrame<'_>, cx: &mut Context<'_>) {
-        let frame = encode_control(frame, self.mask(cx));
-        self.sealed.extend_from_slice(&frame);
+    pub(crate) fn ping(&mut self) {
+        self.queue.ping();
+    }
+
+    pub(crate) fn pong(&mut self, payload: &[u8]) {
+        self.queue.pong(payload);
     }
 
     fn has_sealed(&self) -> bool {
@@ -132,39 +111,31 @@ impl Outbox {
 
     /// Makes the next thing ready to be written; false: there is nothing.
     fn seal_next(&mut self, cx: &mut Context<'_>) -> bool {
-        self.sealed = Vec::new();
-        self.sent = 0;
-        if !self.batch.is_empty() {
-            self.control = 0;
-            self.sealed = std::mem::take(&mut self.batch);
-            if self.extended {
-                let mask = self.mask(cx);
-                self.sent = seal(&mut self.sealed, mask);
-            }
-            return true;
-        }
-        let Some(frame) = self.closing.take() else {
+        let piece = self.queue.next_piece(|| cx.rng.random::<u32>().to_be_bytes());
+        let Some(Piece { bytes, start }) = piece else {
             return false;
         };
-        let mask = self.mask(cx);
-        self.sealed
-            .extend_from_slice(&encode_control(ControlFrame::Close(Some(&frame)), mask));
-        self.said_goodbye = true;
-        self.closed = true;
+        (self.sealed, self.sent) = (bytes, start);
         true
     }
 
     fn write(&mut self, socket: Socket, cx: &mut Context<'_>) -> Result<usize, Broken> {
-        let written = cx.network.write(socket, &self.sealed[self.sent..], cx.now, cx.rng)?;
-        self.sent += written;
-        Ok(written)
+        let offered = &self.sealed[self.sent..];
+        let taken = cx.network.write(socket, offered, cx.now, cx.rng)?;
+        self.queue.pace().wrote(offered.len(), taken, cx.now);
+        self.written += taken as u64;
+        if std::mem::replace(&mut self.was_refused, taken < offered.len()) {
+            self.relieved += taken as u64;
+        }
+        self.sent += taken;
+        Ok(taken)
     }
 
     /// Writes until there is nothing more or the connection takes no more. True: the close frame went out.
     pub(crate) fn flush(&mut self, socket: Socket, cx: &mut Context<'_>) -> Result<bool, Broken> {
         loop {
             if !self.has_sealed() && !self.seal_next(cx) {
-                return Ok(self.said_goodbye);
+                return Ok(self.queue.said_goodbye());
             }
             if self.write(socket, cx)? == 0 {
                 return Ok(false);
@@ -173,25 +144,19 @@ impl Outbox {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.batch.is_empty() && !self.has_sealed()
+        !self.queue.has_records() && !self.has_sealed()
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.is_some()
+        self.queue.closing().is_some()
     }
 
     pub(crate) fn close(&mut self, frame: CloseFrame) {
-        if self.closing.is_none() && !self.closed {
-            self.closing = Some(frame);
-        }
+        self.queue.close(frame);
     }
 
     /// Drops what nobody will read, and lets only the close frame follow.
     pub(crate) fn abandon(&mut self, frame: CloseFrame) {
-        self.closed = true;
-        self.batch.clear();
-        if !self.said_goodbye {
-            self.closing = Some(frame);
-        }
+        self.queue.abandon(frame);
     }
 }

@@ -5,7 +5,7 @@ use actr_lite_wire::{
     envelope::Envelope,
     frame,
     identity::{ActrId, StreamId},
-    record::{self, RecordKind},
+    record::{self, DEFAULT_MAX_RECORD_LEN, RecordKind},
     resume::RESUME_AFTER,
 };
 use bytes::{Bytes, BytesMut};
@@ -52,6 +52,11 @@ impl Node {
                     self.flush(&mut runs, at, cx);
                     match kind {
                         RecordKind::RpcReliable | RecordKind::RpcSignal => self.envelope(body, at, cx),
+                        RecordKind::Part => match self.lanes[at].partial.push(&body, DEFAULT_MAX_RECORD_LEN) {
+                            Ok(Some(record)) => self.receive(at, &record, cx),
+                            Ok(None) => {}
+                            Err(error) => cx.fail(error.to_string()),
+                        },
                         kind => match Control::decode(kind, body) {
                             Ok(control) => self.control(control, at, cx),
                             Err(error) => cx.fail(error.to_string()),

@@ -96,7 +96,7 @@ impl Node {
                 .find(|lane| inbox.source == Some(lane.socket.connection));
             let mut none = 0;
             let (extended, growth) = lane.map_or((false, &mut none), |lane| (lane.extended, &mut lane.growth));
-            match inbox.take(extended, growth, &mut grants) {
+            match inbox.take(extended, growth, &mut grants, cx.now) {
                 Ok(None) => break,
                 Ok(Some((sequence, payload))) => {
                     self.progress = true;

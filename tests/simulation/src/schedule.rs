@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use rand::{RngExt as _, rngs::SmallRng};
 
-use crate::{stream_spec::StreamSpec, trace::HostId};
+use crate::{network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
 
 /// The Unix time at which every schedule starts, in seconds.
 pub(crate) const START_OF_TIME: u64 = 1_800_000_000;
@@ -69,7 +69,12 @@ pub(crate) struct Schedule {
     pub(crate) healed: Duration,
     /// Servers that do not come back.
     pub(crate) lost_servers: Vec<HostId>,
+    /// If the connections between nodes are slow.
+    pub(crate) slow_lanes: Option<SlowLanes>,
 }
+
+/// Of which slow schedules nothing goes wrong: they show that a slow stream is not given up.
+const SLOW_AND_WELL: f64 = 0.5;
 
 fn seconds(rng: &mut SmallRng, from: f64, to: f64) -> Duration {
     Duration::from_secs_f64(rng.random_range(from..to))
@@ -77,21 +82,33 @@ fn seconds(rng: &mut SmallRng, from: f64, to: f64) -> Duration {
 
 impl Schedule {
     pub(crate) fn draw(rng: &mut SmallRng) -> Self {
+        let is_slow = rng.random_bool(0.05);
+        let slow_lanes = is_slow.then(|| SlowLanes {
+            rate: [2_000, 5_000, 20_000, 60_000][rng.random_range(0..4)],
+            is_deep: rng.random_bool(0.3),
+        });
+        // Without the extension a long frame is one message, and another stream's answer waits behind it; everything
+        // waits behind what is on the way already.
+        let all_extended = is_slow.then(|| rng.random_bool(0.7));
         let servers = rng.random_range(1..=3);
-        let clients = rng.random_range(1..=4);
+        let clients = rng.random_range(1..=if is_slow { 2 } else { 4 });
         let mut streams = Vec::new();
         let mut wanted = Vec::new();
         for _ in 0..clients {
-            let count = if rng.random_bool(0.25) { 2 } else { 1 };
+            let may_share = all_extended != Some(false) && !slow_lanes.is_some_and(|lanes| lanes.is_deep);
+            let count = if may_share && rng.random_bool(0.25) { 2 } else { 1 };
             let first = streams.len();
             for number in first..first + count {
-                streams.push(StreamSpec::draw(number as u64, rng));
+                streams.push(match is_slow {
+                    true => StreamSpec::draw_for_slow_lanes(number as u64, rng),
+                    false => StreamSpec::draw(number as u64, rng),
+                });
             }
             wanted.push((first..first + count).collect::<Vec<_>>());
         }
         let streams: Arc<[StreamSpec]> = streams.into();
         let manner = |rng: &mut SmallRng| Manner {
-            extended: rng.random_bool(0.85),
+            extended: all_extended.unwrap_or_else(|| rng.random_bool(0.85)),
             knows_hint: rng.random_bool(0.8),
             longest_handling: Duration::from_millis([0, 0, 20][rng.random_range(0..3)]),
             streams: Arc::clone(&streams),
@@ -111,7 +128,11 @@ impl Schedule {
             .map(|streams| ClientSpec {
                 manner: manner(rng),
                 streams,
-                patience: seconds(rng, 5.0, 50.0),
+                patience: if is_slow {
+                    seconds(rng, 30.0, 60.0)
+                } else {
+                    seconds(rng, 5.0, 50.0)
+                },
                 pause: match rng.random_range(0..4) {
                     0 => Duration::from_micros(rng.random_range(0..60_000)),
                     _ => Duration::ZERO,
@@ -126,9 +147,21 @@ impl Schedule {
             faults: Vec::new(),
             healed: Duration::from_secs(4),
             lost_servers: Vec::new(),
+            slow_lanes,
         };
-        schedule.draw_faults(rng);
+        if !is_slow || !rng.random_bool(SLOW_AND_WELL) {
+            schedule.draw_faults(rng);
+        }
         schedule
+    }
+
+    /// How long slow connections take for all that there is to carry, begun anew after each fault.
+    pub(crate) fn to_carry_all(&self) -> Duration {
+        let Some(SlowLanes { rate, .. }) = self.slow_lanes else {
+            return Duration::ZERO;
+        };
+        let bytes: u64 = self.streams.iter().map(StreamSpec::most_bytes).sum();
+        Duration::from_secs((1 + self.faults.len() as u64) * bytes / rate)
     }
 
     /// How many hosts there are.
@@ -213,6 +246,9 @@ impl Schedule {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(lanes) = self.slow_lanes {
+            writeln!(f, "connections between nodes: {lanes:?}")?;
+        }
         writeln!(f, "host 0: the registry")?;
         for (number, (manner, starts)) in self.servers.iter().enumerate() {
             writeln!(

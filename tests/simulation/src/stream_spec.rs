@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use actr_lite_wire::identity::StreamId;
+use actr_lite_wire::{identity::StreamId, record::DEFAULT_MAX_RECORD_LEN};
 use rand::{RngExt as _, rngs::SmallRng};
 
 /// What a stream is made of, known to both ends.
@@ -20,6 +20,9 @@ const STREAM_BYTES: usize = 400_000;
 
 /// As [`STREAM_BYTES`], for the few streams that are to use up their credit.
 const LONG_STREAM_BYTES: usize = 1_500_000;
+
+/// What a frame has beside its payload, at most.
+const MAX_FRAME_HEAD: usize = 100;
 
 impl StreamSpec {
     pub(crate) fn draw(number: u64, rng: &mut SmallRng) -> Self {
@@ -46,6 +49,27 @@ impl StreamSpec {
             longest,
             pace,
         }
+    }
+
+    /// A stream for a slow connection, of frames up to the longest that a node sends.
+    pub(crate) fn draw_for_slow_lanes(number: u64, rng: &mut SmallRng) -> Self {
+        let (longest, frames) = [
+            (200, 200),
+            (20_000, 10),
+            (300_000, 3),
+            (DEFAULT_MAX_RECORD_LEN - MAX_FRAME_HEAD, 1),
+        ][rng.random_range(0..4)];
+        Self {
+            number,
+            frames,
+            longest,
+            pace: Duration::ZERO,
+        }
+    }
+
+    /// The most bytes of payload that it may have.
+    pub(crate) fn most_bytes(&self) -> u64 {
+        self.frames * self.longest as u64
     }
 
     pub(crate) fn id(&self) -> StreamId {

@@ -15,7 +15,9 @@ pub(crate) use turn::Turn;
 
 use std::time::Duration;
 
-use actr_lite_wire::{control::Control, peer_text::PeerText, record::RecordKind, websocket::CloseCode};
+use actr_lite_wire::{
+    control::Control, peer_text::PeerText, record::RecordKind, send_queue::Precedence, websocket::CloseCode,
+};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -31,7 +33,8 @@ pub(crate) trait Lane: Send + Sync + 'static {
 
     /// Takes one record, or says at once why not. The body is `head` and `body` together.
     ///
-    /// Never waits. What it takes goes out in order, at the latest when a batch is full; before that, `urgency` says.
+    /// Never waits. What it takes goes out in the order of its [`Precedence`], at the latest when a batch is full; before
+    /// that, `urgency` says.
     fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<Accepted, SendRefused>;
 
     /// Lets what waits leave at once.
@@ -42,9 +45,9 @@ pub(crate) trait Lane: Send + Sync + 'static {
     /// A peer that makes this node say more than it reads is closed.
     fn send_control(&self, control: &Control);
 
-    /// Notified, one waiter at a time, when there may be room again for records of this kind after
+    /// Notified, one waiter at a time, when there may be room again for records of this precedence after
     /// [`SendRefused::Full`].
-    fn room(&self, kind: RecordKind) -> &Notify;
+    fn room(&self, precedence: Precedence) -> &Notify;
 
     /// Sends what is queued, says why, and closes; all within a bounded time.
     fn close(&self, cause: Closing);

@@ -1,4 +1,4 @@
-use actr_lite_wire::record::RecordKind;
+use actr_lite_wire::send_queue::Precedence;
 
 use super::Lane;
 
@@ -8,15 +8,15 @@ use super::Lane;
 /// otherwise a waiter that gives up would leave the others asleep.
 pub(crate) struct Turn<'a> {
     lane: &'a dyn Lane,
-    kind: RecordKind,
+    precedence: Precedence,
     waited: bool,
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) fn new(lane: &'a dyn Lane, kind: RecordKind) -> Self {
+    pub(crate) fn new(lane: &'a dyn Lane, precedence: Precedence) -> Self {
         Self {
             lane,
-            kind,
+            precedence,
             waited: false,
         }
     }
@@ -24,14 +24,14 @@ impl<'a> Turn<'a> {
     /// Waits until there may be room.
     pub(crate) async fn wait(&mut self) {
         self.waited = true;
-        self.lane.room(self.kind).notified().await;
+        self.lane.room(self.precedence).notified().await;
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if self.waited {
-            self.lane.room(self.kind).notify_one();
+            self.lane.room(self.precedence).notify_one();
         }
     }
 }

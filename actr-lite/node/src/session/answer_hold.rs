@@ -89,7 +89,7 @@ mod tests {
         task::{Context, Waker},
     };
 
-    use actr_lite_wire::{control::Control, record::RecordKind};
+    use actr_lite_wire::{control::Control, record::RecordKind, send_queue::Precedence};
     use tokio::sync::Notify;
 
     use super::*;
@@ -127,7 +127,7 @@ mod tests {
 
         fn send_control(&self, _: &Control) {}
 
-        fn room(&self, _: RecordKind) -> &Notify {
+        fn room(&self, _: Precedence) -> &Notify {
             &self.room
         }
 

@@ -16,7 +16,9 @@ use std::{
     },
 };
 
-use actr_lite_wire::{control::Control, envelope::Envelope, identity::ActrId, record::RecordKind};
+use actr_lite_wire::{
+    control::Control, envelope::Envelope, identity::ActrId, record::RecordKind, send_queue::Precedence,
+};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer_hold::{AnswerHold, FirstTurn};
@@ -175,7 +177,7 @@ impl Session {
         if body.len() > limit {
             return Err(ActrError::TooLong { len: body.len(), limit });
         }
-        let mut turn = Turn::new(self.lane(), RecordKind::RpcReliable);
+        let mut turn = Turn::new(self.lane(), Precedence::of(RecordKind::RpcReliable, body.len()));
         loop {
             match self.lane.try_send(RecordKind::RpcReliable, urgency, &[], &body) {
                 Ok(_) => return Ok(()),

@@ -15,6 +15,7 @@ use actr_lite_wire::{
     frame::{self, FrameError},
     identity::{ActrId, StreamId},
     misbehaviour::MisbehaviourKind,
+    partial_record::{PartError, PartialRecord},
     peer_text::{PeerText, RawText},
     record::{self, RecordError, RecordKind, Span},
     websocket::CloseCode,
@@ -40,6 +41,8 @@ pub(crate) struct SessionReceiver {
     session: Arc<Session>,
     /// The frames that were received and not handed over yet: none between two messages.
     runs: Runs,
+    /// The long record that comes in parts.
+    partial: PartialRecord,
     /// Whose queue is full, with a sender that knows no credit.
     full: Option<Arc<Inbox>>,
     /// The answers that wait for the end of a short message.
@@ -71,6 +74,8 @@ pub(crate) enum ReceiveError {
     Control(#[from] ControlError),
     #[error(transparent)]
     Credit(#[from] CreditError),
+    #[error(transparent)]
+    Part(#[from] PartError),
     #[error("a stream id is not one")]
     StreamId,
     #[error("a record of {len} bytes is over the limit of {limit} bytes")]
@@ -85,10 +90,12 @@ impl ReceiveError {
     /// The code to close the connection with (RFC 6455 §7.4.1).
     pub(crate) fn close_code(&self) -> CloseCode {
         match self {
-            Self::TooLong { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::TooLong { .. } | Self::Part(PartError::TooLong { .. }) => CloseCode::MESSAGE_TOO_BIG,
             // What a record holds is not what its kind says.
             Self::Envelope(_) | Self::Frame(_) | Self::Control(_) | Self::StreamId => CloseCode::INVALID_PAYLOAD,
-            Self::Record(_) | Self::Credit(_) | Self::NotExtended(_) | Self::Batch => CloseCode::PROTOCOL_ERROR,
+            Self::Record(_) | Self::Part(_) | Self::Credit(_) | Self::NotExtended(_) | Self::Batch => {
+                CloseCode::PROTOCOL_ERROR
+            }
         }
     }
 }
@@ -109,6 +116,7 @@ impl SessionReceiver {
         Self {
             session,
             runs: Runs::default(),
+            partial: PartialRecord::default(),
             full: None,
             answers: Vec::new(),
             refused: 0,
@@ -159,6 +167,12 @@ impl SessionReceiver {
                             self.envelope(body, message.len() <= SHORT_MESSAGE)?
                         }
                         kind if !is_extended => return Err(ReceiveError::NotExtended(kind)),
+                        RecordKind::Part => {
+                            if let Some(record) = self.partial.push(&body, limit)? {
+                                // It goes no deeper: a part in parts is refused.
+                                self.take(&record)?;
+                            }
+                        }
                         kind => self.control(Control::decode(kind, body)?)?,
                     }
                 }

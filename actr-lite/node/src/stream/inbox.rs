@@ -16,6 +16,7 @@ use actr_lite_wire::{
     record::RecordKind,
 };
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
 use super::{InPlace, StreamEnd};
 use crate::session::Session;
@@ -56,6 +57,8 @@ struct State {
     /// A record came that must not be dropped. Looked at only where the sender knows no credit.
     has_reliable: bool,
     window: ReceiveWindow,
+    /// From when on the window counts time.
+    started: Instant,
     /// The connection that feeds it, from its first record on.
     source: Option<Arc<Session>>,
     end: Option<StreamEnd>,
@@ -301,6 +304,7 @@ impl State {
             waiting: 0,
             has_reliable: false,
             window: ReceiveWindow::default(),
+            started: Instant::now(),
             source: None,
             end: None,
             reader: None,
@@ -324,9 +328,9 @@ impl State {
             return None;
         }
         let source = self.source.as_ref().filter(|source| source.lane().has_control())?;
-        let window = &mut self.window;
+        let (window, now) = (&mut self.window, self.started.elapsed());
         let grant = source.with_growth(|growth| {
-            let grant = window.take(taken as u64, growth);
+            let grant = window.take(taken as u64, growth, now);
             (grant, grant.map_or(0, |grant| grant.grown))
         })?;
         Some((Arc::clone(source), grant.bytes))

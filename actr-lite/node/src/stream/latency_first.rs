@@ -9,6 +9,7 @@ use actr_lite_wire::{
     credit::SendCredit,
     latency_queue::LatencyQueue,
     record::{HEADER_LEN, RecordKind},
+    send_queue::Precedence,
 };
 use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -224,7 +225,7 @@ impl Shared {
             if is_over {
                 return;
             }
-            let turn = turn.get_or_insert_with(|| Turn::new(self.session.lane(), KIND));
+            let turn = turn.get_or_insert_with(|| Turn::new(self.session.lane(), Precedence::Bulk));
             tokio::select! {
                 () = turn.wait() => {}
                 () = self.stream.closed.cancelled() => {}

@@ -7,6 +7,7 @@ use actr_lite_wire::{
     frame::{DataStream, FrameEncoder},
     identity::{ActrId, StreamId},
     record::{HEADER_LEN, RecordKind},
+    send_queue::Precedence,
 };
 use tokio::{
     task::{coop::consume_budget, yield_now},
@@ -333,7 +334,7 @@ impl StreamSender {
     /// Waits until the connection takes the record.
     async fn room(&self, head: &[u8], payload: &[u8]) -> Result<Accepted, SendError> {
         let lane = self.session.lane();
-        let mut turn = Turn::new(lane, RecordKind::StreamReliable);
+        let mut turn = Turn::new(lane, Precedence::Bulk);
         loop {
             self.check()?;
             match lane.try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload) {

@@ -21,6 +21,7 @@ mod raw_peer;
 mod record_limit;
 mod refused_upgrades;
 mod resumable;
+mod slow_link;
 mod stream_cancel;
 mod stream_end;
 mod stream_frames;

@@ -91,6 +91,11 @@ impl Decoder {
         self.wanted
     }
 
+    /// Whether a part of a message has come, as of the last call of [`decode`](Self::decode), and the rest has not.
+    pub fn is_within_message(&self) -> bool {
+        self.fragmented.is_some() || matches!(self.state, State::Payload { .. })
+    }
+
     fn decode_frames(&mut self, buffer: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
         loop {
             let (header, len) = match self.state {

@@ -24,4 +24,4 @@ pub use control_frame::{ControlFrame, EncodedControl, MAX_CONTROL_PAYLOAD_LEN, e
 pub use decoder::{Decoder, Event};
 pub use protocol_error::ProtocolError;
 pub use role::Role;
-pub use seal::{HEADER_ROOM, seal};
+pub use seal::{Fragment, HEADER_ROOM, append_frame, seal};

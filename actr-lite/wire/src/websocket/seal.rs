@@ -27,6 +27,41 @@ pub fn seal(buffer: &mut [u8], mask: Option<[u8; 4]>) -> usize {
     FrameHeader::outgoing(Opcode::Data(DataKind::Binary), payload.len(), mask).write(room)
 }
 
+/// Which part of a message a frame carries (RFC 6455 §5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fragment {
+    /// All of it.
+    Whole,
+    /// The first of several.
+    First,
+    /// Neither the first nor the last.
+    Middle,
+    /// The last of several.
+    Last,
+}
+
+/// Appends a frame of a binary message, with a copy of the payload, masked if there is a `mask`.
+///
+/// Control frames may stand between the fragments of a message, frames of other messages may not.
+pub fn append_frame(out: &mut Vec<u8>, fragment: Fragment, payload: &[u8], mask: Option<[u8; 4]>) {
+    let opcode = match fragment {
+        Fragment::Whole | Fragment::First => Opcode::Data(DataKind::Binary),
+        Fragment::Middle | Fragment::Last => Opcode::Continuation,
+    };
+    let header = FrameHeader {
+        is_final: matches!(fragment, Fragment::Whole | Fragment::Last),
+        ..FrameHeader::outgoing(opcode, payload.len(), mask)
+    };
+    let mut room = [0; HEADER_ROOM];
+    let start = header.write(&mut room);
+    out.extend_from_slice(&room[start..]);
+    let payload_start = out.len();
+    out.extend_from_slice(payload);
+    if let Some(key) = mask {
+        apply_mask(&mut out[payload_start..], key);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +97,19 @@ mod tests {
             frame,
             [0x82, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]
         );
+    }
+
+    #[test]
+    fn a_fragmented_message_is_written_as_in_the_rfc() {
+        // RFC 6455 §5.7, "A fragmented unmasked text message", but for the opcode.
+        let mut out = Vec::new();
+        append_frame(&mut out, Fragment::First, b"Hel", None);
+        append_frame(&mut out, Fragment::Middle, b"", None);
+        append_frame(&mut out, Fragment::Last, b"lo", None);
+        assert_eq!(out, *b"\x02\x03Hel\x00\x00\x80\x02lo");
+        out.clear();
+        append_frame(&mut out, Fragment::Whole, b"Hello", Some([0x37, 0xfa, 0x21, 0x3d]));
+        assert_eq!(out, sealed(b"Hello", Some([0x37, 0xfa, 0x21, 0x3d])));
     }
 
     #[test]

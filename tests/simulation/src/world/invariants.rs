@@ -16,7 +16,7 @@ impl World {
         let mut failure = None;
         for stream in self.streams() {
             let healthy_since = stream.progressed.max(self.schedule.healed);
-            let allowed = healthy_since + stream.patience() + 2 * RECOVERY;
+            let allowed = healthy_since + stream.patience() + 2 * RECOVERY + self.schedule.to_carry_all();
             if !stream.is_over() && self.now > allowed {
                 failure = Some(format!(
                     "stream {} is stuck behind frame {} of {}: {:?}",
@@ -70,6 +70,27 @@ impl World {
                         })
                 })
         })
+    }
+
+    /// Where nothing goes wrong no stream is given up or begun anew, however slow its connection is.
+    pub(super) fn check_slow_streams(&mut self) {
+        if self.schedule.slow_lanes.is_none() || !self.schedule.faults.is_empty() {
+            return;
+        }
+        let given_up = self.streams().find_map(|stream| {
+            let is_whole = matches!(stream.stage, Stage::Complete) && stream.resumes == 0;
+            (!is_whole).then(|| {
+                format!(
+                    "stream {} is slow, and was begun anew {} times: {:?}",
+                    stream.spec.number,
+                    stream.resumes,
+                    stream.stage
+                )
+            })
+        });
+        if let Some(failure) = given_up {
+            self.failure.get_or_insert(failure);
+        }
     }
 
     /// All faults are long over: the directory has every live node once, and no other.
@@ -140,14 +161,16 @@ impl World {
     fn is_justified(&self, from: Duration, until: Duration) -> bool {
         let mut troubles = self.troubles.clone();
         troubles.sort_unstable();
+        // The end of a stream that is asked for anew may stand behind another one's longest frame.
+        let allowed = TO_FIND_A_SERVER + self.schedule.to_carry_all();
         let mut well_since = from;
         for (begin, end) in troubles {
-            if begin.min(until).saturating_sub(well_since) > TO_FIND_A_SERVER {
+            if begin.min(until).saturating_sub(well_since) > allowed {
                 return false;
             }
             well_since = well_since.max(end);
         }
-        until.saturating_sub(well_since) <= TO_FIND_A_SERVER
+        until.saturating_sub(well_since) <= allowed
     }
 
     /// Everything stops: nothing may be left, neither on a host nor in the network nor to be done.

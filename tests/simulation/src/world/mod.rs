@@ -29,7 +29,7 @@ const RECOVERY: Duration = Duration::from_secs(30);
 /// How long it takes at most until all that starts with a schedule is there.
 const STARTING: Duration = Duration::from_secs(5);
 
-/// How long a schedule may last at all.
+/// How long a schedule may last at all, beside what its slow connections take.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// How many events a schedule may have: some hundred times what one has as a rule.
@@ -170,6 +170,7 @@ impl World {
             started: Duration::ZERO,
             returns_after: None,
         });
+        let network = Network::new(schedule.slow_lanes);
         let mut world = Self {
             hosts: hosts.collect(),
             schedule,
@@ -177,7 +178,7 @@ impl World {
             rng,
             queue: BinaryHeap::new(),
             queued: 0,
-            network: Network::default(),
+            network,
             trace: Trace::new(),
             failure: None,
             addresses: BTreeMap::new(),
@@ -225,13 +226,14 @@ impl World {
                 break;
             }
             // Heartbeats never end: an empty queue would be a failure of the simulation itself.
-            if !self.step() || self.now > LONGEST || self.queued > MOST_EVENTS {
+            if !self.step() || self.now > LONGEST + self.schedule.to_carry_all() || self.queued > MOST_EVENTS {
                 let next = self.queue.peek();
                 self.failure
                     .get_or_insert(format!("the schedule does not come to its end; next is {next:?}"));
             }
         }
         if self.failure.is_none() {
+            self.check_slow_streams();
             self.check_directory();
             self.count();
             self.wind_down();

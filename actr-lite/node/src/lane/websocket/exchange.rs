@@ -7,9 +7,9 @@ use std::{
 };
 
 use actr_lite_wire::{
-    keepalive::{Keepalive, KeepaliveAction, PING_AFTER},
+    keepalive::{Keepalive, KeepaliveAction, LifeSign},
     misbehaviour::MisbehaviourKind,
-    websocket::{CloseCode, CloseFrame, ControlFrame, Decoder, Event},
+    websocket::{CloseCode, CloseFrame, Decoder, Event},
 };
 use bytes::BytesMut;
 use tokio::{
@@ -20,8 +20,9 @@ use tokio::{
 use super::{
     outbox::{Outbox, Outgoing},
     socket::{Read, Reader, Writer},
+    write_gauge::Written,
 };
-use crate::session::SessionReceiver;
+use crate::{lane::Lane as _, session::SessionReceiver};
 
 /// What a connection reads into at first, so that an answer with a frame of some kilobytes comes in one read. An idle
 /// one keeps no more.
@@ -74,8 +75,8 @@ pub(super) struct Exchange<'a> {
     fresh: bool,
     started: Instant,
     keepalive: Keepalive,
-    /// When the peer was last told unasked that this side lives.
-    said_alive: Option<Duration>,
+    /// What the system had taken at the last look.
+    written: Written,
     /// Why this side closes, and since when.
     closing: Option<(CloseFrame, Duration)>,
     /// When it gave its turn up though there was more to do.
@@ -101,8 +102,8 @@ impl<'a> Exchange<'a> {
             want: MIN_READ,
             fresh: true,
             started: now,
-            keepalive: Keepalive::new(Duration::ZERO),
-            said_alive: None,
+            keepalive: Keepalive::new(life_sign(outbox), Duration::ZERO),
+            written: Written::default(),
             closing: None,
             paused_at: None,
         }
@@ -127,11 +128,10 @@ impl<'a> Exchange<'a> {
                     Err(end) => return Poll::Ready(end),
                 }
             }
-            // A receiver without room stops the reading; then the peer's silence means nothing, and its pings are not
-            // seen: it is told unasked that this node lives.
+            // A receiver without room stops the reading; then the peer's silence means nothing.
             if receiver.poll_room(cx).is_pending() {
                 self.keepalive.heard(self.now());
-                self.say_alive();
+                self.keepalive.received();
             } else {
                 match self.poll_read(cx, receiver) {
                     Poll::Ready(Ok(len)) => {
@@ -193,15 +193,6 @@ impl<'a> Exchange<'a> {
         self.started.elapsed()
     }
 
-    /// Sends a pong that nobody asked for (RFC 6455 §5.5.3), unless it has just done so.
-    fn say_alive(&mut self) {
-        let now = self.now();
-        if self.said_alive.is_none_or(|before| now >= before + PING_AFTER) {
-            self.said_alive = Some(now);
-            self.outbox.send_control_frame(ControlFrame::Pong(&[]));
-        }
-    }
-
     /// One read, and all that is complete with it; how many bytes came.
     fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<usize, End>> {
         let mut len = 0;
@@ -240,8 +231,14 @@ impl<'a> Exchange<'a> {
         loop {
             let event = self.decoder.decode(&mut self.buffer);
             match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
-                None => return Poll::Ready(Ok(len)),
+                None => {
+                    if self.decoder.is_within_message() {
+                        self.keepalive.received();
+                    }
+                    return Poll::Ready(Ok(len));
+                }
                 Some(Event::Binary(message)) => {
+                    self.keepalive.received();
                     receiver
                         .receive(message)
                         .map_err(|error| End::Protocol(error.close_code(), error.to_string()))?;
@@ -250,7 +247,7 @@ impl<'a> Exchange<'a> {
                         return Poll::Ready(Ok(len));
                     }
                 }
-                Some(Event::Ping(payload)) => self.outbox.send_control_frame(ControlFrame::Pong(&payload)),
+                Some(Event::Ping(payload)) => self.outbox.pong(&payload),
                 Some(Event::Pong(_)) => {}
                 Some(Event::Text) => {
                     let error = "text messages are not part of the data lane";
@@ -261,19 +258,36 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Tells what the system has taken since the last look.
+    fn note_written(&mut self, now: Duration) {
+        let written = self.socket.written();
+        if written.bytes != self.written.bytes {
+            self.keepalive.spoke(now);
+        }
+        if written.relieved != self.written.relieved {
+            self.keepalive.taken(now);
+        }
+        self.written = written;
+    }
+
     /// Pending until the next thing to do by the clock, or how the connection ends.
     fn poll_timer(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         loop {
             let now = self.now();
+            self.note_written(now);
             let mut until = match self.keepalive.poll(now) {
                 KeepaliveAction::GiveUp(silence) => return Poll::Ready(End::Silent(silence)),
                 KeepaliveAction::Ping => {
-                    self.outbox.send_control_frame(ControlFrame::Ping(&[]));
+                    self.outbox.ping();
                     if self.buffer.is_empty() {
                         self.buffer = BytesMut::new();
                         self.want = MIN_READ;
                     }
                     // The outbox woke this task, which writes the ping in its next turn.
+                    continue;
+                }
+                KeepaliveAction::Pong => {
+                    self.outbox.pong(&[]);
                     continue;
                 }
                 KeepaliveAction::WaitUntil(until) => until,
@@ -290,6 +304,14 @@ impl<'a> Exchange<'a> {
             }
             ready!(timer.as_mut().poll(cx));
         }
+    }
+}
+
+/// By what the peer is known to live: one that speaks the extension says so itself.
+fn life_sign(outbox: &Outbox) -> LifeSign {
+    match outbox.has_control() {
+        true => LifeSign::Speaks,
+        false => LifeSign::Takes,
     }
 }
 

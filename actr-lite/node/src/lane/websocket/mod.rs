@@ -12,6 +12,7 @@ mod outbox;
 mod peer_limit;
 mod socket;
 mod tls_socket;
+mod write_gauge;
 
 pub(crate) use accept::Acceptor;
 pub use accept::BindError;

@@ -13,7 +13,10 @@ use tokio::net::{
 };
 use tokio_util::io::poll_read_buf;
 
-use super::socket::Read;
+use super::{
+    socket::Read,
+    write_gauge::{WriteGauge, Written},
+};
 
 /// How much a connection keeps encrypted and not sent when the system takes no more: a whole batch, so that it is
 /// encrypted and written in one go. What is behind it waits in the outbox, where calls go first.
@@ -23,17 +26,23 @@ const MAX_UNSENT: usize = 64 << 10;
 const MAX_CIPHERTEXT: usize = 64 << 10;
 
 /// What TLS knows of a connection. Senders and the driver use it in turn, and nobody waits under the lock.
-type Session = Arc<Mutex<Connection>>;
+struct Session {
+    connection: Mutex<Connection>,
+    gauge: WriteGauge,
+}
 
 fn lock(session: &Session) -> MutexGuard<'_, Connection> {
     // A panic under this lock is one of the TLS library: what it leaves behind is an error of the connection at worst.
-    session.lock().unwrap_or_else(PoisonError::into_inner)
+    session.connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Both halves of a connection whose handshake is over.
-pub(super) fn split(socket: TcpStream, mut connection: Connection) -> (TlsReader, TlsWriter) {
+pub(super) fn split(socket: TcpStream, mut connection: Connection, gauge: WriteGauge) -> (TlsReader, TlsWriter) {
     connection.set_buffer_limit(Some(MAX_UNSENT));
-    let session = Arc::new(Mutex::new(connection));
+    let session = Arc::new(Session {
+        connection: Mutex::new(connection),
+        gauge,
+    });
     let (reader, writer) = socket.into_split();
     let reader = TlsReader {
         socket: reader,
@@ -50,7 +59,7 @@ pub(super) fn split(socket: TcpStream, mut connection: Connection) -> (TlsReader
 /// The way in.
 pub(super) struct TlsReader {
     socket: OwnedReadHalf,
-    session: Session,
+    session: Arc<Session>,
     /// What was read and is not decrypted yet; none is kept while nothing comes.
     ciphertext: BytesMut,
 }
@@ -127,7 +136,7 @@ impl TlsReader {
 /// The way out.
 pub(super) struct TlsWriter {
     socket: OwnedWriteHalf,
-    session: Session,
+    session: Arc<Session>,
 }
 
 impl TlsWriter {
@@ -140,18 +149,34 @@ impl TlsWriter {
     /// # Errors
     /// `WouldBlock` while something is unsent that the system does not take.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut session = lock(&self.session);
-        flush(&mut session, self.tcp())?;
+        let mut connection = lock(&self.session);
+        self.flush(&mut connection)?;
         let mut taken = 0;
         while taken < bytes.len() {
-            let len = session.writer().write(&bytes[taken..])?;
+            let len = connection.writer().write(&bytes[taken..])?;
             taken += len;
             // What is unsent, and an error, is for the next who writes or flushes.
-            if len == 0 || flush(&mut session, self.tcp()).is_err() {
+            if len == 0 || self.flush(&mut connection).is_err() {
                 break;
             }
         }
         Ok(taken)
+    }
+
+    fn flush(&self, connection: &mut Connection) -> io::Result<()> {
+        flush(connection, self.tcp(), &self.session.gauge)
+    }
+
+    /// Lets no more than so many bytes lie between this side and the network: half of them encrypted, half with the
+    /// system.
+    pub(super) fn bound(&self, bytes: usize) {
+        self.session.gauge.bound(self.tcp(), bytes);
+        lock(&self.session).set_buffer_limit(Some(MAX_UNSENT.min(bytes / 2)));
+    }
+
+    /// What the system has taken.
+    pub(super) fn written(&self) -> Written {
+        self.session.gauge.written()
     }
 
     /// Whether something was taken and not sent: somebody has to flush.
@@ -172,7 +197,7 @@ impl TlsWriter {
 /// Writes until nothing is unsent.
 fn poll_flush(session: &Session, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     loop {
-        let flushed = flush(&mut lock(session), socket);
+        let flushed = flush(&mut lock(session), socket, &session.gauge);
         match flushed {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(socket.poll_write_ready(cx))?,
             flushed => return Poll::Ready(flushed),
@@ -181,23 +206,26 @@ fn poll_flush(session: &Session, socket: &TcpStream, cx: &mut Context<'_>) -> Po
 }
 
 /// Writes what the system takes; `WouldBlock` if that is not all.
-fn flush(session: &mut Connection, socket: &TcpStream) -> io::Result<()> {
-    while session.wants_write() {
-        session.write_tls(&mut NonBlocking(socket))?;
+fn flush(connection: &mut Connection, socket: &TcpStream, gauge: &WriteGauge) -> io::Result<()> {
+    while connection.wants_write() {
+        connection.write_tls(&mut NonBlocking { socket, gauge })?;
     }
     Ok(())
 }
 
 /// A socket that does not wait.
-struct NonBlocking<'a>(&'a TcpStream);
+struct NonBlocking<'a> {
+    socket: &'a TcpStream,
+    gauge: &'a WriteGauge,
+}
 
 impl Write for NonBlocking<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        self.gauge.write(self.socket, bytes)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(slices)
+        self.gauge.write_vectored(self.socket, slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -244,7 +272,7 @@ mod tests {
         );
         [accepted.unwrap(), dialled.unwrap()].map(|stream| {
             let (socket, connection) = stream.into_parts();
-            split(socket, connection.unwrap())
+            split(socket, connection.unwrap(), WriteGauge::new(0))
         })
     }
 

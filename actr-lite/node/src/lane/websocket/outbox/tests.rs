@@ -5,6 +5,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use actr_lite_wire::record;
+
 use super::*;
 
 /// Whether somebody was woken.
@@ -23,7 +25,7 @@ async fn connected() -> (Outbox, Arc<Writer>, TcpStream) {
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (_, writer) = listener.accept().await.unwrap().0.into_split();
     writer.writable().await.unwrap();
-    let writer = Arc::new(Writer::Plain(writer));
+    let writer = Arc::new(Writer::plain(writer));
     (
         Outbox::new(Arc::clone(&writer), Role::Server, true, 1 << 10),
         writer,
@@ -47,7 +49,7 @@ fn write(outbox: &Outbox, writer: &Writer) -> (Outgoing, Arc<Woken>) {
 #[tokio::test]
 async fn what_stands_behind_what_is_written_waits_for_the_next_turn_and_leaves_then() {
     let (outbox, writer, mut client) = connected().await;
-    outbox.send_control_frame(ControlFrame::Ping(&[]));
+    outbox.ping();
     send(&outbox, Urgency::Later, b"a record");
     assert_eq!(write(&outbox, &writer).0, Outgoing::More);
     let mut ping = [0; 2];
