@@ -82,9 +82,7 @@ impl World {
             (!is_whole).then(|| {
                 format!(
                     "stream {} is slow, and was begun anew {} times: {:?}",
-                    stream.spec.number,
-                    stream.resumes,
-                    stream.stage
+                    stream.spec.number, stream.resumes, stream.stage
                 )
             })
         });
