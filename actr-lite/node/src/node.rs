@@ -110,8 +110,8 @@ impl<W: Workload> Node<W> {
     }
 
     /// How long [`Self::start`] waits for the registry. Without one it waits, and says so, until it is there.
-    pub fn register_timeout(mut self, patience: Duration) -> Self {
-        self.register_timeout = Some(patience);
+    pub fn register_timeout(mut self, timeout: Duration) -> Self {
+        self.register_timeout = Some(timeout);
         self
     }
 
@@ -237,9 +237,9 @@ impl Drop for StopWhenDropped {
     }
 }
 
-async fn register(link: &RegistryLink, patience: Option<Duration>) -> Result<(), StartError> {
+async fn register(link: &RegistryLink, register_timeout: Option<Duration>) -> Result<(), StartError> {
     let registered = link.registered();
-    let Some(after) = patience else {
+    let Some(after) = register_timeout else {
         registered.await?;
         return Ok(());
     };

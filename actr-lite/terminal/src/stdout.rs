@@ -8,7 +8,7 @@ use std::{
 use crate::stderr;
 
 /// How long a program's result waits for whoever reads stdout: a signal that asks the program to end waits as long.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Prints a program's result on stdout, behind what stderr has been given: on a terminal the two stand in their order.
 ///
@@ -23,7 +23,7 @@ pub fn print(text: &str) -> io::Result<()> {
         let mut stdout = io::stdout();
         let _ = written.send(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     })?;
-    outcome.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+    outcome.recv_timeout(TIMEOUT).unwrap_or_else(|error| {
         Err(match error {
             RecvTimeoutError::Timeout => io::Error::new(io::ErrorKind::TimedOut, "nobody reads it"),
             RecvTimeoutError::Disconnected => io::Error::other("it failed"),

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use actr_lite::{ActrRef, Dest, ErrorCode, Subscription};
 use harness::{
-    Deployment, PATIENCE, Process, Summary,
+    Deployment, Process, Summary, WAIT_TIMEOUT,
     peer::{self, server_type},
 };
 use protos::stream_server::RegisterStreamRequest;
@@ -22,7 +22,7 @@ fn connections(address: SocketAddr) -> Vec<TcpStream> {
 
 /// Where the data lane of this server is.
 fn data_lane(server: &Process) -> SocketAddr {
-    let line = server.wait_for_line("data lane listening on ", PATIENCE);
+    let line = server.wait_for_line("data lane listening on ", WAIT_TIMEOUT);
     line.split_whitespace().last().unwrap().parse().unwrap()
 }
 
@@ -51,7 +51,7 @@ async fn a_server_without_file_descriptors_loses_no_frame_and_accepts_others_aga
     let mut subscription = stream(&caller, "earlier1", 1_000_000).await;
 
     let connections = connections(data_lane(&server));
-    let line = server.wait_for_line("the data lane cannot accept connections: ", PATIENCE);
+    let line = server.wait_for_line("the data lane cannot accept connections: ", WAIT_TIMEOUT);
     assert!(line.contains("WARN") && line.contains("ulimit -n"), "{line}");
     // Far more than what was on its way before.
     for sequence in 2..=50_000 {
@@ -63,7 +63,7 @@ async fn a_server_without_file_descriptors_loses_no_frame_and_accepts_others_aga
     assert!(server.lines_with("accepts connections again").is_empty());
 
     drop(connections);
-    server.wait_for_line("the data lane accepts connections again, after ", PATIENCE);
+    server.wait_for_line("the data lane accepts connections again, after ", WAIT_TIMEOUT);
     Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
     assert_eq!(server.lines_with("the data lane cannot accept connections").len(), 1);
     assert_eq!(subscription.next().await.unwrap().sequence, 50_001);
@@ -85,11 +85,11 @@ async fn a_registry_without_file_descriptors_serves_its_nodes_and_accepts_others
 
     let address = url.strip_prefix("ws://").and_then(|rest| rest.split('/').next());
     let connections = connections(address.unwrap().parse().unwrap());
-    registry.wait_for_line("the registry cannot accept connections: ", PATIENCE);
+    registry.wait_for_line("the registry cannot accept connections: ", WAIT_TIMEOUT);
     stream(&caller, "meantime", 10).await;
 
     drop(connections);
-    registry.wait_for_line("the registry accepts connections again, after ", PATIENCE);
+    registry.wait_for_line("the registry accepts connections again, after ", WAIT_TIMEOUT);
     Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
     assert_eq!(registry.lines_with("cannot accept connections").len(), 1);
 }

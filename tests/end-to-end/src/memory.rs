@@ -3,7 +3,7 @@
 
 use actr_lite::{ActrId, ActrRef, StreamEnd, Subscription};
 use harness::{
-    Deployment, PATIENCE, Signal,
+    Deployment, Signal, WAIT_TIMEOUT,
     peer::{self, server_type},
 };
 use protos::stream_server::RegisterStreamRequest;
@@ -41,7 +41,7 @@ async fn subscribe(caller: &ActrRef, server: &ActrId, stream_id: &str) -> Subscr
 /// Takes what is left of a stream, which is to be in order; how many frames that were.
 async fn take_all(subscription: &mut Subscription) -> u64 {
     let mut taken = 0;
-    while let Some(frame) = timeout(PATIENCE, subscription.next()).await.unwrap() {
+    while let Some(frame) = timeout(WAIT_TIMEOUT, subscription.next()).await.unwrap() {
         taken += 1;
         assert_eq!(frame.sequence, taken);
         assert!((MIN_FRAME_BYTES..=MAX_FRAME_BYTES).contains(&(frame.payload.len() as u64)));

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use actr_lite::{DataStream, Dest, SendError, StreamEnd};
 use harness::{
-    Deployment, Finished, PATIENCE, Summary,
+    Deployment, Finished, Summary, WAIT_TIMEOUT,
     peer::{self, server_type},
 };
 use protos::stream_server::RegisterStreamRequest;
@@ -101,7 +101,7 @@ async fn a_frame_above_64_kib_arrives_and_one_above_the_limit_is_refused_to_its_
     })
     .await;
     let client = deployment.client(&url, 3).arg("--json").run();
-    let error = result.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    let error = result.recv_timeout(WAIT_TIMEOUT).unwrap().unwrap_err();
     assert!(matches!(error, SendError::TooLong { .. }), "{error}");
     assert_eq!(Summary::of_success(&client, 3).bytes, 3 * LARGE as u64);
 }
@@ -149,7 +149,7 @@ async fn a_callback_that_panics_ends_its_own_stream_and_the_sender_is_told() {
         matches!(&end, StreamEnd::Panicked(text) if text.as_str().contains("cannot bear")),
         "{end}"
     );
-    let line = server.wait_for_line("stream broken12: ended after ", PATIENCE);
+    let line = server.wait_for_line("stream broken12: ended after ", WAIT_TIMEOUT);
     assert!(line.contains(" frames: "), "{line}");
 
     // The same node receives other streams as before, over the same connection.
@@ -185,6 +185,6 @@ async fn a_receiver_that_unregisters_stops_its_sender() {
         assert_eq!(subscription.next().await.unwrap().sequence, sequence);
     }
     drop(subscription);
-    let line = server.wait_for_line("stream enough12: ended after ", PATIENCE);
+    let line = server.wait_for_line("stream enough12: ended after ", WAIT_TIMEOUT);
     assert!(line.contains("cancel"), "{line}");
 }

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use actr_lite::{ActrError, Dest, ErrorCode};
 use harness::{
-    Deployment, PATIENCE, Signal, Summary,
+    Deployment, Signal, Summary, WAIT_TIMEOUT,
     peer::{self, server_type},
 };
 use protos::{
@@ -40,7 +40,7 @@ async fn a_service_that_is_not_exported_is_refused_to_the_server_that_was_called
     })
     .await;
     let client = deployment.client(&url, 10).run();
-    assert_not_exported(&refused.recv_timeout(PATIENCE).unwrap().unwrap_err());
+    assert_not_exported(&refused.recv_timeout(WAIT_TIMEOUT).unwrap().unwrap_err());
     client.assert_fails_with(&["seen enough"]);
 }
 
@@ -54,7 +54,7 @@ async fn a_service_that_is_not_exported_is_refused_to_whoever_discovers_the_clie
         .config("system.discovery.visible", true)
         .arg("--json")
         .spawn();
-    client.wait_for_line("waiting up to ", PATIENCE);
+    client.wait_for_line("waiting up to ", WAIT_TIMEOUT);
     let stranger = peer::caller(&deployment, &url).await;
     let ctx = stranger.context();
     let found = ctx.discover(&"acme+StreamEchoClient".parse().unwrap()).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_second_stream_of_the_same_id_is_refused_while_the_first_one_lives() {
 
     registration.unregister();
     registration.ended().await;
-    server.wait_for_line("stream twice123: ended after ", PATIENCE);
+    server.wait_for_line("stream twice123: ended after ", WAIT_TIMEOUT);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +135,7 @@ async fn the_error_of_a_servers_handler_reaches_the_user_at_once() {
         Err(ActrError::internal("the disk is on fire"))
     })
     .await;
-    // Had the answer not come, the client would still wait when the test's patience is over.
+    // Had the answer not come, the client would still wait when the test's own timeout is over.
     let client = deployment.client(&url, 10).args(["--timeout", "1h"]).run();
     client.assert_fails_with(&["the disk is on fire"]);
 }
@@ -179,7 +179,7 @@ async fn a_client_that_is_stopped_leaves_its_registry() {
         .client(&url, 10)
         .config("system.discovery.visible", true)
         .spawn();
-    client.wait_for_line("waiting up to ", PATIENCE);
+    client.wait_for_line("waiting up to ", WAIT_TIMEOUT);
     let stranger = peer::caller(&deployment, &url).await;
     let client_type = "acme+StreamEchoClient".parse().unwrap();
     stranger.context().discover(&client_type).await.unwrap();

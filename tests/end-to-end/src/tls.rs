@@ -8,7 +8,8 @@ use std::{
 };
 
 use harness::{
-    Certificates, Deployment, FaultProxy, Launch, PATIENCE, Process, Signal, Summary, registry_url, tls_registry_url,
+    Certificates, Deployment, FaultProxy, Launch, Process, Signal, Summary, WAIT_TIMEOUT, registry_url,
+    tls_registry_url,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -91,13 +92,13 @@ fn a_registry_of_its_own_speaks_tls_too() {
     // It reads new certificates without a restart; those who trust the old CA find out when they come anew.
     Certificates::new(&deployment.path("certs"));
     registry.signal(Signal::HUP);
-    registry.wait_for_line("SIGHUP: certificate and key are reloaded", PATIENCE);
+    registry.wait_for_line("SIGHUP: certificate and key are reloaded", WAIT_TIMEOUT);
     server.signal(Signal::HUP);
-    server.wait_for_line("SIGHUP: reloaded: ", PATIENCE);
+    server.wait_for_line("SIGHUP: reloaded: ", WAIT_TIMEOUT);
     Summary::of_success(&client().run(), 100);
     fs::write(&files.cert, "no certificate").unwrap();
     registry.signal(Signal::HUP);
-    let line = registry.wait_for_line("SIGHUP: certificate and key stay as they were", PATIENCE);
+    let line = registry.wait_for_line("SIGHUP: certificate and key stay as they were", WAIT_TIMEOUT);
     assert!(line.contains("no certificate in it"), "{line}");
     Summary::of_success(&client().run(), 100);
 }
@@ -130,7 +131,7 @@ fn each_certificate_that_a_client_does_not_accept_has_its_own_error() {
             .args(["--timeout", "1s"]);
         client.run().assert_fails_with(&[&url, expected]);
         // The server has heard of it too.
-        server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", PATIENCE);
+        server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", WAIT_TIMEOUT);
     }
     // A system's own CAs have not signed it.
     let (_server, url) = start_server(&deployment, &good, unchanged);
@@ -146,7 +147,7 @@ fn whoever_takes_tls_for_plain_or_plain_for_tls_is_told_what_to_write() {
     let plain_url = url.replace("wss://", "ws://");
     let client = deployment.client(&plain_url, 10).args(["--timeout", "1s"]).run();
     client.assert_fails_with(&["this port speaks TLS only: write wss:// instead of ws://"]);
-    server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", PATIENCE);
+    server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", WAIT_TIMEOUT);
 
     let (_server, url) = deployment.start_server(&[]);
     let tls_url = url.replace("ws://", "wss://");
@@ -213,11 +214,11 @@ fn new_certificates_count_from_sighup_on_and_a_stream_goes_on_across_it() {
     let (server, url) = start_server(&deployment, &certificates, |server| server.args(["--interval", "20ms"]));
     let client = deployment.client(&url, 200).config("system.tls.ca", old_ca.display());
     let client = client.args(["--json", "-v"]).spawn();
-    client.wait_for_line("Stream message 3 for", PATIENCE);
+    client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
 
     let certificates = Certificates::new(&deployment.path("certs"));
     server.signal(Signal::HUP);
-    let line = server.wait_for_line("SIGHUP: reloaded: ", PATIENCE);
+    let line = server.wait_for_line("SIGHUP: reloaded: ", WAIT_TIMEOUT);
     assert!(
         line.contains("cert.pem") && line.contains("key.pem") && line.contains("ca.pem"),
         "{line}"
@@ -232,7 +233,7 @@ fn new_certificates_count_from_sighup_on_and_a_stream_goes_on_across_it() {
     // The client reads its file anew as well.
     fs::copy(certificates.files().ca, &old_ca).unwrap();
     client.signal(Signal::HUP);
-    client.wait_for_line("SIGHUP: reloaded: ", PATIENCE);
+    client.wait_for_line("SIGHUP: reloaded: ", WAIT_TIMEOUT);
     let summary = Summary::of_success(&client.finish(), 200);
     assert_eq!(summary.resumes, 0, "{summary:?}");
     assert!(server.is_running());
@@ -265,7 +266,7 @@ fn new_certificates_that_are_no_good_leave_the_old_ones_in_use() {
         let told = server.lines_with(refused).len();
         fs::write(path, text).unwrap();
         server.signal(Signal::HUP);
-        let line = server.output().wait_for_nth(refused, told + 1, PATIENCE).unwrap();
+        let line = server.output().wait_for_nth(refused, told + 1, WAIT_TIMEOUT).unwrap();
         assert!(
             line.text.contains(reason) && line.text.contains("WARN"),
             "{}",
@@ -281,7 +282,7 @@ fn a_program_without_tls_goes_on_after_sighup() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&[]);
     server.signal(Signal::HUP);
-    server.wait_for_line("SIGHUP: there is nothing to reload", PATIENCE);
+    server.wait_for_line("SIGHUP: there is nothing to reload", WAIT_TIMEOUT);
     Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
 }
 

@@ -40,7 +40,7 @@ pub use deployment::Deployment;
 pub use fault_proxy::{FaultProxy, Newcomers};
 pub use fault_report::FaultReport;
 pub use programs::{
-    Finished, Launch, Line, Output, PATIENCE, Process, Signal, Source, own_program, port_of, registry_url,
+    Finished, Launch, Line, Output, Process, Signal, Source, WAIT_TIMEOUT, own_program, port_of, registry_url,
     tls_registry_url, unused_port,
 };
 #[cfg(target_os = "linux")]

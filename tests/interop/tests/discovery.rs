@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use actr_framework::Context as _;
+use harness::{
+    Deployment,
+    peer::{self, registered, server_type},
+    unused_port,
+};
 use interop::{
     OfficialNode, StreamServer,
     official_node::Settings,
     stream_client::{self, Caller},
     stream_server,
-};
-use harness::{
-    Deployment,
-    peer::{self, registered, server_type},
-    unused_port,
 };
 use tokio::sync::mpsc;
 

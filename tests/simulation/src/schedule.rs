@@ -47,12 +47,12 @@ pub(crate) enum Fault {
     Vanish { host: HostId, is_silent: bool },
 }
 
-/// A client: how it behaves, its streams, and its patience.
+/// A client: how it behaves, its streams, and its timeout.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientSpec {
     pub(crate) manner: Manner,
     pub(crate) streams: Vec<usize>,
-    pub(crate) patience: Duration,
+    pub(crate) timeout: Duration,
     /// How long it takes over a frame.
     pub(crate) pause: Duration,
     pub(crate) starts: Duration,
@@ -128,7 +128,7 @@ impl Schedule {
             .map(|streams| ClientSpec {
                 manner: manner(rng),
                 streams,
-                patience: if is_slow {
+                timeout: if is_slow {
                     seconds(rng, 30.0, 60.0)
                 } else {
                     seconds(rng, 5.0, 50.0)
@@ -262,11 +262,11 @@ impl fmt::Display for Schedule {
         for (number, client) in self.clients.iter().enumerate() {
             writeln!(
                 f,
-                "host {}: a client from {:?} on, extension {}, patience {:?}, {:?} for a frame",
+                "host {}: a client from {:?} on, extension {}, timeout {:?}, {:?} for a frame",
                 number + self.first_client(),
                 client.starts,
                 client.manner.extended,
-                client.patience,
+                client.timeout,
                 client.pause,
             )?;
             for stream in &client.streams {

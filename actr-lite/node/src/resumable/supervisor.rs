@@ -300,12 +300,12 @@ impl Supervisor {
             return Ok(());
         }
         let left = self.left();
-        let patience = if self.known.is_empty() {
+        let discover_timeout = if self.known.is_empty() {
             left
         } else {
             DISCOVER_TIMEOUT.min(left / 2)
         };
-        let error = match timeout(patience, self.ctx.discover_all(&self.request.server_type)).await {
+        let error = match timeout(discover_timeout, self.ctx.discover_all(&self.request.server_type)).await {
             Ok(Ok(servers)) => {
                 self.known = servers;
                 return Ok(());

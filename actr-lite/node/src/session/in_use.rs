@@ -80,21 +80,21 @@ impl Session {
     ///
     /// From the decision on it serves no call of the peer, which may thus make it anew over another connection. To be
     /// called by the task that receives what the peer sends: a stream can't begin meanwhile.
-    pub(crate) fn close_if_unused(&self, patience: Duration) -> Option<Instant> {
+    pub(crate) fn close_if_unused(&self, idle_timeout: Duration) -> Option<Instant> {
         let now = Instant::now();
         // A stream that was asked for may begin with the next record.
         let is_waited_for = || self.node.subscriptions().wait_for_any(&self.peer);
         let Some(no_stream_since) = self.incoming.unused_since() else {
-            return Some(now + patience);
+            return Some(now + idle_timeout);
         };
         if is_waited_for() {
-            return Some(now + patience);
+            return Some(now + idle_timeout);
         }
         let mut usage = self.usage();
         if usage.users > 0 {
-            return Some(now + patience);
+            return Some(now + idle_timeout);
         }
-        let due = usage.unused_since.max(no_stream_since) + patience;
+        let due = usage.unused_since.max(no_stream_since) + idle_timeout;
         if due > now {
             return Some(due);
         }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long a handler may take where the caller does not say: nobody else bounds it.
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How many requests of a peer without the extension are remembered when they are done: it may send the first ones again
 /// that it makes over a connection.
@@ -145,15 +145,15 @@ impl Session {
             route,
             payload,
             metadata,
-            timeout: patience,
+            timeout: caller_timeout,
             is_call,
         } = request;
         let task = async move {
             let _serving = serving;
-            let call = Arc::new(Call::new(Some(session.clone()), metadata, patience));
+            let call = Arc::new(Call::new(Some(session.clone()), metadata, caller_timeout));
             let dispatch = session.dispatch(route.as_str(), payload, Arc::clone(&call));
             let dispatch = Abortable::new(dispatch, aborted);
-            let result = match timeout(patience.unwrap_or(DEFAULT_PATIENCE), dispatch).await {
+            let result = match timeout(caller_timeout.unwrap_or(DEFAULT_TIMEOUT), dispatch).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(Aborted)) => return,
                 Err(_) => {

@@ -526,7 +526,7 @@ async fn senders_that_give_up_while_they_wait_for_room_leave_nobody_asleep() {
             for frame in 0..FRAMES {
                 // Every other stream gives up now and then, and tries again.
                 let mut sent = false;
-                for patience in 0..(frame % 5) * (number % 2) {
+                for yields in 0..(frame % 5) * (number % 2) {
                     tokio::select! {
                         biased;
                         result = sender.send(&payload) => {
@@ -534,7 +534,7 @@ async fn senders_that_give_up_while_they_wait_for_room_leave_nobody_asleep() {
                             sent = true;
                             break;
                         }
-                        () = async { for _ in 0..patience { tokio::task::yield_now().await } } => {}
+                        () = async { for _ in 0..yields { tokio::task::yield_now().await } } => {}
                     }
                 }
                 if !sent {

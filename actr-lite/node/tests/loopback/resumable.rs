@@ -197,8 +197,8 @@ async fn candidates_that_cannot_be_reached_are_passed_over_in_time() {
     let client = client(&world).await;
     registered(&client, 6).await;
     let seen = Seen::default();
-    let patience = Duration::from_secs(3);
-    let stream = within(receive(&client, "unreachable", FRAMES, patience, &seen))
+    let timeout = Duration::from_secs(3);
+    let stream = within(receive(&client, "unreachable", FRAMES, timeout, &seen))
         .await
         .unwrap();
     within(stream.ended()).await.unwrap();
@@ -207,7 +207,7 @@ async fn candidates_that_cannot_be_reached_are_passed_over_in_time() {
 }
 
 #[tokio::test]
-async fn when_patience_is_over_the_error_says_how_it_broke_and_what_the_last_try_said() {
+async fn a_timed_out_stream_says_how_it_broke_and_the_last_error() {
     let world = World::new().await;
     let (plan, log) = server(&world, |asked| match asked.before {
         0 => asked.send(5, Then::BreakOff),
@@ -245,10 +245,10 @@ async fn without_any_server_the_error_is_the_registrys_answer() {
 }
 
 #[tokio::test]
-async fn patience_starts_anew_with_each_frame() {
-    const PATIENCE: Duration = Duration::from_secs(1);
+async fn each_frame_restarts_the_timeout() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
     let world = World::new().await;
-    // One frame, then a refusal for each of two tries: all refusals together take longer than patience lasts.
+    // One frame, then a refusal for each of two tries: all refusals together take longer than the timeout.
     let (plan, _) = server(&world, |asked| match asked.before % 3 {
         0 => asked.send(asked.after + 1, Then::BreakOff),
         _ => Conduct::Refuse(ErrorCode::Unavailable, "not yet"),
@@ -257,11 +257,11 @@ async fn patience_starts_anew_with_each_frame() {
     let client = client(&world).await;
     let seen = Seen::default();
     let begin = std::time::Instant::now();
-    let stream = within(receive(&client, "anew", 16, PATIENCE, &seen)).await.unwrap();
+    let stream = within(receive(&client, "anew", 16, TIMEOUT, &seen)).await.unwrap();
     within(stream.ended()).await.unwrap();
     seen.assert_all(16);
     assert!(
-        begin.elapsed() > PATIENCE,
+        begin.elapsed() > TIMEOUT,
         "the test proves nothing: {:?}",
         begin.elapsed()
     );

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use harness::{Deployment, FaultReport, PATIENCE, Process, Signal, Summary};
+use harness::{Deployment, FaultReport, Process, Signal, Summary, WAIT_TIMEOUT};
 
 use super::{assert_success, client, fleet::Fleet, wait_for_frame, wait_for_recovery};
 
@@ -32,7 +32,7 @@ fn clients_of_a_server_that_is_stopped_go_on_at_another_as_if_nothing_had_happen
     for client in &clients {
         report.recovered_after(wait_for_recovery(client, fault));
     }
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
     for client in &clients {
         let client = client.finish();
         let summary = report.count(&client, FRAMES);
@@ -55,7 +55,7 @@ fn a_server_that_is_stopped_does_not_wait_for_streams_that_go_on_elsewhere() {
     fleet.start();
     let server = fleet.take(first);
     server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
     assert!(client.is_running(), "the stream was to outlive the server");
 }
 
@@ -72,7 +72,7 @@ fn a_client_whose_only_server_is_stopped_says_what_it_has_and_lacks() {
     let client = client.spawn();
     wait_for_frame(&client, 3);
     server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
     let client = client.finish();
     let summary = Summary::of(&client);
     assert_eq!(summary.missing, ENDLESS - summary.received);

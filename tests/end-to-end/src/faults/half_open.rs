@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Deployment, FaultProxy, FaultReport, Newcomers, PATIENCE, Process};
+use harness::{Deployment, FaultProxy, FaultReport, Newcomers, Process, WAIT_TIMEOUT};
 
 use super::{assert_success, client, wait_for_recovery};
 
@@ -28,7 +28,7 @@ fn client_in_silence(deployment: &Deployment, url: &str, proxy: &FaultProxy) -> 
     proxy.relay_to(&server);
     proxy.freeze_after(BYTES);
     let client = client(deployment, url, FRAMES).spawn();
-    let fault = proxy.wait_until_frozen(PATIENCE);
+    let fault = proxy.wait_until_frozen(WAIT_TIMEOUT);
     (server, client, fault)
 }
 
@@ -36,7 +36,7 @@ fn client_in_silence(deployment: &Deployment, url: &str, proxy: &FaultProxy) -> 
 fn recover(fault: Instant, client: &Process, server: &Process, frames: u64) -> FaultReport {
     let mut report = FaultReport::new("packets vanish, the connection stays open");
     let recovery = wait_for_recovery(client, fault);
-    server.wait_for_line("ended after ", PATIENCE);
+    server.wait_for_line("ended after ", WAIT_TIMEOUT);
     let found = fault.elapsed();
     assert!(recovery.max(found) <= FOUND_WITHIN + SLACK, "{recovery:?}, {found:?}");
     report.recovered_after(recovery);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use harness::{Deployment, FaultReport, PATIENCE, Signal, unused_port};
+use harness::{Deployment, FaultReport, Signal, WAIT_TIMEOUT, unused_port};
 
 use super::{assert_success, client, wait_for_frame, wait_for_recovery};
 
@@ -25,7 +25,7 @@ fn a_client_goes_on_at_its_server_when_that_was_restarted_at_the_same_address() 
     let mut report = FaultReport::new("server killed and restarted at its address");
     let fault = Instant::now();
     first.signal(Signal::KILL);
-    first.wait_exit(PATIENCE);
+    first.wait_exit(WAIT_TIMEOUT);
     let (second_id, _second) = start("server again");
     report.recovered_after(wait_for_recovery(&client, fault));
     let client = client.finish();

@@ -16,7 +16,7 @@ impl World {
         let mut failure = None;
         for stream in self.streams() {
             let healthy_since = stream.progressed.max(self.schedule.healed);
-            let allowed = healthy_since + stream.patience() + 2 * RECOVERY + self.schedule.to_carry_all();
+            let allowed = healthy_since + stream.timeout() + 2 * RECOVERY + self.schedule.to_carry_all();
             if !stream.is_over() && self.now > allowed {
                 failure = Some(format!(
                     "stream {} is stuck behind frame {} of {}: {:?}",
