@@ -17,7 +17,7 @@ use crate::error::Error;
 /// # Errors
 ///
 /// [`Error::Proto`] if the text isn't a proto file, or imports another than protobuf's own: the canonical form covers
-/// one file. [`Error::Fingerprint`] if its canonical form can't be told.
+/// one file. [`Error::Fingerprint`] if its canonical form can't be computed.
 pub fn proto_fingerprint(source: &str) -> Result<String, Error> {
     let mut resolver = ChainFileResolver::new();
     resolver.add(SingleFile(source.into()));

@@ -37,7 +37,7 @@ pub struct DevCertError {
 }
 
 impl DevCa {
-    /// A new CA, with a name of its own: two of them can be told apart.
+    /// A new CA, with a name of its own: two of them can be distinguished.
     ///
     /// # Errors
     /// When the system has no randomness.

@@ -111,7 +111,7 @@ impl<'de> Deserialize<'de> for Timeout {
 #[error("it has to be from 10 ms to a day")]
 pub struct TimeoutError;
 
-/// How long something is good, counted in seconds: from one to [`Timeout::MAX`].
+/// How long something is valid, in whole seconds or more: from one to [`Timeout::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lifetime(Timeout);
 

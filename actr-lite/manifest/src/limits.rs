@@ -45,8 +45,8 @@ pub struct Limits {
     pub max_metadata_bytes: MetadataBytes,
     /// `header_timeout`, 5 s if absent: what a peer may take from connecting to the end of its upgrade request.
     pub header_timeout: Timeout,
-    /// `idle_timeout`, 5 min if absent: after so much time without a call or a stream a connection is closed. Dialling
-    /// anew takes a few milliseconds.
+    /// `idle_timeout`, 5 min if absent: after this long without a call or a stream a connection is closed. Dialling
+    /// again takes a few milliseconds.
     pub idle_timeout: Timeout,
 }
 

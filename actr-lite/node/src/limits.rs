@@ -51,7 +51,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// So much of something there may be, and so much there is.
+/// How much of something there may be, and how much there is.
 #[derive(Debug)]
 pub(crate) struct Quota {
     limit: Limit,
@@ -71,7 +71,7 @@ impl Quota {
         self.take_if(1, |used| used < self.limit.value)
     }
 
-    /// Room for so many more; as the only ones they may be any number.
+    /// Room for this many more; if there are no others, they may be any number.
     pub(crate) fn take_many(self: &Arc<Self>, count: usize) -> Result<Place, Limit> {
         self.take_if(count, |used| {
             used == 0 || used.saturating_add(count) <= self.limit.value
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(error.code(), crate::ErrorCode::InvalidArgument);
         assert_eq!(
             error.to_string(),
-            "the metadata of a call has 16385 bytes, but this node lets it have 16384; send less, or raise \
+            "the metadata of a call has 16385 bytes, but this node allows 16384; send less, or raise \
              system.limits.max_metadata_bytes in its Actr.toml"
         );
     }

@@ -62,15 +62,15 @@ pub enum StartError {
     Realms(#[from] RealmsFileError),
     /// Keys would end before what they sign.
     #[error(
-        "[system.signaling] key_lifetime is {}, but credentials are good for {}: a key signs for at least as long; make it \
+        "[system.signaling] key_lifetime is {}, but credentials are valid for {}: a key has to sign at least as long; make it \
          longer, or credential_lifetime shorter",
         humantime(*.key),
         humantime(*.credential)
     )]
     KeyLifetime {
-        /// `key_lifetime`, or what it is without.
+        /// `key_lifetime`, or its default.
         key: Duration,
-        /// `credential_lifetime`, or what it is without.
+        /// `credential_lifetime`, or its default.
         credential: Duration,
     },
     /// Something would be reached from other machines without what protects it.

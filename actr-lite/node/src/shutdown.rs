@@ -14,7 +14,7 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How long `on_stop` may take.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The end of a node, once somebody asks for it.
+/// The end of a node, once it is requested.
 pub(crate) struct Shutdown<W> {
     node: Arc<NodeState>,
     workload: Arc<W>,

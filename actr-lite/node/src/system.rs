@@ -107,7 +107,7 @@ impl ActrSystem {
 pub(crate) struct LockedContracts {
     pub(crate) lock: Option<Lock>,
     pub(crate) lock_path: PathBuf,
-    /// What makes the lock file anew.
+    /// The command that writes the lock file again.
     pub(crate) command: UpdateCommand,
     dependencies: Vec<ActrType>,
 }

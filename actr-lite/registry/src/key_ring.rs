@@ -3,7 +3,7 @@
 use actr_lite_wire::credential::{SigningKey, VerifyingKey};
 
 /// The most keys of a ring: the one that signs, and those before it whose credentials may still live. As a key signs for
-/// at least as long as its credentials live, two are usual, and three as long as nobody has looked after them.
+/// at least as long as its credentials are valid, two are usual, and three until they are rotated.
 pub(crate) const MAX_KEYS: usize = 8;
 
 /// The keys of a registry: the newest signs, older ones are known as long as a credential of theirs may live.
@@ -44,7 +44,7 @@ impl KeyRing {
         Self { keys: vec![first] }
     }
 
-    /// With these keys, in any order; none where there is no key, or two have a number.
+    /// With these keys, in any order; `None` if there is no key, or two have the same number.
     pub(crate) fn from_keys(mut keys: Vec<Key>) -> Option<Self> {
         keys.sort_by_key(|key| key.since);
         let is_unique = |at: usize| keys[at + 1..].iter().all(|other| other.id != keys[at].id);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever was signed can be verified until it ends, whenever the ring was looked after.
+        /// What was signed can be verified until it expires, whenever keys were rotated.
         #[test]
         fn no_living_credential_loses_its_key(
             (credential_life, longer) in (1..200_u64, 0..200_u64),

@@ -98,7 +98,7 @@ fn copied(payload: &Payload) -> Payload {
     }
 }
 
-/// What `to` is told of its part towards `from`. Whoever came first offers: both sides, asking at once, get the same.
+/// What `to` is told of its part towards `from`. The node that registered first offers: both sides get the same answer if they ask at once.
 fn role(from: &ActrId, to: &ActrId, asked: &Relayed) -> Delivery {
     let assignment = RoleAssignment {
         is_offerer: to.serial_number() < from.serial_number(),
@@ -158,7 +158,7 @@ impl RelaySender {
 pub(crate) struct RelayReceiver(mpsc::UnboundedReceiver<(Relayed, OwnedSemaphorePermit)>);
 
 impl RelayReceiver {
-    /// The next message; none when nobody can send any more. Cancel safe.
+    /// The next message; `None` when no sender is left. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Relayed> {
         let (relayed, _room) = self.0.recv().await?;
         Some(relayed)

@@ -1,6 +1,6 @@
 //! How many lines a log takes of one kind of event.
 //!
-//! Whoever can make a program write lines without a bound fills its disk and hides what matters. Within a window the
+//! A peer that makes a program write lines without a bound fills its disk and hides what matters. Within a window the
 //! first lines are written; the rest are counted, and one line sums them up when the window is over.
 
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl LogLimit {
         }
     }
 
-    /// How many lines were not written since this was last asked; none if there were none.
+    /// How many lines were not written since this was last called; `None` if there were none.
     pub fn sum_up(&mut self) -> Option<u64> {
         self.is_due = false;
         let counted = std::mem::take(&mut self.counted);

@@ -15,7 +15,7 @@ pub enum MisbehaviourKind {
     RefusedUpgrade,
     /// What a WebSocket connection brought breaks the protocol.
     ProtocolViolation,
-    /// A message in somebody else's name.
+    /// A message in another node's name.
     ForgedSource,
     /// The peer makes this side say more than it reads.
     UnreadAnswers,

@@ -30,7 +30,7 @@ pub struct Pace {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    /// The system takes all: so much since then, the last of it at `last`.
+    /// The system takes everything: this much since then, the last of it at `last`.
     Open {
         since: Duration,
         last: Duration,
@@ -70,7 +70,7 @@ impl Pace {
         BATCHES_AHEAD * self.batch
     }
 
-    /// Counts a write: the system has taken so many of the bytes that it was offered.
+    /// Counts a write: the system has taken this many of the bytes that it was offered.
     pub fn wrote(&mut self, offered: usize, taken: usize, now: Duration) {
         debug_assert!(taken <= offered);
         if let State::Full { since } = self.state {
@@ -110,7 +110,7 @@ impl Pace {
     }
 }
 
-/// The batch for a link that has carried so many bytes in that time: a power of two, so that it seldom changes.
+/// The batch for a link that has carried this many bytes in that time: a power of two, so that it seldom changes.
 fn share(bytes: usize, time: Duration) -> usize {
     let carried = (bytes as u128 * SHARE.as_nanos()).checked_div(time.as_nanos());
     let carried = carried.and_then(|carried| usize::try_from(carried).ok());

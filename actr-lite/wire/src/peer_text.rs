@@ -167,7 +167,7 @@ pub(crate) fn steers(character: char) -> bool {
     character.is_control() || formats
 }
 
-/// A line that takes so many more characters.
+/// A line that takes this many more characters.
 struct Cut {
     line: String,
     left: usize,

@@ -25,7 +25,7 @@ fn a_client_that_is_first_waits_for_a_server_to_register() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let client = deployment.client(&url, 10).arg("--json").spawn();
-    let line = client.wait_for_line("waiting up to ", WAIT_TIMEOUT);
+    let line = client.wait_for_line("retrying for up to ", WAIT_TIMEOUT);
     assert!(line.contains(TYPE), "{line}");
     let _server = deployment.server_at(&url).spawn();
     Summary::of_success(&client.finish(), 10);

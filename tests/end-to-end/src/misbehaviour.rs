@@ -41,7 +41,7 @@ async fn frames_out_of_order_are_never_handed_over() {
         (1, 2, 0),
         "{summary:?}"
     );
-    client.assert_fails_with(&["frame 3 came where frame 2 should"]);
+    client.assert_fails_with(&["frame 3 arrived instead of frame 2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +54,7 @@ async fn a_stream_with_a_hole_is_asked_for_again_and_is_no_success_if_the_hole_s
         summary.resumes >= 1 && summary.duplicates == 2 * summary.resumes,
         "{summary:?}"
     );
-    client.assert_fails_with(&["frame 4 came where frame 3 should", "1 missing"]);
+    client.assert_fails_with(&["frame 4 arrived instead of frame 3", "1 missing"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -147,7 +147,7 @@ fn help_says_which_of_the_flags_and_rust_log_counts() {
     let deployment = Deployment::new();
     for program in [deployment.bare_server(), deployment.bare_client()] {
         let help = program.arg("--help").run().stdout;
-        assert!(help.contains("RUST_LOG goes before -v and -q"), "{help}");
+        assert!(help.contains("RUST_LOG overrides -v and -q"), "{help}");
     }
 }
 

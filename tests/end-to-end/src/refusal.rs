@@ -54,7 +54,7 @@ async fn a_service_that_is_not_exported_is_refused_to_whoever_discovers_the_clie
         .config("system.discovery.visible", true)
         .arg("--json")
         .spawn();
-    client.wait_for_line("waiting up to ", WAIT_TIMEOUT);
+    client.wait_for_line("retrying for up to ", WAIT_TIMEOUT);
     let stranger = peer::caller(&deployment, &url).await;
     let ctx = stranger.context();
     let found = ctx.discover(&"acme+StreamEchoClient".parse().unwrap()).await.unwrap();
@@ -179,7 +179,7 @@ async fn a_client_that_is_stopped_leaves_its_registry() {
         .client(&url, 10)
         .config("system.discovery.visible", true)
         .spawn();
-    client.wait_for_line("waiting up to ", WAIT_TIMEOUT);
+    client.wait_for_line("retrying for up to ", WAIT_TIMEOUT);
     let stranger = peer::caller(&deployment, &url).await;
     let client_type = "acme+StreamEchoClient".parse().unwrap();
     stranger.context().discover(&client_type).await.unwrap();

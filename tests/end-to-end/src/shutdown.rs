@@ -90,7 +90,7 @@ fn a_client_that_waits_for_a_server_stops_at_a_signal() {
     let (_registry, url) = deployment.start_registry();
     for signal in [Signal::INT, Signal::TERM] {
         let client = deployment.client(&url, 10).args(["--timeout", "1h"]).spawn();
-        client.wait_for_line("waiting up to ", WAIT_TIMEOUT);
+        client.wait_for_line("retrying for up to ", WAIT_TIMEOUT);
         client.signal(signal);
         client.finish().assert_fails_with(&[signal_name(signal)]);
     }

@@ -89,16 +89,16 @@ fn a_registry_of_its_own_speaks_tls_too() {
     let client = || certificates.trusted_by(deployment.client(&url, 100).arg("--json"));
     Summary::of_success(&client().run(), 100);
 
-    // It reads new certificates without a restart; those who trust the old CA find out when they come anew.
+    // It reads new certificates without a restart; peers that trust the old CA notice when they connect again.
     Certificates::new(&deployment.path("certs"));
     registry.signal(Signal::HUP);
-    registry.wait_for_line("SIGHUP: certificate and key are reloaded", WAIT_TIMEOUT);
+    registry.wait_for_line("SIGHUP: certificate and key reloaded", WAIT_TIMEOUT);
     server.signal(Signal::HUP);
     server.wait_for_line("SIGHUP: reloaded: ", WAIT_TIMEOUT);
     Summary::of_success(&client().run(), 100);
     fs::write(&files.cert, "no certificate").unwrap();
     registry.signal(Signal::HUP);
-    let line = registry.wait_for_line("SIGHUP: certificate and key stay as they were", WAIT_TIMEOUT);
+    let line = registry.wait_for_line("SIGHUP: certificate and key are not reloaded", WAIT_TIMEOUT);
     assert!(line.contains("no certificate in it"), "{line}");
     Summary::of_success(&client().run(), 100);
 }
@@ -230,7 +230,7 @@ fn new_certificates_count_from_sighup_on_and_a_stream_goes_on_across_it() {
     let latecomer = latecomer.args(["--timeout", "1s"]).run();
     latecomer.assert_fails_with(&["signed by a CA that is not trusted here"]);
 
-    // The client reads its file anew as well.
+    // The client reloads its file as well.
     fs::copy(certificates.files().ca, &old_ca).unwrap();
     client.signal(Signal::HUP);
     client.wait_for_line("SIGHUP: reloaded: ", WAIT_TIMEOUT);
@@ -252,7 +252,7 @@ fn new_certificates_that_are_no_good_leave_the_old_ones_in_use() {
         client.config("system.tls.ca", trusted.display()).run()
     };
     let other = Certificates::new(&deployment.path("other"));
-    let refused = "SIGHUP: the certificates stay as they were, because the new ones are no good: ";
+    let refused = "SIGHUP: the certificates are not reloaded, the old ones stay in use: ";
     for (path, text, reason) in [
         (
             &files.key,
@@ -282,7 +282,7 @@ fn a_program_without_tls_goes_on_after_sighup() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&[]);
     server.signal(Signal::HUP);
-    server.wait_for_line("SIGHUP: there is nothing to reload", WAIT_TIMEOUT);
+    server.wait_for_line("SIGHUP: nothing to reload", WAIT_TIMEOUT);
     Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
 }
 

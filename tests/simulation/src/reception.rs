@@ -105,7 +105,7 @@ impl Node {
             cx.record("refuses a stream on connection {}", [lane.socket.connection, 0]);
             let cancel = Control::Cancel {
                 stream_id: stream_id.clone(),
-                reason: "nobody has registered this stream".into(),
+                reason: "the stream is not registered here".into(),
             };
             lane.send_control(&cancel, cx);
         }

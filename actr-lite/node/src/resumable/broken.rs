@@ -11,9 +11,9 @@ pub(super) enum Broken {
     Ended(StreamEnd),
     /// The server shuts down, and there is another one.
     Leaving(ActrId),
-    /// The server has agreed, and sent nothing for so long.
+    /// The server has agreed, and sent nothing for this long.
     Silent(ActrId, Duration),
-    /// The server has sent nothing more for so long.
+    /// The server has sent no further frame for this long.
     Idle(ActrId, Duration),
 }
 

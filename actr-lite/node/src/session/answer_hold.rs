@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::lane::{Accepted, Closing, SendRefused, Urgency};
 
-    /// Counts how often it is to let go what it has.
+    /// Counts how often it has to release what it holds.
     #[derive(Default)]
     struct CountingLane {
         flushes: AtomicUsize,

@@ -102,7 +102,7 @@ pub(super) struct Request {
     pub(super) route: RawText,
     pub(super) payload: Bytes,
     pub(super) metadata: Vec<(String, String)>,
-    /// How long the caller waits; none where nobody does.
+    /// How long the caller waits; `None` if nobody waits.
     pub(super) timeout: Option<Duration>,
     /// Whether the caller wants an answer.
     pub(super) is_call: bool,
@@ -112,7 +112,7 @@ impl Session {
     /// Serves a request in a task of its own, and answers it, if it wants that, whatever happens.
     pub(super) fn serve(self: &Arc<Self>, request: Request) {
         let Some(session) = self.enter() else {
-            // The peer learns that the connection is closed without a use, and makes a call anew.
+            // The peer learns that the connection is closed as unused, and makes the call again.
             debug!(
                 "{} is closed: request {} is not served",
                 self.peer,

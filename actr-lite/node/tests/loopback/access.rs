@@ -40,7 +40,7 @@ enum Expected {
 use Expected::{Granted, Refused};
 
 const NO_RULE: &str = "has no rule for";
-const OTHER_REALM: &str = "has no [acl] rule that lets other realms in";
+const OTHER_REALM: &str = "has no [acl] rule that admits other realms";
 
 const CASES: [Case; 12] = [
     Case {
@@ -290,7 +290,7 @@ async fn only_the_named_sender_feeds_a_stream_whatever_the_list_says() {
     let error = within(forger.closed()).await;
     assert_cancelled(&error, &id);
     let (server, client) = (pair.server.actor_id(), pair.client.actor_id());
-    let text = format!("{client} has not asked {server} for this stream (PermissionDenied)");
+    let text = format!("{client} has registered another sender for this stream than {server} (PermissionDenied)");
     assert!(error.to_string().contains(&text), "{error}");
     drop(forger);
     // Nor can it end the stream without a frame.

@@ -78,7 +78,7 @@ async fn each_refusal_has_its_status_and_reason_is_told_once_and_disturbs_nobody
         ("another signature", unsigned, false, 401, "signature"),
         ("a short signature", short, false, 401, "signature"),
         ("an unknown key", unknown_key, false, 401, "signing key"),
-        ("a forged source", forged, false, 401, "the credential is of"),
+        ("a forged source", forged, false, 401, "the credential belongs to"),
         ("a limit that is none", bad_limit, false, 400, "x-actr-lite-max-record"),
     ];
     for (number, cases) in cases.chunks(TOLD_PER_NODE).enumerate() {

@@ -45,7 +45,7 @@ impl RenewalTokens {
         }
     }
 
-    /// Puts `fresh` in the place of the latest if `presented` is good, and says whether it was.
+    /// Replaces the latest token by `fresh` if `presented` is valid, and returns whether it was.
     pub(super) fn exchange(&mut self, presented: &[u8], fresh: RenewalToken, unix_now: u64) -> bool {
         if self.latest.admits(presented, unix_now) {
             self.previous = Some(std::mem::replace(&mut self.latest, fresh));

@@ -1,4 +1,4 @@
-//! Whoever misbehaves is answered with a reason, counted, and logged once; nobody else notices.
+//! A peer that misbehaves gets a reason, is counted, and logged once; nobody else notices.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -219,7 +219,7 @@ async fn a_credential_that_is_somebody_elses_or_altered_is_told_once() {
     altered.credential.signature = granted.credential.signature.iter().map(|byte| !byte).collect();
     let mut forged = granted.clone();
     forged.actr_id.serial_number ^= 1;
-    for (shown, expected) in [(altered, "signature is wrong"), (forged, "the credential is of")] {
+    for (shown, expected) in [(altered, "signature is wrong"), (forged, "the credential belongs to")] {
         let before = registry.misbehaviour().refused_upgrades;
         let Err((status, text)) = connect(address, &shown).await else {
             panic!("it was let in");
@@ -383,7 +383,7 @@ async fn a_head_or_a_body_that_dribbles_in_is_given_up_with_a_408() {
         assert!(answer.contains(expected), "{answer}");
         assert_eq!(logs::about(&peer.to_string(), log).len(), 1, "{expected}");
     }
-    // Whoever says nothing at all may be one that has changed its mind.
+    // A peer that says nothing at all may have changed its mind.
     assert_eq!(silent.1, "");
     let misbehaviour = registry.misbehaviour();
     assert_eq!(

@@ -131,7 +131,7 @@ async fn what_does_not_pass_is_answered_with_the_reason() {
         (
             &elsewhere,
             ErrorCode::PermissionDenied,
-            "no [acl] rule that lets other realms in",
+            "no [acl] rule that admits other realms",
         ),
         (&unknown, ErrorCode::NotFound, "no node"),
         (&client, ErrorCode::InvalidArgument, "itself"),

@@ -168,7 +168,7 @@ async fn a_refused_credential_gets_a_401_with_the_reason() {
     unknown_key.credential.key_id ^= 1;
     for (shown, word) in [
         (forged, "signature is wrong"),
-        (stolen, "the credential is of"),
+        (stolen, "the credential belongs to"),
         (unknown_key, REGISTER_AGAIN),
     ] {
         let (status, text) = refusal(connect(address, &shown).await);
