@@ -5,7 +5,7 @@ use crate::bounded::{Bounded, Timeout};
 /// A count of what there may be at once: of a million connections or streams no process is capable.
 pub type Count = Bounded<1, 1_048_576>;
 
-/// How many bytes the metadata of a call may have: with fewer the runtime's own hints would not fit, with more it
+/// How many bytes the metadata of a call may have: with fewer the runtime's own entries would not fit, with more it
 /// belongs into the request.
 pub type MetadataBytes = Bounded<256, 1_048_576>;
 

@@ -84,7 +84,7 @@ fn the_originals_optional_keys_are_kept() {
 }
 
 #[test]
-fn a_dependency_replaces_the_one_of_its_type_and_leaves_the_others() {
+fn a_dependency_replaces_only_the_one_of_its_type() {
     let old = lock()
         .with_dependency(dependency("b", "acme+B", "b.proto", 1))
         .with_dependency(dependency("a", "acme+A", "a.proto", 2));

@@ -87,13 +87,13 @@ impl Context {
     /// # Errors
     /// If the caller's metadata is not a number; the error can be the answer.
     pub fn resume_after(&self) -> Result<u64, ActrError> {
-        let Some(hint) = self.metadata(RESUME_AFTER) else {
+        let Some(value) = self.metadata(RESUME_AFTER) else {
             return Ok(0);
         };
         // After the highest there would be no number for the next frame.
-        let number = hint.parse().ok().filter(|number| *number <= MAX_RESUME_AFTER);
+        let number = value.parse().ok().filter(|number| *number <= MAX_RESUME_AFTER);
         number.ok_or_else(|| {
-            let message = format!("{RESUME_AFTER} is {hint:?}, but must be a number from 0 to {MAX_RESUME_AFTER}");
+            let message = format!("{RESUME_AFTER} is {value:?}, but must be a number from 0 to {MAX_RESUME_AFTER}");
             ActrError::invalid_argument(message)
         })
     }

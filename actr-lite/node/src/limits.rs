@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quota_gives_as_many_places_as_there_are_and_takes_them_back() {
+    fn a_quota_gives_out_its_places_and_takes_them_back() {
         let quota = Quota::new("things", "a.key", 2);
         let first = quota.take().unwrap();
         let _second = quota.take().unwrap();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_takes_nothing_new_is_unavailable_however_little_it_does() {
+    fn a_node_that_takes_nothing_new_is_unavailable() {
         let draining = CancellationToken::new();
         let occupancy = Occupancy::new(Limits::default(), draining.clone());
         assert_eq!(occupancy.load(), LoadReport::IDLE);

@@ -60,7 +60,7 @@ impl<W: Workload> Shutdown<W> {
         if let Err(error) = node.link().unregister("shutting down").await {
             info!("the registry was not told of the shutdown: {error}");
         }
-        // Only now: who is told to go elsewhere must not be sent here again.
+        // Only now: peers that are told to go elsewhere must not be sent here again.
         node.sessions().say_leaving();
         if tasks.work_count() > 0 {
             info!(

@@ -55,7 +55,7 @@ impl Complaints {
     }
 
     /// The same of a peer whose TLS handshake failed. One that does not accept this side's certificate does no wrong, but
-    /// somebody should know; one that said nothing is not worth a line.
+    /// an operator should know; one that said nothing is not worth a line.
     pub fn about_handshake(&self, peer: &dyn Display, reason: &AcceptError) {
         let kind = MisbehaviourKind::FailedHandshake;
         match reason {

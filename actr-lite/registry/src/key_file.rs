@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_back_as_they_were_from_a_file_that_only_its_owner_reads() {
+    fn keys_survive_in_a_file_that_only_its_owner_can_read() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("new/data");
         let file = KeyFile::open(&directory).unwrap();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_can_read_or_that_holds_something_else_is_refused_with_what_to_do() {
+    fn a_readable_or_invalid_key_file_is_refused_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let file = KeyFile::open(folder.path()).unwrap();
         file.save(&ring()).unwrap();

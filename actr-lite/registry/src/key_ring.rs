@@ -51,7 +51,7 @@ impl KeyRing {
         ((1..=MAX_KEYS).contains(&keys.len()) && (0..keys.len()).all(is_unique)).then_some(Self { keys })
     }
 
-    /// The same where none is from the future: a calendar was wrong when it was made, and it is not to sign the longer for
+    /// The same without keys from the future: the wall clock was wrong when one was made, and it must not sign longer for
     /// that.
     pub(crate) fn not_after(mut self, now: u64) -> Self {
         for key in &mut self.keys {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_followed_by_another_and_known_as_long_as_its_credentials_live() {
+    fn a_rotated_key_is_known_until_its_credentials_expire() {
         let lifetimes = Lifetimes {
             key: 100,
             credential: 30,

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_says_something_else_is_refused_by_its_line_and_without_its_words() {
+    fn an_invalid_realms_file_is_refused_without_its_content() {
         for (text, line) in [
             ("", 1),
             ("1 = 5", 1),

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_goes_to_its_target_unread_and_without_the_credential() {
+    fn a_relayed_message_loses_only_its_credential() {
         let mut directory = directory();
         let [source, target] = [(); 2].map(|()| register(&mut directory, 1, None));
         for payload in [
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whom_the_target_admits_reaches_it_and_who_was_reached_may_answer() {
+    fn a_relay_needs_the_targets_admission_or_is_an_answer() {
         let mut directory = directory();
         let open = register(&mut directory, 1, None);
         let shut = register(&mut directory, 1, Some(Acl::default()));

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_that_breaks_the_rules_is_refused_or_read_as_far_as_it_goes() {
+    fn an_invalid_envelope_is_refused_or_read_in_part() {
         let valid = proto::RpcEnvelope {
             request_id: "r".into(),
             direction: Some(REQUEST),

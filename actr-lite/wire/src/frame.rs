@@ -410,7 +410,7 @@ mod tests {
         }
 
         #[test]
-        fn the_short_way_reads_nothing_that_the_long_way_reads_otherwise(
+        fn the_fast_and_the_full_decoder_agree(
             mut frame in any_frame().prop_map(|frame| with_prost(&frame).encode_to_vec()),
             at in 0..400usize,
             byte: u8,

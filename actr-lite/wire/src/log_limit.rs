@@ -30,7 +30,7 @@ pub struct LogLimit {
     lines_per_window: u32,
     /// When the window began.
     since: Option<Duration>,
-    /// How many lines it has had.
+    /// How many lines it has counted.
     lines: u32,
     /// How many lines were not written since the last summary.
     counted: u64,
@@ -95,7 +95,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_few_lines_are_written_and_the_rest_of_a_window_is_one_number() {
+    fn beyond_a_few_lines_a_window_is_only_counted() {
         let mut limit = LogLimit::default();
         let start = 7 * SECOND;
         for _ in 0..LINES_PER_WINDOW {

@@ -11,7 +11,7 @@ pub enum MisbehaviourKind {
     UnreadableRequest,
     /// An HTTP request that can be read, and means nothing here.
     RefusedRequest,
-    /// A request for a WebSocket connection that is none, or that does not prove who sends it.
+    /// An invalid request for a WebSocket connection, or one that does not prove who sends it.
     RefusedUpgrade,
     /// What a WebSocket connection brought breaks the protocol.
     ProtocolViolation,

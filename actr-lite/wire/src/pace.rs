@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_link_gets_short_ones_and_a_link_that_recovers_long_ones() {
+    fn batches_follow_the_rate_of_the_link() {
         let mut pace = drive(5_000, 100 << 10).0;
         assert!(pace.batch() <= 2 * MIN_BATCH, "{pace:?}");
         for _ in 0..5 {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_takes_nothing_for_long_does_not_keep_batches_short() {
+    fn a_stalled_peer_does_not_keep_batches_short() {
         let mut pace = Pace::default();
         pace.wrote(100, 50, Duration::ZERO);
         pace.wrote(50, 50, Duration::from_secs(60));

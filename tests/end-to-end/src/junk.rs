@@ -1,5 +1,5 @@
 //! Connections that bring junk, one after another without an end: each is answered and closed, all are counted, few are
-//! logged, and nothing of them is left behind. Whoever behaves does not notice.
+//! logged, and nothing of them is left behind. Other peers do not notice.
 
 use std::{
     io::{Read as _, Write as _},
@@ -148,7 +148,7 @@ fn upgrade(path: &str, fields: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The start of a masked binary WebSocket frame that is to have so many bytes (RFC 6455 §5.2).
+/// The start of a masked binary WebSocket frame that announces this many bytes (RFC 6455 §5.2).
 fn frame_header(len: u64) -> Vec<u8> {
     [&[0x82, 0x80 | 127], &len.to_be_bytes()[..], &[0; 4]].concat()
 }

@@ -15,7 +15,7 @@ const MANY: usize = 100;
 /// Enough for a program and a few connections.
 const FEW_FILES: u32 = 48;
 
-/// Connects so many times to a program, which may accept them or not.
+/// Connects this many times to a program, which may accept the connections or not.
 fn connections(address: SocketAddr) -> Vec<TcpStream> {
     (0..MANY).map(|_| TcpStream::connect(address).unwrap()).collect()
 }
@@ -26,7 +26,7 @@ fn data_lane(server: &Process) -> SocketAddr {
     line.split_whitespace().last().unwrap().parse().unwrap()
 }
 
-/// Asks the server for a stream of so many messages, and has the first.
+/// Asks the server for a stream of this many messages, and waits for the first.
 async fn stream(caller: &ActrRef, id: &str, message_count: i32) -> Subscription {
     let ctx = caller.context();
     let server = ctx.discover(&server_type()).await.unwrap();
@@ -41,7 +41,7 @@ async fn stream(caller: &ActrRef, id: &str, message_count: i32) -> Subscription 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_without_file_descriptors_loses_no_frame_and_accepts_others_again_later() {
+async fn a_server_without_descriptors_recovers_and_loses_no_frame() {
     let deployment = Deployment::new();
     let server = deployment.server().config("system.limits.header_timeout", "1h");
     let server = server.max_open_files(FEW_FILES).spawn();
@@ -71,7 +71,7 @@ async fn a_server_without_file_descriptors_loses_no_frame_and_accepts_others_aga
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registry_without_file_descriptors_serves_its_nodes_and_accepts_others_again_later() {
+async fn a_registry_without_descriptors_serves_and_recovers() {
     let deployment = Deployment::new();
     let registry = deployment.registry(0).args(["--header-timeout", "3600"]);
     let registry = registry.max_open_files(FEW_FILES).spawn();
@@ -95,7 +95,7 @@ async fn a_registry_without_file_descriptors_serves_its_nodes_and_accepts_others
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_stream_too_many_is_refused_with_the_key_that_changes_the_limit() {
+async fn a_stream_over_the_limit_is_refused_with_the_limits_key() {
     let deployment = Deployment::new();
     let server = deployment.server().config("system.limits.max_streams", 1).spawn();
     let url = server.registry_url();

@@ -1,4 +1,4 @@
-//! Whoever loses its peer in the middle of a stream knows it soon, says why, and leaves nothing running.
+//! A program that loses its peer in the middle of a stream notices soon, says why, and leaves nothing running.
 
 use harness::{Deployment, Process, Signal, Summary, WAIT_TIMEOUT};
 
@@ -30,7 +30,7 @@ fn assert_lost(client: &Process, server_id: &str) {
 }
 
 #[test]
-fn a_client_whose_only_server_is_killed_fails_with_the_reason_when_its_timeout_is_over() {
+fn a_client_without_a_server_times_out_with_the_reason() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let server = deployment.server_at(&url).args(PACED).spawn();
@@ -62,7 +62,7 @@ fn a_client_gives_up_a_server_that_falls_silent() {
 }
 
 #[test]
-fn a_server_whose_client_is_killed_ends_the_stream_and_serves_others() {
+fn a_server_ends_the_stream_of_a_killed_client() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&PACED);
     let client = client_in_its_stream(&deployment, &url);

@@ -22,7 +22,7 @@ const WINDOW: u64 = 256 << 10;
 /// What a frame has beyond its payload: lengths, the stream's id, a number.
 const MAX_FRAME_OVERHEAD: u64 = 64;
 
-/// What a server with a stalled stream and another one may need: unoptimised, on two processors, it has had 13 MB, and
+/// What a server with a stalled stream and another one may need: unoptimised, on two processors, it needed 13 MB, and
 /// more threads need a little more. A server that kept the stalled stream's frames would need more than a hundred.
 const MAX_SERVER_MEMORY: u64 = 40 << 20;
 
@@ -50,7 +50,7 @@ async fn take_all(subscription: &mut Subscription) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_takes_nothing_costs_no_memory_and_gets_everything_later() {
+async fn a_stalled_receiver_costs_no_memory_and_gets_all_later() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&[]);
     let caller = peer::caller(&deployment, &url).await;

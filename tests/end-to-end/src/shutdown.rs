@@ -108,7 +108,7 @@ fn a_server_that_waits_for_its_registry_stops_at_a_signal() {
 }
 
 #[test]
-fn a_stream_that_outlasts_the_grace_of_a_stopped_server_is_ended_with_the_reason() {
+fn a_stream_longer_than_the_grace_ends_with_a_reason() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&["--interval", "100ms"]);
     let client = deployment

@@ -1,4 +1,4 @@
-//! With TLS nobody reads what passes between the programs, nobody is taken for somebody else, each mistake has its own
+//! With TLS nobody can read what passes between the programs or pose as one of them, each mistake has its own
 //! error, and new certificates need no restart.
 
 use std::{
@@ -36,7 +36,7 @@ fn certificates(deployment: &Deployment) -> Certificates {
 }
 
 #[test]
-fn a_stream_arrives_whole_and_nothing_of_it_can_be_read_on_the_way() {
+fn a_stream_arrives_and_its_traffic_is_unreadable() {
     let deployment = Deployment::new();
     let certificates = certificates(&deployment);
     for is_tls in [true, false] {
@@ -104,7 +104,7 @@ fn a_registry_of_its_own_speaks_tls_too() {
 }
 
 #[test]
-fn each_certificate_that_a_client_does_not_accept_has_its_own_error() {
+fn each_bad_server_certificate_has_its_own_error() {
     let deployment = Deployment::new();
     let other = Certificates::new(&deployment.path("other"));
     let wrong_name = Certificates::for_hosts(&deployment.path("name"), &["example.org", "127.0.0.2"]);
@@ -140,7 +140,7 @@ fn each_certificate_that_a_client_does_not_accept_has_its_own_error() {
 }
 
 #[test]
-fn whoever_takes_tls_for_plain_or_plain_for_tls_is_told_what_to_write() {
+fn a_wrong_scheme_is_refused_with_the_right_one() {
     let deployment = Deployment::new();
     let certificates = certificates(&deployment);
     let (server, url) = start_server(&deployment, &certificates, unchanged);
@@ -206,7 +206,7 @@ fn a_server_that_lacks_what_it_needs_says_what_that_is() {
 }
 
 #[test]
-fn new_certificates_count_from_sighup_on_and_a_stream_goes_on_across_it() {
+fn sighup_reloads_certificates_and_streams_go_on() {
     let deployment = Deployment::new();
     let certificates = certificates(&deployment);
     let old_ca = deployment.path("old-ca.pem");
@@ -223,7 +223,7 @@ fn new_certificates_count_from_sighup_on_and_a_stream_goes_on_across_it() {
         line.contains("cert.pem") && line.contains("key.pem") && line.contains("ca.pem"),
         "{line}"
     );
-    // Whoever trusts only the new CA gets in, and whoever trusts only the old one does not.
+    // A client that trusts only the new CA gets in, and one that trusts only the old CA does not.
     let newcomer = certificates.trusted_by(deployment.client(&url, 10).arg("--json"));
     Summary::of_success(&newcomer.run(), 10);
     let latecomer = deployment.client(&url, 10).config("system.tls.ca", old_ca.display());

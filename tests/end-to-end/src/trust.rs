@@ -1,4 +1,4 @@
-//! Who is let in proves it, what proves it is renewed in time, and each refusal says which it is and what to do.
+//! Only nodes with a proof get in, the proof is renewed in time, and each refusal says what is wrong and what to do.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -137,7 +137,7 @@ fn a_registry_that_is_killed_has_its_keys_again() {
 }
 
 #[test]
-fn each_reason_for_finding_no_server_has_its_own_words_and_remedy() {
+fn each_reason_for_finding_no_server_has_its_own_remedy() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let client = || deployment.client(&url, 10).args(SOON);

@@ -36,7 +36,7 @@ async fn an_official_node_finds_one_of_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_ours_finds_official_nodes_with_the_same_contract_with_an_address_or_without() {
+async fn finds_official_nodes_with_and_without_an_address() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let mut official = Vec::new();

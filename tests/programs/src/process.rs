@@ -213,7 +213,7 @@ impl Process {
         }
     }
 
-    /// The most memory that it has had resident so far, in bytes.
+    /// Its peak resident memory so far, in bytes.
     ///
     /// # Panics
     /// If it has ended.
@@ -387,7 +387,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// The exit code; none if a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }

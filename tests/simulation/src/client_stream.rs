@@ -51,7 +51,7 @@ pub(crate) enum Looking {
     Waits(Duration),
 }
 
-/// A stream that a client wants, whoever sends it; and what its application has seen of it.
+/// A stream that a client wants, from any server, and what its application has seen of it.
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     pub(crate) spec: StreamSpec,

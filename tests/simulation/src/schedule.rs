@@ -26,7 +26,7 @@ pub(crate) struct Manner {
 /// What goes wrong.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// A host loses everything, and starts anew after a while, at another address perhaps.
+    /// A host crashes, and restarts after a while, maybe at another address.
     Crash {
         host: HostId,
         down: Duration,
@@ -39,7 +39,7 @@ pub(crate) enum Fault {
     Partition { hosts: (HostId, HostId), lasts: Duration },
     /// One of the connections breaks: both ends learn it, one, or none.
     Cut { choice: usize, manner: usize },
-    /// A server leaves in good order, and starts anew after a while.
+    /// A server shuts down in order, and restarts after a while.
     Leave { host: HostId, down: Duration },
     /// A client drops what it receives, and asks for the rest again.
     Renew { host: HostId },
@@ -155,7 +155,7 @@ impl Schedule {
         schedule
     }
 
-    /// How long slow connections take for all that there is to carry, begun anew after each fault.
+    /// How long slow connections take for everything there is to carry, restarted after each fault.
     pub(crate) fn to_carry_all(&self) -> Duration {
         let Some(SlowLanes { rate, .. }) = self.slow_lanes else {
             return Duration::ZERO;
@@ -253,7 +253,7 @@ impl fmt::Display for Schedule {
         for (number, (manner, starts)) in self.servers.iter().enumerate() {
             writeln!(
                 f,
-                "host {}: a server from {starts:?} on, extension {}, knows the hint {}",
+                "host {}: a server from {starts:?} on, extension {}, knows resume-after {}",
                 number + 1,
                 manner.extended,
                 manner.knows_hint,

@@ -30,7 +30,7 @@ pub struct CallOptions {
 }
 
 impl Default for CallOptions {
-    /// 30 s, no hints.
+    /// 30 s, no metadata.
     fn default() -> Self {
         Self {
             timeout: DEFAULT_CALL_TIMEOUT,

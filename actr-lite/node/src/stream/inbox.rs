@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_longer_than_all_that_may_wait_is_kept_until_a_newer_one_comes() {
+    fn an_oversized_frame_is_kept_until_a_newer_one_arrives() {
         let inbox = Inbox::new("long".parse().unwrap(), sender());
         let latency_first = RecordKind::StreamLatencyFirst as u8;
         for byte in 1..=3 {

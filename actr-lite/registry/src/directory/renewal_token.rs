@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_whose_answer_was_lost_is_good_until_its_successor_is_used() {
+    fn a_token_is_valid_until_its_successor_is_used() {
         let mut tokens = RenewalTokens::new(token(1));
         assert!(tokens.exchange(&token(1).secret, token(2), NOW));
         assert!(tokens.exchange(&token(1).secret, token(3), NOW), "2 never arrived");

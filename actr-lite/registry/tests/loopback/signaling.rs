@@ -87,7 +87,7 @@ async fn a_heartbeat_is_answered_and_so_is_a_websocket_ping() {
 }
 
 #[tokio::test]
-async fn a_contract_and_a_signing_key_are_told_and_a_missing_one_is_an_error() {
+async fn a_missing_contract_or_signing_key_is_an_error() {
     let registry = start(Options::default()).await;
     let address = registry.local_addr();
     register(address, 1, SERVER).await;
@@ -213,7 +213,7 @@ async fn a_restarted_registry_tells_its_old_nodes_to_register_again() {
 }
 
 #[tokio::test]
-async fn a_silent_node_disappears_with_its_lease_and_its_connection_is_closed() {
+async fn a_silent_node_loses_its_lease_and_its_connection() {
     let options = Options {
         heartbeat_interval: Duration::from_secs(1),
         ..Options::default()

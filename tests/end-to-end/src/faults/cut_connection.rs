@@ -43,6 +43,6 @@ fn a_stream_whose_connection_is_cut_ten_times_is_complete() {
 
 #[test]
 #[ignore = "takes a minute or two: cargo test -p end-to-end -- --ignored cut_connection"]
-fn a_stream_of_a_million_whose_connection_is_cut_a_hundred_times_is_complete() {
+fn a_million_frames_survive_a_hundred_cuts() {
     cut(100, 1_000_000).finish();
 }

@@ -1,4 +1,4 @@
-//! A server that is told to stop while it sends: it leaves, and its clients go on at another.
+//! A server that is told to stop while it sends: it leaves, and its clients resume at another.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ const FRAMES: u64 = 400;
 const PACE: [&str; 2] = ["--interval", "10ms"];
 
 #[test]
-fn clients_of_a_server_that_is_stopped_go_on_at_another_as_if_nothing_had_happened() {
+fn clients_of_a_stopped_server_resume_at_another() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let mut fleet = Fleet::new(&deployment, &url, &PACE);
@@ -44,7 +44,7 @@ fn clients_of_a_server_that_is_stopped_go_on_at_another_as_if_nothing_had_happen
 }
 
 #[test]
-fn a_server_that_is_stopped_does_not_wait_for_streams_that_go_on_elsewhere() {
+fn a_stopped_server_does_not_wait_for_resumed_streams() {
     const ENDLESS: u64 = 1_000_000;
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
@@ -60,7 +60,7 @@ fn a_server_that_is_stopped_does_not_wait_for_streams_that_go_on_elsewhere() {
 }
 
 #[test]
-fn a_client_whose_only_server_is_stopped_says_what_it_has_and_lacks() {
+fn a_client_of_a_single_stopped_server_says_what_is_missing() {
     const ENDLESS: u64 = 1_000_000;
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();

@@ -48,7 +48,7 @@ fn recover(fault: Instant, client: &Process, server: &Process, frames: u64) -> F
 }
 
 #[test]
-fn a_client_whose_server_is_cut_off_in_silence_goes_on_at_another() {
+fn a_client_resumes_elsewhere_if_its_server_is_cut_off() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let proxy = FaultProxy::new();
@@ -61,7 +61,7 @@ fn a_client_whose_server_is_cut_off_in_silence_goes_on_at_another() {
 }
 
 #[test]
-fn a_client_whose_connection_falls_silent_goes_on_over_a_new_one() {
+fn a_client_replaces_a_silent_connection() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let proxy = FaultProxy::new();
@@ -72,7 +72,7 @@ fn a_client_whose_connection_falls_silent_goes_on_over_a_new_one() {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs root and iproute2, for network namespaces: cargo test -p end-to-end -- --ignored network_is_split"]
-fn a_client_whose_network_is_split_goes_on_at_the_server_on_its_side() {
+fn if_its_network_is_split_a_client_resumes_on_its_side() {
     use harness::{Host, SplitNetwork};
 
     use super::wait_for_frame;

@@ -84,7 +84,7 @@ fn twenty_clients_get_all_while_servers_are_killed() {
 
 #[test]
 #[ignore = "takes a minute or two: cargo test -p end-to-end -- --ignored many_clients"]
-fn two_hundred_clients_get_all_while_a_server_is_killed_every_second() {
+fn two_hundred_clients_survive_a_kill_every_second() {
     let storm = Storm {
         clients: 200,
         frames: 800,

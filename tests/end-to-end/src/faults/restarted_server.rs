@@ -1,4 +1,4 @@
-//! A server that is killed and started again at the same address: the client goes on at the new one.
+//! A server that is killed and started again at the same address: the client resumes at the new one.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use super::{assert_success, client, wait_for_frame, wait_for_recovery};
 const FRAMES: u64 = 200;
 
 #[test]
-fn a_client_goes_on_at_its_server_when_that_was_restarted_at_the_same_address() {
+fn a_client_resumes_at_its_restarted_server() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let listen = format!("127.0.0.1:{}", unused_port());

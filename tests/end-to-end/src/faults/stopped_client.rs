@@ -37,7 +37,7 @@ fn stop_for(at_least: Duration) -> FaultReport {
 }
 
 #[test]
-fn a_client_that_was_stopped_until_its_server_gave_it_up_gets_the_rest() {
+fn a_client_stopped_until_it_was_given_up_gets_the_rest() {
     stop_for(Duration::ZERO).finish();
 }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long after the last fault a schedule may go on without a frame for anybody: what it takes at most to notice a
-/// silent peer, to register again, and to forget who is gone.
+/// silent peer, to register again, and to forget nodes that are gone.
 const RECOVERY: Duration = Duration::from_secs(30);
 
 /// How long it takes at most until all that starts with a schedule is there.
