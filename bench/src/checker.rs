@@ -71,7 +71,7 @@ impl Checker {
             // Nobody listens any more once the run was given up.
             let _ = self.done.send(now);
         }
-        // In a box, as it is not there as a rule: the callback's future is made anew for each frame.
+        // In a box, because it is usually absent, and the callback's future is made again for each frame.
         let slow = self.slow.map(|slow| Box::pin(sleep(slow)));
         async move {
             if let Some(slow) = slow {

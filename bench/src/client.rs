@@ -79,7 +79,7 @@ impl Connection {
         Ok(registration)
     }
 
-    /// Asks for a stream for which nobody here has registered: with a `count` of 0, nothing but a call.
+    /// Asks for a stream that is not registered here: with a `count` of 0, this is only a call.
     ///
     /// # Errors
     /// When the server refuses, or is gone.

@@ -26,7 +26,7 @@ fn cpu_seconds(process: &str) -> f64 {
     nanoseconds as f64 / 1e9
 }
 
-/// The most memory that this process has had resident, in KiB.
+/// The peak resident memory of this process, in KiB.
 pub fn peak_rss_kb() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

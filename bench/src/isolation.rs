@@ -129,7 +129,7 @@ impl Isolation {
         let (mut outlasted, mut lost, mut order_errors) = (0, 0, 0);
         for number in 0..self.repetitions {
             let mut rates = [0.0; 2];
-            // Whoever is first has what the other left behind, so they take turns.
+            // The first one runs with what the other left behind, so they take turns.
             for is_slow in [number % 2 == 0, number % 2 != 0] {
                 let run = format!("{}{number:03}", if is_slow { 's' } else { 'f' });
                 let among = self.among_fast(connection, &run, is_slow.then_some(SLOW)).await?;

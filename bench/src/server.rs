@@ -7,7 +7,7 @@ use protos::stream_server::{
     RegisterStreamRequest, RegisterStreamResponse, StreamServerDispatcher, StreamServerHandler,
 };
 
-/// The metadata of a registration that asks for messages of at least so many bytes: the text is filled up.
+/// The metadata of a registration that asks for messages of at least this many bytes: the text is padded.
 pub const MESSAGE_BYTES: &str = "message-bytes";
 
 /// The most bytes that [`MESSAGE_BYTES`] may ask for: well below what a record may have.

@@ -13,7 +13,7 @@ use crate::{
     client::Connection,
 };
 
-/// After so long without a frame, what is missing counts as lost.
+/// After this long without a frame, what is missing counts as lost.
 pub const IDLE: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether frames still come.

@@ -19,12 +19,12 @@ pub(crate) struct Arguments {
     )]
     pub(crate) message_count: Option<i32>,
 
-    /// How long to be without a message, at the start and after each break: to find a server, to connect, to register,
-    /// and until its first message
+    /// How long it may be without a message, at the start and after each break: to find a server, connect, register,
+    /// and receive its first message
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
     pub(crate) timeout: Duration,
 
-    /// Ask another server if the one that sends has sent nothing for so long; without it, it may be as slow as it likes
+    /// Ask another server if the one that sends has sent nothing for this long; by default it may be as slow as it likes
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) idle_timeout: Option<Duration>,
 
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Write Actr.lock.toml from the contract that the running server publishes, and end
+    /// Write Actr.lock.toml from the contract that the running server publishes, and exit
     #[arg(long, conflicts_with_all = ["message_count", "json"])]
     pub(crate) update_lock: bool,
 }

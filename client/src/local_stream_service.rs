@@ -11,14 +11,14 @@ use rand::RngExt as _;
 use tokio::sync::mpsc;
 use tracing::{debug, info};
 
-/// The length of a stream's id, and what it is made of.
+/// The length of a stream's id, and its characters.
 const STREAM_ID_LEN: usize = 8;
 const STREAM_ID_CHARS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
-/// Up to so many messages each is logged; beyond, a log would bury what it says.
+/// Up to this many messages, each one is logged at info; more would bury the rest of the log.
 pub(crate) const MAX_LOGGED: u64 = 100;
 
-/// The client's own service. Nobody but this process may call it: its proto is not in `exports`.
+/// The client's own service. Only this process may call it: its proto is not in `exports`.
 pub(crate) struct LocalStreamService {
     server_type: ActrType,
     resume: ResumeOptions,
@@ -26,7 +26,7 @@ pub(crate) struct LocalStreamService {
 }
 
 impl LocalStreamService {
-    /// `resume` says how long a stream may be without frames; `streams` gets each one that a server has agreed to send.
+    /// `resume` says how long a stream may be without frames; `streams` gets each stream that a server has agreed to send.
     pub(crate) fn new(server_type: ActrType, resume: ResumeOptions, streams: mpsc::Sender<ResumableStream>) -> Self {
         Self {
             server_type,
@@ -53,7 +53,7 @@ impl LocalStreamServiceHandler for LocalStreamService {
         let stream_id = random_stream_id()?;
         // 1. Discover a server.
         let server = ctx.discover(&self.server_type).await?;
-        // 2. Register the callback, before anything is asked: only this server may feed it.
+        // 2. Register the callback before asking: only this server may feed it.
         let stream = ctx
             .register_stream(stream_id.clone(), &server, move |frame| match count {
                 ..=MAX_LOGGED => info!("Received: {}", frame.text()),
@@ -63,10 +63,9 @@ impl LocalStreamServiceHandler for LocalStreamService {
         let message = format!("Stream {stream_id} registered and ready to receive messages");
         info!("{message}; asking {server} for it");
         // 3. Ask for the stream.
-        let (stream_id, message_count) = (stream_id.into(), request.message_count);
         let ask = RegisterStreamRequest {
-            stream_id,
-            message_count,
+            stream_id: stream_id.into(),
+            message_count: request.message_count,
         };
         let answer = ctx.call(&server, ask.clone()).await?;
         if !answer.success {

@@ -1,4 +1,4 @@
-//! The client of stream-register: it asks a server for a stream of messages, and receives them.
+//! The client of stream-register: it asks a server for a stream of messages and receives them.
 
 mod arguments;
 mod local_stream_service;
@@ -16,7 +16,7 @@ use tokio::{select, sync::mpsc};
 
 use crate::{arguments::Arguments, local_stream_service::LocalStreamService, summary::Summary};
 
-/// The alias, in `[dependencies]` of Actr.toml, of who sends the stream.
+/// The alias of the server in `[dependencies]` of Actr.toml.
 const SERVER: &str = "server";
 
 fn main() -> ExitCode {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     actr_lite_cli::run(&arguments.node, run(&arguments))
 }
 
-/// Starts the node, has its own service start the stream, and waits until that is over.
+/// Starts the node, calls its own service, which starts the stream, and waits until the stream is over.
 async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Some(message_count) = arguments.message_count else {
         return update_lock(arguments).await;
@@ -45,10 +45,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .until_signal(async {
             actr.call_with_retry(StartStreamRequest { message_count }, budget)
                 .await?;
-            let stream = started
-                .recv()
-                .await
-                .context("the stream was started and is not known")?;
+            let stream = started.recv().await.context("the handler started no stream")?;
             receive(live.insert(stream), count).await
         })
         .await;
@@ -66,7 +63,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Waits until the stream is over, and shows how far it is.
+/// Waits until the stream is over, and shows its progress.
 async fn receive(stream: &ResumableStream, count: u64) -> anyhow::Result<()> {
     select! {
         ended = stream.ended() => Ok(ended?),
@@ -78,8 +75,8 @@ async fn receive(stream: &ResumableStream, count: u64) -> anyhow::Result<()> {
 async fn update_lock(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let update = arguments.node.system()?.update_lock(arguments.timeout);
     let path = actr_lite_cli::until_signal(async { Ok(update.await?) }).await;
-    let path = path.context("the lock file is as it was")?;
+    let path = path.context("the lock file is not changed")?;
     actr_lite_cli::print(&format!("wrote {}\n", path.display()))
-        .context("the lock file is written, but stdout cannot be")?;
+        .context("the lock file is written, but stdout cannot be written to")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -13,10 +13,10 @@ use crate::local_stream_service::MAX_LOGGED;
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What the bar looks like.
+/// The layout of the bar.
 const TEMPLATE: &str = "{wide_bar} {human_pos}/{human_len} messages, {rate}/s, {eta} left";
 
-/// Shows a bar on a terminal where single messages are not logged; otherwise waits for ever.
+/// Shows a bar on a terminal if single messages are not logged; otherwise waits forever.
 ///
 /// Dropping it removes the bar.
 pub(crate) async fn show(received: impl Fn() -> u64, expected: u64) {
@@ -39,7 +39,7 @@ pub(crate) async fn show(received: impl Fn() -> u64, expected: u64) {
 /// Messages per second; nobody reads a fraction of one.
 fn write_rate(state: &ProgressState, to: &mut dyn fmt::Write) {
     let rate = state.per_sec().round() as u64;
-    // What writes the line has no way to say that it failed.
+    // indicatif's formatter has no way to return an error.
     let _ = write!(to, "{}", HumanCount(rate));
 }
 
@@ -51,7 +51,7 @@ impl Drop for Bar {
     }
 }
 
-/// The terminal as the bar sees it: one line, which the log's writer draws below the logs. So the two never share one, and
+/// The terminal as the bar sees it: one line, which the log's writer draws below the logs. So the two never share a line, and
 /// nobody waits for the terminal.
 #[derive(Debug)]
 struct Screen {

@@ -4,7 +4,7 @@ use actr_lite::{ResumableStream, StreamProgress};
 use anyhow::Context as _;
 use serde::Serialize;
 
-/// How it went, as it is printed: as a line for people, or as a JSON object.
+/// The result of a stream, printed as a line for people or as a JSON object.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Summary {
     stream_id: String,
@@ -15,13 +15,13 @@ pub(crate) struct Summary {
     frames_per_s: u64,
     missing: u64,
     out_of_order: u64,
-    /// Frames for streams that nobody had registered.
+    /// Frames for streams that were not registered, or from another sender than the registered one.
     unknown_frames: u64,
-    /// How many times a server took over from another, or from itself.
+    /// How many times the stream was resumed, at another server or the same one.
     resumes: u64,
-    /// Frames that came again and were dropped.
+    /// Frames that arrived again and were dropped.
     duplicates: u64,
-    /// Who sent.
+    /// The servers that sent.
     servers: Vec<String>,
     #[serde(skip)]
     seconds: f64,
@@ -37,7 +37,7 @@ impl Summary {
             received,
             bytes: progress.bytes,
             duration_ms: u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX),
-            // Of no time at all there is no rate: a cast makes 0 of what is no number.
+            // Without any time there is no rate: the cast turns NaN into 0.
             frames_per_s: (received as f64 / seconds).round() as u64,
             missing: expected.saturating_sub(received),
             out_of_order: progress.out_of_order,
@@ -49,12 +49,12 @@ impl Summary {
         }
     }
 
-    /// Whether every message came.
+    /// Whether every message arrived.
     pub(crate) fn is_complete(&self) -> bool {
         self.missing == 0
     }
 
-    /// What is not as it should be.
+    /// What is missing, in a sentence.
     pub(crate) fn shortfall(&self) -> String {
         let Self {
             stream_id,

@@ -6,13 +6,13 @@ use protos::stream_server::{
 };
 use tracing::info;
 
-/// The actor: it answers a registration at once, and pushes the stream from a task of its own.
+/// The actor: it answers a registration at once, and pushes the stream from a background task.
 pub(crate) struct EchoServer {
     interval: Option<Duration>,
 }
 
 impl EchoServer {
-    /// `interval` is what lies between two messages of a stream.
+    /// `interval` is the pause between two messages of a stream.
     pub(crate) fn new(interval: Option<Duration>) -> Self {
         Self { interval }
     }
@@ -37,8 +37,7 @@ impl StreamServerHandler for EchoServer {
     ) -> Result<RegisterStreamResponse, ActrError> {
         let stream_id: StreamId = request.stream_id.parse()?;
         let count = protos::frame_count(request.message_count)?;
-        // Opened before the answer, so that a caller that hears of success has a stream. Where a caller resumes one, its
-        // frames go on behind those that it has.
+        // Opened before the answer, so that success means that there is a stream. A resumed one goes on where it broke.
         let stream = ctx.open_stream_to_caller(stream_id.clone()).await?;
         ctx.spawn(push(stream, count, self.interval));
         Ok(RegisterStreamResponse {

@@ -1,4 +1,4 @@
-//! The server of stream-register: whoever registers a stream gets its messages pushed.
+//! The server of stream-register: it pushes messages to each client that registers a stream.
 
 mod echo_server;
 
@@ -16,7 +16,7 @@ struct Arguments {
     #[command(flatten)]
     node: NodeArguments,
 
-    /// Wait so long between two messages of a stream, such as 1s or 200ms; without it they go as fast as they are taken
+    /// How long to wait between two messages of a stream, such as 1s or 200ms; by default they go as fast as they are taken
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     interval: Option<Duration>,
 }

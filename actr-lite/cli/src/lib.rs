@@ -1,7 +1,7 @@
 //! What the command lines of nodes share.
 //!
 //! - [`NodeArguments`]: `--actr-toml`, `--config`, `-v` and `-q`
-//! - [`serve`]: a whole program that is nothing but its node
+//! - [`serve`]: a whole program that only runs its node
 //! - [`RunningNode`]: a node that signals stop, for programs that do something with it
 //! - [`run`]: a program's frame: logs to stderr, one line for an error, the exit code
 //! - [`print()`], [`StatusLine`]: a program's result on stdout, and a line below its logs
@@ -23,7 +23,7 @@ pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    // Dropped last: what was logged and reported until then is written, as far as somebody reads it.
+    // Dropped last: what was logged and reported until then is written, as far as it is read.
     let _logging = arguments.start_logging();
     let result = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
@@ -37,13 +37,13 @@ where
     result.unwrap_or_else(|error| report(&error))
 }
 
-/// The longest duration that an argument may say: what is meant to last longer is not bounded by a clock.
+/// The longest duration that an argument may give: longer ones are mistakes.
 const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A duration as a person writes it: `500ms`, `30s`, `2m`.
 ///
 /// # Errors
-/// When it is not one, or longer than a year; the text says what is expected.
+/// If the text is not a duration, or one longer than a year; the error says what is expected.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 500ms, 30s or 2m"))?;

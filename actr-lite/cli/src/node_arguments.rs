@@ -15,7 +15,7 @@ pub struct NodeArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<ConfigOverride>,
 
-    /// Log more; twice: everything. RUST_LOG goes before -v and -q, if it is set and not empty
+    /// Log more; twice: everything. RUST_LOG overrides -v and -q, if it is set and not empty
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
 

@@ -7,15 +7,15 @@ use tracing::info;
 
 use crate::node_arguments::NodeArguments;
 
-/// A node that SIGINT and SIGTERM stop in order: the first one ends what it does, a second one ends the process.
+/// A node that SIGINT and SIGTERM stop in order: the first signal ends its work, a second one ends the process.
 pub struct RunningNode {
     actr: ActrRef,
     signals: Signals,
 }
 
-/// A signal came before there was anything to stop in order.
+/// A signal came before the node was running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("stopped by {signal} before the node was up")]
+#[error("stopped by {signal} before the node was running")]
 pub struct Interrupted {
     /// Its name.
     pub signal: &'static str,
@@ -39,7 +39,7 @@ impl RunningNode {
         &self.actr
     }
 
-    /// Does this until it is done.
+    /// Runs `work` until it is done.
     ///
     /// # Errors
     /// Its own, or that a signal came first: then it is dropped.
@@ -47,7 +47,7 @@ impl RunningNode {
         tokio::select! {
             result = work => result,
             signal = self.signals.next_for(&self.actr) => {
-                info!("{signal}: stopping; once more to stop at once");
+                info!("{signal}: stopping; send it again to stop at once");
                 Err(anyhow!("stopped by {signal}"))
             }
         }
@@ -62,7 +62,7 @@ impl RunningNode {
     }
 }
 
-/// Does this until it is done, or a signal asks the process to end.
+/// Runs `work` until it is done, or a signal asks the process to end.
 ///
 /// # Errors
 /// Its own, or that a signal came first: then it is dropped.
@@ -74,7 +74,7 @@ pub async fn until_signal<T>(work: impl Future<Output = anyhow::Result<T>>) -> a
     }
 }
 
-/// Runs a program that is nothing but its node, until a signal stops it: its exit code is 0 if everything ended in order.
+/// Runs a program that only runs its node, until a signal stops it. Its exit code is 0 if everything ended in order.
 pub fn serve<W: Workload>(arguments: &NodeArguments, workload: W) -> ExitCode {
     crate::run(arguments, async {
         let node = arguments.system()?.attach(workload);
@@ -82,7 +82,7 @@ pub fn serve<W: Workload>(arguments: &NodeArguments, workload: W) -> ExitCode {
             Ok(node) => node,
             Err(error) => match error.downcast::<Interrupted>() {
                 Ok(Interrupted { signal }) => {
-                    info!("{signal} before the node was up");
+                    info!("{signal} before the node was running");
                     return Ok(ExitCode::SUCCESS);
                 }
                 Err(error) => return Err(error),

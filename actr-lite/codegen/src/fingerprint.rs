@@ -17,7 +17,7 @@ use crate::error::Error;
 /// # Errors
 ///
 /// [`Error::Proto`] if the text isn't a proto file, or imports another than protobuf's own: the canonical form covers
-/// one file. [`Error::Fingerprint`] if its canonical form can't be told.
+/// one file. [`Error::Fingerprint`] if its canonical form can't be computed.
 pub fn proto_fingerprint(source: &str) -> Result<String, Error> {
     let mut resolver = ChainFileResolver::new();
     resolver.add(SingleFile(source.into()));
@@ -63,7 +63,7 @@ mod tests {
     const STREAM_SERVER: &str = include_str!("../../../protos/stream_server.proto");
 
     #[test]
-    fn the_fingerprint_agrees_with_the_one_other_implementations_publish() {
+    fn the_fingerprint_agrees_with_other_implementations() {
         assert_eq!(
             proto_fingerprint(STREAM_SERVER).unwrap(),
             "ebcc9ee84bfc0610aea904fdc44d5eb7ef584fccd6d5498c1a22cd30ecec8355"

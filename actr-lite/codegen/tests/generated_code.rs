@@ -46,7 +46,7 @@ service HTTPGate {
 "#;
 
 #[test]
-fn a_service_becomes_a_handler_trait_a_descriptor_routes_and_a_dispatcher() {
+fn a_service_becomes_handler_descriptor_and_dispatcher() {
     let folder = tempfile::tempdir().unwrap();
     let proto = folder.path().join("warehouse.proto");
     fs::write(&proto, WAREHOUSE).unwrap();

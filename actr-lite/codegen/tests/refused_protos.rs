@@ -111,7 +111,7 @@ service Ping { rpc Ping(google.protobuf.Empty) returns (Pong); }
 }
 
 #[test]
-fn a_service_file_that_imports_messages_is_refused_as_the_fingerprint_would_not_cover_them() {
+fn a_service_file_that_imports_messages_is_refused() {
     let error = refused(&[
         (
             "article.proto",

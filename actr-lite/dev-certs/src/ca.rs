@@ -6,8 +6,8 @@ use rcgen::{
 };
 use thiserror::Error;
 
-/// How long a certificate is good unless somebody says otherwise: longer than a project in its first days, shorter
-/// than the patience of those who find it in use years later.
+/// How long a certificate is valid by default: long enough for development, and short enough that nobody relies on it for
+/// years.
 pub const VALIDITY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How far before now a certificate begins to be good: machines whose clocks differ use it at once.
@@ -37,7 +37,7 @@ pub struct DevCertError {
 }
 
 impl DevCa {
-    /// A new CA, with a name of its own: two of them can be told apart.
+    /// A new CA, with a name of its own: two of them can be distinguished.
     ///
     /// # Errors
     /// When the system has no randomness.

@@ -70,7 +70,7 @@ pub fn write(directory: &Path, ca: &DevCa, cert: &DevCert, force: bool) -> Resul
         error,
     })?;
     if is_new {
-        // One that was there before is somebody's, and may hold more than certificates.
+        // A directory that was there before may hold more than certificates.
         put(&directory.join(".gitignore"), IGNORE_ALL, Readers::All)?;
     }
     put(&files.ca, &ca.pem(), Readers::All)?;
@@ -152,7 +152,7 @@ mod tests {
             let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!(mode(&files.key), 0o600);
             assert_eq!(mode(&files.cert) & 0o400, 0o400);
-            // As it would be if somebody had copied it carelessly.
+            // As after a careless copy.
             fs::set_permissions(&files.key, fs::Permissions::from_mode(0o644)).unwrap();
         }
         assert!(

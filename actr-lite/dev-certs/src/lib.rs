@@ -10,5 +10,5 @@ mod files;
 pub use ca::{DevCa, DevCert, DevCertError, VALIDITY};
 pub use files::{CA_FILE, CERT_FILE, DevCertFiles, KEY_FILE, WriteError, write};
 
-/// Whom a certificate is for unless somebody says otherwise: this machine, as it calls itself.
+/// The names that a certificate is for by default: this machine, as it calls itself.
 pub const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::Parser;
 
 /// Makes a CA of its own and a certificate for this machine, for development. The CA's key is not kept: for further
-/// hosts, make both anew
+/// hosts, make both again
 #[derive(Parser)]
 #[command(version, bin_name = "cargo dev-certs")]
 struct Arguments {
@@ -51,13 +51,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let files = write(&out, &ca, &cert, arguments.force)?;
     io::stdout()
         .write_all(told(&files, &hosts).as_bytes())
-        .context("the files are written, but stdout cannot be")
+        .context("the files are written, but stdout cannot be written to")
 }
 
 fn told(files: &DevCertFiles, hosts: &[&str]) -> String {
     let DevCertFiles { ca, cert, key } = files;
     format!(
-        "# A CA and a certificate for {}, good for a year.\n\
+        "# A CA and a certificate for {}, valid for a year.\n\
          # Actr.toml of a node that accepts connections, a server:\n\
          [system.tls]\n\
          cert = {cert:?}\n\

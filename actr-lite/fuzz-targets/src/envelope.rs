@@ -4,7 +4,7 @@ use prost::Message as _;
 
 use crate::explained;
 
-/// How much longer an envelope can get by being written anew, beside its metadata: required fields that were left out,
+/// How much longer an envelope can get by being written again, beside its metadata: required fields that were left out,
 /// and the words for a response that holds nothing.
 const LEFT_OUT: usize = 128;
 

@@ -14,7 +14,7 @@ use prost::Message as _;
 
 use crate::{briefly_explained, explained};
 
-/// The bytes as everything that names somebody or something: as text, as the value of a header, and as a message.
+/// The bytes as everything that names a node or a thing: as text, as the value of a header, and as a message.
 pub fn identity(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         texts(text);

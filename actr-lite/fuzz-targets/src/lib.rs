@@ -62,7 +62,7 @@ impl Target {
         TARGETS.into_iter().find(|target| target.name == name)
     }
 
-    /// The most bytes of memory that it may have at a time for an input of so many bytes: lengths that the input only
+    /// The most bytes of memory that it may have at a time for an input of this many bytes: lengths that the input only
     /// claims are no reason to reserve anything.
     pub fn memory_bound(&self, input_len: usize) -> usize {
         MEMORY_AT_LEAST + self.memory_per_byte * input_len
@@ -82,7 +82,7 @@ pub const TARGETS: [Target; 6] = [
     Target::new("identity", identity),
 ];
 
-/// An error says something, on one line, and in proportion to what it is about.
+/// An error has a text, of one line, in proportion to its input.
 fn explained(error: &impl Display, input: &[u8]) {
     let text = error.to_string();
     assert!(!text.trim().is_empty(), "an error without a word");

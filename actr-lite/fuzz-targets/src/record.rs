@@ -10,7 +10,7 @@ use prost::Message;
 
 use crate::explained;
 
-/// How much longer a message can get by being written anew: required fields that were left out.
+/// How much longer a message can get by being written again: required fields that were left out.
 const LEFT_OUT: usize = 32;
 
 /// A `DataStream` whose stream id is not checked for UTF-8, as the frame decoder does not check it either.

@@ -18,7 +18,7 @@ fn fuzz() -> PathBuf {
     Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../../fuzz")
 }
 
-/// The files of `fuzz/<kind>/<target>`; none where there is no such directory.
+/// The files of `fuzz/<kind>/<target>`; empty if there is no such directory.
 fn files(kind: &str, target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let directory = fuzz().join(kind).join(target);
     let Ok(entries) = fs::read_dir(&directory) else {

@@ -58,9 +58,9 @@ impl<const MIN: usize, const MAX: usize> fmt::Display for Bounded<MIN, MAX> {
 
 /// How long something may take: from [`Self::MIN`] to [`Self::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Patience(Duration);
+pub struct Timeout(Duration);
 
-impl Patience {
+impl Timeout {
     /// 10 ms: what is shorter ends what a busy machine does in time.
     pub const MIN: Self = Self(Duration::from_millis(10));
 
@@ -71,12 +71,12 @@ impl Patience {
     ///
     /// # Errors
     /// When that is not from [`Self::MIN`] to [`Self::MAX`].
-    pub fn new(duration: Duration) -> Result<Self, PatienceError> {
-        let patience = Self(duration);
-        if (Self::MIN..=Self::MAX).contains(&patience) {
-            Ok(patience)
+    pub fn new(duration: Duration) -> Result<Self, TimeoutError> {
+        let timeout = Self(duration);
+        if (Self::MIN..=Self::MAX).contains(&timeout) {
+            Ok(timeout)
         } else {
-            Err(PatienceError)
+            Err(TimeoutError)
         }
     }
 
@@ -92,7 +92,7 @@ impl Patience {
 }
 
 /// Whole seconds, or a text with a unit.
-impl<'de> Deserialize<'de> for Patience {
+impl<'de> Deserialize<'de> for Timeout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         const EXPECTED: &str = "seconds, or a text like \"500ms\", \"30s\" or \"5min\"";
         let duration = match number_or_text(deserializer, EXPECTED)? {
@@ -109,11 +109,11 @@ impl<'de> Deserialize<'de> for Patience {
 /// A duration is not one that something may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("it has to be from 10 ms to a day")]
-pub struct PatienceError;
+pub struct TimeoutError;
 
-/// How long something is good, counted in seconds: from one to [`Patience::MAX`].
+/// How long something is valid, in whole seconds or more: from one to [`Timeout::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lifetime(Patience);
+pub struct Lifetime(Timeout);
 
 impl Lifetime {
     /// As a duration.
@@ -122,13 +122,13 @@ impl Lifetime {
     }
 }
 
-/// As a [`Patience`], of at least a second.
+/// As a [`Timeout`], of at least a second.
 impl<'de> Deserialize<'de> for Lifetime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let patience = Patience::deserialize(deserializer)?;
-        if patience.duration() < Duration::from_secs(1) {
+        let timeout = Timeout::deserialize(deserializer)?;
+        if timeout.duration() < Duration::from_secs(1) {
             return Err(D::Error::custom("it is at least a second"));
         }
-        Ok(Self(patience))
+        Ok(Self(timeout))
     }
 }

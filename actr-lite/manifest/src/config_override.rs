@@ -94,7 +94,7 @@ fn check_value<'a>(key: &str, value: &'a str) -> Result<&'a str, ParseConfigOver
         return Err(ParseConfigOverrideError::NoValue(key.trim().into()));
     }
     match DeValue::parse(value) {
-        // Whoever opens a quotation mark means TOML; anything else that isn't TOML is meant as it stands.
+        // A quotation mark at the start means TOML; anything else that isn't TOML is taken as it is.
         Err(error) if value.starts_with(['"', '\'']) => Err(ParseConfigOverrideError::Value {
             value: shell_word(value).into_owned(),
             problem: syntax_problem(value, &error),

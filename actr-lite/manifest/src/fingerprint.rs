@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_files_makes_no_difference_and_their_names_do() {
+    fn file_names_count_but_not_their_order() {
         let one = ContractFingerprint::of([("a.proto", FILE), ("b.proto", CONTRACT)]);
         assert_eq!(one, ContractFingerprint::of([("b.proto", CONTRACT), ("a.proto", FILE)]));
         assert_ne!(one, ContractFingerprint::of([("b.proto", FILE), ("a.proto", CONTRACT)]));

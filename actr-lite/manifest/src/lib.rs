@@ -46,7 +46,7 @@ mod timestamp;
 mod tls;
 mod websocket_url;
 
-pub use bounded::{Bounded, Lifetime, OutOfRange, Patience, PatienceError};
+pub use bounded::{Bounded, Lifetime, OutOfRange, Timeout, TimeoutError};
 pub use config_override::{ConfigOverride, ParseConfigOverrideError};
 pub use dependency::Dependency;
 pub use error::ManifestError;

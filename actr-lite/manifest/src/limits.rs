@@ -1,11 +1,11 @@
 use serde::{Deserialize, Deserializer};
 
-use crate::bounded::{Bounded, Patience};
+use crate::bounded::{Bounded, Timeout};
 
 /// A count of what there may be at once: of a million connections or streams no process is capable.
 pub type Count = Bounded<1, 1_048_576>;
 
-/// How many bytes the metadata of a call may have: with fewer the runtime's own hints would not fit, with more it
+/// How many bytes the metadata of a call may have: with fewer the runtime's own entries would not fit, with more it
 /// belongs into the request.
 pub type MetadataBytes = Bounded<256, 1_048_576>;
 
@@ -44,10 +44,10 @@ pub struct Limits {
     /// servers take of a request's head.
     pub max_metadata_bytes: MetadataBytes,
     /// `header_timeout`, 5 s if absent: what a peer may take from connecting to the end of its upgrade request.
-    pub header_timeout: Patience,
-    /// `idle_timeout`, 5 min if absent: after so much time without a call or a stream a connection is closed. Dialling
-    /// anew takes a few milliseconds.
-    pub idle_timeout: Patience,
+    pub header_timeout: Timeout,
+    /// `idle_timeout`, 5 min if absent: after this long without a call or a stream a connection is closed. Dialling
+    /// again takes a few milliseconds.
+    pub idle_timeout: Timeout,
 }
 
 impl Default for Limits {
@@ -62,8 +62,8 @@ impl Default for Limits {
             max_calls_per_peer: Count::constant::<4096>(),
             max_call_bytes_per_peer: HeldBytes::constant::<{ 64 << 20 }>(),
             max_metadata_bytes: MetadataBytes::constant::<{ 16 << 10 }>(),
-            header_timeout: Patience::constant::<5>(),
-            idle_timeout: Patience::constant::<300>(),
+            header_timeout: Timeout::constant::<5>(),
+            idle_timeout: Timeout::constant::<300>(),
         }
     }
 }
@@ -82,7 +82,7 @@ pub struct RegistryLimits {
     /// `max_body_bytes`: one registration.
     pub max_body_bytes: Option<HeldBytes>,
     /// `header_timeout`: what a request's head may take, and the pause between two requests.
-    pub header_timeout: Option<Patience>,
+    pub header_timeout: Option<Timeout>,
 }
 
 impl<'de> Deserialize<'de> for Count {

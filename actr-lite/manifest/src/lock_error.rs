@@ -29,24 +29,24 @@ impl fmt::Display for UpdateCommand {
 #[derive(Debug, Error)]
 pub enum LockError {
     /// There is no such file.
-    #[error("{}: no such lock file; `{command}` makes it", path.display())]
+    #[error("{}: no such lock file; run `{command}` to create it", path.display())]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
-        /// What makes it.
+        /// The command that creates it.
         command: UpdateCommand,
     },
     /// The file can't be read, or doesn't say what a lock says.
-    #[error("{problem}; `{command}` makes the lock file anew")]
+    #[error("{problem}; run `{command}` to write the lock file again")]
     Broken {
         /// What is wrong with it.
         problem: Box<ManifestError>,
-        /// What makes it anew.
+        /// What writes it again.
         command: UpdateCommand,
     },
 }
 
-/// Why a lock could not be written. The file that was there before, if any, is as it was.
+/// Why a lock could not be written. An existing file is not changed.
 #[derive(Debug, Error)]
 #[error("{}: cannot be written: {error}", path.display())]
 pub struct WriteLockError {

@@ -79,7 +79,7 @@ impl Manifest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Edition;
 
-/// A file of which nothing but the edition is known, if even that.
+/// A file of which only the edition is known, if even that.
 #[derive(Deserialize)]
 struct EditionAlone {
     #[serde(rename = "edition")]

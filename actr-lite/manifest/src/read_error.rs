@@ -109,7 +109,7 @@ impl de::Error for ReadError {
     }
 }
 
-/// What serde's own types expect, for somebody who writes TOML and not Rust.
+/// What serde's own types expect, for a reader who writes TOML and not Rust.
 fn in_plain_words(expected: String) -> String {
     let plain = match expected.as_str() {
         "a string" | "path string" => "a string in quotes",

@@ -16,7 +16,7 @@ const SECONDS_PER_DAY: u64 = 86_400;
 const LAST_SECOND: u64 = 253_402_300_799;
 
 impl Timestamp {
-    /// The moment so many seconds after 1970-01-01T00:00:00Z; the end of the year 9999 for any later one.
+    /// The moment this many seconds after 1970-01-01T00:00:00Z; the end of the year 9999 for any later one.
     pub fn from_unix_seconds(seconds: u64) -> Self {
         let seconds = seconds.min(LAST_SECOND);
         let (year, month, day) = civil_date(seconds / SECONDS_PER_DAY);
@@ -33,7 +33,7 @@ impl Timestamp {
     }
 }
 
-/// Year, month and day of the Gregorian calendar, so many days after 1970-01-01. It counts in eras of 400 years from a
+/// Year, month and day of the Gregorian calendar, this many days after 1970-01-01. It counts in eras of 400 years from a
 /// 1st of March, so that the leap day is the last of its year.
 fn civil_date(days: u64) -> (u64, u64, u64) {
     const DAYS_PER_ERA: u64 = 146_097;

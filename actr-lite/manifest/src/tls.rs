@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 /// names them; what is in the files is not looked at here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// `cert` and `key`, both or neither: with them the data lane accepts nothing but TLS.
+    /// `cert` and `key`, both or neither: with them the data lane accepts only TLS.
     pub identity: Option<TlsIdentity>,
     /// `ca`: the CAs that are trusted when this node connects to others; the system's own if it is absent.
     pub ca: Option<PathBuf>,

@@ -8,7 +8,7 @@ use http::{Uri, uri::Authority};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use thiserror::Error;
 
-/// A `ws://host:port` or `wss://host:port` URL, with or without a path, that names nothing but a place: no user, query
+/// A `ws://host:port` or `wss://host:port` URL, with or without a path, that names only a place: no user, query
 /// or fragment. Its text has the host in lower case, and no port that is its scheme's own.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct WebSocketUrl {

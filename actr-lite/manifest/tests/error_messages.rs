@@ -105,7 +105,7 @@ fn an_unknown_key_that_belongs_elsewhere_is_refused_with_where() {
 }
 
 #[test]
-fn an_unknown_key_that_resembles_none_is_refused_with_the_known_ones() {
+fn an_unknown_key_unlike_any_other_lists_the_known_ones() {
     assert_snapshot!(with("[acl]", "[weather]"), @"server/Actr.toml:24:2: unknown key weather: known keys here are edition, exports, package, dependencies, system, acl, scripts");
     assert_snapshot!(with("listen =", "'the \"place\"\\n' ="), @r#"server/Actr.toml:19:1: unknown key system.websocket."the \"place\"\\n": known keys here are listen, advertised, max_record_bytes"#);
 }

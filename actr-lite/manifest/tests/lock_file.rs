@@ -84,7 +84,7 @@ fn the_originals_optional_keys_are_kept() {
 }
 
 #[test]
-fn a_dependency_replaces_the_one_of_its_type_and_leaves_the_others() {
+fn a_dependency_replaces_only_the_one_of_its_type() {
     let old = lock()
         .with_dependency(dependency("b", "acme+B", "b.proto", 1))
         .with_dependency(dependency("a", "acme+A", "a.proto", 2));
@@ -154,7 +154,7 @@ fn the_lock_is_beside_its_manifest() {
 fn a_missing_lock_names_the_command_that_makes_it() {
     let command = UpdateCommand::new(Path::new("my client/Actr.toml"));
     let error = Lock::load(Path::new("/no/Actr.lock.toml"), &command).unwrap_err();
-    insta::assert_snapshot!(error, @"/no/Actr.lock.toml: no such lock file; `client --actr-toml 'my client/Actr.toml' --update-lock` makes it");
+    insta::assert_snapshot!(error, @"/no/Actr.lock.toml: no such lock file; run `client --actr-toml 'my client/Actr.toml' --update-lock` to create it");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_broken_lock_says_what_is_broken_and_names_the_command() {
     let message = error
         .to_string()
         .replace(&directory.path().display().to_string(), "client");
-    insta::assert_snapshot!(message, @"client/Actr.lock.toml:1:8: not valid TOML: key with no value, expected `=`; `client --actr-toml Actr.toml --update-lock` makes the lock file anew");
+    insta::assert_snapshot!(message, @"client/Actr.lock.toml:1:8: not valid TOML: key with no value, expected `=`; run `client --actr-toml Actr.toml --update-lock` to write the lock file again");
 }
 
 #[test]

@@ -231,7 +231,7 @@ run = "cargo run"
 }
 
 #[test]
-fn an_override_replaces_what_the_file_says_and_the_last_one_wins() {
+fn the_last_override_wins_over_the_file() {
     let manifest = good(
         LEAST,
         &[

@@ -52,7 +52,7 @@ fn the_client_finds_the_servers_registry_and_exports_nothing() {
 }
 
 #[test]
-fn the_clients_lock_holds_the_servers_contract_and_the_servers_holds_none() {
+fn the_clients_lock_holds_the_servers_contract() {
     let client = lock("client");
     let server_type = &manifest("server").package.actr_type;
     let dependency = client.dependency(server_type).unwrap();

@@ -14,11 +14,11 @@ use crate::{
     session::CallOptions,
 };
 
-/// How long one try may take of those that [`ActrRef::call_with_retry`] makes: a server that does not answer is not all
-/// that it waits for.
+/// How long one try of [`ActrRef::call_with_retry`] may take: a server that does not answer must not use up
+/// the whole budget.
 const MAX_TRY: Duration = Duration::from_secs(10);
 
-/// How often the log says what is being waited for.
+/// How often the log says what it waits for.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// A running node. Cheap to clone; when the last clone is dropped the node shuts down.
@@ -31,7 +31,7 @@ pub struct ActrRef {
     _shut_down_when_dropped: Arc<DropGuard>,
 }
 
-/// What ended a wait for a signal.
+/// How a shutdown by a signal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShutdownKind {
     /// Everything ended in order.
@@ -51,7 +51,7 @@ impl ActrRef {
         }
     }
 
-    /// Who the node is. A node that had to register again, after its registry was restarted, has a new id.
+    /// The node's id. A node that had to register again, after its registry was restarted, has a new one.
     pub fn actor_id(&self) -> ActrId {
         self.node.self_id()
     }
@@ -72,18 +72,18 @@ impl ActrRef {
         self.ctx.call_with(&Dest::Local, request, options).await
     }
 
-    /// Calls one of the node's own services, and again after each failure that may heal
-    /// ([`ActrError::is_transient`]), as long as there is time. The log says what is waited for.
+    /// Calls one of the node's own services, and retries after each transient error
+    /// ([`ActrError::is_transient`]), as long as there is budget left. The log says what it waits for.
     ///
     /// # Errors
-    /// The handler's error: the last one when the budget is over, or one that does not heal.
+    /// The handler's error: the last one when the budget is over, or one that is not transient.
     pub async fn call_with_retry<R: Rpc + Clone>(&self, request: R, budget: Budget) -> Result<R::Response, ActrError> {
         let mut retry = Resume::new(budget.timeout(), Duration::ZERO);
         let (mut last_error, mut told) = (None, None::<Instant>);
         while let Some(wait) = retry.next_try(budget.elapsed(), rand::random()) {
             sleep(wait).await;
             let timeout = budget.left().min(MAX_TRY);
-            // Then there is nothing more to learn than what the last try said.
+            // Another try could tell nothing more than the last one.
             if timeout.is_zero() && last_error.is_some() {
                 break;
             }
@@ -98,7 +98,7 @@ impl ActrRef {
             if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                 told = Some(Instant::now());
                 let left = budget.left().as_secs() + 1;
-                info!("waiting up to {left} s more: {error}");
+                info!("retrying for up to {left} s more: {error}");
             }
             last_error = Some(error);
         }
@@ -117,24 +117,24 @@ impl ActrRef {
         self.ctx.tell(&Dest::Local, message).await
     }
 
-    /// What a handler of this node would get, for a program that acts without being called.
+    /// The context for a program that acts without being called.
     pub fn context(&self) -> &Context {
         &self.ctx
     }
 
-    /// Frames that came for streams that nobody had registered, since the start.
+    /// How many frames have come since the start for streams that were not registered, or from another sender.
     pub fn unknown_frames(&self) -> u64 {
         self.node.unknown_frames()
     }
 
-    /// How many connections of the data lane have misbehaved since the start, by kind: each was refused or closed with a
-    /// reason. What the registry saw that the node may host is not among them.
+    /// How many connections of the data lane have misbehaved since the start, by kind; each was refused or closed with a
+    /// reason. Those to a registry that the node hosts are not counted here.
     pub fn misbehaviour(&self) -> Misbehaviour {
         self.node.complaints().misbehaviour()
     }
 
-    /// Reads the files of `[system.tls]` anew, and returns which they were. Connections that are made from now on, to this
-    /// node and the registry that it hosts, and by it, go by them; open ones go on as they are. It blocks while it
+    /// Reloads the files of `[system.tls]`, and returns which they were. New connections, to this
+    /// node and the registry that it hosts, and from it, use them; open ones go on. It blocks while it
     /// reads.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl ActrRef {
         self.wait_for_shutdown().await;
     }
 
-    /// Waits until the node has shut down, whoever asked for it.
+    /// Waits until the node has shut down, for any reason.
     ///
     /// # Cancel safety
     /// Dropping it has no effect.
@@ -171,11 +171,11 @@ impl ActrRef {
         Ok(self.shutdown_on(crate::Signals::listen()?).await)
     }
 
-    /// The same with signals that are listened for already: one that came before is not lost.
+    /// The same with signals that are already listened for, so that an earlier one is not lost.
     pub async fn shutdown_on(&self, mut signals: crate::Signals) -> ShutdownKind {
         tokio::select! {
             signal = signals.next_for(self) => {
-                info!("{signal}: shutting down; once more to stop at once");
+                info!("{signal}: shutting down; send it again to stop at once");
             }
             () = self.wait_for_shutdown() => return ShutdownKind::Clean,
         }

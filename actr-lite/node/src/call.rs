@@ -14,7 +14,7 @@ use crate::{
 /// The call that a context belongs to, or a program that acts without being called.
 #[derive(Default)]
 pub(crate) struct Call {
-    /// What brought it; none for a call within the node.
+    /// The session that brought it; `None` for a call within the node.
     pub(crate) session: Option<InUse>,
     pub(crate) metadata: Vec<(String, String)>,
     /// When the caller gives up.
@@ -28,7 +28,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A call whose caller waits so long.
+    /// A call whose caller waits this long.
     pub(crate) fn new(session: Option<InUse>, metadata: Vec<(String, String)>, timeout: Option<Duration>) -> Self {
         Self {
             session,
@@ -38,7 +38,7 @@ impl Call {
         }
     }
 
-    /// How much longer the caller waits; none if nobody does.
+    /// How much longer the caller waits; `None` if nobody waits.
     pub(crate) fn left(&self) -> Option<Duration> {
         let deadline = self.deadline.filter(|_| !self.has_returned.load(Relaxed))?;
         Some(deadline.saturating_duration_since(Instant::now()))
@@ -49,7 +49,7 @@ impl Call {
         self.has_returned.store(true, Relaxed);
     }
 
-    /// The first turn of a task that the handler spawns; none if it is not the first task, or the call is the node's own.
+    /// The first turn of a task that the handler spawns; `None` if it is not the first task, or the call is the node's own.
     pub(crate) fn first_turn(&self) -> Option<FirstTurn> {
         let session = self.session.as_ref().filter(|_| self.hold.get().is_none())?;
         let (hold, first_turn) = session.hold_answer();

@@ -32,17 +32,17 @@ use crate::{
     task_outcome::TaskOutcome,
 };
 
-/// How often a call is made anew whose connection the peer gave up unused just before: more often in a row is not bad
+/// How often a call is retried if the peer had just closed its connection as unused: more often in a row is not bad
 /// luck.
 const MAX_REDIALS: usize = 3;
 
-/// The last frame behind which a caller may ask to go on: no stream comes to half of what a number can be.
+/// The last frame after which a caller may ask to go on: no stream gets to half of the highest number.
 const MAX_RESUME_AFTER: u64 = u64::MAX / 2;
 
-/// How much longer than the handler of a local call its caller waits: so the step that takes too long says so itself.
+/// How much longer the caller of a local call waits than its handler, so that the step that takes too long reports it.
 const LOCAL_SLACK: Duration = Duration::from_millis(200);
 
-/// What a handler, and whatever it spawns, does with the world. Cheap to clone.
+/// What handlers and the tasks that they spawn use to discover, call, and stream. Cheap to clone.
 ///
 /// While a handler runs, its own calls and discoveries wait no longer than its caller does.
 #[derive(Clone)]
@@ -57,22 +57,22 @@ impl Context {
         Self { node, call, own: None }
     }
 
-    /// For what nobody has called.
+    /// For a program that acts without being called.
     pub(crate) fn uncalled(node: Arc<NodeState>) -> Self {
         Self::new(node, Arc::default())
     }
 
-    /// Who this node is. A node that had to register again, after its registry was restarted, has a new id.
+    /// This node's id. A node that had to register again, after its registry was restarted, has a new one.
     pub fn self_id(&self) -> ActrId {
         self.node.self_id()
     }
 
-    /// Who called; none for a call within the node.
+    /// Who called; `None` for a call within the node.
     pub fn caller_id(&self) -> Option<&ActrId> {
         Some(self.call.session.as_ref()?.peer())
     }
 
-    /// A hint that came with the call, by its name.
+    /// Metadata that came with the call, by its key.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         let metadata = &self.call.metadata;
         metadata
@@ -81,29 +81,29 @@ impl Context {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The last frame that the caller of this handler has already of the stream that it asks for: 0 unless it resumes one
-    /// that broke, at this server or another. What is sent should start behind it: [`StreamOptions::resume_after`].
+    /// The number of the last frame that the caller of this handler already has: 0 unless it resumes a stream
+    /// that broke, at this server or another. What is sent should start after it: [`StreamOptions::resume_after`].
     ///
     /// # Errors
-    /// When the caller's hint is no number; the error is an answer for it.
+    /// If the caller's metadata is not a number; the error can be the answer.
     pub fn resume_after(&self) -> Result<u64, ActrError> {
-        let Some(hint) = self.metadata(RESUME_AFTER) else {
+        let Some(value) = self.metadata(RESUME_AFTER) else {
             return Ok(0);
         };
-        // Behind the highest there would be no number for the next frame.
-        let number = hint.parse().ok().filter(|number| *number <= MAX_RESUME_AFTER);
+        // After the highest there would be no number for the next frame.
+        let number = value.parse().ok().filter(|number| *number <= MAX_RESUME_AFTER);
         number.ok_or_else(|| {
-            let message = format!("{RESUME_AFTER} is {hint:?}, but must be a number from 0 to {MAX_RESUME_AFTER}");
+            let message = format!("{RESUME_AFTER} is {value:?}, but must be a number from 0 to {MAX_RESUME_AFTER}");
             ActrError::invalid_argument(message)
         })
     }
 
-    /// A live node of exactly this type: of several the first one to which a connection can be made. If the type is a
+    /// Finds a live node of exactly this type; of several, the first one to which a connection can be made. If the type is a
     /// dependency of Actr.toml, its contract is compared with the lock file's.
     ///
     /// # Errors
-    /// [`crate::DiscoverError`] says which it is: no server, another contract, or a refusal; [`ActrError::Registry`]
-    /// when the registry can't be asked.
+    /// [`crate::DiscoverError`] says why: no server, another contract, or a refusal; [`ActrError::Registry`]
+    /// if the registry can't be asked.
     ///
     /// # Cancel safety
     /// Dropping it has no effect.
@@ -117,8 +117,8 @@ impl Context {
             .unwrap_or_else(|_| Err(discovery::no_answer(actr_type, left)))
     }
 
-    /// Up to eight live nodes of exactly this type: the one to ask first comes first. The registry spreads those who ask
-    /// over all, and looks at the load that each reports.
+    /// Finds up to eight live nodes of exactly this type; the one to ask first comes first. The registry spreads the callers
+    /// over all nodes, by the load that each reports.
     ///
     /// # Errors
     /// As [`Self::discover`]; the list is never empty.
@@ -150,7 +150,7 @@ impl Context {
         self.call_with(dest, request, CallOptions::default()).await
     }
 
-    /// The same with another timeout, or with hints.
+    /// The same with another timeout, or with metadata.
     ///
     /// # Errors
     /// As [`Self::call`].
@@ -203,7 +203,7 @@ impl Context {
                 let timeout = after.saturating_sub(begin.elapsed());
                 let options = CallOptions { timeout, metadata };
                 match session.call(route, payload.clone(), options).await {
-                    // The peer gave the connection up before the call came to it.
+                    // The peer closed the connection before the call arrived.
                     Err(ActrError::PeerGone { reason, .. }) if reason.is_unused() && attempts.next().is_some() => {}
                     result => return result,
                 }
@@ -220,8 +220,8 @@ impl Context {
             })
     }
 
-    /// Sends an actor a message to which it has no answer. It is on its way when this returns; whether it was
-    /// handled, nobody learns. It is lost if the actor closes the connection at that moment, because nobody used it.
+    /// Sends an actor a message that has no answer. It is on its way when this returns; whether it was
+    /// handled is not known. It is lost if the actor closes the connection as unused at that moment.
     ///
     /// # Errors
     /// No connection. A local handler's error.
@@ -247,11 +247,11 @@ impl Context {
     /// Calls `callback` for each frame of a stream that `sender` is to send: in order, each once. Streams run
     /// concurrently.
     ///
-    /// Register before asking for the stream: frames that nobody has registered for are dropped, and counted. So are
+    /// Register before asking for the stream: frames of a stream that is not registered are dropped and counted. So are
     /// frames of any other actor than `sender`. If the callback panics, the stream is unregistered and the sender stopped.
     ///
-    /// The callback runs where the connection is read, so it must not block its thread: what has to wait for something
-    /// registers with [`Self::register_stream_async`].
+    /// The callback runs in the task that reads the connection, so it must not block its thread. If it has to wait for
+    /// something, use [`Self::register_stream_async`].
     ///
     /// # Errors
     /// When the stream is registered already, or too many are.
@@ -290,7 +290,7 @@ impl Context {
         Ok(StreamRegistration::start(&self.node, subscription, delivery, progress))
     }
 
-    /// Ends a stream that this node receives, and stops its sender. False if it was not registered.
+    /// Ends a stream that this node receives, and stops its sender. Returns false if it was not registered.
     pub fn unregister_stream(&self, stream_id: &StreamId) -> bool {
         let inbox = self.node.subscriptions().find(stream_id.as_str());
         inbox
@@ -298,8 +298,8 @@ impl Context {
             .is_some()
     }
 
-    /// The frames of a stream that `sender` is to send, to be taken one by one; [`Self::register_stream`] is a callback
-    /// on top of it.
+    /// Subscribes to the frames of a stream that `sender` will send, to take them one by one; [`Self::register_stream`] is a callback
+    /// on top of this.
     ///
     /// # Errors
     /// When the stream is registered already, or too many are.
@@ -307,7 +307,7 @@ impl Context {
         self.subscribe_behind(stream_id, sender, 0)
     }
 
-    /// The same for a stream of which the frames up to the number `last` came already.
+    /// The same for a stream whose frames up to number `last` have already arrived.
     pub(crate) fn subscribe_behind(
         &self,
         stream_id: StreamId,
@@ -319,7 +319,7 @@ impl Context {
     }
 
     /// Opens a stream to the caller of this handler, over the connection that brought the call. If the caller resumes a
-    /// stream that broke, its frames go on behind those that it has: [`StreamSender::next_sequence`].
+    /// stream that broke, its frames go on after those that it has: [`StreamSender::next_sequence`].
     ///
     /// # Errors
     /// When the call came from this node itself, the caller is gone, or a stream of this id to it is open already.
@@ -396,8 +396,8 @@ impl Context {
     /// Runs a task of this actor. If it fails, its error is logged; a panic is logged too, and ends nothing else. A task
     /// that has not ended within the grace of a shutdown is dropped where it is.
     ///
-    /// The handler's answer leaves together with what its first task sends until that waits for the first time: one that
-    /// would compute or block before should wait first, with [`tokio::task::yield_now`], say.
+    /// The handler's answer leaves together with what its first task sends before it waits for the first time. A task that
+    /// first computes or blocks should wait before that, for example with [`tokio::task::yield_now`].
     pub fn spawn<T: TaskOutcome>(&self, task: impl Future<Output = T> + Send + 'static) {
         let node = Arc::clone(&self.node);
         let first_turn = self.call.first_turn();

@@ -26,7 +26,7 @@ const CANDIDATES: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DiscoverError {
-    /// There is none of this type.
+    /// There is no server of this type.
     #[error("no server of type {actr_type} is registered at {registry}: start one, or check the type's version")]
     NoServer {
         /// What was looked for.
@@ -175,7 +175,7 @@ fn no_server(node: &NodeState, actr_type: &ActrType) -> DiscoverError {
     }
 }
 
-/// The contract that the lock file has for a dependency; none for a type that is not one.
+/// The contract that the lock file has for a dependency; `None` for a type that is not one.
 fn expected_contract(node: &NodeState, actr_type: &ActrType) -> Result<Option<ContractFingerprint>, DiscoverError> {
     let contracts = node.contracts();
     if !contracts.depends_on(actr_type) {

@@ -102,7 +102,7 @@ pub enum ActrError {
     },
     /// A call's metadata is longer than this node lets it be.
     #[error(
-        "the metadata of a call has {len} bytes, but this node lets it have {}; send less, or raise {} in its Actr.toml",
+        "the metadata of a call has {len} bytes, but this node allows {}; send less, or raise {} in its Actr.toml",
         .limit.value(), .limit.key()
     )]
     MetadataTooLong {

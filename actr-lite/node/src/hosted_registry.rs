@@ -1,4 +1,4 @@
-use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Patience, Signaling, SignalingUrl};
+use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Signaling, SignalingUrl, Timeout};
 use actr_lite_registry::{
     Options, Registry, RegistryHandle,
     client::{ParseRegistryUrlError, RealmSecret, RegistryUrl},
@@ -66,7 +66,7 @@ fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
         max_nodes: count(limits.max_nodes, default.max_nodes),
         max_stored_bytes: bytes(limits.max_stored_bytes, default.max_stored_bytes),
         max_body_bytes: bytes(limits.max_body_bytes, default.max_body_bytes),
-        header_timeout: limits.header_timeout.map_or(default.header_timeout, Patience::duration),
+        header_timeout: limits.header_timeout.map_or(default.header_timeout, Timeout::duration),
         ..default
     }
 }

@@ -51,7 +51,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// So much of something there may be, and so much there is.
+/// How much of something there may be, and how much there is.
 #[derive(Debug)]
 pub(crate) struct Quota {
     limit: Limit,
@@ -71,7 +71,7 @@ impl Quota {
         self.take_if(1, |used| used < self.limit.value)
     }
 
-    /// Room for so many more; as the only ones they may be any number.
+    /// Room for this many more; if there are no others, they may be any number.
     pub(crate) fn take_many(self: &Arc<Self>, count: usize) -> Result<Place, Limit> {
         self.take_if(count, |used| {
             used == 0 || used.saturating_add(count) <= self.limit.value
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quota_gives_as_many_places_as_there_are_and_takes_them_back() {
+    fn a_quota_gives_out_its_places_and_takes_them_back() {
         let quota = Quota::new("things", "a.key", 2);
         let first = quota.take().unwrap();
         let _second = quota.take().unwrap();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_takes_nothing_new_is_unavailable_however_little_it_does() {
+    fn a_node_that_takes_nothing_new_is_unavailable() {
         let draining = CancellationToken::new();
         let occupancy = Occupancy::new(Limits::default(), draining.clone());
         assert_eq!(occupancy.load(), LoadReport::IDLE);
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(error.code(), crate::ErrorCode::InvalidArgument);
         assert_eq!(
             error.to_string(),
-            "the metadata of a call has 16385 bytes, but this node lets it have 16384; send less, or raise \
+            "the metadata of a call has 16385 bytes, but this node allows 16384; send less, or raise \
              system.limits.max_metadata_bytes in its Actr.toml"
         );
     }

@@ -78,17 +78,17 @@ pub enum UpdateLockError {
 pub(crate) async fn update_lock(
     manifest: &Manifest,
     actr_toml: &Path,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<PathBuf, UpdateLockError> {
     if manifest.dependencies.is_empty() {
         return Err(UpdateLockError::NoDependencies(actr_toml.display().to_string()));
     }
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + timeout;
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
     let _stop_when_dropped = stop.clone().drop_guard();
     let url = registry_url(&manifest.system.signaling.url).map_err(|error| UpdateLockError::Registry {
-        after: patience,
+        after: timeout,
         cause: PeerText::of(&error),
     })?;
     let mut config = LinkConfig::new(
@@ -104,7 +104,7 @@ pub(crate) async fn update_lock(
         let cause = link
             .last_error()
             .map_or_else(|| "no answer".into(), |error| PeerText::of(&error));
-        return Err(UpdateLockError::Registry { after: patience, cause });
+        return Err(UpdateLockError::Registry { after: timeout, cause });
     }
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -113,7 +113,7 @@ pub(crate) async fn update_lock(
     let now = Timestamp::from_unix_seconds(now);
     let mut lock = Lock::new(now.clone());
     for (alias, Dependency { actr_type }) in &manifest.dependencies {
-        let spec = published(&link, actr_type, deadline, patience).await?;
+        let spec = published(&link, actr_type, deadline, timeout).await?;
         lock = lock.with_dependency(locked(alias, actr_type, spec, now.clone())?);
     }
     let path = Lock::path_beside(actr_toml);
@@ -130,7 +130,7 @@ async fn published(
     link: &RegistryLink,
     actr_type: &ActrType,
     deadline: Instant,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<ServiceSpec, UpdateLockError> {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     let mut told = false;
@@ -154,7 +154,7 @@ async fn published(
             return Err(UpdateLockError::NotPublished {
                 actr_type: actr_type.clone(),
                 registry,
-                after: patience,
+                after: timeout,
                 cause,
             });
         }

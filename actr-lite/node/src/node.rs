@@ -62,15 +62,15 @@ pub enum StartError {
     Realms(#[from] RealmsFileError),
     /// Keys would end before what they sign.
     #[error(
-        "[system.signaling] key_lifetime is {}, but credentials are good for {}: a key signs for at least as long; make it \
+        "[system.signaling] key_lifetime is {}, but credentials are valid for {}: a key has to sign at least as long; make it \
          longer, or credential_lifetime shorter",
         humantime(*.key),
         humantime(*.credential)
     )]
     KeyLifetime {
-        /// `key_lifetime`, or what it is without.
+        /// `key_lifetime`, or its default.
         key: Duration,
-        /// `credential_lifetime`, or what it is without.
+        /// `credential_lifetime`, or its default.
         credential: Duration,
     },
     /// Something would be reached from other machines without what protects it.
@@ -110,8 +110,8 @@ impl<W: Workload> Node<W> {
     }
 
     /// How long [`Self::start`] waits for the registry. Without one it waits, and says so, until it is there.
-    pub fn register_timeout(mut self, patience: Duration) -> Self {
-        self.register_timeout = Some(patience);
+    pub fn register_timeout(mut self, timeout: Duration) -> Self {
+        self.register_timeout = Some(timeout);
         self
     }
 
@@ -237,9 +237,9 @@ impl Drop for StopWhenDropped {
     }
 }
 
-async fn register(link: &RegistryLink, patience: Option<Duration>) -> Result<(), StartError> {
+async fn register(link: &RegistryLink, register_timeout: Option<Duration>) -> Result<(), StartError> {
     let registered = link.registered();
-    let Some(after) = patience else {
+    let Some(after) = register_timeout else {
         registered.await?;
         return Ok(());
     };

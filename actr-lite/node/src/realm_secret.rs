@@ -57,7 +57,7 @@ pub enum LoadSecretError {
 }
 
 /// The secret of this node's realm, if it has one: from the environment, else from the file that Actr.toml names. It is not
-/// to be read by whoever is between this node and its registry.
+/// so that anybody between this node and its registry could read it.
 pub(crate) fn load(system: &System) -> Result<Option<RealmSecret>, LoadSecretError> {
     let secret = match env::var_os(REALM_SECRET_VARIABLE) {
         Some(value) => Some(RealmSecret::new(&value.to_string_lossy()).map_err(LoadSecretError::Variable)?),
@@ -95,7 +95,7 @@ fn from_file(path: &Path) -> Result<RealmSecret, LoadSecretError> {
         path: path.into(),
         error,
     })?;
-    // Editors end a file with a new line, which is none of the secret.
+    // Editors end a file with a newline, which is not part of the secret.
     let text = String::from_utf8_lossy(&bytes);
     RealmSecret::new(text.trim_end_matches(['\r', '\n'])).map_err(|error| LoadSecretError::File {
         path: path.into(),

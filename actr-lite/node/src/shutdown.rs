@@ -14,7 +14,7 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How long `on_stop` may take.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The end of a node, once somebody asks for it.
+/// The end of a node, once it is requested.
 pub(crate) struct Shutdown<W> {
     node: Arc<NodeState>,
     workload: Arc<W>,
@@ -60,7 +60,7 @@ impl<W: Workload> Shutdown<W> {
         if let Err(error) = node.link().unregister("shutting down").await {
             info!("the registry was not told of the shutdown: {error}");
         }
-        // Only now: who is told to go elsewhere must not be sent here again.
+        // Only now: peers that are told to go elsewhere must not be sent here again.
         node.sessions().say_leaving();
         if tasks.work_count() > 0 {
             info!(

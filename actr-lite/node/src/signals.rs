@@ -38,11 +38,11 @@ impl Signals {
 
 fn reload(node: &ActrRef) {
     match node.reload_tls() {
-        Ok(files) if files.is_empty() => info!("SIGHUP: there is nothing to reload, without files in [system.tls]"),
+        Ok(files) if files.is_empty() => info!("SIGHUP: nothing to reload without files in [system.tls]"),
         Ok(files) => {
             let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
             info!("SIGHUP: reloaded: {}", files.join(", "));
         }
-        Err(error) => warn!("SIGHUP: the certificates stay as they were, because the new ones are no good: {error}"),
+        Err(error) => warn!("SIGHUP: the certificates are not reloaded, the old ones stay in use: {error}"),
     }
 }

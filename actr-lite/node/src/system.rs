@@ -69,13 +69,13 @@ impl ActrSystem {
         Node::new(self, Arc::new(workload))
     }
 
-    /// Asks the registry for the contract of each dependency, waiting until `patience` is over for one that is not
+    /// Asks the registry for the contract of each dependency, waiting until `timeout` is over for one that is not
     /// there yet, and writes them into the lock file beside Actr.toml, all or nothing. Returns its path.
     ///
     /// # Errors
     /// When a contract can't be had or the file not be written; the old file is untouched then.
-    pub async fn update_lock(self, patience: Duration) -> Result<PathBuf, UpdateLockError> {
-        lock_update::update_lock(&self.manifest, &self.path, patience).await
+    pub async fn update_lock(self, timeout: Duration) -> Result<PathBuf, UpdateLockError> {
+        lock_update::update_lock(&self.manifest, &self.path, timeout).await
     }
 
     /// What the lock file says; an error where there is none though something depends on it.
@@ -107,7 +107,7 @@ impl ActrSystem {
 pub(crate) struct LockedContracts {
     pub(crate) lock: Option<Lock>,
     pub(crate) lock_path: PathBuf,
-    /// What makes the lock file anew.
+    /// The command that writes the lock file again.
     pub(crate) command: UpdateCommand,
     dependencies: Vec<ActrType>,
 }

@@ -2,7 +2,7 @@ use std::fmt::Display;
 
 /// What a spawned task returns: nothing, or a result whose error is logged.
 pub trait TaskOutcome: Send + 'static {
-    /// What went wrong, for the log; none if nothing did.
+    /// What went wrong, for the log; `None` if nothing did.
     fn failure(&self) -> Option<&dyn Display>;
 }
 

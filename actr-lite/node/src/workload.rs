@@ -16,7 +16,7 @@ use crate::{ActrError, Context, Service};
 ///     }
 ///
 ///     async fn on_start(&self, ctx: Context) -> Result<(), ActrError> {
-///         tracing::info!("{} is up", ctx.self_id());
+///         tracing::info!("{} is running", ctx.self_id());
 ///         Ok(())
 ///     }
 /// }

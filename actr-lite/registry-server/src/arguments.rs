@@ -17,7 +17,7 @@ use clap::{Args, Parser};
 #[command(
     version,
     name = "actr-lite-registry",
-    after_help = "RUST_LOG says what is logged, such as debug; it is info without"
+    after_help = "RUST_LOG sets what is logged, such as debug; the default is info"
 )]
 pub(crate) struct Arguments {
     /// Where to listen; port 0 is any free one
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) trust: Trust,
 
-    /// Serve other machines also without TLS, and without realm secrets
+    /// Serve other machines without TLS and realm secrets
     #[arg(long)]
     pub(crate) insecure: bool,
 
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     pub(crate) limits: Limits,
 }
 
-/// Who is let in, and what proves it afterwards
+/// Who may register, and what proves it afterwards
 #[derive(Args)]
 pub(crate) struct Trust {
     /// The realms that there are, and their secrets: a TOML file of lines like 1 = "secret". Without it all realms are
@@ -51,16 +51,16 @@ pub(crate) struct Trust {
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
 
-    /// How long a node's credential is good, in seconds; it is renewed before
+    /// How long a node's credential is valid, in seconds; nodes renew it before
     #[arg(long, value_name = "SECONDS", default_value_t = CREDENTIAL_LIFETIME.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
     credential_lifetime: u64,
 
-    /// How long a key signs credentials before another takes its place, in seconds; at least as long as they are good
+    /// How long a key signs credentials before it is rotated, in seconds; at least the credential lifetime
     #[arg(long, value_name = "SECONDS", default_value_t = KEY_LIFETIME.as_secs(), value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     key_lifetime: u64,
 }
 
-/// With them it speaks TLS, and nothing else; SIGHUP reads them anew
+/// With them it accepts only TLS; SIGHUP reloads them
 #[derive(Args)]
 pub(crate) struct TlsFiles {
     /// The certificate, a PEM file; with those that lead to its CA behind it if there are any
@@ -72,7 +72,7 @@ pub(crate) struct TlsFiles {
     tls_key: Option<PathBuf>,
 }
 
-/// What to do where the registry would be reached from other machines as it is.
+/// What to do if other machines could reach the registry as it is.
 pub(crate) const REMEDIES: Remedies = Remedies {
     tls: "give it a certificate (--tls-cert, --tls-key)",
     secret: "give it the realms and their secrets (--realms)",
@@ -89,7 +89,7 @@ impl TlsFiles {
     }
 }
 
-/// What may happen at once; reaching one is an error that names it
+/// What may happen at once; reaching a limit is an error that names it
 #[derive(Args)]
 pub(crate) struct Limits {
     /// The most connections, of registration and signaling together
@@ -126,7 +126,7 @@ impl Trust {
         let number = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
         if self.key_lifetime < self.credential_lifetime {
             bail!(
-                "--key-lifetime is {} s, but credentials are good for {} s: a key signs for at least as long",
+                "--key-lifetime is {} s, but credentials are valid for {} s: a key has to sign at least as long",
                 self.key_lifetime,
                 self.credential_lifetime
             );

@@ -18,7 +18,7 @@ use crate::arguments::{Arguments, REMEDIES};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Dropped last: what was logged and reported until then is written, as far as somebody reads it.
+    // Dropped last: what was logged and reported until then is written, as far as it is read.
     let _logging = start_logging(Verbosity::default());
     let result = match Runtime::new() {
         Ok(runtime) => {
@@ -57,16 +57,16 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     shutdown.cancel();
     tokio::select! {
         () = serving => Ok(()),
-        name = signals.next() => anyhow::bail!("{name} again: stopped at once"),
+        name = signals.next() => anyhow::bail!("second signal ({name}): stopped at once"),
     }
 }
 
 fn reload(tls: Option<&ServerTls>) {
     match tls.map(ServerTls::reload) {
-        Some(Ok(())) => info!("SIGHUP: certificate and key are reloaded"),
+        Some(Ok(())) => info!("SIGHUP: certificate and key reloaded"),
         Some(Err(error)) => {
-            warn!("SIGHUP: certificate and key stay as they were, because the new ones are no good: {error}");
+            warn!("SIGHUP: certificate and key are not reloaded, the old ones stay in use: {error}");
         }
-        None => info!("SIGHUP: there is nothing to reload, without --tls-cert"),
+        None => info!("SIGHUP: nothing to reload without --tls-cert"),
     }
 }

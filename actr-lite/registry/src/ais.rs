@@ -118,7 +118,7 @@ fn admit(shared: &Shared, peer: SocketAddr, realm_id: u32, secret: Option<&[u8]>
 /// Why a node is not let into its realm.
 #[derive(Debug, Error)]
 enum AdmissionError {
-    /// Somebody at this address may be guessing.
+    /// A client at this address may be guessing.
     #[error("too many wrong secrets of realm {realm_id} came from {address}: try again in {seconds} s")]
     TooManyFailures {
         address: IpAddr,

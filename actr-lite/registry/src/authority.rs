@@ -18,7 +18,7 @@ use crate::{
     options::Options,
 };
 
-/// How long a renewal token is good: a day lets a node come back from a long sleep under its own id, and is the
+/// How long a renewal token is valid: a day lets a node come back from a long sleep under its own id, and is the
 /// longest that a stolen token helps.
 const RENEWAL_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -85,7 +85,7 @@ impl Authority {
         self.keys().ring.verifying_keys().collect()
     }
 
-    /// How long until the keys are to be looked after again.
+    /// How long until the keys have to be checked for rotation again.
     pub(crate) fn next_change(&self, unix_now: u64) -> Duration {
         Duration::from_secs(self.keys().ring.next_change(self.lifetimes, unix_now))
     }

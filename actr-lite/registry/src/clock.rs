@@ -2,11 +2,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prost_types::Timestamp;
 
-/// A clock that only runs forward, for leases, and a calendar, for what others read.
+/// A clock that only runs forward, for leases, and a wall clock, for what others read.
 ///
-/// The calendar goes on from the system's as it was when this clock was made, at the pace of a clock that counts the
-/// time in which the machine sleeps too. A jump of the system's calendar does not show, so it makes no credential that
-/// was given before it worthless, and none that is given after it; a registry that was started with a wrong calendar
+/// The wall clock goes on from the system's as it was when this clock was made, at the pace of a clock that counts the
+/// time in which the machine sleeps too. A jump of the system's clock does not show, so it makes no credential that
+/// was given before it worthless, and none that is given after it; a registry that was started with a wrong clock
 /// keeps it until it is started again, which is no matter to nodes that follow the registry's word.
 pub(crate) struct Clock {
     start: Instant,
@@ -19,7 +19,7 @@ impl Clock {
         Self {
             start: Instant::now(),
             awake_or_not: since_boot(),
-            // A calendar that stands before 1970 counts as 1970.
+            // A time before 1970 counts as 1970.
             unix_time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }
     }
@@ -29,12 +29,12 @@ impl Clock {
         self.start.elapsed()
     }
 
-    /// The calendar's time in Unix seconds.
+    /// The time in Unix seconds.
     pub(crate) fn unix_seconds(&self) -> u64 {
         self.unix_time().as_secs()
     }
 
-    /// The calendar's time as the protocol writes it.
+    /// The time as the protocol writes it.
     pub(crate) fn timestamp(&self) -> Timestamp {
         let unix_time = self.unix_time();
         Timestamp {
@@ -43,7 +43,7 @@ impl Clock {
         }
     }
 
-    /// The calendar's time as HTTP writes it (RFC 9110 §5.6.7).
+    /// The time as HTTP writes it (RFC 9110 §5.6.7).
     pub(crate) fn http_date(&self) -> String {
         httpdate::fmt_http_date(UNIX_EPOCH + self.unix_time())
     }

@@ -49,13 +49,13 @@ impl Complaints {
 
     /// Counts a connection that misbehaved, and says in the log whose and how: once a connection, before it is ended.
     pub fn about(&self, kind: MisbehaviourKind, peer: &dyn Display, reason: &dyn Display) {
-        // Whoever sees the count finds the line.
+        // The line explains the count.
         self.remark(&format_args!("{kind} from {peer}: {reason}"));
         lock(&self.state).misbehaviour.count(kind);
     }
 
     /// The same of a peer whose TLS handshake failed. One that does not accept this side's certificate does no wrong, but
-    /// somebody should know; one that said nothing is not worth a word.
+    /// an operator should know; one that said nothing is not worth a line.
     pub fn about_handshake(&self, peer: &dyn Display, reason: &AcceptError) {
         let kind = MisbehaviourKind::FailedHandshake;
         match reason {

@@ -46,7 +46,7 @@ pub struct ExposureError {
 
 impl Exposure {
     /// Whether it may serve: from this machine anybody is served, from others only with TLS and a secret, unless
-    /// somebody has said that it need not be (`is_insecure`).
+    /// that is switched off (`is_insecure`).
     ///
     /// # Errors
     /// When it lacks one of them; the error says which and what to do.

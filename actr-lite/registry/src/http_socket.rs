@@ -1,4 +1,4 @@
-//! A socket that speaks HTTP with whoever connects, and leaves nobody without an answer.
+//! A socket that speaks HTTP with any peer, and answers every one.
 //!
 //! hyper refuses a request whose head it can't read by a bare status, drops one whose head takes too long, and closes
 //! sockets at once, which takes the answer away from a peer that still sends. Here each refusal has a line of text, and
@@ -121,7 +121,7 @@ impl Unreadable {
     }
 }
 
-/// The text that goes with a status which hyper answers by itself; none for any other answer.
+/// The text for a status that hyper answers by itself; `None` for any other answer.
 fn refusal(written: &[u8]) -> Option<String> {
     let status = written
         .strip_prefix(b"HTTP/1.1 ")?

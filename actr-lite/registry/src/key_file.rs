@@ -1,4 +1,4 @@
-//! Where a registry keeps its signing keys, so that what they signed is good after a restart.
+//! Where a registry keeps its signing keys, so that what they signed stays valid after a restart.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -21,7 +21,7 @@ const FILE_NAME: &str = "signing-keys.toml";
 const LOCK_NAME: &str = "lock";
 
 const HEADER: &str =
-    "# The signing keys of a registry, written by it. Whoever has them can be any node: keep them secret.\n";
+    "# The signing keys of a registry, written by it. With them one can pose as any node: keep them secret.\n";
 
 /// The most bytes of the file: many times what [`MAX_KEYS`] keys have.
 const MAX_LEN: u64 = 64 * 1024;
@@ -125,7 +125,7 @@ impl KeyFile {
         self.directory.join(FILE_NAME)
     }
 
-    /// The keys in it; none where there is no file yet.
+    /// The keys in it; `None` if there is no file yet.
     pub(crate) fn load(&self) -> Result<Option<KeyRing>, KeyFileError> {
         let path = self.path();
         let file = match File::open(&path) {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_back_as_they_were_from_a_file_that_only_its_owner_reads() {
+    fn keys_survive_in_a_file_that_only_its_owner_can_read() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("new/data");
         let file = KeyFile::open(&directory).unwrap();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_can_read_or_that_holds_something_else_is_refused_with_what_to_do() {
+    fn a_readable_or_invalid_key_file_is_refused_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let file = KeyFile::open(folder.path()).unwrap();
         file.save(&ring()).unwrap();

@@ -3,7 +3,7 @@
 use actr_lite_wire::credential::{SigningKey, VerifyingKey};
 
 /// The most keys of a ring: the one that signs, and those before it whose credentials may still live. As a key signs for
-/// at least as long as its credentials live, two are usual, and three as long as nobody has looked after them.
+/// at least as long as its credentials are valid, two are usual, and three until they are rotated.
 pub(crate) const MAX_KEYS: usize = 8;
 
 /// The keys of a registry: the newest signs, older ones are known as long as a credential of theirs may live.
@@ -44,14 +44,14 @@ impl KeyRing {
         Self { keys: vec![first] }
     }
 
-    /// With these keys, in any order; none where there is no key, or two have a number.
+    /// With these keys, in any order; `None` if there is no key, or two have the same number.
     pub(crate) fn from_keys(mut keys: Vec<Key>) -> Option<Self> {
         keys.sort_by_key(|key| key.since);
         let is_unique = |at: usize| keys[at + 1..].iter().all(|other| other.id != keys[at].id);
         ((1..=MAX_KEYS).contains(&keys.len()) && (0..keys.len()).all(is_unique)).then_some(Self { keys })
     }
 
-    /// The same where none is from the future: a calendar was wrong when it was made, and it is not to sign the longer for
+    /// The same without keys from the future: the wall clock was wrong when one was made, and it must not sign longer for
     /// that.
     pub(crate) fn not_after(mut self, now: u64) -> Self {
         for key in &mut self.keys {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_followed_by_another_and_known_as_long_as_its_credentials_live() {
+    fn a_rotated_key_is_known_until_its_credentials_expire() {
         let lifetimes = Lifetimes {
             key: 100,
             credential: 30,
@@ -175,7 +175,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever was signed can be verified until it ends, whenever the ring was looked after.
+        /// What was signed can be verified until it expires, whenever keys were rotated.
         #[test]
         fn no_living_credential_loses_its_key(
             (credential_life, longer) in (1..200_u64, 0..200_u64),

@@ -16,7 +16,7 @@
 //! - [`answer`]: what is answered to one signaling request
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, and who belongs to one
-//! - `failure_limit`: how often somebody may be wrong about that
+//! - `failure_limit`: how often an address may show a wrong secret
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
 //! - [`secret_file`]: files that only their owner should read

@@ -16,7 +16,7 @@ pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// short enough that a stolen one is soon worthless.
 pub const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// How long a key signs before another takes its place: a day bounds what a stolen one is good for, if nobody notices,
+/// How long a key signs before it is rotated: a day bounds the use of a stolen key, if nobody notices,
 /// and nodes ask for the new one only once.
 pub const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -38,12 +38,12 @@ pub struct Options {
     /// How often nodes are to send a heartbeat. They are told whole seconds, rounded up; their leases count the exact
     /// value, so that less than a second is of use only to tests. Default: [`HEARTBEAT_INTERVAL`].
     pub heartbeat_interval: Duration,
-    /// How long a credential is good, in whole seconds. Default: [`CREDENTIAL_LIFETIME`].
+    /// How long a credential is valid, in whole seconds. Default: [`CREDENTIAL_LIFETIME`].
     pub credential_lifetime: Duration,
     /// How long a key signs credentials, in whole seconds: at least one, and as long as they are good. After that it is known
     /// until the last of them ends. Default: [`KEY_LIFETIME`].
     pub key_lifetime: Duration,
-    /// Where the signing keys are kept, so that what they signed is good after a restart; a directory of this registry
+    /// Where the signing keys are kept, so that what they signed stays valid after a restart; a directory of this registry
     /// alone, which is made if it is not there. Default: nowhere.
     pub data_dir: Option<PathBuf>,
     /// Which realms there are, and their secrets. Default: all, without.

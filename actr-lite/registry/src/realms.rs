@@ -16,10 +16,10 @@ pub(crate) const SECRET_HEADER: HeaderName = HeaderName::from_static("x-actrix-r
 /// The realms that a registry serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Realms {
-    /// All that there can be, and whoever comes belongs to the one that it names.
+    /// All realms exist, and a node belongs to the one that it names.
     #[default]
     Open,
-    /// These, and whoever has the secret of one belongs to it.
+    /// These realms exist, and a node belongs to one if it has its secret.
     Guarded(BTreeMap<u32, SecretDigest>),
 }
 
@@ -141,7 +141,7 @@ impl Realms {
         Ok(Self::Guarded(realms))
     }
 
-    /// Whether whoever shows this secret belongs to the realm.
+    /// Whether this is the realm's secret.
     ///
     /// # Errors
     /// When it does not.
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_says_something_else_is_refused_by_its_line_and_without_its_words() {
+    fn an_invalid_realms_file_is_refused_without_its_content() {
         for (text, line) in [
             ("", 1),
             ("1 = 5", 1),

@@ -50,9 +50,9 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 /// Why a registry can't listen.
 #[derive(Debug, Error)]
 pub enum RegistryError {
-    /// Somebody else has the port.
+    /// Another program has the port.
     #[error(
-        "the registry can't listen on {address}: another program does; stop it, or choose another port (0: any free one)"
+        "the registry can't listen on {address}: another program uses it; stop that, or choose another port (0: any free one)"
     )]
     AddressInUse {
         /// Where it was to listen.
@@ -192,7 +192,7 @@ impl RegistryHandle {
         if let Some(task) = self.task.take()
             && let Err(error) = task.await
         {
-            warn!(%error, "the registry did not end as it should");
+            warn!("the registry did not stop cleanly: {error}");
         }
     }
 }
@@ -247,7 +247,7 @@ async fn accept(mut listener: Listener, tls: Option<ServerTls>, shared: &Arc<Sha
     }
 }
 
-/// A connection with TLS, if that is spoken here. Whoever can't is turned away.
+/// A connection with TLS, if the registry has a certificate. A peer that can't is refused.
 async fn handshake(
     shared: &Shared,
     tls: Option<&ServerTls>,

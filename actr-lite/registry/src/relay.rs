@@ -98,7 +98,7 @@ fn copied(payload: &Payload) -> Payload {
     }
 }
 
-/// What `to` is told of its part towards `from`. Whoever came first offers: both sides, asking at once, get the same.
+/// What `to` is told of its part towards `from`. The node that registered first offers: both sides get the same answer if they ask at once.
 fn role(from: &ActrId, to: &ActrId, asked: &Relayed) -> Delivery {
     let assignment = RoleAssignment {
         is_offerer: to.serial_number() < from.serial_number(),
@@ -158,7 +158,7 @@ impl RelaySender {
 pub(crate) struct RelayReceiver(mpsc::UnboundedReceiver<(Relayed, OwnedSemaphorePermit)>);
 
 impl RelayReceiver {
-    /// The next message; none when nobody can send any more. Cancel safe.
+    /// The next message; `None` when no sender is left. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Relayed> {
         let (relayed, _room) = self.0.recv().await?;
         Some(relayed)
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_goes_to_its_target_unread_and_without_the_credential() {
+    fn a_relayed_message_loses_only_its_credential() {
         let mut directory = directory();
         let [source, target] = [(); 2].map(|()| register(&mut directory, 1, None));
         for payload in [
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whom_the_target_admits_reaches_it_and_who_was_reached_may_answer() {
+    fn a_relay_needs_the_targets_admission_or_is_an_answer() {
         let mut directory = directory();
         let open = register(&mut directory, 1, None);
         let shut = register(&mut directory, 1, Some(Acl::default()));

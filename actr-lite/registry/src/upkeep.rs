@@ -8,13 +8,13 @@ use tracing::{debug, info, warn};
 
 use crate::shared::{Dismissal, Shared};
 
-/// How long to wait before the keys are looked after again when they could not be kept: the old ones do meanwhile.
+/// How long to wait before retrying when keys could not be stored: the old ones serve meanwhile.
 const KEYS_RETRY: Duration = Duration::from_secs(60);
 
 /// The shortest pause between two looks at the keys: they are counted in whole seconds.
 const KEYS_PAUSE: Duration = Duration::from_millis(500);
 
-/// Replaces the signing key in time, and forgets old ones when nothing is good any more that they have signed.
+/// Rotates the signing key in time, and forgets old ones when everything that they have signed has expired.
 pub(crate) async fn look_after_keys(shared: Arc<Shared>) {
     let mut wait = Duration::ZERO;
     loop {
@@ -28,7 +28,7 @@ pub(crate) async fn look_after_keys(shared: Arc<Shared>) {
         let looked = spawn_blocking(move || look.authority.look_after_keys(look.clock.unix_seconds())).await;
         match looked {
             Ok(Ok(Some(ring))) => {
-                // Known first: what a key signs is good at once.
+                // Known first: what a key signs is valid at once.
                 shared.state().directory.set_signing_keys(ring.verifying_keys());
                 info!(keys = ring.keys().len(), "the signing keys have changed");
                 shared.authority.use_keys(ring);
@@ -39,7 +39,7 @@ pub(crate) async fn look_after_keys(shared: Arc<Shared>) {
                 wait = KEYS_RETRY;
             }
             Err(error) => {
-                warn!(%error, "the signing keys could not be looked after");
+                warn!("the signing keys could not be rotated: {error}");
                 wait = KEYS_RETRY;
             }
         }
@@ -48,8 +48,8 @@ pub(crate) async fn look_after_keys(shared: Arc<Shared>) {
 
 /// Forgets nodes whose leases are over, each as soon as that is so.
 ///
-/// A process that stood still itself can't tell who was silent meanwhile. It wakes at least once an interval to
-/// notice, and then gives the heartbeats that wait an interval to be read: if it stood still for more than two
+/// A process that was suspended can't tell who was silent meanwhile. It wakes at least once per interval to
+/// notice, and then gives pending heartbeats an interval to be read: if it was suspended for more than two
 /// intervals, it wakes late by more than one, and with less than that nobody's lease of three is over who sent in
 /// time.
 pub(crate) async fn forget_the_silent(shared: Arc<Shared>) {
@@ -68,7 +68,7 @@ pub(crate) async fn forget_the_silent(shared: Arc<Shared>) {
         if late > interval {
             debug!(
                 ?late,
-                "the registry itself stood still: heartbeats that wait are read first"
+                "the registry itself was suspended: pending heartbeats are read first"
             );
             not_before = woken.saturating_add(interval);
         }

@@ -1,4 +1,4 @@
-//! A node's link survives its registry: it comes late, it goes away, it starts anew.
+//! A node's link survives its registry: one that starts late, goes down, or restarts.
 
 #![allow(clippy::unwrap_used)]
 
@@ -119,7 +119,7 @@ async fn a_registered_node_is_found_with_its_address_and_contract() {
 }
 
 #[tokio::test]
-async fn after_a_restart_of_the_registry_a_node_has_a_new_identity_and_is_found_again() {
+async fn after_a_registry_restart_a_node_has_a_new_identity() {
     let first = registry(0).await;
     let port = first.local_addr().port();
     let (server, client) = (Node::new(server_config(port)), Node::new(config(port)));
@@ -174,7 +174,7 @@ async fn a_node_that_was_first_finds_the_registry_when_it_comes() {
 }
 
 #[tokio::test]
-async fn a_signing_key_is_the_registrys_own_and_proves_another_nodes_credential() {
+async fn a_signing_key_verifies_another_nodes_credential() {
     let registry = registry(0).await;
     let port = registry.local_addr().port();
     let (server, client) = (Node::new(server_config(port)), Node::new(config(port)));
@@ -202,7 +202,7 @@ async fn a_signing_key_is_the_registrys_own_and_proves_another_nodes_credential(
 }
 
 #[tokio::test]
-async fn a_short_lived_credential_is_renewed_by_the_real_registry_and_keeps_its_id() {
+async fn a_renewed_credential_keeps_its_id() {
     let options = Options {
         credential_lifetime: Duration::from_secs(2),
         ..Options::default()

@@ -80,7 +80,7 @@ fn clients_are_spread_evenly_over_servers_of_the_same_load() {
 }
 
 #[test]
-fn a_loaded_server_comes_after_an_idle_one_and_one_that_can_not_serve_last() {
+fn candidates_are_ordered_by_load() {
     use ServiceAvailabilityState::{Degraded, Full, Unavailable};
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));
@@ -168,7 +168,7 @@ fn a_server_that_refuses_is_left_out_where_another_does_not() {
 }
 
 #[test]
-fn a_server_whose_connection_is_lost_comes_last_until_its_next_sign_of_life() {
+fn a_server_that_lost_its_connection_comes_last() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));
     let servers: Vec<ActrId> = (0..3)
@@ -235,7 +235,7 @@ fn an_answer_has_no_more_candidates_than_the_limit() {
 }
 
 #[test]
-fn a_contract_is_found_by_its_type_in_any_form_and_by_its_own_name() {
+fn a_contract_is_found_by_its_type_or_its_name() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));
     let mut older = registration(1, actr_type(1));
@@ -270,7 +270,7 @@ fn a_contract_is_found_by_its_type_in_any_form_and_by_its_own_name() {
 }
 
 #[test]
-fn a_full_directory_says_its_limit_and_takes_nodes_again_when_some_have_left() {
+fn a_full_directory_names_its_limit_and_recovers() {
     let limits = Limits {
         nodes: 2,
         ..Limits::default()
@@ -325,7 +325,7 @@ fn only_a_nodes_own_token_renews_it_and_keeps_it_alive() {
 }
 
 #[test]
-fn an_id_with_the_right_number_and_another_type_or_realm_is_unknown() {
+fn an_id_with_another_type_or_realm_is_unknown() {
     let mut directory = directory();
     let id = register(&mut directory, registration(1, actr_type(0)));
     for other in [

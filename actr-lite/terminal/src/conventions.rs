@@ -14,7 +14,7 @@ pub fn has_colour() -> bool {
     clicolor_force() || (io::stderr().is_terminal() && clicolor().unwrap_or(true) && term_supports_color())
 }
 
-/// Whether a line on stderr can be drawn anew.
+/// Whether a line on stderr can be redrawn.
 pub(crate) fn can_redraw() -> bool {
     io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

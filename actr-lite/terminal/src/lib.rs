@@ -1,4 +1,4 @@
-//! What a program prints, and how: whoever reads it may stop, go away or never come, and nothing of the program waits for
+//! What a program prints, and how. Its reader may stop, go away or never come; no part of the program waits for
 //! that or fails by it.
 //!
 //! - [`start_logging`]: logs on stderr, by `-v`, `-q` and `RUST_LOG`

@@ -9,7 +9,7 @@ use tracing_subscriber::{
     fmt::{FormatFields, format::Writer},
 };
 
-/// The most bytes of one value in a log line, a message as a rule: enough for any explanation, and nothing for whoever would
+/// The most bytes of one value in a log line, a message as a rule: enough for any explanation, and little for a peer that would
 /// fill a log.
 const MAX_VALUE_BYTES: usize = 8 << 10;
 
@@ -57,7 +57,7 @@ impl Line<'_> {
     }
 }
 
-/// Takes so many more bytes, and then fails, so that no more is formatted.
+/// Takes this many more bytes, and then fails, so that no more is formatted.
 struct Bounded<'a, W> {
     to: &'a mut W,
     left: usize,

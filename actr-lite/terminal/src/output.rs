@@ -7,7 +7,7 @@ use std::{
 
 use crate::queue::{Batch, Queue};
 
-/// How long the thread waits where the system says that it should try again: somebody who shares the terminal has made it
+/// How long the thread waits where the system says that it should try again: another program that shares the terminal has made it
 /// non-blocking.
 const RETRY_AFTER: Duration = Duration::from_millis(10);
 

@@ -51,7 +51,7 @@ impl Queue {
         self.status = status;
     }
 
-    /// What is to be written next; none where nothing is.
+    /// What is to be written next; `None` if there is nothing.
     pub(crate) fn take(&mut self) -> Option<Batch> {
         if self.is_writable {
             self.push_notice();

@@ -16,7 +16,7 @@ use crate::stderr::say;
 /// too few to fill a disk in a night. What is told of peers that misbehave has a lower limit of its own.
 const LINES_PER_PLACE: u32 = 1000;
 
-/// Drops what one place in the code logs beyond its share, whoever causes it, and says how much that was. Who asks for
+/// Drops what one place in the code logs beyond its share, whatever causes it, and says how much that was. Who asks for
 /// debug lines gets all of them.
 #[derive(Debug, Clone)]
 pub(crate) struct RateLimit(Arc<Shared>);

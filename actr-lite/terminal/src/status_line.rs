@@ -10,7 +10,7 @@ pub(crate) fn set_quiet(is_quiet: bool) {
     let _ = IS_QUIET.set(is_quiet);
 }
 
-/// A line below the logs on the terminal, which is drawn anew when it changes. Log lines appear above it.
+/// A line below the logs on the terminal, which is redrawn when it changes. Log lines appear above it.
 ///
 /// Dropping it removes the line.
 #[derive(Debug)]

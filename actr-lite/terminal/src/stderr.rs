@@ -2,7 +2,7 @@ use std::{io, sync::LazyLock, time::Duration};
 
 use crate::output::Output;
 
-/// How long the end of a program waits for whoever reads its stderr, altogether: long for a machine, and short for a
+/// How long the end of a program waits for the reader of its stderr, altogether: long for a machine, and short for a
 /// person who has asked it to stop.
 pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -13,7 +13,7 @@ pub enum AcceptError {
     #[error("the connection brought nothing")]
     Silent,
     /// What came is something else.
-    #[error("not TLS: this port speaks nothing else")]
+    #[error("not TLS: this port accepts only TLS")]
     NotTls,
     /// The handshake did not end in time.
     #[error("the TLS handshake took too long")]

@@ -30,7 +30,7 @@ pub enum TlsFileError {
         section: &'static str,
     },
     /// It is damaged.
-    #[error("{file}: not valid PEM: {problem}: copy the file anew, or make another one")]
+    #[error("{file}: not valid PEM: {problem}: copy the file again, or make another one")]
     Malformed {
         /// The file.
         file: PemFile,

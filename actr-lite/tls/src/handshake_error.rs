@@ -21,7 +21,7 @@ pub enum HandshakeError {
     #[error(transparent)]
     Files(#[from] TlsFileError),
     /// What was dialled is no name or address that a certificate could have.
-    #[error("{0:?} is no host name or IP address that a certificate can be for")]
+    #[error("{0:?} is not a host name or IP address that a certificate can be for")]
     NotAName(String),
     /// The server speaks something else.
     #[error(
@@ -29,7 +29,7 @@ pub enum HandshakeError {
          Actr.toml, or --tls-cert and --tls-key of actr-lite-registry)"
     )]
     NotTls,
-    /// Whoever signed the certificate is not trusted.
+    /// The certificate's issuer is not trusted.
     #[error(
         "its certificate is signed by a CA that is not trusted here: trust is set by {trusted}; name the file of the \
          right CA in system.tls.ca"
@@ -38,7 +38,7 @@ pub enum HandshakeError {
         /// What says whom to trust.
         trusted: String,
     },
-    /// The certificate is somebody else's.
+    /// The certificate is for another name.
     #[error(
         "its certificate is for {names}, not for {host}: dial it by one of its names, or give it a certificate for \
          {host}"

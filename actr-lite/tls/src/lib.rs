@@ -3,7 +3,7 @@
 //!
 //! In reading order:
 //!
-//! - [`Tls`]: what a node has: a certificate if it serves, and the CAs that it trusts; read from files, and read anew
+//! - [`Tls`]: what a node has: a certificate if it serves, and the CAs that it trusts; read from files, and reloaded
 //! - [`ServerTls`], [`AcceptError`]: the side that accepts
 //! - [`ClientTls`], [`HandshakeError`]: the side that dials
 //! - [`PemFile`], [`TlsFileError`]: the files, and what may be wrong with them
@@ -40,8 +40,8 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads all files anew: handshakes that begin from now on go by them, and open connections go on. Returns the
-    /// files, none if everything is as the system has it. It blocks while it reads.
+    /// Reloads all files: new handshakes use them, and open connections go on. Returns the
+    /// files; they are empty if everything comes from the system. It blocks while it reads.
     ///
     /// # Errors
     /// When a file can't be read or used. Then all stays as it was.

@@ -23,7 +23,7 @@ pub struct PemFile {
 }
 
 impl PemFile {
-    /// The file at `path`; `name` is the key or the option by which somebody has named it.
+    /// The file at `path`; `name` is the key or the option that named it.
     pub fn new(name: &'static str, path: impl Into<PathBuf>) -> Self {
         Self {
             name,

@@ -29,7 +29,7 @@ struct Inner {
     config: RwLock<Arc<ServerConfig>>,
 }
 
-/// A connection that is not to be: why, and the socket if the peer may still be told.
+/// A connection that is refused: why, and the socket if the peer may still be told.
 #[derive(Debug)]
 pub struct Rejected {
     /// Why.
@@ -56,7 +56,7 @@ impl ServerTls {
         Ok(Self { inner })
     }
 
-    /// Reads both files anew: handshakes that begin from now on go by them, and open connections go on. It blocks while
+    /// Reloads both files: new handshakes use them, and open connections go on. It blocks while
     /// it reads.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl ServerTls {
                     stream: Some(stream),
                 });
             }
-            // Whoever says nothing at all may be one that has changed its mind.
+            // A peer that says nothing at all may have changed its mind.
             _ => return Err(Rejected::without_stream(AcceptError::Silent)),
         }
         let acceptor = TlsAcceptor::from(self.config());
@@ -145,7 +145,7 @@ fn read(cert: &PemFile, key: &PemFile) -> Result<Arc<ServerConfig>, TlsFileError
             problem: format!("its private key cannot be used ({error})"),
         },
     })?;
-    // Connections last, and each is to check the certificate anew: tickets to resume by would only cost memory.
+    // Connections last, and each is to check the certificate again: tickets to resume by would only cost memory.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     Ok(Arc::new(config))

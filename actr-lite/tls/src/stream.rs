@@ -92,7 +92,7 @@ impl AsyncWrite for Stream {
         }
     }
 
-    /// With TLS, a close_notify goes before the end (RFC 8446 §6.1).
+    /// With TLS, a close_notify is sent before the end (RFC 8446 §6.1).
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),

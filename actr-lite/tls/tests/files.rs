@@ -89,7 +89,7 @@ fn each_thing_that_may_be_wrong_has_its_own_error() {
     let cut = folder.put("cut.pem", &one.cert_pem[..one.cert_pem.len() / 2]);
     assert_eq!(
         with_cert(&cut),
-        "cut.pem (system.tls.cert): not valid PEM: a section has no end: copy the file anew, or make another one"
+        "cut.pem (system.tls.cert): not valid PEM: a section has no end: copy the file again, or make another one"
     );
     let garbled = folder.put("garbled.pem", one.cert_pem.replace("MII", "!!!"));
     assert!(

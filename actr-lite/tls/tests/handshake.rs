@@ -75,7 +75,7 @@ async fn a_server_is_who_its_certificate_says_by_name_and_by_address() {
 }
 
 #[tokio::test]
-async fn each_certificate_that_is_not_accepted_has_its_own_error_at_both_ends() {
+async fn each_refused_certificate_has_an_error_at_both_ends() {
     let ca = DevCa::new().unwrap();
     let good = ca.issue(["localhost", "::1"]).unwrap();
     let (told_server, told) = failure(&good, &client(&DevCa::new().unwrap()), "localhost").await;
@@ -127,7 +127,7 @@ async fn a_server_without_tls_is_told_apart_from_one_that_hangs_up() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_speak_tls_can_be_answered_and_whoever_says_nothing_is_let_go() {
+async fn a_peer_without_tls_can_be_answered() {
     let ca = DevCa::new().unwrap();
     let (_folder, server) = server(&ca.issue(["localhost"]).unwrap());
     let accept = async |bytes: &[u8], limit| {
@@ -152,7 +152,7 @@ async fn whoever_does_not_speak_tls_can_be_answered_and_whoever_says_nothing_is_
 }
 
 #[tokio::test]
-async fn a_reload_counts_for_the_next_handshake_and_not_for_open_connections() {
+async fn a_reload_applies_to_new_handshakes_only() {
     let (old_ca, new_ca) = (DevCa::new().unwrap(), DevCa::new().unwrap());
     let (folder, server) = server(&old_ca.issue(["localhost"]).unwrap());
     let old = client(&old_ca);

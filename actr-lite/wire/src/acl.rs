@@ -55,9 +55,9 @@ pub enum RealmScope {
 /// Why a caller may not call.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AclRefusal {
-    /// There is no list, and the caller is a stranger.
+    /// There is no list, and the caller is in another realm.
     #[error(
-        "{caller} is in realm {}, {callee} in realm {}, and it has no [acl] rule that lets other realms in",
+        "{caller} is in realm {}, {callee} in realm {}, which has no [acl] rule that admits other realms",
         .caller.realm_id(),
         .callee.realm_id()
     )]
@@ -67,7 +67,7 @@ pub enum AclRefusal {
         /// Who was called.
         callee: ActrId,
     },
-    /// A rule says no.
+    /// A rule denies the caller.
     #[error("the [acl] of {callee} denies {caller}: {rule}")]
     Denied {
         /// Who called.
@@ -77,9 +77,9 @@ pub enum AclRefusal {
         /// The rule.
         rule: AclRule,
     },
-    /// No rule says yes.
+    /// No rule allows the caller.
     #[error(
-        "the [acl] of {callee} has no rule for {caller}, and who is not allowed by one is refused; to let it in, add \
+        "the [acl] of {callee} has no rule for {caller}, and refuses callers without a rule; to admit it, add \
          {{ permission = \"allow\", types = [\"{}\"]{} }}",
         .caller.actr_type(),
         realm_key(.caller, .callee)

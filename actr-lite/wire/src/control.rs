@@ -22,7 +22,7 @@ use crate::{
 /// A control record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
-    /// To a stream's sender: so many bytes more.
+    /// To a stream's sender: this many more bytes.
     Credit {
         /// The stream.
         stream_id: StreamId,
@@ -62,7 +62,7 @@ pub enum Control {
         request_id: RawText,
     },
     /// To every peer: this node shuts down. It takes no new calls; streams go on until they end or the time is over that
-    /// it grants them. Whoever can have a stream from elsewhere should now do so.
+    /// it grants them. A receiver that can get a stream from elsewhere should now do so.
     Leaving,
 }
 

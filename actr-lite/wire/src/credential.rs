@@ -16,7 +16,7 @@ use crate::{
 /// The most bytes that a credential or an id may have in a header or a query: several times what any real one has.
 pub const MAX_ENCODED_LEN: usize = 1024;
 
-/// The registry's private key. Its number and its bytes come from whoever has randomness.
+/// The registry's private key. Its number and its bytes come from a caller that has randomness.
 pub struct SigningKey {
     key_id: u32,
     key: Ed25519KeyPair,
@@ -236,7 +236,7 @@ pub enum CredentialError {
         now: u64,
     },
     /// It proves another actor.
-    #[error("the credential is of {claimed}, not of {shown_by}")]
+    #[error("the credential belongs to {claimed}, not to {shown_by}")]
     OtherActor {
         /// Whose it is.
         claimed: String,

@@ -21,7 +21,7 @@ pub const MAX_WINDOW: u64 = 1 << 20;
 /// lives.
 pub const GRANT_AFTER: Duration = Duration::from_secs(3);
 
-/// The most credit that a receiver can have given: whoever grants more does not follow the protocol.
+/// The most credit that a receiver can have given: a peer that grants more breaks the protocol.
 const MAX_CREDIT: u64 = 1 << 32;
 
 /// The sender's side.

@@ -28,7 +28,7 @@ pub enum Envelope {
         payload: Bytes,
         /// Hints beside the payload.
         metadata: Vec<(String, String)>,
-        /// How long the caller waits; none where it does not say, against the protocol.
+        /// How long the caller waits; `None` if it does not say so, against the protocol.
         timeout: Option<Duration>,
     },
     /// Answers a request.
@@ -203,7 +203,7 @@ pub enum EnvelopeError {
     /// There is no request id.
     #[error("the envelope has no request id")]
     NoRequestId,
-    /// It is none of request, response and tell.
+    /// It is neither a request, nor a response, nor a tell.
     #[error("the envelope's direction is {0:?}: neither request, response nor tell")]
     Direction(Option<i32>),
 }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_that_breaks_the_rules_is_refused_or_read_as_far_as_it_goes() {
+    fn an_invalid_envelope_is_refused_or_read_in_part() {
         let valid = proto::RpcEnvelope {
             request_id: "r".into(),
             direction: Some(REQUEST),

@@ -188,8 +188,8 @@ pub enum FrameError {
     /// A metadata entry can't be decoded.
     #[error("a metadata entry of the frame can't be decoded")]
     Metadata,
-    /// The frame names no stream.
-    #[error("the frame names no stream")]
+    /// The frame has no stream id.
+    #[error("the frame has no stream id")]
     NoStreamId,
 }
 
@@ -226,7 +226,7 @@ impl FrameDecoder {
         }
     }
 
-    /// Sequence number and payload of a frame that has nothing else; none for any other, which [`decode`] reads.
+    /// Sequence number and payload of a frame that has nothing else; `None` for any other, which [`decode`] reads.
     #[inline]
     pub fn decode_plain(&self, frame: &[u8]) -> Option<(u64, Range<usize>)> {
         let rest = frame.strip_prefix(self.head.as_slice())?;
@@ -410,7 +410,7 @@ mod tests {
         }
 
         #[test]
-        fn the_short_way_reads_nothing_that_the_long_way_reads_otherwise(
+        fn the_fast_and_the_full_decoder_agree(
             mut frame in any_frame().prop_map(|frame| with_prost(&frame).encode_to_vec()),
             at in 0..400usize,
             byte: u8,

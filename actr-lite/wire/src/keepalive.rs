@@ -8,11 +8,11 @@
 
 use std::time::Duration;
 
-/// After so much silence a ping is due: a third of what it takes to give a peer up, so that one lost wake-up of a
+/// After this much silence a ping is due: a third of what it takes to give a peer up, so that one lost wake-up of a
 /// busy machine does not end a connection.
 pub const PING_AFTER: Duration = Duration::from_secs(4);
 
-/// After so much silence the peer is given up: with the ping's own period it is found within 15 s.
+/// After this much silence the peer is given up: with the ping's own period it is found within 15 s.
 pub const DEAD_AFTER: Duration = Duration::from_secs(12);
 
 /// How long this side may say nothing while it receives: sooner than a ping of the peer would be due.
@@ -49,7 +49,7 @@ pub enum KeepaliveAction {
     Ping,
     /// Send a pong that nobody asked for (RFC 6455 §5.5.3), then ask again.
     Pong,
-    /// The peer has been silent for so long.
+    /// The peer has been silent for this long.
     GiveUp(Duration),
 }
 

@@ -1,6 +1,6 @@
 //! How many lines a log takes of one kind of event.
 //!
-//! Whoever can make a program write lines without a bound fills its disk and hides what matters. Within a window the
+//! A peer that makes a program write lines without a bound fills its disk and hides what matters. Within a window the
 //! first lines are written; the rest are counted, and one line sums them up when the window is over.
 
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub struct LogLimit {
     lines_per_window: u32,
     /// When the window began.
     since: Option<Duration>,
-    /// How many lines it has had.
+    /// How many lines it has counted.
     lines: u32,
     /// How many lines were not written since the last summary.
     counted: u64,
@@ -78,7 +78,7 @@ impl LogLimit {
         }
     }
 
-    /// How many lines were not written since this was last asked; none if there were none.
+    /// How many lines were not written since this was last called; `None` if there were none.
     pub fn sum_up(&mut self) -> Option<u64> {
         self.is_due = false;
         let counted = std::mem::take(&mut self.counted);
@@ -95,7 +95,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_few_lines_are_written_and_the_rest_of_a_window_is_one_number() {
+    fn beyond_a_few_lines_a_window_is_only_counted() {
         let mut limit = LogLimit::default();
         let start = 7 * SECOND;
         for _ in 0..LINES_PER_WINDOW {

@@ -11,11 +11,11 @@ pub enum MisbehaviourKind {
     UnreadableRequest,
     /// An HTTP request that can be read, and means nothing here.
     RefusedRequest,
-    /// A request for a WebSocket connection that is none, or that does not prove who sends it.
+    /// An invalid request for a WebSocket connection, or one that does not prove who sends it.
     RefusedUpgrade,
     /// What a WebSocket connection brought breaks the protocol.
     ProtocolViolation,
-    /// A message in somebody else's name.
+    /// A message in another node's name.
     ForgedSource,
     /// The peer makes this side say more than it reads.
     UnreadAnswers,

@@ -30,7 +30,7 @@ pub struct Pace {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    /// The system takes all: so much since then, the last of it at `last`.
+    /// The system takes everything: this much since then, the last of it at `last`.
     Open {
         since: Duration,
         last: Duration,
@@ -70,7 +70,7 @@ impl Pace {
         BATCHES_AHEAD * self.batch
     }
 
-    /// Counts a write: the system has taken so many of the bytes that it was offered.
+    /// Counts a write: the system has taken this many of the bytes that it was offered.
     pub fn wrote(&mut self, offered: usize, taken: usize, now: Duration) {
         debug_assert!(taken <= offered);
         if let State::Full { since } = self.state {
@@ -110,7 +110,7 @@ impl Pace {
     }
 }
 
-/// The batch for a link that has carried so many bytes in that time: a power of two, so that it seldom changes.
+/// The batch for a link that has carried this many bytes in that time: a power of two, so that it seldom changes.
 fn share(bytes: usize, time: Duration) -> usize {
     let carried = (bytes as u128 * SHARE.as_nanos()).checked_div(time.as_nanos());
     let carried = carried.and_then(|carried| usize::try_from(carried).ok());
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_link_gets_short_ones_and_a_link_that_recovers_long_ones() {
+    fn batches_follow_the_rate_of_the_link() {
         let mut pace = drive(5_000, 100 << 10).0;
         assert!(pace.batch() <= 2 * MIN_BATCH, "{pace:?}");
         for _ in 0..5 {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_takes_nothing_for_long_does_not_keep_batches_short() {
+    fn a_stalled_peer_does_not_keep_batches_short() {
         let mut pace = Pace::default();
         pace.wrote(100, 50, Duration::ZERO);
         pace.wrote(50, 50, Duration::from_secs(60));

@@ -23,7 +23,7 @@ pub enum PartError {
         limit: usize,
     },
     /// A part goes on where its record ends.
-    #[error("a part goes on {over} bytes behind the end of its record")]
+    #[error("a part goes on {over} bytes past the end of its record")]
     Overrun {
         /// How many bytes are too many.
         over: usize,

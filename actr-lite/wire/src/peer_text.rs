@@ -132,7 +132,7 @@ impl<T: AsRef<str> + ?Sized> PartialEq<T> for RawText {
     }
 }
 
-/// Writes on what it is given as one line, in which nothing steers a terminal: see [`PeerText`]. It cuts nothing.
+/// Passes text on as one line that can't steer a terminal: see [`PeerText`]. It cuts nothing.
 #[derive(Debug)]
 pub struct OneLine<'a, W: ?Sized>(&'a mut W);
 
@@ -167,7 +167,7 @@ pub(crate) fn steers(character: char) -> bool {
     character.is_control() || formats
 }
 
-/// A line that takes so many more characters.
+/// A line that takes this many more characters.
 struct Cut {
     line: String,
     left: usize,

@@ -76,7 +76,7 @@ impl TryFrom<u8> for RecordKind {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RecordError {
     /// The message ends within a record.
-    #[error("the message ends within a record: {left} bytes are left where {wanted} should follow")]
+    #[error("the message ends within a record: {left} bytes are left, {wanted} expected")]
     Cut {
         /// What is there.
         left: usize,

@@ -17,7 +17,7 @@ impl RecordLimit {
     /// 64 MiB: a record is held as a whole at both ends, and everything behind it on the connection waits.
     pub const MAX: Self = Self(64 << 20);
 
-    /// A limit of so many bytes.
+    /// A limit of this many bytes.
     ///
     /// # Errors
     /// When that is not from [`Self::MIN`] to [`Self::MAX`].

@@ -17,19 +17,19 @@ pub const RESUME_AFTER: &str = "stream-resume-after";
 /// The wait after the first try that fails.
 pub const FIRST_WAIT: Duration = Duration::from_millis(50);
 
-/// The longest wait between two tries: a person notices little more, and a registry bears a few thousand clients that
+/// The longest wait between two tries: hardly noticeable for a person, and a registry can serve a few thousand clients that
 /// ask twice a second.
 pub const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// The time without a frame, and the tries within it.
 ///
 /// One budget covers everything that lies between two frames: finding a sender, reaching it, asking it, and its first
-/// frame. Only a frame that is handed over starts it anew, so that senders that agree and send nothing, or break off
+/// frame. Only a frame that is handed over restarts it, so that senders that agree and send nothing, or break off
 /// again and again, don't keep a receiver for ever.
 #[derive(Debug, Clone)]
 pub struct Resume {
     timeout: Duration,
-    /// Since when a frame is waited for; none while a sender sends.
+    /// Since when a frame is waited for; `None` while a sender sends.
     waiting_since: Option<Duration>,
     backoff: Backoff,
     /// It has been tried since a frame was last handed over.
@@ -59,7 +59,7 @@ impl Resume {
         self.waiting_since.get_or_insert(now);
     }
 
-    /// How long to wait before the next try; none if the time is over by then.
+    /// How long to wait before the next try; `None` if the time is over by then.
     ///
     /// The first try after a frame was handed over comes at once. None waits for more than half of what is left, so that
     /// the last ones still have time to succeed. `jitter` is random, from 0 to 1.

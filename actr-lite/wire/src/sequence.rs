@@ -1,6 +1,6 @@
 //! What is missing, doubled or out of order in a stream.
 
-/// Lets each frame of a reliable stream through once and in order, whoever sends it.
+/// Lets each frame of a reliable stream through once and in order, from any sender.
 ///
 /// A sender that takes a stream over may start again from the beginning: what came before is dropped. A frame that
 /// comes too early means that others are lost, and with them the rest of this sender's stream.

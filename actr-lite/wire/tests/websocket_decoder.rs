@@ -45,7 +45,7 @@ fn decode_byte_by_byte(decoder: &mut Decoder, bytes: &[u8]) -> Result<Vec<Event>
 }
 
 #[test]
-fn a_payload_of_each_length_class_arrives_whole_and_byte_by_byte() {
+fn each_length_class_arrives_whole_and_byte_by_byte() {
     for (role, mask) in DIRECTIONS {
         for len in [0, 1, 125, 126, 127, 65_535, 65_536] {
             let payload: Vec<u8> = (0..len).map(|at: usize| (at % 251) as u8).collect();
@@ -87,7 +87,7 @@ fn a_message_in_one_frame_is_a_view_into_the_buffer() {
 }
 
 #[test]
-fn a_driver_that_drops_its_messages_reads_into_the_same_memory_again() {
+fn memory_of_dropped_messages_is_reused() {
     for (role, mask) in DIRECTIONS {
         let bytes = binary(&[7; 60_000], mask);
         let mut decoder = Decoder::new(role, LIMIT);
@@ -286,7 +286,7 @@ fn the_limit_of_messages_does_not_hold_for_control_frames() {
 }
 
 #[test]
-fn control_frames_between_fragments_come_first_and_disturb_nothing() {
+fn control_frames_between_fragments_come_first() {
     let bytes = [
         frame(0x02, b"one "),
         frame(0x89, b"ping"),
@@ -342,7 +342,7 @@ fn a_close_is_read_back_and_what_follows_it_is_thrown_away() {
 }
 
 #[test]
-fn a_driver_that_reads_only_what_is_wanted_gets_every_event_and_nothing_late() {
+fn reading_only_what_is_wanted_gets_every_event() {
     for (role, mask) in DIRECTIONS {
         let bytes = [
             binary(&[1; 70_000], mask),

@@ -343,7 +343,7 @@ proptest! {
 }
 
 #[test]
-fn a_batch_sealed_by_a_client_is_one_message_for_a_tungstenite_server() {
+fn a_sealed_batch_is_one_message_for_tungstenite() {
     let records = Bytes::from((0..65_536).map(|at| at as u8).collect::<Vec<u8>>());
     let mut buffer = BytesMut::zeroed(HEADER_ROOM);
     buffer.extend_from_slice(&records);

@@ -13,7 +13,8 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use programs::{
-    Checkout, Launch, Line, PATIENCE, Process, Program, Progress, Signal, Source, build, registry_url, tls_registry_url,
+    Checkout, Launch, Line, Process, Program, Progress, Signal, Source, WAIT_TIMEOUT, build, registry_url,
+    tls_registry_url,
 };
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -84,7 +85,7 @@ fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let status = demo.add_client(client).wait();
 
     demo.stop_server();
-    server.try_wait_exit(PATIENCE).context("the server doesn't stop")?;
+    server.try_wait_exit(WAIT_TIMEOUT).context("the server doesn't stop")?;
     server.output().wait_for_end(LAST_LINES);
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use programs::{Checkout, Launch, PATIENCE, Signal, own_program};
+use programs::{Checkout, Launch, Signal, WAIT_TIMEOUT, own_program};
 use tempfile::TempDir;
 
 fn demo() -> Launch {
@@ -74,7 +74,7 @@ fn a_wrong_command_line_is_refused() {
 #[test]
 fn an_interrupt_ends_both_programs() {
     let demo = demo().arg("1000000").spawn();
-    demo.wait_for_line("sending 1000000 frames", PATIENCE);
+    demo.wait_for_line("sending 1000000 frames", WAIT_TIMEOUT);
     demo.signal(Signal::INT);
     assert_eq!(demo.finish().code(), Some(1));
 }
@@ -162,5 +162,5 @@ fn a_demo_whose_log_reader_stands_still_stops_at_a_signal() {
         text.extend_from_slice(&buffer[..len]);
     }
     demo.signal(Signal::INT);
-    assert_eq!(demo.wait_exit(PATIENCE).code(), Some(1));
+    assert_eq!(demo.wait_exit(WAIT_TIMEOUT).code(), Some(1));
 }

@@ -1,7 +1,7 @@
 //! `--timeout` is one budget for everything up to the next message.
 
 use actr_lite::ActrError;
-use harness::{Deployment, PATIENCE, Summary, peer};
+use harness::{Deployment, Summary, WAIT_TIMEOUT, peer};
 
 /// The seconds that the client says it goes on waiting at most.
 fn seconds_left(line: &str) -> u64 {
@@ -15,11 +15,11 @@ fn waiting_for_the_registry_is_not_waited_again_for_a_server() {
     let port = harness::unused_port();
     let url = harness::registry_url(port);
     let client = deployment.client(&url, 10).args(["--timeout", "10s", "-v"]).spawn();
-    client.wait_for_line(&url, PATIENCE);
+    client.wait_for_line(&url, WAIT_TIMEOUT);
     // Part of the time goes by without a registry.
     std::thread::sleep(std::time::Duration::from_secs(3));
     let _registry = deployment.registry(port).spawn();
-    let line = client.wait_for_line("waiting up to ", PATIENCE);
+    let line = client.wait_for_line("waiting up to ", WAIT_TIMEOUT);
     assert!(seconds_left(&line) <= 8, "{line}");
     client.finish().assert_fails_with(&["no server of type"]);
 }

@@ -1,6 +1,6 @@
 //! A client waits for a server, up to its timeout, and then says which of the possible reasons it was.
 
-use harness::{Deployment, PATIENCE, Signal, Summary, registry_url, unused_port};
+use harness::{Deployment, Signal, Summary, WAIT_TIMEOUT, registry_url, unused_port};
 
 const TYPE: &str = "StreamEchoServer";
 
@@ -14,7 +14,7 @@ fn a_client_that_is_first_waits_for_the_server_and_its_registry() {
     let url = registry_url(port);
     let client = deployment.client(&url, 10).arg("--json").spawn();
     // It says what it waits for, and that it tries again.
-    let line = client.wait_for_line(&url, PATIENCE);
+    let line = client.wait_for_line(&url, WAIT_TIMEOUT);
     assert!(line.contains("trying again"), "{line}");
     let _server = deployment.server_that_hosts(port).spawn();
     Summary::of_success(&client.finish(), 10);
@@ -25,7 +25,7 @@ fn a_client_that_is_first_waits_for_a_server_to_register() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let client = deployment.client(&url, 10).arg("--json").spawn();
-    let line = client.wait_for_line("waiting up to ", PATIENCE);
+    let line = client.wait_for_line("retrying for up to ", WAIT_TIMEOUT);
     assert!(line.contains(TYPE), "{line}");
     let _server = deployment.server_at(&url).spawn();
     Summary::of_success(&client.finish(), 10);
@@ -101,7 +101,7 @@ fn of_two_servers_of_one_type_each_is_found() {
         _ => panic!("an unknown server: {first:?}"),
     };
     used.1.signal(Signal::TERM);
-    assert_eq!(used.1.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(used.1.wait_exit(WAIT_TIMEOUT).code(), Some(0));
     let second = Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
     assert_eq!(second.servers, [other.0.as_str()]);
 }
@@ -113,7 +113,7 @@ fn a_server_that_was_killed_is_passed_over_for_one_that_lives() {
     let dead = deployment.server_at(&url).named("server 1").spawn();
     dead.ready();
     dead.signal(Signal::KILL);
-    dead.wait_exit(PATIENCE);
+    dead.wait_exit(WAIT_TIMEOUT);
     let living = deployment.server_at(&url).named("server 2").spawn();
     let living_id = living.ready();
     for _ in 0..3 {

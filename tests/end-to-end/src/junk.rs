@@ -1,5 +1,5 @@
 //! Connections that bring junk, one after another without an end: each is answered and closed, all are counted, few are
-//! logged, and nothing of them is left behind. Whoever behaves does not notice.
+//! logged, and nothing of them is left behind. Other peers do not notice.
 
 use std::{
     io::{Read as _, Write as _},
@@ -23,7 +23,7 @@ use actr_lite_wire::{
 };
 use data_encoding::BASE64;
 use harness::{
-    Deployment, PATIENCE, Process, Signal, Summary,
+    Deployment, Process, Signal, Summary, WAIT_TIMEOUT,
     peer::{self, server_type},
 };
 use prost::Message as _;
@@ -60,8 +60,8 @@ fn exchange(address: SocketAddr, bytes: &[u8], hangs_up: bool) -> Vec<u8> {
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let stream = TcpStream::connect_timeout(&address, WAIT_TIMEOUT).unwrap();
+    stream.set_read_timeout(Some(WAIT_TIMEOUT)).unwrap();
     stream
 }
 
@@ -148,7 +148,7 @@ fn upgrade(path: &str, fields: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The start of a masked binary WebSocket frame that is to have so many bytes (RFC 6455 §5.2).
+/// The start of a masked binary WebSocket frame that announces this many bytes (RFC 6455 §5.2).
 fn frame_header(len: u64) -> Vec<u8> {
     [&[0x82, 0x80 | 127], &len.to_be_bytes()[..], &[0; 4]].concat()
 }
@@ -234,10 +234,10 @@ fn streams_until(caller: &ActrRef, server: &ActrId, stop: Arc<AtomicBool>) -> Jo
             };
             assert!(ctx.call(&server, request).await.unwrap().success);
             for sequence in 1..=FRAMES {
-                let frame = timeout(PATIENCE, subscription.next()).await.unwrap().unwrap();
+                let frame = timeout(WAIT_TIMEOUT, subscription.next()).await.unwrap().unwrap();
                 assert_eq!(frame.sequence, sequence);
             }
-            assert_eq!(timeout(PATIENCE, subscription.next()).await.unwrap(), None);
+            assert_eq!(timeout(WAIT_TIMEOUT, subscription.next()).await.unwrap(), None);
             assert_eq!(subscription.end(), Some(StreamEnd::Finished { frames: FRAMES }));
             if stop.load(Ordering::Relaxed) {
                 break;
@@ -251,7 +251,7 @@ fn wait_for_open_files(server: &Process, at_most: usize) {
     let started = Instant::now();
     while server.open_files() > at_most {
         assert!(
-            started.elapsed() < PATIENCE,
+            started.elapsed() < WAIT_TIMEOUT,
             "{} instead of {at_most}",
             server.open_files()
         );

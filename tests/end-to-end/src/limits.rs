@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use actr_lite::{ActrRef, Dest, ErrorCode, Subscription};
 use harness::{
-    Deployment, PATIENCE, Process, Summary,
+    Deployment, Process, Summary, WAIT_TIMEOUT,
     peer::{self, server_type},
 };
 use protos::stream_server::RegisterStreamRequest;
@@ -15,18 +15,18 @@ const MANY: usize = 100;
 /// Enough for a program and a few connections.
 const FEW_FILES: u32 = 48;
 
-/// Connects so many times to a program, which may accept them or not.
+/// Connects this many times to a program, which may accept the connections or not.
 fn connections(address: SocketAddr) -> Vec<TcpStream> {
     (0..MANY).map(|_| TcpStream::connect(address).unwrap()).collect()
 }
 
 /// Where the data lane of this server is.
 fn data_lane(server: &Process) -> SocketAddr {
-    let line = server.wait_for_line("data lane listening on ", PATIENCE);
+    let line = server.wait_for_line("data lane listening on ", WAIT_TIMEOUT);
     line.split_whitespace().last().unwrap().parse().unwrap()
 }
 
-/// Asks the server for a stream of so many messages, and has the first.
+/// Asks the server for a stream of this many messages, and waits for the first.
 async fn stream(caller: &ActrRef, id: &str, message_count: i32) -> Subscription {
     let ctx = caller.context();
     let server = ctx.discover(&server_type()).await.unwrap();
@@ -41,7 +41,7 @@ async fn stream(caller: &ActrRef, id: &str, message_count: i32) -> Subscription 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_without_file_descriptors_loses_no_frame_and_accepts_others_again_later() {
+async fn a_server_without_descriptors_recovers_and_loses_no_frame() {
     let deployment = Deployment::new();
     let server = deployment.server().config("system.limits.header_timeout", "1h");
     let server = server.max_open_files(FEW_FILES).spawn();
@@ -51,7 +51,7 @@ async fn a_server_without_file_descriptors_loses_no_frame_and_accepts_others_aga
     let mut subscription = stream(&caller, "earlier1", 1_000_000).await;
 
     let connections = connections(data_lane(&server));
-    let line = server.wait_for_line("the data lane cannot accept connections: ", PATIENCE);
+    let line = server.wait_for_line("the data lane cannot accept connections: ", WAIT_TIMEOUT);
     assert!(line.contains("WARN") && line.contains("ulimit -n"), "{line}");
     // Far more than what was on its way before.
     for sequence in 2..=50_000 {
@@ -63,7 +63,7 @@ async fn a_server_without_file_descriptors_loses_no_frame_and_accepts_others_aga
     assert!(server.lines_with("accepts connections again").is_empty());
 
     drop(connections);
-    server.wait_for_line("the data lane accepts connections again, after ", PATIENCE);
+    server.wait_for_line("the data lane accepts connections again, after ", WAIT_TIMEOUT);
     Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
     assert_eq!(server.lines_with("the data lane cannot accept connections").len(), 1);
     assert_eq!(subscription.next().await.unwrap().sequence, 50_001);
@@ -71,7 +71,7 @@ async fn a_server_without_file_descriptors_loses_no_frame_and_accepts_others_aga
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registry_without_file_descriptors_serves_its_nodes_and_accepts_others_again_later() {
+async fn a_registry_without_descriptors_serves_and_recovers() {
     let deployment = Deployment::new();
     let registry = deployment.registry(0).args(["--header-timeout", "3600"]);
     let registry = registry.max_open_files(FEW_FILES).spawn();
@@ -85,17 +85,17 @@ async fn a_registry_without_file_descriptors_serves_its_nodes_and_accepts_others
 
     let address = url.strip_prefix("ws://").and_then(|rest| rest.split('/').next());
     let connections = connections(address.unwrap().parse().unwrap());
-    registry.wait_for_line("the registry cannot accept connections: ", PATIENCE);
+    registry.wait_for_line("the registry cannot accept connections: ", WAIT_TIMEOUT);
     stream(&caller, "meantime", 10).await;
 
     drop(connections);
-    registry.wait_for_line("the registry accepts connections again, after ", PATIENCE);
+    registry.wait_for_line("the registry accepts connections again, after ", WAIT_TIMEOUT);
     Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
     assert_eq!(registry.lines_with("cannot accept connections").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_stream_too_many_is_refused_with_the_key_that_changes_the_limit() {
+async fn a_stream_over_the_limit_is_refused_with_the_limits_key() {
     let deployment = Deployment::new();
     let server = deployment.server().config("system.limits.max_streams", 1).spawn();
     let url = server.registry_url();

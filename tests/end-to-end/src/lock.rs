@@ -63,7 +63,7 @@ fn a_broken_lock_is_refused_with_the_command_that_makes_it() {
 }
 
 #[test]
-fn a_lock_without_the_servers_contract_is_refused_with_the_command_that_adds_it() {
+fn a_lock_without_the_contract_names_the_command_to_add_it() {
     let deployment = Deployment::new();
     fs::copy(deployment.path("server/Actr.lock.toml"), deployment.path(LOCK)).unwrap();
     let (_server, url) = deployment.start_server(&[]);
@@ -72,7 +72,7 @@ fn a_lock_without_the_servers_contract_is_refused_with_the_command_that_adds_it(
 }
 
 #[test]
-fn a_server_with_another_contract_is_refused_with_both_fingerprints() {
+fn another_contract_is_refused_with_both_fingerprints() {
     let deployment = Deployment::new();
     other_contract(&deployment);
     let (_server, url) = deployment.start_server(&[]);
@@ -96,7 +96,7 @@ fn the_lock_is_updated_from_the_running_server() {
 }
 
 #[test]
-fn a_missing_or_broken_lock_is_made_anew() {
+fn a_missing_or_broken_lock_is_written_again() {
     let deployment = Deployment::new();
     let shipped = without_times(&deployment.path(LOCK));
     let (_server, url) = deployment.start_server(&[]);
@@ -113,7 +113,7 @@ fn a_missing_or_broken_lock_is_made_anew() {
 }
 
 #[test]
-fn the_lock_stays_as_it_is_when_there_is_no_server_to_update_it_from() {
+fn without_a_server_the_lock_is_not_changed() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let before = fs::read_to_string(deployment.path(LOCK)).unwrap();

@@ -1,6 +1,6 @@
-//! Whoever loses its peer in the middle of a stream knows it soon, says why, and leaves nothing running.
+//! A program that loses its peer in the middle of a stream notices soon, says why, and leaves nothing running.
 
-use harness::{Deployment, PATIENCE, Process, Signal, Summary};
+use harness::{Deployment, Process, Signal, Summary, WAIT_TIMEOUT};
 
 /// A stream that would take a day: it ends only by what the test does.
 const ENDLESS: u64 = 1_000_000;
@@ -12,7 +12,7 @@ fn client_in_its_stream(deployment: &Deployment, url: &str) -> Process {
         .client(url, ENDLESS)
         .args(["--json", "-v", "--timeout", "1s"])
         .spawn();
-    client.wait_for_line("Stream message 3 for", PATIENCE);
+    client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
     client
 }
 
@@ -30,7 +30,7 @@ fn assert_lost(client: &Process, server_id: &str) {
 }
 
 #[test]
-fn a_client_whose_only_server_is_killed_fails_with_the_reason_when_its_timeout_is_over() {
+fn a_client_without_a_server_times_out_with_the_reason() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let server = deployment.server_at(&url).args(PACED).spawn();
@@ -62,12 +62,12 @@ fn a_client_gives_up_a_server_that_falls_silent() {
 }
 
 #[test]
-fn a_server_whose_client_is_killed_ends_the_stream_and_serves_others() {
+fn a_server_ends_the_stream_of_a_killed_client() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&PACED);
     let client = client_in_its_stream(&deployment, &url);
     client.signal(Signal::KILL);
-    let line = server.wait_for_line(" frames: ", PATIENCE);
+    let line = server.wait_for_line(" frames: ", WAIT_TIMEOUT);
     assert!(line.contains(": ended after "), "{line}");
     assert!(!line.trim_end().ends_with("frames:"), "no reason: {line}");
     Summary::of_success(&deployment.client(&url, 3).arg("--json").run(), 3);
@@ -81,7 +81,7 @@ fn streams_of_other_clients_go_on_when_one_is_killed() {
     let other = deployment.client(&url, 20).arg("--json").named("other client").spawn();
     let client = client_in_its_stream(&deployment, &url);
     client.signal(Signal::KILL);
-    server.wait_for_line("ended after ", PATIENCE);
+    server.wait_for_line("ended after ", WAIT_TIMEOUT);
     Summary::of_success(&other.finish(), 20);
 }
 
@@ -91,6 +91,6 @@ fn a_server_gives_up_a_client_that_falls_silent() {
     let (server, url) = deployment.start_server(&PACED);
     let client = client_in_its_stream(&deployment, &url);
     client.signal(Signal::STOP);
-    let line = server.wait_for_line(" frames: ", PATIENCE);
+    let line = server.wait_for_line(" frames: ", WAIT_TIMEOUT);
     assert!(line.contains(": ended after "), "{line}");
 }

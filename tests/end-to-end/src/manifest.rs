@@ -76,7 +76,7 @@ fn a_missing_key_is_asked_for() {
 }
 
 #[test]
-fn an_override_with_an_unknown_key_is_refused_with_the_nearest_one() {
+fn an_override_with_an_unknown_key_names_the_nearest_one() {
     let deployment = Deployment::new();
     for program in [deployment.server(), deployment.client(&registry_url(unused_port()), 10)] {
         let finished = program.config("system.deployment.relam_id", 2).run();
@@ -88,7 +88,7 @@ fn an_override_with_an_unknown_key_is_refused_with_the_nearest_one() {
 }
 
 #[test]
-fn an_override_with_a_wrong_value_is_refused_with_the_expected_one() {
+fn an_override_with_a_wrong_value_says_what_is_expected() {
     let deployment = Deployment::new();
     for program in [deployment.server(), deployment.client(&registry_url(unused_port()), 10)] {
         let finished = program.config("system.deployment.realm_id", "one").run();
@@ -106,7 +106,7 @@ fn an_export_that_no_service_is_defined_in_is_refused() {
 }
 
 #[test]
-fn a_relative_path_is_found_in_the_working_directory_first_and_then_in_the_package() {
+fn a_relative_path_is_found_here_and_then_in_the_package() {
     let deployment = Deployment::new();
     let (here, elsewhere) = (deployment.path("server"), deployment.path("protos"));
     let server = |directory: &Path| {

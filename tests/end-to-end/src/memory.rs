@@ -3,7 +3,7 @@
 
 use actr_lite::{ActrId, ActrRef, StreamEnd, Subscription};
 use harness::{
-    Deployment, PATIENCE, Signal,
+    Deployment, Signal, WAIT_TIMEOUT,
     peer::{self, server_type},
 };
 use protos::stream_server::RegisterStreamRequest;
@@ -22,7 +22,7 @@ const WINDOW: u64 = 256 << 10;
 /// What a frame has beyond its payload: lengths, the stream's id, a number.
 const MAX_FRAME_OVERHEAD: u64 = 64;
 
-/// What a server with a stalled stream and another one may need: unoptimised, on two processors, it has had 13 MB, and
+/// What a server with a stalled stream and another one may need: unoptimised, on two processors, it needed 13 MB, and
 /// more threads need a little more. A server that kept the stalled stream's frames would need more than a hundred.
 const MAX_SERVER_MEMORY: u64 = 40 << 20;
 
@@ -41,7 +41,7 @@ async fn subscribe(caller: &ActrRef, server: &ActrId, stream_id: &str) -> Subscr
 /// Takes what is left of a stream, which is to be in order; how many frames that were.
 async fn take_all(subscription: &mut Subscription) -> u64 {
     let mut taken = 0;
-    while let Some(frame) = timeout(PATIENCE, subscription.next()).await.unwrap() {
+    while let Some(frame) = timeout(WAIT_TIMEOUT, subscription.next()).await.unwrap() {
         taken += 1;
         assert_eq!(frame.sequence, taken);
         assert!((MIN_FRAME_BYTES..=MAX_FRAME_BYTES).contains(&(frame.payload.len() as u64)));
@@ -50,7 +50,7 @@ async fn take_all(subscription: &mut Subscription) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_takes_nothing_costs_no_memory_and_gets_everything_later() {
+async fn a_stalled_receiver_costs_no_memory_and_gets_all_later() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&[]);
     let caller = peer::caller(&deployment, &url).await;

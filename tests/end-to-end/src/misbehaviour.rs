@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use actr_lite::{DataStream, Dest, SendError, StreamEnd};
 use harness::{
-    Deployment, Finished, PATIENCE, Summary,
+    Deployment, Finished, Summary, WAIT_TIMEOUT,
     peer::{self, server_type},
 };
 use protos::stream_server::RegisterStreamRequest;
@@ -41,11 +41,11 @@ async fn frames_out_of_order_are_never_handed_over() {
         (1, 2, 0),
         "{summary:?}"
     );
-    client.assert_fails_with(&["frame 3 came where frame 2 should"]);
+    client.assert_fails_with(&["frame 3 arrived instead of frame 2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_with_a_hole_is_asked_for_again_and_is_no_success_if_the_hole_stays() {
+async fn a_stream_with_a_gap_is_retried_and_fails_if_the_gap_stays() {
     let client =
         client_with_server_that_sends(|id| vec![frame(id, 1, "a"), frame(id, 2, "b"), frame(id, 4, "d")]).await;
     let summary = Summary::of(&client);
@@ -54,11 +54,11 @@ async fn a_stream_with_a_hole_is_asked_for_again_and_is_no_success_if_the_hole_s
         summary.resumes >= 1 && summary.duplicates == 2 * summary.resumes,
         "{summary:?}"
     );
-    client.assert_fails_with(&["frame 4 came where frame 3 should", "1 missing"]);
+    client.assert_fails_with(&["frame 4 arrived instead of frame 3", "1 missing"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn frames_of_an_unknown_stream_are_counted_in_the_summary_and_do_no_harm() {
+async fn frames_of_an_unknown_stream_are_counted_in_the_summary() {
     let client = client_with_server_that_sends(|id| {
         let mut frames = vec![frame("stranger", 1, "x"), frame("stranger", 2, "y")];
         frames.extend((1..=3).map(|sequence| frame(id, sequence, "abc")));
@@ -77,7 +77,7 @@ async fn frames_of_an_unknown_stream_are_counted_in_the_summary_and_do_no_harm()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_above_64_kib_arrives_and_one_above_the_limit_is_refused_to_its_sender() {
+async fn frames_arrive_up_to_the_record_limit_only() {
     const LARGE: usize = 200 * 1024;
     const TOO_LARGE: usize = 64 * 1024 * 1024;
     let deployment = Deployment::new();
@@ -101,13 +101,13 @@ async fn a_frame_above_64_kib_arrives_and_one_above_the_limit_is_refused_to_its_
     })
     .await;
     let client = deployment.client(&url, 3).arg("--json").run();
-    let error = result.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    let error = result.recv_timeout(WAIT_TIMEOUT).unwrap().unwrap_err();
     assert!(matches!(error, SendError::TooLong { .. }), "{error}");
     assert_eq!(Summary::of_success(&client, 3).bytes, 3 * LARGE as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_breaks_its_stream_off_is_a_failure_with_the_reason() {
+async fn a_stream_that_its_server_drops_fails_with_the_reason() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let _server = peer::server(&deployment, &url, |request, ctx| async move {
@@ -127,7 +127,7 @@ async fn a_server_that_breaks_its_stream_off_is_a_failure_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_callback_that_panics_ends_its_own_stream_and_the_sender_is_told() {
+async fn a_callback_panic_ends_its_stream_and_tells_the_sender() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&["--interval", "10ms"]);
     let caller = peer::caller(&deployment, &url).await;
@@ -136,7 +136,7 @@ async fn a_callback_that_panics_ends_its_own_stream_and_the_sender_is_told() {
 
     let mut broken = ctx
         .register_stream("broken12".parse().unwrap(), &dest, |frame| {
-            assert!(frame.sequence < 3, "a frame that this callback cannot bear");
+            assert!(frame.sequence < 3, "a frame that this callback panics on");
         })
         .unwrap();
     let request = RegisterStreamRequest {
@@ -146,10 +146,10 @@ async fn a_callback_that_panics_ends_its_own_stream_and_the_sender_is_told() {
     assert!(ctx.call(&dest, request).await.unwrap().success);
     let end = broken.ended().await;
     assert!(
-        matches!(&end, StreamEnd::Panicked(text) if text.as_str().contains("cannot bear")),
+        matches!(&end, StreamEnd::Panicked(text) if text.as_str().contains("panics on")),
         "{end}"
     );
-    let line = server.wait_for_line("stream broken12: ended after ", PATIENCE);
+    let line = server.wait_for_line("stream broken12: ended after ", WAIT_TIMEOUT);
     assert!(line.contains(" frames: "), "{line}");
 
     // The same node receives other streams as before, over the same connection.
@@ -185,6 +185,6 @@ async fn a_receiver_that_unregisters_stops_its_sender() {
         assert_eq!(subscription.next().await.unwrap().sequence, sequence);
     }
     drop(subscription);
-    let line = server.wait_for_line("stream enough12: ended after ", PATIENCE);
+    let line = server.wait_for_line("stream enough12: ended after ", WAIT_TIMEOUT);
     assert!(line.contains("cancel"), "{line}");
 }

@@ -2,7 +2,7 @@
 
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _, pipe};
 
-use harness::{Deployment, PATIENCE, Signal, Summary};
+use harness::{Deployment, Signal, Summary, WAIT_TIMEOUT};
 use rustix::pipe::fcntl_setpipe_size;
 
 /// The least that a pipe holds.
@@ -49,7 +49,7 @@ fn a_server_whose_log_reader_has_gone_away_serves_on() {
         Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
     }
     server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_log_reader_that_stands_still_stops_no_stream_and_no_signal() {
         Summary::of_success(&deployment.client(&url, 100).arg("--json").run(), 100);
     }
     server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
 }
 
 #[test]
@@ -105,9 +105,9 @@ fn a_client_whose_output_nobody_reads_stops_at_a_signal() {
             .stderr(full_stderr)
             .spawn();
         let streams = server.output();
-        streams.wait_for_nth("frames to ", number + 1, PATIENCE).unwrap();
+        streams.wait_for_nth("frames to ", number + 1, WAIT_TIMEOUT).unwrap();
         client.signal(signal);
-        assert_eq!(client.wait_exit(PATIENCE).code(), Some(1));
+        assert_eq!(client.wait_exit(WAIT_TIMEOUT).code(), Some(1));
     }
 }
 
@@ -124,7 +124,7 @@ fn a_registry_whose_log_reader_has_gone_away_serves_on() {
     server.ready();
     Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
     registry.signal(Signal::TERM);
-    assert_eq!(registry.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(registry.wait_exit(WAIT_TIMEOUT).code(), Some(0));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn help_says_which_of_the_flags_and_rust_log_counts() {
     let deployment = Deployment::new();
     for program in [deployment.bare_server(), deployment.bare_client()] {
         let help = program.arg("--help").run().stdout;
-        assert!(help.contains("RUST_LOG goes before -v and -q"), "{help}");
+        assert!(help.contains("RUST_LOG overrides -v and -q"), "{help}");
     }
 }
 

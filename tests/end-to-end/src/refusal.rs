@@ -1,10 +1,10 @@
-//! Whoever is refused hears so at once, with the reason and its code, and nothing else is disturbed.
+//! A refused caller gets the reason and its code at once, and nothing else is disturbed.
 
 use std::sync::mpsc;
 
 use actr_lite::{ActrError, Dest, ErrorCode};
 use harness::{
-    Deployment, PATIENCE, Signal, Summary,
+    Deployment, Signal, Summary, WAIT_TIMEOUT,
     peer::{self, server_type},
 };
 use protos::{
@@ -21,7 +21,7 @@ fn assert_not_exported(error: &ActrError) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_not_exported_is_refused_to_the_server_that_was_called() {
+async fn a_called_server_cannot_call_a_local_service() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let (refusals, refused) = mpsc::channel();
@@ -40,12 +40,12 @@ async fn a_service_that_is_not_exported_is_refused_to_the_server_that_was_called
     })
     .await;
     let client = deployment.client(&url, 10).run();
-    assert_not_exported(&refused.recv_timeout(PATIENCE).unwrap().unwrap_err());
+    assert_not_exported(&refused.recv_timeout(WAIT_TIMEOUT).unwrap().unwrap_err());
     client.assert_fails_with(&["seen enough"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_not_exported_is_refused_to_whoever_discovers_the_client() {
+async fn a_node_that_discovers_a_client_cannot_call_its_service() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     // Visible to all, and there as long as it waits for a server.
@@ -54,7 +54,7 @@ async fn a_service_that_is_not_exported_is_refused_to_whoever_discovers_the_clie
         .config("system.discovery.visible", true)
         .arg("--json")
         .spawn();
-    client.wait_for_line("waiting up to ", PATIENCE);
+    client.wait_for_line("retrying for up to ", WAIT_TIMEOUT);
     let stranger = peer::caller(&deployment, &url).await;
     let ctx = stranger.context();
     let found = ctx.discover(&"acme+StreamEchoClient".parse().unwrap()).await.unwrap();
@@ -104,7 +104,7 @@ async fn a_route_that_nobody_serves_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_stream_of_the_same_id_is_refused_while_the_first_one_lives() {
+async fn a_second_stream_with_the_same_id_is_refused() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&["--interval", "10ms"]);
     let caller = peer::caller(&deployment, &url).await;
@@ -124,7 +124,7 @@ async fn a_second_stream_of_the_same_id_is_refused_while_the_first_one_lives() {
 
     registration.unregister();
     registration.ended().await;
-    server.wait_for_line("stream twice123: ended after ", PATIENCE);
+    server.wait_for_line("stream twice123: ended after ", WAIT_TIMEOUT);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,27 +135,27 @@ async fn the_error_of_a_servers_handler_reaches_the_user_at_once() {
         Err(ActrError::internal("the disk is on fire"))
     })
     .await;
-    // Had the answer not come, the client would still wait when the test's patience is over.
+    // Had the answer not come, the client would still wait when the test's own timeout is over.
     let client = deployment.client(&url, 10).args(["--timeout", "1h"]).run();
     client.assert_fails_with(&["the disk is on fire"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_does_not_answer_is_given_up_when_the_timeout_is_over() {
+async fn a_server_that_does_not_answer_times_out() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let server = peer::server(&deployment, &url, |_, _| std::future::pending()).await;
     let client = deployment.client(&url, 10).args(["--timeout", "1s"]).run();
-    // It was found, so that "no server" would mislead: who is it?
+    // It was found, so "no server" would mislead: the error names it.
     client.assert_fails_with(&[&server.actor_id().to_string()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_panic_of_a_servers_handler_is_an_error_for_the_caller_and_for_nobody_else() {
+async fn a_handler_panic_is_an_error_for_its_caller_only() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let _server = peer::server(&deployment, &url, |request, _| async move {
-        assert!(request.message_count == 0, "a count that this handler cannot bear");
+        assert!(request.message_count == 0, "a count that this handler panics on");
         Ok(peer::registered())
     })
     .await;
@@ -179,7 +179,7 @@ async fn a_client_that_is_stopped_leaves_its_registry() {
         .client(&url, 10)
         .config("system.discovery.visible", true)
         .spawn();
-    client.wait_for_line("waiting up to ", PATIENCE);
+    client.wait_for_line("retrying for up to ", WAIT_TIMEOUT);
     let stranger = peer::caller(&deployment, &url).await;
     let client_type = "acme+StreamEchoClient".parse().unwrap();
     stranger.context().discover(&client_type).await.unwrap();

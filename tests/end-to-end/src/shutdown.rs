@@ -1,6 +1,6 @@
 //! SIGINT and SIGTERM end a program cleanly: streams that run are finished, the peer is told, the exit code is right.
 
-use harness::{Deployment, PATIENCE, Signal, Summary, registry_url, unused_port};
+use harness::{Deployment, Signal, Summary, WAIT_TIMEOUT, registry_url, unused_port};
 
 /// A stream that would take a day.
 const ENDLESS: u64 = 1_000_000;
@@ -28,7 +28,7 @@ fn a_server_that_is_stopped_finishes_the_streams_that_run() {
     for signal in [Signal::INT, Signal::TERM] {
         let (server, url) = deployment.start_server(&["--interval", "50ms"]);
         let client = deployment.client(&url, 20).arg("--json").spawn();
-        client.wait_for_line("Stream message 3 for", PATIENCE);
+        client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
         server.signal(signal);
         Summary::of_success(&client.finish(), 20);
         let server = server.finish();
@@ -44,7 +44,7 @@ fn a_server_that_is_stopped_is_no_longer_found() {
     let server = deployment.server_at(&url).spawn();
     server.ready();
     server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
     let client = deployment.client(&url, 3).args(["--timeout", "500ms"]).run();
     client.assert_fails_with(&["no server"]);
 }
@@ -57,12 +57,12 @@ fn a_second_signal_ends_the_server_at_once() {
         .client(&url, ENDLESS)
         .args(["--json", "-v", "--timeout", "1s"])
         .spawn();
-    client.wait_for_line("Stream message 3 for", PATIENCE);
+    client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
     // Two different signals, as a second of one kind may be merged with the first. Which one comes first is all the same.
     server.signal(Signal::INT);
     server.signal(Signal::TERM);
     // A clean end, after the grace for the stream, would be 0.
-    assert_ne!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_ne!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
     assert!(!client.finish().error().is_empty());
 }
 
@@ -72,13 +72,13 @@ fn a_client_that_is_stopped_fails_and_its_server_is_told() {
     let (server, url) = deployment.start_server(&["--interval", "100ms"]);
     for signal in [Signal::INT, Signal::TERM] {
         let client = deployment.client(&url, ENDLESS).args(["--json", "-v"]).spawn();
-        client.wait_for_line("Stream message 3 for", PATIENCE);
+        client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
         client.signal(signal);
         let finished = client.finish();
         finished.assert_fails_with(&[signal_name(signal)]);
         let summary = Summary::of(&finished);
         assert!((3..ENDLESS).contains(&summary.received), "{summary:?}");
-        let line = server.wait_for_line(&format!("stream {}: ended after ", summary.stream_id), PATIENCE);
+        let line = server.wait_for_line(&format!("stream {}: ended after ", summary.stream_id), WAIT_TIMEOUT);
         assert!(line.contains(" frames: "), "{line}");
     }
     assert!(server.is_running());
@@ -90,7 +90,7 @@ fn a_client_that_waits_for_a_server_stops_at_a_signal() {
     let (_registry, url) = deployment.start_registry();
     for signal in [Signal::INT, Signal::TERM] {
         let client = deployment.client(&url, 10).args(["--timeout", "1h"]).spawn();
-        client.wait_for_line("waiting up to ", PATIENCE);
+        client.wait_for_line("retrying for up to ", WAIT_TIMEOUT);
         client.signal(signal);
         client.finish().assert_fails_with(&[signal_name(signal)]);
     }
@@ -101,25 +101,25 @@ fn a_server_that_waits_for_its_registry_stops_at_a_signal() {
     let deployment = Deployment::new();
     let url = registry_url(unused_port());
     let server = deployment.server_at(&url).spawn();
-    server.wait_for_line(&url, PATIENCE);
+    server.wait_for_line(&url, WAIT_TIMEOUT);
     server.signal(Signal::TERM);
-    server.wait_exit(PATIENCE);
+    server.wait_exit(WAIT_TIMEOUT);
     assert!(server.lines_with("server ready").is_empty());
 }
 
 #[test]
-fn a_stream_that_outlasts_the_grace_of_a_stopped_server_is_ended_with_the_reason() {
+fn a_stream_longer_than_the_grace_ends_with_a_reason() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&["--interval", "100ms"]);
     let client = deployment
         .client(&url, ENDLESS)
         .args(["--json", "-v", "--timeout", "1s"])
         .spawn();
-    client.wait_for_line("Stream message 3 for", PATIENCE);
+    client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
     server.signal(Signal::TERM);
     assert_eq!(server.finish().code(), Some(0));
     let client = client.finish();
     client.assert_fails_with(&["not complete", "shutting down"]);
     assert!(Summary::of(&client).received >= 3);
-    server.wait_for_line(": ended after ", PATIENCE);
+    server.wait_for_line(": ended after ", WAIT_TIMEOUT);
 }

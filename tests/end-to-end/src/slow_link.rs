@@ -1,4 +1,4 @@
-//! A stream over a slow link is slow, and neither begun anew nor given up.
+//! A stream over a slow link is slow, but it is neither restarted nor given up.
 
 use std::time::Duration;
 

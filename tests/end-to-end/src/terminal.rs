@@ -1,6 +1,6 @@
 //! On a terminal the programs keep to its conventions, and its end is theirs.
 
-use harness::{Deployment, Launch, PATIENCE, PseudoTerminal, Signal, pseudo_terminal::WITH_TERMINAL};
+use harness::{Deployment, Launch, PseudoTerminal, Signal, WAIT_TIMEOUT, pseudo_terminal::WITH_TERMINAL};
 
 /// A usual width.
 const COLUMNS: u16 = 120;
@@ -20,7 +20,7 @@ fn shown_by_server(on_terminal: bool, environment: &[(&str, &str)]) -> String {
         terminal.read_to("server ready as")
     } else {
         let server = server.spawn();
-        server.wait_for_line("server ready as", PATIENCE)
+        server.wait_for_line("server ready as", WAIT_TIMEOUT)
     }
 }
 
@@ -115,8 +115,8 @@ fn a_client_whose_terminal_is_closed_ends() {
     let client = within(&terminal, deployment.client(&url, 1_000_000).arg("-v")).spawn();
     terminal.read_to("Stream message 3 for");
     drop(terminal);
-    assert_eq!(client.wait_exit(PATIENCE).code(), Some(1));
-    server.wait_for_line("ended after ", PATIENCE);
+    assert_eq!(client.wait_exit(WAIT_TIMEOUT).code(), Some(1));
+    server.wait_for_line("ended after ", WAIT_TIMEOUT);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_server_whose_terminal_is_closed_ends_in_order() {
     let server = within(&terminal, deployment.server()).spawn();
     terminal.read_to("server ready as");
     drop(terminal);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
 }
 
 #[test]
@@ -143,6 +143,6 @@ fn a_server_under_nohup_outlives_its_terminal() {
     let client = deployment.client(&url, 10).run();
     assert_eq!(client.code(), Some(0), "{}", client.stderr);
     server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
     drop(registry);
 }

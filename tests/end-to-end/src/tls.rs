@@ -1,4 +1,4 @@
-//! With TLS nobody reads what passes between the programs, nobody is taken for somebody else, each mistake has its own
+//! With TLS nobody can read what passes between the programs or pose as one of them, each mistake has its own
 //! error, and new certificates need no restart.
 
 use std::{
@@ -8,7 +8,8 @@ use std::{
 };
 
 use harness::{
-    Certificates, Deployment, FaultProxy, Launch, PATIENCE, Process, Signal, Summary, registry_url, tls_registry_url,
+    Certificates, Deployment, FaultProxy, Launch, Process, Signal, Summary, WAIT_TIMEOUT, registry_url,
+    tls_registry_url,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -35,7 +36,7 @@ fn certificates(deployment: &Deployment) -> Certificates {
 }
 
 #[test]
-fn a_stream_arrives_whole_and_nothing_of_it_can_be_read_on_the_way() {
+fn a_stream_arrives_and_its_traffic_is_unreadable() {
     let deployment = Deployment::new();
     let certificates = certificates(&deployment);
     for is_tls in [true, false] {
@@ -88,22 +89,22 @@ fn a_registry_of_its_own_speaks_tls_too() {
     let client = || certificates.trusted_by(deployment.client(&url, 100).arg("--json"));
     Summary::of_success(&client().run(), 100);
 
-    // It reads new certificates without a restart; those who trust the old CA find out when they come anew.
+    // It reads new certificates without a restart; peers that trust the old CA notice when they connect again.
     Certificates::new(&deployment.path("certs"));
     registry.signal(Signal::HUP);
-    registry.wait_for_line("SIGHUP: certificate and key are reloaded", PATIENCE);
+    registry.wait_for_line("SIGHUP: certificate and key reloaded", WAIT_TIMEOUT);
     server.signal(Signal::HUP);
-    server.wait_for_line("SIGHUP: reloaded: ", PATIENCE);
+    server.wait_for_line("SIGHUP: reloaded: ", WAIT_TIMEOUT);
     Summary::of_success(&client().run(), 100);
     fs::write(&files.cert, "no certificate").unwrap();
     registry.signal(Signal::HUP);
-    let line = registry.wait_for_line("SIGHUP: certificate and key stay as they were", PATIENCE);
+    let line = registry.wait_for_line("SIGHUP: certificate and key are not reloaded", WAIT_TIMEOUT);
     assert!(line.contains("no certificate in it"), "{line}");
     Summary::of_success(&client().run(), 100);
 }
 
 #[test]
-fn each_certificate_that_a_client_does_not_accept_has_its_own_error() {
+fn each_bad_server_certificate_has_its_own_error() {
     let deployment = Deployment::new();
     let other = Certificates::new(&deployment.path("other"));
     let wrong_name = Certificates::for_hosts(&deployment.path("name"), &["example.org", "127.0.0.2"]);
@@ -130,7 +131,7 @@ fn each_certificate_that_a_client_does_not_accept_has_its_own_error() {
             .args(["--timeout", "1s"]);
         client.run().assert_fails_with(&[&url, expected]);
         // The server has heard of it too.
-        server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", PATIENCE);
+        server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", WAIT_TIMEOUT);
     }
     // A system's own CAs have not signed it.
     let (_server, url) = start_server(&deployment, &good, unchanged);
@@ -139,14 +140,14 @@ fn each_certificate_that_a_client_does_not_accept_has_its_own_error() {
 }
 
 #[test]
-fn whoever_takes_tls_for_plain_or_plain_for_tls_is_told_what_to_write() {
+fn a_wrong_scheme_is_refused_with_the_right_one() {
     let deployment = Deployment::new();
     let certificates = certificates(&deployment);
     let (server, url) = start_server(&deployment, &certificates, unchanged);
     let plain_url = url.replace("wss://", "ws://");
     let client = deployment.client(&plain_url, 10).args(["--timeout", "1s"]).run();
     client.assert_fails_with(&["this port speaks TLS only: write wss:// instead of ws://"]);
-    server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", PATIENCE);
+    server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", WAIT_TIMEOUT);
 
     let (_server, url) = deployment.start_server(&[]);
     let tls_url = url.replace("ws://", "wss://");
@@ -205,7 +206,7 @@ fn a_server_that_lacks_what_it_needs_says_what_that_is() {
 }
 
 #[test]
-fn new_certificates_count_from_sighup_on_and_a_stream_goes_on_across_it() {
+fn sighup_reloads_certificates_and_streams_go_on() {
     let deployment = Deployment::new();
     let certificates = certificates(&deployment);
     let old_ca = deployment.path("old-ca.pem");
@@ -213,26 +214,26 @@ fn new_certificates_count_from_sighup_on_and_a_stream_goes_on_across_it() {
     let (server, url) = start_server(&deployment, &certificates, |server| server.args(["--interval", "20ms"]));
     let client = deployment.client(&url, 200).config("system.tls.ca", old_ca.display());
     let client = client.args(["--json", "-v"]).spawn();
-    client.wait_for_line("Stream message 3 for", PATIENCE);
+    client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
 
     let certificates = Certificates::new(&deployment.path("certs"));
     server.signal(Signal::HUP);
-    let line = server.wait_for_line("SIGHUP: reloaded: ", PATIENCE);
+    let line = server.wait_for_line("SIGHUP: reloaded: ", WAIT_TIMEOUT);
     assert!(
         line.contains("cert.pem") && line.contains("key.pem") && line.contains("ca.pem"),
         "{line}"
     );
-    // Whoever trusts only the new CA gets in, and whoever trusts only the old one does not.
+    // A client that trusts only the new CA gets in, and one that trusts only the old CA does not.
     let newcomer = certificates.trusted_by(deployment.client(&url, 10).arg("--json"));
     Summary::of_success(&newcomer.run(), 10);
     let latecomer = deployment.client(&url, 10).config("system.tls.ca", old_ca.display());
     let latecomer = latecomer.args(["--timeout", "1s"]).run();
     latecomer.assert_fails_with(&["signed by a CA that is not trusted here"]);
 
-    // The client reads its file anew as well.
+    // The client reloads its file as well.
     fs::copy(certificates.files().ca, &old_ca).unwrap();
     client.signal(Signal::HUP);
-    client.wait_for_line("SIGHUP: reloaded: ", PATIENCE);
+    client.wait_for_line("SIGHUP: reloaded: ", WAIT_TIMEOUT);
     let summary = Summary::of_success(&client.finish(), 200);
     assert_eq!(summary.resumes, 0, "{summary:?}");
     assert!(server.is_running());
@@ -251,7 +252,7 @@ fn new_certificates_that_are_no_good_leave_the_old_ones_in_use() {
         client.config("system.tls.ca", trusted.display()).run()
     };
     let other = Certificates::new(&deployment.path("other"));
-    let refused = "SIGHUP: the certificates stay as they were, because the new ones are no good: ";
+    let refused = "SIGHUP: the certificates are not reloaded, the old ones stay in use: ";
     for (path, text, reason) in [
         (
             &files.key,
@@ -265,7 +266,7 @@ fn new_certificates_that_are_no_good_leave_the_old_ones_in_use() {
         let told = server.lines_with(refused).len();
         fs::write(path, text).unwrap();
         server.signal(Signal::HUP);
-        let line = server.output().wait_for_nth(refused, told + 1, PATIENCE).unwrap();
+        let line = server.output().wait_for_nth(refused, told + 1, WAIT_TIMEOUT).unwrap();
         assert!(
             line.text.contains(reason) && line.text.contains("WARN"),
             "{}",
@@ -281,7 +282,7 @@ fn a_program_without_tls_goes_on_after_sighup() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&[]);
     server.signal(Signal::HUP);
-    server.wait_for_line("SIGHUP: there is nothing to reload", PATIENCE);
+    server.wait_for_line("SIGHUP: nothing to reload", WAIT_TIMEOUT);
     Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
 }
 

@@ -1,8 +1,8 @@
-//! Who is let in proves it, what proves it is renewed in time, and each refusal says which it is and what to do.
+//! Only nodes with a proof get in, the proof is renewed in time, and each refusal says what is wrong and what to do.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use harness::{Deployment, Launch, PATIENCE, Signal, Summary};
+use harness::{Deployment, Launch, Signal, Summary, WAIT_TIMEOUT};
 
 const SECRET_VARIABLE: &str = "ACTR_REALM_SECRET";
 
@@ -86,7 +86,7 @@ fn credentials_and_keys_are_renewed_while_a_stream_runs() {
     let changed = |times| {
         let line = server
             .output()
-            .wait_for_nth("the signing keys have changed", times, PATIENCE);
+            .wait_for_nth("the signing keys have changed", times, WAIT_TIMEOUT);
         line.unwrap_or_else(|error| panic!("{error}"));
     };
     // Twice: the key that signed what both had at first is gone.
@@ -112,17 +112,17 @@ fn a_registry_that_is_killed_has_its_keys_again() {
     let server = deployment.server_at(&url).args(["--interval", "10ms"]).spawn();
     server.ready();
     let client = deployment.client(&url, 300).arg("--json").spawn();
-    server.wait_for_line("sending 300 frames", PATIENCE);
+    server.wait_for_line("sending 300 frames", WAIT_TIMEOUT);
 
     let keys = data_dir.join("signing-keys.toml");
     let before = fs::read_to_string(&keys).unwrap();
     assert_eq!(fs::metadata(&keys).unwrap().permissions().mode() & 0o777, 0o600);
     registry.signal(Signal::KILL);
-    registry.wait_exit(PATIENCE);
+    registry.wait_exit(WAIT_TIMEOUT);
     let registry = launch(port).spawn();
     registry.registry_url();
     assert_eq!(fs::read_to_string(&keys).unwrap(), before);
-    server.wait_for_line("registered again", PATIENCE);
+    server.wait_for_line("registered again", WAIT_TIMEOUT);
     Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
     let summary = Summary::of_success(&client.finish(), 300);
     assert_eq!(summary.resumes, 0);
@@ -131,13 +131,13 @@ fn a_registry_that_is_killed_has_its_keys_again() {
         .run()
         .assert_fails_with(&["another registry uses", "registry-data"]);
     registry.signal(Signal::TERM);
-    registry.wait_exit(PATIENCE);
+    registry.wait_exit(WAIT_TIMEOUT);
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o644)).unwrap();
     launch(0).run().assert_fails_with(&["chmod 600", "signing-keys.toml"]);
 }
 
 #[test]
-fn each_reason_for_finding_no_server_has_its_own_words_and_remedy() {
+fn each_reason_for_finding_no_server_has_its_own_remedy() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let client = || deployment.client(&url, 10).args(SOON);

@@ -33,7 +33,7 @@ const SLOW_STEPS: u64 = 20;
 /// How many connections may wait to be accepted: what the standard library takes.
 const BACKLOG: u32 = 1024;
 
-/// From so many bytes of the target on, a connection carries frames: an upgrade and the answer to a registration are
+/// From this many bytes of the target on, a connection carries frames: an upgrade and the answer to a registration are
 /// less than half of it.
 const FRAMES_FLOW_AFTER: u64 = 2048;
 
@@ -77,7 +77,7 @@ struct Orders {
     freezes: u64,
 }
 
-/// What becomes of a connection when it has carried so many bytes from the target.
+/// What happens to a connection when it has carried this many bytes from the target.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
     CutAfter(u64),
@@ -93,7 +93,7 @@ struct Log {
     freezes: Vec<Instant>,
     /// When a connection began to carry frames.
     flows: Vec<Instant>,
-    /// All that was relayed, if somebody wants to see it.
+    /// Everything that was relayed, if it is recorded.
     recorded: Option<Vec<u8>>,
 }
 
@@ -120,7 +120,7 @@ impl Shared {
         vec![0; usize::try_from(len).unwrap_or(CHUNK)]
     }
 
-    /// Waits as long as the link takes for so many bytes.
+    /// Waits as long as the link takes for this many bytes.
     async fn carry(&self, bytes: usize) {
         if let Some(rate) = self.rate {
             sleep(Duration::from_secs_f64(bytes as f64 / rate as f64)).await;
@@ -144,7 +144,7 @@ impl FaultProxy {
         Self::start(None)
     }
 
-    /// The same, which carries no more than so many bytes in a second, each way, and holds little.
+    /// The same, which carries at most this many bytes per second, each way, and buffers little.
     ///
     /// # Panics
     /// If the system has no port or no thread left.
@@ -232,13 +232,13 @@ impl FaultProxy {
         self.shared.orders.send_modify(|orders| orders.freezes += 1);
     }
 
-    /// Cuts each of the next connections when it has carried so many bytes from the target; a number for each. Whatever
+    /// Cuts each of the next connections when it has carried this many bytes from the target; a number for each. Whatever
     /// is under way then is lost, mostly in the middle of a record.
     pub fn cut_after(&self, bytes: impl IntoIterator<Item = u64>) {
         self.shared.log().fates.extend(bytes.into_iter().map(Fate::CutAfter));
     }
 
-    /// Does to the next connection what [`Self::freeze`] does, when it has carried so many bytes from the target.
+    /// Does to the next connection what [`Self::freeze`] does, when it has carried this many bytes from the target.
     pub fn freeze_after(&self, bytes: u64) {
         self.shared.log().fates.push_back(Fate::FreezeAfter(bytes));
     }
@@ -523,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_frozen_connection_nothing_is_heard_and_a_new_one_is_as_it_was() {
+    fn a_frozen_connection_is_silent_and_a_new_one_works() {
         let proxy = echo();
         let mut stream = connect(&proxy);
         assert!(echoes(&mut stream));

@@ -118,7 +118,7 @@ impl FaultReport {
     /// The table of a file that tests have appended to: a row for each fault, in the order of its first line.
     ///
     /// # Errors
-    /// If a line is none of these reports.
+    /// If a line is not one of these reports.
     pub fn table(lines: &str) -> anyhow::Result<String> {
         let mut rows: Vec<Self> = Vec::new();
         for line in lines.lines() {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_a_row_for_each_fault_with_the_median_and_the_worst_of_all_runs() {
+    fn the_table_has_median_and_worst_of_each_fault() {
         let lines = [
             report("cut", vec![30, 10]),
             report("killed", vec![]),

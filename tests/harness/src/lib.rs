@@ -11,7 +11,7 @@
 //! - [`summary`]: what `client --json` prints
 //! - [`received`]: what a client's log says of its stream
 //! - [`fault_proxy`]: a relay in front of a server that fails when it is told to
-//! - [`shifted_clock`]: a calendar that a test can set, for one program (Linux)
+//! - [`shifted_clock`]: a wall clock that a test can set, for one program (Linux)
 //! - [`split_network`]: two hosts and a router between them that can stop relaying (Linux, for root)
 //! - [`fault_report`]: what a fault did to the streams that met it
 //! - [`binaries`]: the programs that are tested
@@ -40,7 +40,7 @@ pub use deployment::Deployment;
 pub use fault_proxy::{FaultProxy, Newcomers};
 pub use fault_report::FaultReport;
 pub use programs::{
-    Finished, Launch, Line, Output, PATIENCE, Process, Signal, Source, own_program, port_of, registry_url,
+    Finished, Launch, Line, Output, Process, Signal, Source, WAIT_TIMEOUT, own_program, port_of, registry_url,
     tls_registry_url, unused_port,
 };
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use actr_lite::{ActrError, ActrRef, ActrSystem, ActrType, Context, Service, Workload};
-use programs::PATIENCE;
+use programs::WAIT_TIMEOUT;
 use protos::stream_server::{
     RegisterStreamRequest, RegisterStreamResponse, StreamServerDispatcher, StreamServerHandler,
 };
@@ -88,6 +88,6 @@ async fn start(deployment: &Deployment, folder: &str, url: &str, workload: impl 
     });
     let path = deployment.path(&format!("{folder}/Actr.toml"));
     let system = ActrSystem::from_toml_with(path, &overrides).unwrap_or_else(|error| panic!("{error}"));
-    let started = system.attach(workload).register_timeout(PATIENCE).start().await;
+    let started = system.attach(workload).register_timeout(WAIT_TIMEOUT).start().await;
     started.unwrap_or_else(|error| panic!("a node of the test does not start: {error}"))
 }

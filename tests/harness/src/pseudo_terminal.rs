@@ -15,7 +15,7 @@ use rustix::{
 /// What a command runs under to have a terminal as its own: the one on its standard input.
 pub const WITH_TERMINAL: (&str, &[&str]) = ("setsid", &["--ctty"]);
 
-/// A terminal. Dropping it closes the window: whoever runs in it gets a SIGHUP.
+/// A terminal. Dropping it closes the window: programs that run in it get a SIGHUP.
 #[derive(Debug)]
 pub struct PseudoTerminal {
     window: File,
@@ -23,7 +23,7 @@ pub struct PseudoTerminal {
 }
 
 impl PseudoTerminal {
-    /// A new one, with lines of so many characters.
+    /// A new one, with lines of this many characters.
     ///
     /// # Panics
     /// If the system has none.

@@ -15,7 +15,7 @@ pub fn received(log: &str) -> Vec<u64> {
     log.lines().filter_map(|line| number_after(FRAME, line)).collect()
 }
 
-/// Waits until a client whose stream has broken off so many times is given the next frame: when that was.
+/// Waits until a client whose stream has broken this many times gets the next frame. Returns when that was.
 ///
 /// # Panics
 /// If the client ends before that, or `bound` has passed.

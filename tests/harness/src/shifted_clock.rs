@@ -1,4 +1,4 @@
-//! A calendar that a test can set, for one program.
+//! A wall clock that a test can set, for one program.
 
 use std::{
     env, fs,
@@ -17,10 +17,10 @@ use crate::deployment::checkout;
 /// The source of what is loaded into the program.
 const SHIM: &str = "tests/harness/shims/shifted_clock.c";
 
-/// How far a calendar jumps in the tests: further than a credential lives.
+/// How far a wall clock jumps in the tests: further than a credential is valid.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A calendar for one program or more, which shows the system's time until it is shifted.
+/// A wall clock for one or more programs, which shows the system's time until it is shifted.
 ///
 /// The program has to be linked with the system's C library dynamically, as Rust programs are on Linux.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct ShiftedClock {
 }
 
 impl ShiftedClock {
-    /// The system's calendar.
+    /// The system's time.
     ///
     /// # Panics
     /// If the shim can't be compiled, with what the compiler says.
@@ -41,17 +41,17 @@ impl ShiftedClock {
         clock
     }
 
-    /// Sets the calendar ahead of the system's by so much, at once.
+    /// Sets the wall clock ahead of the system's by this much, at once.
     pub fn ahead(&self, by: Duration) {
         self.write(seconds(by));
     }
 
-    /// Sets the calendar behind the system's by so much, at once.
+    /// Sets the wall clock behind the system's by this much, at once.
     pub fn behind(&self, by: Duration) {
         self.write(-seconds(by));
     }
 
-    /// Gives the calendar to a program that is to start.
+    /// Gives the wall clock to a program before it starts.
     #[must_use]
     pub fn given_to(&self, launch: Launch) -> Launch {
         launch.env("LD_PRELOAD", shim()).env("SHIFTED_CLOCK", self.file())

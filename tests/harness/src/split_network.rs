@@ -52,7 +52,7 @@ impl SplitNetwork {
     /// A network over which packets pass. It needs `ip` of iproute2.
     ///
     /// # Panics
-    /// If it can't be made: most of all for somebody else than root.
+    /// If it can't be made, usually because the user is not root.
     #[allow(clippy::new_without_default, reason = "it makes namespaces")]
     pub fn new() -> Self {
         Self::try_new().unwrap_or_else(|error| panic!("{error:#}"))
@@ -89,7 +89,7 @@ impl SplitNetwork {
     /// From now on every packet between the hosts vanishes.
     ///
     /// # Panics
-    /// If the router can't be told.
+    /// If the router can't be set.
     pub fn split(&self) {
         self.relay(false).unwrap_or_else(|error| panic!("{error:#}"));
     }

@@ -22,7 +22,7 @@ pub struct Summary {
     pub missing: u64,
     /// How many arrived before one with a lower number.
     pub out_of_order: u64,
-    /// How many times a server took over from another, or from itself.
+    /// How many times the stream was resumed, at another server or the same one.
     pub resumes: u64,
     /// Frames that came again and were dropped.
     pub duplicates: u64,

@@ -2,7 +2,7 @@
 //!
 //! - [`official_node`]: a node of the published runtime
 //! - [`stream_server`]: the service of the shipped server, as a workload of the published runtime
-//! - [`stream_client`]: who asks such a server for a stream, with the published runtime
+//! - [`stream_client`]: a client that asks such a server for a stream, with the published runtime
 
 pub mod official_node;
 pub mod stream_client;

@@ -56,8 +56,8 @@ const TRIES: usize = 6;
 /// Finds a stream server, asks it for `count` frames, and receives them.
 ///
 /// # Errors
-/// If a step fails, a frame differs from what it should be, or does not come within `patience`.
-pub async fn receive(node: &OfficialNode, count: i32, patience: Duration) -> anyhow::Result<()> {
+/// If a step fails, a frame differs from what it should be, or does not come within `frame_timeout`.
+pub async fn receive(node: &OfficialNode, count: i32, frame_timeout: Duration) -> anyhow::Result<()> {
     let ctx = node.actr().app_context().await;
     let server = ctx
         .discover_route_candidate(&stream_server::actr_type())
@@ -91,7 +91,7 @@ pub async fn receive(node: &OfficialNode, count: i32, patience: Duration) -> any
             Ok(answer) => {
                 let answer = RegisterStreamResponse::decode(answer).context("the answer of the server")?;
                 ensure!(answer.success, "the server refused: {}", answer.message);
-                return check(received, &stream_id, count, patience).await;
+                return check(received, &stream_id, count, frame_timeout).await;
             }
             Err(ActrError::TimedOut) => {}
             Err(error) => bail!("the server refused: {error}"),
@@ -107,10 +107,10 @@ async fn check(
     mut received: mpsc::UnboundedReceiver<DataChunk>,
     stream_id: &str,
     count: i32,
-    patience: Duration,
+    frame_timeout: Duration,
 ) -> anyhow::Result<()> {
     for number in 1..=count {
-        let frame = timeout(patience, received.recv())
+        let frame = timeout(frame_timeout, received.recv())
             .await
             .with_context(|| format!("frame {number} of {count} did not come"))?
             .context("the stream has ended")?;

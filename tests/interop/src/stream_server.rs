@@ -120,7 +120,7 @@ async fn send<C: Context>(ctx: C, caller: ActrId, request: RegisterStream) {
         };
         let dest = Dest::Peer(caller.clone());
         if let Err(error) = ctx.send_data_chunk(&dest, frame, PayloadType::StreamReliable).await {
-            // Whoever waits for the frame says what is missing; this says why.
+            // The receiver reports what is missing; this reports why.
             ctx.log(actr_framework::LogLevel::Error, &format!("frame {number}: {error}"));
             return;
         }

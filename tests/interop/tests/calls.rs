@@ -6,6 +6,11 @@ use actr_framework::Context as _;
 use actr_hyper::context::RuntimeContext;
 use actr_lite::Dest;
 use actr_protocol::PayloadType;
+use harness::{
+    Deployment,
+    peer::{self, registered, server_type},
+    unused_port,
+};
 use interop::{
     OfficialNode, StreamServer,
     official_node::Settings,
@@ -14,11 +19,6 @@ use interop::{
 };
 use prost::Message as _;
 use protos::stream_server::{RegisterStreamRequest, RegisterStreamResponse};
-use harness::{
-    Deployment,
-    peer::{self, registered, server_type},
-    unused_port,
-};
 use tokio::sync::mpsc;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +66,7 @@ async fn an_official_node_answers_ours() {
 
 /// Before it dials, an official node tries for 30 s to reach the other one over WebRTC. A call waits as long, unless it is
 /// told to wait longer.
-const OFFICIAL_PATIENCE: Duration = Duration::from_secs(120);
+const OFFICIAL_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes 30 s, in which an official node tries another way, and more on a busy machine: cargo test -- --ignored"]
@@ -98,7 +98,7 @@ async fn ours_answers_an_official_node_that_waits_long_enough() {
             stream_id: "abcd1234".into(),
             message_count,
         };
-        let (payload, timeout_ms) = (request.encode_to_vec().into(), OFFICIAL_PATIENCE.as_millis() as i64);
+        let (payload, timeout_ms) = (request.encode_to_vec().into(), OFFICIAL_TIMEOUT.as_millis() as i64);
         let answer = RuntimeContext::call_raw(
             &ctx,
             &dest,

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use actr_framework::Context as _;
+use harness::{
+    Deployment,
+    peer::{self, registered, server_type},
+    unused_port,
+};
 use interop::{
     OfficialNode, StreamServer,
     official_node::Settings,
     stream_client::{self, Caller},
     stream_server,
-};
-use harness::{
-    Deployment,
-    peer::{self, registered, server_type},
-    unused_port,
 };
 use tokio::sync::mpsc;
 
@@ -36,7 +36,7 @@ async fn an_official_node_finds_one_of_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_ours_finds_official_nodes_with_the_same_contract_with_an_address_or_without() {
+async fn finds_official_nodes_with_and_without_an_address() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let mut official = Vec::new();

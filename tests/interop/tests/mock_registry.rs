@@ -4,7 +4,7 @@ use actr_mock_actrix::MockActrixServer;
 use harness::{Deployment, Summary};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_frames_arrive_in_order_with_the_published_registry() {
+async fn streams_ten_thousand_frames_with_the_published_registry() {
     let deployment = Deployment::new();
     let registry = MockActrixServer::start().await.unwrap();
     let url = registry.ws_url();

@@ -6,7 +6,7 @@
 
 use std::net::UdpSocket;
 
-use harness::{Deployment, Host, Launch, PATIENCE, SplitNetwork, own_program};
+use harness::{Deployment, Host, Launch, SplitNetwork, WAIT_TIMEOUT, own_program};
 
 const FRAMES: u32 = 1000;
 
@@ -66,10 +66,12 @@ fn official_nodes_stream_to_each_other_by_way_of_our_registry() {
     let url = registry.registry_url();
     let count = FRAMES.to_string();
     let official = |name: &str, arguments: &[&str]| {
-        Launch::new(name, &own_program("official-node")).args([&url, "1"]).args(arguments)
+        Launch::new(name, &own_program("official-node"))
+            .args([&url, "1"])
+            .args(arguments)
     };
     let server = network.on(Host::Left, official("official server", &["serve"])).spawn();
-    server.wait_for_line("official server ready as ", PATIENCE);
+    server.wait_for_line("official server ready as ", WAIT_TIMEOUT);
     let client = network
         .on(Host::Right, official("official client", &["receive", &count]))
         .run();

@@ -63,7 +63,7 @@ pub fn build(checkout: &Checkout, programs: &[Program], progress: Progress) -> a
         )
         .args(BuildPlace::of_this_program()?.arguments());
     let shown = CommandLine(&command).to_string();
-    // What cargo tells a program of its own package: a build script that looks at it (ring's) would run anew each
+    // What cargo tells a program of its own package: a build script that looks at it (ring's) would run again each
     // time that the build is started by another program.
     for (variable, _) in env::vars_os() {
         let name = variable.to_string_lossy();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_was_moved_out_of_its_target_directory_is_an_error() {
+    fn a_program_outside_of_a_target_directory_is_an_error() {
         assert_eq!(BuildPlace::of(Path::new("/usr/local/bin/demo"), |_| false), None);
     }
 }

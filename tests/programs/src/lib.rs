@@ -26,4 +26,4 @@ pub use checkout::Checkout;
 pub use command_line::CommandLine;
 pub use launch::Launch;
 pub use output::{Line, Output, Source};
-pub use process::{Finished, PATIENCE, Process, Signal};
+pub use process::{Finished, Process, Signal, WAIT_TIMEOUT};

@@ -133,7 +133,7 @@ impl Output {
         }
     }
 
-    /// Waits until nothing more can come: the program, and whoever inherited its pipes, has closed them.
+    /// Waits until nothing more can come: the program, and processes that inherited its pipes, have closed them.
     pub fn wait_for_end(&self, bound: Duration) {
         let ended = self
             .changed

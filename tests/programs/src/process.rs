@@ -25,7 +25,7 @@ use crate::{
 
 /// How long a test waits for an event before it fails. No promise is about this time: it is long enough for the
 /// busiest machine, and short enough that a test which hangs is noticed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A program that runs. Dropping it kills it; if that happens because a test failed, what it printed is shown.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Process {
         const BEFORE: &str = "registry listening on ";
         let line = self
             .output
-            .wait_for(BEFORE, PATIENCE)
+            .wait_for(BEFORE, WAIT_TIMEOUT)
             .with_context(|| self.name.clone())?
             .text;
         let url = line
@@ -167,7 +167,7 @@ impl Process {
         const BEFORE: &str = "server ready as ";
         let line = self
             .output
-            .wait_for(BEFORE, PATIENCE)
+            .wait_for(BEFORE, WAIT_TIMEOUT)
             .with_context(|| self.name.clone())?
             .text;
         let id = line
@@ -192,7 +192,7 @@ impl Process {
     #[track_caller]
     pub fn data_lane(&self) -> SocketAddr {
         const BEFORE: &str = "data lane listening on ";
-        let line = self.wait_for_line(BEFORE, PATIENCE);
+        let line = self.wait_for_line(BEFORE, WAIT_TIMEOUT);
         let address = line.split_once(BEFORE).map(|(_, rest)| rest.trim().parse());
         match address {
             Some(Ok(address)) => address,
@@ -213,7 +213,7 @@ impl Process {
         }
     }
 
-    /// The most memory that it has had resident so far, in bytes.
+    /// Its peak resident memory so far, in bytes.
     ///
     /// # Panics
     /// If it has ended.
@@ -289,7 +289,7 @@ impl Process {
         loop {
             if let Some(status) = state.1 {
                 drop(state);
-                self.output.wait_for_end(PATIENCE);
+                self.output.wait_for_end(WAIT_TIMEOUT);
                 return status;
             }
             state = self.life.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -321,10 +321,10 @@ impl Process {
     /// Waits for the program's end and the end of its output.
     ///
     /// # Panics
-    /// If [`PATIENCE`] is at an end before it.
+    /// If [`WAIT_TIMEOUT`] is at an end before it.
     #[track_caller]
     pub fn finish(&self) -> Finished {
-        self.finish_within(PATIENCE)
+        self.finish_within(WAIT_TIMEOUT)
     }
 
     /// Waits for the program's end and the end of its output.
@@ -334,7 +334,7 @@ impl Process {
     #[track_caller]
     pub fn finish_within(&self, bound: Duration) -> Finished {
         let status = self.wait_exit(bound);
-        self.output.wait_for_end(PATIENCE);
+        self.output.wait_for_end(WAIT_TIMEOUT);
         let lines = self.output.lines();
         let text = |source| -> String {
             let lines = lines.iter().filter(|line| line.source == source);
@@ -387,7 +387,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// The exit code; none if a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn a_process_that_has_ended_gets_no_signal() {
         let process = shell("exit 0");
-        assert!(process.wait_exit(PATIENCE).success());
+        assert!(process.wait_exit(WAIT_TIMEOUT).success());
         process.signal(Signal::KILL);
         assert!(!process.is_running());
     }
@@ -456,12 +456,12 @@ mod tests {
     #[test]
     fn a_dropped_process_is_killed() {
         let process = shell("echo up; exec sleep 600");
-        process.wait_for_line("up", PATIENCE);
+        process.wait_for_line("up", WAIT_TIMEOUT);
         let life = process.life.clone();
         drop(process);
         let ended = life
             .ended
-            .wait_timeout_while(life.lock(), PATIENCE, |state| state.1.is_none());
+            .wait_timeout_while(life.lock(), WAIT_TIMEOUT, |state| state.1.is_none());
         assert_eq!(ended.unwrap().0.1.and_then(|status| status.code()), None);
         assert!(life.lock().1.is_some());
     }

@@ -51,7 +51,7 @@ pub(crate) enum Looking {
     Waits(Duration),
 }
 
-/// A stream that a client wants, whoever sends it; and what its application has seen of it.
+/// A stream that a client wants, from any server, and what its application has seen of it.
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     pub(crate) spec: StreamSpec,
@@ -73,7 +73,7 @@ pub(crate) struct ClientStream {
     /// The time without a live stream after which it was given up: from, until.
     pub(crate) given_up: Option<(Duration, Duration)>,
     pub(crate) pace: Pace,
-    patience: Duration,
+    timeout: Duration,
     /// The last frame that the application saw.
     seen: u64,
     /// Beside the resumption: since when there has been no frame; none while a server sends.
@@ -83,9 +83,9 @@ pub(crate) struct ClientStream {
 }
 
 impl ClientStream {
-    pub(crate) fn new(spec: StreamSpec, patience: Duration, pause: Duration, now: Duration) -> Self {
+    pub(crate) fn new(spec: StreamSpec, timeout: Duration, pause: Duration, now: Duration) -> Self {
         Self {
-            resume: Resume::new(patience, now),
+            resume: Resume::new(timeout, now),
             filter: SequenceFilter::default(),
             resumes: 0,
             was_live: false,
@@ -98,7 +98,7 @@ impl ClientStream {
             completed: None,
             given_up: None,
             pace: Pace { pause, next_at: now },
-            patience,
+            timeout,
             seen: 0,
             without_since: Some(now),
             progressed: now,
@@ -182,7 +182,7 @@ impl ClientStream {
         let without = self.without(cx.now);
         let number = self.spec.number;
         cx.record("stream {} is given up behind frame {}", [number, self.seen]);
-        cx.check(without + MAX_WAIT >= self.patience, || {
+        cx.check(without + MAX_WAIT >= self.timeout, || {
             format!("stream {number} is given up after {without:?} without a frame")
         });
         self.given_up = Some((cx.now.saturating_sub(without), cx.now));
@@ -207,7 +207,7 @@ impl ClientStream {
         self.seen
     }
 
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 }

@@ -121,7 +121,7 @@ impl Link {
         self.identity.as_ref()
     }
 
-    /// Whether it waits for somebody: a stopped one does not.
+    /// Whether it waits for anything: a stopped one does not.
     pub(crate) fn is_stopped(&self) -> bool {
         matches!(self.state, State::Stopped)
     }

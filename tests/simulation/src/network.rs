@@ -124,7 +124,7 @@ struct Manner {
     rate: u64,
 }
 
-/// A piece is longer than a connection's usual ones where there would be more than so many of them on the way: few
+/// A piece is longer than a connection's usual ones if there would be more than this many of them on the way: few
 /// events tell as much as many.
 const MAX_SEGMENTS: usize = 48;
 
@@ -178,7 +178,7 @@ struct Connection {
 /// What arrived at an end, for the world to act on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Arrived {
-    /// Somebody dials this address.
+    /// A host dials this address.
     Dial(Address),
     /// This host has something to read.
     At(HostId),

@@ -40,7 +40,7 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// How often a turn goes over everything: whatever one part does may be of use to another.
 const MAX_ROUNDS: usize = 10_000;
 
-/// Somebody dials this node.
+/// A peer dials this node.
 #[derive(Debug)]
 struct Upgrade {
     socket: Socket,
@@ -51,7 +51,7 @@ struct Upgrade {
     refusal: Option<Unsent>,
 }
 
-/// This node dials somebody.
+/// This node dials a peer.
 #[derive(Debug)]
 pub(crate) struct Dial {
     socket: Socket,
@@ -501,7 +501,7 @@ impl Node {
                 if let Some(request) = request {
                     self.link.forget(request);
                 }
-                // Only now: who is told to go elsewhere must not be sent here again.
+                // Only now: peers that are told to go elsewhere must not be sent here again.
                 for lane in self.lanes.iter_mut().filter(|lane| lane.is_open()) {
                     lane.send_control(&Control::Leaving, cx);
                 }

@@ -88,7 +88,7 @@ impl Node {
         }
     }
 
-    /// Whether somebody wants the frames of this stream; the sender is told otherwise.
+    /// Whether this stream is registered; otherwise the sender is told.
     fn route(&mut self, stream_id: &StreamId, at: usize, cx: &mut Context<'_>) -> bool {
         let lane = &mut self.lanes[at];
         if lane.bound.contains(stream_id) {
@@ -105,7 +105,7 @@ impl Node {
             cx.record("refuses a stream on connection {}", [lane.socket.connection, 0]);
             let cancel = Control::Cancel {
                 stream_id: stream_id.clone(),
-                reason: "nobody has registered this stream".into(),
+                reason: "the stream is not registered here".into(),
             };
             lane.send_control(&cancel, cx);
         }
@@ -182,8 +182,8 @@ impl Node {
                     cx.fail("a request can't be read");
                     return;
                 };
-                let hint = metadata.iter().find(|(key, _)| key == RESUME_AFTER);
-                let after = hint.map_or(Ok(0), |(_, value)| value.parse());
+                let entry = metadata.iter().find(|(key, _)| key == RESUME_AFTER);
+                let after = entry.map_or(Ok(0), |(_, value)| value.parse());
                 let Ok(after) = after else {
                     cx.fail("a resumption can't be read");
                     return;

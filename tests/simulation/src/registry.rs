@@ -33,7 +33,7 @@ use crate::{
 /// How long a connection may take to say what it wants, and a reply to be read.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a credential is good: longer than any schedule.
+/// How long a credential is valid: longer than any schedule.
 const CREDENTIAL_SECONDS: u64 = 3600;
 
 const MAX_ENVELOPE: usize = 64 << 10;
@@ -113,7 +113,7 @@ impl Registry {
 
     /// Does what can be done. When to be called again.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
-        // As the registry does: one that stood still reads the heartbeats that wait before it forgets anybody.
+        // As the registry does: after being suspended it reads pending heartbeats before it forgets any node.
         if cx.now >= self.planned {
             if cx.now - self.planned > HEARTBEAT_INTERVAL {
                 self.not_before = cx.now + HEARTBEAT_INTERVAL;

@@ -76,7 +76,7 @@ impl Node {
         };
         if !matches!(stream.stage, Stage::Live) {
             let without = stream.without(cx.now);
-            cx.check(without <= stream.patience() + SLACK, || {
+            cx.check(without <= stream.timeout() + SLACK, || {
                 format!("stream {} is not given up after {without:?}", stream.spec.number)
             });
         }

@@ -26,7 +26,7 @@ pub(crate) struct Manner {
 /// What goes wrong.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// A host loses everything, and starts anew after a while, at another address perhaps.
+    /// A host crashes, and restarts after a while, maybe at another address.
     Crash {
         host: HostId,
         down: Duration,
@@ -39,7 +39,7 @@ pub(crate) enum Fault {
     Partition { hosts: (HostId, HostId), lasts: Duration },
     /// One of the connections breaks: both ends learn it, one, or none.
     Cut { choice: usize, manner: usize },
-    /// A server leaves in good order, and starts anew after a while.
+    /// A server shuts down in order, and restarts after a while.
     Leave { host: HostId, down: Duration },
     /// A client drops what it receives, and asks for the rest again.
     Renew { host: HostId },
@@ -47,12 +47,12 @@ pub(crate) enum Fault {
     Vanish { host: HostId, is_silent: bool },
 }
 
-/// A client: how it behaves, its streams, and its patience.
+/// A client: how it behaves, its streams, and its timeout.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientSpec {
     pub(crate) manner: Manner,
     pub(crate) streams: Vec<usize>,
-    pub(crate) patience: Duration,
+    pub(crate) timeout: Duration,
     /// How long it takes over a frame.
     pub(crate) pause: Duration,
     pub(crate) starts: Duration,
@@ -128,7 +128,7 @@ impl Schedule {
             .map(|streams| ClientSpec {
                 manner: manner(rng),
                 streams,
-                patience: if is_slow {
+                timeout: if is_slow {
                     seconds(rng, 30.0, 60.0)
                 } else {
                     seconds(rng, 5.0, 50.0)
@@ -155,7 +155,7 @@ impl Schedule {
         schedule
     }
 
-    /// How long slow connections take for all that there is to carry, begun anew after each fault.
+    /// How long slow connections take for everything there is to carry, restarted after each fault.
     pub(crate) fn to_carry_all(&self) -> Duration {
         let Some(SlowLanes { rate, .. }) = self.slow_lanes else {
             return Duration::ZERO;
@@ -253,7 +253,7 @@ impl fmt::Display for Schedule {
         for (number, (manner, starts)) in self.servers.iter().enumerate() {
             writeln!(
                 f,
-                "host {}: a server from {starts:?} on, extension {}, knows the hint {}",
+                "host {}: a server from {starts:?} on, extension {}, knows resume-after {}",
                 number + 1,
                 manner.extended,
                 manner.knows_hint,
@@ -262,11 +262,11 @@ impl fmt::Display for Schedule {
         for (number, client) in self.clients.iter().enumerate() {
             writeln!(
                 f,
-                "host {}: a client from {:?} on, extension {}, patience {:?}, {:?} for a frame",
+                "host {}: a client from {:?} on, extension {}, timeout {:?}, {:?} for a frame",
                 number + self.first_client(),
                 client.starts,
                 client.manner.extended,
-                client.patience,
+                client.timeout,
                 client.pause,
             )?;
             for stream in &client.streams {

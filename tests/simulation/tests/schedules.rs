@@ -14,7 +14,7 @@ const SCHEDULES: u64 = 10_000;
 /// How many the soak has.
 const SOAK: u64 = 1_000_000;
 
-/// What so many schedules must have met to be worth anything.
+/// The events that this many schedules must have covered.
 const MET: [&str; 17] = [
     "forgets serial number {}",
     "hears nothing on connection {}",

@@ -1,6 +1,6 @@
 //! All messages that were asked for arrive, once each and in order, and the client ends with the last one.
 
-use harness::{Deployment, PATIENCE, Summary};
+use harness::{Deployment, Summary, WAIT_TIMEOUT};
 
 /// The texts of the messages that the client's log shows, in its order.
 fn received(stderr: &str) -> Vec<&str> {
@@ -32,8 +32,8 @@ fn ten_messages_arrive_in_order() {
 
     assert_eq!(client.stdout.lines().count(), 1, "{}", client.stdout);
     assert!(client.stdout.contains("received 10/10 messages"), "{}", client.stdout);
-    server.wait_for_line(&format!("stream {stream_id}: sending 10 frames to "), PATIENCE);
-    server.wait_for_line(&format!("stream {stream_id}: all 10 frames sent"), PATIENCE);
+    server.wait_for_line(&format!("stream {stream_id}: sending 10 frames to "), WAIT_TIMEOUT);
+    server.wait_for_line(&format!("stream {stream_id}: all 10 frames sent"), WAIT_TIMEOUT);
     assert!(server.is_running());
 }
 
@@ -120,7 +120,7 @@ fn paced_messages_all_arrive_however_long_the_stream_takes() {
     assert_eq!(received(&finished.stderr).len(), 30);
     // Twenty-nine pauses, whatever the machine does besides: it can only take longer.
     assert!(summary.duration_ms.as_f64().unwrap() >= 1400.0, "{summary:?}");
-    server.wait_for_line("all 30 frames sent", PATIENCE);
+    server.wait_for_line("all 30 frames sent", WAIT_TIMEOUT);
 }
 
 #[test]

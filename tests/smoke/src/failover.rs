@@ -1,6 +1,6 @@
 //! A server that is killed in the middle of a stream: another one sends the rest, or the client says what is missing.
 
-use harness::{Deployment, PATIENCE, Signal, Summary};
+use harness::{Deployment, Signal, Summary, WAIT_TIMEOUT};
 
 const PACE: [&str; 2] = ["--interval", "10ms"];
 
@@ -13,7 +13,7 @@ fn another_server_sends_the_rest_when_one_is_killed() {
         (server.ready(), server)
     });
     let client = deployment.client(&url, 100).args(["--json", "-v"]).spawn();
-    client.wait_for_line("Stream message 3 for", PATIENCE);
+    client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
     let (sends, waits): (Vec<_>, Vec<_>) = servers
         .into_iter()
         .partition(|(_, server)| !server.lines_with(": sending ").is_empty());
@@ -36,7 +36,7 @@ fn without_another_server_the_client_says_what_is_missing() {
         .client(&url, 10_000)
         .args(["--json", "-v", "--timeout", "1s"])
         .spawn();
-    client.wait_for_line("Stream message 3 for", PATIENCE);
+    client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
     server.signal(Signal::KILL);
     let client = client.finish();
     client.assert_fails_with(&["not complete"]);

@@ -1,4 +1,4 @@
-/// Why the canonical form of a proto file can't be told from what a parser makes of the file.
+/// Why the canonical form of a proto file can't be computed from its descriptor.
 ///
 /// Each of these would get another fingerprint here than from another actr implementation, or can get one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum CanonicalFormError {
 
     /// An escape in a text that proto-sign reads as another.
     #[error(
-        "line {line} has an escape that proto-sign reads otherwise than protobuf: write the character itself, or its \
+        "line {line} has an escape that proto-sign reads differently from protobuf: write the character itself, or its \
          bytes as \\xhh or as \\ooo with three digits"
     )]
     Escape {

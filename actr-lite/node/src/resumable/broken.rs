@@ -11,9 +11,9 @@ pub(super) enum Broken {
     Ended(StreamEnd),
     /// The server shuts down, and there is another one.
     Leaving(ActrId),
-    /// The server has agreed, and sent no frame for so long; so many bytes came of one.
+    /// The server has agreed, and sent no frame for this long; so many bytes came of one.
     Silent(ActrId, Duration, usize),
-    /// The server has sent nothing more for so long.
+    /// The server has sent no further frame for this long.
     Idle(ActrId, Duration),
 }
 

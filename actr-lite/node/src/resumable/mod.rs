@@ -22,7 +22,7 @@ use crate::{
     stream::{ProgressCell, StreamProgress, StreamRegistration},
 };
 
-/// A stream that is asked for again, from another server if there is one, when its sender is lost: its callback gets
+/// A stream that is requested again, from another server if there is one, when its sender is lost: its callback gets
 /// every frame once and in order. Dropping this ends it.
 #[must_use = "dropping a resumable stream ends it"]
 pub struct ResumableStream {
@@ -33,8 +33,8 @@ pub struct ResumableStream {
 }
 
 impl StreamRegistration {
-    /// From now on the stream outlives its sender: when that is lost, or a frame missing, `request` is sent again, with
-    /// the number of the last frame that came, to another server of this type if there is one.
+    /// Makes the stream outlive its sender. If that is lost, or a frame is missing, `request` is sent again, with
+    /// the number of the last frame that arrived, to another server of this type if there is one.
     ///
     /// The sender must have agreed to send the stream. How many frames it has should be known
     /// ([`Self::expect_frames`]): otherwise the sender's word that it has finished is believed.
@@ -79,7 +79,7 @@ impl ResumableStream {
         self.progress.snapshot()
     }
 
-    /// Waits until the callback has had every frame, or until that can't be any more.
+    /// Waits until the callback has got every frame, or until that is no longer possible.
     ///
     /// # Errors
     /// [`ResumeError`] says why frames are missing.

@@ -5,13 +5,13 @@ use crate::budget::Budget;
 /// How long a stream may be without frames.
 #[derive(Debug, Clone, Copy)]
 pub struct ResumeOptions {
-    /// What finding a server, reaching and asking it, and waiting for its first frame may take together. It begins with
-    /// the budget, and anew with each break; only a frame that is handed over ends it.
+    /// What finding a server, connecting to it, asking it, and waiting for its first frame may take together. It starts with
+    /// the budget, and again with each break; only a delivered frame restarts it.
     pub budget: Budget,
-    /// How long a server that has agreed may take to send its first frame, where that is longer than what is left of the
-    /// budget; none if the budget is enough.
+    /// How long a server that has agreed may take to send its first frame, if that is longer than what is left of the
+    /// budget; `None` if the budget is enough.
     pub first_frame: Option<Duration>,
-    /// How long a server that has sent a frame may take to send the next one; none for as long as it likes.
+    /// How long a server that has sent a frame may take to send the next one; `None` means no limit.
     pub idle_timeout: Option<Duration>,
 }
 

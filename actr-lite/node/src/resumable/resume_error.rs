@@ -6,16 +6,16 @@ use crate::error::{ActrError, humantime};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ResumeError {
-    /// No server has sent a frame within the time that there is for that.
+    /// No server has sent a frame within the budget.
     TimedOut {
-        /// That time.
+        /// The budget.
         timeout: Duration,
         /// How the stream broke before that.
         broke: String,
-        /// Why the last try to have it went on failed; none if the stream itself broke again and again.
+        /// Why the last try to resume it failed; `None` if the stream itself broke again and again.
         cause: Option<Box<ActrError>>,
     },
-    /// What no other try would change.
+    /// No other try would change this.
     Refused(ActrError),
     /// The callback panicked.
     Panicked(String),

@@ -5,7 +5,7 @@ use crate::{error::ActrError, stream::SubscribeError};
 
 /// Why no server of a round took the stream.
 pub(super) enum Setback {
-    /// Another try may go better.
+    /// Another try may succeed.
     Transient(ActrError),
     Final(ResumeError),
 }
@@ -16,7 +16,7 @@ impl From<ResumeError> for Setback {
     }
 }
 
-/// Whether it is this node that ends.
+/// Whether the error means that this node stops.
 pub(super) fn is_stopped(error: &ActrError) -> bool {
     matches!(
         error,

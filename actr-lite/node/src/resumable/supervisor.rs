@@ -34,30 +34,30 @@ use crate::{
 /// How long one server may take to be reached and to agree before the next one is asked.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait for the registry where servers are known from before: they are asked then.
+/// How long to wait for the registry if servers are known from before; after that they are asked.
 const DISCOVER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often the log says what is being waited for.
+/// How often the log says what it waits for.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// How often another server is looked for while the one that sends shuts down.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How long to wait, when all frames are in, for the sender to say that it has finished: one that does not speak the
+/// How long to wait, when all frames have arrived, for the sender to say that it has finished: one that does not speak the
 /// extension never says so.
 const END_GRACE: Duration = Duration::from_secs(1);
 
-/// How many looks at an idle stream fall into its idle timeout: it is noticed so much of it later at most.
+/// How often a stream is checked within its idle timeout: an idle one is noticed at most that fraction later.
 const LOOKS_PER_IDLE_TIMEOUT: u32 = 4;
 
-/// What is asked again, and of whom.
+/// The request that is sent again, and to whom.
 pub(super) struct Request {
     pub(super) server_type: ActrType,
     pub(super) route: &'static str,
     pub(super) payload: Bytes,
 }
 
-/// Asks one server after the other until all frames are in.
+/// Asks one server after the other until all frames have arrived.
 pub(super) struct Supervisor {
     ctx: Context,
     stream_id: StreamId,
@@ -89,7 +89,7 @@ impl Supervisor {
         }
     }
 
-    /// Follows this stream, and those that go on where it breaks, until all frames are in.
+    /// Follows this stream, and those that resume it, until all frames have arrived.
     pub(super) async fn run(mut self, mut stream: StreamRegistration) -> Result<(), ResumeError> {
         while let Some(broken) = self.follow(&mut stream).await? {
             match broken {
@@ -102,7 +102,7 @@ impl Supervisor {
                 .progress
                 .expected()
                 .map_or(String::new(), |frames| format!(" of {frames}"));
-            info!("stream {id} stopped after frame {last}{of_all}: {broken}; looking for a server to go on");
+            info!("stream {id} stopped after frame {last}{of_all}: {broken}; looking for a server to resume it");
             self.failed = Some(stream.sender().clone());
             self.told = Some(Instant::now());
             match self.find_next(&broken).await? {
@@ -113,7 +113,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Waits until one server's stream is over or of no more use; how it broke, if it is not complete.
+    /// Waits until one server's stream is over or useless. Returns how it broke, if it is not complete.
     async fn follow(&mut self, stream: &mut StreamRegistration) -> Result<Option<Broken>, ResumeError> {
         let (server, begun_with) = (stream.sender().clone(), stream.begun_with());
         let useless = tokio::select! {
@@ -148,7 +148,7 @@ impl Supervisor {
         }
     }
 
-    /// Waits until there is a better server than the one that has agreed: it shuts down, or sends nothing.
+    /// Waits until another server is better than the one that has agreed, because that goes away or sends nothing.
     async fn until_useless(&self, server: &ActrId, begun_with: u64) -> Broken {
         tokio::select! {
             () = self.until_left(server) => Broken::Leaving(server.clone()),
@@ -165,7 +165,7 @@ impl Supervisor {
         self.until_other(server).await;
     }
 
-    /// Waits until the server has sent no frame for so long that another one is better, or that there is no more time.
+    /// Waits until the server has sent no first frame for too long: another one is better, or there is no more time.
     async fn until_silent(&self, server: &ActrId, begun_with: u64) -> Duration {
         let begin = Instant::now();
         let left = self.resume.left(self.now());
@@ -219,8 +219,8 @@ impl Supervisor {
         }
     }
 
-    /// Whether there is a server beside this one to which a connection can be made: one that the registry only believes
-    /// to be alive is not worth giving up a stream that goes on.
+    /// Whether there is another server to which a connection can be made. One that the registry only believes
+    /// to be alive is no reason to give up a running stream.
     async fn finds_other(&self, server: &ActrId) -> bool {
         let found = timeout(DISCOVER_TIMEOUT, self.ctx.discover_all(&self.request.server_type)).await;
         let Ok(Ok(servers)) = found else { return false };
@@ -233,7 +233,7 @@ impl Supervisor {
         false
     }
 
-    /// Asks until a server goes on with the stream; none if all frames have come meanwhile.
+    /// Asks until a server goes on with the stream; `None` if all frames have come meanwhile.
     async fn find_next(&mut self, broken: &Broken) -> Result<Option<StreamRegistration>, ResumeError> {
         let mut cause = None;
         loop {
@@ -245,7 +245,7 @@ impl Supervisor {
                 });
             };
             sleep(wait).await;
-            // Then there is nothing more to learn than what the last try said.
+            // Another try could tell nothing more than the last one.
             if cause.is_some() && self.left().is_zero() {
                 continue;
             }
@@ -265,7 +265,7 @@ impl Supervisor {
 
     /// Asks the servers that there are, one after the other, until one agrees.
     ///
-    /// The one that failed last is asked only where all others, if there are any, refuse for good.
+    /// The one that failed last is asked only if all others, if there are any, refuse permanently.
     async fn ask_servers(&mut self) -> Result<StreamRegistration, Setback> {
         self.discover().await?;
         let asked = without_failed(self.known.clone(), self.failed.as_ref());
@@ -276,7 +276,7 @@ impl Supervisor {
         for servers in [asked, left_out] {
             let mut remaining = u32::try_from(servers.len()).unwrap_or(u32::MAX);
             for server in servers {
-                // One that does not answer leaves time for those behind it.
+                // A server that does not answer leaves time for the next ones.
                 let timeout = self.left() / remaining;
                 remaining -= 1;
                 if timeout.is_zero() {
@@ -288,7 +288,7 @@ impl Supervisor {
                     Err(Setback::Transient(error)) => refusal = Some(error),
                     Err(error) => return Err(error),
                 }
-                debug!("{server} does not send stream {}", self.stream_id);
+                debug!("{server} did not take over stream {}", self.stream_id);
                 self.failed = Some(server);
                 if self.progress.is_complete() {
                     break;
@@ -305,19 +305,19 @@ impl Supervisor {
         }
     }
 
-    /// Has the registry name the servers. If it does not answer, those that it named before are still there.
+    /// Asks the registry for the servers. If it does not answer, those that it named before are kept.
     async fn discover(&mut self) -> Result<(), Setback> {
         if !self.known.is_empty() && self.ctx.node().link().last_error().is_some() {
-            debug!("the registry is away; the servers known from before are asked");
+            debug!("the registry is down; asking the servers known from before");
             return Ok(());
         }
         let left = self.left();
-        let patience = if self.known.is_empty() {
+        let discover_timeout = if self.known.is_empty() {
             left
         } else {
             DISCOVER_TIMEOUT.min(left / 2)
         };
-        let error = match timeout(patience, self.ctx.discover_all(&self.request.server_type)).await {
+        let error = match timeout(discover_timeout, self.ctx.discover_all(&self.request.server_type)).await {
             Ok(Ok(servers)) => {
                 self.known = servers;
                 return Ok(());
@@ -333,7 +333,7 @@ impl Supervisor {
         }
         let registry_is_silent = !matches!(error, ActrError::Discover(_));
         if registry_is_silent && !self.known.is_empty() {
-            debug!("{error}; the servers known from before are asked");
+            debug!("{error}; asking the servers known from before");
             return Ok(());
         }
         Err(Setback::Transient(error))
@@ -343,7 +343,7 @@ impl Supervisor {
         no_answer(&self.request.server_type, self.options.budget.timeout())
     }
 
-    /// Asks one server. Its frames are waited for before it hears of it.
+    /// Asks one server, after registering for its frames.
     async fn ask_server(&mut self, server: &ActrId, timeout: Duration) -> Result<StreamRegistration, Setback> {
         let last = self.progress.last();
         let subscription = match self.ctx.subscribe_behind(self.stream_id.clone(), server, last) {
@@ -366,19 +366,19 @@ impl Supervisor {
             answer = self.ctx.exchange(&dest, route, payload, CallOptions { timeout, metadata }) => match answer {
                 Ok(_) => {
                     self.progress.add_resume();
-                    info!("stream {} goes on at {server} after frame {last}", self.stream_id);
+                    info!("stream {} resumed at {server} after frame {last}", self.stream_id);
                     return Ok(stream);
                 }
                 Err(error) => error,
             },
-            // Whoever sends has agreed, though its answer is late.
+            // A server that sends has agreed, though its answer is late.
             () = long_after(&self.progress) => ActrError::TimedOut { dest: dest.clone(), route: route.into(), after: END_GRACE },
         };
         self.delivery.put(take_back(&mut stream).await?);
         if !self.progress.is_complete() {
             retire(&stream);
         }
-        // Whoever sends has agreed, though its answer was lost.
+        // A server that sends has agreed, though its answer was lost.
         if self.progress.delivered() > stream.begun_with() {
             self.progress.add_resume();
             self.resume.progressed();
@@ -407,7 +407,7 @@ impl Supervisor {
     }
 }
 
-/// What hands frames over, while no server's stream does. Only its owner has it: the lock is for the compiler, to which
+/// The delivery while no server's stream has it. Only its owner uses it: the lock is for the compiler, to which
 /// a callback is not [`Sync`].
 #[derive(Default)]
 struct HeldDelivery(Mutex<Option<Box<dyn StreamDelivery>>>);
@@ -430,7 +430,7 @@ impl HeldDelivery {
     }
 }
 
-/// Waits until all frames are in, and the sender had time to say what it has to say.
+/// Waits until all frames have arrived, and the sender had time to finish.
 async fn long_after(progress: &ProgressCell) {
     progress.completed().await;
     sleep(END_GRACE).await;
@@ -451,8 +451,8 @@ fn passed_on(delivered: Result<Delivered, RecvError>) -> Result<(Box<dyn StreamD
     }
 }
 
-/// Makes sure that nothing of a stream that is not whole comes any more. A sender that knows no cancel goes on over its
-/// connection, and what it sends would be taken for the next one's: so the connection goes.
+/// Makes sure that no more frames of an incomplete stream arrive. A sender that knows no cancel goes on over its
+/// connection, and its frames would be taken for those of the next sender. So the connection is closed.
 fn retire(stream: &StreamRegistration) {
     if let Some(session) = stream.inbox().source()
         && !session.lane().has_control()

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::lane::{Accepted, Closing, SendRefused, Urgency};
 
-    /// Counts how often it is to let go what it has.
+    /// Counts how often it has to release what it holds.
     #[derive(Default)]
     struct CountingLane {
         flushes: AtomicUsize,
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_batch_leaves_once_when_answer_and_turn_are_done_whichever_is_last() {
+    fn the_batch_leaves_once_after_answer_and_first_turn() {
         for task in [pending().boxed(), ready(()).boxed()] {
             let (lane, hold, first_turn) = hold();
             let mut task = first_turn.run(task).boxed();

@@ -30,7 +30,7 @@ pub struct CallOptions {
 }
 
 impl Default for CallOptions {
-    /// 30 s, no hints.
+    /// 30 s, no metadata.
     fn default() -> Self {
         Self {
             timeout: DEFAULT_CALL_TIMEOUT,
@@ -40,7 +40,7 @@ impl Default for CallOptions {
 }
 
 /// How long to wait before a request is sent again, each time: an official node is ready some milliseconds after it has
-/// accepted a connection, on a busy machine some hundred. After the last time nothing but the call's own timeout helps.
+/// accepted a connection, on a busy machine some hundred. After the last retry only the call's own timeout helps.
 const RESEND_AFTER: [Duration; 4] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -69,7 +69,7 @@ impl Calls {
     pub(super) fn fail_all(&self, error: &ActrError) {
         let all: Vec<_> = self.lock().drain().collect();
         for (_, waiting) in all {
-            // Whoever dropped its call does not wait for this.
+            // A caller that dropped its call does not wait for this.
             let _ = waiting.send(Err(error.clone()));
         }
     }
@@ -158,12 +158,12 @@ impl Session {
         answer.await
     }
 
-    /// Hands the peer's answer to whoever waits for it.
+    /// Hands the peer's answer to the caller that waits for it.
     pub(super) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) {
         self.answered.store(true, Ordering::Relaxed);
         if !self.calls.answer(request_id, result) {
             debug!(
-                "{} answered request {}, for which nobody waits",
+                "{} answered request {}, which is not pending",
                 self.peer,
                 request_id.shown()
             );

@@ -29,7 +29,7 @@ impl Usage {
     }
 }
 
-/// A session that is not closed for want of use as long as this is there.
+/// A session that is not closed as unused as long as this exists.
 pub(crate) struct InUse(Arc<Session>);
 
 impl Deref for InUse {
@@ -62,7 +62,7 @@ impl Session {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to use the session; none where it is being closed because nobody did.
+    /// Begins to use the session; `None` if it is being closed as unused.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<InUse> {
         let mut usage = self.usage();
         if usage.retired {
@@ -76,25 +76,25 @@ impl Session {
         self.usage().retired
     }
 
-    /// Closes the session if nobody has used it for so long; otherwise says when to look again.
+    /// Closes the session if it was unused for this long; otherwise returns when to check again.
     ///
-    /// From the decision on it serves no call of the peer, which may thus make it anew over another connection. To be
+    /// Once it has decided to close, it serves no call of the peer, which may then make it again over another connection. To be
     /// called by the task that receives what the peer sends: a stream can't begin meanwhile.
-    pub(crate) fn close_if_unused(&self, patience: Duration) -> Option<Instant> {
+    pub(crate) fn close_if_unused(&self, idle_timeout: Duration) -> Option<Instant> {
         let now = Instant::now();
         // A stream that was asked for may begin with the next record.
         let is_waited_for = || self.node.subscriptions().wait_for_any(&self.peer);
         let Some(no_stream_since) = self.incoming.unused_since() else {
-            return Some(now + patience);
+            return Some(now + idle_timeout);
         };
         if is_waited_for() {
-            return Some(now + patience);
+            return Some(now + idle_timeout);
         }
         let mut usage = self.usage();
         if usage.users > 0 {
-            return Some(now + patience);
+            return Some(now + idle_timeout);
         }
-        let due = usage.unused_since.max(no_stream_since) + patience;
+        let due = usage.unused_since.max(no_stream_since) + idle_timeout;
         if due > now {
             return Some(due);
         }

@@ -52,7 +52,7 @@ pub(crate) struct SessionReceiver {
 }
 
 /// Up to which length all of a message is taken before those are woken who wait for its answers: to wake somebody takes
-/// longer than what such a message holds, and what is there by then, often the beginning of a stream, wakes nobody anew.
+/// longer than what such a message holds, and what is there by then, often the beginning of a stream, wakes nobody again.
 const SHORT_MESSAGE: usize = 8 << 10;
 
 /// How many answers of a message may wait for its end: their list is kept as long as the connection.
@@ -76,7 +76,7 @@ pub(crate) enum ReceiveError {
     Credit(#[from] CreditError),
     #[error(transparent)]
     Part(#[from] PartError),
-    #[error("a stream id is not one")]
+    #[error("a stream id is not valid")]
     StreamId,
     #[error("a record of {len} bytes is over the limit of {limit} bytes")]
     TooLong { len: usize, limit: usize },
@@ -103,10 +103,10 @@ impl ReceiveError {
 /// Why a stream's frames are not taken; the sender is told.
 #[derive(Debug, Error)]
 enum StreamRefusal {
-    #[error("nobody has registered this stream")]
+    #[error("the stream is not registered here")]
     Unknown,
-    #[error("{receiver} has not asked {sender} for this stream (PermissionDenied)")]
-    NotAsked { sender: ActrId, receiver: ActrId },
+    #[error("{receiver} has registered another sender for this stream than {sender} (PermissionDenied)")]
+    OtherSender { sender: ActrId, receiver: ActrId },
     #[error("{0} (PermissionDenied)")]
     Denied(AclRefusal),
 }
@@ -258,7 +258,7 @@ impl SessionReceiver {
                 }
             },
             Err(Unbound::Taken) => Err(StreamRefusal::Unknown),
-            Err(Unbound::NotAsked) => Err(StreamRefusal::NotAsked {
+            Err(Unbound::OtherSender) => Err(StreamRefusal::OtherSender {
                 sender: session.peer.clone(),
                 receiver: own_id(),
             }),
@@ -300,9 +300,9 @@ impl SessionReceiver {
         if self.push(&run.inbox, &message, range.clone(), run.last_len) {
             return;
         }
-        // Whoever unsubscribed has cancelled it; a sender that ignored its credit has not been told yet.
+        // An unsubscribed stream is cancelled already; a sender that ignored its credit has not been told yet.
         self.session.cancel_incoming(&run.inbox, "the subscription is over");
-        // With a sender that knows no cancel the stream may have been asked for anew, and this be its beginning.
+        // If the sender knows no cancel, the stream may have been requested again, and this may be its beginning.
         if !self.session.lane().has_control()
             && let Ok(Some(next)) = self.route(run.inbox.stream_id().as_str())
             && self.push(&next, &message, range, run.last_len)

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long a handler may take where the caller does not say: nobody else bounds it.
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How many requests of a peer without the extension are remembered when they are done: it may send the first ones again
 /// that it makes over a connection.
@@ -102,7 +102,7 @@ pub(super) struct Request {
     pub(super) route: RawText,
     pub(super) payload: Bytes,
     pub(super) metadata: Vec<(String, String)>,
-    /// How long the caller waits; none where nobody does.
+    /// How long the caller waits; `None` if nobody waits.
     pub(super) timeout: Option<Duration>,
     /// Whether the caller wants an answer.
     pub(super) is_call: bool,
@@ -112,7 +112,7 @@ impl Session {
     /// Serves a request in a task of its own, and answers it, if it wants that, whatever happens.
     pub(super) fn serve(self: &Arc<Self>, request: Request) {
         let Some(session) = self.enter() else {
-            // The peer learns that the connection is closed without a use, and makes a call anew.
+            // The peer learns that the connection is closed as unused, and makes the call again.
             debug!(
                 "{} is closed: request {} is not served",
                 self.peer,
@@ -145,15 +145,15 @@ impl Session {
             route,
             payload,
             metadata,
-            timeout: patience,
+            timeout: caller_timeout,
             is_call,
         } = request;
         let task = async move {
             let _serving = serving;
-            let call = Arc::new(Call::new(Some(session.clone()), metadata, patience));
+            let call = Arc::new(Call::new(Some(session.clone()), metadata, caller_timeout));
             let dispatch = session.dispatch(route.as_str(), payload, Arc::clone(&call));
             let dispatch = Abortable::new(dispatch, aborted);
-            let result = match timeout(patience.unwrap_or(DEFAULT_PATIENCE), dispatch).await {
+            let result = match timeout(caller_timeout.unwrap_or(DEFAULT_TIMEOUT), dispatch).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(Aborted)) => return,
                 Err(_) => {

@@ -16,7 +16,7 @@ const MAX_TURN: Duration = Duration::from_millis(2);
 
 /// The future that runs a stream's callback, before it needs a task of its own.
 ///
-/// As long as the callback waits for nothing but the next frame, whoever brings frames polls it in place: data that was
+/// As long as the callback only waits for the next frame, the task that brings frames polls it in place: data that was
 /// just read is still in the processor's cache, and no other thread has to wake up for it. The first time the callback
 /// waits for something else, takes long, or is woken from elsewhere, the future becomes a task, for good.
 ///
@@ -33,7 +33,7 @@ type StreamFuture = BoxFuture<'static, ()>;
 enum State {
     /// It waits for frames.
     Waiting(StreamFuture),
-    /// Somebody polls it.
+    /// It is being polled.
     Polled { woken: bool },
     /// It is a task, or over.
     Gone,
@@ -54,7 +54,7 @@ impl InPlace {
         in_place
     }
 
-    /// Takes the future to poll it after something was brought for it; none where it is a task already.
+    /// Takes the future to poll it after something was brought for it; `None` if it is a task already.
     pub(crate) fn begin(self: &Arc<Self>) -> Option<Turn> {
         let mut state = self.lock();
         match mem::replace(&mut *state, State::Polled { woken: false }) {

@@ -43,7 +43,7 @@ pub(crate) struct Inbox {
     abandoned: AtomicBool,
     /// How many frames are known to be missing.
     dropped: AtomicU64,
-    /// The callback, if there is one: whoever pushes polls it.
+    /// The callback, if there is one: the task that pushes polls it.
     in_place: OnceLock<Arc<InPlace>>,
     state: Mutex<State>,
 }
@@ -82,8 +82,8 @@ pub(crate) enum Pushed {
 pub(crate) enum Unbound {
     /// Another one does, or it is over.
     Taken,
-    /// The stream was asked from somebody else.
-    NotAsked,
+    /// The registration names another sender.
+    OtherSender,
 }
 
 impl Inbox {
@@ -123,7 +123,7 @@ impl Inbox {
     /// Lets this connection feed it.
     pub(crate) fn bind(&self, session: &Arc<Session>) -> Result<(), Unbound> {
         if self.sender != *session.peer() {
-            return Err(Unbound::NotAsked);
+            return Err(Unbound::OtherSender);
         }
         let mut state = self.lock();
         if state.end.is_some() {
@@ -223,7 +223,7 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// The next run of records; none when the stream is over and all were taken. `taken` bytes of records were handed
+    /// The next run of records; `None` when the stream is over and all were taken. `taken` bytes of records were handed
     /// over since the last time: the sender may get credit for them.
     pub(crate) fn poll_run(&self, cx: &mut Context<'_>, taken: usize) -> Poll<Option<Bytes>> {
         let mut state = self.lock();
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_longer_than_all_that_may_wait_is_kept_until_a_newer_one_comes() {
+    fn an_oversized_frame_is_kept_until_a_newer_one_arrives() {
         let inbox = Inbox::new("long".parse().unwrap(), sender());
         let latency_first = RecordKind::StreamLatencyFirst as u8;
         for byte in 1..=3 {

@@ -24,7 +24,7 @@ pub struct StreamProgress {
     pub bytes: u64,
     /// Frames that came again, and were dropped.
     pub duplicates: u64,
-    /// Frames that the callback got after one with a higher number: none of a reliable stream.
+    /// Frames that the callback got after one with a higher number: 0 for a reliable stream.
     pub out_of_order: u64,
     /// How many times a server took over from the one before, or from itself.
     pub resumes: u64,
@@ -113,7 +113,7 @@ impl ProgressCell {
         self.until(|| self.is_complete()).await;
     }
 
-    /// Waits until more than so many frames were handed over.
+    /// Waits until more than this many frames were handed over.
     pub(crate) async fn progressed_beyond(&self, delivered: u64) {
         self.until(|| self.delivered() > delivered).await;
     }

@@ -20,12 +20,12 @@ pub struct StreamRegistration {
     end: Option<StreamEnd>,
     /// How many frames had come before this sender's stream.
     begun_with: u64,
-    /// It goes on without this.
+    /// The stream goes on without this.
     is_detached: bool,
 }
 
 impl StreamRegistration {
-    /// Makes everything ready for frames: the stream is to be asked for after that. See [`InPlace`] for where the
+    /// Prepares everything for frames; ask for the stream after that. See [`InPlace`] for where the
     /// callback runs.
     pub(crate) fn start(
         node: &Arc<NodeState>,
@@ -59,13 +59,13 @@ impl StreamRegistration {
         self.inbox.sender()
     }
 
-    /// The stream has so many frames: what comes beyond them is dropped. To be said before the stream is asked for.
+    /// The stream has this many frames; further ones are dropped. Call it before asking for the stream.
     pub fn expect_frames(self, frames: u64) -> Self {
         self.progress.expect(frames);
         self
     }
 
-    /// What has come so far.
+    /// What has arrived so far.
     pub fn progress(&self) -> StreamProgress {
         self.progress.snapshot()
     }
@@ -75,7 +75,7 @@ impl StreamRegistration {
         self.inbox.dropped()
     }
 
-    /// Waits until the stream is over and the callback has had its last frame; says how it ended.
+    /// Waits until the stream is over and the callback has got its last frame; returns how it ended.
     ///
     /// # Cancel safety
     /// Dropping it has no effect.

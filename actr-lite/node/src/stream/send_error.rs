@@ -16,14 +16,14 @@ pub enum SendError {
     /// The connection to the receiver ended.
     #[error("{}{peer} is gone: {reason}", .stream.as_ref().map_or(String::new(), EndedStream::to_string))]
     PeerGone {
-        /// The stream that was on its way over it; none if none was yet.
+        /// The stream that used it; `None` if there was none yet.
         stream: Option<EndedStream>,
         /// The receiver.
         peer: ActrId,
         /// How the connection ended.
         reason: CloseReason,
     },
-    /// The receiver wants no more of this stream.
+    /// The receiver cancelled the stream.
     #[error("{stream}the receiver cancelled it: {reason}")]
     Cancelled {
         /// The stream.
@@ -42,13 +42,13 @@ pub enum SendError {
         /// The lower of the two nodes' limits.
         limit: usize,
     },
-    /// A stream of this id to this receiver is open already.
-    #[error("a stream {0} to this receiver is open already")]
+    /// A stream with this id to this receiver is already open.
+    #[error("a stream {0} to this receiver is already open")]
     AlreadyOpen(StreamId),
     /// A limit of this node is reached: that of all its streams, or that of those to one peer.
     #[error("this node has {0}")]
     TooManyStreams(Limit),
-    /// Streams go to other actors, not to the own node.
+    /// Streams go to other actors, not to the node itself.
     #[error("stream {0} has no receiver on a network: the destination is this node itself")]
     Local(StreamId),
 }
@@ -62,7 +62,7 @@ pub struct EndedStream {
     pub frames: u64,
 }
 
-/// What stands before the reason.
+/// The text before the reason.
 impl fmt::Display for EndedStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "stream {}: ended after {} frames: ", self.stream_id, self.frames)
@@ -70,7 +70,7 @@ impl fmt::Display for EndedStream {
 }
 
 impl SendError {
-    /// The same of a stream of which so many frames were sent.
+    /// The same for a stream of which this many frames were sent.
     pub(crate) fn of(self, ended: EndedStream) -> Self {
         match self {
             Self::PeerGone { peer, reason, .. } => Self::PeerGone {
@@ -87,7 +87,7 @@ impl SendError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::PeerGone { .. } => ErrorCode::ConnectionNotReady,
-            // A receiver that asks for its stream anew may be faster than the sender that it has just cancelled.
+            // A receiver that requests its stream again may be faster than the sender that it has just cancelled.
             Self::Cancelled { .. } | Self::AlreadyOpen(_) | Self::TooManyStreams(_) => ErrorCode::Unavailable,
             Self::TooLong { .. } | Self::Local(_) => ErrorCode::InvalidArgument,
         }

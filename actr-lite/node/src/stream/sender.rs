@@ -31,9 +31,10 @@ const OVERTIME: usize = 4;
 
 /// The sending end of a stream, bound to one connection to one receiver.
 ///
-/// Frames are numbered from 1, or go on behind the frame that the receiver has: [`StreamOptions::resume_after`]. A sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other
-/// streams of the same connection go on. One that was opened as [`Delivery::LatencyFirst`] does not wait but drops its
-/// oldest frames. Dropped before [`Self::finish`], it tells the receiver that the stream broke off.
+/// Frames are numbered from 1, or go on after the frame that the receiver has: [`StreamOptions::resume_after`].
+/// A sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other streams of the same connection
+/// go on. A [`Delivery::LatencyFirst`] stream does not wait but drops its oldest frames. If the sender is dropped before
+/// [`Self::finish`], the receiver is told that the stream broke off.
 pub struct StreamSender {
     session: InUse,
     stream: Arc<OutgoingStream>,
@@ -42,7 +43,7 @@ pub struct StreamSender {
     encoder: FrameEncoder,
     /// The last sequence number sent.
     sequence: u64,
-    /// How many frames the stream has had, with those that the receiver had before.
+    /// How many frames the stream has sent, including those that the receiver had before.
     frames: u64,
     /// Counted where the receiver grants any.
     credit: SendCredit,
@@ -111,7 +112,7 @@ impl StreamSender {
         self.sequence + 1
     }
 
-    /// Sends the next frame: it is in the connection's buffer when this returns, and leaves without further ado.
+    /// Sends the next frame: it is in the connection's buffer when this returns, and leaves by itself.
     ///
     /// Waits while the receiver has given no credit or the connection is full. A latency-first stream does not: there
     /// the frame then goes into the stream's queue, which drops its oldest frames when it is full.
@@ -194,7 +195,7 @@ impl StreamSender {
         self.check().err().unwrap_or_else(|| unreachable_end(self.as_ended()))
     }
 
-    /// Sends nothing for so long.
+    /// Sends nothing for this long.
     ///
     /// # Errors
     /// As soon as the receiver is gone or cancels the stream.
@@ -368,7 +369,7 @@ impl StreamSender {
         }
     }
 
-    /// How many frames the stream has had. Those that were dropped count: the receiver sees by it what is missing behind
+    /// How many frames the stream has sent. Dropped ones count: they tell the receiver what is missing after
     /// the last one that came.
     fn frame_count(&self) -> u64 {
         match &self.latency_first {
@@ -397,7 +398,7 @@ impl StreamSender {
                         "the sender dropped the stream before it was finished",
                     ),
                 };
-                // Nobody else can say so. A task that panics says more than this would.
+                // Nothing else reports it. A task that panics reports more than this would.
                 if !std::thread::panicking() {
                     self.session.remark(&format_args!("{}{message}", self.as_ended()));
                 }

@@ -7,20 +7,20 @@ use crate::lane::CloseReason;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StreamEnd {
-    /// The sender sent all.
+    /// The sender sent everything.
     #[error("the sender finished after {frames} frames")]
     Finished {
         /// How many frames there were: those that it sent, those before the point from which it was resumed, and in a
         /// latency-first stream those that it dropped.
         frames: u64,
     },
-    /// The sender could not go on.
+    /// The sender failed.
     #[error("the sender gave up after {frames} frames: {message} ({code})")]
     Failed {
         /// How many frames there were: those that it sent, those before the point from which it was resumed, and in a
         /// latency-first stream those that it dropped.
         frames: u64,
-        /// What kind of failure it is.
+        /// The kind of failure.
         code: ErrorCode,
         /// For people.
         message: PeerText,
@@ -37,12 +37,12 @@ pub enum StreamEnd {
     /// This node asked for the stream, but its own access control list denies the sender.
     #[error("its frames are refused: {0}")]
     Denied(AclRefusal),
-    /// A frame of a reliable stream is missing: it comes no more, and neither does what is behind it.
-    #[error("frame {came} came where frame {expected} should")]
+    /// A frame of a reliable stream is missing, so neither it nor later ones are delivered.
+    #[error("frame {came} arrived instead of frame {expected}")]
     Gap {
-        /// The number that should have come.
+        /// The expected number.
         expected: u64,
-        /// The one that came.
+        /// The number that arrived.
         came: u64,
     },
     /// The sender broke the protocol.

@@ -34,7 +34,7 @@ pub struct Subscription {
     at: usize,
     decoder: FrameDecoder,
     filter: SequenceFilter,
-    /// The frames of a latency-first stream, which may leave numbers out; none of them in a reliable one.
+    /// Counts the frames of a latency-first stream, which may leave numbers out; unused for a reliable one.
     tally: SequenceTally,
 }
 
@@ -85,7 +85,7 @@ impl Subscription {
         &self.inbox
     }
 
-    /// The next frame; none when the stream is over.
+    /// The next frame; `None` when the stream is over.
     ///
     /// # Cancel safety
     /// Dropping it loses no frame.
@@ -158,7 +158,7 @@ impl Subscription {
         }
     }
 
-    /// The next frame, if it has nothing but number and payload.
+    /// The next frame, if it has only a number and a payload.
     #[inline]
     fn next_plain(&mut self) -> Option<DataStream> {
         let (body, end) = record::body_at(&self.run, self.at)?;

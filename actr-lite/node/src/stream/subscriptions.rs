@@ -15,7 +15,7 @@ use crate::Limit;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// Somebody on this node has.
+    /// It is registered on this node already.
     #[error("stream {0} is registered on this node already; unregister it first")]
     AlreadyRegistered(StreamId),
     /// The text is not a stream id.

@@ -40,7 +40,7 @@ enum Expected {
 use Expected::{Granted, Refused};
 
 const NO_RULE: &str = "has no rule for";
-const OTHER_REALM: &str = "has no [acl] rule that lets other realms in";
+const OTHER_REALM: &str = "has no [acl] rule that admits other realms";
 
 const CASES: [Case; 12] = [
     Case {
@@ -213,7 +213,7 @@ fn one_frame(plan: NodePlan) -> NodePlan {
     plan.on(|request: Push, ctx: Context| async move {
         let mut sender = ctx.open_stream(&caller(&ctx), stream_id(&request.text)).await?;
         ctx.spawn(async move {
-            // Whoever does not want it has cancelled it; how is seen at the receiver.
+            // A receiver that does not want it has cancelled it; the receiver's side shows how.
             if sender.send("frame").await.is_ok() {
                 let _ = sender.finish().await;
             }
@@ -280,7 +280,7 @@ async fn every_rule_holds_for_discovery_calls_and_frames() {
 #[tokio::test]
 async fn only_the_named_sender_feeds_a_stream_whatever_the_list_says() {
     let mut pair = Pair::new().await;
-    // The connection stands, but the stream is to come from somebody else.
+    // The connection is open, but the registration names another sender.
     let ctx = pair.asked().await;
     let id = stream_id("guessed");
     let (named, mut contexts) = start_server(&pair.world, "Named").await;
@@ -290,7 +290,7 @@ async fn only_the_named_sender_feeds_a_stream_whatever_the_list_says() {
     let error = within(forger.closed()).await;
     assert_cancelled(&error, &id);
     let (server, client) = (pair.server.actor_id(), pair.client.actor_id());
-    let text = format!("{client} has not asked {server} for this stream (PermissionDenied)");
+    let text = format!("{client} has registered another sender for this stream than {server} (PermissionDenied)");
     assert!(error.to_string().contains(&text), "{error}");
     drop(forger);
     // Nor can it end the stream without a frame.
@@ -332,7 +332,7 @@ async fn a_handler_may_take_a_stream_from_its_caller_alone() {
 }
 
 #[tokio::test]
-async fn who_is_denied_cannot_feed_a_stream_even_if_it_is_the_expected_one() {
+async fn a_denied_sender_cannot_feed_a_stream() {
     let world = World::new().await;
     let denied = r#"acl.rules=[{ permission = "deny", types = ["acme+Sender"] }]"#;
     let address = free_address();

@@ -21,7 +21,7 @@ use crate::{
 
 // With one thread it is known what runs when: the answer is queued before the task runs.
 #[tokio::test]
-async fn an_answer_leaves_in_one_message_with_the_stream_that_its_handler_began() {
+async fn an_answer_and_its_streams_beginning_are_one_message() {
     let world = World::new().await;
     let server = world
         .node("Server")
@@ -58,7 +58,7 @@ async fn an_answer_leaves_in_one_message_with_the_stream_that_its_handler_began(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_leaves_whatever_becomes_of_what_its_handler_spawned() {
+async fn an_answer_leaves_whatever_its_spawned_task_does() {
     let world = World::new().await;
     let server = world
         .node("Server")

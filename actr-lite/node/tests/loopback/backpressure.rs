@@ -11,7 +11,7 @@ const PAYLOAD: [u8; 1000] = [7; 1000];
 const OVERHEAD: u64 = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sender_stops_after_a_window_while_calls_and_other_streams_flow() {
+async fn a_sender_without_credit_waits_alone() {
     let mut pair = Pair::new().await;
     let (stalled, flowing) = (stream_id("stalled"), stream_id("flowing"));
     let mut untouched = pair
@@ -45,7 +45,7 @@ async fn a_sender_stops_after_a_window_while_calls_and_other_streams_flow() {
     pair.round_trip().await;
     assert_eq!(untouched.end(), None);
 
-    // The stalled one goes on where it was as soon as somebody takes frames.
+    // The stalled one goes on where it was as soon as its frames are taken.
     let more = 2 * sent;
     let sending = tokio::spawn(async move {
         for _ in 0..more {
@@ -111,7 +111,7 @@ async fn a_frame_longer_than_the_window_passes() {
 }
 
 #[tokio::test]
-async fn a_frame_over_the_record_limit_is_refused_and_the_stream_goes_on() {
+async fn an_oversized_frame_is_refused_and_the_stream_goes_on() {
     let mut pair = Pair::new().await;
     let id = stream_id("limit");
     let mut subscription = pair
@@ -199,7 +199,7 @@ async fn a_dropped_send_has_sent_nothing_and_uses_no_number() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_frames_that_were_on_their_way_are_taken_after_the_sender_has_finished() {
+async fn frames_in_flight_arrive_after_the_sender_has_finished() {
     let mut pair = Pair::new().await;
     let id = stream_id("later");
     let mut subscription = pair

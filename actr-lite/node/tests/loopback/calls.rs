@@ -165,7 +165,7 @@ async fn every_failure_of_a_call_is_an_error_reply_with_its_code() {
 }
 
 #[tokio::test]
-async fn the_access_control_list_lets_in_whom_it_allows_and_nobody_else() {
+async fn the_access_list_admits_only_whom_it_allows() {
     let world = World::new().await;
     let rules = r#"acl.rules=[
         { permission = "allow", types = ["acme+Friend", "acme+Fallen"] },
@@ -307,7 +307,7 @@ async fn a_call_with_the_longest_timeout_is_answered() {
 }
 
 #[tokio::test]
-async fn the_timeout_bounds_the_whole_call_also_while_no_connection_comes_about() {
+async fn the_timeout_covers_connecting_too() {
     let world = World::new().await;
     // It takes connections and says nothing.
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -470,7 +470,7 @@ async fn a_thousand_calls_at_once_are_all_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_nodes_that_call_each_other_at_the_same_moment_are_both_answered() {
+async fn two_nodes_can_call_each_other_at_the_same_time() {
     let world = World::new().await;
     for round in 0..5 {
         let left = world.node(&format!("Left{round}")).echo().start().await;

@@ -35,7 +35,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_peer_without_the_extension_gets_one_record_a_message_and_no_control_records() {
+async fn a_peer_without_the_extension_gets_one_record_per_message() {
     const FRAMES: u64 = 500;
     let world = World::new().await;
     let (server, mut contexts) = start_server(&world, "Server").await;
@@ -161,7 +161,7 @@ async fn settle(progress: impl Fn() -> u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sender_waits_for_a_peer_without_the_extension_that_does_not_read() {
+async fn without_the_extension_a_sender_waits_for_its_reader() {
     const LEN: usize = 256 << 10;
     const FRAMES: u64 = 400;
     let world = World::new().await;
@@ -194,7 +194,7 @@ async fn a_sender_waits_for_a_peer_without_the_extension_that_does_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_that_is_not_read_because_nobody_takes_its_frames_is_told_that_the_node_lives() {
+async fn a_peer_that_is_not_read_still_gets_signs_of_life() {
     const LEN: usize = 64 << 10;
     let world = World::new().await;
     let (server, _contexts) = start_server(&world, "Server").await;
@@ -211,7 +211,7 @@ async fn a_peer_that_is_not_read_because_nobody_takes_its_frames_is_told_that_th
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_without_the_extension_is_read_no_faster_than_its_frames_are_taken() {
+async fn without_the_extension_reading_follows_the_callback() {
     const LEN: usize = 64 << 10;
     const FRAMES: u64 = 1600;
     let world = World::new().await;
@@ -271,7 +271,7 @@ async fn a_batch_of_records_of_an_extended_peer_is_taken_in_order() {
 }
 
 #[tokio::test]
-async fn a_sender_that_ignores_its_credit_loses_its_stream_and_not_the_connection() {
+async fn ignoring_credit_costs_the_stream_only() {
     let world = World::new().await;
     let (server, _contexts) = start_server(&world, "Server").await;
     let outsider = Outsider::new(&world, "Own").await;
@@ -346,7 +346,7 @@ async fn an_expired_credential_gets_a_401_with_the_reason() {
     let address = outsider.address_of(&server.actor_id()).await.unwrap();
     let identity = outsider.identity.clone();
     drop(outsider);
-    // The end is by the registry's calendar, which the server knows to the second.
+    // The expiry is by the registry's clock, which the server knows to the second.
     let headers = headers(&identity.actor_id, &identity.credential);
     let (status, reason) = until(|| async { dial(address, &headers).await.err() }).await;
     assert_eq!(status, 401);
@@ -354,7 +354,7 @@ async fn an_expired_credential_gets_a_401_with_the_reason() {
 }
 
 #[tokio::test]
-async fn what_is_no_upgrade_gets_an_answer_or_the_end_and_nobody_else_suffers() {
+async fn what_is_not_an_upgrade_is_answered_or_closed() {
     let world = World::new().await;
     let (server, _contexts) = start_server(&world, "Server").await;
     let outsider = Outsider::new(&world, "Official").await;
@@ -507,7 +507,7 @@ async fn a_usual_websocket_client_takes_the_upgrade_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn senders_that_give_up_while_they_wait_for_room_leave_nobody_asleep() {
+async fn senders_that_give_up_waiting_leave_nobody_asleep() {
     const STREAMS: usize = 8;
     const FRAMES: usize = 100;
     let world = World::new().await;
@@ -526,7 +526,7 @@ async fn senders_that_give_up_while_they_wait_for_room_leave_nobody_asleep() {
             for frame in 0..FRAMES {
                 // Every other stream gives up now and then, and tries again.
                 let mut sent = false;
-                for patience in 0..(frame % 5) * (number % 2) {
+                for yields in 0..(frame % 5) * (number % 2) {
                     tokio::select! {
                         biased;
                         result = sender.send(&payload) => {
@@ -534,7 +534,7 @@ async fn senders_that_give_up_while_they_wait_for_room_leave_nobody_asleep() {
                             sent = true;
                             break;
                         }
-                        () = async { for _ in 0..patience { tokio::task::yield_now().await } } => {}
+                        () = async { for _ in 0..yields { tokio::task::yield_now().await } } => {}
                     }
                 }
                 if !sent {
@@ -555,7 +555,7 @@ async fn senders_that_give_up_while_they_wait_for_room_leave_nobody_asleep() {
 }
 
 #[tokio::test]
-async fn a_first_call_that_an_official_node_drops_is_sent_again_under_its_id() {
+async fn a_first_call_that_was_dropped_is_sent_again() {
     let world = World::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let outsider = Outsider::listening(&world, "Official", Some(listener.local_addr().unwrap())).await;
@@ -601,7 +601,7 @@ async fn ask_twice(peer: &mut RawPeer) -> (String, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_twice_from_an_official_node_is_served_once() {
+async fn a_request_that_arrives_twice_is_served_once() {
     let world = World::new().await;
     let served = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&served);

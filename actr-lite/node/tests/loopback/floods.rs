@@ -1,4 +1,4 @@
-//! What a peer does without an end, and without breaking the protocol, costs a node no more than it can bear.
+//! A peer that floods without breaking the protocol has bounded costs for a node.
 
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ fn most_lines(since: Instant) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_that_makes_a_node_say_more_than_it_reads_is_closed_and_told_once() {
+async fn a_peer_that_does_not_read_its_answers_is_closed() {
     logs::capture();
     let world = World::new().await;
     let (server, mut contexts) = start_server(&world, "Server").await;

@@ -82,7 +82,7 @@ async fn without_congestion_nothing_is_dropped_and_the_order_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stalled_receiver_makes_no_sender_wait_and_gets_the_newest_frames() {
+async fn a_stalled_receiver_gets_the_newest_frames() {
     let mut pair = Pair::new().await;
     let id = stream_id("stalled");
     let mut subscription = pair
@@ -146,7 +146,7 @@ async fn frames_stay_in_order_while_credit_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn a_node_stops_though_senders_that_had_frames_queued_were_dropped_or_still_are_there() {
+async fn a_node_stops_despite_senders_with_queued_frames() {
     let mut pair = Pair::new().await;
     let mut kept = Vec::new();
     for id in ["dropped", "kept"] {
@@ -200,7 +200,7 @@ async fn frames_that_are_dropped_at_the_end_are_counted_too() {
 }
 
 #[tokio::test]
-async fn a_callback_that_is_slow_misses_frames_and_its_registration_says_how_many() {
+async fn a_slow_callback_knows_how_many_frames_it_missed() {
     let mut pair = Pair::new().await;
     let id = stream_id("callback");
     let gate = Arc::new(Semaphore::new(0));
@@ -252,7 +252,7 @@ async fn frames_of_some_length_are_bounded_by_their_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancel_ends_the_stream_with_what_is_queued_and_a_new_one_begins_afresh() {
+async fn a_cancel_drops_what_is_queued() {
     let mut pair = Pair::new().await;
     let id = stream_id("again");
     for _ in 0..5 {
@@ -288,7 +288,7 @@ async fn a_cancel_ends_the_stream_with_what_is_queued_and_a_new_one_begins_afres
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sender_whose_receiver_dies_learns_it_while_frames_are_queued() {
+async fn a_sender_with_queued_frames_learns_of_a_lost_receiver() {
     let world = World::new().await;
     let (server, mut contexts) = start_server(&world, "Server").await;
     let client = world.node("Client").hidden().start_mortal().await;
@@ -322,7 +322,7 @@ async fn a_sender_whose_receiver_dies_learns_it_while_frames_are_queued() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_that_knows_no_credit_and_does_not_read_makes_no_sender_wait() {
+async fn a_peer_without_credit_makes_no_sender_wait() {
     let world = World::new().await;
     let (server, mut contexts) = start_server(&world, "Server").await;
     let outsider = Outsider::new(&world, "Official").await;
@@ -347,7 +347,7 @@ async fn a_peer_that_knows_no_credit_and_does_not_read_makes_no_sender_wait() {
 }
 
 #[tokio::test]
-async fn frames_of_a_peer_that_knows_no_credit_are_dropped_here_while_its_calls_are_served() {
+async fn frames_of_a_peer_without_credit_are_dropped_here() {
     const FRAMES: u64 = 5000;
     let world = World::new().await;
     let (server, _contexts) = start_server(&world, "Server").await;

@@ -48,7 +48,7 @@ async fn nobody_is_registered(observer: &Outsider, name: &str) {
 }
 
 #[tokio::test]
-async fn on_start_and_on_stop_are_called_once_each_and_can_use_the_network() {
+async fn on_start_and_on_stop_run_once_and_can_use_the_network() {
     let world = World::new().await;
     let (peer, _contexts) = start_server(&world, "Peer").await;
     let diary = Diary::default();
@@ -228,7 +228,7 @@ async fn a_node_may_host_the_registry_itself() {
 }
 
 #[tokio::test]
-async fn a_shutdown_waits_for_handlers_and_spawned_tasks_and_then_calls_on_stop() {
+async fn a_shutdown_waits_for_tasks_and_then_calls_on_stop() {
     let world = World::new().await;
     let diary = Diary::default();
     let (in_handler, on_stop) = (diary.clone(), diary.clone());
@@ -347,7 +347,7 @@ async fn dropping_the_last_handle_shuts_the_node_down() {
 }
 
 #[tokio::test]
-async fn a_failure_or_a_panic_of_on_stop_does_not_keep_the_node_from_closing() {
+async fn a_node_closes_despite_a_failing_on_stop() {
     for panics in [false, true] {
         let mut pair = Pair::new().await;
         let observer = Outsider::new(&pair.world, "Observer").await;
@@ -406,7 +406,7 @@ async fn discovered(node: &ActrRef, other: &ActrRef) -> Option<()> {
 }
 
 #[tokio::test]
-async fn a_node_is_found_again_after_its_registry_restarted_and_its_streams_never_notice() {
+async fn a_registry_restart_does_not_disturb_streams() {
     let mut pair = Pair::new().await;
     let id = stream_id("lasting");
     let mut subscription = pair
@@ -446,7 +446,7 @@ async fn a_node_is_found_again_after_its_registry_restarted_and_its_streams_neve
 }
 
 #[tokio::test]
-async fn a_connection_of_its_own_closes_with_its_handle_and_shares_nothing() {
+async fn an_own_connection_closes_with_its_context() {
     let mut pair = Pair::new().await;
     pair.round_trip().await;
     let client = pair.client.context().clone();
@@ -467,7 +467,7 @@ async fn a_connection_of_its_own_closes_with_its_handle_and_shares_nothing() {
 }
 
 #[tokio::test]
-async fn hidden_nodes_are_not_dialled_and_secrets_stay_local_over_any_connection() {
+async fn hidden_nodes_are_not_dialled_and_services_stay_local() {
     let mut pair = Pair::new().await;
     let observer = Outsider::new(&pair.world, "Observer").await;
     assert_eq!(observer.address_of(&pair.client.actor_id()).await, None);

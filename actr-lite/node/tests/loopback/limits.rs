@@ -85,7 +85,7 @@ fn assert_refused_for(error: ActrError, dest: &Dest, route: &str, key: &str, val
 }
 
 #[tokio::test]
-async fn one_connection_too_many_of_a_peer_is_refused_with_the_limit_and_others_are_let_in() {
+async fn a_peers_connection_over_its_limit_is_refused() {
     let world = World::new().await;
     let server = world
         .node("Server")
@@ -115,7 +115,7 @@ async fn one_connection_too_many_of_a_peer_is_refused_with_the_limit_and_others_
 }
 
 #[tokio::test]
-async fn a_connection_over_the_nodes_limit_waits_until_another_has_ended() {
+async fn a_connection_over_the_nodes_limit_waits() {
     let world = World::new().await;
     let server = world.node("Server").echo().set("system.limits.max_connections=1");
     let server = server.start().await;
@@ -140,7 +140,7 @@ async fn a_connection_over_the_nodes_limit_waits_until_another_has_ended() {
 }
 
 #[tokio::test]
-async fn one_stream_too_many_of_a_node_is_an_error_that_reaches_the_caller() {
+async fn a_stream_over_the_nodes_limit_is_the_callers_error() {
     let world = World::new().await;
     let server = opening(world.node("Server").echo()).set("system.limits.max_streams=2");
     let server = server.start().await;
@@ -225,7 +225,7 @@ fn assert_names_metadata_limit(text: &str, len: usize) {
 }
 
 #[tokio::test]
-async fn metadata_over_the_limit_is_refused_by_the_caller_before_anything_is_sent() {
+async fn the_caller_refuses_metadata_over_the_limit() {
     let world = World::new().await;
     let client = world
         .node("Client")
@@ -252,7 +252,7 @@ async fn metadata_over_the_limit_is_refused_by_the_caller_before_anything_is_sen
 }
 
 #[tokio::test]
-async fn metadata_over_the_limit_is_refused_by_the_callee_and_nothing_of_the_call_is_done() {
+async fn the_callee_refuses_metadata_over_the_limit() {
     let world = World::new().await;
     let (plan, mut contexts) = serving(world.node("Server"));
     let server = plan.set("system.limits.max_metadata_bytes=300").start().await;
@@ -374,7 +374,7 @@ async fn an_upgrade_that_trickles_in_is_cut_when_it_takes_too_long() {
     open.round_trip().await;
 }
 
-/// Waits for so many idle timeouts of a node, as one sees them who does nothing.
+/// Waits for this many idle timeouts of a node, without using its connections.
 async fn idle_timeouts(outsider: &Outsider, node: &ActrRef, count: usize) {
     for _ in 0..count {
         let peer = outsider.dial_extended(node).await;
@@ -385,7 +385,7 @@ async fn idle_timeouts(outsider: &Outsider, node: &ActrRef, count: usize) {
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_uses_is_closed_and_the_next_call_makes_another() {
+async fn an_unused_connection_is_closed_and_replaced_on_demand() {
     let world = World::new().await;
     let (plan, mut contexts) = serving(world.node("Server"));
     let server = plan.set("system.limits.idle_timeout=50ms").start().await;
@@ -407,7 +407,7 @@ async fn a_connection_that_nobody_uses_is_closed_and_the_next_call_makes_another
 }
 
 #[tokio::test]
-async fn no_call_is_lost_or_made_twice_when_the_connection_closes_at_that_moment() {
+async fn no_call_is_lost_or_made_twice_at_an_idle_close() {
     const CALLS: usize = 30;
     let world = World::new().await;
     let made = Arc::new(AtomicUsize::new(0));

@@ -96,5 +96,5 @@ impl<'a> Told<'a> {
     }
 }
 
-/// A node that has complained about so many says no more for a while: tests with more cases take another one.
+/// After this many complaints a node is silent for a while: tests with more cases use another one.
 pub(crate) const TOLD_PER_NODE: usize = actr_lite_wire::log_limit::LINES_PER_WINDOW as usize;

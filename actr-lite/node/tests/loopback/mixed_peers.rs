@@ -41,7 +41,7 @@ async fn take_all(mut subscription: Subscription) -> StreamEnd {
     subscription.end().unwrap()
 }
 
-/// The only record of a message without the extension; none where it is a ping or a pong.
+/// The only record of a message without the extension; `None` if it is a ping or a pong.
 fn only_record(message: Message) -> Option<(RecordKind, Bytes)> {
     match message {
         Message::Binary(bytes) => {

@@ -35,13 +35,13 @@ fn one(kind: RecordKind, body: &[u8]) -> Vec<u8> {
     binary(&record(kind, body))
 }
 
-/// A message of one record that claims to have so many bytes, and has one.
+/// A message of one record that announces this many bytes, and has one.
 fn claims(kind: RecordKind, len: u32) -> Vec<u8> {
     binary(&[&header(kind, len as usize)[..], &[0]].concat())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_violation_has_its_close_code_and_reason_is_told_once_and_disturbs_nobody() {
+async fn each_violation_has_a_close_code_and_is_logged_once() {
     use RecordKind::{RpcReliable, StreamCredit, StreamEnd, StreamReliable};
     logs::capture();
     let good = record(StreamReliable, &frame("x", 1, b"x"));

@@ -33,7 +33,7 @@ pub(crate) const SOURCE: &str = "x-actr-source-id";
 pub(crate) const CREDENTIAL: &str = "x-actr-credential";
 const PROTOCOL: &str = "sec-websocket-protocol";
 
-/// Somebody registered who is not one of our nodes.
+/// A registered peer that is not one of our nodes.
 pub(crate) struct Outsider {
     pub(crate) identity: Identity,
     pub(crate) link: RegistryLink,
@@ -191,7 +191,7 @@ pub(crate) fn websocket_frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The start of a binary message that is to have so many bytes.
+/// The start of a binary message that announces this many bytes.
 pub(crate) fn websocket_header(len: u64) -> Vec<u8> {
     [&[0x82, 0x80 | 127], &len.to_be_bytes()[..], &[0; 4]].concat()
 }

@@ -273,7 +273,7 @@ async fn answer_upgrade(listener: TcpListener, limit: &str) {
 }
 
 #[tokio::test]
-async fn an_acceptor_whose_limit_is_none_cannot_be_reached_and_the_caller_is_told_why() {
+async fn an_acceptor_with_an_invalid_limit_cannot_be_reached() {
     let nodes = Nodes::new(HIGH, HIGH).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let outsider = Outsider::listening(&nodes.world, "Strange", Some(listener.local_addr().unwrap())).await;

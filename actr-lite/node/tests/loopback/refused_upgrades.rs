@@ -1,4 +1,4 @@
-//! Whoever asks for a connection in a wrong way is told why, counted, and logged once; nobody else notices.
+//! A peer that asks for a connection in a wrong way is told why, counted, and logged once; nobody else notices.
 
 use actr_lite_wire::{credential::Credential, proto::AIdCredential};
 
@@ -22,7 +22,7 @@ fn upgrade_as(identity: &[(&'static str, String)], more: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_refusal_has_its_status_and_reason_is_told_once_and_disturbs_nobody() {
+async fn each_refusal_has_a_status_and_a_reason_and_is_logged_once() {
     logs::capture();
     let world = World::new().await;
     let outsider = Outsider::new(&world, "Official").await;
@@ -78,7 +78,7 @@ async fn each_refusal_has_its_status_and_reason_is_told_once_and_disturbs_nobody
         ("another signature", unsigned, false, 401, "signature"),
         ("a short signature", short, false, 401, "signature"),
         ("an unknown key", unknown_key, false, 401, "signing key"),
-        ("a forged source", forged, false, 401, "the credential is of"),
+        ("a forged source", forged, false, 401, "the credential belongs to"),
         ("a limit that is none", bad_limit, false, 400, "x-actr-lite-max-record"),
     ];
     for (number, cases) in cases.chunks(TOLD_PER_NODE).enumerate() {
@@ -118,7 +118,7 @@ async fn an_upgrade_that_dribbles_in_is_given_up_with_a_408() {
     assert!(slow.1.starts_with("HTTP/1.1 408 "), "{}", slow.1);
     assert!(slow.1.contains("head took too long"), "{}", slow.1);
     told.assert_one_more(&slow.0.to_string(), "a slow head").await;
-    // Whoever says nothing at all may be one that has changed its mind.
+    // A peer that says nothing at all may have changed its mind.
     assert_eq!(silent.1, "");
     assert_eq!(server.misbehaviour().unreadable_requests, 1);
     bystander.finish().await;

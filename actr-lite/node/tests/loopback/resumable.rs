@@ -37,12 +37,12 @@ async fn client(world: &World) -> ActrRef {
     world.node("Client").hidden().start().await
 }
 
-/// Sends up to frame 5 and holds the stream, whoever asks.
+/// Sends up to frame 5 and holds the stream, for any caller.
 fn half(asked: Asked) -> Conduct {
     asked.send(5, Then::Hold)
 }
 
-/// Waits until the registry names so many servers.
+/// Waits until the registry names this many servers.
 async fn registered(client: &ActrRef, servers: usize) {
     let server_type = server_type();
     until(|| async {
@@ -54,7 +54,7 @@ async fn registered(client: &ActrRef, servers: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_servers_stream_goes_on_at_another_one_from_the_next_frame() {
+async fn a_killed_servers_stream_resumes_at_the_next_frame() {
     let world = World::new().await;
     let (first, first_log) = server(&world, half);
     let first = first.start_mortal().await;
@@ -78,7 +78,7 @@ async fn a_killed_servers_stream_goes_on_at_another_one_from_the_next_frame() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_know_the_hint_sends_duplicates_that_the_callback_never_sees() {
+async fn duplicates_never_reach_the_callback() {
     let world = World::new().await;
     let (plan, log) = server(&world, |asked| match asked.before {
         0 => asked.send(5, Then::BreakOff),
@@ -97,7 +97,7 @@ async fn a_server_that_does_not_know_the_hint_sends_duplicates_that_the_callback
 }
 
 #[tokio::test]
-async fn a_frame_behind_a_gap_is_not_handed_over_and_the_missing_one_is_asked_for() {
+async fn a_missing_frame_is_requested_before_later_ones() {
     let world = World::new().await;
     let (plan, log) = server(&world, |asked| match asked.before {
         0 => Conduct::Send(Sending(vec![1, 2, 4, 5], Then::Hold)),
@@ -127,7 +127,7 @@ async fn a_stream_that_is_finished_too_early_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn frames_beyond_the_last_are_neither_handed_over_nor_duplicates() {
+async fn frames_beyond_the_last_are_dropped() {
     let world = World::new().await;
     let (plan, _) = server(&world, |asked| asked.send(2 * FRAMES, Then::Hold));
     let _server = plan.start().await;
@@ -155,7 +155,7 @@ async fn a_stream_of_no_frames_ends_well() {
 }
 
 #[tokio::test]
-async fn a_server_that_failed_is_not_asked_again_while_there_is_another() {
+async fn a_failed_server_is_not_asked_if_there_is_another() {
     let world = World::new().await;
     let told = CancellationToken::new();
     let tell = told.clone();
@@ -197,8 +197,8 @@ async fn candidates_that_cannot_be_reached_are_passed_over_in_time() {
     let client = client(&world).await;
     registered(&client, 6).await;
     let seen = Seen::default();
-    let patience = Duration::from_secs(3);
-    let stream = within(receive(&client, "unreachable", FRAMES, patience, &seen))
+    let timeout = Duration::from_secs(3);
+    let stream = within(receive(&client, "unreachable", FRAMES, timeout, &seen))
         .await
         .unwrap();
     within(stream.ended()).await.unwrap();
@@ -207,7 +207,7 @@ async fn candidates_that_cannot_be_reached_are_passed_over_in_time() {
 }
 
 #[tokio::test]
-async fn when_patience_is_over_the_error_says_how_it_broke_and_what_the_last_try_said() {
+async fn a_timed_out_stream_says_how_it_broke_and_the_last_error() {
     let world = World::new().await;
     let (plan, log) = server(&world, |asked| match asked.before {
         0 => asked.send(5, Then::BreakOff),
@@ -245,10 +245,10 @@ async fn without_any_server_the_error_is_the_registrys_answer() {
 }
 
 #[tokio::test]
-async fn patience_starts_anew_with_each_frame() {
-    const PATIENCE: Duration = Duration::from_secs(1);
+async fn each_frame_restarts_the_timeout() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
     let world = World::new().await;
-    // One frame, then a refusal for each of two tries: all refusals together take longer than patience lasts.
+    // One frame, then a refusal for each of two tries: all refusals together take longer than the timeout.
     let (plan, _) = server(&world, |asked| match asked.before % 3 {
         0 => asked.send(asked.after + 1, Then::BreakOff),
         _ => Conduct::Refuse(ErrorCode::Unavailable, "not yet"),
@@ -257,11 +257,11 @@ async fn patience_starts_anew_with_each_frame() {
     let client = client(&world).await;
     let seen = Seen::default();
     let begin = std::time::Instant::now();
-    let stream = within(receive(&client, "anew", 16, PATIENCE, &seen)).await.unwrap();
+    let stream = within(receive(&client, "again", 16, TIMEOUT, &seen)).await.unwrap();
     within(stream.ended()).await.unwrap();
     seen.assert_all(16);
     assert!(
-        begin.elapsed() > PATIENCE,
+        begin.elapsed() > TIMEOUT,
         "the test proves nothing: {:?}",
         begin.elapsed()
     );
@@ -290,7 +290,7 @@ async fn a_refusal_for_good_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_another_server_does_not_end_what_the_last_one_can_go_on_with() {
+async fn a_refusal_elsewhere_does_not_end_a_resumable_stream() {
     let world = World::new().await;
     let told = CancellationToken::new();
     let tell = told.clone();
@@ -342,7 +342,7 @@ async fn dropping_the_handle_stops_the_sender_and_frees_the_id() {
 }
 
 #[tokio::test]
-async fn dropping_the_wait_for_the_first_server_takes_the_request_back() {
+async fn dropping_the_wait_cancels_the_request() {
     let world = World::new().await;
     let (plan, log) = server(&world, |_| Conduct::SendUnanswered(Sending(Vec::new(), Then::Hold)));
     let _server = plan.start().await;
@@ -439,7 +439,7 @@ async fn a_panicking_callback_is_final_and_reported() {
 }
 
 #[tokio::test]
-async fn a_callback_is_done_with_a_frame_before_the_next_server_is_asked() {
+async fn the_callback_finishes_before_the_next_server_is_asked() {
     let world = World::new().await;
     let (plan, log) = server(&world, |asked| match asked.before {
         0 => asked.send(1, Then::BreakOff),
@@ -561,7 +561,7 @@ async fn frames_of_a_request_without_an_answer_are_kept() {
 }
 
 #[tokio::test]
-async fn what_a_stream_had_is_known_though_it_ended_as_soon_as_it_began() {
+async fn progress_is_known_of_a_stream_that_ended_at_once() {
     let world = World::new().await;
     let (plan, _) = server(&world, |asked| match asked.after {
         0 => Conduct::SendFirst(Sending((1..=5).collect(), Then::BreakOff)),
@@ -569,7 +569,7 @@ async fn what_a_stream_had_is_known_though_it_ended_as_soon_as_it_began() {
     });
     let _server = plan.start().await;
     let client = client(&world).await;
-    // Many at once, so that some are over before whoever asked for them has his turn.
+    // Many at once, so that some are over before their receiver runs.
     let receiving = (0..20).map(|number| {
         let client = client.clone();
         tokio::spawn(async move {
@@ -586,7 +586,7 @@ async fn what_a_stream_had_is_known_though_it_ended_as_soon_as_it_began() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_slow_to_give_a_cancelled_stream_up_is_asked_until_it_has() {
+async fn a_server_slow_to_cancel_is_asked_until_it_has() {
     let world = World::new().await;
     let told = CancellationToken::new();
     let tell = told.clone();
@@ -630,7 +630,7 @@ async fn a_hint_behind_which_there_can_be_no_frame_is_refused() {
     assert!(log.asked().is_empty());
 }
 
-/// What a server does that does not know what it is doing.
+/// How a faulty server behaves.
 fn confused(asked: Asked) -> Conduct {
     let mut random = rand::rng();
     let last = random.random_range(asked.after..=asked.frames);
@@ -702,7 +702,7 @@ async fn a_take_over_is_counted_as_soon_as_it_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leaving_server_is_left_for_another_without_a_break_in_the_numbers() {
+async fn a_stream_moves_from_a_leaving_server_without_a_gap() {
     let world = World::new().await;
     let (first, first_log) = server(&world, half);
     let first = first.start().await;
@@ -768,7 +768,7 @@ async fn a_leaving_server_is_kept_when_there_is_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leaving_server_is_kept_when_the_only_other_cannot_be_reached() {
+async fn a_leaving_server_is_kept_if_no_other_can_be_reached() {
     let world = World::new().await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let _dead = Outsider::listening(&world, SERVER, Some(closed)).await;
@@ -776,7 +776,7 @@ async fn a_leaving_server_is_kept_when_the_only_other_cannot_be_reached() {
 }
 
 #[tokio::test]
-async fn a_leaving_server_that_finishes_nothing_is_missed_after_its_grace() {
+async fn a_leaving_server_is_lost_after_its_grace() {
     let world = World::new().await;
     let (plan, _) = server(&world, half);
     let leaving = within(plan.node().shutdown_grace(SHORT).start()).await.unwrap();
@@ -832,7 +832,7 @@ impl Plain {
         within(self.0.send(message)).await.unwrap();
     }
 
-    /// Answers the next request; its hints.
+    /// Answers the next request; returns its metadata.
     async fn answer(&mut self) -> Vec<(String, String)> {
         loop {
             let Message::Binary(bytes) = within(self.0.next()).await.unwrap().unwrap() else {
@@ -873,7 +873,7 @@ async fn bind(address: SocketAddr) -> TcpListener {
 }
 
 #[tokio::test]
-async fn a_server_without_the_extension_is_resumed_when_its_connection_ends_and_needs_no_end() {
+async fn without_the_extension_a_stream_resumes_and_completes() {
     let world = World::new().await;
     let listener = bind("127.0.0.1:0".parse().unwrap()).await;
     let outsider = Outsider::listening(&world, SERVER, Some(listener.local_addr().unwrap())).await;
@@ -902,7 +902,7 @@ async fn a_server_without_the_extension_is_resumed_when_its_connection_ends_and_
 }
 
 #[tokio::test]
-async fn a_connection_over_which_a_stream_can_not_be_stopped_is_closed_before_it_is_asked_for_again() {
+async fn without_cancel_the_connection_is_closed_before_a_retry() {
     let world = World::new().await;
     let listener = bind("127.0.0.1:0".parse().unwrap()).await;
     let _outsider = Outsider::listening(&world, SERVER, Some(listener.local_addr().unwrap())).await;
@@ -937,7 +937,7 @@ async fn a_connection_over_which_a_stream_can_not_be_stopped_is_closed_before_it
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_dialled_for_a_while_is_found_again_without_the_registry() {
+async fn a_known_server_is_dialled_again_without_the_registry() {
     let world = World::new().await;
     let listener = bind("127.0.0.1:0".parse().unwrap()).await;
     let address = listener.local_addr().unwrap();

@@ -176,7 +176,7 @@ async fn a_panic_in_a_callback_ends_its_stream_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_registered_anew_never_sees_a_frame_of_the_old_one() {
+async fn a_new_registration_gets_no_frame_of_the_old_stream() {
     let mut pair = Pair::new().await;
     let id = stream_id("again");
     for round in 0..300_u32 {
@@ -195,7 +195,7 @@ async fn a_stream_registered_anew_never_sees_a_frame_of_the_old_one() {
             }
         };
         tokio::spawn(async move {
-            // As fast as it goes, until the receiver has had enough.
+            // As fast as possible, until the receiver cancels.
             while sender.send(round.to_be_bytes()).await.is_ok() {}
         });
         for number in 1..=u64::from(round % 5) + 1 {
@@ -257,7 +257,7 @@ async fn send_stream_fails_at_once_when_the_receiver_has_unregistered() {
 }
 
 #[tokio::test]
-async fn a_stream_of_send_stream_can_be_asked_for_again_after_it_was_unregistered() {
+async fn a_send_stream_stream_can_be_requested_again() {
     let mut pair = Pair::new().await;
     let id = stream_id("direct2");
     for _ in 0..3 {

@@ -54,7 +54,7 @@ fn assert_lost(reason: &CloseReason) {
 }
 
 #[tokio::test]
-async fn a_receiver_learns_that_its_sender_died_even_before_the_first_frame() {
+async fn a_receiver_learns_of_a_sender_lost_before_its_first_frame() {
     const FRAMES: u64 = 10;
     let world = World::new().await;
     let server = mortal_server(&world).await;
@@ -100,7 +100,7 @@ async fn a_receiver_learns_that_its_sender_died_even_before_the_first_frame() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ended_here_ends_there_whatever_the_application_still_holds() {
+async fn a_connection_ends_at_both_ends_despite_held_handles() {
     let world = World::new().await;
     let (server, mut contexts) = start_server(&world, "Server").await;
     let client = world.node("Client").hidden().start_mortal().await;

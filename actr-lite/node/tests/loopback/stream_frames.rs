@@ -13,7 +13,7 @@ use crate::harness::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_frames_arrive_in_order_and_the_end_says_how_many_there_were() {
+async fn all_frames_arrive_in_order_and_the_end_has_their_count() {
     const FRAMES: u64 = 20_000;
     let mut pair = Pair::new().await;
     let id = stream_id("ordered1");
@@ -56,7 +56,7 @@ async fn a_stream_without_frames_ends_as_finished() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callbacks_of_one_stream_never_overlap_while_those_of_two_streams_do() {
+async fn callbacks_overlap_between_streams_only() {
     const FRAMES: u64 = 50;
     let mut pair = Pair::new().await;
     // Each callback waits until one of the other stream runs too.
@@ -99,7 +99,7 @@ async fn callbacks_of_one_stream_never_overlap_while_those_of_two_streams_do() {
 }
 
 #[tokio::test]
-async fn a_callback_may_call_and_send_over_the_connection_that_feeds_it() {
+async fn a_callback_may_use_the_connection_that_feeds_it() {
     const FRAMES: u64 = 100;
     let mut pair = Pair::new().await;
     let (id, back) = (stream_id("there"), stream_id("back"));
@@ -259,7 +259,7 @@ async fn a_frame_comes_once_and_a_missing_one_ends_the_stream() {
 }
 
 #[tokio::test]
-async fn a_stream_of_send_stream_ends_with_finish_stream_or_with_its_context() {
+async fn send_stream_ends_with_finish_stream_or_its_context() {
     let mut pair = Pair::new().await;
     for (name, frames, finishes) in [("done", 2, true), ("nothing", 0, true), ("broken", 2, false)] {
         let id = stream_id(name);
@@ -342,7 +342,7 @@ async fn intruder(pair: &Pair) -> (Dest, Context) {
 }
 
 #[tokio::test]
-async fn a_second_peer_cannot_feed_a_stream_that_another_feeds_or_is_expected_to() {
+async fn only_the_registered_sender_can_feed_a_stream() {
     let mut pair = Pair::new().await;
     let client = pair.client.context().clone();
     let (_, intruder_ctx) = intruder(&pair).await;
@@ -394,7 +394,7 @@ async fn an_intruders_empty_stream_does_not_end_the_expected_one() {
 }
 
 #[tokio::test]
-async fn frames_of_an_unknown_stream_are_counted_and_their_sender_is_stopped() {
+async fn frames_of_an_unknown_stream_are_counted_and_stopped() {
     let mut pair = Pair::new().await;
     let id = stream_id("unknown");
     let mut sender = pair.open(&id).await;
@@ -406,7 +406,7 @@ async fn frames_of_an_unknown_stream_are_counted_and_their_sender_is_stopped() {
     assert_eq!(pair.client.unknown_frames(), 3);
     drop(sender);
 
-    // The refusal is no obstacle once somebody registers.
+    // The refusal is no obstacle once the stream is registered.
     let mut subscription = pair
         .client
         .context()

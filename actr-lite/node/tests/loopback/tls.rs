@@ -35,7 +35,7 @@ async fn take_all(mut subscription: Subscription) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_receiver_makes_its_sender_wait_alone_and_loses_nothing() {
+async fn a_slow_receivers_sender_waits_alone() {
     let mut pair = Pair::with_tls().await;
     let (stalled, flowing) = (stream_id("stalled"), stream_id("flowing"));
     let untouched = pair
@@ -176,7 +176,7 @@ async fn a_node_that_closes_says_why_over_tls_too() {
     }
 }
 
-/// A relay in front of a data lane, which keeps what passes, and cuts the connection after so many bytes of the server.
+/// A relay in front of a data lane, which records what passes, and cuts the connection after this many bytes of the server.
 struct Relay {
     address: SocketAddr,
     target: Arc<Mutex<Option<SocketAddr>>>,
@@ -291,7 +291,7 @@ async fn nobody_between_two_nodes_can_read_what_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_is_cut_in_the_middle_ends_its_stream_behind_whole_frames() {
+async fn a_cut_connection_ends_its_stream_after_a_whole_frame() {
     for cut_after in [8_000, 50_000, 100_001] {
         let (taken, end, _) = stream_over_relay(true, cut_after).await;
         assert!(taken < 10_000, "{taken} frames after {cut_after} bytes");
@@ -300,7 +300,7 @@ async fn a_connection_that_is_cut_in_the_middle_ends_its_stream_behind_whole_fra
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn garbage_at_a_port_with_tls_is_counted_and_closed_and_disturbs_nobody() {
+async fn garbage_at_a_tls_port_is_counted_and_closed() {
     logs::capture();
     let world = World::new().await;
     world.certify();
@@ -323,20 +323,20 @@ async fn garbage_at_a_port_with_tls_is_counted_and_closed_and_disturbs_nobody() 
         }
     }
     assert_eq!(server.misbehaviour().failed_handshakes, told.total());
-    // Whoever says nothing has done no wrong, and is let go.
+    // A peer that says nothing has done nothing wrong.
     assert_eq!(raw(address, b"", false).await.1, "");
     assert_eq!(server.misbehaviour().total(), told.total());
     bystander.finish().await;
 }
 
-/// What a call comes to.
+/// The result of a call.
 async fn call(client: &ActrRef, server: &ActrRef) -> Result<(), ActrError> {
     let dest = Dest::actor(server.actor_id());
     within(client.context().call(&dest, Ask::default())).await.map(|_| ())
 }
 
 #[tokio::test]
-async fn whom_a_node_does_not_trust_it_does_not_call_and_the_error_says_why() {
+async fn an_untrusted_node_is_not_called_and_the_error_says_why() {
     let world = World::new().await;
     world.certify();
     let (server, _contexts) = start_plan(world.node("Server").with_tls()).await;

@@ -30,7 +30,7 @@ pub enum DirectoryError {
         /// [`Limits::stored_bytes`](super::Limits::stored_bytes).
         limit: usize,
     },
-    /// Nobody of this id is here: it left, its lease ended, or the registry started anew.
+    /// There is no node with this id: it left, its lease expired, or the registry was restarted.
     #[error("this registry does not know {0}: {again}", again = crate::REGISTER_AGAIN)]
     UnknownNode(ActrId),
     /// A node asks for another one, of which nothing is known here.

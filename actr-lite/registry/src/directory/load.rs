@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_out_of_range_count_as_the_nearest_end_and_none_as_the_worst() {
+    fn out_of_range_loads_are_clamped_and_nan_is_the_worst() {
         assert_eq!(Load::new(Full, f32::INFINITY, -7.0), Load::default());
         let worst = Load::new(Full, 0.0, 1.0);
         assert_eq!(Load::new(Full, f32::NAN, 0.0), worst);

@@ -39,7 +39,7 @@ pub const MAX_NODES: usize = 10_000;
 /// machine has.
 pub const MAX_STORED_BYTES: usize = 256 * 1024 * 1024;
 
-/// The most candidates in one answer: a client that could reach none of so many asks again instead.
+/// The most candidates in one answer: a client that can reach none of these asks again instead.
 pub const MAX_CANDIDATES: usize = 16;
 
 /// How many that a node has reached may answer it: more than it connects to at a time. One that is forgotten can't.
@@ -207,7 +207,7 @@ impl Directory {
     /// because the answer may get lost. A sign of life.
     ///
     /// # Errors
-    /// When the node is not here, or `presented` is none of its tokens, or expired at `unix_now`.
+    /// If the node is not registered, or `presented` is not one of its tokens, or expired at `unix_now`.
     pub fn renew(
         &mut self,
         id: &ActrId,
@@ -292,7 +292,7 @@ impl Directory {
     /// [`MAX_CANDIDATES`] of them, 0 meaning no wish. No node of the type anywhere is an empty answer, not an error.
     ///
     /// # Errors
-    /// When there are live nodes of the type, and none of them lets the asker in: they are in other realms only, or the
+    /// If there are live nodes of the type, but none admits the asker: they are in other realms only, or the
     /// list of one in the asker's realm refuses.
     pub fn route_candidates(
         &mut self,

@@ -45,7 +45,7 @@ impl RenewalTokens {
         }
     }
 
-    /// Puts `fresh` in the place of the latest if `presented` is good, and says whether it was.
+    /// Replaces the latest token by `fresh` if `presented` is valid, and returns whether it was.
     pub(super) fn exchange(&mut self, presented: &[u8], fresh: RenewalToken, unix_now: u64) -> bool {
         if self.latest.admits(presented, unix_now) {
             self.previous = Some(std::mem::replace(&mut self.latest, fresh));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_whose_answer_was_lost_is_good_until_its_successor_is_used() {
+    fn a_token_is_valid_until_its_successor_is_used() {
         let mut tokens = RenewalTokens::new(token(1));
         assert!(tokens.exchange(&token(1).secret, token(2), NOW));
         assert!(tokens.exchange(&token(1).secret, token(3), NOW), "2 never arrived");

@@ -61,7 +61,7 @@ async fn junk_on_the_port_ends_its_own_connection_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_no_envelope_closes_its_connection_with_the_reason() {
+async fn an_invalid_envelope_closes_its_connection_with_a_reason() {
     let registry = start(Options::default()).await;
     let address = registry.local_addr();
     for (message, code) in [
@@ -79,7 +79,7 @@ async fn a_message_that_is_no_envelope_closes_its_connection_with_the_reason() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_so_and_a_freed_place_is_taken_again() {
+async fn a_connection_over_the_limit_is_told_so() {
     let options = Options {
         max_connections: 2,
         ..Options::default()

@@ -99,7 +99,7 @@ async fn one_connection_too_many_is_told_which_limit_it_is() {
 }
 
 #[tokio::test]
-async fn a_request_that_trickles_in_is_cut_when_its_head_takes_too_long() {
+async fn a_request_with_a_slow_head_is_closed() {
     let options = Options {
         header_timeout: Duration::from_millis(50),
         ..Options::default()

@@ -1,4 +1,4 @@
-//! Whoever misbehaves is answered with a reason, counted, and logged once; nobody else notices.
+//! A peer that misbehaves gets a reason, is counted, and logged once; nobody else notices.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -145,7 +145,7 @@ impl<'a> Told<'a> {
 const CASES_PER_REGISTRY: usize = actr_lite_wire::log_limit::LINES_PER_WINDOW as usize;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_means_nothing_gets_a_status_and_a_line_and_is_told_once() {
+async fn an_invalid_request_gets_a_status_and_is_logged_once() {
     logs::capture();
     let mut wrong_text = RegisterRequest::encode_to_vec(&request(1, CLIENT));
     let at = wrong_text.windows(4).position(|window| window == b"acme").unwrap();
@@ -219,7 +219,7 @@ async fn a_credential_that_is_somebody_elses_or_altered_is_told_once() {
     altered.credential.signature = granted.credential.signature.iter().map(|byte| !byte).collect();
     let mut forged = granted.clone();
     forged.actr_id.serial_number ^= 1;
-    for (shown, expected) in [(altered, "signature is wrong"), (forged, "the credential is of")] {
+    for (shown, expected) in [(altered, "signature is wrong"), (forged, "the credential belongs to")] {
         let before = registry.misbehaviour().refused_upgrades;
         let Err((status, text)) = connect(address, &shown).await else {
             panic!("it was let in");
@@ -233,7 +233,7 @@ async fn a_credential_that_is_somebody_elses_or_altered_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_registration_or_a_renewal_that_can_not_be_granted_is_told_once_however_often_it_is_sent() {
+async fn a_repeated_refusal_is_logged_once() {
     logs::capture();
     let registry = start(Options::default()).await;
     let address = registry.local_addr();
@@ -274,7 +274,7 @@ fn frame(first_byte: u8, length: &[u8], payload: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_breaks_the_protocol_closes_its_connection_with_a_code_and_a_reason() {
+async fn a_protocol_violation_closes_with_a_code_and_a_reason() {
     logs::capture();
     let huge = |length: u64| frame(0x82, &[&[0x80 | 127], &length.to_be_bytes()[..]].concat(), &[]);
     let mut fragments = frame(0x02, &[0x80 | 1], &[0]);
@@ -383,7 +383,7 @@ async fn a_head_or_a_body_that_dribbles_in_is_given_up_with_a_408() {
         assert!(answer.contains(expected), "{answer}");
         assert_eq!(logs::about(&peer.to_string(), log).len(), 1, "{expected}");
     }
-    // Whoever says nothing at all may be one that has changed its mind.
+    // A peer that says nothing at all may have changed its mind.
     assert_eq!(silent.1, "");
     let misbehaviour = registry.misbehaviour();
     assert_eq!(
@@ -395,7 +395,7 @@ async fn a_head_or_a_body_that_dribbles_in_is_given_up_with_a_408() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_does_not_read_its_answers_is_closed_and_told_once() {
+async fn a_node_that_does_not_read_its_answers_is_closed() {
     logs::capture();
     let registry = start(Options::default()).await;
     let bystander = Bystander::start(&registry).await;

@@ -23,7 +23,7 @@ async fn refusal(address: std::net::SocketAddr, realm_id: u32, secret: Option<&s
     match RegisterResponse::decode(body).unwrap().result.unwrap() {
         RegisterResult::Success(granted) => {
             assert_eq!(granted.actr_id.realm.realm_id, realm_id);
-            // Whoever is in needs the secret no more.
+            // A registered node no longer needs the secret.
             renew(address, &granted).await.unwrap();
             None
         }
@@ -57,7 +57,7 @@ async fn only_who_has_the_secret_of_a_realm_is_registered_in_it() {
 }
 
 #[tokio::test]
-async fn who_guesses_is_not_heard_for_a_while_even_if_it_guesses_right() {
+async fn guessing_is_limited_even_if_a_guess_is_right() {
     let registry = start(guarded()).await;
     let address = registry.local_addr();
     assert_eq!(refusal(address, 7, Some(SECRET)).await, None);

@@ -66,7 +66,7 @@ async fn what_can_not_be_registered_is_refused_inside_the_protocol() {
 }
 
 #[tokio::test]
-async fn http_refuses_what_is_not_a_request_of_the_protocol_with_a_line_of_text() {
+async fn http_refuses_other_requests_with_a_line_of_text() {
     let registry = start(Options::default()).await;
     let plain = |method: Method, path: &str| {
         Request::builder()
@@ -138,7 +138,7 @@ async fn a_taken_port_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_node_without_an_address_comes_last_and_one_that_hides_not_at_all() {
+async fn nodes_without_an_address_come_last_hidden_ones_never() {
     let registry = start(Options::default()).await;
     let address = registry.local_addr();
     let with = |change: fn(&mut RegisterRequest)| {

@@ -131,7 +131,7 @@ async fn what_does_not_pass_is_answered_with_the_reason() {
         (
             &elsewhere,
             ErrorCode::PermissionDenied,
-            "no [acl] rule that lets other realms in",
+            "no [acl] rule that admits other realms",
         ),
         (&unknown, ErrorCode::NotFound, "no node"),
         (&client, ErrorCode::InvalidArgument, "itself"),
@@ -145,7 +145,7 @@ async fn what_does_not_pass_is_answered_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_does_not_read_costs_its_correspondents_an_error_and_nobody_anything_else() {
+async fn relaying_to_a_node_that_does_not_read_is_an_error() {
     let registry = start(Options::default()).await;
     let (client, mut signaling) = node(&registry, 1, CLIENT).await;
     let (deaf, _unread) = node(&registry, 1, SERVER).await;

@@ -87,7 +87,7 @@ async fn a_heartbeat_is_answered_and_so_is_a_websocket_ping() {
 }
 
 #[tokio::test]
-async fn a_contract_and_a_signing_key_are_told_and_a_missing_one_is_an_error() {
+async fn a_missing_contract_or_signing_key_is_an_error() {
     let registry = start(Options::default()).await;
     let address = registry.local_addr();
     register(address, 1, SERVER).await;
@@ -168,7 +168,7 @@ async fn a_refused_credential_gets_a_401_with_the_reason() {
     unknown_key.credential.key_id ^= 1;
     for (shown, word) in [
         (forged, "signature is wrong"),
-        (stolen, "the credential is of"),
+        (stolen, "the credential belongs to"),
         (unknown_key, REGISTER_AGAIN),
     ] {
         let (status, text) = refusal(connect(address, &shown).await);
@@ -213,7 +213,7 @@ async fn a_restarted_registry_tells_its_old_nodes_to_register_again() {
 }
 
 #[tokio::test]
-async fn a_silent_node_disappears_with_its_lease_and_its_connection_is_closed() {
+async fn a_silent_node_loses_its_lease_and_its_connection() {
     let options = Options {
         heartbeat_interval: Duration::from_secs(1),
         ..Options::default()

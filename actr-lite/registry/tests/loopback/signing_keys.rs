@@ -1,4 +1,4 @@
-//! What a registry has signed is good until it ends, whatever happens to its keys meanwhile.
+//! What a registry has signed is valid until it expires, whatever happens to its keys meanwhile.
 
 use std::{path::Path, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A registry with TLS: nodes are served as by one without, and whoever comes without TLS is told so and counted.
+//! A registry with TLS: nodes are served as without TLS, and a peer without TLS is told so and counted.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ fn link(url: String, tls: ClientTls) -> (RegistryLink, CancellationToken) {
     (RegistryLink::spawn(config, &TaskTracker::new(), stop.clone()), stop)
 }
 
-/// What the first try of a link comes to.
+/// The result of a link's first try.
 async fn first_error(link: &RegistryLink) -> String {
     let mut state = link.state();
     let failed = within(state.wait_for(|state| state.last_error().is_some()))
@@ -120,7 +120,7 @@ async fn what_is_no_tls_is_answered_without_it_and_counted() {
     stream.write_all(b"\x16\x03\x01\x00\x04\xff\xff\xff\xff").await.unwrap();
     within(stream.read_to_end(&mut Vec::new())).await.unwrap();
     assert_eq!(registry.misbehaviour().failed_handshakes, 4);
-    // Whoever says nothing and leaves has done no wrong.
+    // A peer that says nothing and leaves has done nothing wrong.
     drop(TcpStream::connect(address).await.unwrap());
     within(registry.shutdown()).await;
 }

@@ -34,7 +34,7 @@ pub(super) enum Cut {
     Part(Fragment),
 }
 
-/// The length, header included, of the first of these records; none where there is none.
+/// The length, header included, of the first of these records; `None` if there is none.
 pub(super) fn record_len(records: &[u8]) -> Option<usize> {
     let [_, a, b, c, d] = *records.first_chunk::<HEADER_LEN>()?;
     Some(HEADER_LEN + u32::from_be_bytes([a, b, c, d]) as usize)
@@ -114,7 +114,7 @@ impl Records {
         is_whole.then(|| self.clear())
     }
 
-    /// The next piece: whole records, `longest` bytes at most, or so much of one that is longer. [`Self::advance`] tells
+    /// The next piece: whole records, `longest` bytes at most, or this much of one that is longer. [`Self::advance`] tells
     /// that it has left.
     pub(super) fn cut(&self, longest: usize) -> (Cut, &[u8]) {
         let waiting = &self.bytes[self.at..];

@@ -215,7 +215,7 @@ fn an_answer_does_not_wait_for_the_batch_behind_it() {
 }
 
 #[test]
-fn an_answer_and_the_short_beginning_of_its_stream_are_one_message() {
+fn an_answer_and_its_streams_first_frames_are_one_message() {
     let (mut queue, mut peer) = (queue(Role::Server, true), Peer::new(Role::Server));
     queue.push(RecordKind::StreamReliable, &[], b"frame");
     queue.push(RecordKind::RpcReliable, &[], b"answer");
@@ -226,7 +226,7 @@ fn an_answer_and_the_short_beginning_of_its_stream_are_one_message() {
 }
 
 #[test]
-fn without_the_extension_a_ping_stands_between_the_fragments_of_a_long_record() {
+fn without_the_extension_a_ping_goes_between_fragments() {
     let (mut queue, mut peer) = (queue(Role::Client, false), Peer::new(Role::Client));
     slow_down(&mut queue);
     queue.push(RecordKind::StreamReliable, &[], &[7; 100_000]);

@@ -15,7 +15,7 @@ pub enum ControlFrame<'a> {
     Ping(&'a [u8]),
     /// Answers a ping with its payload.
     Pong(&'a [u8]),
-    /// Ends the connection: nothing but the peer's own close may follow.
+    /// Ends the connection: only the peer's own close may follow.
     Close(Option<&'a CloseFrame>),
 }
 

@@ -1,4 +1,4 @@
-//! A calendar that jumps by a day: nobody is forgotten, no stream is cut, and who comes or comes back gets in, as waits
+//! A wall clock that jumps by a day: no node is forgotten, no stream is cut, and nodes that join or return get in, as waits
 //! and credentials do not count by it.
 
 use std::{
@@ -18,7 +18,7 @@ const PACE: [&str; 2] = ["--interval", "10ms"];
 const CUTS: usize = 4;
 const BETWEEN_CUTS: Duration = Duration::from_millis(1700);
 
-/// Whose calendar jumps.
+/// Whose wall clock jumps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     Registry,
@@ -42,7 +42,7 @@ impl Jump {
     }
 }
 
-/// A registry, a server and a client in its stream; then the calendar of one of them jumps.
+/// A registry, a server and a client with a stream; then the wall clock of one of them jumps.
 fn survives(who: Who, jump: Jump) -> FaultReport {
     let deployment = Deployment::new();
     let clock = ShiftedClock::new();
@@ -67,7 +67,7 @@ fn survives(who: Who, jump: Jump) -> FaultReport {
     let newcomer = deployment.client(&url, 3).args(["--json", "--timeout", TIMEOUT]);
     Summary::of_success(&newcomer.named("newcomer").run(), 3);
     assert_eq!(client.lines_with(" after frame ").len(), 0, "the stream was cut");
-    let mut report = FaultReport::new("calendar of registry, server or client jumps by a day");
+    let mut report = FaultReport::new("wall clock of registry, server or client jumps by a day");
     for cut in 1..=CUTS {
         // Once the registry has answered heartbeats since the jump, and before.
         thread::sleep(BETWEEN_CUTS);
@@ -86,7 +86,7 @@ fn survives(who: Who, jump: Jump) -> FaultReport {
     };
     let lines = jumped.output().lines();
     let dates = [lines.first(), lines.last()].map(|line| line.unwrap().text.get(..10).unwrap().to_owned());
-    assert_ne!(dates[0], dates[1], "the calendar did not jump");
+    assert_ne!(dates[0], dates[1], "the wall clock did not jump");
     report
 }
 

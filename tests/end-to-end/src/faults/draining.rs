@@ -1,8 +1,8 @@
-//! A server that is told to stop while it sends: it leaves, and its clients go on at another.
+//! A server that is told to stop while it sends: it leaves, and its clients resume at another.
 
 use std::time::Instant;
 
-use harness::{Deployment, FaultReport, PATIENCE, Process, Signal, Summary};
+use harness::{Deployment, FaultReport, Process, Signal, Summary, WAIT_TIMEOUT};
 
 use super::{assert_success, client, fleet::Fleet, wait_for_frame, wait_for_recovery};
 
@@ -11,7 +11,7 @@ const FRAMES: u64 = 400;
 const PACE: [&str; 2] = ["--interval", "10ms"];
 
 #[test]
-fn clients_of_a_server_that_is_stopped_go_on_at_another_as_if_nothing_had_happened() {
+fn clients_of_a_stopped_server_resume_at_another() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let mut fleet = Fleet::new(&deployment, &url, &PACE);
@@ -32,7 +32,7 @@ fn clients_of_a_server_that_is_stopped_go_on_at_another_as_if_nothing_had_happen
     for client in &clients {
         report.recovered_after(wait_for_recovery(client, fault));
     }
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
     for client in &clients {
         let client = client.finish();
         let summary = report.count(&client, FRAMES);
@@ -44,7 +44,7 @@ fn clients_of_a_server_that_is_stopped_go_on_at_another_as_if_nothing_had_happen
 }
 
 #[test]
-fn a_server_that_is_stopped_does_not_wait_for_streams_that_go_on_elsewhere() {
+fn a_stopped_server_does_not_wait_for_resumed_streams() {
     const ENDLESS: u64 = 1_000_000;
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
@@ -55,12 +55,12 @@ fn a_server_that_is_stopped_does_not_wait_for_streams_that_go_on_elsewhere() {
     fleet.start();
     let server = fleet.take(first);
     server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
     assert!(client.is_running(), "the stream was to outlive the server");
 }
 
 #[test]
-fn a_client_whose_only_server_is_stopped_says_what_it_has_and_lacks() {
+fn a_client_of_a_single_stopped_server_says_what_is_missing() {
     const ENDLESS: u64 = 1_000_000;
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
@@ -72,7 +72,7 @@ fn a_client_whose_only_server_is_stopped_says_what_it_has_and_lacks() {
     let client = client.spawn();
     wait_for_frame(&client, 3);
     server.signal(Signal::TERM);
-    assert_eq!(server.wait_exit(PATIENCE).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
     let client = client.finish();
     let summary = Summary::of(&client);
     assert_eq!(summary.missing, ENDLESS - summary.received);

@@ -3,7 +3,7 @@ use std::{
     time::Instant,
 };
 
-use harness::{Deployment, PATIENCE, Process, Signal};
+use harness::{Deployment, Process, Signal, WAIT_TIMEOUT};
 
 /// What a server's log says when it begins with a stream.
 const BEGINS: &str = ": sending ";
@@ -55,7 +55,7 @@ impl<'a> Fleet<'a> {
 
     /// Waits until one begins with a stream, which it has not been seen to do before: its number.
     pub(super) fn begins(&self) -> usize {
-        self.begun.1.recv_timeout(PATIENCE).unwrap()
+        self.begun.1.recv_timeout(WAIT_TIMEOUT).unwrap()
     }
 
     /// Takes one out, which runs still.
@@ -69,7 +69,7 @@ impl<'a> Fleet<'a> {
         let server = self.take(number);
         let fault = Instant::now();
         server.signal(Signal::KILL);
-        server.wait_exit(PATIENCE);
+        server.wait_exit(WAIT_TIMEOUT);
         fault
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Deployment, FaultProxy, FaultReport, Newcomers, PATIENCE, Process};
+use harness::{Deployment, FaultProxy, FaultReport, Newcomers, Process, WAIT_TIMEOUT};
 
 use super::{assert_success, client, wait_for_recovery};
 
@@ -28,7 +28,7 @@ fn client_in_silence(deployment: &Deployment, url: &str, proxy: &FaultProxy) -> 
     proxy.relay_to(&server);
     proxy.freeze_after(BYTES);
     let client = client(deployment, url, FRAMES).spawn();
-    let fault = proxy.wait_until_frozen(PATIENCE);
+    let fault = proxy.wait_until_frozen(WAIT_TIMEOUT);
     (server, client, fault)
 }
 
@@ -36,7 +36,7 @@ fn client_in_silence(deployment: &Deployment, url: &str, proxy: &FaultProxy) -> 
 fn recover(fault: Instant, client: &Process, server: &Process, frames: u64) -> FaultReport {
     let mut report = FaultReport::new("packets vanish, the connection stays open");
     let recovery = wait_for_recovery(client, fault);
-    server.wait_for_line("ended after ", PATIENCE);
+    server.wait_for_line("ended after ", WAIT_TIMEOUT);
     let found = fault.elapsed();
     assert!(recovery.max(found) <= FOUND_WITHIN + SLACK, "{recovery:?}, {found:?}");
     report.recovered_after(recovery);
@@ -48,7 +48,7 @@ fn recover(fault: Instant, client: &Process, server: &Process, frames: u64) -> F
 }
 
 #[test]
-fn a_client_whose_server_is_cut_off_in_silence_goes_on_at_another() {
+fn a_client_resumes_elsewhere_if_its_server_is_cut_off() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let proxy = FaultProxy::new();
@@ -61,7 +61,7 @@ fn a_client_whose_server_is_cut_off_in_silence_goes_on_at_another() {
 }
 
 #[test]
-fn a_client_whose_connection_falls_silent_goes_on_over_a_new_one() {
+fn a_client_replaces_a_silent_connection() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let proxy = FaultProxy::new();
@@ -72,7 +72,7 @@ fn a_client_whose_connection_falls_silent_goes_on_over_a_new_one() {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs root and iproute2, for network namespaces: cargo test -p end-to-end -- --ignored network_is_split"]
-fn a_client_whose_network_is_split_goes_on_at_the_server_on_its_side() {
+fn if_its_network_is_split_a_client_resumes_on_its_side() {
     use harness::{Host, SplitNetwork};
 
     use super::wait_for_frame;

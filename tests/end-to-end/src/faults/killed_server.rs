@@ -3,7 +3,7 @@
 use harness::{Deployment, FaultReport};
 use rand::RngExt as _;
 
-use super::{LONG_PATIENCE, assert_success, client, fleet::Fleet, wait_for_frame, wait_for_recovery};
+use super::{LONG_WAIT_TIMEOUT, assert_success, client, fleet::Fleet, wait_for_frame, wait_for_recovery};
 
 /// A stream of half a second, in which each frame is a wake-up of its own.
 const PACED: Kills = Kills {
@@ -41,7 +41,7 @@ impl Kills {
             let fault = fleet.kill(server);
             assert_ne!(fleet.begins(), server);
             report.recovered_after(wait_for_recovery(&client, fault));
-            let client = client.finish_within(LONG_PATIENCE);
+            let client = client.finish_within(LONG_WAIT_TIMEOUT);
             let summary = report.count(&client, self.frames);
             assert_success(&client);
             assert_eq!((summary.resumes, summary.servers.len()), (1, 2), "{summary:?}");

@@ -15,13 +15,13 @@ mod stopped_client;
 
 use std::time::{Duration, Instant};
 
-use harness::{Deployment, Finished, Launch, PATIENCE, Process, received};
+use harness::{Deployment, Finished, Launch, Process, WAIT_TIMEOUT, received};
 
 /// How long a client may be without a live stream, where that is not what is tested.
 const TIMEOUT: &str = "40s";
 
 /// How long a run may take that is asked for with `--ignored`.
-const LONG_PATIENCE: Duration = Duration::from_secs(1800);
+const LONG_WAIT_TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// A client that logs each frame, and prints its summary as JSON.
 fn client(deployment: &Deployment, url: &str, count: u64) -> Launch {
@@ -33,7 +33,7 @@ fn client(deployment: &Deployment, url: &str, count: u64) -> Launch {
 /// Waits until a client was given this frame.
 #[track_caller]
 fn wait_for_frame(client: &Process, number: u64) {
-    client.wait_for_line(&format!("Stream message {number} for"), PATIENCE);
+    client.wait_for_line(&format!("Stream message {number} for"), WAIT_TIMEOUT);
 }
 
 /// Waits until a client whose server was lost is given the next frame: how long that was after the fault.
@@ -45,7 +45,7 @@ fn wait_for_recovery(client: &Process, fault: Instant) -> Duration {
 /// The same, for the break with this number.
 #[track_caller]
 fn wait_for_resume(client: &Process, number: usize, fault: Instant) -> Duration {
-    received::wait_for_recovery(client, number, PATIENCE) - fault
+    received::wait_for_recovery(client, number, WAIT_TIMEOUT) - fault
 }
 
 /// That a client got all, and as its user sees it, nothing happened.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use harness::{Deployment, FaultProxy, FaultReport, PATIENCE, Signal, Summary, port_of};
+use harness::{Deployment, FaultProxy, FaultReport, Signal, Summary, WAIT_TIMEOUT, port_of};
 
 use super::{assert_success, client, wait_for_frame, wait_for_recovery};
 
@@ -10,7 +10,7 @@ const FRAMES: u64 = 200;
 const PACE: [&str; 2] = ["--interval", "10ms"];
 
 #[test]
-fn without_its_registry_a_client_goes_on_at_the_server_that_it_knows() {
+fn without_a_registry_a_client_resumes_at_a_known_server() {
     let deployment = Deployment::new();
     let (registry, url) = deployment.start_registry();
     let proxy = FaultProxy::new();
@@ -21,7 +21,7 @@ fn without_its_registry_a_client_goes_on_at_the_server_that_it_knows() {
     let client = client(&deployment, &url, FRAMES).spawn();
     wait_for_frame(&client, 3);
     registry.signal(Signal::KILL);
-    registry.wait_exit(PATIENCE);
+    registry.wait_exit(WAIT_TIMEOUT);
     wait_for_frame(&client, 50);
 
     let mut report = FaultReport::new("registry gone for good, then the connection cut");
@@ -36,7 +36,7 @@ fn without_its_registry_a_client_goes_on_at_the_server_that_it_knows() {
 }
 
 #[test]
-fn a_registry_that_comes_back_empty_learns_of_all_and_a_client_finds_another_server() {
+fn a_registry_restarted_empty_learns_of_all_servers_again() {
     let deployment = Deployment::new();
     let (registry, url) = deployment.start_registry();
     let server = deployment.server_at(&url).args(PACE).spawn();
@@ -44,10 +44,10 @@ fn a_registry_that_comes_back_empty_learns_of_all_and_a_client_finds_another_ser
     let client = client(&deployment, &url, FRAMES).spawn();
     wait_for_frame(&client, 3);
     registry.signal(Signal::KILL);
-    registry.wait_exit(PATIENCE);
+    registry.wait_exit(WAIT_TIMEOUT);
     let again = deployment.registry(port_of(&url)).named("registry again").spawn();
     assert_eq!(again.registry_url(), url);
-    // The only server is found again: it has registered anew. The stream did not notice.
+    // The only server is found again: it has registered again. The stream did not notice.
     Summary::of_success(&deployment.client(&url, 3).arg("--json").run(), 3);
     assert!(client.is_running());
 

@@ -1,15 +1,15 @@
-//! A server that is killed and started again at the same address: the client goes on at the new one.
+//! A server that is killed and started again at the same address: the client resumes at the new one.
 
 use std::time::Instant;
 
-use harness::{Deployment, FaultReport, PATIENCE, Signal, unused_port};
+use harness::{Deployment, FaultReport, Signal, WAIT_TIMEOUT, unused_port};
 
 use super::{assert_success, client, wait_for_frame, wait_for_recovery};
 
 const FRAMES: u64 = 200;
 
 #[test]
-fn a_client_goes_on_at_its_server_when_that_was_restarted_at_the_same_address() {
+fn a_client_resumes_at_its_restarted_server() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let listen = format!("127.0.0.1:{}", unused_port());
@@ -25,7 +25,7 @@ fn a_client_goes_on_at_its_server_when_that_was_restarted_at_the_same_address() 
     let mut report = FaultReport::new("server killed and restarted at its address");
     let fault = Instant::now();
     first.signal(Signal::KILL);
-    first.wait_exit(PATIENCE);
+    first.wait_exit(WAIT_TIMEOUT);
     let (second_id, _second) = start("server again");
     report.recovered_after(wait_for_recovery(&client, fault));
     let client = client.finish();

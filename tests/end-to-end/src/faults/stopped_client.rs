@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Deployment, FaultReport, PATIENCE, Signal};
+use harness::{Deployment, FaultReport, Signal, WAIT_TIMEOUT};
 
 use super::{assert_success, client, wait_for_frame, wait_for_recovery};
 
@@ -22,7 +22,7 @@ fn stop_for(at_least: Duration) -> FaultReport {
     // How long it is stopped is the fault, nothing waits for it.
     thread::sleep(at_least);
     // Its server has given it up by then.
-    server.wait_for_line("ended after ", PATIENCE);
+    server.wait_for_line("ended after ", WAIT_TIMEOUT);
     assert!(stopped.elapsed() >= at_least);
 
     let mut report = FaultReport::new("client stopped (SIGSTOP) and continued");
@@ -37,7 +37,7 @@ fn stop_for(at_least: Duration) -> FaultReport {
 }
 
 #[test]
-fn a_client_that_was_stopped_until_its_server_gave_it_up_gets_the_rest() {
+fn a_client_stopped_until_it_was_given_up_gets_the_rest() {
     stop_for(Duration::ZERO).finish();
 }
 

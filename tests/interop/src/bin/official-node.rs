@@ -19,7 +19,7 @@ use interop::{
 use tracing_subscriber::EnvFilter;
 
 /// How long a frame may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
         ["receive", count] => {
             let count = count.parse().context("COUNT")?;
             let node = OfficialNode::start(settings(stream_client::actr_type(), None)?, Caller).await?;
-            stream_client::receive(&node, count, PATIENCE).await?;
+            stream_client::receive(&node, count, WAIT_TIMEOUT).await?;
             say(&format!("received {count}/{count} frames in order"))?;
             Ok(())
         }

@@ -16,7 +16,7 @@ impl World {
         let mut failure = None;
         for stream in self.streams() {
             let healthy_since = stream.progressed.max(self.schedule.healed);
-            let allowed = healthy_since + stream.patience() + 2 * RECOVERY + self.schedule.to_carry_all();
+            let allowed = healthy_since + stream.timeout() + 2 * RECOVERY + self.schedule.to_carry_all();
             if !stream.is_over() && self.now > allowed {
                 failure = Some(format!(
                     "stream {} is stuck behind frame {} of {}: {:?}",
@@ -72,7 +72,7 @@ impl World {
         })
     }
 
-    /// Where nothing goes wrong no stream is given up or begun anew, however slow its connection is.
+    /// If nothing goes wrong, no stream is given up or restarted, however slow its connection is.
     pub(super) fn check_slow_streams(&mut self) {
         if self.schedule.slow_lanes.is_none() || !self.schedule.faults.is_empty() {
             return;
@@ -81,7 +81,7 @@ impl World {
             let is_whole = matches!(stream.stage, Stage::Complete) && stream.resumes == 0;
             (!is_whole).then(|| {
                 format!(
-                    "stream {} is slow, and was begun anew {} times: {:?}",
+                    "stream {} is slow, and was restarted {} times: {:?}",
                     stream.spec.number, stream.resumes, stream.stage
                 )
             })
@@ -159,7 +159,7 @@ impl World {
     fn is_justified(&self, from: Duration, until: Duration) -> bool {
         let mut troubles = self.troubles.clone();
         troubles.sort_unstable();
-        // The end of a stream that is asked for anew may stand behind another one's longest frame.
+        // The end of a stream that is requested again may be queued behind another one's longest frame.
         let allowed = TO_FIND_A_SERVER + self.schedule.to_carry_all();
         let mut well_since = from;
         for (begin, end) in troubles {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long after the last fault a schedule may go on without a frame for anybody: what it takes at most to notice a
-/// silent peer, to register again, and to forget who is gone.
+/// silent peer, to register again, and to forget nodes that are gone.
 const RECOVERY: Duration = Duration::from_secs(30);
 
 /// How long it takes at most until all that starts with a schedule is there.
@@ -380,7 +380,7 @@ impl World {
             let mut node = Node::new(client_type(), None, client.manner.clone());
             for stream in &client.streams {
                 let spec = self.schedule.streams[*stream].clone();
-                let stream = ClientStream::new(spec, client.patience, client.pause, self.now);
+                let stream = ClientStream::new(spec, client.timeout, client.pause, self.now);
                 node.streams.push(stream);
             }
             State::Node(Box::new(node))

@@ -52,7 +52,7 @@ pub(crate) struct Upgraded {
 /// Why a peer's data lane can't be reached.
 #[derive(Debug, Error)]
 pub(crate) enum DialError {
-    #[error("its address {address:?} leads nowhere: {cause}")]
+    #[error("its address {address:?} is not valid: {cause}")]
     Address {
         address: PeerText,
         cause: ParseWebSocketUrlError,
