@@ -21,7 +21,11 @@ fn manifest(package: &str) -> Manifest {
 
 fn lock(package: &str) -> Lock {
     let actr_toml = workspace().join(package).join("Actr.toml");
-    Lock::load(&Lock::path_beside(&actr_toml), &UpdateCommand::new(&actr_toml)).unwrap()
+    Lock::load(
+        &Lock::path_beside(&actr_toml),
+        &UpdateCommand::new("client", &actr_toml),
+    )
+    .unwrap()
 }
 
 #[test]
