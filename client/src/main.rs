@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 /// Starts the node, calls its own service, which starts the stream, and waits until the stream is over.
 async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Some(message_count) = arguments.message_count else {
-        return update_lock(arguments).await;
+        return actr_lite_cli::update_lock(&arguments.node, arguments.timeout).await;
     };
     let count = message_count.unsigned_abs().into();
     let budget = Budget::new(arguments.timeout);
@@ -69,14 +69,4 @@ async fn receive(stream: &ResumableStream, count: u64) -> anyhow::Result<()> {
         ended = stream.ended() => Ok(ended?),
         () = progress_bar::show(|| stream.progress().delivered, count) => Ok(()),
     }
-}
-
-/// Writes Actr.lock.toml from the contract of the running server.
-async fn update_lock(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let update = arguments.node.system()?.update_lock(arguments.timeout);
-    let path = actr_lite_cli::until_signal(async { Ok(update.await?) }).await;
-    let path = path.context("the lock file is not changed")?;
-    actr_lite_cli::print(&format!("wrote {}\n", path.display()))
-        .context("the lock file is written, but stdout cannot be written to")?;
-    Ok(ExitCode::SUCCESS)
 }
