@@ -33,11 +33,6 @@ impl Workload for LocalStreamService {
     fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
         vec![Arc::new(LocalStreamServiceDispatcher::new(self))]
     }
-
-    async fn on_stop(&self, _ctx: Context) -> Result<(), ActrError> {
-        debug!("client stopped");
-        Ok(())
-    }
 }
 
 impl LocalStreamServiceHandler for LocalStreamService {

@@ -2,22 +2,23 @@
 
 mod arguments;
 mod local_stream_service;
-mod progress_bar;
 mod summary;
 
 use std::process::ExitCode;
 
 use actr_lite::{Budget, ResumableStream, ResumeOptions};
 use actr_lite_cli::RunningNode;
+use actr_lite_progress as progress;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use protos::stream_client::StartStreamRequest;
 use tokio::{select, sync::mpsc};
 
-use crate::{arguments::Arguments, local_stream_service::LocalStreamService, summary::Summary};
-
-/// The alias of the server in `[dependencies]` of Actr.toml.
-const SERVER: &str = "server";
+use crate::{
+    arguments::Arguments,
+    local_stream_service::{LocalStreamService, MAX_LOGGED},
+    summary::Summary,
+};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -32,11 +33,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let count = message_count.unsigned_abs().into();
     let budget = Budget::new(arguments.timeout);
     let system = arguments.node.system()?;
-    let server_type = system.dependency(SERVER)?.clone();
-    let resume = ResumeOptions {
-        idle_timeout: arguments.idle_timeout,
-        ..ResumeOptions::new(budget)
-    };
+    let server_type = system.dependency("server")?.clone();
+    let resume = ResumeOptions::new(budget).with_idle_timeout(arguments.idle_timeout);
     let (streams, mut started) = mpsc::channel(1);
     let service = LocalStreamService::new(server_type, resume, streams);
     let mut node = RunningNode::start(system.attach(service).register_timeout(budget.left())).await?;
@@ -67,6 +65,6 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn receive(stream: &ResumableStream, count: u64) -> anyhow::Result<()> {
     select! {
         ended = stream.ended() => Ok(ended?),
-        () = progress_bar::show(|| stream.progress().delivered, count) => Ok(()),
+        () = progress::show(|| stream.progress().delivered, count, "messages"), if count > MAX_LOGGED => Ok(()),
     }
 }

@@ -5,7 +5,7 @@
 //! - [`RunningNode`]: a node that signals stop, for programs that do something with it
 //! - [`update_lock`]: what `--update-lock` does
 //! - [`run`]: a program's frame: logs to stderr, one line for an error, the exit code
-//! - [`print()`], [`StatusLine`]: a program's result on stdout, and a line below its logs
+//! - [`print()`]: a program's result on stdout
 //! - [`parse_duration`]: `500ms`, `30s`, `2m`
 
 mod node_arguments;
@@ -16,7 +16,7 @@ use std::{future::Future, process::ExitCode, time::Duration};
 
 use actr_lite_terminal::report;
 
-pub use actr_lite_terminal::{StatusLine, print};
+pub use actr_lite_terminal::print;
 pub use node_arguments::NodeArguments;
 pub use running_node::{Interrupted, RunningNode, serve, until_signal};
 pub use update_lock::update_lock;

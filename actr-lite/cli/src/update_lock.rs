@@ -14,6 +14,7 @@ pub async fn update_lock(arguments: &NodeArguments, timeout: Duration) -> anyhow
     let update = arguments.system()?.update_lock(timeout);
     let path = until_signal(async { Ok(update.await?) }).await;
     let path = path.context("the lock file is not changed")?;
-    print(&format!("wrote {}\n", path.display())).context("the lock file is written, but stdout cannot be written to")?;
+    print(&format!("wrote {}\n", path.display()))
+        .context("the lock file is written, but stdout cannot be written to")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 use std::fs;
 
-use programs::{Checkout, Finished, Launch, WAIT_TIMEOUT, Signal, registry_url, unused_port};
+use programs::{Checkout, Finished, Launch, Signal, WAIT_TIMEOUT, registry_url, unused_port};
 
 use crate::{page::Page, project::Project};
 
