@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use actr_lite::{Budget, ResumableStream, ResumeOptions};
 use actr_lite_cli::RunningNode;
-use actr_lite_progress as progress;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use protos::stream_client::StartStreamRequest;
@@ -65,6 +64,6 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn receive(stream: &ResumableStream, count: u64) -> anyhow::Result<()> {
     select! {
         ended = stream.ended() => Ok(ended?),
-        () = progress::show(|| stream.progress().delivered, count, "messages"), if count > MAX_LOGGED => Ok(()),
+        () = actr_lite_progress::show(|| stream.progress().delivered, count, "messages"), if count > MAX_LOGGED => Ok(()),
     }
 }
