@@ -80,10 +80,7 @@ where
     }
 }
 
-async fn attempt<C>(
-    address: SocketAddr,
-    connecting: impl Future<Output = io::Result<C>>,
-) -> Result<C, FailedAttempt> {
+async fn attempt<C>(address: SocketAddr, connecting: impl Future<Output = io::Result<C>>) -> Result<C, FailedAttempt> {
     let began = Instant::now();
     let cause = match timeout(ATTEMPT_TIMEOUT, connecting).await {
         Ok(Ok(connection)) => return Ok(connection),
@@ -150,7 +147,10 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let error = connect("127.0.0.1", address.port()).await.unwrap_err().to_string();
-        assert!(error.starts_with(&format!("connecting to {address} failed after ")), "{error}");
+        assert!(
+            error.starts_with(&format!("connecting to {address} failed after ")),
+            "{error}"
+        );
         assert!(error.ends_with("connection refused"), "{error}");
     }
 }

@@ -1,8 +1,4 @@
-use std::{
-    fmt, io,
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use actr_lite_tls::HandshakeError;
 use thiserror::Error;

@@ -9,6 +9,7 @@ mod backpressure;
 mod bystander;
 mod calls;
 mod data_lane;
+mod dialling;
 mod floods;
 mod harness;
 mod latency_first;

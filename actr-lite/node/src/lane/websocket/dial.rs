@@ -115,12 +115,7 @@ pub(crate) async fn dial(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, 
         })
 }
 
-async fn upgrade(
-    address: &str,
-    url: &WebSocketUrl,
-    stream: Stream,
-    dialer: Dialer<'_>,
-) -> Result<Upgraded, DialError> {
+async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dialer<'_>) -> Result<Upgraded, DialError> {
     let began = Instant::now();
     let failed = |cause: &dyn std::fmt::Display| DialError::Upgrade {
         address: address.into(),

@@ -95,7 +95,10 @@ async fn a_request_after_the_connection_was_lost_waits_for_it_and_says_why_it_is
     let RegistryLinkError::Unreachable { cause, .. } = &error else {
         panic!("{error:?}");
     };
-    assert_eq!(cause, "connecting to 192.0.2.1:8081 failed after 0.0 s: connection refused");
+    assert_eq!(
+        cause,
+        "connecting to 192.0.2.1:8081 failed after 0.0 s: connection refused"
+    );
     assert_eq!(started.elapsed().as_secs(), REQUEST_TIMEOUT.as_secs());
     assert!(matches!(*link.state().borrow(), LinkState::Reconnecting { .. }));
     assert_eq!(link.identity().unwrap().actor_id, id, "the identity stays");
