@@ -6,13 +6,16 @@
 //! - [`connect`], [`secure`]: the steps
 //! - [`resolve`]: from a name to addresses
 //! - `race`: which address is tried when; it does no I/O
+//! - [`rival`]: who else may be found where this process listens
 //! - [`DialError`]: what comes out if nothing does
 
+mod claim;
 mod dial;
 mod dial_error;
 mod race;
 mod resolve;
 
+pub use claim::rival;
 pub use dial::{TLS_TIMEOUT, connect, secure};
 pub use dial_error::{DialError, FailedAttempt};
 pub use race::{ATTEMPT_TIMEOUT, MAX_ADDRESSES, STAGGER};
