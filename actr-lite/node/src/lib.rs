@@ -29,6 +29,7 @@ mod lock_update;
 mod node;
 mod node_state;
 mod own_connection;
+mod reach;
 mod realm_secret;
 mod resumable;
 mod router;

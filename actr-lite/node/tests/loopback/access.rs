@@ -11,8 +11,8 @@ use prost::Message as _;
 
 use crate::{
     harness::{
-        Answer, Ask, NodePlan, Pair, Push, World, assert_cancelled, caller, start_server, stream_id, subscribe_from,
-        within,
+        Answer, Ask, NodePlan, Pair, Push, World, assert_cancelled, caller, free_address, start_server, stream_id,
+        subscribe_from, within,
     },
     raw_peer::{self, Outsider},
 };
@@ -161,11 +161,6 @@ impl Case {
             (_, found) => panic!("{}, {door}: expected {expected:?}, found {found:?}", self.name),
         }
     }
-}
-
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// Asks for the type as discovery does; the registry's refusal.

@@ -19,6 +19,7 @@ mod logs;
 mod mixed_peers;
 mod protocol_violations;
 mod raw_peer;
+mod reach;
 mod record_limit;
 mod refused_upgrades;
 mod resumable;
