@@ -17,6 +17,10 @@ use crate::{AcceptError, PemFile, Stream, TlsFileError, provider, words};
 /// The first byte of a connection with TLS: a record of the handshake (RFC 8446 §5.1).
 const HANDSHAKE_RECORD: u8 = 0x16;
 
+/// What a private key has to be.
+const UNUSABLE_KEY: &str =
+    "its private key cannot be used: it has to be RSA with 2048 bits or more, ECDSA on P-256 or P-384, or Ed25519";
+
 /// A certificate and its key, for those who accept connections. Cheap to clone; clones share what a reload changes.
 #[derive(Clone)]
 pub struct ServerTls {
@@ -149,7 +153,11 @@ fn read(cert: &PemFile, key: &PemFile) -> Result<Arc<ServerConfig>, TlsFileError
         },
         error => TlsFileError::Unusable {
             file: key.clone(),
-            problem: format!("its private key cannot be used ({})", words::of_error(&error)),
+            problem: match error {
+                // It only says that it has tried them all.
+                Error::General(_) => UNUSABLE_KEY.into(),
+                error => format!("its private key cannot be used ({})", words::of_error(&error)),
+            },
         },
     })?;
     // Connections last, and each is to check the certificate anew: tickets to resume by would only cost memory.

@@ -1,6 +1,6 @@
 //! Who may find a node, call it, and feed its streams: each way of saying so, at each door.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use actr_lite::{ActrError, ActrRef, Context, Dest, DiscoverError, ErrorCode, Rpc as _, StreamEnd};
 use actr_lite_wire::{
