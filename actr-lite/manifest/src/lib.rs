@@ -21,6 +21,7 @@ mod actr_type;
 mod bounded;
 mod config_override;
 mod dependency;
+mod dialable;
 mod document;
 mod error;
 mod expecting;

@@ -30,6 +30,7 @@ mod node;
 mod node_state;
 mod own_connection;
 mod random_stream_id;
+mod reach;
 mod realm_secret;
 mod resumable;
 mod router;

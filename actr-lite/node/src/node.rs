@@ -7,7 +7,7 @@ use actr_lite_registry::{
     exposure::{Exposure, ExposureError},
     realms::RealmsFileError,
 };
-use actr_lite_tls::TlsFileError;
+use actr_lite_tls::{HandshakeError, TlsFileError};
 use actr_lite_wire::proto::Acl;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -17,9 +17,10 @@ use crate::{
     ActrError, ActrRef, ActrSystem, BindError, Context, RouterError, Workload,
     error::humantime,
     hosted_registry,
-    lane::{Closing, websocket::Acceptor},
+    lane::Closing,
     limits::Occupancy,
     node_state::{LaneSettings, NodeState},
+    reach,
     realm_secret::{self, LoadSecretError},
     router::Router,
     shutdown::{SHUTDOWN_GRACE, Shutdown},
@@ -72,6 +73,25 @@ pub enum StartError {
         key: Duration,
         /// `credential_lifetime`, or its default.
         credential: Duration,
+    },
+    /// The node would not take its own registry's certificate.
+    #[error("[system.signaling] url: nobody gets to the registry that this node is to host at {url}: {cause}")]
+    OwnRegistry {
+        /// Where the registry is to be.
+        url: String,
+        /// What a dial would come to.
+        cause: HandshakeError,
+    },
+    /// Nobody who dials the data lane would take its certificate.
+    #[error(
+        "[system.websocket] listen: nobody gets to the data lane at {host}: {cause}; or write advertised = \
+         \"wss://HOST:PORT\" with a name that the certificate has, and a port other than 0 in both"
+    )]
+    OwnDataLane {
+        /// What is dialled.
+        host: String,
+        /// What a dial would come to.
+        cause: HandshakeError,
     },
     /// Something would be reached from other machines without what protects it.
     #[error(transparent)]
@@ -152,10 +172,10 @@ impl<W: Workload> Node<W> {
             };
             data_lane.check(manifest.system.insecure)?;
         }
-        let (url, registry) = hosted_registry::host(manifest, tls.server.as_ref(), realm_secret.as_ref()).await?;
+        let (url, registry) = hosted_registry::host(manifest, &tls, realm_secret.as_ref()).await?;
         // A node that nobody is to discover is not dialled either.
         let acceptor = match manifest.system.discovery.visible {
-            true => Some(Acceptor::bind(manifest.system.websocket.listen).await?),
+            true => Some(reach::bind(&manifest.system.websocket, &tls).await?),
             false => None,
         };
         let record_limit = manifest.system.websocket.max_record_bytes;
@@ -171,11 +191,7 @@ impl<W: Workload> Node<W> {
         config.acl = manifest.acl.as_ref().map(Acl::from);
         config.ws_address = acceptor
             .as_ref()
-            .map(|acceptor| match &manifest.system.websocket.advertised {
-                Some(advertised) => advertised.to_string(),
-                None if tls.server.is_some() => format!("wss://{}", acceptor.local_addr()),
-                None => format!("ws://{}", acceptor.local_addr()),
-            });
+            .map(|acceptor| reach::advertised(&manifest.system.websocket, &tls, acceptor));
         // A node that stops, for whatever reason, takes nothing new.
         let occupancy = Occupancy::new(manifest.system.limits, tasks.stop().child_token());
         let told = Arc::clone(&occupancy);

@@ -15,6 +15,12 @@ use crate::TlsFileError;
 /// The most bytes of a PEM file that are read: four times what a system's own list of CAs has.
 pub const MAX_PEM_LEN: u64 = 1 << 20;
 
+/// What says that a private key is encrypted: PKCS#8, and what OpenSSL wrote before (RFC 1421 §4.6.1.1).
+const ENCRYPTED: [&[u8]; 2] = [b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED"];
+
+/// Of UTF-8, and of UTF-16 in both orders.
+const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+
 /// A file with certificates or a private key as PEM (RFC 7468), and where it was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PemFile {
@@ -49,8 +55,12 @@ impl PemFile {
 
     /// The first private key.
     pub(crate) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsFileError> {
-        PrivateKeyDer::from_pem_slice(&self.read()?).map_err(|error| match error {
-            pem::Error::NoItemsFound => self.lacks("unencrypted private key", "PRIVATE KEY"),
+        let text = self.read()?;
+        if ENCRYPTED.iter().any(|mark| contains(&text, mark)) {
+            return Err(TlsFileError::EncryptedKey { file: self.clone() });
+        }
+        PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+            pem::Error::NoItemsFound => self.lacks("private key", "PRIVATE KEY"),
             error => self.malformed(&error),
         })
     }
@@ -66,6 +76,9 @@ impl PemFile {
         if read as u64 > MAX_PEM_LEN {
             return Err(TlsFileError::TooLarge(self.clone()));
         }
+        if BYTE_ORDER_MARKS.iter().any(|mark| text.starts_with(mark)) {
+            return Err(TlsFileError::ByteOrderMark(self.clone()));
+        }
         Ok(text)
     }
 
@@ -79,10 +92,11 @@ impl PemFile {
 
     fn malformed(&self, error: &pem::Error) -> TlsFileError {
         let problem = match error {
-            pem::Error::MissingSectionEnd { .. } => "a section has no end".into(),
+            pem::Error::MissingSectionEnd { .. } => "a section has no end".to_owned(),
             pem::Error::IllegalSectionStart { .. } => "a section does not begin as it should".into(),
-            pem::Error::Base64Decode(problem) => format!("a section is not base64 ({problem})"),
-            other => other.to_string(),
+            pem::Error::Base64Decode(_) => "a section is not base64".into(),
+            pem::Error::Io(error) => error.to_string(),
+            _ => "it cannot be read".into(),
         };
         TlsFileError::Malformed {
             file: self.clone(),
@@ -95,4 +109,8 @@ impl fmt::Display for PemFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.path.display(), self.name)
     }
+}
+
+fn contains(text: &[u8], mark: &[u8]) -> bool {
+    text.windows(mark.len()).any(|window| window == mark)
 }
