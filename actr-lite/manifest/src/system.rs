@@ -7,8 +7,10 @@ use actr_lite_wire::record_limit::{RecordLimit, RecordLimitError};
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{
-    Limits, ManifestError, RegistryLimits, SignalingUrl, Tls, TlsIdentity, WebSocketUrl, bounded::Lifetime,
-    document::Document, expecting::whole_number,
+    Limits, ManifestError, RegistryLimits, SignalingUrl, Tls, TlsIdentity, WebSocketUrl,
+    bounded::{Lifetime, Patience},
+    document::Document,
+    expecting::whole_number,
 };
 
 /// `[system]`: how the node reaches others and is reached.
@@ -38,6 +40,10 @@ pub struct System {
     /// realm secret.
     #[serde(default)]
     pub insecure: bool,
+    /// `shutdown_grace`, 8 s if absent: how long the node's shutdown may take altogether. Three quarters of it are for what
+    /// goes on already, streams most of all.
+    #[serde(default = "shutdown_grace")]
+    pub shutdown_grace: Patience,
 }
 
 /// `[system.signaling]`: the registry.
@@ -216,6 +222,11 @@ impl WebSocket {
             _ => Ok(()),
         }
     }
+}
+
+/// Of the 10 s that container runtimes usually grant, one is left for output that nobody reads, and one for a busy machine.
+fn shutdown_grace() -> Patience {
+    Patience::constant::<8>()
 }
 
 fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
