@@ -19,6 +19,7 @@ mod output;
 mod peer_text;
 mod refusal;
 mod registry_loss;
+mod secret_files;
 mod shutdown;
 #[cfg(target_os = "linux")]
 mod terminal;
