@@ -37,6 +37,7 @@ mod place;
 mod read_error;
 mod reader;
 mod reference;
+mod replacement;
 mod resolve;
 mod shell_word;
 mod shown;

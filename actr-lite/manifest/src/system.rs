@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{
     Limits, ManifestError, RegistryLimits, SignalingUrl, Tls, TlsIdentity, WebSocketUrl,
-    bounded::Lifetime,
+    bounded::{Lifetime, Timeout},
     dialable::{is_dialable, misses},
     document::Document,
     expecting::whole_number,
@@ -41,6 +41,10 @@ pub struct System {
     /// realm secret.
     #[serde(default)]
     pub insecure: bool,
+    /// `shutdown_grace`, 8 s if absent: how long the node's shutdown may take altogether. Three quarters of it are for what
+    /// goes on already, streams most of all.
+    #[serde(default = "shutdown_grace")]
+    pub shutdown_grace: Timeout,
 }
 
 /// `[system.signaling]`: the registry.
@@ -270,6 +274,11 @@ impl WebSocket {
             _ => Ok(()),
         }
     }
+}
+
+/// Of the 10 s that container runtimes usually grant, one is left for output that nobody reads, and one for a busy machine.
+fn shutdown_grace() -> Timeout {
+    Timeout::constant::<8>()
 }
 
 fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

@@ -10,7 +10,7 @@ use actr_lite_registry::{
 use actr_lite_tls::{HandshakeError, TlsFileError};
 use actr_lite_wire::proto::Acl;
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use crate::{
@@ -23,8 +23,9 @@ use crate::{
     reach,
     realm_secret::{self, LoadSecretError},
     router::Router,
-    shutdown::{SHUTDOWN_GRACE, Shutdown},
-    tasks::{Tasks, contain},
+    shutdown::Shutdown,
+    shutdown_budget::ShutdownBudget,
+    tasks::{CLOSE_TIMEOUT, Tasks, contain},
     tls,
 };
 
@@ -121,11 +122,12 @@ pub enum StartError {
 
 impl<W: Workload> Node<W> {
     pub(crate) fn new(system: ActrSystem, workload: Arc<W>) -> Self {
+        let shutdown_grace = system.manifest().system.shutdown_grace.duration();
         Self {
             system,
             workload,
             register_timeout: None,
-            shutdown_grace: SHUTDOWN_GRACE,
+            shutdown_grace,
         }
     }
 
@@ -135,7 +137,8 @@ impl<W: Workload> Node<W> {
         self
     }
 
-    /// How long a shutdown lets handlers and spawned tasks finish; [`SHUTDOWN_GRACE`] unless said otherwise.
+    /// How long a shutdown may take altogether, instead of what `[system] shutdown_grace` says: three quarters of it are for
+    /// handlers and spawned tasks, the rest for `on_stop` and for closing what is open.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.shutdown_grace = grace;
         self
@@ -221,11 +224,16 @@ impl<W: Workload> Node<W> {
             let _ = node.link().unregister("on_start failed").await;
             tasks.give_up_work();
             node.sessions().close_all(Closing::ShuttingDown);
-            tasks.stop_runtime().await;
+            tasks.stop_runtime(Instant::now() + CLOSE_TIMEOUT).await;
             return Err(StartError::OnStart(error));
         }
         stop_when_dropped.disarm();
-        Ok(Shutdown::watch(node, workload, registry, shutdown_grace))
+        Ok(Shutdown::watch(
+            node,
+            workload,
+            registry,
+            ShutdownBudget::new(shutdown_grace),
+        ))
     }
 }
 
@@ -248,7 +256,7 @@ impl Drop for StopWhenDropped {
                 node.subscriptions().stop();
             }
             tasks.give_up_work();
-            tasks.stop().cancel();
+            tasks.give_up_runtime();
         }
     }
 }

@@ -1,14 +1,14 @@
 use std::{
-    fmt,
-    fs::File,
-    io::{self, Read as _},
+    fmt, io,
     path::{Path, PathBuf},
 };
 
+use actr_lite_secret_file::{self as secret_file, Content};
 use rustls_pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{self, PemObject},
 };
+use tracing::warn;
 
 use crate::TlsFileError;
 
@@ -44,7 +44,7 @@ impl PemFile {
 
     /// All certificates, at least one.
     pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
-        let text = self.read()?;
+        let text = self.read()?.bytes;
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
         match certificates {
             Ok(certificates) if certificates.is_empty() => Err(self.lacks("certificate", "CERTIFICATE")),
@@ -53,33 +53,31 @@ impl PemFile {
         }
     }
 
-    /// The first private key.
+    /// The first private key. That others get at it is only told in the log.
     pub(crate) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsFileError> {
-        let text = self.read()?;
-        if ENCRYPTED.iter().any(|mark| contains(&text, mark)) {
+        let Content { bytes, exposed } = self.read()?;
+        if let Some(exposed) = exposed {
+            warn!("{}: {exposed}", self.name);
+        }
+        if ENCRYPTED.iter().any(|mark| contains(&bytes, mark)) {
             return Err(TlsFileError::EncryptedKey { file: self.clone() });
         }
-        PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
             pem::Error::NoItemsFound => self.lacks("private key", "PRIVATE KEY"),
             error => self.malformed(&error),
         })
     }
 
-    fn read(&self) -> Result<Vec<u8>, TlsFileError> {
-        let failed = |error: io::Error| match error.kind() {
+    fn read(&self) -> Result<Content, TlsFileError> {
+        let content = secret_file::read(&self.path, MAX_PEM_LEN).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => TlsFileError::NotFound(self.clone()),
+            io::ErrorKind::FileTooLarge => TlsFileError::TooLarge(self.clone()),
             _ => TlsFileError::Unreadable(self.clone(), error),
-        };
-        let file = File::open(&self.path).map_err(failed)?;
-        let mut text = Vec::new();
-        let read = file.take(MAX_PEM_LEN + 1).read_to_end(&mut text).map_err(failed)?;
-        if read as u64 > MAX_PEM_LEN {
-            return Err(TlsFileError::TooLarge(self.clone()));
-        }
-        if BYTE_ORDER_MARKS.iter().any(|mark| text.starts_with(mark)) {
+        })?;
+        if BYTE_ORDER_MARKS.iter().any(|mark| content.bytes.starts_with(mark)) {
             return Err(TlsFileError::ByteOrderMark(self.clone()));
         }
-        Ok(text)
+        Ok(content)
     }
 
     fn lacks(&self, what: &'static str, section: &'static str) -> TlsFileError {
