@@ -44,15 +44,9 @@ fn a_stream_arrives_whole_and_nothing_of_it_can_be_read_on_the_way() {
         let server = deployment.server();
         let (server, url) = if is_tls {
             let server = certificates.served_by(server);
-            (
-                server.config("system.websocket.advertised", proxy.tls_url()),
-                tls_registry_url(0),
-            )
+            (server.advertised(proxy.tls_url()), tls_registry_url(0))
         } else {
-            (
-                server.config("system.websocket.advertised", proxy.url()),
-                registry_url(0),
-            )
+            (server.advertised(proxy.url()), registry_url(0))
         };
         let server = server.config("system.signaling.url", url).spawn();
         let url = server.registry_url();

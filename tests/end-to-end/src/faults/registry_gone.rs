@@ -15,7 +15,7 @@ fn without_its_registry_a_client_goes_on_at_the_server_that_it_knows() {
     let (registry, url) = deployment.start_registry();
     let proxy = FaultProxy::new();
     let server = deployment.server_at(&url).args(PACE);
-    let server = server.config("system.websocket.advertised", proxy.url()).spawn();
+    let server = server.advertised(proxy.url()).spawn();
     server.ready();
     proxy.relay_to(&server);
     let client = client(&deployment, &url, FRAMES).spawn();
