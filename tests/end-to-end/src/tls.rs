@@ -116,15 +116,24 @@ fn each_certificate_that_a_client_does_not_accept_has_its_own_error() {
         ),
         (&expired, &expired, "its certificate has expired, on "),
     ] {
-        let server = certificates.served_by(deployment.server());
-        let server = server.config("system.signaling.url", tls_registry_url(0)).spawn();
-        let url = server.registry_url();
+        let files = certificates.files();
+        let registry = deployment.registry(0).arg("--tls-cert").arg(&files.cert);
+        let registry = registry.arg("--tls-key").arg(&files.key).spawn();
+        let url = registry.registry_url();
         let client = trusted
             .trusted_by(deployment.client(&url, 10))
             .args(["--timeout", "1s"]);
         client.run().assert_fails_with(&[&url, expected]);
-        // The server has heard of it too.
-        server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", PATIENCE);
+        // The registry has heard of it too.
+        registry.wait_for_line("registry: failed TLS handshake from 127.0.0.1", PATIENCE);
+        // A server that would not get to the registry that it hosts does not start.
+        let hosting = deployment
+            .server()
+            .config("system.signaling.url", tls_registry_url(0))
+            .config("system.tls.cert", files.cert.display())
+            .config("system.tls.key", files.key.display())
+            .config("system.tls.ca", trusted.files().ca.display());
+        hosting.run().assert_fails_with(&["system.signaling", expected]);
     }
     // A system's own CAs have not signed it.
     let (_server, url) = start_server(&deployment, &good, unchanged);
