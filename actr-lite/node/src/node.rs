@@ -81,7 +81,7 @@ pub enum StartError {
         /// Where the registry is to be.
         url: String,
         /// What a dial would come to.
-        cause: HandshakeError,
+        cause: Box<HandshakeError>,
     },
     /// Nobody who dials the data lane would take its certificate.
     #[error(
@@ -92,7 +92,7 @@ pub enum StartError {
         /// What is dialled.
         host: String,
         /// What a dial would come to.
-        cause: HandshakeError,
+        cause: Box<HandshakeError>,
     },
     /// Something would be reached from other machines without what protects it.
     #[error(transparent)]
