@@ -55,7 +55,7 @@ const FREE_PORT_TRIES: usize = 8;
 pub enum RegistryError {
     /// Another program has the port.
     #[error(
-        "the registry can't listen on {address}: another program uses it; stop that, or choose another port (0: any free one)"
+        "the registry can't listen on {address}: another program uses it; stop it, or choose another port (0: any free one)"
     )]
     AddressInUse {
         /// Where it was to listen.

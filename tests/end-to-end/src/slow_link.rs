@@ -20,7 +20,7 @@ fn a_stream_over_a_slow_link_is_asked_for_once_and_arrives() {
     let (_registry, url) = deployment.start_registry();
     let proxy = FaultProxy::slow(RATE);
     let server = deployment.server_at(&url);
-    let server = server.config("system.websocket.advertised", proxy.url()).spawn();
+    let server = server.advertised(proxy.url()).spawn();
     server.ready();
     proxy.relay_to(&server);
     let client = deployment

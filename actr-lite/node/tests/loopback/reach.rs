@@ -82,7 +82,7 @@ async fn a_port_that_is_taken_on_another_family_is_taken() {
         .set("system.insecure=true");
     let error = refused(plan).await;
     assert!(
-        error.contains(&format!(":{port}: another program does; stop it")),
+        error.contains(&format!(":{port}: another program uses it; stop it")),
         "{error}"
     );
     let plan = world
