@@ -138,7 +138,7 @@ impl ActrRef {
     /// reads.
     ///
     /// # Errors
-    /// When one of them can't be read or used. Then all stays as it was.
+    /// If one of them can't be read or used. Then nothing changes.
     pub fn reload_tls(&self) -> Result<Vec<PathBuf>, TlsFileError> {
         self.node.tls().reload()
     }

@@ -7,7 +7,7 @@ use tracing::error;
 
 /// Every task of a node, in two groups that end one after the other.
 ///
-/// Tasks come in boxes: what they are wrapped in would otherwise keep room for each of them twice, and twice again, and
+/// Tasks are boxed: their wrappers would otherwise reserve space for each of them twice, and twice again, and
 /// all that is copied when a task starts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tasks {
@@ -30,7 +30,7 @@ impl Tasks {
         });
     }
 
-    /// A task of the runtime: it ends when the node stops, and is told so by [`Self::stop`].
+    /// A task of the runtime: it ends when the node stops, which [`Self::stop`] announces.
     pub(crate) fn spawn_runtime(&self, name: &'static str, task: BoxFuture<'static, ()>) {
         self.runtime.spawn(async move { report(name, contain(task).await) });
     }

@@ -125,7 +125,7 @@ impl Sessions {
         Ok(session.relays.clone())
     }
 
-    /// Forgets a connection; false where a newer one took its place.
+    /// Forgets a connection; false if a newer one took its place.
     pub(crate) fn close(&mut self, id: &ActrId, number: u64) -> bool {
         let is_current = self.open.get(id).is_some_and(|session| session.number == number);
         is_current && self.open.remove(id).is_some()

@@ -13,8 +13,8 @@ use tracing_subscriber::{
 /// fill a log.
 const MAX_VALUE_BYTES: usize = 8 << 10;
 
-/// Writes a message and its fields, `message name=value`, so that none can break the line, steer a terminal, or go on for
-/// ever.
+/// Writes a message and its fields, `message name=value`, so that none can break the line, steer a terminal, or go on
+/// forever.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OneLineFields;
 

@@ -34,7 +34,7 @@ struct Inner {
 pub struct Rejected {
     /// Why.
     pub reason: AcceptError,
-    /// The socket, where it is of use: for [`AcceptError::NotTls`], to answer without TLS; otherwise to be closed so
+    /// The socket, if it is still useful: for [`AcceptError::NotTls`], to answer without TLS; otherwise to be closed so
     /// that the peer can read why.
     pub stream: Option<TcpStream>,
 }
@@ -60,7 +60,7 @@ impl ServerTls {
     /// it reads.
     ///
     /// # Errors
-    /// As [`Self::load`]; then all stays as it was.
+    /// As [`Self::load`]; then nothing changes.
     pub fn reload(&self) -> Result<(), TlsFileError> {
         self.replace(self.read()?);
         Ok(())

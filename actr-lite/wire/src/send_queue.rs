@@ -69,7 +69,7 @@ pub struct Piece {
     pub start: usize,
 }
 
-/// What waits to be sent on one connection, and how much of it goes out at once.
+/// The records that wait to be sent on one connection, and how much of them goes out at once.
 #[derive(Debug)]
 pub struct SendQueue {
     role: Role,
@@ -171,7 +171,7 @@ impl SendQueue {
         self.said_goodbye
     }
 
-    /// Drops what nobody will read, and lets only the close frame follow.
+    /// Drops what will not be read, and lets only the close frame follow.
     pub fn abandon(&mut self, frame: CloseFrame) {
         self.end();
         if !self.said_goodbye {

@@ -61,7 +61,7 @@ pub enum Newcomers {
 
 #[derive(Debug)]
 struct Shared {
-    /// Bytes in a second, each way; none is as fast as it goes.
+    /// Bytes in a second, each way; none is as fast as possible.
     rate: Option<u64>,
     orders: watch::Sender<Orders>,
     log: Mutex<Log>,

@@ -15,7 +15,7 @@ pub(super) struct Usage {
     users: usize,
     /// When the last of them left.
     unused_since: Instant,
-    /// It takes no more: it is being closed because nobody used it.
+    /// It takes no more: it is being closed as unused.
     retired: bool,
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::stream::Inbox;
 
-/// How many streams are remembered that the peer may still send though nobody here wants them.
+/// How many streams are remembered that the peer may still send though they are not registered here.
 const MAX_UNWANTED: usize = 4096;
 
 /// The streams that a peer sends.
@@ -63,12 +63,12 @@ impl IncomingStreams {
         self.lock().bound.insert(inbox.stream_id().clone(), Arc::clone(inbox));
     }
 
-    /// Frames of this stream are to be dropped; false where that is known already.
+    /// Frames of this stream have to be dropped; false if that is known already.
     pub(super) fn refuse(&self, stream_id: StreamId) -> bool {
         self.lock().add_unwanted(stream_id)
     }
 
-    /// The receiver wants no more; false where the connection does not feed the stream.
+    /// The receiver cancels; false if the connection does not feed the stream.
     pub(super) fn cancel(&self, stream_id: &StreamId) -> bool {
         let mut state = self.lock();
         state.unbind(stream_id.as_str()).is_some() && state.add_unwanted(stream_id.clone())
@@ -116,7 +116,7 @@ impl State {
         if self.unwanted.len() >= MAX_UNWANTED
             && let Some(forgotten) = self.unwanted.iter().next().cloned()
         {
-            // What comes of a forgotten one is refused once more.
+            // Frames of a forgotten one are refused once more.
             self.unwanted.remove(&forgotten);
         }
         self.unwanted.insert(stream_id)
