@@ -6,8 +6,8 @@ use rcgen::{
 };
 use thiserror::Error;
 
-/// How long a certificate is valid by default: long enough for development, and short enough that nobody relies on it for
-/// years.
+/// How long a certificate is valid by default: long enough for development, and short enough that nobody relies on it
+/// for years.
 pub const VALIDITY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How far before now a certificate begins to be good: machines whose clocks differ use it at once.

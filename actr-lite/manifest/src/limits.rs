@@ -13,8 +13,8 @@ pub type MetadataBytes = Bounded<256, 1_048_576>;
 /// one what a small machine has.
 pub type HeldBytes = Bounded<1024, 1_073_741_824>;
 
-/// `[system.limits]`: what may happen at once on a node. Reaching a limit is an error that names its key, and ends nothing
-/// that is already running.
+/// `[system.limits]`: what may happen at once on a node. Reaching a limit is an error that names its key, and ends
+/// nothing that is already running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {

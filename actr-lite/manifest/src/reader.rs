@@ -97,8 +97,8 @@ struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// In the file's order, but a table's own values before its sections: reporting a misspelt key is more useful than the key
-    /// that is missing in a section because of it.
+    /// In the file's order, but a table's own values before its sections: reporting a misspelt key is more useful than
+    /// the key that is missing in a section because of it.
     fn of(table: &'a DeTable<'a>) -> Self {
         let mut entries: Vec<Entry<'a>> = table.iter().collect();
         entries.sort_by_key(|(key, value)| (is_section(value), key.span().start));

@@ -109,7 +109,8 @@ impl<W: Workload> Node<W> {
         }
     }
 
-    /// How long [`Self::start`] waits for the registry. Without a timeout it waits until the registry answers, and says so.
+    /// How long [`Self::start`] waits for the registry. Without a timeout it waits until the registry answers, and says
+    /// so.
     pub fn register_timeout(mut self, timeout: Duration) -> Self {
         self.register_timeout = Some(timeout);
         self

@@ -56,8 +56,8 @@ pub enum LoadSecretError {
     },
 }
 
-/// The secret of this node's realm, if it has one: from the environment, else from the file that Actr.toml names. It is not sent
-/// where others between this node and its registry could read it.
+/// The secret of this node's realm, if it has one: from the environment, else from the file that Actr.toml names. It is
+/// not sent where others between this node and its registry could read it.
 pub(crate) fn load(system: &System) -> Result<Option<RealmSecret>, LoadSecretError> {
     let secret = match env::var_os(REALM_SECRET_VARIABLE) {
         Some(value) => Some(RealmSecret::new(&value.to_string_lossy()).map_err(LoadSecretError::Variable)?),

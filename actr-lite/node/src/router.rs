@@ -151,8 +151,8 @@ impl Router {
         run(entry, route, payload, ctx).await
     }
 
-    /// Whether a rule of this node's access list denies another node. A missing rule does not count:
-    /// a node that was asked may answer.
+    /// Whether a rule of this node's access list denies another node. A missing rule does not count: a node that was
+    /// asked may answer.
     pub(crate) fn denial(&self, own_id: impl FnOnce() -> ActrId, peer: &ActrId) -> Option<AclRefusal> {
         // A stream is bound for each request: without a list there is nothing to look up.
         self.acl.as_ref()?;

@@ -90,8 +90,9 @@ impl Authority {
         Duration::from_secs(self.keys().ring.next_change(self.lifetimes, unix_now))
     }
 
-    /// The keys as they should be, with a new one where one is due and without those that are over; `None` if they are that
-    /// already. They are kept, and known to be good before they sign: that is for [`Self::use_keys`]. Waits for the disk.
+    /// The keys as they should be, with a new one where one is due and without those that are over; `None` if they are
+    /// that already. They are kept, and known to be good before they sign: that is for [`Self::use_keys`]. Waits for
+    /// the disk.
     ///
     /// # Errors
     /// When they can't be kept.

@@ -54,8 +54,8 @@ impl Complaints {
         lock(&self.state).misbehaviour.count(kind);
     }
 
-    /// The same of a peer whose TLS handshake failed. One that does not accept this side's certificate does no wrong, but
-    /// an operator should know; one that said nothing is not worth a line.
+    /// The same of a peer whose TLS handshake failed. One that does not accept this side's certificate does no wrong,
+    /// but an operator should know; one that said nothing is not worth a line.
     pub fn about_handshake(&self, peer: &dyn Display, reason: &AcceptError) {
         let kind = MisbehaviourKind::FailedHandshake;
         match reason {

@@ -2,8 +2,8 @@
 
 use actr_lite_wire::credential::{SigningKey, VerifyingKey};
 
-/// The most keys of a ring: the one that signs, and those before it whose credentials may still live. As a key signs for
-/// at least as long as its credentials are valid, two are usual, and three until they are rotated.
+/// The most keys of a ring: the one that signs, and those before it whose credentials may still live. As a key signs
+/// for at least as long as its credentials are valid, two are usual, and three until they are rotated.
 pub(crate) const MAX_KEYS: usize = 8;
 
 /// The keys of a registry: the newest signs, older ones are known as long as a credential of theirs may live.
@@ -51,8 +51,8 @@ impl KeyRing {
         ((1..=MAX_KEYS).contains(&keys.len()) && (0..keys.len()).all(is_unique)).then_some(Self { keys })
     }
 
-    /// The same without keys from the future: the wall clock was wrong when one was made, and it must not sign longer for
-    /// that.
+    /// The same without keys from the future: the wall clock was wrong when one was made, and it must not sign longer
+    /// for that.
     pub(crate) fn not_after(mut self, now: u64) -> Self {
         for key in &mut self.keys {
             key.since = key.since.min(now);

@@ -43,8 +43,8 @@ pub struct Options {
     /// How long a key signs credentials, in whole seconds: at least one, and as long as they are good. After that it is known
     /// until the last of them ends. Default: [`KEY_LIFETIME`].
     pub key_lifetime: Duration,
-    /// Where the signing keys are kept, so that what they signed stays valid after a restart; a directory of this registry
-    /// alone, which is made if it is not there. Default: nowhere.
+    /// Where the signing keys are kept, so that what they signed stays valid after a restart; a directory of this
+    /// registry alone, which is made if it is not there. Default: nowhere.
     pub data_dir: Option<PathBuf>,
     /// Which realms there are, and their secrets. Default: all, without.
     pub realms: Realms,

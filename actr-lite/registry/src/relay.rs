@@ -98,7 +98,8 @@ fn copied(payload: &Payload) -> Payload {
     }
 }
 
-/// What `to` is told of its part towards `from`. The node that registered first offers: both sides get the same answer if they ask at once.
+/// What `to` is told of its part towards `from`. The node that registered first offers: both sides get the same answer
+/// if they ask at once.
 fn role(from: &ActrId, to: &ActrId, asked: &Relayed) -> Delivery {
     let assignment = RoleAssignment {
         is_offerer: to.serial_number() < from.serial_number(),

@@ -40,8 +40,8 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reloads all files: new handshakes use them, and open connections go on. Returns the
-    /// files; they are empty if everything comes from the system. It blocks while it reads.
+    /// Reloads all files: new handshakes use them, and open connections go on. Returns the files; they are empty if
+    /// everything comes from the system. It blocks while it reads.
     ///
     /// # Errors
     /// If a file can't be read or used. Then nothing changes.

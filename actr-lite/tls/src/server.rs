@@ -56,8 +56,7 @@ impl ServerTls {
         Ok(Self { inner })
     }
 
-    /// Reloads both files: new handshakes use them, and open connections go on. It blocks while
-    /// it reads.
+    /// Reloads both files: new handshakes use them, and open connections go on. It blocks while it reads.
     ///
     /// # Errors
     /// As [`Self::load`]; then nothing changes.

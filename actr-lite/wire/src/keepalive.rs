@@ -71,8 +71,8 @@ impl Keepalive {
         self.pinged = None;
     }
 
-    /// Counts that some of what came belongs to a message: its sender is busy, and is told unasked that this side lives.
-    /// Pings are answered anyway, and for pongs alone two idle ends would talk forever.
+    /// Counts that some of what came belongs to a message: its sender is busy, and is told unasked that this side
+    /// lives. Pings are answered anyway, and for pongs alone two idle ends would talk forever.
     pub fn received(&mut self) {
         self.owes_word = true;
     }

@@ -17,8 +17,8 @@ pub const RESUME_AFTER: &str = "stream-resume-after";
 /// The wait after the first try that fails.
 pub const FIRST_WAIT: Duration = Duration::from_millis(50);
 
-/// The longest wait between two tries: hardly noticeable for a person, and a registry can serve a few thousand clients that
-/// ask twice a second.
+/// The longest wait between two tries: hardly noticeable for a person, and a registry can serve a few thousand clients
+/// that ask twice a second.
 pub const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// The time without a frame, and the tries within it.

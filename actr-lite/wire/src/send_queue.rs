@@ -28,8 +28,8 @@ const MAX_CONTROL_BACKLOG: usize = 1 << 20;
 /// of 5 KB/s, and an answer with the beginning of its stream costs one message.
 const ONE_MESSAGE: usize = 4 << 10;
 
-/// Up to this length bulk data that waits leaves in one write with what is ahead of it: copying this much costs less than
-/// another system call.
+/// Up to this length bulk data that waits leaves in one write with what is ahead of it: copying this much costs less
+/// than another system call.
 const ONE_WRITE: usize = 16 << 10;
 
 /// In which order records leave.

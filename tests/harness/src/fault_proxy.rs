@@ -232,8 +232,8 @@ impl FaultProxy {
         self.shared.orders.send_modify(|orders| orders.freezes += 1);
     }
 
-    /// Cuts each of the next connections when it has carried this many bytes from the target; a number for each. Whatever
-    /// is under way then is lost, mostly in the middle of a record.
+    /// Cuts each of the next connections when it has carried this many bytes from the target; a number for each.
+    /// Whatever is under way then is lost, mostly in the middle of a record.
     pub fn cut_after(&self, bytes: impl IntoIterator<Item = u64>) {
         self.shared.log().fates.extend(bytes.into_iter().map(Fate::CutAfter));
     }

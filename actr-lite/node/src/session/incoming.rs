@@ -74,7 +74,8 @@ impl IncomingStreams {
         state.unbind(stream_id.as_str()).is_some() && state.add_unwanted(stream_id.clone())
     }
 
-    /// The sender confirms that no more frames come. Returns the inbox that the connection fed, if the stream was wanted.
+    /// The sender confirms that no more frames come. Returns the inbox that the connection fed, if the stream was
+    /// wanted.
     pub(super) fn finish(&self, stream_id: &str) -> Finished {
         let mut state = self.lock();
         if state.unwanted.remove(stream_id) {

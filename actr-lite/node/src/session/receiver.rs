@@ -51,8 +51,9 @@ pub(crate) struct SessionReceiver {
     refused: usize,
 }
 
-/// Up to this length all of a message is taken before the callers that wait for its answers are woken: waking a task takes
-/// longer than what such a message holds, and what is there by then, often the beginning of a stream, wakes nobody again.
+/// Up to this length all of a message is taken before the callers that wait for its answers are woken: waking a task
+/// takes longer than what such a message holds, and what is there by then, often the beginning of a stream, wakes
+/// nobody again.
 const SHORT_MESSAGE: usize = 8 << 10;
 
 /// How many answers of a message may wait for its end: their list is kept as long as the connection.

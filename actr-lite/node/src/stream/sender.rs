@@ -31,10 +31,10 @@ const OVERTIME: usize = 4;
 
 /// The sending end of a stream, bound to one connection to one receiver.
 ///
-/// Frames are numbered from 1, or go on after the frame that the receiver has: [`StreamOptions::resume_after`].
-/// A sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other streams of the same connection
-/// go on. A [`Delivery::LatencyFirst`] stream does not wait but drops its oldest frames. If the sender is dropped before
-/// [`Self::finish`], the receiver is told that the stream broke off.
+/// Frames are numbered from 1, or go on after the frame that the receiver has: [`StreamOptions::resume_after`]. A
+/// sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other streams of the same connection
+/// go on. A [`Delivery::LatencyFirst`] stream does not wait but drops its oldest frames. If the sender is dropped
+/// before [`Self::finish`], the receiver is told that the stream broke off.
 pub struct StreamSender {
     session: InUse,
     stream: Arc<OutgoingStream>,

@@ -21,8 +21,8 @@ use crate::node_state::NodeState;
 ///
 /// It yields `None` once when the stream is over; [`Self::end`] then says how. Frames of a reliable stream are numbered
 /// from 1, and arrive once each: a repeated one is dropped, and a missing one ends the stream ([`StreamEnd::Gap`]).
-/// Only the named sender feeds it; frames of others are dropped, and their senders told. It ends when the connection to the
-/// sender does, even before the first frame.
+/// Only the named sender feeds it; frames of others are dropped, and their senders told. It ends when the connection to
+/// the sender does, even before the first frame.
 ///
 /// Taking frames gives the sender credit: a subscription that nobody polls holds at most a window of frames. Dropping it
 /// unsubscribes and stops the sender.
