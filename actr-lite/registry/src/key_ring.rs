@@ -6,7 +6,7 @@ use actr_lite_wire::credential::{SigningKey, VerifyingKey};
 /// for at least as long as its credentials are valid, two are usual, and three until they are rotated.
 pub(crate) const MAX_KEYS: usize = 8;
 
-/// The keys of a registry: the newest signs, older ones are known as long as a credential of theirs may live.
+/// The keys of a registry: the newest signs, older ones are kept as long as one of their credentials may be valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyRing {
     /// The oldest first; never empty.
@@ -102,7 +102,7 @@ impl KeyRing {
     }
 }
 
-/// How long things are good, in seconds.
+/// How long keys and credentials are valid, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lifetimes {
     /// A key, for signing; at least as long as its credentials.
@@ -186,7 +186,7 @@ mod tests {
             let mut ring = KeyRing::new(key(1, now));
             let mut issued: Vec<(u32, u64)> = Vec::new();
             for step in steps {
-                // Looked after at any time: too early, or long after something was due.
+                // Rotated at any time: too early, or long after something was due.
                 issued.push((ring.current().id, now + credential_life));
                 now += step;
                 let fresh = || { next_id += 1; (next_id, [9; 32]) };

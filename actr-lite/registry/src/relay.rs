@@ -1,4 +1,4 @@
-//! What nodes say to each other by way of the registry, for the WebRTC lane: who gets it, and what waits for whom.
+//! Messages from node to node over the registry, for the WebRTC lane: who gets them, and which wait.
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,7 +39,7 @@ impl Relayed {
     }
 }
 
-/// A message, and the node that is to get it.
+/// A message and its target node.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Delivery {
     pub(crate) to: ActrId,
@@ -50,7 +50,7 @@ pub(crate) struct Delivery {
 /// registry has a use for. The question who offers is answered to both, the target first.
 ///
 /// # Errors
-/// When the message can't be forwarded; the source is told why.
+/// If the message can't be forwarded; the source is told why.
 pub(crate) fn route(
     directory: &mut Directory,
     source: &ActrId,
@@ -140,7 +140,7 @@ pub(crate) struct RelaySender {
 }
 
 impl RelaySender {
-    /// Puts it behind what waits already; never blocks.
+    /// Queues it; never blocks.
     ///
     /// # Errors
     /// When too much waits, or the connection has ended.
@@ -278,7 +278,7 @@ mod tests {
             types: vec!["acme:Node:1.0.0".parse().unwrap()],
             realm: RealmScope::Any,
         };
-        // That it would let everybody in opens nobody's door to it.
+        // That a node admits everybody gives it no access to others.
         let elsewhere = register(&mut directory, 2, Some(Acl { rules: vec![allow] }));
         let mut send = |source: &ActrId, target: &ActrId| {
             let relayed = relayed(source, target, description());

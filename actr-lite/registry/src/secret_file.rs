@@ -2,14 +2,14 @@
 
 use std::fs::Metadata;
 
-/// Whether others than its owner may do anything with a file.
+/// Whether anybody except its owner may access a file.
 #[cfg(unix)]
 pub fn is_exposed(metadata: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     metadata.permissions().mode() & 0o077 != 0
 }
 
-/// Nothing is known of others here.
+/// This system does not tell.
 #[cfg(not(unix))]
 pub fn is_exposed(_metadata: &Metadata) -> bool {
     false

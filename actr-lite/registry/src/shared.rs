@@ -141,7 +141,7 @@ impl Sessions {
     /// Ends an actor's connection, if it has one.
     pub(crate) fn dismiss(&mut self, id: &ActrId, why: Dismissal) {
         if let Some(session) = self.open.remove(id) {
-            // A connection that ends by itself at this moment has nobody left to tell.
+            // A connection that ends by itself at this moment needs no notice.
             let _ = session.dismiss.send(why);
         }
     }
