@@ -1,19 +1,12 @@
-use std::{iter, sync::Arc};
+use std::sync::Arc;
 
-use actr_lite::{
-    ActrError, ActrType, Context, ParseStreamIdError, ResumableStream, ResumeOptions, Service, StreamId, Workload,
-};
+use actr_lite::{ActrError, ActrType, Context, ResumableStream, ResumeOptions, Service, Workload, random_stream_id};
 use protos::{
     stream_client::{LocalStreamServiceDispatcher, LocalStreamServiceHandler, StartStreamRequest, StartStreamResponse},
     stream_server::RegisterStreamRequest,
 };
-use rand::RngExt as _;
 use tokio::sync::mpsc;
 use tracing::{debug, info};
-
-/// The length of a stream's id, and its characters.
-const STREAM_ID_LEN: usize = 8;
-const STREAM_ID_CHARS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// Up to this many messages, each one is logged at info; more would bury the rest of the log.
 pub(crate) const MAX_LOGGED: u64 = 100;
@@ -41,17 +34,12 @@ impl Workload for LocalStreamService {
     fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
         vec![Arc::new(LocalStreamServiceDispatcher::new(self))]
     }
-
-    async fn on_stop(&self, _ctx: Context) -> Result<(), ActrError> {
-        debug!("client stopped");
-        Ok(())
-    }
 }
 
 impl LocalStreamServiceHandler for LocalStreamService {
     async fn start_stream(&self, request: StartStreamRequest, ctx: Context) -> Result<StartStreamResponse, ActrError> {
         let count = protos::frame_count(request.message_count)?;
-        let stream_id = random_stream_id()?;
+        let stream_id = random_stream_id();
         // 1. Discover a server.
         let server = ctx.discover(&self.server_type).await?;
         // 2. Register the callback before asking: only this server may feed it.
@@ -76,34 +64,5 @@ impl LocalStreamServiceHandler for LocalStreamService {
         let stream = stream.resume_with(&self.server_type, ask, self.resume);
         self.streams.send(stream).await.map_err(ActrError::internal)?;
         Ok(StartStreamResponse { success: true, message })
-    }
-}
-
-fn random_stream_id() -> Result<StreamId, ParseStreamIdError> {
-    let mut random = rand::rng();
-    let id: String = iter::repeat_with(|| STREAM_ID_CHARS[random.random_range(..STREAM_ID_CHARS.len())])
-        .take(STREAM_ID_LEN)
-        .map(char::from)
-        .collect();
-    id.parse()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn a_stream_id_is_8_random_lowercase_letters_and_digits() {
-        let ids: HashSet<StreamId> = iter::repeat_with(|| random_stream_id().unwrap()).take(1000).collect();
-        assert_eq!(ids.len(), 1000);
-        for id in ids {
-            let fits = id
-                .as_str()
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-            assert!(fits && id.as_str().len() == 8, "{id}");
-        }
     }
 }

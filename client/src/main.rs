@@ -2,7 +2,6 @@
 
 mod arguments;
 mod local_stream_service;
-mod progress_bar;
 mod summary;
 
 use std::process::ExitCode;
@@ -14,10 +13,11 @@ use clap::Parser;
 use protos::stream_client::StartStreamRequest;
 use tokio::{select, sync::mpsc};
 
-use crate::{arguments::Arguments, local_stream_service::LocalStreamService, summary::Summary};
-
-/// The alias of the server in `[dependencies]` of Actr.toml.
-const SERVER: &str = "server";
+use crate::{
+    arguments::Arguments,
+    local_stream_service::{LocalStreamService, MAX_LOGGED},
+    summary::Summary,
+};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -27,16 +27,13 @@ fn main() -> ExitCode {
 /// Starts the node, calls its own service, which starts the stream, and waits until the stream is over.
 async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Some(message_count) = arguments.message_count else {
-        return update_lock(arguments).await;
+        return actr_lite_cli::update_lock(&arguments.node, arguments.timeout).await;
     };
     let count = message_count.unsigned_abs().into();
     let budget = Budget::new(arguments.timeout);
     let system = arguments.node.system()?;
-    let server_type = system.dependency(SERVER)?.clone();
-    let resume = ResumeOptions {
-        idle_timeout: arguments.idle_timeout,
-        ..ResumeOptions::new(budget)
-    };
+    let server_type = system.dependency("server")?.clone();
+    let resume = ResumeOptions::new(budget).with_idle_timeout(arguments.idle_timeout);
     let (streams, mut started) = mpsc::channel(1);
     let service = LocalStreamService::new(server_type, resume, streams);
     let mut node = RunningNode::start(system.attach(service).register_timeout(budget.left())).await?;
@@ -67,16 +64,6 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn receive(stream: &ResumableStream, count: u64) -> anyhow::Result<()> {
     select! {
         ended = stream.ended() => Ok(ended?),
-        () = progress_bar::show(|| stream.progress().delivered, count) => Ok(()),
+        () = actr_lite_progress::show(|| stream.progress().delivered, count, "messages"), if count > MAX_LOGGED => Ok(()),
     }
-}
-
-/// Writes Actr.lock.toml from the contract of the running server.
-async fn update_lock(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let update = arguments.node.system()?.update_lock(arguments.timeout);
-    let path = actr_lite_cli::until_signal(async { Ok(update.await?) }).await;
-    let path = path.context("the lock file is not changed")?;
-    actr_lite_cli::print(&format!("wrote {}\n", path.display()))
-        .context("the lock file is written, but stdout cannot be written to")?;
-    Ok(ExitCode::SUCCESS)
 }

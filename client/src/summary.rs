@@ -1,6 +1,6 @@
 use std::fmt;
 
-use actr_lite::{ResumableStream, StreamProgress};
+use actr_lite::ResumableStream;
 use anyhow::Context as _;
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ pub(crate) struct Summary {
 
 impl Summary {
     pub(crate) fn new(stream: &ResumableStream, expected: u64, unknown_frames: u64) -> Self {
-        let progress: StreamProgress = stream.progress();
+        let progress = stream.progress();
         let (received, seconds) = (progress.delivered, progress.elapsed.as_secs_f64());
         Self {
             stream_id: stream.stream_id().to_string(),
@@ -56,14 +56,10 @@ impl Summary {
 
     /// What is missing, in a sentence.
     pub(crate) fn shortfall(&self) -> String {
-        let Self {
-            stream_id,
-            expected,
-            received,
-            missing,
-            ..
-        } = self;
-        format!("stream {stream_id} is not complete: {received} of {expected} messages arrived, {missing} missing")
+        format!(
+            "stream {} is not complete: {} of {} messages arrived, {} missing",
+            self.stream_id, self.received, self.expected, self.missing
+        )
     }
 
     pub(crate) fn print(&self, as_json: bool) -> anyhow::Result<()> {

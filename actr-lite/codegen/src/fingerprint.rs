@@ -60,7 +60,23 @@ impl FileResolver for SingleFile {
 mod tests {
     use super::*;
 
-    const STREAM_SERVER: &str = include_str!("../../../protos/stream_server.proto");
+    /// The contract of the actr project's streaming example.
+    const STREAM_SERVER: &str = "\
+        syntax = \"proto3\";
+        package stream_server;
+
+        // Asks for a stream.
+        message RegisterStreamRequest {
+            string stream_id = 1;
+            int32 message_count = 2;
+        }
+        message RegisterStreamResponse {
+            bool success = 1;
+            string message = 2;
+        }
+        service StreamServer {
+            rpc RegisterStream(RegisterStreamRequest) returns (RegisterStreamResponse);
+        }";
 
     #[test]
     fn the_fingerprint_agrees_with_other_implementations() {

@@ -68,7 +68,7 @@ const FORMAT_VERSION: u32 = 1;
 
 const FILE_NAME_ENDING: &str = ".lock.toml";
 
-const HEADER: &str = "# Written by `client --update-lock`: the contracts this node was built against.\n\n";
+const HEADER: &str = "# Written by `--update-lock`: the contracts this node was built against.\n\n";
 
 impl Lock {
     /// A lock without dependencies.

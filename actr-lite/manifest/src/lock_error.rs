@@ -12,10 +12,11 @@ use crate::{ManifestError, shell_word::shell_word};
 pub struct UpdateCommand(String);
 
 impl UpdateCommand {
-    /// The command for this `Actr.toml`, which is best named as the user named it.
-    pub fn new(actr_toml: &Path) -> Self {
+    /// The command of this program for this `Actr.toml`, both best named as the user named them.
+    pub fn new(program: &str, actr_toml: &Path) -> Self {
         let path = actr_toml.display().to_string();
-        Self(format!("client --actr-toml {} --update-lock", shell_word(&path)))
+        let (program, path) = (shell_word(program), shell_word(&path));
+        Self(format!("{program} --actr-toml {path} --update-lock"))
     }
 }
 

@@ -47,7 +47,7 @@ fn a_lock_has_the_originals_format() {
         1_705_314_600,
     ));
     insta::assert_snapshot!(lock.to_string(), @r#"
-    # Written by `client --update-lock`: the contracts this node was built against.
+    # Written by `--update-lock`: the contracts this node was built against.
 
     [metadata]
     version = 1
@@ -104,7 +104,7 @@ fn writing_replaces_the_file_and_leaves_nothing_else_behind() {
     fs::write(&path, "the old one").unwrap();
     let lock = lock().with_dependency(dependency("server", "acme+S", "s.proto", 1));
     lock.write(&path).unwrap();
-    assert_eq!(Lock::load(&path, &UpdateCommand::new(&path)).unwrap(), lock);
+    assert_eq!(Lock::load(&path, &UpdateCommand::new("client", &path)).unwrap(), lock);
     let files: Vec<_> = fs::read_dir(directory.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
@@ -152,7 +152,7 @@ fn the_lock_is_beside_its_manifest() {
 
 #[test]
 fn a_missing_lock_names_the_command_that_makes_it() {
-    let command = UpdateCommand::new(Path::new("my client/Actr.toml"));
+    let command = UpdateCommand::new("client", Path::new("my client/Actr.toml"));
     let error = Lock::load(Path::new("/no/Actr.lock.toml"), &command).unwrap_err();
     insta::assert_snapshot!(error, @"/no/Actr.lock.toml: no such lock file; run `client --actr-toml 'my client/Actr.toml' --update-lock` to create it");
 }
@@ -162,7 +162,7 @@ fn a_broken_lock_says_what_is_broken_and_names_the_command() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("Actr.lock.toml");
     fs::write(&path, "garbage").unwrap();
-    let error = Lock::load(&path, &UpdateCommand::new(Path::new("Actr.toml"))).unwrap_err();
+    let error = Lock::load(&path, &UpdateCommand::new("client", Path::new("Actr.toml"))).unwrap_err();
     let message = error
         .to_string()
         .replace(&directory.path().display().to_string(), "client");

@@ -157,7 +157,7 @@ impl Sessions {
     }
 
     /// An open connection to this peer.
-    fn find(&self, peer: &ActrId) -> Option<InUse> {
+    pub(crate) fn find(&self, peer: &ActrId) -> Option<InUse> {
         let peers = self.lock();
         let mut latest_first = peers.connected.get(peer)?.sessions.iter().rev();
         latest_first.find_map(|session| (session.is_shared() && session.is_open()).then(|| session.enter())?)

@@ -1,4 +1,5 @@
 use std::{
+    env,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -80,7 +81,7 @@ impl ActrSystem {
 
     /// What the lock file says; an error where there is none though something depends on it.
     pub(crate) fn contracts(&self) -> Result<LockedContracts, LockError> {
-        let command = UpdateCommand::new(&self.path);
+        let command = UpdateCommand::new(&program_name(), &self.path);
         let lock_path = Lock::path_beside(&self.path);
         let dependencies: Vec<_> = self
             .manifest
@@ -100,6 +101,14 @@ impl ActrSystem {
             dependencies,
         })
     }
+}
+
+/// This program as its user called it, without its folder.
+fn program_name() -> String {
+    let called = env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    called
+        .file_name()
+        .map_or_else(|| "client".into(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The contracts that a node was built against.

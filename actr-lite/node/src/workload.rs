@@ -2,7 +2,7 @@ use std::{future::Future, sync::Arc};
 
 use crate::{ActrError, Context, Service};
 
-/// What a node runs: its services, and what happens when it starts and stops.
+/// What a node runs: its services, and what happens when it starts and stops. A node that only calls others runs `()`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -36,5 +36,12 @@ pub trait Workload: Send + Sync + 'static {
     fn on_stop(&self, ctx: Context) -> impl Future<Output = Result<(), ActrError>> + Send {
         let _ = ctx;
         std::future::ready(Ok(()))
+    }
+}
+
+/// No services: the node calls others, and nobody calls it.
+impl Workload for () {
+    fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
+        Vec::new()
     }
 }

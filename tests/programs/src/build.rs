@@ -63,16 +63,8 @@ pub fn build(checkout: &Checkout, programs: &[Program], progress: Progress) -> a
         )
         .args(BuildPlace::of_this_program()?.arguments());
     let shown = CommandLine(&command).to_string();
-    // What cargo tells a program of its own package: a build script that looks at it (ring's) would run again each
-    // time that the build is started by another program.
-    for (variable, _) in env::vars_os() {
-        let name = variable.to_string_lossy();
-        if ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_CRATE_", "CARGO_BIN_"]
-            .iter()
-            .any(|own| name.starts_with(own))
-        {
-            command.env_remove(&variable);
-        }
+    for variable in own_package_variables() {
+        command.env_remove(variable);
     }
     command
         .arg("--message-format=json-render-diagnostics")
@@ -92,6 +84,25 @@ pub fn build(checkout: &Checkout, programs: &[Program], progress: Progress) -> a
         bail!("{}", text.trim_end());
     }
     Executables::from_messages(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// The variables in which cargo tells a program of its own package. A build that inherits them runs the build scripts that
+/// look at them (ring's) anew each time that another program starts it.
+pub fn own_package_variables() -> impl Iterator<Item = OsString> {
+    const PREFIXES: [&str; 4] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_CRATE_", "CARGO_BIN_"];
+    let variables = env::vars_os().map(|(variable, _)| variable);
+    variables.filter(|variable| {
+        let name = variable.to_string_lossy();
+        PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    })
+}
+
+/// The target directory that this program was built in.
+///
+/// # Errors
+/// If it was moved out of there.
+pub fn target_dir() -> anyhow::Result<PathBuf> {
+    Ok(BuildPlace::of_this_program()?.target_dir)
 }
 
 /// A program of the package whose tests run.

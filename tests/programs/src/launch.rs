@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    build::own_package_variables,
     output::Line,
     process::{Finished, Process, Streams},
 };
@@ -27,8 +28,10 @@ impl Launch {
     /// It gets this process's environment without what cargo or a user set to steer programs like it.
     pub fn new(name: &str, program: &Path) -> Self {
         let mut command = Command::new(program);
+        for variable in own_package_variables() {
+            command.env_remove(variable);
+        }
         for variable in [
-            "CARGO_MANIFEST_DIR",
             "RUST_LOG",
             "RUST_BACKTRACE",
             "ACTR_REALM_SECRET",

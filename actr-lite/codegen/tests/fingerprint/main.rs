@@ -17,18 +17,6 @@ fn assert_same(name: &str, source: &str) {
 }
 
 #[test]
-fn the_protos_of_this_workspace_have_their_fingerprints() {
-    assert_same(
-        "stream_server.proto",
-        include_str!("../../../../protos/stream_server.proto"),
-    );
-    assert_same(
-        "stream_client.proto",
-        include_str!("../../../../protos/stream_client.proto"),
-    );
-}
-
-#[test]
 fn every_construct_has_the_fingerprint_of_proto_sign() {
     for (name, source) in corpus::SAME {
         assert_same(name, source);

@@ -11,8 +11,8 @@ pub(super) enum Broken {
     Ended(StreamEnd),
     /// The server shuts down, and there is another one.
     Leaving(ActrId),
-    /// The server has agreed, and sent nothing for this long.
-    Silent(ActrId, Duration),
+    /// The server has agreed, and sent no frame for this long; so many bytes came of one.
+    Silent(ActrId, Duration, usize),
     /// The server has sent no further frame for this long.
     Idle(ActrId, Duration),
 }
@@ -22,8 +22,12 @@ impl fmt::Display for Broken {
         match self {
             Self::Ended(end) => end.fmt(f),
             Self::Leaving(server) => write!(f, "{server} is shutting down"),
-            Self::Silent(server, after) => {
-                write!(f, "{server} agreed, and sent no frame within {}", humantime(*after))
+            Self::Silent(server, after, partial_len) => {
+                write!(f, "{server} agreed, and sent no frame within {}", humantime(*after))?;
+                match partial_len {
+                    0 => Ok(()),
+                    len => write!(f, ", but {len} bytes of one: allow more time, or send shorter frames"),
+                }
             }
             Self::Idle(server, after) => write!(f, "{server} sent no frame for {}", humantime(*after)),
         }

@@ -24,4 +24,9 @@ impl ResumeOptions {
             idle_timeout: None,
         }
     }
+
+    /// The same with a limit for the time between two frames, if there is one.
+    pub fn with_idle_timeout(self, idle_timeout: Option<Duration>) -> Self {
+        Self { idle_timeout, ..self }
+    }
 }

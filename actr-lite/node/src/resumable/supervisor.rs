@@ -152,7 +152,9 @@ impl Supervisor {
     async fn until_useless(&self, server: &ActrId, begun_with: u64) -> Broken {
         tokio::select! {
             () = self.until_left(server) => Broken::Leaving(server.clone()),
-            after = self.until_silent(server, begun_with) => Broken::Silent(server.clone(), after),
+            after = self.until_silent(server, begun_with) => {
+                Broken::Silent(server.clone(), after, self.partial_len(server))
+            }
             after = self.until_idle(begun_with) => Broken::Idle(server.clone(), after),
         }
     }
@@ -171,6 +173,10 @@ impl Supervisor {
         let share = self.options.first_frame.unwrap_or(left / 2);
         let is_better = async {
             sleep(share).await;
+            // What has come of a long frame over a slow link is not thrown away for another try.
+            while self.partial_len(server) > 0 {
+                sleep(LOOK_EVERY).await;
+            }
             self.until_other(server).await;
         };
         tokio::select! {
@@ -180,6 +186,12 @@ impl Supervisor {
             () = is_better => {}
         }
         begin.elapsed()
+    }
+
+    /// How many bytes have come of a frame that is not whole yet.
+    fn partial_len(&self, server: &ActrId) -> usize {
+        let session = self.ctx.node().sessions().find(server);
+        session.map_or(0, |session| session.partial_len())
     }
 
     /// Waits until the server has sent nothing for the idle timeout, once it has begun.

@@ -12,7 +12,7 @@ use std::{
     fmt::Display,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -59,6 +59,8 @@ pub(crate) struct Session {
     usage: Mutex<Usage>,
     /// The peer has answered a call.
     answered: AtomicBool,
+    /// How much has come of a long record of the peer's that is not whole yet.
+    partial_len: AtomicUsize,
     gone: OnceLock<CloseReason>,
     closed: CancellationToken,
 }
@@ -84,6 +86,7 @@ impl Session {
             occupancy,
             usage: Mutex::new(Usage::new()),
             answered: AtomicBool::new(false),
+            partial_len: AtomicUsize::new(0),
             gone: OnceLock::new(),
             closed: CancellationToken::new(),
         })
@@ -139,6 +142,11 @@ impl Session {
     /// For a call of the peer whose answer may wait for what the handler spawns.
     pub(crate) fn hold_answer(&self) -> (Arc<AnswerHold>, FirstTurn) {
         AnswerHold::new(&self.lane)
+    }
+
+    /// How many bytes have come of a long record that is not whole yet.
+    pub(crate) fn partial_len(&self) -> usize {
+        self.partial_len.load(Ordering::Relaxed)
     }
 
     /// What a sender learns once the connection has ended.

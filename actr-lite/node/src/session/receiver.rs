@@ -3,7 +3,7 @@ use std::{
     mem,
     ops::Range,
     str,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -169,7 +169,9 @@ impl SessionReceiver {
                         }
                         kind if !is_extended => return Err(ReceiveError::NotExtended(kind)),
                         RecordKind::Part => {
-                            if let Some(record) = self.partial.push(&body, limit)? {
+                            let whole = self.partial.push(&body, limit)?;
+                            self.session.partial_len.store(self.partial.len(), Ordering::Relaxed);
+                            if let Some(record) = whole {
                                 // It goes no deeper: a part in parts is refused.
                                 self.take(&record)?;
                             }

@@ -6,6 +6,7 @@
 mod access;
 mod answers;
 mod backpressure;
+mod budget;
 mod bystander;
 mod calls;
 mod data_lane;

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use actr_lite::{ActrRef, Context, Dest, Rpc as _, StreamEnd};
+use actr_lite::{ActrRef, Budget, Context, Dest, ResumeOptions, Rpc as _, StreamEnd};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -148,4 +148,25 @@ async fn an_official_peer_gets_a_frame_longer_than_the_keepalive() {
     let (_, short) = peer.record().await;
     assert!(short.ends_with(b"short"));
     drop(within(sending).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_error_says_how_much_came_of_a_frame_that_took_too_long() {
+    let world = World::new().await;
+    let (server, mut contexts, _) = far_server(&world, |plan| plan, "ws").await;
+    let client = world.node("Client").hidden().start().await;
+    let options = ResumeOptions::new(Budget::new(Duration::from_secs(5)));
+    let (id, server_id) = (stream_id("long"), server.actor_id());
+    let stream = client.context().register_stream(id.clone(), &server_id, |_| {});
+    let stream = stream.unwrap().expect_frames(1);
+    within(client.context().call(&server_id, Push::default()))
+        .await
+        .unwrap();
+    let ctx = contexts.recv().await.unwrap();
+    let mut sender = ctx.open_stream(caller(&ctx), id).await.unwrap();
+    let sending = tokio::spawn(async move { sender.send(vec![7; FRAME]).await });
+    let stream = stream.resume_with(server_id.actr_type(), Push::default(), options);
+    let error = within(stream.ended()).await.unwrap_err().to_string();
+    assert!(error.contains(" bytes of one: allow more time"), "{error}");
+    sending.abort();
 }

@@ -253,6 +253,20 @@ where
     Fut: Future<Output = ()> + Send,
 {
     let options = ResumeOptions::new(Budget::new(timeout));
+    receive_options(client, id, frames, options, callback).await
+}
+
+pub(crate) async fn receive_options<F, Fut>(
+    client: &ActrRef,
+    id: &str,
+    frames: u64,
+    options: ResumeOptions,
+    callback: F,
+) -> Result<ResumableStream, ActrError>
+where
+    F: FnMut(DataStream) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = ()> + Send,
+{
     loop {
         match start(client.context(), id, frames, options, callback.clone()).await {
             Err(error) if error.is_transient() && !options.budget.left().is_zero() => {

@@ -12,7 +12,7 @@ use actr_lite_manifest::{ContractFingerprint, Lock, Manifest, Timestamp, UpdateC
 const STREAM_SERVER_PROTO: &str = "ebcc9ee84bfc0610aea904fdc44d5eb7ef584fccd6d5498c1a22cd30ecec8355";
 
 fn workspace() -> PathBuf {
-    Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../..")
+    Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("..")
 }
 
 fn manifest(package: &str) -> Manifest {
@@ -21,7 +21,11 @@ fn manifest(package: &str) -> Manifest {
 
 fn lock(package: &str) -> Lock {
     let actr_toml = workspace().join(package).join("Actr.toml");
-    Lock::load(&Lock::path_beside(&actr_toml), &UpdateCommand::new(&actr_toml)).unwrap()
+    Lock::load(
+        &Lock::path_beside(&actr_toml),
+        &UpdateCommand::new("client", &actr_toml),
+    )
+    .unwrap()
 }
 
 #[test]

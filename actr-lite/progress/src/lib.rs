@@ -1,27 +1,28 @@
+//! A progress bar for programs whose logs go through `actr-lite-terminal`.
+
 use std::{
     fmt, io,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use actr_lite_cli::StatusLine;
+use actr_lite_terminal::StatusLine;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use tokio::time::interval;
-
-use crate::local_stream_service::MAX_LOGGED;
 
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The layout of the bar.
-const TEMPLATE: &str = "{wide_bar} {human_pos}/{human_len} messages, {rate}/s, {eta} left";
+const TEMPLATE: &str = "{wide_bar} {human_pos}/{human_len} {msg}, {rate}/s, {eta} left";
 
-/// Shows a bar on a terminal if single messages are not logged; otherwise waits forever.
+/// Shows on a terminal how many of the `expected` `things`, such as messages, are `done`; elsewhere, and with `-q`, nothing
+/// is shown. Never returns.
 ///
+/// # Cancel safety
 /// Dropping it removes the bar.
-pub(crate) async fn show(received: impl Fn() -> u64, expected: u64) {
-    let line = (expected > MAX_LOGGED).then(StatusLine::open).flatten();
-    let Some(line) = line else {
+pub async fn show(done: impl Fn() -> u64, expected: u64, things: &'static str) {
+    let Some(line) = StatusLine::open() else {
         return std::future::pending().await;
     };
     let target = ProgressDrawTarget::term_like(Box::new(Screen::new(line)));
@@ -29,14 +30,15 @@ pub(crate) async fn show(received: impl Fn() -> u64, expected: u64) {
     if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
         bar.0.set_style(style.with_key("rate", write_rate));
     }
+    bar.0.set_message(things);
     let mut tick = interval(TICK);
     loop {
         tick.tick().await;
-        bar.0.set_position(received());
+        bar.0.set_position(done());
     }
 }
 
-/// Messages per second; nobody reads a fraction of one.
+/// How many a second; nobody reads a fraction of one.
 fn write_rate(state: &ProgressState, to: &mut dyn fmt::Write) {
     let rate = state.per_sec().round() as u64;
     // indicatif's formatter has no way to return an error.
