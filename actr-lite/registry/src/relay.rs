@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn both_are_told_who_offers_whoever_asks_and_it_is_one_of_them() {
+    fn both_nodes_are_told_the_same_offerer() {
         let mut directory = directory();
         let [first, second] = [(); 2].map(|()| register(&mut directory, 1, None));
         for (asks, other) in [(&first, &second), (&second, &first)] {

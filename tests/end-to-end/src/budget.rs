@@ -5,7 +5,7 @@ use harness::{Deployment, Summary, WAIT_TIMEOUT, peer};
 
 /// The seconds that the client says it goes on waiting at most.
 fn seconds_left(line: &str) -> u64 {
-    let (_, after) = line.split_once("waiting up to ").unwrap();
+    let (_, after) = line.split_once("retrying for up to ").unwrap();
     after.split(' ').next().unwrap().parse().unwrap()
 }
 
@@ -19,7 +19,7 @@ fn waiting_for_the_registry_is_not_waited_again_for_a_server() {
     // Part of the time goes by without a registry.
     std::thread::sleep(std::time::Duration::from_secs(3));
     let _registry = deployment.registry(port).spawn();
-    let line = client.wait_for_line("waiting up to ", WAIT_TIMEOUT);
+    let line = client.wait_for_line("retrying for up to ", WAIT_TIMEOUT);
     assert!(seconds_left(&line) <= 8, "{line}");
     client.finish().assert_fails_with(&["no server of type"]);
 }
