@@ -1,8 +1,8 @@
 //! How much is given to the system at once, by the rate of the link.
 //!
 //! What the system has taken can't be overtaken, and a message is read only when all of it is there. So both are kept
-//! to what the link carries in [`SHARE`]: pings, answers and credit wait no longer than that behind bulk data of this
-//! node. Times are durations since any fixed moment of a clock that never goes back.
+//! to what the link carries in half a second: pings, answers and credit wait no longer than that behind bulk data of
+//! this node. Times are durations since any fixed moment of a clock that never goes back.
 
 use std::time::Duration;
 
