@@ -28,14 +28,14 @@ where
 {
     // Dropped last: what was logged and reported until then is written, as far as it is read.
     let _logging = arguments.start_logging();
-    let result = match tokio::runtime::Runtime::new() {
+    let result = match actr_lite_tokio_runtime::start() {
         Ok(runtime) => {
             let result = runtime.block_on(program);
             // A second signal leaves tasks behind that nobody wants to wait for.
             runtime.shutdown_background();
             result
         }
-        Err(error) => Err(anyhow::Error::new(error).context("the asynchronous runtime cannot be started")),
+        Err(error) => Err(error.into()),
     };
     result.unwrap_or_else(|error| report(&error))
 }

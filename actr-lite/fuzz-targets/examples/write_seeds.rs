@@ -241,6 +241,7 @@ fn signaling(id: &ActrId) -> Files {
             ranking_factors: vec![2, 0],
         }),
         client_fingerprint: "f".into(),
+        candidate_id: None,
     };
     let unregister = UnregisterRequest {
         actr_id: id.into(),

@@ -12,8 +12,9 @@ use crate::{
     actr_type,
     document::Document,
     expecting::{array, whole_number},
-    file::{read_text, write_atomically},
+    file::read_text,
     reference::ACTR_LOCK_TOML,
+    replacement::{follow_links, replace},
 };
 
 /// What an `Actr.lock.toml` says: the contracts that a node's dependencies had when it was last brought up to date.
@@ -147,13 +148,19 @@ impl Lock {
         self
     }
 
-    /// Writes the lock to `path`, whole or not at all: to a new file in the same directory, flushed to the disk, that
-    /// then takes the place of the old one.
+    /// Writes the lock to where `path` leads, whole or not at all: to a new file in the same directory, flushed to the
+    /// disk, that then takes the place of the old one. A file that can't be replaced, such as one that a container mounts
+    /// by itself, is written in place.
     ///
     /// # Errors
     /// When the directory or the disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), WriteLockError> {
-        write_atomically(path, &self.to_string()).map_err(|error| WriteLockError::new(path, error))
+        let mut target = path.to_path_buf();
+        let written = follow_links(path).and_then(|end| {
+            target = end;
+            replace(&target, &self.to_string())
+        });
+        written.map_err(|error| WriteLockError::new(path, target, error))
     }
 }
 

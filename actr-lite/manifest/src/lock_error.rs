@@ -1,11 +1,11 @@
 use std::{
-    fmt, io,
+    fmt,
     path::{Path, PathBuf},
 };
 
 use thiserror::Error;
 
-use crate::{ManifestError, shell_word::shell_word};
+use crate::{ManifestError, replacement::ReplaceError, shell_word::shell_word};
 
 /// The command line that makes a lock file, for people to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,19 +47,30 @@ pub enum LockError {
     },
 }
 
-/// Why a lock could not be written. An existing file is not changed.
+/// Why a lock could not be written. An existing file is not changed; if the disk refused that too, the message says so.
 #[derive(Debug, Error)]
-#[error("{}: cannot be written: {error}", path.display())]
+#[error("{}{}: cannot be written: {error}", path.display(), self.target())]
 pub struct WriteLockError {
     path: PathBuf,
-    error: io::Error,
+    leads_to: PathBuf,
+    error: ReplaceError,
 }
 
 impl WriteLockError {
-    pub(crate) fn new(path: &Path, error: io::Error) -> Self {
+    pub(crate) fn new(path: &Path, leads_to: PathBuf, error: ReplaceError) -> Self {
         Self {
             path: path.into(),
+            leads_to,
             error,
+        }
+    }
+
+    /// Where a link leads; nothing for what is no link.
+    fn target(&self) -> String {
+        if self.path == self.leads_to {
+            String::new()
+        } else {
+            format!(", a link to {}", self.leads_to.display())
         }
     }
 }

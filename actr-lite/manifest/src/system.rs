@@ -7,8 +7,11 @@ use actr_lite_wire::record_limit::{RecordLimit, RecordLimitError};
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{
-    Limits, ManifestError, RegistryLimits, SignalingUrl, Tls, TlsIdentity, WebSocketUrl, bounded::Lifetime,
-    document::Document, expecting::whole_number,
+    Limits, ManifestError, RegistryLimits, SignalingUrl, Tls, TlsIdentity, WebSocketUrl,
+    bounded::{Lifetime, Timeout},
+    dialable::{is_dialable, misses},
+    document::Document,
+    expecting::whole_number,
 };
 
 /// `[system]`: how the node reaches others and is reached.
@@ -38,18 +41,26 @@ pub struct System {
     /// realm secret.
     #[serde(default)]
     pub insecure: bool,
+    /// `shutdown_grace`, 8 s if absent: how long the node's shutdown may take altogether. Three quarters of it are for what
+    /// goes on already, streams most of all.
+    #[serde(default = "shutdown_grace")]
+    pub shutdown_grace: Timeout,
 }
 
 /// `[system.signaling]`: the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signaling {
-    /// `url`, required: where the registry is, or is to be. Port 0, any free one, only if `embedded`. One that is
-    /// `embedded` at a `wss://` URL has the certificate of `[system.tls]`.
+    /// `url`, required: where the registry is, or is to be: what nodes dial, this one too. Port 0, any free one, only if
+    /// `embedded`. One that is `embedded` at a `wss://` URL has the certificate of `[system.tls]`, which is for this host.
     pub url: SignalingUrl,
     /// `embedded`, false if absent: this process hosts the registry itself, at `url`.
     #[serde(default)]
     pub embedded: bool,
+    /// `listen`, only if `embedded`: where the registry accepts connections, if that is not the host and port of `url`:
+    /// with `0.0.0.0:8081` on all addresses of this machine, for instance. Port 0 is any free one, which `url` gets too.
+    #[serde(default, deserialize_with = "some_socket_address")]
+    pub listen: Option<SocketAddr>,
     /// `realms`: the file with the realms of that registry and their secrets. If it is absent there is the node's own
     /// realm where the node has a secret, and otherwise all there can be, open to everybody.
     pub realms: Option<PathBuf>,
@@ -72,9 +83,9 @@ pub struct WebSocket {
     /// `listen`, `127.0.0.1:0` if absent: where other nodes' connections are accepted. Port 0 is any free one.
     #[serde(deserialize_with = "socket_address")]
     pub listen: SocketAddr,
-    /// `advertised`: what other nodes dial, if that is not the address listened on; its port is not 0. Present if
-    /// `listen` is an unspecified address such as `0.0.0.0`, which nobody can dial. With a certificate in
-    /// `[system.tls]` it is a `wss://` URL.
+    /// `advertised`: what other nodes dial, if that is not the address listened on; neither port is 0 then. Present if
+    /// `listen` is an address that nobody can dial, such as `0.0.0.0`. With a certificate in `[system.tls]` it is a
+    /// `wss://` URL.
     pub advertised: Option<WebSocketUrl>,
     /// `max_record_bytes`, 4 MiB if absent: the longest record that this node sends and takes.
     #[serde(deserialize_with = "record_limit")]
@@ -187,11 +198,40 @@ impl Signaling {
                 "port 0 is for a registry in this process, which embedded = true makes: write the registry's port",
             );
         }
+        if self.embedded && self.url.ip().is_some_and(|address| !is_dialable(address)) {
+            return refuse_url(
+                "nobody can dial this address: write one that others reach, and listen = \"0.0.0.0:8081\" to accept \
+                 connections at all addresses of this machine",
+            );
+        }
+        if let Some(listen) = self.listen {
+            self.check_listen(listen, document)?;
+        }
         if self.url.is_tls() && self.embedded && tls.identity.is_none() {
             return refuse_url(
                 "a registry in this process needs a certificate for wss://: add cert and key to [system.tls] (cargo \
                  dev-certs --out certs makes them for development), or write ws://",
             );
+        }
+        Ok(())
+    }
+}
+
+impl Signaling {
+    fn check_listen(&self, listen: SocketAddr, document: &Document<'_>) -> Result<(), ManifestError> {
+        let refuse = |problem: &str| Err(document.invalid(&["system", "signaling", "listen"], problem));
+        if !self.embedded {
+            return refuse("only a registry in this process listens: add embedded = true, or leave listen out");
+        }
+        if listen.port() == 0 && self.url.port() != 0 {
+            return refuse(
+                "nobody finds a registry on any free port by a url with another one: write the same port in both, or port \
+                 0 in both",
+            );
+        }
+        let is_same_port = [0, listen.port()].contains(&self.url.port());
+        if is_same_port && self.url.ip().is_some_and(|dialled| misses(listen.ip(), dialled)) {
+            return refuse("nobody who dials the host of url gets here: write an address that is reached by it");
         }
         Ok(())
     }
@@ -209,7 +249,25 @@ impl WebSocket {
                 "advertised",
                 "this node has a certificate in [system.tls], so that its data lane speaks TLS: write wss://",
             ),
-            None if self.listen.ip().is_unspecified() => refuse(
+            Some(url) if url.ip().is_some_and(|address| !is_dialable(address)) => refuse(
+                "advertised",
+                "nobody can dial this address: write one that others reach",
+            ),
+            Some(_) if self.listen.port() == 0 => refuse(
+                "advertised",
+                "whoever dials this port finds nothing while [system.websocket] listen has port 0, any free one: give listen \
+                 the port at which these connections arrive",
+            ),
+            Some(url)
+                if url.port() == self.listen.port()
+                    && url.ip().is_some_and(|dialled| misses(self.listen.ip(), dialled)) =>
+            {
+                refuse(
+                    "advertised",
+                    "nobody who dials this host gets to the address of [system.websocket] listen: let one of them fit the other",
+                )
+            }
+            None if !is_dialable(self.listen.ip()) => refuse(
                 "listen",
                 "nobody can dial this address: add advertised = \"ws://HOST:PORT\" (wss:// with TLS) with an address that others reach",
             ),
@@ -218,10 +276,19 @@ impl WebSocket {
     }
 }
 
+/// Of the 10 s that container runtimes usually grant, one is left for output that nobody reads, and one for a busy machine.
+fn shutdown_grace() -> Timeout {
+    Timeout::constant::<8>()
+}
+
 fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(|_| {
         D::Error::custom("not an IP address and port: write 127.0.0.1:0 or [::1]:0, where port 0 is any free one")
     })
+}
+
+fn some_socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    socket_address(deserializer).map(Some)
 }
 
 fn record_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordLimit, D::Error> {

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
 
@@ -49,6 +49,11 @@ impl WebSocketUrl {
     /// The host's name or address, without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The host, if it is an IP address.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
     }
 
     /// Whether it is a `wss://` URL.

@@ -170,6 +170,67 @@ fn an_address_that_leads_nowhere_is_refused_with_what_would() {
 }
 
 #[test]
+fn a_listener_that_nobody_would_find_is_refused() {
+    let refused = |keys: &[&str]| error(GOOD, keys);
+    let registry = |url: &str, listen: &str| {
+        let (url, listen) = (
+            format!("system.signaling.url={url}"),
+            format!("system.signaling.listen={listen}"),
+        );
+        refused(&[&url, &listen, "system.signaling.embedded=true"])
+    };
+    let lane = |listen: &str, advertised: &str| {
+        let listen = format!("system.websocket.listen={listen}");
+        refused(&[&listen, &format!("system.websocket.advertised={advertised}")])
+    };
+    for (error, words) in [
+        (
+            refused(&["system.signaling.listen=127.0.0.1:1"]),
+            "only a registry in this process listens",
+        ),
+        (
+            registry("ws://127.0.0.1:1/signaling/ws", "127.0.0.1:0"),
+            "write the same port in both",
+        ),
+        (
+            registry("ws://[::1]:1/signaling/ws", "127.0.0.1:1"),
+            "nobody who dials the host of url gets here",
+        ),
+        (
+            registry("ws://[::1]:0/signaling/ws", "0.0.0.0:0"),
+            "nobody who dials the host of url gets here",
+        ),
+        (
+            registry("ws://0.0.0.0:1/signaling/ws", "0.0.0.0:1"),
+            "nobody can dial this address",
+        ),
+        (
+            registry("ws://[fe80::1]:1/signaling/ws", "[::]:1"),
+            "nobody can dial this address",
+        ),
+        (
+            lane("0.0.0.0:9000", "ws://0.0.0.0:9000"),
+            "nobody can dial this address",
+        ),
+        (lane("[::]:9000", "ws://[::]:9000"), "nobody can dial this address"),
+        (
+            lane("127.0.0.1:0", "ws://127.0.0.1:9000"),
+            "finds nothing while [system.websocket] listen has port 0",
+        ),
+        (
+            lane("127.0.0.1:9000", "ws://[::1]:9000"),
+            "nobody who dials this host gets to",
+        ),
+        (
+            refused(&["system.websocket.listen=[fe80::1%1]:9000"]),
+            "nobody can dial this address",
+        ),
+    ] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+}
+
+#[test]
 fn a_record_limit_out_of_its_range_is_refused_with_the_range() {
     let limit = |value: &str| {
         with(

@@ -127,6 +127,62 @@ fn a_new_lock_has_the_permissions_of_any_new_file() {
     assert_eq!(mode(&path), mode(&ordinary));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_lock_that_is_replaced_keeps_its_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("Actr.lock.toml");
+    fs::write(&path, "the old one").unwrap();
+    for mode in [0o640, 0o604] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        lock().write(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_is_written_where_its_links_lead() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir(at("shared")).unwrap();
+    symlink("shared/first", at("Actr.lock.toml")).unwrap();
+    symlink("../second", at("shared/first")).unwrap();
+    // At first the last link leads to nothing.
+    for _ in 0..2 {
+        lock().write(&at("Actr.lock.toml")).unwrap();
+        assert!(at("Actr.lock.toml").is_symlink() && at("shared/first").is_symlink());
+        assert!(at("second").is_file() && !at("second").is_symlink());
+        assert_eq!(fs::read_to_string(at("second")).unwrap(), lock().to_string());
+        fs::write(at("second"), "the old one").unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_what_is_no_file_is_refused_and_stays() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    for (link, target, problem) in [
+        ("circle", "circle", "more than 40 links"),
+        (
+            "device",
+            "/dev/null",
+            "a link to /dev/null: cannot be written: it is no regular file",
+        ),
+        ("folder", "/", "no regular file"),
+        ("nowhere", "/no/such/folder/file", "a link to /no/such/folder/file"),
+    ] {
+        symlink(target, at(link)).unwrap();
+        let message = lock().write(&at(link)).unwrap_err().to_string();
+        assert!(message.contains(problem) && message.contains(link), "{message}");
+        assert_eq!(fs::read_link(at(link)).unwrap(), Path::new(target));
+    }
+}
+
 #[test]
 fn a_lock_that_cannot_be_written_is_an_error_that_names_it() {
     let error = lock()

@@ -62,6 +62,29 @@ fn the_files_of_tls_are_beside_the_file_that_names_them() {
 }
 
 #[test]
+fn what_is_bound_may_differ_from_what_is_dialled() {
+    let signaling = |url: &str, listen: &str| {
+        let (url, listen) = (
+            format!("system.signaling.url={url}"),
+            format!("system.signaling.listen={listen}"),
+        );
+        good(LEAST, &[&url, &listen, "system.signaling.embedded=true"])
+            .system
+            .signaling
+    };
+    for (url, listen) in [
+        ("ws://127.0.0.1:8081/signaling/ws", "0.0.0.0:8081"),
+        ("ws://127.0.0.1:0/signaling/ws", "0.0.0.0:0"),
+        ("ws://node.example:443/signaling/ws", "10.0.0.1:8081"),
+        ("ws://[::1]:8082/signaling/ws", "127.0.0.1:8081"),
+        ("ws://127.0.0.1:8081/signaling/ws", "[::]:8081"),
+    ] {
+        assert_eq!(signaling(url, listen).listen, Some(listen.parse().unwrap()), "{url}");
+    }
+    assert_eq!(good(LEAST, &[]).system.signaling.listen, None);
+}
+
+#[test]
 fn addresses_may_ask_for_tls() {
     let wss = "system.signaling.url=wss://127.0.0.1:0/signaling/ws";
     let certified = [
@@ -72,7 +95,14 @@ fn addresses_may_ask_for_tls() {
     ];
     let system = good(LEAST, &certified).system;
     assert!(system.signaling.url.is_tls());
-    let system = good(LEAST, &["system.websocket.advertised=wss://example.org"]).system;
+    let system = good(
+        LEAST,
+        &[
+            "system.websocket.listen=127.0.0.1:9000",
+            "system.websocket.advertised=wss://example.org",
+        ],
+    )
+    .system;
     assert_eq!(
         system.websocket.advertised.unwrap().port(),
         443,

@@ -143,7 +143,8 @@ impl ActrRef {
     }
 
     /// Shuts the node down: it takes no more connections and calls, leaves the registry, lets handlers and spawned
-    /// tasks finish for the grace, calls `on_stop`, and closes what is open. Returns when that is done.
+    /// tasks finish, calls `on_stop`, and closes what is open. Returns when that is done, and at the latest when
+    /// `[system] shutdown_grace` is over: what is left then is dropped.
     ///
     /// # Cancel safety
     /// Once polled, the shutdown goes on without it.

@@ -1,6 +1,9 @@
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -19,7 +22,7 @@ use crate::{
     call::Call,
     dest::Dest,
     discovery,
-    error::ActrError,
+    error::{ActrError, humantime},
     node_state::NodeState,
     own_connection::OwnConnection,
     service::Rpc,
@@ -187,6 +190,7 @@ impl Context {
             Dest::Local => LOCAL_SLACK,
             Dest::Actor(_) => Duration::ZERO,
         };
+        let is_connected = AtomicBool::new(false);
         let exchange = async {
             if *dest == Dest::Local {
                 let call = Arc::new(Call::new(None, options.metadata, Some(after)));
@@ -199,6 +203,7 @@ impl Context {
             let mut attempts = 0..MAX_REDIALS;
             loop {
                 let session = self.session(dest).await?;
+                is_connected.store(true, Ordering::Relaxed);
                 let metadata = options.metadata.clone();
                 let timeout = after.saturating_sub(begin.elapsed());
                 let options = CallOptions { timeout, metadata };
@@ -211,13 +216,7 @@ impl Context {
         };
         timeout(after.saturating_add(slack), exchange)
             .await
-            .unwrap_or_else(|_| {
-                Err(ActrError::TimedOut {
-                    dest: dest.clone(),
-                    route: route.into(),
-                    after,
-                })
-            })
+            .unwrap_or_else(|_| Err(Self::timed_out(dest, route, after, is_connected.into_inner())))
     }
 
     /// Sends an actor a message that has no answer. It is on its way when this returns; whether it was
@@ -232,14 +231,15 @@ impl Context {
             dest => {
                 let payload = message.encode_to_vec().into();
                 let after = DEFAULT_CALL_TIMEOUT;
-                let told = async { self.session(dest).await?.tell(R::ROUTE, payload).await };
-                timeout(after, told).await.unwrap_or_else(|_| {
-                    Err(ActrError::TimedOut {
-                        dest: dest.clone(),
-                        route: R::ROUTE.into(),
-                        after,
-                    })
-                })
+                let is_connected = AtomicBool::new(false);
+                let told = async {
+                    let session = self.session(dest).await?;
+                    is_connected.store(true, Ordering::Relaxed);
+                    session.tell(R::ROUTE, payload).await
+                };
+                timeout(after, told)
+                    .await
+                    .unwrap_or_else(|_| Err(Self::timed_out(dest, R::ROUTE, after, is_connected.into_inner())))
             }
         }
     }
@@ -432,6 +432,21 @@ impl Context {
         match self.caller_session(&peer) {
             Some(session) if session.is_open() => Ok(session),
             _ => self.node.sessions().to(&self.node, &peer).await,
+        }
+    }
+
+    /// The time for a call is over; which step it was that took too long.
+    fn timed_out(dest: &Dest, route: &str, after: Duration, is_connected: bool) -> ActrError {
+        match dest {
+            Dest::Actor(peer) if !is_connected => ActrError::Unreachable {
+                peer: peer.clone(),
+                cause: PeerText::of(&format_args!("no connection within {}", humantime(after))),
+            },
+            dest => ActrError::TimedOut {
+                dest: dest.clone(),
+                route: route.into(),
+                after,
+            },
         }
     }
 

@@ -4,8 +4,9 @@ use actr_lite_registry::{
     client::{ParseRegistryUrlError, RealmSecret, RegistryUrl},
     exposure::Remedies,
     realms::Realms,
+    registry::check_rivals,
 };
-use actr_lite_tls::ServerTls;
+use actr_lite_tls::Tls;
 use tracing::info;
 
 use crate::StartError;
@@ -20,12 +21,19 @@ pub(crate) const REMEDIES: Remedies = Remedies {
 /// The registry's URL, and the registry itself if this node is to host it: it runs then.
 pub(crate) async fn host(
     manifest: &Manifest,
-    tls: Option<&ServerTls>,
+    tls: &Tls,
     realm_secret: Option<&RealmSecret>,
 ) -> Result<(RegistryUrl, Option<RegistryHandle>), StartError> {
     let signaling = &manifest.system.signaling;
     if !signaling.embedded {
         return Ok((registry_url(&signaling.url)?, None));
+    }
+    if signaling.url.is_tls() {
+        let check = tls.check_self(signaling.url.host());
+        check.map_err(|cause| StartError::OwnRegistry {
+            url: signaling.url.to_string(),
+            cause,
+        })?;
     }
     let realms = match (&signaling.realms, realm_secret) {
         (Some(path), _) => Realms::from_file(path)?,
@@ -39,15 +47,28 @@ pub(crate) async fn host(
             credential: options.credential_lifetime,
         });
     }
-    let mut registry = Registry::bind(&signaling.url.authority(), options).await?;
+    let address = signaling
+        .listen
+        .map_or_else(|| signaling.url.authority(), |listen| listen.to_string());
+    let mut registry = Registry::bind(&address, options).await?;
     if signaling.url.is_tls()
-        && let Some(tls) = tls
+        && let Some(server) = &tls.server
     {
-        registry = registry.with_tls(tls.clone());
+        registry = registry.with_tls(server.clone());
     }
     registry.check_exposure(REMEDIES, manifest.system.insecure)?;
-    let url = signaling.url.with_port(registry.local_addr().port());
-    info!("registry listening on {url}");
+    let bound = registry.local_addr();
+    let url = match signaling.url.port() {
+        0 => signaling.url.with_port(bound.port()),
+        _ => signaling.url.clone(),
+    };
+    if url.port() == bound.port() {
+        check_rivals(bound, url.host()).await?;
+    }
+    match signaling.listen {
+        Some(_) => info!("registry listening on {bound}, dialled at {url}"),
+        None => info!("registry listening on {url}"),
+    }
     Ok((registry_url(&url)?, Some(registry.spawn())))
 }
 

@@ -30,6 +30,7 @@ mod node;
 mod node_state;
 mod own_connection;
 mod random_stream_id;
+mod reach;
 mod realm_secret;
 mod resumable;
 mod router;
@@ -37,6 +38,7 @@ mod service;
 mod session;
 mod sessions;
 mod shutdown;
+mod shutdown_budget;
 mod signals;
 mod stream;
 mod system;
@@ -76,7 +78,6 @@ pub use router::RouterError;
 pub use service::generated;
 pub use service::{DispatchFuture, Rpc, Service, ServiceDescriptor};
 pub use session::CallOptions;
-pub use shutdown::{SHUTDOWN_GRACE, STOP_TIMEOUT};
 pub use signals::Signals;
 pub use stream::{
     Delivery, EndedStream, SendError, StreamEnd, StreamOptions, StreamProgress, StreamRegistration, StreamSender,

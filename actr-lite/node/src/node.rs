@@ -7,23 +7,25 @@ use actr_lite_registry::{
     exposure::{Exposure, ExposureError},
     realms::RealmsFileError,
 };
-use actr_lite_tls::TlsFileError;
+use actr_lite_tls::{HandshakeError, TlsFileError};
 use actr_lite_wire::proto::Acl;
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use crate::{
     ActrError, ActrRef, ActrSystem, BindError, Context, RouterError, Workload,
     error::humantime,
     hosted_registry,
-    lane::{Closing, websocket::Acceptor},
+    lane::Closing,
     limits::Occupancy,
     node_state::{LaneSettings, NodeState},
+    reach,
     realm_secret::{self, LoadSecretError},
     router::Router,
-    shutdown::{SHUTDOWN_GRACE, Shutdown},
-    tasks::{Tasks, contain},
+    shutdown::Shutdown,
+    shutdown_budget::ShutdownBudget,
+    tasks::{CLOSE_TIMEOUT, Tasks, contain},
     tls,
 };
 
@@ -73,6 +75,25 @@ pub enum StartError {
         /// `credential_lifetime`, or its default.
         credential: Duration,
     },
+    /// The node would not accept its own registry's certificate.
+    #[error("[system.signaling] url: nobody gets to the registry that this node is to host at {url}: {cause}")]
+    OwnRegistry {
+        /// Where the registry is to be.
+        url: String,
+        /// What a dial would come to.
+        cause: HandshakeError,
+    },
+    /// No dialler of the data lane would accept its certificate.
+    #[error(
+        "[system.websocket] listen: nobody gets to the data lane at {host}: {cause}; or write advertised = \
+         \"wss://HOST:PORT\" with a name that the certificate has, and a port other than 0 in both"
+    )]
+    OwnDataLane {
+        /// What is dialled.
+        host: String,
+        /// What a dial would come to.
+        cause: HandshakeError,
+    },
     /// Other machines could reach something that is not protected.
     #[error(transparent)]
     Exposed(#[from] ExposureError),
@@ -101,11 +122,12 @@ pub enum StartError {
 
 impl<W: Workload> Node<W> {
     pub(crate) fn new(system: ActrSystem, workload: Arc<W>) -> Self {
+        let shutdown_grace = system.manifest().system.shutdown_grace.duration();
         Self {
             system,
             workload,
             register_timeout: None,
-            shutdown_grace: SHUTDOWN_GRACE,
+            shutdown_grace,
         }
     }
 
@@ -116,7 +138,8 @@ impl<W: Workload> Node<W> {
         self
     }
 
-    /// How long a shutdown lets handlers and spawned tasks finish; [`SHUTDOWN_GRACE`] by default.
+    /// How long a shutdown may take altogether, instead of what `[system] shutdown_grace` says: three quarters of it are for
+    /// handlers and spawned tasks, the rest for `on_stop` and for closing what is open.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.shutdown_grace = grace;
         self
@@ -153,10 +176,10 @@ impl<W: Workload> Node<W> {
             };
             data_lane.check(manifest.system.insecure)?;
         }
-        let (url, registry) = hosted_registry::host(manifest, tls.server.as_ref(), realm_secret.as_ref()).await?;
+        let (url, registry) = hosted_registry::host(manifest, &tls, realm_secret.as_ref()).await?;
         // A node that nobody is to discover is not dialled either.
         let acceptor = match manifest.system.discovery.visible {
-            true => Some(Acceptor::bind(manifest.system.websocket.listen).await?),
+            true => Some(reach::bind(&manifest.system.websocket, &tls).await?),
             false => None,
         };
         let record_limit = manifest.system.websocket.max_record_bytes;
@@ -172,11 +195,7 @@ impl<W: Workload> Node<W> {
         config.acl = manifest.acl.as_ref().map(Acl::from);
         config.ws_address = acceptor
             .as_ref()
-            .map(|acceptor| match &manifest.system.websocket.advertised {
-                Some(advertised) => advertised.to_string(),
-                None if tls.server.is_some() => format!("wss://{}", acceptor.local_addr()),
-                None => format!("ws://{}", acceptor.local_addr()),
-            });
+            .map(|acceptor| reach::advertised(&manifest.system.websocket, &tls, acceptor));
         // A node that stops, for whatever reason, takes nothing new.
         let occupancy = Occupancy::new(manifest.system.limits, tasks.stop().child_token());
         let told = Arc::clone(&occupancy);
@@ -206,11 +225,16 @@ impl<W: Workload> Node<W> {
             let _ = node.link().unregister("on_start failed").await;
             tasks.give_up_work();
             node.sessions().close_all(Closing::ShuttingDown);
-            tasks.stop_runtime().await;
+            tasks.stop_runtime(Instant::now() + CLOSE_TIMEOUT).await;
             return Err(StartError::OnStart(error));
         }
         stop_when_dropped.disarm();
-        Ok(Shutdown::watch(node, workload, registry, shutdown_grace))
+        Ok(Shutdown::watch(
+            node,
+            workload,
+            registry,
+            ShutdownBudget::new(shutdown_grace),
+        ))
     }
 }
 
@@ -233,7 +257,7 @@ impl Drop for StopWhenDropped {
                 node.subscriptions().stop();
             }
             tasks.give_up_work();
-            tasks.stop().cancel();
+            tasks.give_up_runtime();
         }
     }
 }

@@ -201,7 +201,7 @@ impl NodeState {
     /// Where a node's data lane listens.
     pub(crate) async fn address_of(&self, peer: &ActrId) -> Result<String, ActrError> {
         let known = self.lock_addresses().get(peer).cloned();
-        let asked = self.link.candidates(peer.actr_type(), usize::MAX, "");
+        let asked = self.link.candidate(peer);
         let candidates = match known {
             Some(Address { url, is_doubtful }) if !is_doubtful || self.link.last_error().is_some() => return Ok(url),
             Some(Address { url, .. }) => match timeout(DOUBT_TIMEOUT, asked).await {

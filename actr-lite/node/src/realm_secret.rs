@@ -1,16 +1,12 @@
 use std::{
-    env,
-    fs::File,
-    io::{self, Read as _},
+    env, io,
     net::IpAddr,
     path::{Path, PathBuf},
 };
 
 use actr_lite_manifest::{SignalingUrl, System};
-use actr_lite_registry::{
-    client::{RealmSecret, RealmSecretError},
-    secret_file::is_exposed,
-};
+use actr_lite_registry::client::{RealmSecret, RealmSecretError};
+use actr_lite_secret_file::{self as secret_file, Content};
 use thiserror::Error;
 use tracing::warn;
 
@@ -81,20 +77,13 @@ fn is_this_machine(url: &SignalingUrl) -> bool {
 }
 
 fn from_file(path: &Path) -> Result<RealmSecret, LoadSecretError> {
-    let read = || {
-        let file = File::open(path)?;
-        if is_exposed(&file.metadata()?) {
-            let path = path.display();
-            warn!("others can read the realm's secret in {path}: run `chmod 600 {path}`");
-        }
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_LEN).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().map_err(|error| LoadSecretError::Read {
+    let Content { bytes, exposed } = secret_file::read(path, MAX_FILE_LEN).map_err(|error| LoadSecretError::Read {
         path: path.into(),
         error,
     })?;
+    if let Some(exposed) = exposed {
+        warn!("[system.deployment] realm_secret_file: {exposed}");
+    }
     // Editors end a file with a newline, which is not part of the secret.
     let text = String::from_utf8_lossy(&bytes);
     RealmSecret::new(text.trim_end_matches(['\r', '\n'])).map_err(|error| LoadSecretError::File {

@@ -9,7 +9,7 @@ use actr_lite_manifest::Limits;
 use actr_lite_wire::{identity::ActrId, peer_text::PeerText, websocket::Role};
 use tokio::{
     sync::OnceCell,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 
 use crate::{
@@ -22,9 +22,6 @@ use crate::{
     node_state::NodeState,
     session::{InUse, Session},
 };
-
-/// How long connections may take to send what they have when the node stops, before they are dropped.
-const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
 /// The open connections, by peer.
 pub(crate) struct Sessions {
@@ -299,9 +296,8 @@ async fn close_when_unused(session: Option<Weak<Session>>, idle_timeout: Duratio
     pending().await
 }
 
-/// Runs a connection until it ends, or the node has stopped for long enough. One that nobody uses is closed.
+/// Runs a connection until it ends. One that nobody uses is closed.
 pub(crate) async fn drive(node: Arc<NodeState>, connection: Connection) {
-    let stop = node.tasks().stop().clone();
     let session = (!connection.is_kept_by_peer()).then(|| Arc::downgrade(connection.session()));
     let idle_timeout = node.occupancy().limits().idle_timeout.duration();
     tokio::select! {
@@ -309,9 +305,5 @@ pub(crate) async fn drive(node: Arc<NodeState>, connection: Connection) {
         biased;
         () = connection.run() => {}
         () = close_when_unused(session, idle_timeout) => {}
-        () = async {
-            stop.cancelled().await;
-            sleep(CLOSE_GRACE).await;
-        } => {}
     }
 }

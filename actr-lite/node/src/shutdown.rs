@@ -1,25 +1,24 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use actr_lite_registry::RegistryHandle;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::{ActrRef, Context, Workload, lane::Closing, node_state::NodeState, tasks::contain};
-
-/// How long a shutdown lets handlers and spawned tasks finish: what a service manager usually grants is three times
-/// that.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-
-/// How long `on_stop` may take.
-pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::{
+    ActrRef, Context, Workload, error::humantime, lane::Closing, node_state::NodeState,
+    shutdown_budget::ShutdownBudget, tasks::contain,
+};
 
 /// The end of a node, once it is requested.
 pub(crate) struct Shutdown<W> {
     node: Arc<NodeState>,
     workload: Arc<W>,
     registry: Option<RegistryHandle>,
-    grace: Duration,
+    budget: ShutdownBudget,
 }
 
 impl<W: Workload> Shutdown<W> {
@@ -28,7 +27,7 @@ impl<W: Workload> Shutdown<W> {
         node: Arc<NodeState>,
         workload: Arc<W>,
         registry: Option<RegistryHandle>,
-        grace: Duration,
+        budget: ShutdownBudget,
     ) -> ActrRef {
         let requested = CancellationToken::new();
         let (stopped, has_stopped) = watch::channel(false);
@@ -36,7 +35,7 @@ impl<W: Workload> Shutdown<W> {
             node: Arc::clone(&node),
             workload,
             registry,
-            grace,
+            budget,
         };
         let request = requested.clone();
         // The one task that no tracker has: it ends all others, and the handle waits for it.
@@ -48,53 +47,81 @@ impl<W: Workload> Shutdown<W> {
         ActrRef::new(node, requested, has_stopped)
     }
 
+    /// Takes no longer than its budget, whatever peers, the application and the registry do.
     async fn run(self) {
+        let (node, budget, started) = (Arc::clone(&self.node), self.budget, Instant::now());
+        let in_order = self.stop_in_order(started);
+        if timeout_at(started + budget.close_until(), in_order).await.is_err() {
+            warn!(
+                "not everything was closed within {}: the rest is dropped",
+                humantime(budget.close_until())
+            );
+            node.tasks().give_up_work();
+            node.subscriptions().stop();
+            node.tasks().give_up_runtime();
+        }
+        node.complaints().conclude();
+    }
+
+    async fn stop_in_order(self, started: Instant) {
         let Self {
             node,
             workload,
             registry,
-            grace,
+            budget,
         } = self;
         let tasks = node.tasks();
         node.draining().cancel();
-        if let Err(error) = node.link().unregister("shutting down").await {
-            info!("the registry was not told of the shutdown: {error}");
+        let leave = node.link().unregister("shutting down");
+        match timeout_at(started + budget.leave_until(), leave).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => info!("the registry was not told of the shutdown: {error}"),
+            Err(_) => info!("the registry was not told of the shutdown: it does not answer"),
         }
         // Only now: peers that are told to go elsewhere must not be sent here again.
         node.sessions().say_leaving();
+        let left = budget.work_until().saturating_sub(started.elapsed());
         if tasks.work_count() > 0 {
             info!(
                 "shutting down: {} tasks may finish within {} s",
                 tasks.work_count(),
-                grace.as_secs()
+                left.as_secs_f64().ceil()
             );
         }
-        if timeout(grace, tasks.work_done()).await.is_err() {
+        if timeout_at(started + budget.work_until(), tasks.work_done())
+            .await
+            .is_err()
+        {
             warn!(
-                "{} tasks did not finish within {} s and are dropped",
+                "{} tasks did not finish within {} s and are dropped: [system] shutdown_grace is {}",
                 tasks.work_count(),
-                grace.as_secs()
+                left.as_secs_f64().ceil(),
+                humantime(budget.close_until())
             );
             tasks.give_up_work();
             tasks.work_done().await;
         }
         let on_stop = async { workload.on_stop(Context::uncalled(Arc::clone(&node))).await };
-        match timeout(STOP_TIMEOUT, contain(on_stop)).await {
+        match timeout_at(started + budget.on_stop_until(), contain(on_stop)).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => error!("on_stop failed: {error}"),
             Ok(Err(panic)) => error!("on_stop panicked: {panic}"),
-            Err(_) => error!("on_stop did not end within {} s", STOP_TIMEOUT.as_secs()),
+            Err(_) => error!(
+                "on_stop did not end in time: [system] shutdown_grace is {}",
+                humantime(budget.close_until())
+            ),
         }
-        // What on_stop itself has spawned gets no further grace.
+        // What on_stop itself has spawned gets no further time.
         tasks.give_up_work();
         tasks.work_done().await;
         node.sessions().close_all(Closing::ShuttingDown);
         // What waits for frames, in a task or not, is told first: nothing else wakes it.
         node.subscriptions().stop();
-        tasks.stop_runtime().await;
-        node.complaints().conclude();
-        if let Some(registry) = registry {
-            registry.shutdown().await;
-        }
+        let stop_registry = async {
+            if let Some(registry) = registry {
+                registry.shutdown().await;
+            }
+        };
+        tokio::join!(tasks.stop_runtime(started + budget.close_until()), stop_registry);
     }
 }

@@ -1,9 +1,16 @@
-use std::{any::Any, future::Future, panic::AssertUnwindSafe};
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::error;
+
+/// How long connections may take to send what they have when the node stops: what a peer does not read in that time it does
+/// not want.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Every task of a node, in two groups that end one after the other.
 ///
@@ -15,30 +22,24 @@ pub(crate) struct Tasks {
     give_up_work: CancellationToken,
     runtime: TaskTracker,
     stop: CancellationToken,
+    give_up_runtime: CancellationToken,
 }
 
 impl Tasks {
     /// A task of the application: a handler, or what it spawned. It may finish within the grace of a shutdown.
     pub(crate) fn spawn_work(&self, name: &'static str, task: BoxFuture<'static, ()>) {
-        let given_up = self.give_up_work.clone();
-        self.work.spawn(async move {
-            tokio::select! {
-                biased;
-                result = contain(task) => report(name, result),
-                () = given_up.cancelled() => {}
-            }
-        });
+        self.work.spawn(unless(self.give_up_work.clone(), name, task));
     }
 
     /// A task of the runtime: it ends when the node stops, which [`Self::stop`] announces.
     pub(crate) fn spawn_runtime(&self, name: &'static str, task: BoxFuture<'static, ()>) {
-        self.runtime.spawn(async move { report(name, contain(task).await) });
+        self.runtime.spawn(unless(self.give_up_runtime.clone(), name, task));
     }
 
     /// The same from a thread that may not be the runtime's.
     pub(crate) fn spawn_runtime_on(&self, runtime: &Handle, name: &'static str, task: BoxFuture<'static, ()>) {
         self.runtime
-            .spawn_on(async move { report(name, contain(task).await) }, runtime);
+            .spawn_on(unless(self.give_up_runtime.clone(), name, task), runtime);
     }
 
     /// Cancelled when the runtime's tasks are to end.
@@ -67,11 +68,31 @@ impl Tasks {
         self.give_up_work.cancel();
     }
 
-    /// Ends the runtime's tasks, and waits until they have.
-    pub(crate) async fn stop_runtime(&self) {
+    /// Ends the runtime's tasks, and waits until they have. Those that take longer than until then, and than
+    /// [`CLOSE_TIMEOUT`], are dropped.
+    pub(crate) async fn stop_runtime(&self, until: Instant) {
         self.stop.cancel();
         self.runtime.close();
-        self.runtime.wait().await;
+        let until = until.min(Instant::now() + CLOSE_TIMEOUT);
+        if timeout_at(until, self.runtime.wait()).await.is_err() {
+            self.give_up_runtime();
+            self.runtime.wait().await;
+        }
+    }
+
+    /// Drops the runtime's tasks where they are.
+    pub(crate) fn give_up_runtime(&self) {
+        self.stop.cancel();
+        self.give_up_runtime.cancel();
+    }
+}
+
+/// Does this until it is done or given up.
+async fn unless(given_up: CancellationToken, name: &'static str, task: BoxFuture<'static, ()>) {
+    tokio::select! {
+        biased;
+        result = contain(task) => report(name, result),
+        () = given_up.cancelled() => {}
     }
 }
 

@@ -32,7 +32,7 @@ pub trait Workload: Send + Sync + 'static {
     }
 
     /// Called once, when the node stops: calls and streams have ended or were given up, the connections are still open.
-    /// It is given up after [`crate::STOP_TIMEOUT`].
+    /// It is given up when an eighth of `[system] shutdown_grace` is left, and has at least as much for itself.
     fn on_stop(&self, ctx: Context) -> impl Future<Output = Result<(), ActrError>> + Send {
         let _ = ctx;
         std::future::ready(Ok(()))

@@ -10,7 +10,6 @@ use actr_lite_terminal::{Verbosity, report, start_logging};
 use actr_lite_tls::ServerTls;
 use anyhow::Context as _;
 use clap::Parser as _;
-use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -20,13 +19,13 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Dropped last: what was logged and reported until then is written, as far as it is read.
     let _logging = start_logging(Verbosity::default());
-    let result = match Runtime::new() {
+    let result = match actr_lite_tokio_runtime::start() {
         Ok(runtime) => {
             let result = runtime.block_on(run(arguments));
             runtime.shutdown_background();
             result
         }
-        Err(error) => Err(anyhow::Error::new(error).context("the asynchronous runtime cannot be started")),
+        Err(error) => Err(error.into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -88,11 +88,17 @@ fn route_candidates(
 ) -> RouteCandidatesResponse {
     let count = request.criteria.as_ref().map_or(0, |criteria| criteria.candidate_count);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let result = match ActrType::try_from(&request.target_type) {
-        Ok(target) => directory
+    let wanted = request.candidate_id.as_ref().map(ActrId::try_from).transpose();
+    let result = match (ActrType::try_from(&request.target_type), wanted) {
+        (_, Ok(Some(id))) => directory
+            .candidate(asker, &id, now)
+            .map(|found| found.into_iter().collect())
+            .map_err(|error| from_directory(&error)),
+        (Ok(target), Ok(None)) => directory
             .route_candidates(asker, &target, &request.client_fingerprint, count, now)
             .map_err(|error| from_directory(&error)),
-        Err(malformed) => Err(error(ErrorCode::InvalidArgument, malformed.to_string())),
+        (Err(malformed), _) => Err(error(ErrorCode::InvalidArgument, malformed.to_string())),
+        (_, Err(malformed)) => Err(error(ErrorCode::InvalidArgument, malformed.to_string())),
     };
     let result = match result {
         Ok(candidates) => route_candidates_response::Result::Success(candidates_message(candidates)),

@@ -6,15 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use actr_lite_secret_file::{self as secret_file, Exposed};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use crate::{
-    key_ring::{Key, KeyRing, MAX_KEYS},
-    secret_file::is_exposed,
-};
+use crate::key_ring::{Key, KeyRing, MAX_KEYS};
 
 const FILE_NAME: &str = "signing-keys.toml";
 
@@ -40,15 +38,12 @@ pub enum KeyFileError {
     /// Another registry keeps its keys there.
     #[error("the registry's data_dir: another registry uses {0}; give each its own")]
     InUse(PathBuf),
-    /// Others can read the file.
+    /// Others get at the directory or the file.
     #[error(
-        "the registry's data_dir: others can read {path}; run `chmod 600 {path}`, or remove the file if they may have done so: \
-         the registry then makes new keys, and all nodes register again"
+        "the registry's data_dir: {0}; or name another one, if somebody may have used what is in it: the registry then makes \
+         new keys, and all nodes register again"
     )]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-    },
+    Exposed(Exposed),
     /// It does not hold keys.
     #[error(
         "the registry's data_dir: {path} does not hold 1 to {MAX_KEYS} signing keys; restore it, or remove it: the registry \
@@ -107,9 +102,15 @@ impl KeyFile {
     /// Takes a directory into use; it is made if it is not there.
     pub(crate) fn open(directory: &Path) -> Result<Self, KeyFileError> {
         create_directory(directory).map_err(failed(directory))?;
+        if let Some(exposed) = secret_file::check_folder(directory).map_err(failed(directory))? {
+            return Err(KeyFileError::Exposed(exposed));
+        }
         let path = directory.join(LOCK_NAME);
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
+        // Whoever can open it can keep it locked.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let lock = options.open(&path).map_err(failed(&path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
@@ -128,23 +129,17 @@ impl KeyFile {
     /// The keys in it; `None` if there is no file yet.
     pub(crate) fn load(&self) -> Result<Option<KeyRing>, KeyFileError> {
         let path = self.path();
-        let file = match File::open(&path) {
-            Ok(file) => file,
+        let unusable = || KeyFileError::Content { path: path.clone() };
+        let content = match secret_file::read(&path, MAX_LEN) {
+            Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(unusable()),
             Err(error) => return Err(failed(&path)(error)),
         };
-        let metadata = file.metadata().map_err(failed(&path))?;
-        if is_exposed(&metadata) {
-            return Err(KeyFileError::Exposed { path });
+        if let Some(exposed) = content.exposed {
+            return Err(KeyFileError::Exposed(exposed));
         }
-        let unusable = || KeyFileError::Content { path: path.clone() };
-        if metadata.len() > MAX_LEN {
-            return Err(unusable());
-        }
-        let text = io::read_to_string(file).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => unusable(),
-            _ => failed(&path)(error),
-        })?;
+        let text = String::from_utf8(content.bytes).map_err(|_| unusable())?;
         let Content { key } = toml::from_str(&text).map_err(|_| unusable())?;
         let keys: Option<Vec<_>> = key.into_iter().map(StoredKey::into_key).collect();
         keys.and_then(KeyRing::from_keys).map(Some).ok_or_else(unusable)
@@ -214,6 +209,7 @@ mod tests {
         assert_eq!(file.load().unwrap(), Some(ring()));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&file.path()), mode(&directory)), (0o600, 0o700));
+        assert_eq!(mode(&directory.join(LOCK_NAME)), 0o600);
         let names = fs::read_dir(&directory).unwrap().count();
         assert_eq!(names, 2, "the keys, the lock, and nothing left over");
     }
@@ -244,6 +240,20 @@ mod tests {
         }
         fs::write(&path, [0xff; 100]).unwrap();
         assert!(matches!(file.load(), Err(KeyFileError::Content { .. })));
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_to_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o2770, 0o777] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let error = KeyFile::open(folder.path()).unwrap_err().to_string();
+            let remedy = format!("chmod 700 {}", folder.path().display());
+            assert!(error.contains(&remedy) && error.contains("fsGroup"), "{error}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(KeyFile::open(folder.path()).is_ok());
     }
 
     #[test]

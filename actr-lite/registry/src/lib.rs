@@ -19,7 +19,6 @@
 //! - `failure_limit`: how often an address may show a wrong secret
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
-//! - [`secret_file`]: files that only their owner should read
 //! - `shared`: what all connections have in common
 //! - `upkeep`: what it does by the clock, unasked
 //! - `clock`: the system's two clocks
@@ -45,7 +44,6 @@ pub mod options;
 pub mod realms;
 pub mod registry;
 mod relay;
-pub mod secret_file;
 mod service;
 mod session;
 mod shared;

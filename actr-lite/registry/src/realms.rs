@@ -1,17 +1,21 @@
 //! Which realms a registry serves, and what proves that a node belongs to one.
 
-use std::{collections::BTreeMap, fmt, fs, io, path::Path};
+use std::{collections::BTreeMap, fmt, io, path::Path};
 
+use actr_lite_secret_file::{self as secret_file, Content};
 use hyper::header::HeaderName;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use tracing::warn;
 
-use crate::{client::RealmSecret, secret_file::is_exposed};
+use crate::client::RealmSecret;
 
 /// Where a registration shows the secret of its realm (actr 0.4.21).
 pub(crate) const SECRET_HEADER: HeaderName = HeaderName::from_static("x-actrix-realm-secret");
+
+/// The most bytes of the file: a line for each of ten thousand realms.
+const MAX_FILE_LEN: u64 = 1 << 20;
 
 /// The realms that a registry serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,15 +96,15 @@ impl Realms {
     /// Reads a TOML file of lines like `1 = "secret"`.
     ///
     /// # Errors
-    /// If it can't be read, is not valid, or names no realm. The error quotes nothing of it. That others can
-    /// read it is only told in the log.
+    /// If it can't be read, is not valid, or names no realm. The error quotes nothing of it. That others can access it is
+    /// only told in the log.
     pub fn from_file(path: &Path) -> Result<Self, RealmsFileError> {
         let read = || {
-            if is_exposed(&fs::metadata(path)?) {
-                let path = path.display();
-                warn!("others can read the realms' secrets in {path}: run `chmod 600 {path}`");
+            let Content { bytes, exposed } = secret_file::read(path, MAX_FILE_LEN)?;
+            if let Some(exposed) = exposed {
+                warn!("the realms' secrets: {exposed}");
             }
-            fs::read_to_string(path)
+            String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
         };
         let text = read().map_err(|error| RealmsFileError::Read {
             path: path.display().to_string(),

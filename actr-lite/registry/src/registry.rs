@@ -47,6 +47,9 @@ const HTTP_CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
 /// How long a running HTTP request may take when its connection has to close.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 
+/// How many free ports are looked at for one that is free at all addresses of a name: few are not.
+const FREE_PORT_TRIES: usize = 8;
+
 /// Why a registry can't listen.
 #[derive(Debug, Error)]
 pub enum RegistryError {
@@ -69,6 +72,20 @@ pub enum RegistryError {
         /// What the system says.
         reason: io::Error,
     },
+}
+
+/// Whether those who dial `host` at the port of a registry that listens at `bound` get there, and not to another program
+/// that has the port at another of this machine's addresses.
+///
+/// # Errors
+/// [`RegistryError::AddressInUse`] when there is one.
+pub async fn check_rivals(bound: SocketAddr, host: &str) -> Result<(), RegistryError> {
+    match actr_lite_net::rival(bound, host).await {
+        Some(rival) => Err(RegistryError::AddressInUse {
+            address: rival.to_string(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// A registry that listens, and answers as soon as it is run.
@@ -95,8 +112,19 @@ impl Registry {
                 reason,
             },
         };
-        let listener = Listener::bind(address, "the registry").await.map_err(error)?;
-        let local_addr = listener.local_addr().map_err(error)?;
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let mut tries = if port == "0" { FREE_PORT_TRIES } else { 1 };
+        let (listener, local_addr) = loop {
+            let listener = Listener::bind(address, "the registry").await.map_err(error)?;
+            let local_addr = listener.local_addr().map_err(error)?;
+            tries -= 1;
+            match check_rivals(local_addr, host).await {
+                Ok(()) => break (listener, local_addr),
+                Err(error) if tries == 0 => return Err(error),
+                Err(_) => {}
+            }
+        };
         Ok(Self {
             listener,
             local_addr,

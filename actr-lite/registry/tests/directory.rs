@@ -235,6 +235,28 @@ fn an_answer_has_no_more_candidates_than_the_limit() {
 }
 
 #[test]
+fn every_node_of_a_type_is_found_by_its_id() {
+    let mut directory = directory();
+    let asker = register(&mut directory, registration(1, actr_type(0)));
+    let nodes: Vec<_> = (0..2 * MAX_CANDIDATES)
+        .map(|_| register(&mut directory, registration(1, actr_type(1))))
+        .collect();
+    for id in &nodes {
+        let found = directory.candidate(&asker, id, Duration::ZERO).unwrap().unwrap();
+        assert_eq!(found.id, *id);
+        assert!(found.ws_address.is_some());
+    }
+    let mut hidden = registration(1, actr_type(1));
+    hidden.is_hidden = true;
+    let hidden = register(&mut directory, hidden);
+    for id in [&hidden, &asker, &ActrId::new(1, 7, actr_type(1))] {
+        assert_eq!(directory.candidate(&asker, id, Duration::ZERO).unwrap(), None, "{id}");
+    }
+    let elsewhere = register(&mut directory, registration(2, actr_type(2)));
+    directory.candidate(&asker, &elsewhere, Duration::ZERO).unwrap_err();
+}
+
+#[test]
 fn a_contract_is_found_by_its_type_or_its_name() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));

@@ -3,7 +3,7 @@ use std::io;
 use rustls::{AlertDescription, Error};
 use thiserror::Error;
 
-use crate::handshake_error::tls_error;
+use crate::{handshake_error::tls_error, words};
 
 /// Why a connection that was accepted has no TLS.
 #[derive(Debug, Error)]
@@ -32,7 +32,7 @@ pub enum AcceptError {
 impl AcceptError {
     pub(crate) fn from_io(error: &io::Error) -> Self {
         match tls_error(error) {
-            Some(Error::AlertReceived(alert)) => match alert {
+            Some(error @ Error::AlertReceived(alert)) => match alert {
                 AlertDescription::UnknownCA => Self::CertificateRefused("it does not trust the CA"),
                 AlertDescription::CertificateExpired => Self::CertificateRefused("it is expired, or not valid yet"),
                 AlertDescription::BadCertificate
@@ -40,9 +40,9 @@ impl AcceptError {
                 | AlertDescription::UnsupportedCertificate => {
                     Self::CertificateRefused("it is not for the name that the peer has dialled, or not valid")
                 }
-                alert => Self::Failed(format!("the peer said {alert:?}")),
+                _ => Self::Failed(words::of_error(error)),
             },
-            Some(error) => Self::Failed(error.to_string()),
+            Some(error) => Self::Failed(words::of_error(error)),
             // Whatever else the system says: the connection is gone.
             None => Self::Cut,
         }

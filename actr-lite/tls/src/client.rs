@@ -9,7 +9,7 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::{HandshakeError, PemFile, Stream, TlsFileError, provider};
+use crate::{HandshakeError, PemFile, Stream, TlsFileError, provider, words};
 
 /// The CAs that diallers trust: those of a file, or the system's own. Cheap to clone; clones share what a reload
 /// changes.
@@ -54,7 +54,7 @@ impl ClientTls {
         Ok(Stream::Client(Box::new(stream)))
     }
 
-    fn config(&self) -> Result<Arc<ClientConfig>, TlsFileError> {
+    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, TlsFileError> {
         // A config is replaced as a whole: a panic can't leave half of one.
         if let Some(config) = &*self.inner.config.read().unwrap_or_else(PoisonError::into_inner) {
             return Ok(Arc::clone(config));
@@ -99,7 +99,7 @@ fn read(ca: &PemFile) -> Result<Arc<ClientConfig>, TlsFileError> {
     for certificate in ca.certificates()? {
         roots.add(certificate).map_err(|error| TlsFileError::Unusable {
             file: ca.clone(),
-            problem: format!("a certificate in it cannot be used ({error})"),
+            problem: format!("a certificate in it cannot be used ({})", words::of_error(&error)),
         })?;
     }
     config(roots)
@@ -119,7 +119,7 @@ fn read_system() -> Result<Arc<ClientConfig>, TlsFileError> {
 
 fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsFileError> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| TlsFileError::Setup(error.to_string()))?;
+    let builder = builder.map_err(|error| TlsFileError::Setup(words::of_error(&error)))?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     // A session that is resumed shows no certificate: each connection is to check the one that the server has now.
     config.resumption = Resumption::disabled();

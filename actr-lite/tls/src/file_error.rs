@@ -29,6 +29,22 @@ pub enum TlsFileError {
         /// The name of its PEM section.
         section: &'static str,
     },
+    /// The private key in it is encrypted.
+    #[error(
+        "{file}: its private key is encrypted, and nobody is there to ask for its password: write it without one to another \
+         file, which only this program's user may read (openssl pkey -in {path} -out plain-key.pem), and name that",
+        path = file.path().display()
+    )]
+    EncryptedKey {
+        /// The file.
+        file: PemFile,
+    },
+    /// It begins with a byte order mark.
+    #[error(
+        "{0}: it begins with a byte order mark, as some editors of Windows write it: save it as plain ASCII, or as UTF-8 \
+         without a BOM"
+    )]
+    ByteOrderMark(PemFile),
     /// It is damaged.
     #[error("{file}: not valid PEM: {problem}: copy the file again, or make another one")]
     Malformed {

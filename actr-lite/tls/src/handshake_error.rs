@@ -8,7 +8,7 @@ use rustls::{CertificateError, Error, InvalidMessage};
 use rustls_pki_types::UnixTime;
 use thiserror::Error;
 
-use crate::TlsFileError;
+use crate::{TlsFileError, words};
 
 /// The most names of a certificate that an error shows.
 const MAX_SHOWN_NAMES: usize = 8;
@@ -79,38 +79,42 @@ impl HandshakeError {
                 _ => Self::Broken(error),
             };
         };
-        match tls {
-            Error::InvalidMessage(
-                InvalidMessage::InvalidContentType
-                | InvalidMessage::UnknownProtocolVersion
-                | InvalidMessage::MessageTooLarge,
-            ) => Self::NotTls,
-            Error::InvalidCertificate(problem) => match problem {
-                // One that another CA of the same name has signed has a wrong signature.
-                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                    Self::UnknownCa { trusted: trusted() }
-                }
-                CertificateError::NotValidForName => Self::WrongName {
-                    host: host.into(),
-                    names: "other names".into(),
-                },
-                CertificateError::NotValidForNameContext { presented, .. } => Self::WrongName {
-                    host: host.into(),
-                    names: names(presented),
-                },
-                CertificateError::Expired => Self::Expired(String::new()),
-                CertificateError::ExpiredContext { not_after, .. } => {
-                    Self::Expired(format!(", on {}", date(not_after)))
-                }
-                CertificateError::NotValidYet => Self::NotYetValid(String::new()),
-                CertificateError::NotValidYetContext { not_before, .. } => {
-                    Self::NotYetValid(format!(", but from {} on", date(not_before)))
-                }
-                problem => Self::BadCertificate(problem.to_string()),
+        of_tls(tls, host, trusted)
+    }
+}
+
+/// What an error of the TLS library comes to in a handshake with `host`; `trusted` is what says whom to trust.
+pub(crate) fn of_tls(error: &Error, host: &str, trusted: impl FnOnce() -> String) -> HandshakeError {
+    match error {
+        Error::InvalidMessage(
+            InvalidMessage::InvalidContentType
+            | InvalidMessage::UnknownProtocolVersion
+            | InvalidMessage::MessageTooLarge,
+        ) => HandshakeError::NotTls,
+        Error::InvalidCertificate(problem) => match problem {
+            // One that another CA of the same name has signed has a wrong signature.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                HandshakeError::UnknownCa { trusted: trusted() }
+            }
+            CertificateError::NotValidForName => HandshakeError::WrongName {
+                host: host.into(),
+                names: "other names".into(),
             },
-            Error::AlertReceived(alert) => Self::Failed(format!("it said {alert:?}")),
-            problem => Self::Failed(problem.to_string()),
-        }
+            CertificateError::NotValidForNameContext { presented, .. } => HandshakeError::WrongName {
+                host: host.into(),
+                names: names(presented),
+            },
+            CertificateError::Expired => HandshakeError::Expired(String::new()),
+            CertificateError::ExpiredContext { not_after, .. } => {
+                HandshakeError::Expired(format!(", on {}", date(not_after)))
+            }
+            CertificateError::NotValidYet => HandshakeError::NotYetValid(String::new()),
+            CertificateError::NotValidYetContext { not_before, .. } => {
+                HandshakeError::NotYetValid(format!(", but from {} on", date(not_before)))
+            }
+            problem => HandshakeError::BadCertificate(words::of_certificate(problem).into()),
+        },
+        problem => HandshakeError::Failed(words::of_error(problem)),
     }
 }
 

@@ -13,9 +13,11 @@ mod accept_error;
 mod client;
 mod file_error;
 mod handshake_error;
+mod own_certificate;
 mod pem_file;
 mod server;
 mod stream;
+mod words;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -12,10 +12,14 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{AcceptError, PemFile, Stream, TlsFileError, provider};
+use crate::{AcceptError, PemFile, Stream, TlsFileError, provider, words};
 
 /// The first byte of a connection with TLS: a record of the handshake (RFC 8446 §5.1).
 const HANDSHAKE_RECORD: u8 = 0x16;
+
+/// What a private key has to be.
+const UNUSABLE_KEY: &str =
+    "its private key cannot be used: it has to be RSA with 2048 bits or more, ECDSA on P-256 or P-384, or Ed25519";
 
 /// A certificate and its key, for those who accept connections. Cheap to clone; clones share what a reload changes.
 #[derive(Clone)]
@@ -97,7 +101,7 @@ impl ServerTls {
         }
     }
 
-    fn config(&self) -> Arc<ServerConfig> {
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
         // A config is replaced as a whole: a panic can't leave half of one.
         let config = self.inner.config.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&config)
@@ -109,6 +113,10 @@ impl ServerTls {
 
     pub(crate) fn replace(&self, config: Arc<ServerConfig>) {
         *self.inner.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    pub(crate) fn cert(&self) -> &PemFile {
+        &self.inner.cert
     }
 
     pub(crate) fn files(&self) -> [PathBuf; 2] {
@@ -126,7 +134,7 @@ fn read(cert: &PemFile, key: &PemFile) -> Result<Arc<ServerConfig>, TlsFileError
     let certificates = cert.certificates()?;
     let private_key = key.private_key()?;
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| TlsFileError::Setup(error.to_string()))?;
+    let builder = builder.map_err(|error| TlsFileError::Setup(words::of_error(&error)))?;
     let config = builder
         .with_no_client_auth()
         .with_single_cert(certificates, private_key);
@@ -137,11 +145,18 @@ fn read(cert: &PemFile, key: &PemFile) -> Result<Arc<ServerConfig>, TlsFileError
         },
         Error::InvalidCertificate(error) => TlsFileError::Unusable {
             file: cert.clone(),
-            problem: format!("its first certificate cannot be used ({error})"),
+            problem: format!(
+                "its first certificate cannot be used ({})",
+                words::of_certificate(&error)
+            ),
         },
         error => TlsFileError::Unusable {
             file: key.clone(),
-            problem: format!("its private key cannot be used ({error})"),
+            problem: match error {
+                // It only says that it has tried them all.
+                Error::General(_) => UNUSABLE_KEY.into(),
+                error => format!("its private key cannot be used ({})", words::of_error(&error)),
+            },
         },
     })?;
     // Connections last, and each is to check the certificate again: tickets to resume by would only cost memory.

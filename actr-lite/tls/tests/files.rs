@@ -79,12 +79,12 @@ fn each_thing_that_may_be_wrong_has_its_own_error() {
          CERTIFICATE-----"
     );
     assert!(with_ca(&text).contains("no certificate in it"));
-    assert!(with_key(&text).contains("no unencrypted private key in it"));
+    assert!(with_key(&text).contains("no private key in it"));
     assert!(
         with_cert(&good_key).contains("no certificate in it"),
         "the files are swapped"
     );
-    assert!(with_key(&good_cert).contains("no unencrypted private key in it"));
+    assert!(with_key(&good_cert).contains("no private key in it"));
 
     let cut = folder.put("cut.pem", &one.cert_pem[..one.cert_pem.len() / 2]);
     assert_eq!(
@@ -130,6 +130,74 @@ fn each_thing_that_may_be_wrong_has_its_own_error() {
         "other.pem (system.tls.key): not the private key of the certificate in cert.pem (system.tls.cert): name two \
          files that were made together"
     );
+}
+
+#[test]
+fn an_encrypted_key_is_called_one() {
+    let folder = Folder::new();
+    let cert = folder.put("cert.pem", cert().cert_pem);
+    for text in [
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE \
+         KEY-----\n",
+    ] {
+        let error = server(&cert, &folder.put("key.pem", text)).unwrap_err();
+        assert_eq!(
+            folder.told(&error),
+            "key.pem (system.tls.key): its private key is encrypted, and nobody is there to ask for its password: write it \
+             without one to another file, which only this program's user may read (openssl pkey -in key.pem -out \
+             plain-key.pem), and name that"
+        );
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_called_one() {
+    let folder = Folder::new();
+    let one = cert();
+    let key = folder.put("key.pem", &one.key_pem);
+    for mark in [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"] {
+        let marked = folder.put("marked.pem", [mark, one.cert_pem.as_bytes()].concat());
+        for error in [server(&marked, &key).unwrap_err(), client(&marked).unwrap_err()] {
+            assert!(
+                error.to_string().contains("it begins with a byte order mark"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_side_knows_whether_it_would_connect_to_itself() {
+    let folder = Folder::new();
+    let (ca, other_ca) = (DevCa::new().unwrap(), DevCa::new().unwrap());
+    let one = ca.issue(["localhost", "127.0.0.1"]).unwrap();
+    let server = server(
+        &folder.put("cert.pem", &one.cert_pem),
+        &folder.put("key.pem", &one.key_pem),
+    );
+    let server = server.unwrap();
+    let trusting = |ca: &DevCa| Tls {
+        server: Some(server.clone()),
+        client: client(&folder.put("ca.pem", ca.pem())).unwrap(),
+    };
+    let tls = trusting(&ca);
+    for host in ["localhost", "127.0.0.1"] {
+        tls.check_self(host).unwrap();
+        server.check_name(host).unwrap();
+    }
+    for host in ["0.0.0.0", "node.example", "::1"] {
+        for error in [tls.check_self(host).unwrap_err(), server.check_name(host).unwrap_err()] {
+            let words = format!("its certificate is for localhost, 127.0.0.1, not for {host}: ");
+            assert!(error.to_string().starts_with(&words), "{error}");
+        }
+    }
+    let stranger = trusting(&other_ca).check_self("localhost").unwrap_err().to_string();
+    assert!(
+        stranger.contains("signed by a CA that is not trusted here"),
+        "{stranger}"
+    );
+    Tls::default().check_self("node.example").unwrap();
 }
 
 #[test]

@@ -82,7 +82,9 @@ fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         .args(arguments.iter().filter(|argument| *argument != TLS))
         .own_process_group()
         .spawn_watched(show("client", "\x1b[32m"))?;
-    let status = demo.add_client(client).wait();
+    let client = demo.add_client(client);
+    let status = client.wait();
+    client.output().wait_for_end(LAST_LINES);
 
     demo.stop_server();
     server.try_wait_exit(WAIT_TIMEOUT).context("the server doesn't stop")?;

@@ -20,6 +20,7 @@ mod output;
 mod peer_text;
 mod refusal;
 mod registry_loss;
+mod secret_files;
 mod shutdown;
 mod slow_link;
 #[cfg(target_os = "linux")]

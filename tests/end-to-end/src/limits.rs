@@ -4,8 +4,9 @@ use std::net::{SocketAddr, TcpStream};
 
 use actr_lite::{ActrRef, Dest, ErrorCode, Subscription};
 use harness::{
-    Deployment, Process, Summary, WAIT_TIMEOUT,
+    Deployment, Launch, Process, Summary, WAIT_TIMEOUT,
     peer::{self, server_type},
+    registry_url, unused_port,
 };
 use protos::stream_server::RegisterStreamRequest;
 
@@ -14,6 +15,62 @@ const MANY: usize = 100;
 
 /// Enough for a program and a few connections.
 const FEW_FILES: u32 = 48;
+
+/// Fewer than any program needs, whatever it connects to.
+const TOO_FEW_FILES: [u32; 4] = [4, 6, 10, 16];
+
+/// Fewer than any program needs on one processor.
+const TOO_FEW_THREADS: [u32; 5] = [1, 2, 3, 4, 5];
+
+/// Each program, as it would run if it had what it needs.
+fn programs(deployment: &Deployment) -> [Launch; 3] {
+    let url = registry_url(unused_port());
+    [
+        deployment.server(),
+        deployment.client(&url, 10),
+        deployment.registry_on("localhost:0"),
+    ]
+}
+
+#[test]
+fn too_few_file_descriptors_are_one_line_at_the_start() {
+    let deployment = Deployment::new();
+    for limit in TOO_FEW_FILES {
+        for program in programs(&deployment) {
+            let program = program.max_open_files(limit).run();
+            program.assert_fails_with(&["file descriptors", &format!("`ulimit -n` ({limit})")]);
+            assert_eq!(program.stderr.lines().count(), 1, "{}", program.stderr);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_threads_are_one_line_at_the_start() {
+    let deployment = Deployment::new();
+    let possible = deployment.bare_server().arg("--version").max_processes(1).run();
+    if possible.code() != Some(0) {
+        eprintln!("skipped: another user can't run the programs here: {}", possible.stderr);
+        return;
+    }
+    for limit in TOO_FEW_THREADS {
+        for program in programs(&deployment) {
+            let program = program.max_processes(limit).run();
+            program.assert_fails_with(&["threads", &format!("`ulimit -u` ({limit} ")]);
+            assert_eq!(program.stderr.lines().count(), 1, "{}", program.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_number_of_threads_that_is_none_is_one_line() {
+    let deployment = Deployment::new();
+    for program in programs(&deployment) {
+        let program = program.env("TOKIO_WORKER_THREADS", "many").run();
+        program.assert_fails_with(&["TOKIO_WORKER_THREADS=many", "unset it"]);
+        assert_eq!(program.stderr.lines().count(), 1, "{}", program.stderr);
+    }
+}
 
 /// Connects this many times to a program, which may accept the connections or not.
 fn connections(address: SocketAddr) -> Vec<TcpStream> {

@@ -1,6 +1,8 @@
 //! A client talks only to a server whose contract it was built against, and says how to update the lock.
 
-use std::{fs, path::Path};
+#[cfg(target_os = "linux")]
+use std::process::Command;
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use harness::{Deployment, Summary, registry_url, unused_port};
 
@@ -123,6 +125,52 @@ fn without_a_server_the_lock_is_not_changed() {
         .run();
     update.assert_fails_with(&["StreamEchoServer"]);
     assert_eq!(fs::read_to_string(deployment.path(LOCK)).unwrap(), before);
+    assert_eq!(files(&deployment), ["Actr.lock.toml", "Actr.toml"]);
+}
+
+#[test]
+fn an_update_through_a_link_writes_where_it_leads() {
+    let deployment = Deployment::new();
+    let (lock, shared) = (deployment.path(LOCK), deployment.path("shared.lock.toml"));
+    let shipped = without_times(&lock);
+    other_contract(&deployment);
+    fs::rename(&lock, &shared).unwrap();
+    symlink("../shared.lock.toml", &lock).unwrap();
+    let (_server, url) = deployment.start_server(&[]);
+    let update = deployment.client_without_count(&url).arg("--update-lock").run();
+    assert_eq!(update.code(), Some(0), "{}", update.stderr);
+    assert!(lock.is_symlink());
+    assert_eq!(without_times(&shared), shipped);
+}
+
+/// Runs what follows with a file mounted at the place of another, as a container does it.
+#[cfg(target_os = "linux")]
+const WITH_MOUNT: [&str; 5] = ["--user", "--map-root-user", "--mount", "sh", "-c"];
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lock_that_is_a_mount_of_its_own_is_updated_in_place() {
+    let may_mount = Command::new("unshare").args(&WITH_MOUNT[..3]).arg("true").output();
+    if !may_mount.is_ok_and(|output| output.status.success()) {
+        eprintln!(
+            "skipped: this user may not mount anything, not even in a namespace of its own (unshare --user --mount)"
+        );
+        return;
+    }
+    let deployment = Deployment::new();
+    let (lock, shared) = (deployment.path(LOCK), deployment.path("shared.lock.toml"));
+    let shipped = without_times(&lock);
+    fs::write(&shared, "garbage that is longer than a lock\n".repeat(100)).unwrap();
+    let (_server, url) = deployment.start_server(&[]);
+    let mount = format!(
+        "mount --bind '{}' '{}' && exec \"$0\" \"$@\"",
+        shared.display(),
+        lock.display()
+    );
+    let update = deployment.client_without_count(&url).arg("--update-lock");
+    let update = update.under("unshare", &[&WITH_MOUNT[..], &[&mount]].concat()).run();
+    assert_eq!(update.code(), Some(0), "{}", update.stderr);
+    assert_eq!(without_times(&shared), shipped);
     assert_eq!(files(&deployment), ["Actr.lock.toml", "Actr.toml"]);
 }
 

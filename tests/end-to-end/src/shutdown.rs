@@ -1,5 +1,7 @@
 //! SIGINT and SIGTERM end a program cleanly: streams that run are finished, the peer is told, the exit code is right.
 
+use std::time::{Duration, Instant};
+
 use harness::{Deployment, Signal, Summary, WAIT_TIMEOUT, registry_url, unused_port};
 
 /// A stream that would take a day.
@@ -122,4 +124,37 @@ fn a_stream_longer_than_the_grace_ends_with_a_reason() {
     client.assert_fails_with(&["not complete", "shutting down"]);
     assert!(Summary::of(&client).received >= 3);
     server.wait_for_line(": ended after ", WAIT_TIMEOUT);
+}
+
+#[test]
+fn a_frozen_client_keeps_a_stopped_server_no_longer_than_its_grace() {
+    /// Far more than the grace, and less than the server's usual one and the wait for a peer that does not close.
+    const SOON: Duration = Duration::from_secs(7);
+    let deployment = Deployment::new();
+    let server = deployment.server().config("system.shutdown_grace", "1s").spawn();
+    let url = server.registry_url();
+    server.ready();
+    let client = deployment.client(&url, ENDLESS).arg("-v").spawn();
+    client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
+    client.signal(Signal::STOP);
+    let started = Instant::now();
+    server.signal(Signal::TERM);
+    let server = server.finish();
+    assert!(started.elapsed() < SOON, "{:?}: {}", started.elapsed(), server.stderr);
+    assert_eq!(server.code(), Some(0));
+    let told = "1 tasks did not finish within 1 s and are dropped: [system] shutdown_grace is 1 s";
+    assert!(server.stderr.contains(told), "{}", server.stderr);
+}
+
+#[test]
+fn streams_may_finish_for_six_of_the_eight_seconds_of_a_shutdown() {
+    let deployment = Deployment::new();
+    let (server, url) = deployment.start_server(&["--interval", "100ms"]);
+    let client = deployment.client(&url, ENDLESS).arg("-v").spawn();
+    client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
+    server.signal(Signal::TERM);
+    server.wait_for_line("1 tasks may finish within 6 s", WAIT_TIMEOUT);
+    // Without its client it is done at once.
+    client.signal(Signal::KILL);
+    assert_eq!(server.finish().code(), Some(0));
 }

@@ -1,9 +1,10 @@
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use programs::{Checkout, Launch, target_dir};
 use tempfile::TempDir;
 use toml::Table;
@@ -40,6 +41,12 @@ impl Project {
         let mut build = cargo();
         build.current_dir(project.path()).arg("build");
         output(build.env("CARGO_TARGET_DIR", &project.target_dir))?;
+        let [known, locked] = [checkout.path("Cargo.lock"), project.path().join("Cargo.lock")].map(registry_packages);
+        if let Some((name, version)) = locked?.difference(&known?).next() {
+            bail!(
+                "{name} {version} is not in this workspace's Cargo.lock, so a build without network has no way to it"
+            );
+        }
         Ok(project)
     }
 
@@ -74,6 +81,17 @@ fn configuration(checkout: &Checkout, packages: &[Package]) -> anyhow::Result<Ta
         ("patch".to_owned(), patches.into()),
         ("profile".to_owned(), table("dev", development).into()),
     ]))
+}
+
+/// Names and versions of what a lock file takes from a registry.
+fn registry_packages(lock: PathBuf) -> anyhow::Result<BTreeSet<(String, String)>> {
+    let lock: Table = fs::read_to_string(lock)?.parse()?;
+    let packages = lock["package"].as_array().context("no packages")?;
+    let fetched = packages.iter().filter(|package| package.get("source").is_some());
+    let text = |value: &toml::Value| value.as_str().map(str::to_owned);
+    fetched
+        .map(|package| Option::zip(text(&package["name"]), text(&package["version"])).context("no name"))
+        .collect()
 }
 
 fn write(path: &Path, content: &str) -> anyhow::Result<()> {

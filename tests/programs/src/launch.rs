@@ -8,6 +8,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use rustix::process::geteuid;
+
 use crate::{
     build::own_package_variables,
     output::Line,
@@ -123,6 +125,19 @@ impl Launch {
         }
         self.command = limited;
         self
+    }
+
+    /// No more processes and threads than this, all of its user's together. The limit is not for root, who becomes somebody
+    /// else, without other processes.
+    #[must_use]
+    pub fn max_processes(self, limit: u32) -> Self {
+        let limit = format!("--nproc={limit}");
+        if geteuid().is_root() {
+            let somebody = ["--reuid=54321", "--regid=54321", "--clear-groups", "prlimit", &limit];
+            self.under("setpriv", &somebody)
+        } else {
+            self.under("prlimit", &[&limit])
+        }
     }
 
     /// Standard input from there, instead of from nowhere.

@@ -283,13 +283,11 @@ impl Process {
         self.life.lock().1.is_none()
     }
 
-    /// Waits for the program's end and the end of its output, however long it takes.
+    /// Waits for the program's end, however long it takes.
     pub fn wait(&self) -> ExitStatus {
         let mut state = self.life.lock();
         loop {
             if let Some(status) = state.1 {
-                drop(state);
-                self.output.wait_for_end(WAIT_TIMEOUT);
                 return status;
             }
             state = self.life.ended.wait(state).unwrap_or_else(PoisonError::into_inner);

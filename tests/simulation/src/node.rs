@@ -34,7 +34,7 @@ use crate::{
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+const WORK_GRACE: Duration = Duration::from_secs(6);
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
 /// How often a turn goes over everything: whatever one part does may be of use to another.
@@ -507,7 +507,7 @@ impl Node {
                 }
                 self.stop_streams(cx);
                 self.leaving = Some(Leaving::Finishing {
-                    until: cx.now + SHUTDOWN_GRACE,
+                    until: cx.now + WORK_GRACE,
                 });
                 self.progress = true;
                 None

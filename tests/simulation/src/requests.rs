@@ -217,6 +217,7 @@ impl Node {
                 ranking_factors: Vec::new(),
             }),
             client_fingerprint: String::new(),
+            candidate_id: None,
         });
         self.link.request(request, timeout, cx.now)
     }

@@ -1,6 +1,6 @@
 //! Who may find a node, call it, and feed its streams: each way of saying so, at each door.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use actr_lite::{ActrError, ActrRef, Context, Dest, DiscoverError, ErrorCode, Rpc as _, StreamEnd};
 use actr_lite_wire::{
@@ -11,8 +11,8 @@ use prost::Message as _;
 
 use crate::{
     harness::{
-        Answer, Ask, NodePlan, Pair, Push, World, assert_cancelled, caller, start_server, stream_id, subscribe_from,
-        within,
+        Answer, Ask, NodePlan, Pair, Push, World, assert_cancelled, caller, free_address, start_server, stream_id,
+        subscribe_from, within,
     },
     raw_peer::{self, Outsider},
 };
@@ -161,11 +161,6 @@ impl Case {
             (_, found) => panic!("{}, {door}: expected {expected:?}, found {found:?}", self.name),
         }
     }
-}
-
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// Asks for the type as discovery does; the registry's refusal.

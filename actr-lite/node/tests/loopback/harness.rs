@@ -1,4 +1,4 @@
-use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use actr_lite::{
     ActrError, ActrId, ActrRef, ActrSystem, Context, Dest, DispatchFuture, ErrorCode, Node, Rpc, SendError, Service,
@@ -28,6 +28,14 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(mut probe: impl FnMu
         }
     })
     .await
+}
+
+/// An address of this machine at which nobody listens now, for a listener whose address has to be known before.
+pub(crate) fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// A stream that `receiver` takes from `sender` without asking it: what the test does instead of an application.

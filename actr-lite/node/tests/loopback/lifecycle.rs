@@ -307,6 +307,30 @@ async fn what_does_not_end_within_the_grace_is_dropped_before_on_stop() {
 }
 
 #[tokio::test]
+async fn a_shutdown_ends_whatever_the_application_does() {
+    let world = World::new().await;
+    let diary = Diary::default();
+    let on_stop = diary.clone();
+    let plan = world.node("Node").on_stop(move |_| {
+        let guard = Guard(on_stop.clone());
+        async move {
+            let _guard = guard;
+            std::future::pending().await
+        }
+    });
+    let node = within(plan.node().shutdown_grace(Duration::from_millis(80)).start())
+        .await
+        .unwrap();
+    let stuck = node.context().clone();
+    node.context().spawn(async move {
+        stuck.spawn(std::future::pending::<()>());
+        std::future::pending::<()>().await;
+    });
+    within(node.shutdown()).await;
+    assert_eq!(diary.events(), ["dropped"]);
+}
+
+#[tokio::test]
 async fn a_panic_in_a_spawned_task_ends_nothing_else() {
     let world = World::new().await;
     let node = world.node("Node").echo().start().await;

@@ -13,8 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    access::free_address,
-    harness::{Ask, NodePlan, Push, World, caller, start_plan, stream_id, subscribe_from, within},
+    harness::{Ask, NodePlan, Push, World, caller, free_address, start_plan, stream_id, subscribe_from, within},
     raw_peer::{self, Outsider},
 };
 

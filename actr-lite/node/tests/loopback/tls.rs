@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     bystander::Bystander,
-    harness::{Ask, Pair, Push, World, caller, start_plan, stream_id, within},
+    harness::{Ask, Pair, Push, World, caller, free_address, start_plan, stream_id, within},
     logs::{self, Told},
     raw_peer::{Outsider, raw},
 };
@@ -243,10 +243,7 @@ async fn stream_over_relay(is_tls: bool, cut_after: usize) -> (u64, StreamEnd, R
     world.certify();
     let relay = Relay::start(cut_after).await;
     // The listener has to be known before the node starts.
-    let listen = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let listen = free_address();
     *relay.target.lock().unwrap() = Some(listen);
     let scheme = if is_tls { "wss" } else { "ws" };
     let plan = world
@@ -347,7 +344,12 @@ async fn an_untrusted_node_is_not_called_and_the_error_says_why() {
     assert!(error.contains("signed by a CA that is not trusted here"), "{error}");
 
     let lane = lane_of(&world, &server).await;
-    let advertise = |name: &str, url: String| world.node(name).set(&format!("system.websocket.advertised={url}"));
+    let advertise = |name: &str, url: String| {
+        let node = world
+            .node(name)
+            .set(&format!("system.websocket.listen={}", free_address()));
+        node.set(&format!("system.websocket.advertised={url}"))
+    };
     let (front, _contexts) = start_plan(advertise("Front", format!("ws://{lane}"))).await;
     let error = call(&stranger, &front).await.unwrap_err().to_string();
     assert!(

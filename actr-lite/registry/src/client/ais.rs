@@ -24,10 +24,6 @@ use tokio::time::timeout;
 use super::{LinkConfig, RegistryLinkError, dial::Dial, identity::Registration};
 use crate::{clock::Clock, realms::SECRET_HEADER};
 
-/// How long a connection may take to open. Together with [`ANSWER_TIMEOUT`] it is why a try that hangs is over, and its cause known,
-/// soon after the requests that wait for it are.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// How long AIS may take to answer, or signaling to accept a connection: less than a waiting request's 5 s, so that the request
 /// can say why it failed.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
@@ -152,17 +148,11 @@ fn granted_at(headers: &HeaderMap) -> u64 {
     since_epoch.map_or_else(|| Clock::new().unix_seconds(), |since_epoch| since_epoch.as_secs())
 }
 
-/// Opens a connection to the registry.
+/// Opens a connection to the registry. Each step of it has a time limit of its own.
 pub(super) async fn connect<D: Dial>(config: &LinkConfig, dial: &D) -> Result<D::Stream, RegistryLinkError> {
     let url = &config.url;
-    match timeout(CONNECT_TIMEOUT, dial.dial(url)).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(RegistryLinkError::from_io(url, &error)),
-        Err(_) => {
-            let cause = format!("no connection within {} s", CONNECT_TIMEOUT.as_secs());
-            Err(RegistryLinkError::unreachable(url, cause))
-        }
-    }
+    let dialled = dial.dial(url).await;
+    dialled.map_err(|error| RegistryLinkError::unreachable(url, PeerText::of(&error)))
 }
 
 /// What the code of an HTTP answer without a message of the protocol comes to.

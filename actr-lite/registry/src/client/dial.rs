@@ -1,10 +1,8 @@
-use std::{future::Future, io};
+use std::future::Future;
 
+use actr_lite_net::{DialError, connect, secure};
 use actr_lite_tls::{ClientTls, Stream};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::RegistryUrl;
 
@@ -12,7 +10,7 @@ use super::RegistryUrl;
 pub(super) trait Dial: Send + Sync + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    fn dial(&self, url: &RegistryUrl) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn dial(&self, url: &RegistryUrl) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
 }
 
 /// TCP, with TLS where the URL says so.
@@ -23,14 +21,14 @@ pub(super) struct Network {
 impl Dial for Network {
     type Stream = Stream;
 
-    async fn dial(&self, url: &RegistryUrl) -> io::Result<Stream> {
-        let stream = TcpStream::connect((url.host(), url.port())).await?;
+    async fn dial(&self, url: &RegistryUrl) -> Result<Stream, DialError> {
+        let stream = connect(url.host(), url.port()).await?;
         // Small messages that wait for nothing.
-        stream.set_nodelay(true)?;
-        if !url.is_tls() {
-            return Ok(stream.into());
+        stream.set_nodelay(true).map_err(DialError::Lost)?;
+        if url.is_tls() {
+            secure(&self.tls, url.host(), stream).await
+        } else {
+            Ok(stream.into())
         }
-        let connected = self.tls.connect(url.host(), stream).await;
-        connected.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 }

@@ -157,6 +157,20 @@ impl RegistryLink {
             count: u32::try_from(count).unwrap_or(u32::MAX),
             fingerprint: fingerprint.into(),
         };
+        self.ask_candidates(request, count).await
+    }
+
+    /// Asks whether the node `id` is live and may be dialled: the node, and perhaps others of its type, which a registry
+    /// names that can't tell one of many.
+    ///
+    /// # Errors
+    /// When the registry can't be reached, does not answer, or refuses: see [`RegistryLinkError`].
+    pub async fn candidate(&self, id: &ActrId) -> Result<Vec<Candidate>, RegistryLinkError> {
+        self.ask_candidates(Request::Candidate { id: id.clone() }, usize::MAX)
+            .await
+    }
+
+    async fn ask_candidates(&self, request: Request, count: usize) -> Result<Vec<Candidate>, RegistryLinkError> {
         let name = request.name();
         let Payload::RouteCandidates(response) = self.ask(request, REQUEST_TIMEOUT).await? else {
             return Err(other_kind(name));

@@ -23,6 +23,9 @@ pub(super) enum Request {
         count: u32,
         fingerprint: String,
     },
+    Candidate {
+        id: ActrId,
+    },
     ServiceSpec {
         name: String,
     },
@@ -38,7 +41,7 @@ impl Request {
     /// What it is called in errors.
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::Candidates { .. } => "request for candidates",
+            Self::Candidates { .. } | Self::Candidate { .. } => "request for candidates",
             Self::ServiceSpec { .. } => "request for a contract",
             Self::SigningKey { .. } => "request for a signing key",
             Self::Unregister { .. } => "unregistration",
@@ -63,6 +66,17 @@ impl Request {
                     ],
                 }),
                 client_fingerprint: fingerprint.clone(),
+                candidate_id: None,
+            }),
+            Self::Candidate { id } => Payload::RouteCandidates(RouteCandidatesRequest {
+                target_type: id.actr_type().into(),
+                // As many as there may be, from a registry that can't tell one of them.
+                criteria: Some(NodeSelectionCriteria {
+                    candidate_count: u32::MAX,
+                    ranking_factors: Vec::new(),
+                }),
+                client_fingerprint: String::new(),
+                candidate_id: Some(id.into()),
             }),
             Self::ServiceSpec { name } => Payload::GetServiceSpec(GetServiceSpecRequest { name: name.clone() }),
             Self::SigningKey { key_id } => Payload::GetSigningKey(GetSigningKeyRequest { key_id: *key_id }),

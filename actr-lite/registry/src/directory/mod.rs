@@ -111,6 +111,15 @@ struct Node {
     last_given: u64,
 }
 
+impl Node {
+    fn candidate(&self) -> Candidate {
+        Candidate {
+            id: self.id.clone(),
+            ws_address: self.registration.ws_address.clone(),
+        }
+    }
+}
+
 /// All registered nodes. See the [module](self) for what its times mean.
 pub struct Directory {
     lease: Duration,
@@ -323,20 +332,25 @@ impl Directory {
                 node.id.serial_number(),
             )
         });
-        let candidates: Vec<Candidate> = found
-            .into_iter()
-            .take(count)
-            .map(|node| Candidate {
-                id: node.id.clone(),
-                ws_address: node.registration.ws_address.clone(),
-            })
-            .collect();
+        let candidates: Vec<Candidate> = found.into_iter().take(count).map(Node::candidate).collect();
         if let Some(first) = candidates.first() {
             self.answers += 1;
             let answers = self.answers;
             self.node_mut(&first.id)?.last_given = answers;
         }
         Ok(candidates)
+    }
+
+    /// The node `id`, if it is among those that [`Self::route_candidates`] names when it names all of them.
+    ///
+    /// # Errors
+    /// As [`Self::route_candidates`].
+    pub fn candidate(&self, asker: &ActrId, id: &ActrId, now: Duration) -> Result<Option<Candidate>, DirectoryError> {
+        let found = self.open_to(asker, id.actr_type(), now)?;
+        let mut named = found
+            .into_iter()
+            .filter(|node| node.id == *id && node.id != *asker && !node.registration.is_hidden);
+        Ok(named.next().map(Node::candidate))
     }
 
     /// Lets `asker` reach `peer` by way of the registry: the peer's list admits it as a caller, or the peer has reached

@@ -212,6 +212,7 @@ impl Signaling {
             target_type: (&actr_type).into(),
             criteria: None,
             client_fingerprint: String::new(),
+            candidate_id: None,
         };
         match self.ask(Request::RouteCandidates(request)).await {
             Answer::RouteCandidates(response) => match response.result.unwrap() {

@@ -79,10 +79,19 @@ pub struct BindError {
 }
 
 impl Acceptor {
-    pub(crate) async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+    /// Listens on `address`, which others reach by dialling `host`, if it is known what they dial.
+    pub(crate) async fn bind(address: SocketAddr, host: Option<&str>) -> Result<Self, BindError> {
         let failed = |cause| BindError { address, cause };
         let listener = Listener::bind(address, "the data lane").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        if let Some(host) = host
+            && let Some(rival) = actr_lite_net::rival(address, host).await
+        {
+            return Err(BindError {
+                address: rival,
+                cause: std::io::ErrorKind::AddrInUse.into(),
+            });
+        }
         Ok(Self { listener, address })
     }
 

@@ -1,7 +1,8 @@
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use actr_lite_manifest::{ParseWebSocketUrlError, WebSocketUrl};
-use actr_lite_tls::{ClientTls, HandshakeError, Stream};
+use actr_lite_net::{DialError as ConnectError, connect, secure};
+use actr_lite_tls::{ClientTls, Stream};
 use actr_lite_wire::{
     credential::{self, Credential},
     identity::ActrId,
@@ -21,7 +22,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
@@ -30,8 +31,8 @@ use super::{
     socket,
 };
 
-/// How long connecting, the TLS handshake and the upgrade may take together: several round trips around the world.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the upgrade may take on a connection that is there: several round trips around the world.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most bytes of a refusal's text that are read.
 const MAX_REASON_LEN: usize = 1 << 10;
@@ -58,13 +59,15 @@ pub(crate) enum DialError {
         cause: ParseWebSocketUrlError,
     },
     #[error("{address}: {cause}")]
-    Connect { address: PeerText, cause: io::Error },
-    #[error("{address}: {cause}")]
-    Tls { address: PeerText, cause: HandshakeError },
-    #[error("{address}: no answer within {} s", DIAL_TIMEOUT.as_secs())]
-    TimedOut { address: PeerText },
-    #[error("{address}: the upgrade failed: {cause}")]
-    Upgrade { address: PeerText, cause: PeerText },
+    Connect { address: PeerText, cause: ConnectError },
+    #[error("{address}: no answer to the upgrade within {} s", UPGRADE_TIMEOUT.as_secs())]
+    UpgradeTimeout { address: PeerText },
+    #[error("{address}: the upgrade failed after {:.1} s: {cause}", after.as_secs_f64())]
+    Upgrade {
+        address: PeerText,
+        after: Duration,
+        cause: PeerText,
+    },
     #[error("{address} refused the connection ({status}): {reason}")]
     Refused {
         address: PeerText,
@@ -87,16 +90,6 @@ pub(crate) struct Dialer<'a> {
 
 /// Connects to the data lane at `address`.
 pub(crate) async fn dial(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialError> {
-    timeout(DIAL_TIMEOUT, connect(address, dialer))
-        .await
-        .unwrap_or_else(|_| {
-            Err(DialError::TimedOut {
-                address: address.into(),
-            })
-        })
-}
-
-async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialError> {
     let url: WebSocketUrl = address.parse().map_err(|cause| DialError::Address {
         address: address.into(),
         cause,
@@ -105,19 +98,28 @@ async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialErro
         address: address.into(),
         cause,
     };
-    let socket = TcpStream::connect((url.host(), url.port())).await.map_err(failed)?;
-    socket::set_up(&socket).map_err(failed)?;
+    let socket = connect(url.host(), url.port()).await.map_err(failed)?;
+    socket::set_up(&socket).map_err(|cause| failed(ConnectError::Lost(cause)))?;
     let stream = if url.is_tls() {
-        let connected = dialer.tls.connect(url.host(), socket).await;
-        connected.map_err(|cause| DialError::Tls {
-            address: address.into(),
-            cause,
-        })?
+        let secured = secure(dialer.tls, url.host(), socket).await;
+        secured.map_err(failed)?
     } else {
         socket.into()
     };
+    timeout(UPGRADE_TIMEOUT, upgrade(address, &url, stream, dialer))
+        .await
+        .unwrap_or_else(|_| {
+            Err(DialError::UpgradeTimeout {
+                address: address.into(),
+            })
+        })
+}
+
+async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dialer<'_>) -> Result<Upgraded, DialError> {
+    let began = Instant::now();
     let failed = |cause: &dyn std::fmt::Display| DialError::Upgrade {
         address: address.into(),
+        after: began.elapsed(),
         cause: PeerText::of(cause),
     };
 
@@ -143,7 +145,7 @@ async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialErro
     // The connection is driven here, so that nothing of it outlives a dropped dial.
     let mut exchange = std::pin::pin!(async {
         let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
-        check(address, &key, response).await
+        check(address, &key, began, response).await
     });
     let (extended, peer_limit, upgrade) = tokio::select! {
         biased;
@@ -175,6 +177,7 @@ async fn connect(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialErro
 async fn check(
     address: &str,
     key: &str,
+    began: Instant,
     response: Response<Incoming>,
 ) -> Result<(bool, RecordLimit, hyper::upgrade::OnUpgrade), DialError> {
     let status = response.status();
@@ -197,6 +200,7 @@ async fn check(
         let cause = "the answer's Sec-WebSocket-Accept is wrong".into();
         return Err(DialError::Upgrade {
             address: address.into(),
+            after: began.elapsed(),
             cause,
         });
     }
@@ -205,6 +209,7 @@ async fn check(
         .is_some_and(|protocol| protocol == EXTENSION);
     let peer_limit = peer_limit(headers, extended).map_err(|cause| DialError::Upgrade {
         address: address.into(),
+        after: began.elapsed(),
         cause: cause.into(),
     })?;
     Ok((extended, peer_limit, hyper::upgrade::on(response)))

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use actr_lite_net::{DialError, FailedAttempt};
 use actr_lite_wire::{
     credential::SigningKey,
     error_code::ErrorCode,
@@ -59,12 +60,16 @@ struct ScriptedDial(Arc<Network>);
 impl Dial for ScriptedDial {
     type Stream = DuplexStream;
 
-    async fn dial(&self, _: &RegistryUrl) -> io::Result<DuplexStream> {
+    async fn dial(&self, _: &RegistryUrl) -> Result<DuplexStream, DialError> {
         let network = &self.0;
         network.tries.lock().unwrap().push(Instant::now());
         let (ours, theirs) = duplex(64 * 1024);
         if !network.is_up.load(Ordering::Relaxed) || network.connections.send(theirs).is_err() {
-            return Err(io::ErrorKind::ConnectionRefused.into());
+            return Err(DialError::Connect(vec![FailedAttempt {
+                address: ([192, 0, 2, 1], 8081).into(),
+                after: Duration::ZERO,
+                cause: Some(io::ErrorKind::ConnectionRefused.into()),
+            }]));
         }
         Ok(ours)
     }

@@ -1,0 +1,39 @@
+//! Where the data lane listens, and where others are told to dial it.
+
+use actr_lite_manifest::WebSocket;
+use actr_lite_tls::Tls;
+use tracing::warn;
+
+use crate::{StartError, lane::websocket::Acceptor};
+
+/// Listens, if those who dial what is advertised get here.
+pub(crate) async fn bind(settings: &WebSocket, tls: &Tls) -> Result<Acceptor, StartError> {
+    let Some(advertised) = &settings.advertised else {
+        let host = settings.listen.ip().to_string();
+        if let Some(server) = &tls.server {
+            let check = server.check_name(&host);
+            check.map_err(|cause| StartError::OwnDataLane { host, cause })?;
+        }
+        return Ok(Acceptor::bind(settings.listen, None).await?);
+    };
+    if advertised.is_tls()
+        && let Some(server) = &tls.server
+        && let Err(error) = server.check_name(advertised.host())
+    {
+        // Somebody in between may have a certificate of its own.
+        warn!("[system.websocket] advertised: whoever dials {advertised} may be refused by this node: {error}");
+    }
+    // On another port something in between takes the connections.
+    let is_direct = advertised.port() == settings.listen.port();
+    let host = is_direct.then(|| advertised.host());
+    Ok(Acceptor::bind(settings.listen, host).await?)
+}
+
+/// What others are told to dial.
+pub(crate) fn advertised(settings: &WebSocket, tls: &Tls, acceptor: &Acceptor) -> String {
+    match &settings.advertised {
+        Some(advertised) => advertised.to_string(),
+        None if tls.server.is_some() => format!("wss://{}", acceptor.local_addr()),
+        None => format!("ws://{}", acceptor.local_addr()),
+    }
+}
