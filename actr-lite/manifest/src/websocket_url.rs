@@ -66,9 +66,18 @@ impl WebSocketUrl {
         self.port
     }
 
-    /// `host:port`, as sockets are bound and connected and as the Host header has it.
+    /// `host:port`, as sockets are bound and connected.
     pub fn authority(&self) -> String {
         format!("{}:{}", bracketed(&self.host), self.port)
+    }
+
+    /// The same as a Host header has it: without the scheme's own port (RFC 9110 §4.2.3).
+    pub fn host_header(&self) -> String {
+        if self.port == default_port(self.is_tls) {
+            bracketed(&self.host)
+        } else {
+            self.authority()
+        }
     }
 
     /// The path, `/` if the text has none.
@@ -349,6 +358,20 @@ mod tests {
         ws://example.org/a b: not a URL (invalid uri character)
          ws://example.org: not a URL (relative URL without a base)
         ");
+    }
+
+    #[test]
+    fn a_host_header_has_no_default_port() {
+        for (text, header) in [
+            ("ws://example.org:80/", "example.org"),
+            ("wss://example.org:443/", "example.org"),
+            ("wss://[::1]/", "[::1]"),
+            ("ws://example.org:443/", "example.org:443"),
+            ("wss://[::1]:80/", "[::1]:80"),
+        ] {
+            let url: WebSocketUrl = text.parse().unwrap();
+            assert_eq!(url.host_header(), header, "{text}");
+        }
     }
 
     #[test]

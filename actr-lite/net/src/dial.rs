@@ -42,7 +42,7 @@ pub async fn secure(tls: &ClientTls, host: &str, stream: TcpStream) -> Result<St
         Ok(connected) => connected.map_err(|cause| DialError::Tls {
             address,
             after: began.elapsed(),
-            cause,
+            cause: Box::new(cause),
         }),
         Err(_) => Err(DialError::TlsTimeout { address }),
     }

@@ -39,7 +39,7 @@ pub enum DialError {
         /// How long it took.
         after: Duration,
         /// What is wrong.
-        cause: HandshakeError,
+        cause: Box<HandshakeError>,
     },
     /// Whoever took the connection does not go on with TLS.
     #[error("the TLS handshake with {address} took longer than {} s", TLS_TIMEOUT.as_secs())]

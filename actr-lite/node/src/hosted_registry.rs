@@ -32,7 +32,7 @@ pub(crate) async fn host(
         let check = tls.check_self(signaling.url.host());
         check.map_err(|cause| StartError::OwnRegistry {
             url: signaling.url.to_string(),
-            cause,
+            cause: Box::new(cause),
         })?;
     }
     let realms = match (&signaling.realms, realm_secret) {

@@ -81,7 +81,7 @@ pub enum StartError {
         /// Where the registry is to be.
         url: String,
         /// What a dial would come to.
-        cause: HandshakeError,
+        cause: Box<HandshakeError>,
     },
     /// No dialler of the data lane would accept its certificate.
     #[error(
@@ -92,7 +92,7 @@ pub enum StartError {
         /// What is dialled.
         host: String,
         /// What a dial would come to.
-        cause: HandshakeError,
+        cause: Box<HandshakeError>,
     },
     /// Other machines could reach something that is not protected.
     #[error(transparent)]

@@ -12,7 +12,10 @@ pub(crate) async fn bind(settings: &WebSocket, tls: &Tls) -> Result<Acceptor, St
         let host = settings.listen.ip().to_string();
         if let Some(server) = &tls.server {
             let check = server.check_name(&host);
-            check.map_err(|cause| StartError::OwnDataLane { host, cause })?;
+            check.map_err(|cause| StartError::OwnDataLane {
+                host,
+                cause: Box::new(cause),
+            })?;
         }
         return Ok(Acceptor::bind(settings.listen, None).await?);
     };

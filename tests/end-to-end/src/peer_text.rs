@@ -7,7 +7,7 @@ use std::{
 };
 
 use actr_lite::{ActrError, DataStream, Dest};
-use harness::{Deployment, peer, registry_url, unused_port};
+use harness::{Deployment, peer, registry_url};
 use protos::stream_server::RegisterStreamResponse;
 
 /// Sets a terminal's title, clears the line, and forges another.
@@ -41,11 +41,7 @@ fn a_servers_refusal_steers_no_terminal() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let advertised = format!("ws://127.0.0.1:{}", refuse_everything());
-    let server = deployment
-        .server_at(&url)
-        .config("system.websocket.advertised", advertised)
-        .config("system.websocket.listen", format!("127.0.0.1:{}", unused_port()))
-        .spawn();
+    let server = deployment.server_at(&url).advertised(advertised).spawn();
     server.ready();
     let client = deployment.client(&url, 3).args(["-v", "--timeout", "1s"]).run();
     assert_eq!(client.code(), Some(1));

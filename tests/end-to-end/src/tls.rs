@@ -45,15 +45,9 @@ fn a_stream_arrives_and_its_traffic_is_unreadable() {
         let server = deployment.server();
         let (server, url) = if is_tls {
             let server = certificates.served_by(server);
-            (
-                server.config("system.websocket.advertised", proxy.tls_url()),
-                tls_registry_url(0),
-            )
+            (server.advertised(proxy.tls_url()), tls_registry_url(0))
         } else {
-            (
-                server.config("system.websocket.advertised", proxy.url()),
-                registry_url(0),
-            )
+            (server.advertised(proxy.url()), registry_url(0))
         };
         let server = server.config("system.signaling.url", url).spawn();
         let url = server.registry_url();
@@ -123,15 +117,24 @@ fn each_bad_server_certificate_has_its_own_error() {
         ),
         (&expired, &expired, "its certificate has expired, on "),
     ] {
-        let server = certificates.served_by(deployment.server());
-        let server = server.config("system.signaling.url", tls_registry_url(0)).spawn();
-        let url = server.registry_url();
+        let files = certificates.files();
+        let registry = deployment.registry(0).arg("--tls-cert").arg(&files.cert);
+        let registry = registry.arg("--tls-key").arg(&files.key).spawn();
+        let url = registry.registry_url();
         let client = trusted
             .trusted_by(deployment.client(&url, 10))
             .args(["--timeout", "1s"]);
         client.run().assert_fails_with(&[&url, expected]);
-        // The server has heard of it too.
-        server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", WAIT_TIMEOUT);
+        // The registry has heard of it too.
+        registry.wait_for_line("registry: failed TLS handshake from 127.0.0.1", WAIT_TIMEOUT);
+        // A server that would not get to the registry that it hosts does not start.
+        let hosting = deployment
+            .server()
+            .config("system.signaling.url", tls_registry_url(0))
+            .config("system.tls.cert", files.cert.display())
+            .config("system.tls.key", files.key.display())
+            .config("system.tls.ca", trusted.files().ca.display());
+        hosting.run().assert_fails_with(&["system.signaling", expected]);
     }
     // A system's own CAs have not signed it.
     let (_server, url) = start_server(&deployment, &good, unchanged);

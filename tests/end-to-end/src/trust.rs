@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use harness::{Deployment, Launch, Signal, Summary, WAIT_TIMEOUT};
+use harness::{Deployment, Launch, Signal, Summary, WAIT_TIMEOUT, unused_port};
 
 const SECRET_VARIABLE: &str = "ACTR_REALM_SECRET";
 
@@ -183,7 +183,7 @@ fn nothing_is_opened_to_other_machines_by_accident() {
     let (_registry, url) = deployment.start_registry();
     let open = |launch: Launch| {
         launch
-            .config("system.websocket.listen", "0.0.0.0:0")
+            .config("system.websocket.listen", format!("0.0.0.0:{}", unused_port()))
             .config("system.websocket.advertised", "ws://127.0.0.1:1")
     };
     let server = open(deployment.server_at(&url)).run();
@@ -203,7 +203,8 @@ fn nothing_is_opened_to_other_machines_by_accident() {
 
     let hosting = deployment
         .server()
-        .config("system.signaling.url", "ws://0.0.0.0:0/signaling/ws");
+        .config("system.signaling.url", "ws://127.0.0.1:0/signaling/ws")
+        .config("system.signaling.listen", "0.0.0.0:0");
     hosting
         .run()
         .assert_fails_with(&["the registry is not to listen on 0.0.0.0:", "insecure = true"]);

@@ -11,6 +11,7 @@ use std::{
 use rustix::process::geteuid;
 
 use crate::{
+    address::unused_port,
     build::own_package_variables,
     output::Line,
     process::{Finished, Process, Streams},
@@ -75,6 +76,14 @@ impl Launch {
     #[must_use]
     pub fn config(self, key: &str, value: impl Display) -> Self {
         self.arg("--config").arg(format!("{key}={value}"))
+    }
+
+    /// A server that tells others this address of something in between, and listens on a port of its own.
+    #[must_use]
+    pub fn advertised(self, url: impl Display) -> Self {
+        let listen = format!("127.0.0.1:{}", unused_port());
+        self.config("system.websocket.listen", listen)
+            .config("system.websocket.advertised", url)
     }
 
     /// An environment variable.

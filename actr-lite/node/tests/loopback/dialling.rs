@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actr_lite::{ActrError, CallOptions, Dest};
+use actr_lite::{CallOptions, Dest};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -25,24 +25,6 @@ async fn every_node_of_a_type_can_be_called_by_its_id() {
         let dest = Dest::actor(server.actor_id());
         within(client.context().call(&dest, Ask::default())).await.unwrap();
     }
-}
-
-#[tokio::test]
-async fn a_call_that_ends_while_it_dials_says_so() {
-    let world = World::new().await;
-    // It takes the connection, and never answers the upgrade.
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let outsider = Outsider::listening(&world, "Silent", Some(silent.local_addr().unwrap())).await;
-    let client = world.node("Client").start().await;
-    let dest = Dest::actor(outsider.id().clone());
-    let options = CallOptions {
-        timeout: Duration::from_millis(100),
-        ..CallOptions::default()
-    };
-    let error = within(client.context().call_with(&dest, Ask::default(), options)).await;
-    let error = error.unwrap_err();
-    assert!(matches!(error, ActrError::Unreachable { .. }), "{error:?}");
-    assert!(error.to_string().ends_with("no connection within 100 ms"), "{error}");
 }
 
 #[tokio::test]

@@ -44,6 +44,15 @@ pub enum RegistryLinkError {
         /// What is wrong with the answer.
         what: PeerText,
     },
+    /// It does not know, again and again, a node that it has just registered.
+    #[error(
+        "the registry at {url} does not know the nodes that it has just registered: there is more than one registry behind \
+         that address; make it lead to one"
+    )]
+    Mismatch {
+        /// Where it is.
+        url: RegistryUrl,
+    },
     /// As many requests wait as may.
     #[error("{MAX_WAITING_REQUESTS} requests to the registry are waiting, the limit: try again when some are answered")]
     TooManyRequests,
@@ -89,6 +98,11 @@ impl RegistryLinkError {
                 format!("no answer to the {request} within {} s", after.as_secs_f64())
             }
             Self::Refused { request, message, .. } => format!("it refused the {request}: {message}"),
+            Self::Mismatch { .. } => {
+                "it does not know the nodes that it has just registered: there is more than one registry \
+                                      behind this address; make it lead to one"
+                    .into()
+            }
             other => other.to_string(),
         }
     }

@@ -16,6 +16,7 @@
 //! - `shared`: what a link's handles and its task have in common
 //! - `calendar`: what time it is at the registry
 //! - `outage`: how often a log tells that the registry is away
+//! - `mismatch`: more than one registry behind an address
 //! - `dial`: the seam between a link and the network
 
 mod ais;
@@ -26,6 +27,7 @@ mod error;
 mod identity;
 mod link;
 mod load;
+mod mismatch;
 mod outage;
 mod registry_url;
 mod renewal;

@@ -75,6 +75,13 @@ impl FromStr for RegistryUrl {
             Some(port) => port.trim_start_matches(':').parse().map_err(|_| form())?,
             None => return Err(form()),
         };
+        // As a Host header has it (RFC 9110 §4.2.3).
+        let is_default = port == if is_tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
+        let shown = if is_default {
+            authority.host()
+        } else {
+            authority.as_str()
+        };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let plain = uri.query().is_none() && !text.contains('#');
         if host.is_empty() || port == 0 || !plain {
@@ -82,7 +89,7 @@ impl FromStr for RegistryUrl {
         }
         Ok(Self {
             is_tls,
-            authority: authority.as_str().into(),
+            authority: shown.into(),
             host: host.into(),
             port,
             prefix: prefix.into(),
@@ -118,6 +125,18 @@ mod tests {
         let url: RegistryUrl = "wss://localhost/signaling/ws".parse().unwrap();
         assert_eq!((url.is_tls(), url.host(), url.port()), (true, "localhost", 443));
         assert_eq!(url.to_string(), "wss://localhost/signaling/ws");
+    }
+
+    #[test]
+    fn the_default_port_is_left_out_of_the_host_header() {
+        for (text, authority) in [
+            ("ws://example.org:80/signaling/ws", "example.org"),
+            ("wss://[::1]:443/signaling/ws", "[::1]"),
+            ("ws://example.org:443/signaling/ws", "example.org:443"),
+        ] {
+            let url: RegistryUrl = text.parse().unwrap();
+            assert_eq!(url.authority(), authority, "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{
     ais::Ais,
     dial::Dial,
     identity::Registration,
+    mismatch::Mismatch,
     outage::Outage,
     session::{Session, SessionEnd},
     shared::Shared,
@@ -46,6 +47,7 @@ pub(super) struct Upkeep<D: Dial> {
     is_confirmed: bool,
     backoff: Backoff,
     outage: Outage,
+    mismatch: Mismatch,
 }
 
 impl<D: Dial> Upkeep<D> {
@@ -64,6 +66,7 @@ impl<D: Dial> Upkeep<D> {
             is_confirmed: false,
             backoff: retry_backoff(),
             outage: Outage::default(),
+            mismatch: Mismatch::default(),
         }
     }
 
@@ -133,7 +136,7 @@ impl<D: Dial> Upkeep<D> {
         self.state.send_replace(LinkState::Registered { last_error: None });
     }
 
-    /// One try to connect. `None`: the registry refuses the identity, and a new one may be asked for at once.
+    /// One try to connect. `None`: the registry refuses the identity, and a new one may be asked for now.
     async fn connect(&mut self, registration: Registration) -> Result<Option<Session<D>>, RegistryLinkError> {
         let opened = signaling::open(&self.shared.config, &*self.dial, &registration.identity).await;
         let socket = match opened {
@@ -141,7 +144,10 @@ impl<D: Dial> Upkeep<D> {
             Err(error) if error.is_identity_refused() => {
                 let was_confirmed = self.is_confirmed;
                 self.identity_refused(error.clone());
-                return if was_confirmed { Ok(None) } else { Err(error) };
+                if !was_confirmed {
+                    self.fresh_identity_refused(error).await;
+                }
+                return Ok(None);
             }
             Err(error) => return Err(error),
         };
@@ -176,6 +182,7 @@ impl<D: Dial> Upkeep<D> {
         if session.is_confirmed() {
             self.is_confirmed = true;
             self.backoff.reset();
+            self.mismatch.confirmed();
         }
         match end {
             SessionEnd::Lost(error) => {
@@ -187,7 +194,7 @@ impl<D: Dial> Upkeep<D> {
                 self.identity_refused(error.clone());
                 session.close().await;
                 if !was_confirmed {
-                    self.retry_after(error).await;
+                    self.fresh_identity_refused(error).await;
                 }
             }
             SessionEnd::Replaced(registration) => {
@@ -195,6 +202,20 @@ impl<D: Dial> Upkeep<D> {
                 session.close().await;
             }
         }
+    }
+
+    /// Waits after a refusal of an identity that the registry has granted just before.
+    async fn fresh_identity_refused(&mut self, error: RegistryLinkError) {
+        let Some(verdict) = self.mismatch.refused(rand::random()) else {
+            return self.retry_after(error).await;
+        };
+        let url = &self.shared.config.url;
+        let error = RegistryLinkError::Mismatch { url: url.clone() };
+        if verdict.is_new {
+            warn!("registry {url}: {}; trying again, more and more seldom", error.cause());
+        }
+        self.state.send_modify(|state| *state = state.failed(error));
+        sleep(verdict.wait).await;
     }
 
     async fn retry_after(&mut self, error: RegistryLinkError) {

@@ -55,7 +55,7 @@ fn survives(who: Who, jump: Jump) -> FaultReport {
     let url = registry.registry_url();
     let proxy = FaultProxy::new();
     let server = deployment.server_at(&url).args(PACE);
-    let server = server.config("system.websocket.advertised", proxy.url());
+    let server = server.advertised(proxy.url());
     let server = launch(Who::Server, server).spawn();
     server.ready();
     proxy.relay_to(&server);

@@ -13,7 +13,7 @@ fn cut(times: u64, frames: u64) -> FaultReport {
     let (_registry, url) = deployment.start_registry();
     let proxy = FaultProxy::new();
     let server = deployment.server_at(&url);
-    let server = server.config("system.websocket.advertised", proxy.url()).spawn();
+    let server = server.advertised(proxy.url()).spawn();
     server.ready();
     proxy.relay_to(&server);
 

@@ -23,7 +23,7 @@ const BYTES: u64 = 150_000;
 /// A server behind a proxy, and a client in a stream of it; packets vanish since this moment.
 fn client_in_silence(deployment: &Deployment, url: &str, proxy: &FaultProxy) -> (Process, Process, Instant) {
     let server = deployment.server_at(url);
-    let server = server.config("system.websocket.advertised", proxy.url()).spawn();
+    let server = server.advertised(proxy.url()).spawn();
     server.ready();
     proxy.relay_to(&server);
     proxy.freeze_after(BYTES);

@@ -15,7 +15,7 @@ fn without_a_registry_a_client_resumes_at_a_known_server() {
     let (registry, url) = deployment.start_registry();
     let proxy = FaultProxy::new();
     let server = deployment.server_at(&url).args(PACE);
-    let server = server.config("system.websocket.advertised", proxy.url()).spawn();
+    let server = server.advertised(proxy.url()).spawn();
     server.ready();
     proxy.relay_to(&server);
     let client = client(&deployment, &url, FRAMES).spawn();

@@ -125,7 +125,7 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
 
     let key = BASE64.encode(&rand::random::<[u8; 16]>());
     let mut request = Request::get(url.path())
-        .header(header::HOST, url.authority())
+        .header(header::HOST, url.host_header())
         .header(header::CONNECTION, "Upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_VERSION, "13")

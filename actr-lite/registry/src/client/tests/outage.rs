@@ -86,14 +86,23 @@ async fn a_node_whose_credential_is_refused_after_an_outage_registers_again_at_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registry_that_refuses_each_identity_it_gives_is_not_asked_without_a_pause() {
+async fn a_node_that_each_registration_leaves_unknown_backs_off() {
     let mut registry = ScriptedRegistry::new(true);
     let started = Instant::now();
     for _ in 0..20 {
         registry.register(LIFETIME).await;
         registry.refuse_to_open("401 Unauthorized").await;
     }
-    assert!(started.elapsed() > Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(started.elapsed() > Duration::from_secs(180), "{:?}", started.elapsed());
+    let mut state = registry.link.state();
+    let is_mismatch = |state: &LinkState| matches!(state.last_error(), Some(RegistryLinkError::Mismatch { .. }));
+    let error = state.wait_for(is_mismatch).await.unwrap().last_error().unwrap().clone();
+    assert!(
+        error
+            .to_string()
+            .contains("there is more than one registry behind that address"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
