@@ -15,7 +15,7 @@ use crate::{
 /// How long to wait for the server's registry.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// It serves nothing.
+/// It has no services.
 struct Asker;
 
 impl Workload for Asker {

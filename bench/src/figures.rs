@@ -34,7 +34,7 @@ pub fn peak_rss_kb() -> u64 {
         .unwrap_or(0)
 }
 
-/// What this share of ascending figures is below: 0.5 for the median. Zero where there are none.
+/// The quantile of ascending figures: 0.5 is the median. Zero if there are none.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let at = (sorted.len() as f64 * share) as usize;
     let last = sorted.len().saturating_sub(1);

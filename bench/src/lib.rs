@@ -10,7 +10,7 @@
 //! - [`client`]: a node that only asks, and its connections
 //! - [`checker`]: the callback: order, text, count
 //! - [`figures`]: processor time and memory, as the system counts them
-//! - [`server`]: who sends the streams
+//! - [`server`]: the server that sends the streams
 //! - [`settings`]: an Actr.toml for a run
 
 pub mod checker;

@@ -24,7 +24,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
     pub(crate) timeout: Duration,
 
-    /// Ask another server if the one that sends has sent nothing for this long; by default it may be as slow as it likes
+    /// Ask another server if the one that sends has sent nothing for this long; by default it may be as slow as it
+    /// likes
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) idle_timeout: Option<Duration>,
 

@@ -19,7 +19,8 @@ pub(crate) struct LocalStreamService {
 }
 
 impl LocalStreamService {
-    /// `resume` says how long a stream may be without frames; `streams` gets each stream that a server has agreed to send.
+    /// `resume` says how long a stream may be without frames; `streams` gets each stream that a server has agreed to
+    /// send.
     pub(crate) fn new(server_type: ActrType, resume: ResumeOptions, streams: mpsc::Sender<ResumableStream>) -> Self {
         Self {
             server_type,

@@ -16,7 +16,8 @@ struct Arguments {
     #[command(flatten)]
     node: NodeArguments,
 
-    /// How long to wait between two messages of a stream, such as 1s or 200ms; by default they go as fast as they are taken
+    /// How long to wait between two messages of a stream, such as 1s or 200ms; by default they go as fast as they are
+    /// taken
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     interval: Option<Duration>,
 }

@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use crate::{node_arguments::NodeArguments, running_node::until_signal};
 
 /// Writes Actr.lock.toml, beside Actr.toml, from the contracts that running servers publish, and says where it is: what a
-/// program does for `--update-lock`. It waits up to `timeout` for servers that are not up yet.
+/// program does for `--update-lock`. It waits up to `timeout` for servers that are not running yet.
 ///
 /// # Errors
-/// When a contract can't be had, the file not be written, or a signal came first.
+/// If a contract can't be fetched, the file can't be written, or a signal came first.
 pub async fn update_lock(arguments: &NodeArguments, timeout: Duration) -> anyhow::Result<ExitCode> {
     let update = arguments.system()?.update_lock(timeout);
     let path = until_signal(async { Ok(update.await?) }).await;

@@ -118,7 +118,7 @@ pub enum Error {
     Fingerprint {
         /// The proto file.
         file: String,
-        /// What stands in the way.
+        /// The reason.
         reason: CanonicalFormError,
     },
 }

@@ -48,8 +48,8 @@ pub use fingerprint::proto_fingerprint;
 /// Compiles `protos`, found under the folders `includes`, into the `OUT_DIR` of a build script:
 /// one file for each package, named as by prost-build (`{package}.rs`).
 ///
-/// It tells cargo to run the build script again when one of the files, or a file they import,
-/// changes. Elsewhere than in a build script use [`Compiler::out_dir`].
+/// It tells cargo to run the build script again when one of the files, or a file they import, changes. Outside of a
+/// build script use [`Compiler::out_dir`].
 ///
 /// # Errors
 ///

@@ -6,14 +6,14 @@ use rcgen::{
 };
 use thiserror::Error;
 
-/// How long a certificate is valid by default: long enough for development, and short enough that nobody relies on it for
-/// years.
+/// How long a certificate is valid by default: long enough for development, and short enough that nobody relies on it
+/// for years.
 pub const VALIDITY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How far before now a certificate begins to be good: machines whose clocks differ use it at once.
+/// How far before now a certificate becomes valid, so that machines whose clocks differ can use it at once.
 const CLOCK_DIFFERENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A CA. Its key is nowhere but in here.
+/// A CA. Its key exists only in this value.
 pub struct DevCa {
     issuer: CertifiedIssuer<'static, KeyPair>,
     /// Its certificate ends with those that it signs, or after them.
@@ -59,12 +59,12 @@ impl DevCa {
         Ok(Self { issuer, not_after })
     }
 
-    /// Its certificate, for those who are to trust it, as PEM.
+    /// Its certificate as PEM, for those who trust it.
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// A certificate for a server with these names and IP addresses, good from now on as long as the CA's own.
+    /// A certificate for a server with these names and IP addresses, valid from now on as long as the CA's own.
     ///
     /// # Errors
     /// When one of the names is none.
@@ -72,7 +72,7 @@ impl DevCa {
         self.issue_until(hosts, self.not_after)
     }
 
-    /// The same, good until another time, which may be over.
+    /// The same, valid until another time, which may be over.
     ///
     /// # Errors
     /// When one of the names is none.

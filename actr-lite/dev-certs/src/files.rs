@@ -88,7 +88,7 @@ enum Readers {
 fn put(path: &Path, text: &str, readers: Readers) -> Result<(), WriteError> {
     let new = path.with_extension("new");
     let write = || -> io::Result<()> {
-        // What an earlier run has left behind may have other rights.
+        // A file of an earlier run may have other permissions.
         if let Err(error) = fs::remove_file(&new)
             && error.kind() != io::ErrorKind::NotFound
         {

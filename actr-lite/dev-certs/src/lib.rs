@@ -1,4 +1,4 @@
-//! A CA and certificates for development and tests: nobody but those who name the CA trusts them.
+//! A CA and certificates for development and tests: only programs that name the CA trust them.
 //!
 //! - [`DevCa`]: makes certificates; its key is gone when it is dropped
 //! - [`DevCert`]: a certificate and its key

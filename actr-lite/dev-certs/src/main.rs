@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    // Actr.toml may lie elsewhere.
+    // Actr.toml may be in another folder.
     let out = path::absolute(&arguments.out).context("the current directory is not known")?;
     let hosts: Vec<_> = LOCAL_HOSTS
         .into_iter()

@@ -62,7 +62,7 @@ fn texts(text: &str) {
     }
 }
 
-/// What a text says, if it says anything: written and read again it says the same.
+/// If a text is valid, it reads the same after it is written again.
 fn parsed<T: FromStr<Err: Display + Debug + PartialEq> + Display + Debug + PartialEq>(text: &str) -> Option<T> {
     match text.parse::<T>() {
         Ok(value) => {

@@ -95,7 +95,7 @@ fn explained(error: &impl Display, input: &[u8]) {
     );
 }
 
-/// An error that a peer gets to read says something, and repeats only the beginning of what the peer wrote.
+/// An error for a peer has a text, and repeats only the beginning of what the peer wrote.
 fn briefly_explained(error: &impl Display, input: &[u8]) {
     explained(error, &input[..input.len().min(MAX_REPEATED)]);
 }

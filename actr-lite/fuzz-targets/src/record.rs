@@ -105,11 +105,11 @@ fn frame(bytes: &[u8]) {
     if let Ok(id) = std::str::from_utf8(&bytes[parts.stream_id.clone()])
         && let Ok(id) = id.parse()
     {
-        written_anew(bytes, id, parts);
+        written_again(bytes, id, parts);
     }
 }
 
-fn written_anew(bytes: &[u8], stream_id: StreamId, parts: FrameParts) {
+fn written_again(bytes: &[u8], stream_id: StreamId, parts: FrameParts) {
     let payload = Bytes::copy_from_slice(&bytes[parts.payload.clone()]);
     let decoder = FrameDecoder::new(&stream_id);
     let mut encoder = FrameEncoder::new(&stream_id);

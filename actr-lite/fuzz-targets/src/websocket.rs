@@ -22,7 +22,7 @@ pub fn websocket(bytes: &[u8]) {
         at_once,
         "it matters how much is read at a time"
     );
-    at_once.0.into_iter().for_each(|event| written_anew(role, event));
+    at_once.0.into_iter().for_each(|event| written_again(role, event));
 }
 
 fn decoded(role: Role, bytes: &[u8], chunk: usize) -> (Vec<Event>, Option<ProtocolError>) {
@@ -70,7 +70,7 @@ fn decoded(role: Role, bytes: &[u8], chunk: usize) -> (Vec<Event>, Option<Protoc
 }
 
 /// What was read and is sent on arrives as it was.
-fn written_anew(role: Role, event: Event) {
+fn written_again(role: Role, event: Event) {
     let mask = role.masks().then_some([0x12, 0x00, 0xff, 0x7d]);
     let frame = match &event {
         Event::Binary(payload) => {

@@ -61,13 +61,13 @@ impl<const MIN: usize, const MAX: usize> fmt::Display for Bounded<MIN, MAX> {
 pub struct Timeout(Duration);
 
 impl Timeout {
-    /// 10 ms: what is shorter ends what a busy machine does in time.
+    /// 10 ms: on a busy machine a shorter timeout ends work that is on time.
     pub const MIN: Self = Self(Duration::from_millis(10));
 
-    /// A day: what may take longer is not bounded by a clock.
+    /// A day: a longer timeout bounds nothing.
     pub const MAX: Self = Self(Duration::from_secs(24 * 60 * 60));
 
-    /// So much time.
+    /// This much time.
     ///
     /// # Errors
     /// When that is not from [`Self::MIN`] to [`Self::MAX`].
@@ -106,12 +106,12 @@ impl<'de> Deserialize<'de> for Timeout {
     }
 }
 
-/// A duration is not one that something may take.
+/// A duration is out of range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("it has to be from 10 ms to a day")]
 pub struct TimeoutError;
 
-/// How long something is valid, in whole seconds or more: from one to [`Timeout::MAX`].
+/// How long something is valid: from a second to [`Timeout::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lifetime(Timeout);
 
@@ -122,7 +122,7 @@ impl Lifetime {
     }
 }
 
-/// As a [`Timeout`], of at least a second.
+/// Read like a [`Timeout`], of at least a second.
 impl<'de> Deserialize<'de> for Lifetime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let timeout = Timeout::deserialize(deserializer)?;

@@ -7,7 +7,7 @@ use crate::{Place, file::MAX_FILE_LEN};
 /// Why a file of this crate can't be used: one line, for the person who wrote the file.
 #[derive(Debug, Error)]
 pub enum ManifestError {
-    /// The file is nowhere it was looked for.
+    /// The file was not found.
     #[error("{}: no such file{}: give the path of an Actr.toml with --actr-toml", path.display(), Directories(looked_in))]
     NotFound {
         /// The path as given.
@@ -15,7 +15,7 @@ pub enum ManifestError {
         /// The directories that a relative path was looked for in; empty when it was opened as it is.
         looked_in: Vec<PathBuf>,
     },
-    /// The file is there and can't be read.
+    /// The file exists but can't be read.
     #[error("{}: cannot be read: {error}", path.display())]
     Read {
         /// The path as given.
@@ -38,7 +38,7 @@ pub enum ManifestError {
     /// The file is not text.
     #[error("{place}: not UTF-8 from here on: save the file as UTF-8 text")]
     NotUtf8 {
-        /// Where the first byte stands that is not UTF-8.
+        /// The place of the first byte that is not UTF-8.
         place: Place,
     },
     /// The text is not TOML.
@@ -49,10 +49,10 @@ pub enum ManifestError {
         /// What the parser expected.
         problem: String,
     },
-    /// A key that nothing reads.
+    /// An unknown key.
     #[error("{place}: unknown key {key}: {}", Advice(nearest.as_deref(), known))]
     UnknownKey {
-        /// Where the key stands.
+        /// The place of the key.
         place: Place,
         /// The key, with the sections it is in.
         key: String,
@@ -61,7 +61,7 @@ pub enum ManifestError {
         /// The keys that its section may have.
         known: &'static [&'static str],
     },
-    /// A key that must be there.
+    /// A required key is missing.
     #[error("{place}: {} is missing: add {}", Dotted(section, key), Addition { place, section, example })]
     MissingKey {
         /// The section, or the file when the section is missing too.
@@ -70,29 +70,29 @@ pub enum ManifestError {
         section: String,
         /// The key in that section.
         key: &'static str,
-        /// A line that would do.
+        /// A line that would be valid.
         example: &'static str,
     },
     /// A value of another type than its key's.
     #[error("{place}: {key}: expected {expected}, found {found}")]
     WrongType {
-        /// Where the value stands.
+        /// The place of the value.
         place: Place,
         /// The key, with the sections it is in.
         key: String,
-        /// What it takes.
+        /// What is expected.
         expected: String,
-        /// What stands there.
+        /// The value that was found.
         found: String,
     },
-    /// A value of the right type that means nothing.
+    /// A value of the right type that is not valid.
     #[error("{place}: {key} = {found}: {problem}")]
     InvalidValue {
-        /// Where the value stands.
+        /// The place of the value.
         place: Place,
         /// The key, with the sections it is in.
         key: String,
-        /// What stands there.
+        /// The value that was found.
         found: String,
         /// What is wrong, and what would be right.
         problem: String,

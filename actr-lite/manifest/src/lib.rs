@@ -5,12 +5,12 @@
 //!
 //! - [`Manifest`]: what an `Actr.toml` says, with [`ConfigOverride`]s applied; [`resolve_path`] finds the file
 //! - [`Package`], [`System`], [`Dependency`]: its sections
-//! - [`Limits`], [`RegistryLimits`]: what may happen at once, in numbers and times that can't be out of range
+//! - [`Limits`], [`RegistryLimits`]: what may happen at once, as numbers and times that can't be out of range
 //! - [`Tls`]: the files of a node that speaks TLS
 //! - [`SignalingUrl`], [`WebSocketUrl`]: where the registry and a node's data lane are
 //! - [`ManifestError`], [`Place`]: what is wrong, and where
 //! - [`Lock`]: what an `Actr.lock.toml` says, read and written
-//! - [`ContractFingerprint`], [`FileFingerprint`], [`Timestamp`]: what stands in it
+//! - [`ContractFingerprint`], [`FileFingerprint`], [`Timestamp`]: its values
 //!
 //! A new key is a field of its section's type, with a default unless it must be there, and a line in `reference/`, from
 //! which errors take what they suggest. Only a path, which is relative to the file's folder, and a rule about two keys

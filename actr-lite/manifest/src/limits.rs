@@ -2,7 +2,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::bounded::{Bounded, Timeout};
 
-/// A count of what there may be at once: of a million connections or streams no process is capable.
+/// How many there may be at once: no process can handle more than a million connections or streams.
 pub type Count = Bounded<1, 1_048_576>;
 
 /// How many bytes the metadata of a call may have: with fewer the runtime's own entries would not fit, with more it
@@ -13,8 +13,8 @@ pub type MetadataBytes = Bounded<256, 1_048_576>;
 /// one what a small machine has.
 pub type HeldBytes = Bounded<1024, 1_073_741_824>;
 
-/// `[system.limits]`: what a node lets happen at once. Reaching one is an error that names its key, and ends nothing
-/// that goes on already.
+/// `[system.limits]`: what may happen at once on a node. Reaching a limit is an error that names its key, and ends
+/// nothing that is already running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -68,7 +68,7 @@ impl Default for Limits {
     }
 }
 
-/// `[system.signaling.limits]`: what the registry lets happen at once that this process hosts; without effect where it
+/// `[system.signaling.limits]`: what may happen at once on the registry that this process hosts; without effect if it
 /// hosts none. What is absent has the registry's own default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

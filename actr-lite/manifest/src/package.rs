@@ -7,7 +7,7 @@ use crate::actr_type;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// What to call it in front of people; not empty.
+    /// Its name for people; not empty.
     #[serde(deserialize_with = "package_name")]
     pub name: String,
     /// What it does, in a sentence.

@@ -13,7 +13,7 @@ use crate::{
     shown::whole_number,
 };
 
-/// A value of TOML that serde reads. Unlike the toml crate's own, it keeps what is wrong apart from the words for it,
+/// A value of TOML that serde reads. Unlike the toml crate's own, it keeps the kind of error separate from its text,
 /// takes a file's keys in the file's order, and reads values of several texts.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a>(pub(crate) &'a Spanned<DeValue<'a>>);
@@ -97,8 +97,8 @@ struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// In the file's order, but a table's own values before its sections: a misspelt key is better news than the key
-    /// that is missing in a section because of it.
+    /// In the file's order, but a table's own values before its sections: reporting a misspelt key is more useful than
+    /// the key that is missing in a section because of it.
     fn of(table: &'a DeTable<'a>) -> Self {
         let mut entries: Vec<Entry<'a>> = table.iter().collect();
         entries.sort_by_key(|(key, value)| (is_section(value), key.span().start));

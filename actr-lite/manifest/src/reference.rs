@@ -24,7 +24,7 @@ pub(crate) struct Addition {
     /// The sections that are missing with it.
     pub(crate) sections: Vec<&'static str>,
     pub(crate) key: &'static str,
-    /// A line that would do.
+    /// A line that would be valid.
     pub(crate) example: &'static str,
 }
 

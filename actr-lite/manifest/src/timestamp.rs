@@ -33,8 +33,8 @@ impl Timestamp {
     }
 }
 
-/// Year, month and day of the Gregorian calendar, this many days after 1970-01-01. It counts in eras of 400 years from a
-/// 1st of March, so that the leap day is the last of its year.
+/// Year, month and day of the Gregorian calendar, this many days after 1970-01-01. It counts in eras of 400 years from
+/// a 1st of March, so that the leap day is the last of its year.
 fn civil_date(days: u64) -> (u64, u64, u64) {
     const DAYS_PER_ERA: u64 = 146_097;
     const DAYS_FROM_0000_03_01_TO_1970_01_01: u64 = 719_468;

@@ -127,18 +127,17 @@ impl ActrRef {
         self.node.unknown_frames()
     }
 
-    /// How many connections of the data lane have misbehaved since the start, by kind; each was refused or closed with a
-    /// reason. Those to a registry that the node hosts are not counted here.
+    /// How many connections of the data lane have misbehaved since the start, by kind; each was refused or closed with
+    /// a reason. Those to a registry that the node hosts are not counted here.
     pub fn misbehaviour(&self) -> Misbehaviour {
         self.node.complaints().misbehaviour()
     }
 
-    /// Reloads the files of `[system.tls]`, and returns which they were. New connections, to this
-    /// node and the registry that it hosts, and from it, use them; open ones go on. It blocks while it
-    /// reads.
+    /// Reloads the files of `[system.tls]`, and returns which they were. New connections, to this node and the registry
+    /// that it hosts, and from it, use them; open ones go on. It blocks while it reads.
     ///
     /// # Errors
-    /// When one of them can't be read or used. Then all stays as it was.
+    /// If one of them can't be read or used. Then nothing changes.
     pub fn reload_tls(&self) -> Result<Vec<PathBuf>, TlsFileError> {
         self.node.tls().reload()
     }

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-/// A time that several steps share, from the moment at which it is made.
+/// A timeout that several steps share. It starts when it is made.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
     started: Instant,
@@ -8,7 +8,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// So much time, from now on.
+    /// This much time, from now on.
     pub fn new(timeout: Duration) -> Self {
         Self {
             started: Instant::now(),
@@ -26,7 +26,7 @@ impl Budget {
         self.timeout.saturating_sub(self.elapsed())
     }
 
-    /// What is used up of it, and more once it is over.
+    /// How much is used; more than the timeout once it is over.
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }

@@ -49,7 +49,8 @@ impl Call {
         self.has_returned.store(true, Relaxed);
     }
 
-    /// The first turn of a task that the handler spawns; `None` if it is not the first task, or the call is the node's own.
+    /// The first turn of a task that the handler spawns; `None` if it is not the first task, or the call is the node's
+    /// own.
     pub(crate) fn first_turn(&self) -> Option<FirstTurn> {
         let session = self.session.as_ref().filter(|_| self.hold.get().is_none())?;
         let (hold, first_turn) = session.hold_answer();

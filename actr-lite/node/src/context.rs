@@ -101,8 +101,8 @@ impl Context {
         })
     }
 
-    /// Finds a live node of exactly this type; of several, the first one to which a connection can be made. If the type is a
-    /// dependency of Actr.toml, its contract is compared with the lock file's.
+    /// Finds a live node of exactly this type; of several, the first one to which a connection can be made. If the type
+    /// is a dependency of Actr.toml, its contract is compared with the lock file's.
     ///
     /// # Errors
     /// [`crate::DiscoverError`] says why: no server, another contract, or a refusal; [`ActrError::Registry`]
@@ -120,8 +120,8 @@ impl Context {
             .unwrap_or_else(|_| Err(discovery::no_answer(actr_type, left)))
     }
 
-    /// Finds up to eight live nodes of exactly this type; the one to ask first comes first. The registry spreads the callers
-    /// over all nodes, by the load that each reports.
+    /// Finds up to eight live nodes of exactly this type; the one to ask first comes first. The registry spreads the
+    /// callers over all nodes, by the load that each reports.
     ///
     /// # Errors
     /// As [`Self::discover`]; the list is never empty.
@@ -248,7 +248,8 @@ impl Context {
     /// concurrently.
     ///
     /// Register before asking for the stream: frames of a stream that is not registered are dropped and counted. So are
-    /// frames of any other actor than `sender`. If the callback panics, the stream is unregistered and the sender stopped.
+    /// frames of any other actor than `sender`. If the callback panics, the stream is unregistered and the sender
+    /// stopped.
     ///
     /// The callback runs in the task that reads the connection, so it must not block its thread. If it has to wait for
     /// something, use [`Self::register_stream_async`].
@@ -298,8 +299,8 @@ impl Context {
             .is_some()
     }
 
-    /// Subscribes to the frames of a stream that `sender` will send, to take them one by one; [`Self::register_stream`] is a callback
-    /// on top of this.
+    /// Subscribes to the frames of a stream that `sender` will send, to take them one by one; [`Self::register_stream`]
+    /// is a callback on top of this.
     ///
     /// # Errors
     /// When the stream is registered already, or too many are.
@@ -396,8 +397,8 @@ impl Context {
     /// Runs a task of this actor. If it fails, its error is logged; a panic is logged too, and ends nothing else. A task
     /// that has not ended within the grace of a shutdown is dropped where it is.
     ///
-    /// The handler's answer leaves together with what its first task sends before it waits for the first time. A task that
-    /// first computes or blocks should wait before that, for example with [`tokio::task::yield_now`].
+    /// The handler's answer leaves together with what its first task sends before it waits for the first time. A task
+    /// that first computes or blocks should wait before that, for example with [`tokio::task::yield_now`].
     pub fn spawn<T: TaskOutcome>(&self, task: impl Future<Output = T> + Send + 'static) {
         let node = Arc::clone(&self.node);
         let first_turn = self.call.first_turn();

@@ -6,7 +6,7 @@ use std::{
 use actr_lite_wire::identity::ActrId;
 use tokio::sync::Notify;
 
-/// The connected peers that have said that they shut down.
+/// The connected peers that have announced their shutdown.
 #[derive(Default)]
 pub(crate) struct Departures {
     peers: Mutex<HashSet<ActrId>>,

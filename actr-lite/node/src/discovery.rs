@@ -77,10 +77,10 @@ pub enum DiscoverError {
         /// What the registry says.
         cause: PeerText,
     },
-    /// A node is not among those that can be dialled.
+    /// The node is not registered with an address.
     #[error("{peer} is not registered at {registry} with an address to dial: it has left, or is not dialable")]
     NotListed {
-        /// Who was looked for.
+        /// The node.
         peer: ActrId,
         /// Where.
         registry: String,
@@ -88,7 +88,7 @@ pub enum DiscoverError {
 }
 
 impl DiscoverError {
-    /// Whether waiting may help: a server may come, a contract does not change by itself.
+    /// Whether waiting may help: a server may start, but a contract does not change by itself.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::NoServer { .. } | Self::NotListed { .. })
     }
@@ -152,7 +152,7 @@ pub(crate) async fn discover(node: &Arc<NodeState>, actr_type: &ActrType) -> Res
     if let Some(expected) = expected
         && let Err(error) = check_contract(node, actr_type, expected).await
     {
-        // The only ones may have left between the two questions: then it is not their contract that is missing.
+        // All servers may have left between the two questions: then it is not their contract that is missing.
         let is_gone = matches!(error, ActrError::Discover(DiscoverError::NoContract { .. }))
             && node
                 .link()

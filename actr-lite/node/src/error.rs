@@ -17,7 +17,7 @@ use crate::{
     stream::{SendError, SubscribeError},
 };
 
-/// Why something that an actor asked for did not happen.
+/// Why a call, a discovery or a stream failed.
 ///
 /// A handler returns one to refuse a call; its code and text then travel to the caller.
 #[derive(Debug, Clone, Error)]
@@ -26,7 +26,7 @@ pub enum ActrError {
     /// A handler's own refusal or failure.
     #[error("{message}")]
     Failed {
-        /// What kind of failure it is.
+        /// The kind of failure.
         code: ErrorCode,
         /// For people.
         message: PeerText,
@@ -100,7 +100,7 @@ pub enum ActrError {
         /// The lower of the two nodes' limits.
         limit: usize,
     },
-    /// A call's metadata is longer than this node lets it be.
+    /// A call's metadata is longer than this node allows.
     #[error(
         "the metadata of a call has {len} bytes, but this node allows {}; send less, or raise {} in its Actr.toml",
         .limit.value(), .limit.key()
@@ -134,22 +134,22 @@ impl ActrError {
         }
     }
 
-    /// The request asks for something that can't be.
+    /// The request asks for something that is not possible.
     pub fn invalid_argument(message: impl Display) -> Self {
         Self::new(ErrorCode::InvalidArgument, PeerText::of(&message))
     }
 
-    /// The callee failed by its own fault.
+    /// The callee failed because of its own fault.
     pub fn internal(message: impl Display) -> Self {
         Self::new(ErrorCode::Internal, PeerText::of(&message))
     }
 
-    /// It can't be now, but may later.
+    /// It is not possible now, but may be later.
     pub fn unavailable(message: impl Display) -> Self {
         Self::new(ErrorCode::Unavailable, PeerText::of(&message))
     }
 
-    /// Whether the same may go better later: a server may come up, or have room again; a contract does not change by
+    /// Whether a retry may succeed: a server may start, or have room again; a contract does not change by
     /// itself.
     pub fn is_transient(&self) -> bool {
         match self {

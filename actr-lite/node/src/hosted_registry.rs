@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::StartError;
 
-/// What to do where something would be reached from other machines as it is.
+/// What to do if other machines could reach something as it is.
 pub(crate) const REMEDIES: Remedies = Remedies {
     tls: "add cert and key to [system.tls], and to a registry's url the scheme wss",
     secret: "set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file",
@@ -72,7 +72,7 @@ pub(crate) async fn host(
     Ok((registry_url(&url)?, Some(registry.spawn())))
 }
 
-/// What the limits of Actr.toml leave open is as the registry has it.
+/// The registry's own defaults apply to limits that Actr.toml does not set.
 fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
     let (default, limits) = (Options::default(), &signaling.limits);
     let lifetime = |lifetime: Option<Lifetime>, default| lifetime.map_or(default, Lifetime::duration);

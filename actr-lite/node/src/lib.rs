@@ -4,11 +4,11 @@
 //! [`ActrSystem::attach`] joins the two to a [`Node`], and [`Node::start`] registers it and gives an [`ActrRef`].
 //! Handlers get a [`Context`], with which they discover, call, and stream.
 //!
-//! A stream's receiver registers a callback ([`Context::register_stream`]) or subscribes ([`Context::subscribe`]),
-//! and then asks the sender for the stream by a call of its own. The sender opens it ([`Context::open_stream`]) and
-//! sends. Frames arrive in order; a slow receiver slows its sender down, and nobody else, or misses the oldest frames
-//! of a stream that is sent so ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]). One that
-//! is to outlive its sender is handed to [`StreamRegistration::resume_with`].
+//! A stream's receiver registers a callback ([`Context::register_stream`]) or subscribes ([`Context::subscribe`]), and
+//! then asks the sender for the stream by a call of its own. The sender opens it ([`Context::open_stream`]) and sends.
+//! Frames arrive in order; a slow receiver slows its sender down, and no other, or misses the oldest frames of a
+//! latency-first stream ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]). One that is
+//! to outlive its sender is handed to [`StreamRegistration::resume_with`].
 //!
 //! In reading order: `system`, `node`, `hosted_registry`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`,
 //! `context`, `call`, `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures`

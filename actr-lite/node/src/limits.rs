@@ -1,4 +1,4 @@
-//! What may happen at once on a node, and how much of that does.
+//! What may happen at once on a node, and how much is happening.
 
 use std::{
     fmt,
@@ -108,7 +108,7 @@ impl Drop for Place {
     }
 }
 
-/// How much of what a node may do it does.
+/// How much of a node's limits is used.
 #[derive(Debug)]
 pub(crate) struct Occupancy {
     limits: Limits,
@@ -118,7 +118,7 @@ pub(crate) struct Occupancy {
 }
 
 impl Occupancy {
-    /// A node that does nothing yet; `draining` is cancelled when it takes nothing new any more.
+    /// For a node that does nothing yet; `draining` is cancelled when it takes nothing new any more.
     pub(crate) fn new(limits: Limits, draining: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             streams: Quota::new("streams open", "system.limits.max_streams", limits.max_streams.get()),
@@ -170,7 +170,7 @@ impl Occupancy {
     }
 }
 
-/// How much this node and one peer do with each other, over all their connections.
+/// What this node and one peer use of their limits, over all their connections.
 #[derive(Debug)]
 pub(crate) struct PeerOccupancy {
     /// The streams that go to it.

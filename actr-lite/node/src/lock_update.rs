@@ -1,4 +1,4 @@
-//! Making the lock file from what the dependencies publish.
+//! Writing the lock file from what the dependencies publish.
 
 use std::{
     path::{Path, PathBuf},
@@ -23,7 +23,7 @@ use crate::{
     tls,
 };
 
-/// How often a dependency that is not there yet is asked for: from the first wait to the longest.
+/// The wait between two tries for a dependency that is not published yet: from the first to the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// Why the lock file was not updated.
@@ -67,7 +67,7 @@ pub enum UpdateLockError {
         /// What is wrong.
         cause: PeerText,
     },
-    /// The realm's secret can't be had.
+    /// The realm's secret can't be loaded.
     #[error(transparent)]
     RealmSecret(#[from] LoadSecretError),
     /// The file could not be written.

@@ -44,7 +44,7 @@ pub enum StartError {
     /// The lock file is missing or broken.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// Services and Actr.toml don't go together.
+    /// Services and Actr.toml don't match.
     #[error(transparent)]
     Router(#[from] RouterError),
     /// A file of `[system.tls]` can't be used.
@@ -56,13 +56,13 @@ pub enum StartError {
     /// The embedded registry can't listen.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The realm's secret can't be had.
+    /// The realm's secret can't be loaded.
     #[error(transparent)]
     RealmSecret(#[from] LoadSecretError),
     /// The file with the registry's realms can't be used.
     #[error("[system.signaling] realms: {0}")]
     Realms(#[from] RealmsFileError),
-    /// Keys would end before what they sign.
+    /// Keys would expire before what they sign.
     #[error(
         "[system.signaling] key_lifetime is {}, but credentials are valid for {}: a key has to sign at least as long; make it \
          longer, or credential_lifetime shorter",
@@ -75,7 +75,7 @@ pub enum StartError {
         /// `credential_lifetime`, or its default.
         credential: Duration,
     },
-    /// The node would not take its own registry's certificate.
+    /// The node would not accept its own registry's certificate.
     #[error("[system.signaling] url: nobody gets to the registry that this node is to host at {url}: {cause}")]
     OwnRegistry {
         /// Where the registry is to be.
@@ -83,7 +83,7 @@ pub enum StartError {
         /// What a dial would come to.
         cause: Box<HandshakeError>,
     },
-    /// Nobody who dials the data lane would take its certificate.
+    /// No dialler of the data lane would accept its certificate.
     #[error(
         "[system.websocket] listen: nobody gets to the data lane at {host}: {cause}; or write advertised = \
          \"wss://HOST:PORT\" with a name that the certificate has, and a port other than 0 in both"
@@ -94,10 +94,10 @@ pub enum StartError {
         /// What a dial would come to.
         cause: Box<HandshakeError>,
     },
-    /// Something would be reached from other machines without what protects it.
+    /// Other machines could reach something that is not protected.
     #[error(transparent)]
     Exposed(#[from] ExposureError),
-    /// The registry's URL is not one.
+    /// The registry's URL is not valid.
     #[error("[system.signaling] url: {0}")]
     RegistryUrl(#[from] ParseRegistryUrlError),
     /// The registry did not register the node in time.
@@ -131,7 +131,8 @@ impl<W: Workload> Node<W> {
         }
     }
 
-    /// How long [`Self::start`] waits for the registry. Without one it waits, and says so, until it is there.
+    /// How long [`Self::start`] waits for the registry. Without a timeout it waits until the registry answers, and says
+    /// so.
     pub fn register_timeout(mut self, timeout: Duration) -> Self {
         self.register_timeout = Some(timeout);
         self

@@ -112,7 +112,7 @@ impl NodeState {
         })
     }
 
-    /// Who this node is now: another one after each registration.
+    /// This node's id: a new one after each registration.
     pub(crate) fn self_id(&self) -> ActrId {
         // A node's state is made after its first registration; what can't be is not worth an error to every caller.
         self.link
@@ -143,7 +143,7 @@ impl NodeState {
         &self.lane.tls
     }
 
-    /// What this node may do at once, and how much of that it does.
+    /// This node's limits, and how much of them is used.
     pub(crate) fn occupancy(&self) -> &Occupancy {
         &self.occupancy
     }
@@ -174,7 +174,7 @@ impl NodeState {
         self.occupancy.draining()
     }
 
-    /// Globally unique: receivers tell requests apart by it alone.
+    /// Globally unique: receivers distinguish requests only by it.
     pub(crate) fn next_request_id(&self) -> String {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let mut id = String::with_capacity(self.request_prefix.len() + 1 + MAX_HEX_LEN);
@@ -241,7 +241,7 @@ impl NodeState {
         }
     }
 
-    /// A node was not to be reached where it is said to listen: the registry is asked the next time, if it answers.
+    /// A node could not be reached at its known address: the next time the registry is asked, if it answers.
     pub(crate) fn doubt_address(&self, peer: &ActrId) {
         if let Some(address) = self.lock_addresses().get_mut(peer) {
             address.is_doubtful = true;
@@ -268,7 +268,7 @@ impl NodeState {
         self.unknown_frames.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Frames that came for streams that nobody had registered.
+    /// Frames that came for streams that were not registered, or from another sender.
     pub(crate) fn unknown_frames(&self) -> u64 {
         self.unknown_frames.load(Ordering::Relaxed)
     }

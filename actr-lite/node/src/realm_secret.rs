@@ -10,19 +10,19 @@ use actr_lite_secret_file::{self as secret_file, Content};
 use thiserror::Error;
 use tracing::warn;
 
-/// The environment variable with the realm's secret; it comes before the file of Actr.toml.
+/// The environment variable with the realm's secret; it overrides the file of Actr.toml.
 pub const REALM_SECRET_VARIABLE: &str = "ACTR_REALM_SECRET";
 
 /// The most bytes of a secret's file: a header takes no more than a few thousand.
 const MAX_FILE_LEN: u64 = 4 << 10;
 
-/// Why the realm's secret can't be had. It never shows the secret.
+/// Why the realm's secret can't be loaded. It never shows the secret.
 #[derive(Debug, Error)]
 pub enum LoadSecretError {
-    /// The variable holds none.
+    /// The variable holds no valid secret.
     #[error("{REALM_SECRET_VARIABLE}: {0}")]
     Variable(RealmSecretError),
-    /// It would go over a network in clear.
+    /// It would be sent over a network without TLS.
     #[error(
         "[system.signaling] url: {url}: the realm's secret is not sent over a network without TLS: write wss://; or, where \
          the network itself is trusted, add insecure = true to [system]"
@@ -42,7 +42,7 @@ pub enum LoadSecretError {
         /// What the system says.
         error: io::Error,
     },
-    /// The file holds none.
+    /// The file holds no valid secret.
     #[error("[system.deployment] realm_secret_file: {path}: {error}")]
     File {
         /// The file.
@@ -52,8 +52,8 @@ pub enum LoadSecretError {
     },
 }
 
-/// The secret of this node's realm, if it has one: from the environment, else from the file that Actr.toml names. It is not
-/// so that anybody between this node and its registry could read it.
+/// The secret of this node's realm, if it has one: from the environment, else from the file that Actr.toml names. It is
+/// not sent where others between this node and its registry could read it.
 pub(crate) fn load(system: &System) -> Result<Option<RealmSecret>, LoadSecretError> {
     let secret = match env::var_os(REALM_SECRET_VARIABLE) {
         Some(value) => Some(RealmSecret::new(&value.to_string_lossy()).map_err(LoadSecretError::Variable)?),

@@ -14,7 +14,7 @@ use tracing::error;
 
 use crate::{ActrError, Context, Service, ServiceDescriptor, tasks::contain};
 
-/// Which service has which route, and who may call it.
+/// Knows which service has which route, and who may call it.
 pub(crate) struct Router {
     routes: HashMap<&'static str, Route>,
     exported: Vec<&'static ServiceDescriptor>,
@@ -26,7 +26,7 @@ struct Route {
     is_exported: bool,
 }
 
-/// Why services and Actr.toml don't go together.
+/// Why services and Actr.toml don't match.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RouterError {
@@ -98,7 +98,7 @@ impl Router {
         })
     }
 
-    /// The contract to publish: that of the exported services. None where nothing is exported.
+    /// The contract to publish: that of the exported services. `None` if nothing is exported.
     pub(crate) fn service_spec(&self, actr_type: &ActrType, manifest: &Manifest) -> Option<ServiceSpec> {
         let mut files = self.exported.clone();
         files.sort_unstable_by_key(|service| service.proto_file);
@@ -132,7 +132,7 @@ impl Router {
         run(entry, route, payload, ctx).await
     }
 
-    /// Calls a service for another node: only what is exported, and only if the access control list lets it in.
+    /// Calls a service for another node: only exported ones, and only if the access list admits the caller.
     pub(crate) async fn dispatch_remote(
         &self,
         route: &str,
@@ -151,8 +151,8 @@ impl Router {
         run(entry, route, payload, ctx).await
     }
 
-    /// Whether a rule of this node's access control list is against another one. That no rule is for it does not count:
-    /// who was asked for something may answer.
+    /// Whether a rule of this node's access list denies another node. A missing rule does not count: a node that was
+    /// asked may answer.
     pub(crate) fn denial(&self, own_id: impl FnOnce() -> ActrId, peer: &ActrId) -> Option<AclRefusal> {
         // A stream is bound for each request: without a list there is nothing to look up.
         self.acl.as_ref()?;
@@ -161,7 +161,7 @@ impl Router {
             .filter(|refusal| matches!(refusal, AclRefusal::Denied { .. }))
     }
 
-    /// Whether this node's access control list lets another one in.
+    /// Whether this node's access list admits another node.
     pub(crate) fn admit(&self, own_id: &ActrId, caller: &ActrId) -> Result<(), AclRefusal> {
         acl::admit(self.acl.as_ref(), own_id, caller)
     }
@@ -172,7 +172,7 @@ fn unknown(route: &str) -> ActrError {
     ActrError::new(ErrorCode::UnknownRoute, message)
 }
 
-/// Runs the handler; its panic is the caller's error, and nobody else's.
+/// Runs the handler; its panic is an error for the caller only.
 async fn run(entry: &Route, route: &str, payload: Bytes, ctx: Context) -> Result<Bytes, ActrError> {
     let dispatch = async { entry.service.dispatch(route, payload, ctx).await };
     contain(dispatch).await.unwrap_or_else(|panic| {

@@ -14,7 +14,7 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Every task of a node, in two groups that end one after the other.
 ///
-/// Tasks come in boxes: what they are wrapped in would otherwise keep room for each of them twice, and twice again, and
+/// Tasks are boxed: their wrappers would otherwise reserve space for each of them twice, and twice again, and
 /// all that is copied when a task starts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tasks {
@@ -31,7 +31,7 @@ impl Tasks {
         self.work.spawn(unless(self.give_up_work.clone(), name, task));
     }
 
-    /// A task of the runtime: it ends when the node stops, and is told so by [`Self::stop`].
+    /// A task of the runtime: it ends when the node stops, which [`Self::stop`] announces.
     pub(crate) fn spawn_runtime(&self, name: &'static str, task: BoxFuture<'static, ()>) {
         self.runtime.spawn(unless(self.give_up_runtime.clone(), name, task));
     }

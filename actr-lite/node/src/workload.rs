@@ -22,7 +22,7 @@ use crate::{ActrError, Context, Service};
 /// }
 /// ```
 pub trait Workload: Send + Sync + 'static {
-    /// The services, each as a generated dispatcher around its handler. Asked once, before anything starts.
+    /// The services, each as a generated dispatcher around its handler. Called once, before anything starts.
     fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>>;
 
     /// Called once, when the node is registered and can be called. An error stops the node, and `start` returns it.
@@ -31,7 +31,7 @@ pub trait Workload: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Called once, when the node stops: calls and streams have ended or were given up, the connections still stand.
+    /// Called once, when the node stops: calls and streams have ended or were given up, the connections are still open.
     /// It is given up when an eighth of `[system] shutdown_grace` is left, and has at least as much for itself.
     fn on_stop(&self, ctx: Context) -> impl Future<Output = Result<(), ActrError>> + Send {
         let _ = ctx;

@@ -53,8 +53,8 @@ impl Drop for Bar {
     }
 }
 
-/// The terminal as the bar sees it: one line, which the log's writer draws below the logs. So the two never share a line, and
-/// nobody waits for the terminal.
+/// The terminal as the bar sees it: one line, which the log's writer draws below the logs. So the two never share a
+/// line, and nobody waits for the terminal.
 #[derive(Debug)]
 struct Screen {
     line: StatusLine,

@@ -32,7 +32,7 @@ const RENEWAL_REFUSED: ErrorCode = ErrorCode::Other(401);
 /// wire takes many times as much in memory.
 const MAX_LISTED: usize = 1024;
 
-/// Why a registration can't be: the request is of the right form but asks for something that can't be.
+/// Why a registration is refused: the request is well-formed but asks for something that is not possible.
 #[derive(Debug, Error)]
 pub enum RequestError {
     /// The type is not one.
@@ -50,7 +50,7 @@ pub enum RequestError {
         /// Of what there are too many.
         what: &'static str,
     },
-    /// The node wants to be known by a signed package.
+    /// The node wants to register with a signed package.
     #[error("this registry does not verify packages: register with auth_mode 2 (linked)")]
     AuthMode,
 }
@@ -213,7 +213,7 @@ impl TryFrom<RegisterRequest> for Registration {
     }
 }
 
-/// Whether it looks like an address at all; only who dials it can know more.
+/// Whether it looks like an address at all; only dialling it can tell more.
 fn is_ws_address(text: &str) -> bool {
     let host = text.strip_prefix("ws://").or_else(|| text.strip_prefix("wss://"));
     text.len() <= MAX_WS_ADDRESS_LEN

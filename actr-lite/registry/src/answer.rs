@@ -23,7 +23,7 @@ pub struct Asker<'a> {
     pub id: &'a ActrId,
     /// The number of the next pong.
     pub pongs: u64,
-    /// How often heartbeats are wanted.
+    /// How often nodes should send heartbeats.
     pub heartbeat_interval_secs: u32,
 }
 

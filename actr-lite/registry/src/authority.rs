@@ -45,7 +45,7 @@ impl Keys {
 }
 
 impl Authority {
-    /// With the keys that are kept in the data directory, if there is one, and a new one where it is due.
+    /// With the keys that are kept in the data directory, if there is one, and a new one if it is due.
     pub(crate) fn open(options: &Options, unix_now: u64) -> Result<Self, KeyFileError> {
         let credential = options.credential_lifetime.as_secs();
         let lifetimes = Lifetimes {
@@ -80,7 +80,7 @@ impl Authority {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The public halves of all keys that are good.
+    /// The public halves of all valid keys.
     pub(crate) fn verifying_keys(&self) -> Vec<VerifyingKey> {
         self.keys().ring.verifying_keys().collect()
     }
@@ -90,8 +90,9 @@ impl Authority {
         Duration::from_secs(self.keys().ring.next_change(self.lifetimes, unix_now))
     }
 
-    /// The keys as they should be, with a new one where one is due and without those that are over; none if they are that
-    /// already. They are kept, and known to be good before they sign: that is for [`Self::use_keys`]. Waits for the disk.
+    /// The keys as they should be, with a new one where one is due and without those that are over; `None` if they are
+    /// that already. They are kept, and known to be good before they sign: that is for [`Self::use_keys`]. Waits for
+    /// the disk.
     ///
     /// # Errors
     /// When they can't be kept.
@@ -137,7 +138,7 @@ impl Authority {
         }
     }
 
-    /// The heartbeat interval as nodes are told it: whole seconds, rounded up.
+    /// The heartbeat interval for nodes: whole seconds, rounded up.
     pub(crate) fn heartbeat_interval_secs(&self) -> u32 {
         u32::try_from(self.heartbeat_interval.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
     }

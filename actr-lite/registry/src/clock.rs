@@ -7,7 +7,7 @@ use prost_types::Timestamp;
 /// The wall clock goes on from the system's as it was when this clock was made, at the pace of a clock that counts the
 /// time in which the machine sleeps too. A jump of the system's clock does not show, so it makes no credential that
 /// was given before it worthless, and none that is given after it; a registry that was started with a wrong clock
-/// keeps it until it is started again, which is no matter to nodes that follow the registry's word.
+/// keeps it until it is restarted, which does not matter to nodes, because they follow the registry's clock.
 pub(crate) struct Clock {
     start: Instant,
     awake_or_not: Duration,
@@ -53,7 +53,7 @@ impl Clock {
     }
 }
 
-/// A clock that does not jump and, where the system has one, does not stand still while the machine sleeps.
+/// A clock that does not jump and, if the system has one, does not stop while the machine sleeps.
 #[cfg(target_os = "linux")]
 fn since_boot() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

@@ -54,8 +54,8 @@ impl Complaints {
         lock(&self.state).misbehaviour.count(kind);
     }
 
-    /// The same of a peer whose TLS handshake failed. One that does not accept this side's certificate does no wrong, but
-    /// an operator should know; one that said nothing is not worth a line.
+    /// The same of a peer whose TLS handshake failed. One that does not accept this side's certificate does no wrong,
+    /// but an operator should know; one that said nothing is not worth a line.
     pub fn about_handshake(&self, peer: &dyn Display, reason: &AcceptError) {
         let kind = MisbehaviourKind::FailedHandshake;
         match reason {
@@ -65,7 +65,7 @@ impl Complaints {
         }
     }
 
-    /// Says something else about a peer, which is no reason to end its connection.
+    /// Logs something else about a peer that is no reason to end its connection.
     pub fn remark(&self, remark: &dyn Display) {
         let place = self.place;
         let line = lock(&self.state).limit.line(self.started.elapsed());
@@ -81,7 +81,7 @@ impl Complaints {
     }
 
     fn sum_up_at(&self, at: TokioInstant) {
-        // Something that is dropped outside of a runtime may say a word too; the sum is then said at the end.
+        // Outside of a runtime there is no timer for the summary; it is then logged at the end.
         let Ok(runtime) = Handle::try_current() else { return };
         let (place, stop, state) = (self.place, self.stop.clone(), Arc::clone(&self.state));
         let sum_up = async move {

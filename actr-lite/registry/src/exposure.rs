@@ -1,4 +1,4 @@
-//! What may be reached from other machines: nothing by accident.
+//! What other machines may reach: nothing by accident.
 
 use std::net::SocketAddr;
 
@@ -11,15 +11,15 @@ pub struct Exposure {
     pub what: &'static str,
     /// Where it listens.
     pub address: SocketAddr,
-    /// Whether it speaks TLS and nothing else.
+    /// Whether it accepts only TLS.
     pub has_tls: bool,
-    /// Whether only those come in who know a realm's secret.
+    /// Whether only nodes with a realm's secret may register.
     pub has_secret: bool,
     /// How to have what is missing.
     pub remedies: Remedies,
 }
 
-/// What a user is told to do, in the words of the program's own configuration.
+/// What a user is told to do, with the keys of the program's own configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Remedies {
     /// To have TLS.

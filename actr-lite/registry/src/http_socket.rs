@@ -105,7 +105,7 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    /// What the peer did wrong, if it was the peer: a connection that breaks is nobody's fault, and one that is silent
+    /// What the peer did wrong, if it was the peer: a connection that breaks is not its fault, and one that is silent
     /// between two requests does no wrong. `unread` is what came of a request that hyper did not take.
     pub fn from_end(served: &Result<(), hyper::Error>, unread: &[u8]) -> Option<Self> {
         let error = served.as_ref().err()?;

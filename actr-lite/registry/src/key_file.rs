@@ -44,7 +44,7 @@ pub enum KeyFileError {
          new keys, and all nodes register again"
     )]
     Exposed(Exposed),
-    /// It holds something else.
+    /// It does not hold keys.
     #[error(
         "the registry's data_dir: {path} does not hold 1 to {MAX_KEYS} signing keys; restore it, or remove it: the registry \
          then makes new keys, and all nodes register again"

@@ -2,11 +2,11 @@
 
 use actr_lite_wire::credential::{SigningKey, VerifyingKey};
 
-/// The most keys of a ring: the one that signs, and those before it whose credentials may still live. As a key signs for
-/// at least as long as its credentials are valid, two are usual, and three until they are rotated.
+/// The most keys of a ring: the one that signs, and those before it whose credentials may still live. As a key signs
+/// for at least as long as its credentials are valid, two are usual, and three until they are rotated.
 pub(crate) const MAX_KEYS: usize = 8;
 
-/// The keys of a registry: the newest signs, older ones are known as long as a credential of theirs may live.
+/// The keys of a registry: the newest signs, older ones are kept as long as one of their credentials may be valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyRing {
     /// The oldest first; never empty.
@@ -51,8 +51,8 @@ impl KeyRing {
         ((1..=MAX_KEYS).contains(&keys.len()) && (0..keys.len()).all(is_unique)).then_some(Self { keys })
     }
 
-    /// The same without keys from the future: the wall clock was wrong when one was made, and it must not sign longer for
-    /// that.
+    /// The same without keys from the future: the wall clock was wrong when one was made, and it must not sign longer
+    /// for that.
     pub(crate) fn not_after(mut self, now: u64) -> Self {
         for key in &mut self.keys {
             key.since = key.since.min(now);
@@ -102,7 +102,7 @@ impl KeyRing {
     }
 }
 
-/// How long things are good, in seconds.
+/// How long keys and credentials are valid, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lifetimes {
     /// A key, for signing; at least as long as its credentials.
@@ -186,7 +186,7 @@ mod tests {
             let mut ring = KeyRing::new(key(1, now));
             let mut issued: Vec<(u32, u64)> = Vec::new();
             for step in steps {
-                // Looked after at any time: too early, or long after something was due.
+                // Rotated at any time: too early, or long after something was due.
                 issued.push((ring.current().id, now + credential_life));
                 now += step;
                 let fresh = || { next_id += 1; (next_id, [9; 32]) };

@@ -9,7 +9,7 @@
 //! - [`exposure`]: what may be reached from other machines
 //! - [`listener`]: accepting connections, also when file descriptors run out
 //! - [`directory`]: who is registered, as plain data with time as an argument
-//! - `service`: which request goes where
+//! - `service`: routes requests
 //! - `ais`: registration and renewal
 //! - `gate`: who may open a signaling connection
 //! - `session`: one signaling connection
@@ -22,7 +22,7 @@
 //! - `shared`: what all connections have in common
 //! - `upkeep`: what it does by the clock, unasked
 //! - `clock`: the system's two clocks
-//! - [`http_socket`]: HTTP that leaves nobody without an answer
+//! - [`http_socket`]: HTTP that answers every peer
 //! - [`complaints`]: what is counted and logged about peers that misbehave
 //! - [`client`]: a node's side of both
 

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 /// meanwhile. Those who want to connect wait in the system's queue.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long nobody may have been kept waiting before the log tells that all is well again: with a few descriptors to
+/// How long nobody may have been kept waiting before the log reports the recovery: with a few descriptors to
 /// spare, accepting fails and succeeds in turn.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -108,7 +108,7 @@ impl Failures {
     }
 }
 
-/// What to do about a failure, where that is known.
+/// What to do about a failure, if that is known.
 fn advice(error: &io::Error) -> &'static str {
     // The same numbers on all systems that follow POSIX's tradition; on others there is no advice.
     const ENFILE: i32 = 23;

@@ -7,7 +7,7 @@ use crate::{
     realms::Realms,
 };
 
-/// How often a node is to send a heartbeat. With [`LEASE_HEARTBEATS`](crate::directory::LEASE_HEARTBEATS) a node that
+/// How often a node has to send a heartbeat. With [`LEASE_HEARTBEATS`](crate::directory::LEASE_HEARTBEATS) a node that
 /// died is forgotten within 15 s, the time in which a data lane gives up a silent peer too, and a thousand nodes cost
 /// the registry 200 small messages a second.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
@@ -35,16 +35,16 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How a registry behaves. [`Options::default`] is right for most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// How often nodes are to send a heartbeat. They are told whole seconds, rounded up; their leases count the exact
+    /// How often nodes have to send a heartbeat. They are told whole seconds, rounded up; their leases count the exact
     /// value, so that less than a second is of use only to tests. Default: [`HEARTBEAT_INTERVAL`].
     pub heartbeat_interval: Duration,
     /// How long a credential is valid, in whole seconds. Default: [`CREDENTIAL_LIFETIME`].
     pub credential_lifetime: Duration,
-    /// How long a key signs credentials, in whole seconds: at least one, and as long as they are good. After that it is known
-    /// until the last of them ends. Default: [`KEY_LIFETIME`].
+    /// How long a key signs credentials, in whole seconds: at least one, and as long as they are valid. After that it
+    /// is kept until the last of them ends. Default: [`KEY_LIFETIME`].
     pub key_lifetime: Duration,
-    /// Where the signing keys are kept, so that what they signed stays valid after a restart; a directory of this registry
-    /// alone, which is made if it is not there. Default: nowhere.
+    /// Where the signing keys are kept, so that what they signed stays valid after a restart; a directory of this
+    /// registry alone, which is created if it does not exist. Default: in memory only.
     pub data_dir: Option<PathBuf>,
     /// Which realms there are, and their secrets. Default: all, without.
     pub realms: Realms,
@@ -62,7 +62,7 @@ pub struct Options {
     pub header_timeout: Duration,
 }
 
-/// How an error tells which option to change, and where.
+/// Names the option to change in an error.
 pub(crate) fn advice(option: &str) -> String {
     let flag = option.replace('_', "-");
     format!("system.signaling.limits.{option} of the node that hosts it, or --{flag} of actr-lite-registry")

@@ -56,7 +56,7 @@ pub enum RealmsFileError {
         /// What the system says.
         error: io::Error,
     },
-    /// It says something else. What it says is not repeated, as it may be a secret.
+    /// It is not valid. Its content is not repeated, because it may be a secret.
     #[error("{path}, line {line}: a line gives the secret of one realm, like 1 = \"secret\"; {problem}")]
     Content {
         /// The file.
@@ -74,7 +74,7 @@ impl SecretDigest {
         Self(Sha256::digest(secret).into())
     }
 
-    /// In a time that tells nothing about where two secrets differ, nor how long this one is.
+    /// In constant time: it tells neither where two secrets differ nor how long this one is.
     fn admits(&self, presented: &[u8]) -> bool {
         self.0.ct_eq(&Self::of(presented).0).into()
     }
@@ -96,8 +96,8 @@ impl Realms {
     /// Reads a TOML file of lines like `1 = "secret"`.
     ///
     /// # Errors
-    /// When it can't be read, says something else, or names no realm. The error quotes nothing of it. That others get
-    /// at it is only told in the log.
+    /// If it can't be read, is not valid, or names no realm. The error quotes nothing of it. That others can access it is
+    /// only told in the log.
     pub fn from_file(path: &Path) -> Result<Self, RealmsFileError> {
         let read = || {
             let Content { bytes, exposed } = secret_file::read(path, MAX_FILE_LEN)?;

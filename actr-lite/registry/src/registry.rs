@@ -1,4 +1,4 @@
-//! The port, the tasks behind it, and their end.
+//! The listening port, its tasks, and their shutdown.
 
 use std::{
     convert::Infallible,
@@ -44,7 +44,7 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// longer.
 const HTTP_CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
 
-/// How long an HTTP request that has begun may take to end when its connection is to end.
+/// How long a running HTTP request may take when its connection has to close.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 
 /// How many free ports are looked at for one that is free at all addresses of a name: few are not.
@@ -61,7 +61,7 @@ pub enum RegistryError {
         /// Where it was to listen.
         address: String,
     },
-    /// Its signing keys can't be kept where they are to be.
+    /// Its signing keys can't be stored.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
     /// The system refuses for another reason.
@@ -133,7 +133,7 @@ impl Registry {
         })
     }
 
-    /// Speaks TLS with this certificate, and nothing else.
+    /// Accepts only TLS, with this certificate.
     #[must_use]
     pub fn with_tls(self, tls: ServerTls) -> Self {
         Self { tls: Some(tls), ..self }
@@ -144,7 +144,7 @@ impl Registry {
         self.local_addr
     }
 
-    /// Whether it may be reached from other machines as it is, before it serves anybody: see [`Exposure::check`].
+    /// Checks, before it serves, whether other machines may reach it as it is: see [`Exposure::check`].
     ///
     /// # Errors
     /// When it may not.
@@ -340,7 +340,7 @@ async fn serve(
     if let Err(error) = &served {
         debug!(%peer, %error, "HTTP connection failed");
     }
-    // One that was upgraded goes on elsewhere.
+    // An upgraded connection goes on in another task.
     let Some(parts) = connection.into_parts() else {
         return;
     };

@@ -1,4 +1,4 @@
-//! What nodes say to each other by way of the registry, for the WebRTC lane: who gets it, and what waits for whom.
+//! Messages from node to node over the registry, for the WebRTC lane: who gets them, and which wait.
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,7 +39,7 @@ impl Relayed {
     }
 }
 
-/// A message, and the node that is to get it.
+/// A message and its target node.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Delivery {
     pub(crate) to: ActrId,
@@ -50,7 +50,7 @@ pub(crate) struct Delivery {
 /// registry has a use for. The question who offers is answered to both, the target first.
 ///
 /// # Errors
-/// When the message can't be forwarded; the source is told why.
+/// If the message can't be forwarded; the source is told why.
 pub(crate) fn route(
     directory: &mut Directory,
     source: &ActrId,
@@ -98,7 +98,8 @@ fn copied(payload: &Payload) -> Payload {
     }
 }
 
-/// What `to` is told of its part towards `from`. The node that registered first offers: both sides get the same answer if they ask at once.
+/// What `to` is told of its part towards `from`. The node that registered first offers: both sides get the same answer
+/// if they ask at once.
 fn role(from: &ActrId, to: &ActrId, asked: &Relayed) -> Delivery {
     let assignment = RoleAssignment {
         is_offerer: to.serial_number() < from.serial_number(),
@@ -139,7 +140,7 @@ pub(crate) struct RelaySender {
 }
 
 impl RelaySender {
-    /// Puts it behind what waits already; never blocks.
+    /// Queues it; never blocks.
     ///
     /// # Errors
     /// When too much waits, or the connection has ended.
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn both_are_told_who_offers_whoever_asks_and_it_is_one_of_them() {
+    fn both_nodes_are_told_the_same_offerer() {
         let mut directory = directory();
         let [first, second] = [(); 2].map(|()| register(&mut directory, 1, None));
         for (asks, other) in [(&first, &second), (&second, &first)] {
@@ -277,7 +278,7 @@ mod tests {
             types: vec!["acme:Node:1.0.0".parse().unwrap()],
             realm: RealmScope::Any,
         };
-        // That it would let everybody in opens nobody's door to it.
+        // That a node admits everybody gives it no access to others.
         let elsewhere = register(&mut directory, 2, Some(Acl { rules: vec![allow] }));
         let mut send = |source: &ActrId, target: &ActrId| {
             let relayed = relayed(source, target, description());

@@ -125,7 +125,7 @@ impl Sessions {
         Ok(session.relays.clone())
     }
 
-    /// Forgets a connection; false where a newer one took its place.
+    /// Forgets a connection; false if a newer one took its place.
     pub(crate) fn close(&mut self, id: &ActrId, number: u64) -> bool {
         let is_current = self.open.get(id).is_some_and(|session| session.number == number);
         is_current && self.open.remove(id).is_some()
@@ -141,7 +141,7 @@ impl Sessions {
     /// Ends an actor's connection, if it has one.
     pub(crate) fn dismiss(&mut self, id: &ActrId, why: Dismissal) {
         if let Some(session) = self.open.remove(id) {
-            // A connection that ends by itself at this moment has nobody left to tell.
+            // A connection that ends by itself at this moment needs no notice.
             let _ = session.dismiss.send(why);
         }
     }

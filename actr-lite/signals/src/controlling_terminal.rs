@@ -6,7 +6,7 @@ use std::{
 /// What a process opens to get its controlling terminal, whichever that is.
 const TERMINAL: &str = "/dev/tty";
 
-/// What opening it fails with where there is none: the same number on all systems.
+/// The error of opening it if there is none: the same number on all systems.
 const ENXIO: i32 = 6;
 
 /// SIGHUP's bit among the signals that a process ignores, as Linux shows them.
@@ -14,7 +14,7 @@ const SIGHUP_BIT: u64 = 1;
 
 /// The terminal whose end ends the process, if it has one.
 ///
-/// Who is started with SIGHUP ignored, as `nohup` does it, wants to outlive the terminal.
+/// A process that was started with SIGHUP ignored, for example by `nohup`, has to outlive the terminal.
 #[derive(Debug)]
 pub(crate) struct ControllingTerminal {
     ends_process: bool,
@@ -22,7 +22,7 @@ pub(crate) struct ControllingTerminal {
 }
 
 impl ControllingTerminal {
-    /// Looks at what the process was started with: before anybody listens for SIGHUP.
+    /// Checks how the process was started; call it before listening for SIGHUP.
     pub(crate) fn at_start() -> Self {
         let is_ignored = fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status));
         Self {
@@ -38,7 +38,7 @@ impl ControllingTerminal {
         self.ends_process && File::open(TERMINAL).err().is_some_and(has_none)
     }
 
-    /// Whether nobody was told of the loss before.
+    /// Whether this is the first report of the loss.
     pub(crate) fn tell_loss(&mut self) -> bool {
         !std::mem::replace(&mut self.is_told, true)
     }

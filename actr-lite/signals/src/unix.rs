@@ -22,7 +22,7 @@ impl Signals {
     /// # Errors
     /// When the system does not let them be listened for.
     pub fn listen() -> io::Result<Self> {
-        // First: listening replaces what the process was started with.
+        // First, because listening replaces how the process was started.
         let terminal = ControllingTerminal::at_start();
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,

@@ -19,7 +19,7 @@ pub(crate) fn can_redraw() -> bool {
     io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// How wide a terminal is that does not say it.
+/// The width of a terminal that does not report it.
 const USUAL_WIDTH: u16 = 80;
 
 /// How many characters a line of the terminal on stderr has.

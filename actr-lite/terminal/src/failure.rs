@@ -4,13 +4,13 @@ use actr_lite_wire::peer_text::OneLine;
 
 use crate::stderr::say;
 
-/// Says on stderr, in one line, what went wrong.
+/// Reports on stderr, in one line, what went wrong.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     say(&format!("error: {}", one_line(error)));
     ExitCode::FAILURE
 }
 
-/// The error and its causes; a cause that the text has named already is not told twice.
+/// The error and its causes; a cause that the text already contains is not repeated.
 fn one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {

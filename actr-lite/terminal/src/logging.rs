@@ -19,7 +19,7 @@ use crate::{
 /// The variable that says, by module, what is logged.
 const RUST_LOG: &str = "RUST_LOG";
 
-/// How much a program logs where `RUST_LOG` does not say it: how often `-v` and `-q` were given.
+/// How much a program logs without `RUST_LOG`: how often `-v` and `-q` were given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verbosity {
     /// How often `-v`.
@@ -45,7 +45,7 @@ impl Verbosity {
 #[derive(Debug)]
 pub struct Logging(RateLimit);
 
-/// Sends logs, and the messages of panics, to stderr. What is logged says `RUST_LOG`; where that is not set or empty,
+/// Sends logs, and the messages of panics, to stderr. `RUST_LOG` decides what is logged; if it is not set or empty,
 /// `verbosity` does. A program that has set up its own logging keeps it.
 ///
 /// Nothing that logs waits for a reader or can fail by it. What has no room is dropped and counted.

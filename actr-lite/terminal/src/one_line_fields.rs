@@ -9,12 +9,12 @@ use tracing_subscriber::{
     fmt::{FormatFields, format::Writer},
 };
 
-/// The most bytes of one value in a log line, a message as a rule: enough for any explanation, and little for a peer that would
-/// fill a log.
+/// The most bytes of one value in a log line, a message as a rule: enough for any explanation, and little for a peer
+/// that would fill a log.
 const MAX_VALUE_BYTES: usize = 8 << 10;
 
-/// Writes a message and its fields, `message name=value`, so that none can break the line, steer a terminal, or go on for
-/// ever.
+/// Writes a message and its fields, `message name=value`, so that none can break the line, steer a terminal, or go on
+/// forever.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OneLineFields;
 

@@ -7,11 +7,11 @@ use std::{
 
 use crate::queue::{Batch, Queue};
 
-/// How long the thread waits where the system says that it should try again: another program that shares the terminal has made it
+/// How long the thread waits if the system says "try again": another program that shares the terminal has made it
 /// non-blocking.
 const RETRY_AFTER: Duration = Duration::from_millis(10);
 
-/// A way out on which nobody waits: a thread writes what is queued.
+/// An output that never blocks its users: a thread writes what is queued.
 #[derive(Debug)]
 pub(crate) struct Output(Arc<Shared>);
 
@@ -28,12 +28,12 @@ struct Shared {
 struct State {
     queue: Queue,
     is_writing: bool,
-    /// Nobody writes: the thread could not be started.
+    /// There is no writer: the thread could not be started.
     has_no_writer: bool,
 }
 
 impl Output {
-    /// Writes to `sink` from a thread of its own. Where the system gives none, everything is written by who prints it.
+    /// Writes to `sink` from a thread of its own. If the system has no thread left, callers write themselves.
     pub(crate) fn new(name: &str, mut sink: impl Write + Send + 'static) -> Self {
         let shared = Arc::new(Shared::default());
         let writer = Arc::clone(&shared);
@@ -66,7 +66,7 @@ impl Output {
         self.0.work.notify_one();
     }
 
-    /// Waits until all is written, at most for `bound`; whether it is.
+    /// Waits until everything is written, at most for `bound`; returns whether it is.
     pub(crate) fn flush(&self, bound: Duration) -> bool {
         let until = Instant::now() + bound;
         let mut state = self.0.lock();
@@ -98,7 +98,7 @@ impl Shared {
         }
     }
 
-    /// Writes what there is; whether there was something.
+    /// Writes what is queued; returns whether there was something.
     fn write_once(&self, sink: &mut impl Write) -> bool {
         let batch = {
             let mut state = self.lock();
@@ -120,7 +120,7 @@ impl Shared {
     }
 }
 
-/// Writes a batch; how far it came, where it can't be written.
+/// Writes a batch; the error says how far it came.
 fn write_all(sink: &mut impl Write, batch: &Batch) -> Result<(), usize> {
     let mut written = 0;
     while let Some(rest) = batch.text.get(written..).filter(|rest| !rest.is_empty()) {

@@ -13,8 +13,8 @@ use crate::stderr;
 /// How long a thread that panics waits for its message to be written: the process may be about to abort.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// From now on a panic's message goes where the logs go: the hook of the standard library blocks on a reader that stands
-/// still.
+/// From now on a panic's message goes where the logs go: the hook of the standard library blocks on a reader that
+/// stalls.
 pub(crate) fn install() {
     panic::set_hook(Box::new(|panic| {
         stderr::push(describe(panic).as_bytes());
@@ -32,7 +32,7 @@ fn describe(panic: &PanicHookInfo<'_>) -> String {
     text.push_str(": ");
     let _ = OneLine::new(&mut text).write_str(panic.payload_as_str().unwrap_or("it does not say why"));
     text.push('\n');
-    // Only where RUST_BACKTRACE asks for it.
+    // Only if RUST_BACKTRACE asks for it.
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
         let _ = writeln!(text, "{backtrace}");

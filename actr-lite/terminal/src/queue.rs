@@ -2,26 +2,26 @@
 
 use std::fmt::Write as _;
 
-/// How much text may wait for a reader that is slow or stands still: some ten thousand lines, and nothing that a program
-/// notices. As much again may be on its way to the system.
+/// How much text may wait for a reader that is slow or stalled: some ten thousand lines, and no burden for a program.
+/// As much again may be on its way to the system.
 pub(crate) const MAX_QUEUED_BYTES: usize = 1 << 20;
 
 /// Goes to the beginning of the line, and clears it.
 const CLEAR_LINE: &str = "\r\x1b[2K";
 
-/// Lines that wait for their turn, and a status below them that only its newest text is shown of.
+/// Lines that wait to be written, and a status below them of which only the newest text is shown.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     text: Vec<u8>,
     /// How many lines `text` has, those that a notice in it stands for among them.
     lines: u64,
-    /// How many lines had no room, or could not be written, and nobody was told.
+    /// How many lines were dropped, or could not be written, and not reported yet.
     dropped: u64,
-    /// What is dropped can be said at once, as nothing is known to be in the way.
+    /// Drops can be reported at once, because nothing is known to block the output.
     is_writable: bool,
     status: Option<String>,
     is_status_new: bool,
-    /// A status stands at the end of what was written.
+    /// A status is at the end of what was written.
     is_status_shown: bool,
 }
 

@@ -12,12 +12,12 @@ use tracing_subscriber::layer::{Context, Layer};
 
 use crate::stderr::say;
 
-/// How many lines one place in the code may log within a window of 10 s: more than a busy server says of its streams, and
-/// too few to fill a disk in a night. What is told of peers that misbehave has a lower limit of its own.
+/// How many lines one place in the code may log within a window of 10 s: more than a busy server says of its streams,
+/// and too few to fill a disk in a night. Lines about peers that misbehave have a lower limit of their own.
 const LINES_PER_PLACE: u32 = 1000;
 
-/// Drops what one place in the code logs beyond its share, whatever causes it, and says how much that was. Who asks for
-/// debug lines gets all of them.
+/// Drops what one place in the code logs beyond its share, whatever causes it, and reports how much that was. A user
+/// who asks for debug lines gets all of them.
 #[derive(Debug, Clone)]
 pub(crate) struct RateLimit(Arc<Shared>);
 
@@ -49,7 +49,7 @@ impl RateLimit {
         }))
     }
 
-    /// Says what was dropped and nobody was told of.
+    /// Reports what was dropped and not reported yet.
     pub(crate) fn conclude(&self) {
         say_all(self.lock().sum_up());
     }

@@ -5,7 +5,7 @@ use crate::{conventions, stderr};
 /// Whether the program was told to be quiet.
 static IS_QUIET: OnceLock<bool> = OnceLock::new();
 
-/// Says once whether a status would be unwelcome.
+/// Sets whether a status would be unwelcome.
 pub(crate) fn set_quiet(is_quiet: bool) {
     let _ = IS_QUIET.set(is_quiet);
 }
@@ -17,7 +17,7 @@ pub(crate) fn set_quiet(is_quiet: bool) {
 pub struct StatusLine(());
 
 impl StatusLine {
-    /// None where stderr is no terminal that can redraw a line, or the program was told to be quiet.
+    /// `None` if stderr is not a terminal that can redraw a line, or the program was told to be quiet.
     pub fn open() -> Option<Self> {
         let is_quiet = IS_QUIET.get().copied().unwrap_or_default();
         (!is_quiet && conventions::can_redraw()).then_some(Self(()))

@@ -8,7 +8,7 @@ pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 static STDERR: LazyLock<Output> = LazyLock::new(|| Output::new("stderr", io::stderr()));
 
-/// Queues a line for stderr. It neither waits nor fails: where nobody reads, the line is dropped, and counted.
+/// Queues a line for stderr. It neither waits nor fails: if nobody reads, the line is dropped and counted.
 pub fn say(line: &str) {
     push(format!("{line}\n").as_bytes());
 }

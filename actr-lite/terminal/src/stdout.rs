@@ -10,7 +10,7 @@ use crate::stderr;
 /// How long a program's result waits for the reader of stdout: a signal that asks the program to end waits as long.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Prints a program's result on stdout, behind what stderr has been given: on a terminal the two stand in their order.
+/// Prints a program's result on stdout, after what was sent to stderr: a terminal shows the two in their order.
 ///
 /// # Errors
 /// When stdout can't be written to, or nobody reads it.

@@ -9,10 +9,10 @@ use crate::{handshake_error::tls_error, words};
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AcceptError {
-    /// The peer said nothing at all: it did no wrong.
-    #[error("the connection brought nothing")]
+    /// The peer sent nothing at all, which is not an error of its own.
+    #[error("the peer sent nothing")]
     Silent,
-    /// What came is something else.
+    /// The peer sent something else.
     #[error("not TLS: this port accepts only TLS")]
     NotTls,
     /// The handshake did not end in time.

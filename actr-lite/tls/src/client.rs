@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::{HandshakeError, PemFile, Stream, TlsFileError, provider, words};
 
-/// Whom those trust who dial: the CAs of a file, or the system's own. Cheap to clone; clones share what a reload
+/// The CAs that diallers trust: those of a file, or the system's own. Cheap to clone; clones share what a reload
 /// changes.
 ///
 /// The default is the system's own. They are looked for when the first connection needs them.
@@ -27,7 +27,7 @@ struct Inner {
 }
 
 impl ClientTls {
-    /// Trusts the CAs in this file, and nobody else.
+    /// Trusts only the CAs in this file.
     ///
     /// # Errors
     /// When it can't be read or used.
@@ -64,7 +64,7 @@ impl ClientTls {
         Ok(config)
     }
 
-    /// What the file says now; nothing where it is the system that says it.
+    /// Reads the file again; `None` if the CAs are the system's.
     pub(crate) fn read(&self) -> Result<Option<Arc<ClientConfig>>, TlsFileError> {
         self.inner.ca.as_ref().map(read).transpose()
     }
@@ -108,7 +108,7 @@ fn read(ca: &PemFile) -> Result<Arc<ClientConfig>, TlsFileError> {
 fn read_system() -> Result<Arc<ClientConfig>, TlsFileError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // A system may have certificates that nobody can read; the others are good all the same.
+    // A system may have certificates that can't be read; the others are still valid.
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let cause = found.errors.first().map(|error| format!(" ({error})"));

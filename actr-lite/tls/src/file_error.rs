@@ -19,14 +19,14 @@ pub enum TlsFileError {
     /// It is longer than [`MAX_PEM_LEN`].
     #[error("{0}: larger than {MAX_PEM_LEN} bytes, the most that is read: is this the right file?")]
     TooLarge(PemFile),
-    /// What is looked for is not in it.
+    /// The section is not in it.
     #[error("{file}: no {what} in it: it has to be a PEM file, with a section -----BEGIN {section}-----")]
     Lacks {
         /// The file.
         file: PemFile,
-        /// What is looked for.
+        /// What is expected.
         what: &'static str,
-        /// What PEM calls it.
+        /// The name of its PEM section.
         section: &'static str,
     },
     /// The private key in it is encrypted.
@@ -53,7 +53,7 @@ pub enum TlsFileError {
         /// What is wrong.
         problem: String,
     },
-    /// A section of it holds something else than it should.
+    /// A section of it holds something unexpected.
     #[error("{file}: {problem}: make another one, for instance with cargo dev-certs --out certs")]
     Unusable {
         /// The file.
@@ -69,7 +69,7 @@ pub enum TlsFileError {
         /// The key.
         key: PemFile,
     },
-    /// The system says nothing of whom to trust.
+    /// The system has no CAs.
     #[error("this system has no CA certificates that can be read{0}: name a file of those to trust in system.tls.ca")]
     NoSystemRoots(String),
     /// The TLS library refuses.

@@ -13,14 +13,14 @@ use crate::{TlsFileError, words};
 /// The most names of a certificate that an error shows.
 const MAX_SHOWN_NAMES: usize = 8;
 
-/// Why there is no TLS with a server that was dialled: what it says of the server, and what to do.
+/// Why the TLS handshake with a dialled server failed, and what to do.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// This side does not know whom to trust.
+    /// The CAs of this side can't be used.
     #[error(transparent)]
     Files(#[from] TlsFileError),
-    /// What was dialled is no name or address that a certificate could have.
+    /// The dialled host is not a name or address that a certificate could have.
     #[error("{0:?} is not a host name or IP address that a certificate can be for")]
     NotAName(String),
     /// The server speaks something else.
@@ -35,7 +35,7 @@ pub enum HandshakeError {
          right CA in system.tls.ca"
     )]
     UnknownCa {
-        /// What says whom to trust.
+        /// Where the trusted CAs come from.
         trusted: String,
     },
     /// The certificate is for another name.
@@ -49,16 +49,16 @@ pub enum HandshakeError {
         /// What the certificate is for.
         names: String,
     },
-    /// The certificate is too old.
+    /// The certificate has expired.
     #[error("its certificate has expired{0}: give it a new one, which it reads on SIGHUP")]
     Expired(String),
-    /// The certificate is for later.
+    /// The certificate is not valid yet.
     #[error("its certificate is not valid yet{0}: set the clocks of both sides right, or give it another one")]
     NotYetValid(String),
-    /// The certificate is not what one should be.
+    /// The certificate is not valid.
     #[error("its certificate cannot be accepted: {0}")]
     BadCertificate(String),
-    /// The server hung up.
+    /// The server closed the connection.
     #[error("it closed the connection within the TLS handshake: it may be shutting down, or have too many connections")]
     Cut,
     /// The connection broke.

@@ -37,16 +37,16 @@ pub use stream::Stream;
 pub struct Tls {
     /// Its own certificate, if it has one.
     pub server: Option<ServerTls>,
-    /// Whom it trusts.
+    /// The CAs that it trusts.
     pub client: ClientTls,
 }
 
 impl Tls {
-    /// Reloads all files: new handshakes use them, and open connections go on. Returns the
-    /// files; they are empty if everything comes from the system. It blocks while it reads.
+    /// Reloads all files: new handshakes use them, and open connections go on. Returns the files; they are empty if
+    /// everything comes from the system. It blocks while it reads.
     ///
     /// # Errors
-    /// When a file can't be read or used. Then all stays as it was.
+    /// If a file can't be read or used. Then nothing changes.
     pub fn reload(&self) -> Result<Vec<PathBuf>, TlsFileError> {
         let server = self.server.as_ref().map(ServerTls::read).transpose()?;
         let client = self.client.read()?;
@@ -60,7 +60,7 @@ impl Tls {
     }
 }
 
-/// Who does the cryptography. It is named wherever one is needed: there is no default of the process to be installed.
+/// The cryptography provider. It is passed explicitly, so that no process-wide default has to be installed.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

@@ -38,7 +38,7 @@ struct Inner {
 pub struct Rejected {
     /// Why.
     pub reason: AcceptError,
-    /// The socket, where it is of use: for [`AcceptError::NotTls`], to answer without TLS; otherwise to be closed so
+    /// The socket, if it is still useful: for [`AcceptError::NotTls`], to answer without TLS; otherwise to be closed so
     /// that the peer can read why.
     pub stream: Option<TcpStream>,
 }
@@ -60,11 +60,10 @@ impl ServerTls {
         Ok(Self { inner })
     }
 
-    /// Reloads both files: new handshakes use them, and open connections go on. It blocks while
-    /// it reads.
+    /// Reloads both files: new handshakes use them, and open connections go on. It blocks while it reads.
     ///
     /// # Errors
-    /// As [`Self::load`]; then all stays as it was.
+    /// As [`Self::load`]; then nothing changes.
     pub fn reload(&self) -> Result<(), TlsFileError> {
         self.replace(self.read()?);
         Ok(())

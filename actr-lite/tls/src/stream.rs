@@ -14,7 +14,7 @@ use tokio_rustls::{client, server};
 /// A connection with TLS, or without.
 #[derive(Debug)]
 pub enum Stream {
-    /// As the system has it.
+    /// Without TLS.
     Plain(TcpStream),
     /// With TLS; the peer dialled.
     Server(Box<server::TlsStream<TcpStream>>),

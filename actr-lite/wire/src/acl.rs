@@ -1,8 +1,8 @@
 //! Who may call whom.
 //!
-//! A node without an access control list serves every actor of its realm. One with a list serves whom a rule allows and
-//! no rule denies; types are compared exactly, version included. A rule is about callers of the node's own realm unless
-//! it says otherwise, so actors of other realms get in by a rule only.
+//! A node without an access control list serves every actor of its realm. A node with a list serves actors that a rule
+//! allows and no rule denies; types are compared exactly, version included. A rule is about callers of the node's own
+//! realm unless it says otherwise, so actors of other realms get in by a rule only.
 
 use std::fmt;
 

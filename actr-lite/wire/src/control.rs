@@ -61,8 +61,8 @@ pub enum Control {
         /// The call.
         request_id: RawText,
     },
-    /// To every peer: this node shuts down. It takes no new calls; streams go on until they end or the time is over that
-    /// it grants them. A receiver that can get a stream from elsewhere should now do so.
+    /// To every peer: this node shuts down. It takes no new calls; streams go on until they end or the time is over
+    /// that it grants them. A receiver that can get a stream from elsewhere should now do so.
     Leaving,
 }
 

@@ -42,7 +42,7 @@ impl SigningKey {
         }
     }
 
-    /// Signs that `id` is who it says until `expires_at` (Unix seconds).
+    /// Signs that `id` is genuine until `expires_at` (Unix seconds).
     pub fn issue(&self, id: &ActrId, expires_at: u64) -> Credential {
         let claims: Bytes = proto::IdentityClaims {
             realm_id: id.realm_id(),
@@ -119,7 +119,7 @@ impl VerifyingKey {
     }
 }
 
-/// A credential that nobody has verified yet. Its `Debug` shows nothing that would prove anything.
+/// A credential that is not verified yet. Its `Debug` output is useless as a proof.
 #[derive(Clone, PartialEq)]
 pub struct Credential(proto::AIdCredential);
 
@@ -132,7 +132,7 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
-    /// The key that signed it, by its own word.
+    /// The key that it claims to be signed with.
     pub fn key_id(&self) -> u32 {
         self.0.key_id
     }

@@ -77,7 +77,7 @@ pub struct ReceiveWindow {
     window: u64,
     /// What the sender may still send, as far as this side knows.
     credit: SendCredit,
-    /// What came and was not taken yet.
+    /// What has arrived and was not taken yet.
     waiting: u64,
     /// What was taken and not granted again yet.
     taken: u64,
@@ -143,7 +143,7 @@ impl ReceiveWindow {
         Some(Grant { bytes, grown })
     }
 
-    /// What came and was not taken yet, in bytes of records.
+    /// What has arrived and was not taken yet, in bytes of records.
     pub fn waiting(&self) -> u64 {
         self.waiting
     }

@@ -26,7 +26,7 @@ pub enum Envelope {
         route_key: RawText,
         /// The encoded request.
         payload: Bytes,
-        /// Hints beside the payload.
+        /// Metadata beside the payload.
         metadata: Vec<(String, String)>,
         /// How long the caller waits; `None` if it does not say so, against the protocol.
         timeout: Option<Duration>,
@@ -48,7 +48,7 @@ pub enum Envelope {
         route_key: RawText,
         /// The encoded message.
         payload: Bytes,
-        /// Hints beside the payload.
+        /// Metadata beside the payload.
         metadata: Vec<(String, String)>,
     },
 }

@@ -9,11 +9,11 @@ pub enum ErrorCode {
     Unavailable,
     /// Nobody answered in time.
     TimedOut,
-    /// What was asked for does not exist.
+    /// The requested thing does not exist.
     NotFound,
     /// The caller may not do this.
     PermissionDenied,
-    /// The request is of the right form but asks for something that can't be.
+    /// The request is well-formed but asks for something that is not possible.
     InvalidArgument,
     /// No service has this route.
     UnknownRoute,

@@ -47,7 +47,7 @@ impl DataStream {
         }
     }
 
-    /// The payload as one line for a log or a terminal: see [`PeerText`]. A payload that is no text shows as such.
+    /// The payload as one line for a log or a terminal: see [`PeerText`]. A payload that is not a text shows as such.
     pub fn text(&self) -> PeerText {
         PeerText::new(std::str::from_utf8(&self.payload).unwrap_or("(not text)"))
     }

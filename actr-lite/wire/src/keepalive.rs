@@ -1,6 +1,6 @@
-//! When to ask a silent peer whether it lives, when to tell it unasked that this side does, and when to give it up.
+//! When to ping a silent peer, when to send it an unsolicited pong, and when to give it up.
 //!
-//! A ping may wait behind megabytes on a slow link, and an answer is as late as its question. So each end says unasked
+//! A ping may wait behind megabytes on a slow link, and its answer is as late. So each end says unasked
 //! that it lives as long as anything comes to it. A peer that does not know this custom is alive, too, as long as it
 //! takes what this side sends.
 //!
@@ -18,7 +18,7 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(12);
 /// How long this side may say nothing while it receives: sooner than a ping of the peer would be due.
 pub const SPEAK_AFTER: Duration = Duration::from_secs(3);
 
-/// By what a peer is known to live.
+/// What proves that a peer is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LifeSign {
     /// It says so unasked while it receives. What its system takes for it proves nothing: a frozen process is dead.
@@ -43,18 +43,18 @@ pub struct Keepalive {
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepaliveAction {
-    /// Nothing before this time, unless something is heard.
+    /// Nothing before this time, unless something arrives.
     WaitUntil(Duration),
     /// Send a ping, then ask again.
     Ping,
-    /// Send a pong that nobody asked for (RFC 6455 §5.5.3), then ask again.
+    /// Send an unsolicited pong (RFC 6455 §5.5.3), then call again.
     Pong,
     /// The peer has been silent for this long.
     GiveUp(Duration),
 }
 
 impl Keepalive {
-    /// A peer that was heard just `now`.
+    /// A peer that sent something just `now`.
     pub fn new(life_sign: LifeSign, now: Duration) -> Self {
         Self {
             life_sign,
@@ -71,8 +71,8 @@ impl Keepalive {
         self.pinged = None;
     }
 
-    /// Counts that some of what came belongs to a message: its sender is busy, and is told unasked that this side lives.
-    /// Pings are answered anyway, and for pongs alone two idle ends would talk for ever.
+    /// Counts that some of what came belongs to a message: its sender is busy, and is told unasked that this side
+    /// lives. Pings are answered anyway, and for pongs alone two idle ends would talk forever.
     pub fn received(&mut self) {
         self.owes_word = true;
     }

@@ -1,4 +1,4 @@
-//! What waits in a stream whose frames are worth nothing when they are late.
+//! The queue of a stream whose frames are worthless when they are late.
 
 use std::collections::VecDeque;
 

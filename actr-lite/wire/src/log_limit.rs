@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-/// How many lines one window takes: enough to see who it is and what they do.
+/// How many lines one window takes: enough to see which peers they are and what they do.
 pub const LINES_PER_WINDOW: u32 = 10;
 
 /// How long a window lasts from its first line: with the lines above a flood writes about one line a second.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
-/// What becomes of a line.
+/// What happens to a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLine {
     /// It is written.

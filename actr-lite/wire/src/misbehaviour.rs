@@ -7,9 +7,9 @@ use std::fmt;
 pub enum MisbehaviourKind {
     /// A connection to a port with TLS that brings none, or whose handshake fails.
     FailedHandshake,
-    /// What came is no HTTP request, or not all of one.
+    /// Bytes that are not an HTTP request, or only a part of one.
     UnreadableRequest,
-    /// An HTTP request that can be read, and means nothing here.
+    /// A valid HTTP request for something that does not exist here.
     RefusedRequest,
     /// An invalid request for a WebSocket connection, or one that does not prove who sends it.
     RefusedUpgrade,

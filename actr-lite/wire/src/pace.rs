@@ -1,8 +1,8 @@
-//! How much of what is to be sent goes to the system at once, by what the link carries.
+//! How much is given to the system at once, by the rate of the link.
 //!
 //! What the system has taken can't be overtaken, and a message is read only when all of it is there. So both are kept
-//! to what the link carries in [`SHARE`]: pings, answers and credit wait no longer than that behind bulk data of this
-//! node. Times are durations since any fixed moment of a clock that never goes back.
+//! to what the link carries in half a second: pings, answers and credit wait no longer than that behind bulk data of
+//! this node. Times are durations since any fixed moment of a clock that never goes back.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub const MAX_BATCH: usize = 64 << 10;
 /// The shortest: a link of 5 KB/s carries it in less than a second, and its headers are still less than a hundredth.
 pub const MIN_BATCH: usize = 4 << 10;
 
-/// The batch for a link that nothing is known of: a good one shows within two of them.
+/// The batch for an unknown link: a good one shows within two of them.
 const FIRST_BATCH: usize = 16 << 10;
 
 /// For how long a batch may keep the link busy: an eighth of the time after which a silent peer is asked.

@@ -152,7 +152,7 @@ pub fn span_at(message: &[u8], start: usize) -> Result<Span, RecordError> {
 
 /// The body of the record that starts at `start` in bytes that [`span_at`] has walked over before, and where it ends.
 ///
-/// None where they are not whole records after all.
+/// `None` if they are not whole records after all.
 #[inline]
 pub fn body_at(records: &[u8], start: usize) -> Option<(&[u8], usize)> {
     let (header, body) = records.get(start..)?.split_first_chunk::<HEADER_LEN>()?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{backoff::Backoff, identity::ActrId};
 
-/// The call metadata that asks a sender to start behind a frame: its value is that frame's number, in decimal.
+/// The call metadata that asks a sender to start after a frame: its value is that frame's number, in decimal.
 ///
 /// This project's own. A sender that does not know it starts at 1, and the receiver drops what it had.
 pub const RESUME_AFTER: &str = "stream-resume-after";
@@ -17,15 +17,15 @@ pub const RESUME_AFTER: &str = "stream-resume-after";
 /// The wait after the first try that fails.
 pub const FIRST_WAIT: Duration = Duration::from_millis(50);
 
-/// The longest wait between two tries: hardly noticeable for a person, and a registry can serve a few thousand clients that
-/// ask twice a second.
+/// The longest wait between two tries: hardly noticeable for a person, and a registry can serve a few thousand clients
+/// that ask twice a second.
 pub const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// The time without a frame, and the tries within it.
 ///
 /// One budget covers everything that lies between two frames: finding a sender, reaching it, asking it, and its first
 /// frame. Only a frame that is handed over restarts it, so that senders that agree and send nothing, or break off
-/// again and again, don't keep a receiver for ever.
+/// again and again, don't keep a receiver forever.
 #[derive(Debug, Clone)]
 pub struct Resume {
     timeout: Duration,
@@ -61,7 +61,7 @@ impl Resume {
 
     /// How long to wait before the next try; `None` if the time is over by then.
     ///
-    /// The first try after a frame was handed over comes at once. None waits for more than half of what is left, so that
+    /// The first try after a delivered frame is immediate. No try waits for more than half of what is left, so that
     /// the last ones still have time to succeed. `jitter` is random, from 0 to 1.
     pub fn next_try(&mut self, now: Duration, jitter: f64) -> Option<Duration> {
         let left = self.left(now);
@@ -81,7 +81,7 @@ impl Resume {
     }
 }
 
-/// Whom to ask, in this order: all but the one that has just failed, unless there is nobody else.
+/// The servers to ask, in this order: all except the one that has just failed, unless there is no other.
 pub fn without_failed(mut candidates: Vec<ActrId>, failed: Option<&ActrId>) -> Vec<ActrId> {
     if candidates.iter().any(|candidate| Some(candidate) != failed) {
         candidates.retain(|candidate| Some(candidate) != failed);

@@ -28,8 +28,8 @@ const MAX_CONTROL_BACKLOG: usize = 1 << 20;
 /// of 5 KB/s, and an answer with the beginning of its stream costs one message.
 const ONE_MESSAGE: usize = 4 << 10;
 
-/// Up to this length bulk data that waits leaves in one write with what is ahead of it: copying this much costs less than
-/// another system call.
+/// Up to this length bulk data that waits leaves in one write with what is ahead of it: copying this much costs less
+/// than another system call.
 const ONE_WRITE: usize = 16 << 10;
 
 /// In which order records leave.
@@ -69,7 +69,7 @@ pub struct Piece {
     pub start: usize,
 }
 
-/// What waits to be sent on one connection, and how much of it goes out at once.
+/// The records that wait to be sent on one connection, and how much of them goes out at once.
 #[derive(Debug)]
 pub struct SendQueue {
     role: Role,
@@ -171,7 +171,7 @@ impl SendQueue {
         self.said_goodbye
     }
 
-    /// Drops what nobody will read, and lets only the close frame follow.
+    /// Drops what will not be read, and lets only the close frame follow.
     pub fn abandon(&mut self, frame: CloseFrame) {
         self.end();
         if !self.said_goodbye {

@@ -3,7 +3,7 @@
 /// Lets each frame of a reliable stream through once and in order, from any sender.
 ///
 /// A sender that takes a stream over may start again from the beginning: what came before is dropped. A frame that
-/// comes too early means that others are lost, and with them the rest of this sender's stream.
+/// arrives too early means that others are lost, and with them the rest of this sender's stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SequenceFilter {
     last: u64,
@@ -17,7 +17,7 @@ pub struct SequenceFilter {
 pub enum Observed {
     /// It is the next one.
     Deliver,
-    /// It came before: drop it.
+    /// It arrived before: drop it.
     Duplicate,
     /// Frames before it are missing: this sender's stream is of no use any more.
     Gap {
@@ -27,7 +27,7 @@ pub enum Observed {
 }
 
 impl SequenceFilter {
-    /// For a stream of which the frames up to `last` came already; 0 if none did.
+    /// For a stream whose frames up to `last` have already arrived; 0 if none has.
     pub fn behind(last: u64) -> Self {
         Self {
             last,
@@ -36,10 +36,10 @@ impl SequenceFilter {
         }
     }
 
-    /// Looks at the number of a frame that came. Numbers count from 1; a sender that counts from 0 is let through too.
+    /// Checks the number of a frame. Numbers count from 1; a sender that counts from 0 is accepted too.
     #[inline]
     pub fn observe(&mut self, sequence: u64) -> Observed {
-        // Behind the highest number there is none: whatever comes then came before.
+        // There is no number after the highest: any further frame arrived before.
         let expected = self.last.saturating_add(1);
         let is_next = sequence == expected && sequence > self.last;
         if is_next || (sequence == 0 && !self.has_begun) {
@@ -86,7 +86,7 @@ pub enum Arrival {
     InOrder,
     /// So many before it have not come.
     Gap(u64),
-    /// One that came before, or comes late.
+    /// It arrived before, or arrives late.
     Repeated,
 }
 

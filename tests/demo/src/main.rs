@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 const USAGE: &str = "usage: cargo demo MESSAGE_COUNT [--tls] [CLIENT ARGUMENT]...";
 
-/// The exit code for a command line that means nothing, as the programs have it.
+/// The exit code for an invalid command line, as the programs have it.
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the demo itself is told among the client's arguments.
+/// The demo's own option among the client's arguments.
 const TLS: &str = "--tls";
 
 /// Runs both programs; the client's exit code.
@@ -100,7 +100,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 struct Certificates(TempDir);
 
 impl Certificates {
-    /// Their maker is built for it: nobody else waits for that.
+    /// Builds `dev-certs` first, only if it is needed.
     fn make(checkout: &Checkout) -> anyhow::Result<Self> {
         let folder = TempDir::new().context("no temporary directory")?;
         let built = build(checkout, &[Program::DEV_CERTS], Progress::Live)?;

@@ -33,7 +33,7 @@ impl Certificates {
         Self::write(directory, &ca, &cert).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
-    /// Of a new CA, for this machine, good until then.
+    /// Of a new CA, for this machine, valid until then.
     ///
     /// # Panics
     /// If they can't be made or written.

@@ -1,4 +1,4 @@
-//! A relay in front of a server that fails when it is told to.
+//! A relay in front of a server that fails on request.
 
 use std::{
     collections::VecDeque,
@@ -53,7 +53,7 @@ pub struct FaultProxy {
 pub enum Newcomers {
     /// They are relayed.
     Relay,
-    /// They are accepted, and nothing more is heard of them.
+    /// They are accepted, and then stay silent.
     Swallow,
     /// They are reset.
     Refuse,
@@ -61,7 +61,7 @@ pub enum Newcomers {
 
 #[derive(Debug)]
 struct Shared {
-    /// Bytes in a second, each way; none is as fast as it goes.
+    /// Bytes in a second, each way; none is as fast as possible.
     rate: Option<u64>,
     orders: watch::Sender<Orders>,
     log: Mutex<Log>,
@@ -209,7 +209,7 @@ impl FaultProxy {
     /// Relays to the data lane of this server, once it listens.
     ///
     /// # Panics
-    /// If the server doesn't say where it listens.
+    /// If the server doesn't print where it listens.
     #[track_caller]
     pub fn relay_to(&self, server: &Process) {
         let target = server.data_lane();
@@ -232,8 +232,8 @@ impl FaultProxy {
         self.shared.orders.send_modify(|orders| orders.freezes += 1);
     }
 
-    /// Cuts each of the next connections when it has carried this many bytes from the target; a number for each. Whatever
-    /// is under way then is lost, mostly in the middle of a record.
+    /// Cuts each of the next connections when it has carried this many bytes from the target; a number for each.
+    /// Whatever is under way then is lost, mostly in the middle of a record.
     pub fn cut_after(&self, bytes: impl IntoIterator<Item = u64>) {
         self.shared.log().fates.extend(bytes.into_iter().map(Fate::CutAfter));
     }
@@ -271,7 +271,7 @@ impl FaultProxy {
 impl Drop for FaultProxy {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Waiting for it is not allowed where a test is asynchronous itself.
+            // An asynchronous test must not wait for it.
             runtime.shutdown_background();
         }
     }
@@ -297,9 +297,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 /// Why a connection is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It was told to.
+    /// On request.
     Cut,
-    /// It has carried as much as it was to.
+    /// It has carried its number of bytes.
     Fate,
     /// An end has closed it.
     Gone,
@@ -332,7 +332,7 @@ impl Connection {
         let Ok(mut server) = self.connect(target).await else {
             return reset(&client);
         };
-        // Bytes are to be as fast as without the relay.
+        // Bytes have to be as fast as without the relay.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let fate = self.shared.log().fates.pop_front();
         let end = self.relay(at_start, &mut client, &mut server, fate).await;

@@ -10,7 +10,7 @@
 //! - [`peer`]: nodes within the test's own process, for what the real programs never do
 //! - [`summary`]: what `client --json` prints
 //! - [`received`]: what a client's log says of its stream
-//! - [`fault_proxy`]: a relay in front of a server that fails when it is told to
+//! - [`fault_proxy`]: a relay in front of a server that fails on request
 //! - [`shifted_clock`]: a wall clock that a test can set, for one program (Linux)
 //! - [`split_network`]: two hosts and a router between them that can stop relaying (Linux, for root)
 //! - [`fault_report`]: what a fault did to the streams that met it

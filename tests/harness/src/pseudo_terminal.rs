@@ -78,7 +78,7 @@ impl PseudoTerminal {
         String::from_utf8_lossy(&shown).into_owned()
     }
 
-    /// Reads until nobody runs in it any more; all that was shown since the last time.
+    /// Reads until no program runs in it any more; returns what was shown since the last call.
     pub fn read_to_end(self) -> String {
         let Self { mut window, inside } = self;
         drop(inside);

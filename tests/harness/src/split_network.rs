@@ -58,7 +58,7 @@ impl SplitNetwork {
         Self::try_new().unwrap_or_else(|error| panic!("{error:#}"))
     }
 
-    /// The same for who can do without it.
+    /// The same for tests that can do without it.
     ///
     /// # Errors
     /// If it can't be made.

@@ -41,7 +41,7 @@ impl Summary {
         serde_json::from_str(&client.stdout).unwrap_or_else(|error| panic!("{error}: {}", client.stdout))
     }
 
-    /// What a client says that got everything.
+    /// The summary of a client that got everything.
     ///
     /// # Panics
     /// If it did not: it failed, or messages are missing or out of order.

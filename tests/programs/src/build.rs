@@ -87,7 +87,7 @@ pub fn build(checkout: &Checkout, programs: &[Program], progress: Progress) -> a
 }
 
 /// The variables in which cargo tells a program of its own package. A build that inherits them runs the build scripts that
-/// look at them (ring's) anew each time that another program starts it.
+/// look at them (ring's) again each time that another program starts it.
 pub fn own_package_variables() -> impl Iterator<Item = OsString> {
     const PREFIXES: [&str; 4] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_CRATE_", "CARGO_BIN_"];
     let variables = env::vars_os().map(|(variable, _)| variable);

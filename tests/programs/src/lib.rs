@@ -3,7 +3,7 @@
 //! In reading order:
 //!
 //! - [`checkout`]: the folder that the workspace lies in
-//! - [`build`]: the build, and where it puts the programs
+//! - [`mod@build`]: the build, and where it puts the programs
 //! - [`launch`]: a command line in the making
 //! - [`process`]: a program that runs, and is killed when it is dropped
 //! - [`output`]: the lines it prints, to be waited for

@@ -59,7 +59,7 @@ impl Life {
     }
 }
 
-/// Where a program's streams lead; where a test does not say it, nothing comes in, and the rest goes into the [`Output`].
+/// Where a program's streams lead; by default nothing comes in, and the rest goes into the [`Output`].
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     pub(crate) stdin: Option<Stdio>,
@@ -67,7 +67,7 @@ pub(crate) struct Streams {
     pub(crate) stderr: Option<Stdio>,
 }
 
-/// A pipe to read, or nothing where the stream leads elsewhere.
+/// A pipe to read, or nothing if the stream leads elsewhere.
 fn readable(pipe: Option<impl Read + Send + 'static>) -> Box<dyn Read + Send> {
     match pipe {
         Some(pipe) => Box::new(pipe),

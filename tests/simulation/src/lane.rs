@@ -218,7 +218,7 @@ impl Lane {
                 }
                 KeepaliveAction::WaitUntil(until) => self.started + until,
             };
-            // Whoever is called late noticed the silence late.
+            // A node that runs late notices the silence late.
             cx.check(
                 cx.now < self.heard + DEAD_AFTER && until <= self.heard + DEAD_AFTER + PING_AFTER,
                 || {

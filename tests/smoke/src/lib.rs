@@ -5,4 +5,5 @@
 
 mod delivery;
 mod failover;
+mod readme;
 mod usage;

@@ -5,8 +5,8 @@ use crate::budget::Budget;
 /// How long a stream may be without frames.
 #[derive(Debug, Clone, Copy)]
 pub struct ResumeOptions {
-    /// What finding a server, connecting to it, asking it, and waiting for its first frame may take together. It starts with
-    /// the budget, and again with each break; only a delivered frame restarts it.
+    /// What finding a server, connecting to it, asking it, and waiting for its first frame may take together. It starts
+    /// with the budget, and again with each break; only a delivered frame restarts it.
     pub budget: Budget,
     /// How long a server that has agreed may take to send its first frame, if that is longer than what is left of the
     /// budget; `None` if the budget is enough.

@@ -43,8 +43,8 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 /// How often another server is looked for while the one that sends shuts down.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How long to wait, when all frames have arrived, for the sender to say that it has finished: one that does not speak the
-/// extension never says so.
+/// How long to wait, when all frames have arrived, for the sender to say that it has finished: one that does not speak
+/// the extension never says so.
 const END_GRACE: Duration = Duration::from_secs(1);
 
 /// How often a stream is checked within its idle timeout: an idle one is noticed at most that fraction later.

@@ -22,7 +22,7 @@ const QUEUED: u8 = 4;
 /// Keeps a call's answer for the first turn of a task that its handler has spawned: what that sends, the beginning of a
 /// stream as a rule, then leaves in the same batch.
 ///
-/// The answer waits only where that turn is still to come, and whichever is done last, the answer or the turn, lets the
+/// The answer waits only if that turn is still to come, and whichever is done last, the answer or the turn, lets the
 /// batch leave.
 pub(crate) struct AnswerHold {
     lane: Arc<dyn Lane>,

@@ -25,7 +25,7 @@ pub struct CallOptions {
     /// How long to wait for a connection and the answer. What is left of it travels with the call, and the callee gives
     /// up then too.
     pub timeout: Duration,
-    /// Hints beside the request.
+    /// Metadata that goes with the request.
     pub metadata: Vec<(String, String)>,
 }
 
@@ -59,7 +59,7 @@ impl Calls {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands an answer to its call; false where nobody waits for it.
+    /// Hands an answer to its call; false if the call is not pending.
     pub(super) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) -> bool {
         let waiting = self.lock().remove(request_id.as_str());
         waiting.is_some_and(|waiting| waiting.send(Ok(result)).is_ok())

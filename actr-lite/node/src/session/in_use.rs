@@ -15,7 +15,7 @@ pub(super) struct Usage {
     users: usize,
     /// When the last of them left.
     unused_since: Instant,
-    /// It takes no more: it is being closed because nobody used it.
+    /// It takes no more: it is being closed as unused.
     retired: bool,
 }
 
@@ -78,8 +78,8 @@ impl Session {
 
     /// Closes the session if it was unused for this long; otherwise returns when to check again.
     ///
-    /// Once it has decided to close, it serves no call of the peer, which may then make it again over another connection. To be
-    /// called by the task that receives what the peer sends: a stream can't begin meanwhile.
+    /// Once it has decided to close, it serves no call of the peer, which may then make it again over another
+    /// connection. To be called by the task that receives what the peer sends: a stream can't begin meanwhile.
     pub(crate) fn close_if_unused(&self, idle_timeout: Duration) -> Option<Instant> {
         let now = Instant::now();
         // A stream that was asked for may begin with the next record.

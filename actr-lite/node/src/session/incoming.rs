@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::stream::Inbox;
 
-/// How many streams are remembered that the peer may still send though nobody here wants them.
+/// How many streams are remembered that the peer may still send though they are not registered here.
 const MAX_UNWANTED: usize = 4096;
 
 /// The streams that a peer sends.
@@ -63,18 +63,19 @@ impl IncomingStreams {
         self.lock().bound.insert(inbox.stream_id().clone(), Arc::clone(inbox));
     }
 
-    /// Frames of this stream are to be dropped; false where that is known already.
+    /// Frames of this stream have to be dropped; false if that is known already.
     pub(super) fn refuse(&self, stream_id: StreamId) -> bool {
         self.lock().add_unwanted(stream_id)
     }
 
-    /// The receiver wants no more; false where the connection does not feed the stream.
+    /// The receiver cancels; false if the connection does not feed the stream.
     pub(super) fn cancel(&self, stream_id: &StreamId) -> bool {
         let mut state = self.lock();
         state.unbind(stream_id.as_str()).is_some() && state.add_unwanted(stream_id.clone())
     }
 
-    /// The sender confirms that no more frames come. Returns the inbox that the connection fed, if the stream was wanted.
+    /// The sender confirms that no more frames come. Returns the inbox that the connection fed, if the stream was
+    /// wanted.
     pub(super) fn finish(&self, stream_id: &str) -> Finished {
         let mut state = self.lock();
         if state.unwanted.remove(stream_id) {
@@ -116,7 +117,7 @@ impl State {
         if self.unwanted.len() >= MAX_UNWANTED
             && let Some(forgotten) = self.unwanted.iter().next().cloned()
         {
-            // What comes of a forgotten one is refused once more.
+            // Frames of a forgotten one are refused once more.
             self.unwanted.remove(&forgotten);
         }
         self.unwanted.insert(stream_id)

@@ -129,7 +129,7 @@ impl Session {
         self.node.tasks()
     }
 
-    /// Says something about the peer in the log, which takes a bounded number of such lines.
+    /// Logs something about the peer; the number of such lines is bounded.
     pub(crate) fn remark(&self, remark: &dyn Display) {
         self.node.complaints().remark(remark);
     }
@@ -159,12 +159,12 @@ impl Session {
         })
     }
 
-    /// Tells the peer that this node shuts down, so that it can go elsewhere in time.
+    /// Tells the peer that this node goes away, so that it can resume elsewhere in time.
     pub(crate) fn say_leaving(&self) {
         self.lane.send_control(&Control::Leaving);
     }
 
-    /// What a sender learns that comes when the session is being closed because nobody used it.
+    /// The error of a sender that comes when the session is being closed as unused.
     pub(crate) fn retired(&self) -> SendError {
         self.gone().unwrap_or_else(|| SendError::PeerGone {
             stream: None,

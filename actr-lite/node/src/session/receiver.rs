@@ -51,14 +51,15 @@ pub(crate) struct SessionReceiver {
     refused: usize,
 }
 
-/// Up to which length all of a message is taken before those are woken who wait for its answers: to wake somebody takes
-/// longer than what such a message holds, and what is there by then, often the beginning of a stream, wakes nobody again.
+/// Up to this length all of a message is taken before the callers that wait for its answers are woken: waking a task
+/// takes longer than what such a message holds, and what is there by then, often the beginning of a stream, wakes
+/// nobody again.
 const SHORT_MESSAGE: usize = 8 << 10;
 
 /// How many answers of a message may wait for its end: their list is kept as long as the connection.
 const MAX_WAITING_ANSWERS: usize = 16;
 
-/// How many refused streams of one connection are told at the usual log level: what comes then is a flood.
+/// How many refused streams of one connection are logged at the usual level: more are a flood.
 const MAX_REFUSALS_TOLD: usize = 10;
 
 /// How a peer broke the protocol.
@@ -141,7 +142,7 @@ impl SessionReceiver {
         let mut at = 0;
         while at < message.len() {
             let span = match record::span_at(message, at) {
-                // A length that lies is told as what it would be, if it were true.
+                // A length that lies is reported as if it were true.
                 Err(RecordError::Cut { wanted: len, .. }) if len > limit => {
                     return Err(ReceiveError::TooLong { len, limit });
                 }
@@ -224,7 +225,7 @@ impl SessionReceiver {
         Ok(())
     }
 
-    /// The inbox of a stream; none, and the sender told, where nobody wants it.
+    /// The inbox of a stream. If it is not registered, the sender is told and this is `None`.
     fn route(&mut self, stream_id: &str) -> Result<Option<Arc<Inbox>>, ReceiveError> {
         let session = Arc::clone(&self.session);
         match session.incoming.route(stream_id) {
@@ -312,7 +313,7 @@ impl SessionReceiver {
         self.session.node.count_unknown_frames(run.frames);
     }
 
-    /// Puts records into an inbox; false where that is over.
+    /// Puts records into an inbox; false if the inbox has ended.
     fn push(&mut self, inbox: &Arc<Inbox>, message: &Bytes, range: Range<usize>, last_len: usize) -> bool {
         let has_credit = self.session.lane().has_control();
         match inbox.deliver(message, range, last_len, has_credit) {
@@ -409,7 +410,7 @@ impl SessionReceiver {
         match self.session.incoming.finish(stream_id.as_str()) {
             Finished::Fed(inbox) => inbox.deliver_end(end),
             Finished::Unwanted => {}
-            // A stream without a single frame is one that was asked for all the same.
+            // A stream without a single frame was requested too.
             Finished::Unknown => {
                 if let Ok(inbox) = self.bind(stream_id.as_str()) {
                     inbox.deliver_end(end);

@@ -25,7 +25,7 @@ pub(super) struct Run {
 }
 
 impl Runs {
-    /// Adds a frame to the run of its stream; false where there is none yet.
+    /// Adds a frame to the run of its stream; false if there is none yet.
     #[inline]
     pub(super) fn extend(&mut self, stream_id: &[u8], message: &[u8], span: Span) -> bool {
         let mut runs = self.0.iter_mut().rev();

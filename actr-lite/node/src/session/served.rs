@@ -23,7 +23,7 @@ use crate::{
     limits::Place,
 };
 
-/// How long a handler may take where the caller does not say: nobody else bounds it.
+/// How long a handler may take if the caller gives no timeout: nothing else bounds it.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How many requests of a peer without the extension are remembered when they are done: it may send the first ones again
@@ -48,7 +48,7 @@ impl ServedCalls {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request that is done came before.
+    /// Whether this request arrived before and is done.
     fn is_done(&self, request_id: &RawText) -> bool {
         self.done().iter().any(|done| **done == *request_id)
     }
@@ -120,7 +120,7 @@ impl Session {
             );
             return;
         };
-        // One task takes the requests of a connection, so that none comes in between.
+        // One task takes the requests of a connection, so no other request comes in between.
         let is_known = self.served.lock().contains_key(&request.request_id)
             || (!self.lane.has_control() && self.served.is_done(&request.request_id));
         if is_known {

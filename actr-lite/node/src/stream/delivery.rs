@@ -11,14 +11,14 @@ use super::{
 };
 use crate::tasks::contain;
 
-/// What hands a stream's frames over. It goes from one sender's stream to the next one's, so that nothing is shared
-/// between two of them: the one has it, or the other.
+/// Hands a stream's frames over. It moves from one sender's stream to the next one's, so that nothing is shared
+/// between the two.
 pub(crate) trait Delivery: Send {
     /// Hands frames over until this sender's stream is over, and passes itself on.
     fn run(self: Box<Self>, subscription: Subscription, done: oneshot::Sender<Delivered>) -> BoxFuture<'static, ()>;
 }
 
-/// What handed the frames of one sender's stream over, and how that ended; or the panic of its callback.
+/// The delivery of one sender's stream and how the stream ended; or the panic of its callback.
 pub(crate) type Delivered = Result<(Box<dyn Delivery>, StreamEnd), String>;
 
 /// A callback, and the count of what it got.

@@ -11,7 +11,7 @@ use crate::session::Session;
 /// The streams that a context has opened by sending their first frame.
 ///
 /// They are the context's, not the connection's: when the receiver ends one and asks for another of the same id, that
-/// request has a context of its own, and the old one's sends go on to fail.
+/// request has a context of its own, and sends of the old one keep failing.
 #[derive(Default)]
 pub(crate) struct DirectStreams(Mutex<HashMap<(usize, StreamId), DirectSender>>);
 

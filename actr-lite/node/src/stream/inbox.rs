@@ -37,7 +37,7 @@ const MAX_TAIL: usize = 64 << 10;
 /// The frames of one subscription that came and were not taken yet.
 pub(crate) struct Inbox {
     stream_id: StreamId,
-    /// The only one who may feed it.
+    /// The only actor that may feed it.
     sender: ActrId,
     /// Nobody wants what is left of it.
     abandoned: AtomicBool,
@@ -54,7 +54,7 @@ struct State {
     /// Short runs, copied together; they come after `runs`.
     tail: BytesMut,
     waiting: usize,
-    /// A record came that must not be dropped. Looked at only where the sender knows no credit.
+    /// A record came that must not be dropped. Used only if the sender knows no credit.
     has_reliable: bool,
     window: ReceiveWindow,
     /// From when on the window counts time.
@@ -66,7 +66,7 @@ struct State {
     driver: Option<Waker>,
 }
 
-/// What became of records that were to be put into an inbox.
+/// What happened to records that were offered to an inbox.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     /// They wait for the application.
@@ -106,7 +106,7 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The only one who may feed it.
+    /// The only actor that may feed it.
     pub(crate) fn sender(&self) -> &ActrId {
         &self.sender
     }
@@ -157,7 +157,7 @@ impl Inbox {
         pushed
     }
 
-    /// The sender says that it was all: the callback learns it where it got the frames.
+    /// The sender has finished: the callback learns it in the task where it got the frames.
     pub(crate) fn deliver_end(&self, end: StreamEnd) {
         let turn = self.in_place.get().and_then(InPlace::begin);
         self.end(end);
@@ -352,7 +352,7 @@ impl State {
     }
 }
 
-/// Who is to be woken, once the lock is free: a waker may do anything.
+/// The task to wake once the lock is free: a waker may run any code.
 #[derive(Default)]
 struct Wakers(Option<Waker>, Option<Waker>);
 

@@ -14,8 +14,8 @@ pub enum Delivery {
     /// The sender waits with it. Nothing is ever dropped.
     #[default]
     Reliable,
-    /// It waits in the stream's own short queue, and the sender goes on. When the queue is full the oldest frames are
-    /// dropped; both ends count them ([`crate::StreamSender::dropped`], [`crate::Subscription::dropped`]). For what is
-    /// worth nothing when it is late: the latest position, a meter's reading, live audio.
+    /// The frame waits in the stream's own short queue, and the sender goes on. When the queue is full the oldest
+    /// frames are dropped; both ends count them ([`crate::StreamSender::dropped`], [`crate::Subscription::dropped`]).
+    /// For what is worth nothing when it is late: the latest position, a meter's reading, live audio.
     LatencyFirst,
 }

@@ -84,7 +84,7 @@ impl OutgoingStreams {
         Ok(stream)
     }
 
-    /// Forgets a stream and says so: nobody opens one of the same id between the two.
+    /// Forgets a stream and tells the receiver, under one lock: no stream with the same id can open in between.
     pub(super) fn remove(&self, stream: &OutgoingStream, say: impl FnOnce()) {
         let mut streams = self.lock();
         say();

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 /// How many servers are remembered by name: a run that meets more has other worries than a list.
 const MAX_SERVERS: usize = 64;
 
-/// What stands for a number of frames that nobody has said.
+/// Stands for an unknown number of frames.
 const UNKNOWN: u64 = u64::MAX;
 
 /// What has come of a stream so far.
@@ -22,7 +22,7 @@ pub struct StreamProgress {
     pub delivered: u64,
     /// The bytes of their payloads.
     pub bytes: u64,
-    /// Frames that came again, and were dropped.
+    /// Frames that arrived again and were dropped.
     pub duplicates: u64,
     /// Frames that the callback got after one with a higher number: 0 for a reliable stream.
     pub out_of_order: u64,
@@ -200,7 +200,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// So many frames of this server's came again.
+    /// This many frames of this server arrived again.
     pub(super) fn set_duplicates(&self, duplicates: u64) {
         self.cell.duplicates.store(self.duplicates_before + duplicates, Relaxed);
     }

@@ -31,10 +31,10 @@ const OVERTIME: usize = 4;
 
 /// The sending end of a stream, bound to one connection to one receiver.
 ///
-/// Frames are numbered from 1, or go on after the frame that the receiver has: [`StreamOptions::resume_after`].
-/// A sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other streams of the same connection
-/// go on. A [`Delivery::LatencyFirst`] stream does not wait but drops its oldest frames. If the sender is dropped before
-/// [`Self::finish`], the receiver is told that the stream broke off.
+/// Frames are numbered from 1, or go on after the frame that the receiver has: [`StreamOptions::resume_after`]. A
+/// sender whose receiver takes nothing waits in [`Self::send`], alone: calls and other streams of the same connection
+/// go on. A [`Delivery::LatencyFirst`] stream does not wait but drops its oldest frames. If the sender is dropped
+/// before [`Self::finish`], the receiver is told that the stream broke off.
 pub struct StreamSender {
     session: InUse,
     stream: Arc<OutgoingStream>,
@@ -45,7 +45,7 @@ pub struct StreamSender {
     sequence: u64,
     /// How many frames the stream has sent, including those that the receiver had before.
     frames: u64,
-    /// Counted where the receiver grants any.
+    /// Used if the receiver grants credit.
     credit: SendCredit,
     has_credit: bool,
     max_record_len: usize,
@@ -131,7 +131,7 @@ impl StreamSender {
         if self.latency_first.is_some() {
             return self.send_or_drop(sequence, payload).await;
         }
-        // The usual case is over without a wait: only what follows makes this a state machine of some size.
+        // The usual case needs no wait: only what follows makes this future large.
         if self.try_send(sequence, payload) {
             return Ok(());
         }
@@ -166,7 +166,7 @@ impl StreamSender {
         self.latency_first.as_ref().map_or(0, LatencyFirst::dropped)
     }
 
-    /// Tells the receiver that this was all. A receiver that does not speak the extension is not told.
+    /// Tells the receiver that the stream is complete. A receiver that does not speak the extension is not told.
     ///
     /// A latency-first stream first waits for what is in its queue, at most a second; what has not left then is
     /// dropped, and the receiver told how many frames there were with it.
@@ -256,7 +256,7 @@ impl StreamSender {
                 }
                 Attempt::Congested => {
                     let frame = [head, payload].concat();
-                    // A loop that sends without a pause lets the tasks run that make room.
+                    // A loop that sends without a pause yields to the tasks that make room.
                     consume_budget().await;
                     latency_first.queue(frame);
                     self.sequence = sequence;
@@ -289,7 +289,7 @@ impl StreamSender {
                 Ok(())
             }
             Err(error) => {
-                // The receiver waits for this word: from then on it may ask for a stream of the same id.
+                // The receiver waits for this confirmation: after it, it may ask for a stream with the same id.
                 self.end();
                 Err(error)
             }
@@ -326,7 +326,7 @@ impl StreamSender {
             })
             .await;
             self.check()?;
-            // What is too much was refused when it came.
+            // An excess was refused when it arrived.
             let _ = self.credit.grant(granted);
         }
         Ok(())
@@ -378,7 +378,7 @@ impl StreamSender {
         }
     }
 
-    /// The stream's last record, and the last that is known of it here.
+    /// Sends the stream's last record, and forgets the stream.
     fn end(&mut self) {
         if std::mem::replace(&mut self.ended, true) {
             return;
@@ -424,7 +424,7 @@ impl Drop for StreamSender {
     }
 }
 
-/// Only for an end without a reason, which nothing makes.
+/// For an end without a reason, which does not occur.
 fn unreachable_end(stream: EndedStream) -> SendError {
     SendError::Cancelled {
         stream,

@@ -3,7 +3,7 @@ use thiserror::Error;
 
 use crate::lane::CloseReason;
 
-/// How a stream ended, as its receiver sees it. All frames that came before have been handed over.
+/// How a stream ended, as its receiver sees it. All earlier frames have been handed over.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StreamEnd {

@@ -20,9 +20,9 @@ use crate::node_state::NodeState;
 /// The receiving end of a stream: its frames in the order in which they were sent.
 ///
 /// It yields `None` once when the stream is over; [`Self::end`] then says how. Frames of a reliable stream are numbered
-/// from 1, and come once each: one that comes again is dropped, and a missing one ends the stream ([`StreamEnd::Gap`]).
-/// Only the named sender feeds it; frames of others are dropped, and their senders told. It ends when the connection to the
-/// sender does, even before the first frame.
+/// from 1, and arrive once each: a repeated one is dropped, and a missing one ends the stream ([`StreamEnd::Gap`]).
+/// Only the named sender feeds it; frames of others are dropped, and their senders told. It ends when the connection to
+/// the sender does, even before the first frame.
 ///
 /// Taking frames gives the sender credit: a subscription that nobody polls holds at most a window of frames. Dropping it
 /// unsubscribes and stops the sender.
@@ -63,7 +63,7 @@ impl Subscription {
         self.inbox.sender()
     }
 
-    /// How many frames came again, and were dropped.
+    /// How many frames arrived again and were dropped.
     pub fn duplicates(&self) -> u64 {
         self.filter.duplicates()
     }
@@ -76,7 +76,7 @@ impl Subscription {
     /// How many frames of a latency-first stream are missing among those numbered up to the last one taken; when the
     /// stream is over and its sender said how many there were, among all. 0 for a reliable stream.
     ///
-    /// They were dropped by the sender, which counts its own, or here, where the sender knows no credit.
+    /// They were dropped by the sender, which counts its own, or here, if the sender knows no credit.
     pub fn dropped(&self) -> u64 {
         self.inbox.dropped()
     }
@@ -151,7 +151,7 @@ impl Subscription {
         let (Some(StreamEnd::Finished { frames }) | Some(StreamEnd::Failed { frames, .. })) = self.inbox.ended() else {
             return;
         };
-        // A stream of which nothing came may have been one.
+        // A stream without any frame may have been latency-first.
         let is_latency_first = self.tally.received() > 0 || !self.filter.has_begun();
         if is_latency_first && !self.inbox.is_abandoned() {
             self.inbox.set_dropped(self.tally.missing(frames));

@@ -1,5 +1,5 @@
-//! The data lane as a peer sees it that is not one of our nodes: official ones, which know no extension, and
-//! whoever has no business there.
+//! The data lane as other peers see it: official nodes, which know no extension, and clients that have no business
+//! there.
 
 use actr_lite::{CloseReason, Dest, Rpc as _, SendError, StreamEnd};
 use actr_lite_registry::Options;
@@ -295,7 +295,7 @@ async fn ignoring_credit_costs_the_stream_only() {
 }
 
 #[tokio::test]
-async fn whoever_cannot_prove_who_it_is_gets_a_401_with_the_reason() {
+async fn a_peer_without_a_valid_credential_gets_a_401() {
     let world = World::new().await;
     let (server, _contexts) = start_server(&world, "Server").await;
     let (outsider, other) = (

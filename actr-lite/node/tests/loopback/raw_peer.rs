@@ -96,7 +96,7 @@ impl Outsider {
     }
 
     /// The same with as little room as there can be for what comes. It is set before the connection is made: a window
-    /// that closes behind what is on its way leaves acknowledgements outside, and both ends wait for ever.
+    /// that closes behind what is on its way leaves acknowledgements outside, and both ends wait forever.
     pub(crate) async fn dial_extended_with_little_room(&self, node: &ActrRef) -> RawPeer {
         let address = self.address_of(&node.actor_id()).await.unwrap();
         let socket = TcpSocket::new_v4().unwrap();

@@ -176,7 +176,8 @@ async fn a_node_that_closes_says_why_over_tls_too() {
     }
 }
 
-/// A relay in front of a data lane, which records what passes, and cuts the connection after this many bytes of the server.
+/// A relay in front of a data lane, which records what passes, and cuts the connection after this many bytes of the
+/// server.
 struct Relay {
     address: SocketAddr,
     target: Arc<Mutex<Option<SocketAddr>>>,

@@ -33,7 +33,7 @@ pub enum DirectoryError {
     /// There is no node with this id: it left, its lease expired, or the registry was restarted.
     #[error("this registry does not know {0}: {again}", again = crate::REGISTER_AGAIN)]
     UnknownNode(ActrId),
-    /// A node asks for another one, of which nothing is known here.
+    /// A node asks for another one that is not registered here.
     #[error("no node {0} is registered here")]
     NoSuchPeer(ActrId),
     /// The token is not the one the node was given, or its time is over.

@@ -4,7 +4,7 @@ use actr_lite_wire::proto::{Ping, ServiceAvailabilityState};
 /// moment would get every client until its next heartbeat.
 const STEPS: f32 = 4.0;
 
-/// How well a node can serve, by its last heartbeat; the lesser is the better. A node that has sent none is idle.
+/// How loaded a node is, by its last heartbeat; lower is better. A node that has sent none counts as idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Load {
     availability: ServiceAvailabilityState,

@@ -76,7 +76,7 @@ pub struct Registration {
     pub acl: Option<Acl>,
     /// Where its data lane listens; without one it may be reached over WebRTC.
     pub ws_address: Option<String>,
-    /// Whether it wants to be a candidate for nobody.
+    /// Whether it must not be a candidate.
     pub is_hidden: bool,
 }
 
@@ -212,7 +212,7 @@ impl Directory {
         Ok(id)
     }
 
-    /// Exchanges a node's renewal token for a fresh one. The one presented stays good until the fresh one is used,
+    /// Exchanges a node's renewal token for a fresh one. The one presented stays valid until the fresh one is used,
     /// because the answer may get lost. A sign of life.
     ///
     /// # Errors
@@ -256,8 +256,8 @@ impl Directory {
         self.sign_of_life(id, now)
     }
 
-    /// Notes that a node's connection ended without a word. Until its next sign of life it is a candidate behind all
-    /// others: it may have lost only its registry, or be dead.
+    /// Notes that a node's connection ended without unregistering. Until its next sign of life it is a candidate after
+    /// all others: it may have lost only its registry, or be dead.
     pub fn lost(&mut self, id: &ActrId) {
         if let Ok(node) = self.node_mut(id) {
             node.is_lost = true;
@@ -295,10 +295,11 @@ impl Directory {
     /// The nodes of exactly the type `target` that `asker` may reach, best first: live, with an access control list that
     /// lets the asker in, not hidden, not the asker itself.
     ///
-    /// Those with an address come first, then those that [can serve](Load::can_serve), then those whose contract has the
-    /// asker's `fingerprint` (if it is not empty), then those that are not [lost](Self::lost), then the more available,
-    /// then the less loaded, then those that least recently came first in an answer. At most `count` and
-    /// [`MAX_CANDIDATES`] of them, 0 meaning no wish. No node of the type anywhere is an empty answer, not an error.
+    /// Those with an address come first, then those that [can serve](Load::can_serve), then those whose contract has
+    /// the asker's `fingerprint` (if it is not empty), then those that are not [lost](Self::lost), then the more
+    /// available, then the less loaded, then those that least recently came first in an answer. At most `count` and
+    /// [`MAX_CANDIDATES`] of them, 0 meaning no wish. If there is no node of the type at all, the answer is empty and
+    /// not an error.
     ///
     /// # Errors
     /// If there are live nodes of the type, but none admits the asker: they are in other realms only, or the
@@ -413,7 +414,7 @@ impl Directory {
             .ok_or_else(unknown)
     }
 
-    /// Makes the public keys of this registry known, in the place of those that were before.
+    /// Replaces the public keys of this registry.
     pub fn set_signing_keys(&mut self, keys: impl IntoIterator<Item = VerifyingKey>) {
         self.signing_keys = keys.into_iter().map(|key| (key.key_id(), key)).collect();
     }

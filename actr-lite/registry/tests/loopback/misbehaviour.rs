@@ -324,7 +324,7 @@ async fn newcomer(registry: &RegistryHandle) -> (RegisterOk, Signaling) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_speaks_in_anothers_name_is_answered_and_closed() {
+async fn a_message_in_another_nodes_name_is_answered_and_closed() {
     logs::capture();
     let registry = start(Options::default()).await;
     let bystander = Bystander::start(&registry).await;

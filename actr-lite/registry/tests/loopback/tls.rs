@@ -65,7 +65,7 @@ async fn a_node_registers_and_asks_over_tls() {
 }
 
 #[tokio::test]
-async fn whoever_takes_one_for_the_other_is_told_what_to_write() {
+async fn a_wrong_scheme_is_answered_with_the_right_one() {
     let folder = TempDir::new().unwrap();
     let (registry, trusting) = start_with_tls(folder.path()).await;
     let (plain, _stop) = link(format!("ws://{}/signaling/ws", registry.local_addr()), trusting.clone());

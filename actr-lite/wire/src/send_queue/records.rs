@@ -114,8 +114,8 @@ impl Records {
         is_whole.then(|| self.clear())
     }
 
-    /// The next piece: whole records, `longest` bytes at most, or this much of one that is longer. [`Self::advance`] tells
-    /// that it has left.
+    /// The next piece: whole records, `longest` bytes at most, or this much of one that is longer. [`Self::advance`]
+    /// tells that it has left.
     pub(super) fn cut(&self, longest: usize) -> (Cut, &[u8]) {
         let waiting = &self.bytes[self.at..];
         if self.cut > 0 {

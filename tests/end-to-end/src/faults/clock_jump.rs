@@ -1,5 +1,5 @@
-//! A wall clock that jumps by a day: no node is forgotten, no stream is cut, and nodes that join or return get in, as waits
-//! and credentials do not count by it.
+//! A wall clock that jumps by a day: no node is forgotten, no stream is cut, and nodes that join or return get in, as
+//! waits and credentials do not count by it.
 
 use std::{
     thread,

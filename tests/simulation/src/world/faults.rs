@@ -39,7 +39,7 @@ impl World {
                 is_silent,
                 moves,
             } => {
-                // A server that never comes back is missed for ever only where it is the only one.
+                // A server that never comes back is missed forever only if it is the only one.
                 let is_missed = down < Duration::MAX || self.schedule.servers.len() == 1;
                 self.trouble(if is_missed { down } else { Duration::ZERO }, RECOVERY);
                 self.crash(host, is_silent);

@@ -64,7 +64,7 @@ struct Host {
     address: Address,
     /// When it last started.
     started: Duration,
-    /// When it comes back after it has left in good order.
+    /// When it comes back after it has left in order.
     returns_after: Option<Duration>,
 }
 
