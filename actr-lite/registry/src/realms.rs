@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, fs, io, path::Path};
 
 use hyper::header::HeaderName;
-use sha2::{Digest as _, Sha256};
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use tracing::warn;
@@ -25,7 +25,7 @@ pub enum Realms {
 
 /// What is kept of a realm's secret: enough to know it when it is shown, and not enough to tell it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretDigest([u8; 32]);
+pub struct SecretDigest([u8; SHA256_OUTPUT_LEN]);
 
 /// Why a node does not belong to the realm that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -67,7 +67,9 @@ pub enum RealmsFileError {
 impl SecretDigest {
     /// Of this secret.
     pub fn of(secret: &[u8]) -> Self {
-        Self(Sha256::digest(secret).into())
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes.copy_from_slice(digest(&SHA256, secret).as_ref());
+        Self(bytes)
     }
 
     /// In a time that tells nothing about where two secrets differ, nor how long this one is.

@@ -3,6 +3,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
+    websocket::accept_key,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -16,7 +17,6 @@ use hyper::{
 };
 use prost::Message;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{ais, gate, gate::Refusal, options::advice, realms::SECRET_HEADER, session, shared::Shared};
 
@@ -209,7 +209,7 @@ fn signaling(
     permit: &Arc<OwnedSemaphorePermit>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
-    let accept = derive_accept_key(gate::websocket_key(request.headers())?);
+    let accept = accept_key(gate::websocket_key(request.headers())?);
     let claim = gate::Claim::from_query(request.uri().query().unwrap_or_default())?;
     let id = claim.verify(shared)?;
 
