@@ -13,6 +13,7 @@
 //! - `ais`: registration and renewal
 //! - `gate`: who may open a signaling connection
 //! - `session`: one signaling connection
+//! - `message_socket`: the WebSocket of both its ends
 //! - [`answer`]: what is answered to one signaling request
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, and who belongs to one
@@ -41,6 +42,7 @@ pub mod http_socket;
 mod key_file;
 mod key_ring;
 pub mod listener;
+mod message_socket;
 pub mod options;
 pub mod realms;
 pub mod registry;

@@ -11,6 +11,7 @@
 //! - `upkeep`: the task behind a link: register, connect, and both again when they are lost
 //! - `ais`: registration and renewal over HTTP
 //! - `signaling`: opening a signaling connection
+//! - `upgrade`: how HTTP becomes a WebSocket
 //! - `session`: one signaling connection
 //! - `renewal`: a fresh credential in time
 //! - `shared`: what a link's handles and its task have in common
@@ -36,6 +37,7 @@ mod shared;
 mod signaling;
 mod signing_keys;
 mod state;
+mod upgrade;
 mod upkeep;
 
 #[cfg(test)]
