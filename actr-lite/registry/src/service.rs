@@ -48,9 +48,11 @@ pub(crate) async fn respond(
             .await
         }
         ("/signaling/ws", &Method::GET) => signaling(shared, permit, request),
-        ("/" | "/health", &Method::GET) => Ok(health(shared)),
+        // An upgrade is a GET (RFC 6455 §4.1).
+        ("/signaling/ws", &Method::HEAD) => Err(Refusal::NotAnUpgrade.into()),
+        ("/" | "/health", &Method::GET | &Method::HEAD) => Ok(health(shared)),
         ("/ais/register" | "/ais/renew", _) => Err(HttpRefusal::method("POST")),
-        ("/signaling/ws" | "/" | "/health", _) => Err(HttpRefusal::method("GET")),
+        ("/signaling/ws" | "/" | "/health", _) => Err(HttpRefusal::method("GET, HEAD")),
         _ => Err(HttpRefusal::new(
             StatusCode::NOT_FOUND,
             "there is /ais/register, /ais/renew, /signaling/ws and /health here",
