@@ -18,6 +18,7 @@
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, and who belongs to one
 //! - `failure_limit`: how often somebody may be wrong about that
+//! - `source`: where a connection comes from
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
 //! - [`secret_file`]: files that only their owner should read
@@ -51,6 +52,7 @@ pub mod secret_file;
 mod service;
 mod session;
 mod shared;
+mod source;
 mod upkeep;
 
 pub use ais::RequestError;

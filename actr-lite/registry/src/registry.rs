@@ -137,6 +137,7 @@ impl Registry {
         let Self {
             listener, tls, shared, ..
         } = self;
+        shared.options.realms.warn_of_short_secrets();
         let _stop_when_dropped = shared.stop.clone().drop_guard();
         shared.tasks.spawn(upkeep::forget_the_silent(Arc::clone(&shared)));
         shared.tasks.spawn(upkeep::look_after_keys(Arc::clone(&shared)));
