@@ -12,6 +12,7 @@
 //! - `service`: which request goes where
 //! - `ais`: registration and renewal
 //! - `gate`: who may open a signaling connection
+//! - `permits`: which connections there are at a time
 //! - `session`: one signaling connection
 //! - `message_socket`: the WebSocket of both its ends
 //! - [`answer`]: what is answered to one signaling request
@@ -45,6 +46,7 @@ mod key_ring;
 pub mod listener;
 mod message_socket;
 pub mod options;
+mod permits;
 pub mod realms;
 pub mod registry;
 mod relay;

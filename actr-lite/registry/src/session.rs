@@ -16,15 +16,13 @@ use bytes::BytesMut;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
-use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
-    time::timeout,
-};
+use tokio::{sync::oneshot, time::timeout};
 use tracing::{debug, info};
 
 use crate::{
     answer::{self, Asker},
     message_socket::{Incoming, MessageSocket, SocketError},
+    permits::SignalingPermit,
     relay::{self, RelayReceiver, Relayed},
     shared::{Dismissal, Shared},
 };
@@ -62,7 +60,7 @@ enum Ending {
 
 /// Runs one signaling connection of `id` to its end. The connection's loss does not unregister the node: its lease
 /// decides.
-pub(crate) async fn run(shared: Arc<Shared>, permit: Arc<OwnedSemaphorePermit>, id: ActrId, upgrade: OnUpgrade) {
+pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId, upgrade: OnUpgrade) {
     let upgraded = tokio::select! {
         upgraded = timeout(UPGRADE_TIMEOUT, upgrade) => upgraded,
         () = shared.stop.cancelled() => return,
