@@ -116,7 +116,7 @@ impl Permits {
         let give_way = CancellationToken::new();
         let mut granted = self.granted();
         let all = granted.http.len() + granted.signaling;
-        let is_full = all >= self.limits.all.saturating_add(HTTP_RESERVE);
+        let is_full = all >= self.limits.all.saturating_add(RECONNECT_RESERVE + HTTP_RESERVE);
         let displaced = if is_full { granted.displace() } else { None };
         granted.opened += 1;
         let number = granted.opened;
@@ -263,6 +263,9 @@ mod tests {
         per_realm: 3,
     };
 
+    /// The most connections of all kinds.
+    const MOST: usize = 6 + RECONNECT_RESERVE + HTTP_RESERVE;
+
     fn address(number: u32) -> IpAddr {
         IpAddr::V4(Ipv4Addr::from_bits(number))
     }
@@ -274,8 +277,8 @@ mod tests {
     #[test]
     fn http_has_room_whatever_signaling_takes() {
         let permits = permits();
-        let _signaling: Vec<_> = (0..6)
-            .map(|number| permits.signaling(address(number), number, false).unwrap())
+        let _signaling: Vec<_> = (0..6 + RECONNECT_RESERVE as u32)
+            .map(|number| permits.signaling(address(number), number, number >= 6).unwrap())
             .collect();
         let http: Vec<_> = (0..HTTP_RESERVE).map(|_| permits.http(address(1))).collect();
         assert!(http.iter().all(|permit| !permit.give_way.is_cancelled()));
@@ -285,10 +288,10 @@ mod tests {
     fn the_oldest_of_the_address_with_most_gives_way() {
         let permits = permits();
         let quiet = permits.http(address(1));
-        let flood: Vec<_> = (0..3 * (6 + HTTP_RESERVE)).map(|_| permits.http(address(2))).collect();
+        let flood: Vec<_> = (0..3 * MOST).map(|_| permits.http(address(2))).collect();
         assert!(!quiet.give_way.is_cancelled(), "one that is alone at its address");
         let kept = flood.iter().filter(|permit| !permit.give_way.is_cancelled());
-        assert_eq!(kept.count(), 6 + HTTP_RESERVE - 1);
+        assert_eq!(kept.count(), MOST - 1);
         assert!(flood[0].give_way.is_cancelled());
         assert!(flood.iter().rev().take(6).all(|permit| !permit.give_way.is_cancelled()));
         drop(flood);
