@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 use protox::prost_reflect::prost_types::FileDescriptorProto;
-use sha2::{Digest as _, Sha256};
+use ring::digest::{SHA256, digest};
 
 use crate::canonical_form;
 use crate::error::Error;
@@ -37,7 +37,7 @@ pub(crate) fn of_file(file: &FileDescriptorProto, source: &str) -> Result<String
         file: file.name().into(),
         reason,
     })?;
-    Ok(HEXLOWER.encode(&Sha256::digest(form)))
+    Ok(HEXLOWER.encode(digest(&SHA256, form.as_ref()).as_ref()))
 }
 
 /// A proto file in memory.

@@ -1,13 +1,13 @@
 use std::{fmt, str::FromStr};
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::expecting::parsed;
 
-const DIGEST_LEN: usize = 32;
+const DIGEST_LEN: usize = SHA256_OUTPUT_LEN;
 
 /// What a service's contract says, in 32 bytes: the same for two sets of proto files that differ in comments and
 /// layout only. Its text is `service_semantic:` and 64 hex digits.
@@ -25,7 +25,9 @@ impl ContractFingerprint {
             .map(|(name, fingerprint)| format!("{name}:{fingerprint}"))
             .collect();
         lines.sort_unstable();
-        Self(Sha256::digest(lines.join("\n")).into())
+        let mut fingerprint = [0; DIGEST_LEN];
+        fingerprint.copy_from_slice(digest(&SHA256, lines.join("\n").as_bytes()).as_ref());
+        Self(fingerprint)
     }
 }
 

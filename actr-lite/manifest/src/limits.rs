@@ -73,12 +73,20 @@ impl Default for Limits {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegistryLimits {
-    /// `max_connections`: its connections, of registration and signaling together.
+    /// `max_connections`: its signaling connections, one for each node.
     pub max_connections: Option<Count>,
+    /// `max_connections_per_address`: those from one address, or from one IPv6 network of 64 bits.
+    pub max_connections_per_address: Option<Count>,
+    /// `max_connections_per_realm`: those of one realm.
+    pub max_connections_per_realm: Option<Count>,
     /// `max_nodes`: the nodes that are registered.
     pub max_nodes: Option<Count>,
+    /// `max_nodes_per_realm`: those of one realm.
+    pub max_nodes_per_realm: Option<Count>,
     /// `max_stored_bytes`: the contracts, access lists and addresses of all of them, together.
     pub max_stored_bytes: Option<HeldBytes>,
+    /// `max_stored_bytes_per_realm`: those of one realm.
+    pub max_stored_bytes_per_realm: Option<HeldBytes>,
     /// `max_body_bytes`: one registration.
     pub max_body_bytes: Option<HeldBytes>,
     /// `header_timeout`: what a request's head may take, and the pause between two requests.

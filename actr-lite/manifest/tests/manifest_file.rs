@@ -128,8 +128,12 @@ header_timeout = 8
 idle_timeout = "1h 30min"
 [system.signaling.limits]
 max_connections = 10
+max_connections_per_address = 12
+max_connections_per_realm = 13
 max_nodes = 11
+max_nodes_per_realm = 14
 max_stored_bytes = 2048
+max_stored_bytes_per_realm = 1024
 max_body_bytes = 4096
 header_timeout = "250ms"
 "#
@@ -167,15 +171,26 @@ header_timeout = "250ms"
     assert_eq!(idle_timeout.duration(), Duration::from_secs(5400));
     let RegistryLimits {
         max_connections,
+        max_connections_per_address,
+        max_connections_per_realm,
         max_nodes,
+        max_nodes_per_realm,
         max_stored_bytes,
+        max_stored_bytes_per_realm,
         max_body_bytes,
         header_timeout,
     } = system.signaling.limits;
-    assert_eq!([max_connections, max_nodes].map(|count| count.unwrap().get()), [10, 11]);
+    let counts = [
+        max_connections,
+        max_nodes,
+        max_connections_per_address,
+        max_connections_per_realm,
+        max_nodes_per_realm,
+    ];
+    assert_eq!(counts.map(|count| count.unwrap().get()), [10, 11, 12, 13, 14]);
     assert_eq!(
-        [max_stored_bytes, max_body_bytes].map(|bytes| bytes.unwrap().get()),
-        [2048, 4096]
+        [max_stored_bytes, max_stored_bytes_per_realm, max_body_bytes].map(|bytes| bytes.unwrap().get()),
+        [2048, 1024, 4096]
     );
     assert_eq!(header_timeout.unwrap().duration(), Duration::from_millis(250));
 }

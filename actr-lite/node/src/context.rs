@@ -117,7 +117,7 @@ impl Context {
         };
         timeout(left, found)
             .await
-            .unwrap_or_else(|_| Err(discovery::no_answer(actr_type, left)))
+            .unwrap_or_else(|_| Err(discovery::no_answer(self.node.link(), actr_type, left)))
     }
 
     /// Finds up to eight live nodes of exactly this type; the one to ask first comes first. The registry spreads the

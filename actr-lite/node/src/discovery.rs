@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actr_lite_manifest::ContractFingerprint;
-use actr_lite_registry::client::RegistryLinkError;
+use actr_lite_registry::client::{RegistryLink, RegistryLinkError};
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
@@ -127,10 +127,13 @@ pub(crate) async fn discover_reachable(node: &Arc<NodeState>, actr_type: &ActrTy
     first.ok_or_else(|| ActrError::internal("nobody was found, and no reason"))
 }
 
-/// The registry did not answer in time.
-pub(crate) fn no_answer(actr_type: &ActrType, after: Duration) -> ActrError {
+/// The registry did not answer in time: why, as far as `link` knows.
+pub(crate) fn no_answer(link: &RegistryLink, actr_type: &ActrType, after: Duration) -> ActrError {
+    let cause = link
+        .last_error()
+        .map_or_else(|| "the registry does not answer".into(), |error| error.to_string());
     let message = format!(
-        "no server of type {actr_type} was found within {}: the registry does not answer",
+        "no server of type {actr_type} was found within {}: {cause}",
         humantime(after)
     );
     ActrError::new(ErrorCode::TimedOut, message)

@@ -92,17 +92,33 @@ impl TlsFiles {
 /// What may happen at once; reaching a limit is an error that names it
 #[derive(Args)]
 pub(crate) struct Limits {
-    /// The most connections, of registration and signaling together
+    /// The most signaling connections, one for each node
     #[arg(long, value_name = "COUNT", default_value_t = count(MAX_CONNECTIONS))]
     max_connections: NonZeroU32,
+
+    /// The most of them from one address; all but a sixteenth, if it is not set
+    #[arg(long, value_name = "COUNT")]
+    max_connections_per_address: Option<NonZeroU32>,
+
+    /// The most of them in one realm; all but a sixteenth, if it is not set
+    #[arg(long, value_name = "COUNT")]
+    max_connections_per_realm: Option<NonZeroU32>,
 
     /// The most registered nodes
     #[arg(long, value_name = "COUNT", default_value_t = count(MAX_NODES))]
     max_nodes: NonZeroU32,
 
+    /// The most of them in one realm; all but a sixteenth, if it is not set
+    #[arg(long, value_name = "COUNT")]
+    max_nodes_per_realm: Option<NonZeroU32>,
+
     /// The most bytes of all nodes' contracts, access lists and addresses together
     #[arg(long, value_name = "BYTES", default_value_t = count(MAX_STORED_BYTES))]
     max_stored_bytes: NonZeroU32,
+
+    /// The most of them of one realm's nodes; all but a sixteenth, if it is not set
+    #[arg(long, value_name = "BYTES")]
+    max_stored_bytes_per_realm: Option<NonZeroU32>,
 
     /// The most bytes of one registration
     #[arg(long, value_name = "BYTES", default_value_t = count(MAX_BODY_BYTES))]
@@ -140,8 +156,12 @@ impl Trust {
                 None => Realms::Open,
             },
             max_connections: number(limits.max_connections),
+            max_connections_per_address: limits.max_connections_per_address.map(number),
+            max_connections_per_realm: limits.max_connections_per_realm.map(number),
             max_nodes: number(limits.max_nodes),
+            max_nodes_per_realm: limits.max_nodes_per_realm.map(number),
             max_stored_bytes: number(limits.max_stored_bytes),
+            max_stored_bytes_per_realm: limits.max_stored_bytes_per_realm.map(number),
             max_body_bytes: number(limits.max_body_bytes),
             header_timeout: Duration::from_secs(limits.header_timeout),
             ..Options::default()

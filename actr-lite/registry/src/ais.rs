@@ -101,13 +101,17 @@ pub(crate) fn register(
 /// Whether the node at `peer` belongs to the realm that it names.
 fn admit(shared: &Shared, peer: SocketAddr, realm_id: u32, secret: Option<&[u8]>) -> Result<(), AdmissionError> {
     let (now, address) = (shared.clock.now(), peer.ip());
+    let realms = &shared.options.realms;
+    if !realms.can_be_guessed(realm_id) {
+        return Ok(realms.admit(realm_id, secret)?);
+    }
     let heard = shared.state().realm_failures.check(address, realm_id, now);
     heard.map_err(|wait| AdmissionError::TooManyFailures {
         address,
         realm_id,
         seconds: wait.as_secs() + 1,
     })?;
-    let admitted = shared.options.realms.admit(realm_id, secret);
+    let admitted = realms.admit(realm_id, secret);
     if let (Err(RealmRefusal::Wrong(_)), Some(shown)) = (&admitted, secret) {
         let shown = SecretDigest::of(shown);
         shared.state().realm_failures.failed(address, realm_id, shown, now);

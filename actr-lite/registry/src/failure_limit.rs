@@ -1,12 +1,8 @@
 //! How often somebody may be wrong, as plain data: time is an argument.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use std::{collections::HashMap, net::IpAddr, time::Duration};
 
-use crate::realms::SecretDigest;
+use crate::{realms::SecretDigest, source::Source};
 
 /// How many failures in a row are answered: more than a person needs who mistypes a secret.
 const MAX_FAILURES: u32 = 10;
@@ -17,7 +13,7 @@ const FAILURE_COST: Duration = Duration::from_secs(6);
 /// How many sources are remembered: a few hundred kilobytes' worth.
 const MAX_SOURCES: usize = 4096;
 
-/// The failures of each source at each realm.
+/// The failures of each source at each realm whose secret [can be guessed](crate::realms::Realms::can_be_guessed).
 ///
 /// Whoever has failed too often is not heard for a while, right or wrong: otherwise the answer would tell. Others at the
 /// same address share that, as they can't be told apart; those in other realms do not.
@@ -35,19 +31,6 @@ struct Failures {
     forgiven_at: Duration,
     /// What was shown last.
     latest: SecretDigest,
-}
-
-/// An address, as far as its owner does not choose it: of IPv6 the first half.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Source(IpAddr);
-
-impl Source {
-    fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-            address @ IpAddr::V4(_) => address,
-        })
-    }
 }
 
 impl FailureLimit {

@@ -20,8 +20,9 @@ pub const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// and nodes ask for the new one only once.
 pub const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The most connections at a time, of AIS and signaling together. Each holds a file descriptor: of the 1,024 that many
-/// systems give a process, this leaves a quarter to the node that embeds the registry.
+/// The most signaling connections at a time. Each holds a file descriptor, as do the HTTP connections that have
+/// room beside them: of the 1,024 that many systems give a process, this leaves an eighth to the node
+/// that embeds the registry.
 pub const MAX_CONNECTIONS: usize = 768;
 
 /// The most bytes of a request's body: a registration carries the sources of its protos, which are rarely above 100
@@ -48,18 +49,33 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Which realms there are, and their secrets. Default: all, without.
     pub realms: Realms,
-    /// The most connections at a time; one more gets a 503. Default: [`MAX_CONNECTIONS`].
+    /// The most signaling connections at a time; one more gets a 503. Default: [`MAX_CONNECTIONS`].
     pub max_connections: usize,
+    /// The most of them from one address, or from one IPv6 network of 64 bits. Default: [most](most_of) of
+    /// `max_connections`.
+    pub max_connections_per_address: Option<usize>,
+    /// The most of them in one realm. Default: [most](most_of) of `max_connections`.
+    pub max_connections_per_realm: Option<usize>,
     /// The most nodes at a time; one more is not registered. Default: [`MAX_NODES`].
     pub max_nodes: usize,
+    /// The most of them in one realm. Default: [most](most_of) of `max_nodes`.
+    pub max_nodes_per_realm: Option<usize>,
     /// The most bytes of contracts, access lists and addresses that all nodes together have stored; a registration that
     /// would pass it is refused. Default: [`MAX_STORED_BYTES`].
     pub max_stored_bytes: usize,
+    /// The most of them in one realm. Default: [most](most_of) of `max_stored_bytes`.
+    pub max_stored_bytes_per_realm: Option<usize>,
     /// The most bytes of a request's body; a longer one gets a 413. Default: [`MAX_BODY_BYTES`].
     pub max_body_bytes: usize,
     /// How long a request's head may take to arrive, and a connection may stay idle between two; then it is closed.
     /// Default: [`HEADER_TIMEOUT`].
     pub header_timeout: Duration,
+}
+
+/// What one realm or one address may have of a limit for all, if nothing else is set: all but a sixteenth. So one that is
+/// alone has nearly everything, and nobody can take everything.
+pub fn most_of(limit: usize) -> usize {
+    limit - limit / 16
 }
 
 /// Names the option to change in an error.
@@ -77,8 +93,12 @@ impl Default for Options {
             data_dir: None,
             realms: Realms::default(),
             max_connections: MAX_CONNECTIONS,
+            max_connections_per_address: None,
+            max_connections_per_realm: None,
             max_nodes: MAX_NODES,
+            max_nodes_per_realm: None,
             max_stored_bytes: MAX_STORED_BYTES,
+            max_stored_bytes_per_realm: None,
             max_body_bytes: MAX_BODY_BYTES,
             header_timeout: HEADER_TIMEOUT,
         }

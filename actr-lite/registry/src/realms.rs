@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, io, path::Path};
 
 use actr_lite_secret_file::{self as secret_file, Content};
 use hyper::header::HeaderName;
-use sha2::{Digest as _, Sha256};
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use tracing::warn;
@@ -27,9 +27,16 @@ pub enum Realms {
     Guarded(BTreeMap<u32, SecretDigest>),
 }
 
+/// From how many characters on nobody guesses a secret, however often it is tried: 16 hexadecimal digits are 64 bits, and
+/// ten thousand guesses a second take millions of years.
+pub const UNGUESSABLE_LEN: usize = 16;
+
 /// What is kept of a realm's secret: enough to know it when it is shown, and not enough to tell it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretDigest([u8; 32]);
+pub struct SecretDigest {
+    digest: [u8; SHA256_OUTPUT_LEN],
+    is_short: bool,
+}
 
 /// Why a node does not belong to the realm that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -71,12 +78,17 @@ pub enum RealmsFileError {
 impl SecretDigest {
     /// Of this secret.
     pub fn of(secret: &[u8]) -> Self {
-        Self(Sha256::digest(secret).into())
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes.copy_from_slice(digest(&SHA256, secret).as_ref());
+        Self {
+            digest: bytes,
+            is_short: secret.len() < UNGUESSABLE_LEN,
+        }
     }
 
     /// In constant time: it tells neither where two secrets differ nor how long this one is.
     fn admits(&self, presented: &[u8]) -> bool {
-        self.0.ct_eq(&Self::of(presented).0).into()
+        self.digest.ct_eq(&Self::of(presented).digest).into()
     }
 }
 
@@ -143,6 +155,26 @@ impl Realms {
             return Err((1, "there is none"));
         }
         Ok(Self::Guarded(realms))
+    }
+
+    /// Whether this realm's secret is so short that it might be guessed, so that wrong ones have to be limited.
+    pub(crate) fn can_be_guessed(&self, realm_id: u32) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Guarded(realms) => realms.get(&realm_id).is_some_and(|secret| secret.is_short),
+        }
+    }
+
+    /// Says in the log which secrets are too short.
+    pub(crate) fn warn_of_short_secrets(&self) {
+        let Self::Guarded(realms) = self else { return };
+        for realm_id in realms.keys().filter(|realm_id| self.can_be_guessed(**realm_id)) {
+            warn!(
+                "the secret of realm {realm_id} has less than {UNGUESSABLE_LEN} characters and might be guessed: wrong \
+                 secrets are limited, which keeps right ones at the same address waiting too; make a longer one, for \
+                 instance with `openssl rand -hex 16`"
+            );
+        }
     }
 
     /// Whether this is the realm's secret.

@@ -18,7 +18,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::{
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -30,7 +29,8 @@ use crate::{
     http_socket::{self, HttpSocket, Unreadable},
     key_file::KeyFileError,
     listener::Listener,
-    options::{Options, advice},
+    options::Options,
+    permits::HttpPermit,
     realms::Realms,
     service,
     shared::Shared,
@@ -165,6 +165,7 @@ impl Registry {
         let Self {
             listener, tls, shared, ..
         } = self;
+        shared.options.realms.warn_of_short_secrets();
         let _stop_when_dropped = shared.stop.clone().drop_guard();
         shared.tasks.spawn(upkeep::forget_the_silent(Arc::clone(&shared)));
         shared.tasks.spawn(upkeep::look_after_keys(Arc::clone(&shared)));
@@ -239,39 +240,13 @@ impl Drop for RegistryHandle {
     }
 }
 
-/// What one connection too many gets.
-fn busy(limit: usize) -> String {
-    let text = format!(
-        "the registry has {limit} connections, its limit; try again when some have ended, or raise {}\n",
-        advice("max_connections")
-    );
-    let len = text.len();
-    format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: {len}\r\nretry-after: 1\r\n\
-         connection: close\r\n\r\n{text}"
-    )
-}
-
 async fn accept(mut listener: Listener, tls: Option<ServerTls>, shared: &Arc<Shared>) {
-    let busy = busy(shared.options.max_connections);
-    let permits = Arc::new(Semaphore::new(shared.options.max_connections));
     loop {
         let (stream, peer) = listener.accept().await;
-        match Arc::clone(&permits).try_acquire_owned() {
-            Ok(permit) => {
-                shared
-                    .tasks
-                    .spawn(serve(Arc::clone(shared), tls.clone(), stream, peer, permit));
-            }
-            Err(_) => {
-                debug!(%peer, limit = shared.options.max_connections, "one connection too many");
-                // A fresh socket takes these few bytes at once; if not, closing it says enough. A handshake to say them
-                // with TLS would be one connection more.
-                if tls.is_none() {
-                    let _ = stream.try_write(busy.as_bytes());
-                }
-            }
-        }
+        let permit = shared.permits.http(peer.ip());
+        shared
+            .tasks
+            .spawn(serve(Arc::clone(shared), tls.clone(), stream, peer, permit));
     }
 }
 
@@ -294,27 +269,25 @@ async fn handshake(
     shared.stop.run_until_cancelled(accept).await?
 }
 
-async fn serve(
-    shared: Arc<Shared>,
-    tls: Option<ServerTls>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
-) {
+async fn serve(shared: Arc<Shared>, tls: Option<ServerTls>, stream: TcpStream, peer: SocketAddr, permit: HttpPermit) {
+    tokio::select! {
+        () = serve_http(&shared, tls.as_ref(), stream, peer) => {}
+        () = permit.must_give_way() => debug!(%peer, "the connection has to give way to another"),
+    }
+}
+
+async fn serve_http(shared: &Arc<Shared>, tls: Option<&ServerTls>, stream: TcpStream, peer: SocketAddr) {
     // Without it answers would only be slower.
     let _ = stream.set_nodelay(true);
     // Boxed, so that what a handshake needs is not kept as long as the connection.
-    let Some(socket) = Box::pin(handshake(&shared, tls.as_ref(), stream, peer)).await else {
+    let Some(socket) = Box::pin(handshake(shared, tls, stream, peer)).await else {
         return;
     };
-    let permit = Arc::new(permit);
     let was_refused = AtomicBool::new(false);
     let service = service_fn(|request| {
-        let shared = Arc::clone(&shared);
-        let permit = Arc::clone(&permit);
         let was_refused = &was_refused;
         async move {
-            let response = service::respond(&shared, &permit, peer, request).await;
+            let response = service::respond(shared, peer, request).await;
             was_refused.fetch_or(response.status().is_client_error(), Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }

@@ -3,6 +3,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
+    websocket::accept_key,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -10,26 +11,26 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body as _, Incoming},
     header::{
-        ALLOW, CONNECTION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION,
-        UPGRADE, WWW_AUTHENTICATE,
+        ALLOW, CONNECTION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+        SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
     },
 };
 use prost::Message;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::{ais, gate, gate::Refusal, options::advice, realms::SECRET_HEADER, session, shared::Shared};
+use tracing::debug;
+
+use crate::{
+    ais, gate, gate::Refusal, options::advice, permits::LimitReached, realms::SECRET_HEADER, session, shared::Shared,
+};
 
 /// How long a request's body may take: the largest allowed one within it needs 100 KiB/s.
 const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
-/// Answers one HTTP request of `peer`; `permit` is what its connection holds as long as it is open. A request that is
-/// refused is the connection's last.
+/// Answers one HTTP request of `peer`. A request that is refused is the connection's last.
 pub(crate) async fn respond(
     shared: &Arc<Shared>,
-    permit: &Arc<OwnedSemaphorePermit>,
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
@@ -47,17 +48,22 @@ pub(crate) async fn respond(
             })
             .await
         }
-        ("/signaling/ws", &Method::GET) => signaling(shared, permit, request),
-        ("/" | "/health", &Method::GET) => Ok(health(shared)),
+        ("/signaling/ws", &Method::GET) => signaling(shared, peer, request),
+        // An upgrade is a GET (RFC 6455 §4.1).
+        ("/signaling/ws", &Method::HEAD) => Err(Refusal::NotAnUpgrade.into()),
+        ("/" | "/health", &Method::GET | &Method::HEAD) => Ok(health(shared)),
         ("/ais/register" | "/ais/renew", _) => Err(HttpRefusal::method("POST")),
-        ("/signaling/ws" | "/" | "/health", _) => Err(HttpRefusal::method("GET")),
+        ("/signaling/ws" | "/" | "/health", _) => Err(HttpRefusal::method("GET, HEAD")),
         _ => Err(HttpRefusal::new(
             StatusCode::NOT_FOUND,
             "there is /ais/register, /ais/renew, /signaling/ws and /health here",
         )),
     };
     let mut response = response.unwrap_or_else(|refusal| {
-        shared.complaints.about(refusal.kind, &peer, &refusal.reason);
+        match refusal.kind {
+            Some(kind) => shared.complaints.about(kind, &peer, &refusal.reason),
+            None => debug!(%peer, "refused: {}", refusal.reason),
+        }
         refusal.into_response()
     });
     // By the calendar by which credentials end: hyper's own follows the system's, and may jump.
@@ -69,7 +75,8 @@ pub(crate) async fn respond(
 
 /// A request that HTTP itself refuses, with a line for a person.
 struct HttpRefusal {
-    kind: MisbehaviourKind,
+    /// What the peer did wrong, if it did.
+    kind: Option<MisbehaviourKind>,
     status: StatusCode,
     reason: String,
     header: Option<(HeaderName, HeaderValue)>,
@@ -78,7 +85,7 @@ struct HttpRefusal {
 impl HttpRefusal {
     fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self {
-            kind: MisbehaviourKind::RefusedRequest,
+            kind: Some(MisbehaviourKind::RefusedRequest),
             status,
             reason: reason.into(),
             header: None,
@@ -102,6 +109,16 @@ impl HttpRefusal {
     }
 }
 
+impl From<LimitReached> for HttpRefusal {
+    fn from(reached: LimitReached) -> Self {
+        Self {
+            kind: None,
+            header: Some((RETRY_AFTER, HeaderValue::from_static("1"))),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reached.to_string())
+        }
+    }
+}
+
 impl From<Refusal> for HttpRefusal {
     fn from(refusal: Refusal) -> Self {
         let reason = refusal.to_string();
@@ -118,7 +135,7 @@ impl From<Refusal> for HttpRefusal {
             ),
         };
         Self {
-            kind: MisbehaviourKind::RefusedUpgrade,
+            kind: Some(MisbehaviourKind::RefusedUpgrade),
             header: Some(header),
             ..Self::new(status, reason)
         }
@@ -206,17 +223,19 @@ async fn read_body(body: Incoming, max_bytes: usize) -> Result<Bytes, HttpRefusa
 /// Accepts or refuses a signaling connection. One that is accepted goes on as a task of its own.
 fn signaling(
     shared: &Arc<Shared>,
-    permit: &Arc<OwnedSemaphorePermit>,
+    peer: SocketAddr,
     mut request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
-    let accept = derive_accept_key(gate::websocket_key(request.headers())?);
+    let accept = accept_key(gate::websocket_key(request.headers())?);
     let claim = gate::Claim::from_query(request.uri().query().unwrap_or_default())?;
     let id = claim.verify(shared)?;
+    let replaces_own = shared.state().sessions.has(&id);
+    let permit = shared.permits.signaling(peer.ip(), id.realm_id(), replaces_own)?;
 
     let upgrade = hyper::upgrade::on(&mut request);
     shared
         .tasks
-        .spawn(session::run(Arc::clone(shared), Arc::clone(permit), id, upgrade));
+        .spawn(session::run(Arc::clone(shared), permit, id, upgrade));
 
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

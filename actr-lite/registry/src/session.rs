@@ -10,37 +10,25 @@ use actr_lite_wire::{
         actr_to_signaling::Payload as Request, signaling_envelope::Flow, signaling_to_actr::Payload as Answer,
         unregister_response,
     },
+    websocket::{CloseCode, CloseFrame, ProtocolError, Role},
 };
-use futures_util::{SinkExt as _, StreamExt as _};
+use bytes::BytesMut;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    sync::{OwnedSemaphorePermit, oneshot},
-    time::timeout,
-};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error as WebSocketError, Message,
-        error::ProtocolError,
-        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
-    },
-};
+use tokio::{sync::oneshot, time::timeout};
 use tracing::{debug, info};
 
 use crate::{
     answer::{self, Asker},
+    message_socket::{Incoming, MessageSocket, SocketError},
+    permits::SignalingPermit,
     relay::{self, RelayReceiver, Relayed},
     shared::{Dismissal, Shared},
 };
 
 /// The most bytes of a message from a node: its largest, a session description for WebRTC, has some 10 KiB.
 const MAX_ENVELOPE_BYTES: usize = 64 * 1024;
-
-/// How much is read or written at a time, and held by every connection: enough for several of the usual envelopes.
-const IO_BUFFER_BYTES: usize = 4 * 1024;
 
 /// How long the HTTP half may take to hand over the socket: it only writes the 101.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,16 +39,13 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a node may take to close after the registry did (RFC 6455 §7.1.1 lets a server close at once).
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The longest reason that fits into a close frame (RFC 6455 §5.5.1).
-const MAX_CLOSE_REASON_BYTES: usize = 123;
-
 /// The envelope version that is written; the next one, without timestamps, is read too.
 const ENVELOPE_VERSION: u32 = 1;
 
 /// What a peer is told that does not take its answers.
 const UNREAD: &str = "answers are not read";
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type Socket = MessageSocket<TokioIo<Upgraded>>;
 
 /// Why a connection ends.
 #[derive(Debug)]
@@ -75,7 +60,7 @@ enum Ending {
 
 /// Runs one signaling connection of `id` to its end. The connection's loss does not unregister the node: its lease
 /// decides.
-pub(crate) async fn run(shared: Arc<Shared>, permit: Arc<OwnedSemaphorePermit>, id: ActrId, upgrade: OnUpgrade) {
+pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId, upgrade: OnUpgrade) {
     let upgraded = tokio::select! {
         upgraded = timeout(UPGRADE_TIMEOUT, upgrade) => upgraded,
         () = shared.stop.cancelled() => return,
@@ -84,15 +69,8 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: Arc<OwnedSemaphorePermit>, 
         debug!(%id, "signaling connection lost before it was open");
         return;
     };
-    let mut config = WebSocketConfig::default();
-    config.read_buffer_size = IO_BUFFER_BYTES;
-    config.write_buffer_size = IO_BUFFER_BYTES;
-    // For a slow node waits no more than the largest answer, a contract as large as it was allowed to be registered, and
-    // what goes around it: the next request is read when that is written.
-    config.max_write_buffer_size = shared.options.max_body_bytes.saturating_add(MAX_ENVELOPE_BYTES);
-    config.max_message_size = Some(MAX_ENVELOPE_BYTES);
-    config.max_frame_size = Some(MAX_ENVELOPE_BYTES);
-    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+    let stream = TokioIo::new(upgraded);
+    let mut socket = MessageSocket::new(stream, Role::Server, MAX_ENVELOPE_BYTES, BytesMut::new());
 
     let Some((guard, dismissed, relayed)) = open(&shared, &id) else {
         debug!(%id, "the node is gone since the gate let it in");
@@ -155,36 +133,23 @@ impl Drop for OpenGuard<'_> {
 }
 
 async fn close(socket: &mut Socket, ending: Ending) {
-    let (code, mut reason): (_, String) = match ending {
+    let (code, reason): (_, String) = match ending {
         Ending::Lost => return,
-        Ending::Unregistered | Ending::Dismissed(Dismissal::Unregistered) => (CloseCode::Normal, "unregistered".into()),
-        Ending::Dismissed(Dismissal::Replaced) => (CloseCode::Policy, "a newer connection of this actor".into()),
+        Ending::Unregistered | Ending::Dismissed(Dismissal::Unregistered) => (CloseCode::NORMAL, "unregistered".into()),
+        Ending::Dismissed(Dismissal::Replaced) => {
+            (CloseCode::POLICY_VIOLATION, "a newer connection of this actor".into())
+        }
         Ending::Dismissed(Dismissal::LeaseExpired) => (
-            CloseCode::Policy,
+            CloseCode::POLICY_VIOLATION,
             format!("no heartbeat for a whole lease: {}", crate::REGISTER_AGAIN),
         ),
         Ending::Misbehaved(_, code, reason) => (code, reason),
-        Ending::Stalled => (CloseCode::Policy, UNREAD.into()),
-        Ending::Stop => (CloseCode::Away, "the registry stops".into()),
+        Ending::Stalled => (CloseCode::POLICY_VIOLATION, UNREAD.into()),
+        Ending::Stop => (CloseCode::GOING_AWAY, "the registry stops".into()),
     };
-    reason.truncate(reason.floor_char_boundary(MAX_CLOSE_REASON_BYTES));
-    let frame = CloseFrame {
-        code,
-        reason: reason.into(),
-    };
-    let handshake = async {
-        if socket.close(Some(frame)).await.is_ok() {
-            // Nothing more is said, and what still comes is thrown away: left unread it would cost the peer the reason.
-            let stream = socket.get_mut();
-            // An array would be part of every session's task from its start.
-            let mut discarded = vec![0; IO_BUFFER_BYTES];
-            if stream.shutdown().await.is_ok() {
-                while let Ok(1..) = stream.read(&mut discarded).await {}
-            }
-        }
-    };
+    let frame = CloseFrame::new(code, reason);
     // Whoever does not take part in the handshake just loses the socket.
-    let _ = timeout(CLOSE_TIMEOUT, handshake).await;
+    let _ = timeout(CLOSE_TIMEOUT, socket.close(Some(&frame))).await;
 }
 
 struct Conversation<'a> {
@@ -231,7 +196,7 @@ impl Conversation<'_> {
         }
         if is_forged {
             let (kind, reason) = (MisbehaviourKind::ForgedSource, self.other_source());
-            return Err(Ending::Misbehaved(kind, CloseCode::Policy, reason));
+            return Err(Ending::Misbehaved(kind, CloseCode::POLICY_VIOLATION, reason));
         }
         Ok(())
     }
@@ -399,29 +364,27 @@ fn ends_session(flow: &Flow) -> bool {
 }
 
 async fn send(socket: &mut Socket, envelope: &SignalingEnvelope) -> Result<(), Ending> {
-    let message = Message::Binary(envelope.encode_to_vec().into());
-    match timeout(SEND_TIMEOUT, socket.send(message)).await {
+    match timeout(SEND_TIMEOUT, socket.send(envelope)).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(from_websocket(error)),
+        Ok(Err(error)) => Err(from_socket(error)),
         Err(_) => Err(Ending::Stalled),
     }
 }
 
-/// The next envelope; WebSocket pings are answered on the way.
+/// The next envelope.
 async fn next_envelope(socket: &mut Socket) -> Result<SignalingEnvelope, Ending> {
     loop {
-        match socket.next().await {
-            Some(Ok(Message::Binary(bytes))) => {
-                return SignalingEnvelope::decode(bytes)
-                    .map_err(|error| violation(CloseCode::Invalid, format!("not a SignalingEnvelope: {error}")));
+        match socket.next().await.map_err(from_socket)? {
+            Incoming::Message(bytes) => {
+                return SignalingEnvelope::decode(bytes).map_err(|error| {
+                    violation(CloseCode::INVALID_PAYLOAD, format!("not a SignalingEnvelope: {error}"))
+                });
             }
-            Some(Ok(Message::Text(_))) => {
+            Incoming::Text => {
                 let reason = "envelopes are binary messages";
-                return Err(violation(CloseCode::Unsupported, reason));
+                return Err(violation(CloseCode::UNSUPPORTED_DATA, reason));
             }
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_))) => {}
-            Some(Err(error)) => return Err(from_websocket(error)),
-            None => return Err(Ending::Lost),
+            Incoming::SignOfLife => {}
         }
     }
 }
@@ -430,20 +393,14 @@ fn violation(code: CloseCode, reason: impl Into<String>) -> Ending {
     Ending::Misbehaved(MisbehaviourKind::ProtocolViolation, code, reason.into())
 }
 
-fn from_websocket(error: WebSocketError) -> Ending {
+fn from_socket(error: SocketError) -> Ending {
     match error {
-        WebSocketError::Capacity(_) => violation(
-            CloseCode::Size,
+        SocketError::Protocol(ProtocolError::MessageTooLong { .. }) => violation(
+            CloseCode::MESSAGE_TOO_BIG,
             format!("an envelope has at most {MAX_ENVELOPE_BYTES} bytes"),
         ),
+        SocketError::Protocol(error) => violation(error.close_code(), error.to_string()),
         // Who is gone, or is closing, does nothing wrong.
-        WebSocketError::Protocol(
-            ProtocolError::ResetWithoutClosingHandshake
-            | ProtocolError::SendAfterClosing
-            | ProtocolError::ReceivedAfterClosing,
-        ) => Ending::Lost,
-        WebSocketError::Protocol(error) => violation(CloseCode::Protocol, error.to_string()),
-        WebSocketError::Utf8(_) => violation(CloseCode::Invalid, "text that is not UTF-8"),
-        _ => Ending::Lost,
+        SocketError::Closed(_) | SocketError::Cut | SocketError::Io(_) => Ending::Lost,
     }
 }

@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use actr_lite_wire::{identity::ActrId, proto::ErrorResponse};
@@ -14,7 +14,8 @@ use crate::{
     directory::{Directory, LEASE_HEARTBEATS, Limits},
     failure_limit::FailureLimit,
     key_file::KeyFileError,
-    options::Options,
+    options::{Options, most_of},
+    permits::Permits,
     relay::{self, RelaySender},
 };
 
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     /// Random for each life of a registry.
     pub(crate) life: u64,
     pub(crate) authority: Authority,
+    pub(crate) permits: Arc<Permits>,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the registry stops.
     pub(crate) stop: CancellationToken,
@@ -47,11 +49,8 @@ impl Shared {
         let lease = options.heartbeat_interval.saturating_mul(LEASE_HEARTBEATS);
         // Below 2^63 it can't wrap, and fits the signed integers in which others may keep it.
         let first_serial = rand::random::<u64>() >> 1;
-        let limits = Limits {
-            nodes: options.max_nodes,
-            stored_bytes: options.max_stored_bytes,
-        };
-        let mut directory = Directory::new(first_serial, lease, limits);
+        let mut directory = Directory::new(first_serial, lease, directory_limits(&options));
+        let permits = Arc::new(Permits::new((&options).into()));
         directory.set_signing_keys(authority.verifying_keys());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         Ok(Self {
@@ -59,6 +58,7 @@ impl Shared {
             clock,
             life: rand::random(),
             authority,
+            permits,
             complaints: Complaints::new("registry", tasks.clone(), stop.clone()),
             tasks,
             stop,
@@ -72,6 +72,16 @@ impl Shared {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn directory_limits(options: &Options) -> Limits {
+    let (nodes, stored_bytes) = (options.max_nodes, options.max_stored_bytes);
+    Limits {
+        nodes,
+        nodes_per_realm: options.max_nodes_per_realm.unwrap_or(most_of(nodes)),
+        stored_bytes,
+        stored_bytes_per_realm: options.max_stored_bytes_per_realm.unwrap_or(most_of(stored_bytes)),
     }
 }
 
@@ -123,6 +133,11 @@ impl Sessions {
     pub(crate) fn relays(&self, id: &ActrId) -> Result<RelaySender, ErrorResponse> {
         let session = self.open.get(id).ok_or_else(|| relay::not_connected(id))?;
         Ok(session.relays.clone())
+    }
+
+    /// Whether this actor has a connection, which another one of it would replace.
+    pub(crate) fn has(&self, id: &ActrId) -> bool {
+        self.open.contains_key(id)
     }
 
     /// Forgets a connection; false if a newer one took its place.

@@ -330,6 +330,41 @@ fn what_nodes_store_is_limited_and_given_back_when_they_leave() {
 }
 
 #[test]
+fn what_one_realm_takes_leaves_room_for_others() {
+    let address = registration(1, actr_type(0)).ws_address.unwrap();
+    for (limits, words) in [
+        (
+            Limits {
+                nodes_per_realm: 2,
+                ..Limits::default()
+            },
+            "realm 1 is full: it holds 2 nodes",
+        ),
+        (
+            Limits {
+                stored_bytes_per_realm: 2 * address.len() + 1,
+                ..Limits::default()
+            },
+            "realm 1 is full: contracts, access lists and addresses",
+        ),
+    ] {
+        let mut directory = Directory::new(0, LEASE, limits);
+        for _ in 0..10 {
+            let first = register(&mut directory, registration(1, actr_type(0)));
+            register(&mut directory, registration(1, actr_type(0)));
+            let error = directory
+                .register(registration(1, actr_type(0)), token(1), Duration::ZERO)
+                .unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Unavailable);
+            assert!(error.to_string().starts_with(words), "{error}");
+            register(&mut directory, registration(2, actr_type(0)));
+            directory.unregister(&first).unwrap();
+            assert_eq!(directory.expire(LEASE).len(), 2);
+        }
+    }
+}
+
+#[test]
 fn only_a_nodes_own_token_renews_it_and_keeps_it_alive() {
     let mut directory = directory();
     let id = register(&mut directory, registration(1, actr_type(0)));

@@ -340,7 +340,8 @@ impl Supervisor {
     }
 
     fn no_answer(&self) -> ActrError {
-        no_answer(&self.request.server_type, self.options.budget.timeout())
+        let link = self.ctx.node().link();
+        no_answer(link, &self.request.server_type, self.options.budget.timeout())
     }
 
     /// Asks one server, after registering for its frames.

@@ -25,6 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::{
     harness::{Answer, Ask, NodePlan, Push, World, caller, remote_error, stream_id, until, within},
     raw_peer::Outsider,
+    stream_server::server_type,
 };
 
 /// Echoes, and hands over the context of each [`Push`].
@@ -112,6 +113,41 @@ async fn a_peers_connection_over_its_limit_is_refused() {
     within(second.call(&id, Ask::default())).await.unwrap();
     drop(first);
     until(|| async { connect().await.ok() }).await;
+}
+
+#[tokio::test]
+async fn a_node_without_a_place_at_the_registry_says_which_limit_it_is() {
+    let options = Options {
+        max_connections: 1,
+        ..Options::default()
+    };
+    let world = World::with(options).await;
+    let first = world.node("First").hidden().start().await;
+    until(|| async {
+        let answered = first.context().discover(&server_type()).await;
+        matches!(answered, Err(ActrError::Discover(_))).then_some(())
+    })
+    .await;
+    let second = world.node("Second").hidden().on(|_: Ask, ctx| async move {
+        let found = ctx.discover(&server_type()).await;
+        Ok(Answer::text(
+            found.err().map_or_else(String::new, |error| error.to_string()),
+        ))
+    });
+    let second = second.start().await;
+    let options = CallOptions {
+        timeout: Duration::from_secs(1),
+        ..CallOptions::default()
+    };
+    let answer = within(second.context().call_with(&Dest::Local, Ask::default(), options)).await;
+    let text = answer.unwrap().text;
+    for part in [
+        "no server of type acme:Server:1.0.0 was found",
+        "has 1 connections, its limit",
+        "max_connections",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[tokio::test]

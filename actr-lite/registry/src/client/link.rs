@@ -11,7 +11,7 @@ use actr_lite_wire::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -25,6 +25,10 @@ use super::{
     shared::Shared,
     upkeep::Upkeep,
 };
+
+/// How long to wait for the registry's word on a key that it has shown long ago. A peer that waits to be let in gives up
+/// after 5 s, so that most of them are left to it when a registry has just fallen silent.
+pub const OLD_KEY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A node's lasting connection to its registry. Cheap to clone.
 ///
@@ -205,8 +209,9 @@ impl RegistryLink {
     }
 
     /// The registry's public key of this number. Keys that it has shown within an hour, the one of the node's own
-    /// credential among them, need no request; older ones will do while it can't be asked, and not when it has given them
-    /// up.
+    /// credential among them, need no request, and no key that it has ever shown does while it is away. Otherwise an
+    /// older one is asked for, and will do if there is no answer within [`OLD_KEY_PATIENCE`]; not when the registry has
+    /// given it up.
     ///
     /// # Errors
     /// When the registry can't be reached, does not answer, or has no such key: see [`RegistryLinkError`].
@@ -214,17 +219,33 @@ impl RegistryLink {
         if let Some(key) = self.known_signing_key(key_id) {
             return Ok(key);
         }
-        match self.ask_signing_key(key_id).await {
-            Ok(key) => {
-                self.inner.shared.keys().insert(key.clone(), Instant::now());
-                Ok(key)
-            }
-            Err(error @ RegistryLinkError::Refused { .. }) => {
-                self.inner.shared.keys().remove(key_id);
-                Err(error)
-            }
-            Err(error) => self.inner.shared.keys().old_key(key_id).ok_or(error),
+        let old_key = self.inner.shared.keys().old_key(key_id);
+        let Some(old_key) = old_key else {
+            return self.learn_signing_key(key_id).await;
+        };
+        let mut state = self.inner.state.clone();
+        tokio::select! {
+            biased;
+            learned = self.learn_signing_key(key_id) => match learned {
+                Err(RegistryLinkError::Refused { .. }) => learned,
+                learned => Ok(learned.unwrap_or(old_key)),
+            },
+            // A failure means that the link has ended: then the registry is away for good.
+            _ = state.wait_for(|state| *state != LinkState::Connected) => Ok(old_key),
+            () = sleep(OLD_KEY_PATIENCE) => Ok(old_key),
         }
+    }
+
+    /// Asks for a key, and notes what the registry says of it.
+    async fn learn_signing_key(&self, key_id: u32) -> Result<VerifyingKey, RegistryLinkError> {
+        let learned = self.ask_signing_key(key_id).await;
+        let mut keys = self.inner.shared.keys();
+        match &learned {
+            Ok(key) => keys.insert(key.clone(), Instant::now()),
+            Err(RegistryLinkError::Refused { .. }) => keys.remove(key_id),
+            Err(_) => {}
+        }
+        learned
     }
 
     async fn ask_signing_key(&self, key_id: u32) -> Result<VerifyingKey, RegistryLinkError> {
@@ -250,9 +271,15 @@ impl RegistryLink {
         self.inner.shared.calendar.unix_seconds(Instant::now())
     }
 
-    /// Like [`Self::signing_key`], without a request.
+    /// Like [`Self::signing_key`], without a request: `None` where that would ask.
     pub fn known_signing_key(&self, key_id: u32) -> Option<VerifyingKey> {
-        self.inner.shared.keys().key(key_id, Instant::now())
+        let is_away = *self.inner.state.borrow() != LinkState::Connected;
+        let keys = self.inner.shared.keys();
+        if is_away {
+            keys.old_key(key_id)
+        } else {
+            keys.key(key_id, Instant::now())
+        }
     }
 
     /// Leaves the registry, and ends the link. It takes at most [`UNREGISTER_TIMEOUT`], and no time while the registry can't be

@@ -11,6 +11,7 @@
 //! - `upkeep`: the task behind a link: register, connect, and both again when they are lost
 //! - `ais`: registration and renewal over HTTP
 //! - `signaling`: opening a signaling connection
+//! - `upgrade`: how HTTP becomes a WebSocket
 //! - `session`: one signaling connection
 //! - `renewal`: a fresh credential in time
 //! - `shared`: what a link's handles and its task have in common
@@ -38,6 +39,7 @@ mod shared;
 mod signaling;
 mod signing_keys;
 mod state;
+mod upgrade;
 mod upkeep;
 
 #[cfg(test)]
@@ -46,7 +48,7 @@ mod tests;
 pub use config::{LinkConfig, RealmSecret, RealmSecretError};
 pub use error::RegistryLinkError;
 pub use identity::Identity;
-pub use link::{Candidate, RegistryLink};
+pub use link::{Candidate, OLD_KEY_PATIENCE, RegistryLink};
 pub use load::{LoadReport, LoadSource};
 pub use registry_url::{ParseRegistryUrlError, RegistryUrl};
 pub use request::{REQUEST_TIMEOUT, UNREGISTER_TIMEOUT};

@@ -42,6 +42,11 @@ impl RegistryUrl {
         &self.authority
     }
 
+    /// The path of signaling.
+    pub(super) fn signaling_path(&self) -> String {
+        format!("{}{SIGNALING_PATH}", self.prefix)
+    }
+
     /// The path of an AIS action.
     pub(super) fn ais_path(&self, action: &str) -> String {
         format!("{}/ais/{action}", self.prefix)

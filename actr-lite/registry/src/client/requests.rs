@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use super::{RegistryLinkError, request::Request};
 
 /// The most requests that wait at a time: a node asks once for each peer it dials and each unknown key it is shown, so
-/// more means that something asks in a loop.
+/// more means that something asks in a loop. A node that leaves says so once, beside them.
 pub(super) const MAX_WAITING_REQUESTS: usize = 256;
 
 /// What the registry answered.
@@ -44,7 +44,8 @@ impl Requests {
         if table.closed {
             return Err(RegistryLinkError::Stopped);
         }
-        if table.waiting.len() >= MAX_WAITING_REQUESTS {
+        let is_leaving = matches!(request, Request::Unregister { .. });
+        if table.waiting.len() >= MAX_WAITING_REQUESTS + usize::from(is_leaving) {
             return Err(RegistryLinkError::TooManyRequests);
         }
         table.last_number += 1;
@@ -164,6 +165,17 @@ mod tests {
         assert_eq!(requests.add(request(1)).err(), Some(RegistryLinkError::TooManyRequests));
         waiting.pop();
         assert!(requests.add(request(1)).is_ok());
+    }
+
+    #[test]
+    fn a_node_can_leave_whatever_else_waits() {
+        let requests = Arc::new(Requests::default());
+        let _waiting: Vec<_> = (0..MAX_WAITING_REQUESTS)
+            .map(|_| requests.add(request(1)).unwrap())
+            .collect();
+        let leaving = || Request::Unregister { reason: "done".into() };
+        let _leaving = requests.add(leaving()).unwrap();
+        assert!(requests.add(leaving()).is_err(), "once");
     }
 
     #[test]

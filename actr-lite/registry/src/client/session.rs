@@ -8,16 +8,11 @@ use actr_lite_wire::{
     },
 };
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
 use prost::Message as _;
 use prost_types::Timestamp;
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
-};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Error as WebSocketError, Message},
+    time::{Instant, MissedTickBehavior, error::Elapsed, interval, sleep_until, timeout},
 };
 use tracing::{debug, info};
 
@@ -25,7 +20,10 @@ use super::{
     Identity, RegistryLinkError, dial::Dial, identity::Registration, renewal::renewed, request::Request,
     shared::Shared, signaling::failure,
 };
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    message_socket::{Incoming, MessageSocket, SocketError},
+};
 
 /// After so much silence the registry counts as dead: official clients (actr 0.4.21) take the same time.
 const DEAD_AFTER: Duration = Duration::from_secs(10);
@@ -57,7 +55,7 @@ pub(super) enum SessionEnd {
 
 /// One signaling connection.
 pub(super) struct Session<D: Dial> {
-    socket: WebSocketStream<D::Stream>,
+    socket: MessageSocket<D::Stream>,
     shared: Arc<Shared>,
     dial: Arc<D>,
     published: watch::Sender<Option<Identity>>,
@@ -70,7 +68,7 @@ pub(super) struct Session<D: Dial> {
 
 impl<D: Dial> Session<D> {
     pub(super) fn new(
-        socket: WebSocketStream<D::Stream>,
+        socket: MessageSocket<D::Stream>,
         shared: Arc<Shared>,
         dial: Arc<D>,
         published: watch::Sender<Option<Identity>>,
@@ -112,7 +110,7 @@ impl<D: Dial> Session<D> {
         let mut renewal = pin!(renewed(&shared.config, &*dial, self.registration.clone()));
         loop {
             let step = tokio::select! {
-                message = self.socket.next() => self.receive(message).await,
+                incoming = self.socket.next() => self.receive(incoming).await,
                 () = shared.requests.added() => self.send_requests().await,
                 _ = probes.tick() => self.probe().await,
                 () = sleep_until(self.heard + DEAD_AFTER) => Err(self.silent()),
@@ -130,13 +128,8 @@ impl<D: Dial> Session<D> {
 
     /// Says good-bye.
     pub(super) async fn close(mut self) {
-        let handshake = async {
-            if self.socket.close(None).await.is_ok() {
-                while let Some(Ok(_)) = self.socket.next().await {}
-            }
-        };
         // Whoever does not take part in the handshake just loses the socket.
-        let _ = timeout(CLOSE_TIMEOUT, handshake).await;
+        let _ = timeout(CLOSE_TIMEOUT, self.socket.close(None)).await;
     }
 
     fn silent(&self) -> SessionEnd {
@@ -144,23 +137,12 @@ impl<D: Dial> Session<D> {
         SessionEnd::Lost(RegistryLinkError::unreachable(&self.shared.config.url, cause))
     }
 
-    async fn receive(&mut self, message: Option<Result<Message, WebSocketError>>) -> Result<(), SessionEnd> {
-        let url = &self.shared.config.url;
-        let lost = |cause: &str| Err(SessionEnd::Lost(RegistryLinkError::unreachable(url, cause)));
-        match message {
-            Some(Ok(Message::Binary(bytes))) => {
-                self.heard = Instant::now();
-                self.receive_envelope(bytes).await
-            }
-            Some(Ok(Message::Close(Some(frame)))) if !frame.reason.is_empty() => {
-                lost(&format!("it closed the connection: {}", PeerText::new(&frame.reason)))
-            }
-            Some(Ok(Message::Close(_))) | None => lost("it closed the connection"),
-            Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
-                self.heard = Instant::now();
-                Ok(())
-            }
-            Some(Err(error)) => Err(SessionEnd::Lost(failure(&self.shared.config, &error))),
+    async fn receive(&mut self, incoming: Result<Incoming, SocketError>) -> Result<(), SessionEnd> {
+        let incoming = incoming.map_err(|error| SessionEnd::Lost(failure(&self.shared.config, &error)))?;
+        self.heard = Instant::now();
+        match incoming {
+            Incoming::Message(bytes) => self.receive_envelope(bytes).await,
+            Incoming::Text | Incoming::SignOfLife => Ok(()),
         }
     }
 
@@ -266,7 +248,8 @@ impl<D: Dial> Session<D> {
         if Instant::now() >= self.next_heartbeat {
             return self.heartbeat().await;
         }
-        self.write([Message::Ping(Bytes::new())].into_iter()).await
+        let written = timeout(SEND_TIMEOUT, self.socket.ping()).await;
+        self.written(written)
     }
 
     async fn heartbeat(&mut self) -> Result<(), SessionEnd> {
@@ -278,22 +261,21 @@ impl<D: Dial> Session<D> {
     }
 
     async fn send(&mut self, requests: impl IntoIterator<Item = (String, RequestPayload)>) -> Result<(), SessionEnd> {
-        let (shared, identity) = (self.shared.clone(), self.registration.identity.clone());
-        let messages = requests
-            .into_iter()
-            .map(move |(number, payload)| envelope(shared.own_id(&number), &identity, payload));
-        self.write(messages).await
+        let (shared, identity, socket) = (&self.shared, &self.registration.identity, &mut self.socket);
+        let written = timeout(SEND_TIMEOUT, async {
+            for (number, payload) in requests {
+                socket
+                    .send(&envelope(shared.own_id(&number), identity, payload))
+                    .await?;
+            }
+            Ok(())
+        });
+        let written = written.await;
+        self.written(written)
     }
 
-    async fn write(&mut self, messages: impl Iterator<Item = Message>) -> Result<(), SessionEnd> {
-        let socket = &mut self.socket;
-        let written = timeout(SEND_TIMEOUT, async {
-            for message in messages {
-                socket.feed(message).await?;
-            }
-            socket.flush().await
-        });
-        match written.await {
+    fn written(&self, written: Result<Result<(), SocketError>, Elapsed>) -> Result<(), SessionEnd> {
+        match written {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(SessionEnd::Lost(failure(&self.shared.config, &error))),
             Err(_) => Err(self.silent()),
@@ -306,8 +288,8 @@ fn unix_time(timestamp: Timestamp) -> Option<Duration> {
     Some(Duration::new(seconds, u32::try_from(timestamp.nanos).ok()?))
 }
 
-fn envelope(id: String, identity: &Identity, payload: RequestPayload) -> Message {
-    let envelope = SignalingEnvelope {
+fn envelope(id: String, identity: &Identity, payload: RequestPayload) -> SignalingEnvelope {
+    SignalingEnvelope {
         envelope_version: ENVELOPE_VERSION,
         envelope_id: id,
         reply_for: None,
@@ -319,6 +301,5 @@ fn envelope(id: String, identity: &Identity, payload: RequestPayload) -> Message
             credential: identity.credential.clone().into(),
             payload: Some(payload),
         })),
-    };
-    Message::Binary(envelope.encode_to_vec().into())
+    }
 }

@@ -20,6 +20,29 @@ pub enum DirectoryError {
         /// [`Limits::nodes`](super::Limits::nodes).
         limit: usize,
     },
+    /// There are as many nodes in one realm as there may be.
+    #[error(
+        "realm {realm_id} is full: it holds {limit} nodes, its limit; try again when some have left, or raise {}",
+        advice("max_nodes_per_realm")
+    )]
+    TooManyNodesInRealm {
+        /// Which realm.
+        realm_id: u32,
+        /// [`Limits::nodes_per_realm`](super::Limits::nodes_per_realm).
+        limit: usize,
+    },
+    /// The contracts, access lists and addresses of one realm's nodes fill the room there is for them.
+    #[error(
+        "realm {realm_id} is full: contracts, access lists and addresses would pass {limit} bytes, its limit; try again \
+         when some nodes have left, or raise {}",
+        advice("max_stored_bytes_per_realm")
+    )]
+    TooManyBytesInRealm {
+        /// Which realm.
+        realm_id: u32,
+        /// [`Limits::stored_bytes_per_realm`](super::Limits::stored_bytes_per_realm).
+        limit: usize,
+    },
     /// The nodes' contracts, access lists and addresses fill the room there is.
     #[error(
         "the registry is full: contracts, access lists and addresses would pass {limit} bytes, its limit; try again when \
@@ -66,7 +89,10 @@ impl DirectoryError {
     /// The number that goes over the wire.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::TooManyNodes { .. } | Self::TooManyBytes { .. } => ErrorCode::Unavailable,
+            Self::TooManyNodes { .. }
+            | Self::TooManyBytes { .. }
+            | Self::TooManyNodesInRealm { .. }
+            | Self::TooManyBytesInRealm { .. } => ErrorCode::Unavailable,
             Self::UnknownNode(_) | Self::NoSuchPeer(_) | Self::UnknownService { .. } => ErrorCode::NotFound,
             Self::RenewalToken(_) | Self::OtherRealm { .. } | Self::Acl(_) => ErrorCode::PermissionDenied,
         }

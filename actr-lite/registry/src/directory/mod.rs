@@ -50,15 +50,21 @@ const MAX_REACHED: usize = 256;
 pub struct Limits {
     /// The most nodes at a time. Default: [`MAX_NODES`].
     pub nodes: usize,
+    /// The most of them in one realm. Default: no other limit.
+    pub nodes_per_realm: usize,
     /// The most bytes of what the nodes have stored. Default: [`MAX_STORED_BYTES`].
     pub stored_bytes: usize,
+    /// The most of them in one realm. Default: no other limit.
+    pub stored_bytes_per_realm: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             nodes: MAX_NODES,
+            nodes_per_realm: usize::MAX,
             stored_bytes: MAX_STORED_BYTES,
+            stored_bytes_per_realm: usize::MAX,
         }
     }
 }
@@ -120,6 +126,13 @@ impl Node {
     }
 }
 
+/// What one realm has here.
+#[derive(Default, Clone, Copy)]
+struct RealmUsage {
+    nodes: usize,
+    stored_bytes: usize,
+}
+
 /// All registered nodes. See the [module](self) for what its times mean.
 pub struct Directory {
     lease: Duration,
@@ -129,6 +142,7 @@ pub struct Directory {
     by_type: HashMap<ActrType, BTreeSet<u64>>,
     by_lease_end: BTreeSet<(Duration, u64)>,
     stored_bytes: usize,
+    by_realm: HashMap<u32, RealmUsage>,
     answers: u64,
     signing_keys: BTreeMap<u32, VerifyingKey>,
 }
@@ -145,6 +159,7 @@ impl Directory {
             by_type: HashMap::new(),
             by_lease_end: BTreeSet::new(),
             stored_bytes: 0,
+            by_realm: HashMap::new(),
             answers: 0,
             signing_keys: BTreeMap::new(),
         }
@@ -185,6 +200,23 @@ impl Directory {
                 limit: limits.stored_bytes,
             });
         }
+        let realm_id = registration.realm_id;
+        let mut usage = self.by_realm.get(&realm_id).copied().unwrap_or_default();
+        usage.nodes += 1;
+        usage.stored_bytes = usage.stored_bytes.saturating_add(registration.stored_bytes());
+        if usage.nodes > limits.nodes_per_realm {
+            return Err(DirectoryError::TooManyNodesInRealm {
+                realm_id,
+                limit: limits.nodes_per_realm,
+            });
+        }
+        if usage.stored_bytes > limits.stored_bytes_per_realm {
+            return Err(DirectoryError::TooManyBytesInRealm {
+                realm_id,
+                limit: limits.stored_bytes_per_realm,
+            });
+        }
+        self.by_realm.insert(realm_id, usage);
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
         self.stored_bytes = stored_bytes;
@@ -470,7 +502,16 @@ impl Directory {
     fn remove(&mut self, serial: u64) -> Option<ActrId> {
         let node = self.nodes.remove(&serial)?;
         self.by_lease_end.remove(&(node.lease_ends, serial));
-        self.stored_bytes -= node.registration.stored_bytes();
+        let stored_bytes = node.registration.stored_bytes();
+        self.stored_bytes -= stored_bytes;
+        let realm_id = node.registration.realm_id;
+        if let Some(usage) = self.by_realm.get_mut(&realm_id) {
+            usage.nodes -= 1;
+            usage.stored_bytes -= stored_bytes;
+            if usage.nodes == 0 {
+                self.by_realm.remove(&realm_id);
+            }
+        }
         let actr_type = &node.registration.actr_type;
         if let Some(serials) = self.by_type.get_mut(actr_type) {
             serials.remove(&serial);

@@ -79,44 +79,24 @@ async fn an_invalid_envelope_closes_its_connection_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_connection_over_the_limit_is_told_so() {
+async fn connections_that_only_wait_give_way() {
     let options = Options {
-        max_connections: 2,
+        max_connections: 1,
         ..Options::default()
     };
     let registry = start(options).await;
     let address = registry.local_addr();
-    let node = connect(address, &register(address, 1, CLIENT).await).await.unwrap();
-    let idle = when_free(address).await;
-
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let mut answer = String::new();
-    within(stream.read_to_string(&mut answer)).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
-    assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
-
-    drop(idle);
-    let idle = when_free(address).await;
-    drop(node);
-    let _signaling_gave_its_place_back = when_free(address).await;
-    drop(idle);
+    let mut oldest = TcpStream::connect(address).await.unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..200 {
+        waiting.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut node = connect(address, &register(address, 1, CLIENT).await).await.unwrap();
+    assert_eq!(within(oldest.read(&mut [0])).await.unwrap_or(0), 0, "it is closed");
+    drop(waiting);
+    assert!(node.discover(CLIENT).await.is_ok());
+    assert_eq!(registry.misbehaviour().total(), 0);
     registry.shutdown().await;
-}
-
-/// A place is free a moment after its connection's end is seen here; asks until it is, and keeps the connection.
-async fn when_free(address: SocketAddr) -> TcpStream {
-    let asked = async {
-        loop {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            let mut status = [0; 12];
-            let sent = stream.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n").await;
-            if sent.is_ok() && stream.read_exact(&mut status).await.is_ok() && status.ends_with(b" 200") {
-                return stream;
-            }
-        }
-    };
-    within(asked).await
 }
 
 #[tokio::test]

@@ -6,12 +6,9 @@ use actr_lite_registry::Options;
 use actr_lite_wire::{error_code::ErrorCode, proto::ErrorResponse};
 use hyper::StatusCode;
 use prost::Message as _;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use crate::client::{CLIENT, SERVER, ais, connect, http, post, register, request, start, within};
+use crate::client::{CLIENT, SERVER, ais, connect, http, post, register, renew, request, start, within};
 
 async fn refused(address: SocketAddr) -> ErrorResponse {
     let request = request(1, CLIENT).encode_to_vec();
@@ -71,30 +68,67 @@ async fn a_body_over_the_limit_gets_a_413_that_names_it() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_which_limit_it_is() {
+    let limit = |all: usize, per_address: Option<usize>, per_realm: Option<usize>| Options {
+        max_connections: all,
+        max_connections_per_address: per_address,
+        max_connections_per_realm: per_realm,
+        ..Options::default()
+    };
+    for (options, words, key) in [
+        (limit(1, None, None), "has 1 connections, its limit", "max_connections"),
+        (
+            limit(9, Some(1), None),
+            "has 1 connections from address 127.0.0.1",
+            "max_connections_per_address",
+        ),
+        (
+            limit(9, None, Some(1)),
+            "has 1 connections of realm 1",
+            "max_connections_per_realm",
+        ),
+    ] {
+        let registry = start(options).await;
+        let address = registry.local_addr();
+        let mut first = connect(address, &register(address, 1, SERVER).await).await.unwrap();
+        let second = register(address, 1, CLIENT).await;
+        let (status, answer) = connect(address, &second).await.err().unwrap();
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        for part in [words, key, &format!("--{}", key.replace('_', "-"))] {
+            assert!(answer.contains(part), "{answer}");
+        }
+        assert_eq!(registry.misbehaviour().total(), 0);
+        assert!(first.discover(SERVER).await.is_ok());
+        drop(first);
+        // The place is free as soon as the registry has noticed.
+        within(async { while connect(address, &second).await.is_err() {} }).await;
+        registry.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_renews_and_connects_again_however_full_the_registry_is() {
     let options = Options {
-        max_connections: 1,
+        max_connections: 2,
         ..Options::default()
     };
     let registry = start(options).await;
-    let mut first = TcpStream::connect(registry.local_addr()).await.unwrap();
-    let mut second = TcpStream::connect(registry.local_addr()).await.unwrap();
-    let mut answer = String::new();
-    within(second.read_to_string(&mut answer)).await.unwrap();
-    for part in [
-        "HTTP/1.1 503 ",
-        "has 1 connections",
-        "max_connections",
-        "--max-connections",
-    ] {
-        assert!(answer.contains(part), "{answer}");
+    let address = registry.local_addr();
+    let granted = register(address, 1, SERVER).await;
+    let first = connect(address, &granted).await.unwrap();
+    let _other = connect(address, &register(address, 1, CLIENT).await).await.unwrap();
+    let surplus = register(address, 1, CLIENT).await;
+    assert!(connect(address, &surplus).await.is_err(), "all places are taken");
+    // More connections that only wait than there can be.
+    let mut waiting = Vec::new();
+    for _ in 0..200 {
+        waiting.push(TcpStream::connect(address).await.unwrap());
+        let granted = renew(address, &granted).await;
+        assert!(granted.is_ok(), "{granted:?}");
     }
-    first
-        .write_all(b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-        .await
-        .unwrap();
-    let mut answer = String::new();
-    within(first.read_to_string(&mut answer)).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let mut second = connect(address, &granted).await.unwrap();
+    assert!(second.discover(SERVER).await.is_ok());
+    let closed = first.closed().await.unwrap();
+    assert_eq!(closed.reason, "a newer connection of this actor");
     registry.shutdown().await;
 }
 

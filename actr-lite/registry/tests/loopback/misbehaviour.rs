@@ -286,11 +286,11 @@ async fn a_protocol_violation_closes_with_a_code_and_a_reason() {
     #[rustfmt::skip]
     let cases: Vec<(&str, Vec<u8>, u16, &str)> = vec![
         ("a text", frame(0x81, &[0x80 | 2], b"hi"), 1003, "binary"),
-        ("a text that is no UTF-8", frame(0x81, &[0x80 | 2], &[0xff, 0xfe]), 1007, "UTF-8"),
+        ("a text that is no UTF-8", frame(0x81, &[0x80 | 2], &[0xff, 0xfe]), 1003, "binary"),
         ("no envelope", frame(0x82, &[0x80 | 9], &[0xff; 9]), 1007, "not a SignalingEnvelope"),
         ("no UTF-8", frame(0x82, &[0x80 | 6], not_utf8), 1007, "not a SignalingEnvelope"),
         ("2^62 bytes", huge(1 << 62), 1009, "65536 bytes"),
-        ("all bits", huge(u64::MAX), 1009, "65536 bytes"),
+        ("all bits", huge(u64::MAX), 1002, "2^63"),
         ("one byte too many", huge(65_537), 1009, "65536 bytes"),
         ("fragments without an end", fragments, 1009, "65536 bytes"),
         ("no mask", vec![0x82, 1, 0], 1002, "mask"),

@@ -10,7 +10,11 @@ use prost::Message as _;
 
 use crate::client::{CLIENT, http, post, register, renew, request, start};
 
+/// Short enough to be guessed.
 const SECRET: &str = "open sesame";
+
+/// Too long for that.
+const LONG_SECRET: &str = "0123456789abcdef";
 
 /// What a registration in this realm with this secret is refused with.
 async fn refusal(address: std::net::SocketAddr, realm_id: u32, secret: Option<&str>) -> Option<ErrorResponse> {
@@ -57,7 +61,26 @@ async fn only_who_has_the_secret_of_a_realm_is_registered_in_it() {
 }
 
 #[tokio::test]
-async fn guessing_is_limited_even_if_a_guess_is_right() {
+async fn a_right_secret_is_never_kept_waiting_by_wrong_ones() {
+    let options = Options {
+        realms: Realms::only(7, LONG_SECRET.as_bytes()),
+        ..Options::default()
+    };
+    let registry = start(options).await;
+    let address = registry.local_addr();
+    for guess in 0..30 {
+        let error = refusal(address, 7, Some(&format!("wrong secret {guess}")))
+            .await
+            .unwrap();
+        // Waiting does not help: a node with a wrong secret is told so, however many there are.
+        assert_eq!(error.code, ErrorCode::PermissionDenied.number(), "{}", error.message);
+        assert_eq!(refusal(address, 7, Some(LONG_SECRET)).await, None);
+    }
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn guessing_a_short_secret_is_limited() {
     let registry = start(guarded()).await;
     let address = registry.local_addr();
     assert_eq!(refusal(address, 7, Some(SECRET)).await, None);

@@ -119,6 +119,20 @@ async fn http_refuses_other_requests_with_a_line_of_text() {
 }
 
 #[tokio::test]
+async fn head_is_answered_like_get_without_a_body() {
+    let registry = start(Options::default()).await;
+    for path in ["/health", "/", "/signaling/ws", "/nothing"] {
+        let [get, head] = [Method::GET, Method::HEAD].map(|method| {
+            let request = Request::builder().method(method).uri(path).header("host", "registry");
+            http(registry.local_addr(), request.body(Full::<Bytes>::default()).unwrap())
+        });
+        let ((get, _), (head, body)) = (get.await, head.await);
+        assert_eq!((get, body), (head, Bytes::new()), "{path}");
+    }
+    registry.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_taken_port_is_named_with_what_to_do() {
     let registry = start(Options::default()).await;
     let address = registry.local_addr().to_string();

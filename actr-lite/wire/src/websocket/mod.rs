@@ -1,4 +1,5 @@
 //! WebSocket frames (RFC 6455) without I/O, after the upgrade: bytes in, events out, and the other way round.
+//! Of the upgrade itself only [`accept_key`] is here.
 //!
 //! A driver owns the socket and the buffers. It reads into a `BytesMut`, calls [`Decoder::decode`] until that has
 //! nothing more to say, and reads again. To send, it appends payload behind [`HEADER_ROOM`] reserved bytes and
@@ -13,6 +14,7 @@ mod control_frame;
 mod decoder;
 mod fragmented_message;
 mod frame_header;
+mod handshake;
 mod mask;
 mod opcode;
 mod protocol_error;
@@ -22,6 +24,7 @@ mod seal;
 pub use close::{CloseCode, CloseFrame};
 pub use control_frame::{ControlFrame, EncodedControl, MAX_CONTROL_PAYLOAD_LEN, encode_control};
 pub use decoder::{Decoder, Event};
+pub use handshake::accept_key;
 pub use protocol_error::ProtocolError;
 pub use role::Role;
 pub use seal::{Fragment, HEADER_ROOM, append_frame, seal};

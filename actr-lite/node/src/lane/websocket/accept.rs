@@ -19,7 +19,7 @@ use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
     record::EXTENSION,
     record_limit::RecordLimit,
-    websocket::Role,
+    websocket::{Role, accept_key},
 };
 use bytes::BytesMut;
 use http_body_util::Full;
@@ -38,7 +38,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::{debug, warn};
 
 use super::{
@@ -337,7 +336,7 @@ async fn admit(
         extended && headers.contains_key(KEEP_OPEN_HEADER) && node.router().admit(&node.self_id(), &peer).is_ok();
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let accept = derive_accept_key(key.as_bytes());
+    let accept = accept_key(key.as_bytes());
     let answer = response.headers_mut();
     answer.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));

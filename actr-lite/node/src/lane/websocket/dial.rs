@@ -9,6 +9,7 @@ use actr_lite_wire::{
     peer_text::PeerText,
     record::EXTENSION,
     record_limit::RecordLimit,
+    websocket::accept_key,
 };
 use bytes::BytesMut;
 use data_encoding::BASE64;
@@ -23,7 +24,6 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
     CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER,
@@ -195,7 +195,7 @@ async fn check(
     let headers = response.headers();
     let accepts = headers
         .get(header::SEC_WEBSOCKET_ACCEPT)
-        .is_some_and(|accept| accept.as_bytes() == derive_accept_key(key.as_bytes()).as_bytes());
+        .is_some_and(|accept| accept.as_bytes() == accept_key(key.as_bytes()).as_bytes());
     if !accepts {
         let cause = "the answer's Sec-WebSocket-Accept is wrong".into();
         return Err(DialError::Upgrade {
