@@ -255,7 +255,7 @@ impl WebSocket {
             ),
             Some(_) if self.listen.port() == 0 => refuse(
                 "advertised",
-                "whoever dials this port finds nothing while [system.websocket] listen has port 0, any free one: give listen \
+                "nobody listens at this port while [system.websocket] listen has port 0, any free one: give listen \
                  the port at which these connections arrive",
             ),
             Some(url)
