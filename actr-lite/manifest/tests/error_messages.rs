@@ -215,7 +215,7 @@ fn a_listener_that_nobody_would_find_is_refused() {
         (lane("[::]:9000", "ws://[::]:9000"), "nobody can dial this address"),
         (
             lane("127.0.0.1:0", "ws://127.0.0.1:9000"),
-            "finds nothing while [system.websocket] listen has port 0",
+            "nobody listens at this port while [system.websocket] listen has port 0",
         ),
         (
             lane("127.0.0.1:9000", "ws://[::1]:9000"),
