@@ -1,6 +1,7 @@
 //! Real nodes in one process, over loopback sockets and a real registry: what the documentation promises of calls,
 //! streams, a node's life, and the data lane as any client sees it.
 
+#![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
