@@ -67,6 +67,8 @@ pub async fn run(wanted: Vec<Wanted>) -> Result<Outcome> {
             connection.ask(stream_id, count, payload, checker).await
         });
     }
+    // Dropping one would end its stream.
+    let mut registrations = Vec::new();
     let (mut end, mut before) = (begin, (0, Instant::now()));
     while open > 0 {
         tokio::select! {
@@ -74,7 +76,7 @@ pub async fn run(wanted: Vec<Wanted>) -> Result<Outcome> {
                 open -= 1;
                 end = end.max(at);
             }
-            Some(request) = requests.join_next() => drop(request??),
+            Some(request) = requests.join_next() => registrations.push(request??),
             () = sleep(LOOK_EVERY) => {
                 let frames = seen.iter().map(|seen| seen.frames.load(Relaxed)).sum();
                 if frames != before.0 {
