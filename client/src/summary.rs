@@ -21,7 +21,6 @@ pub(crate) struct Summary {
     resumes: u64,
     /// Frames that arrived again and were dropped.
     duplicates: u64,
-    /// The servers that sent.
     servers: Vec<String>,
     #[serde(skip)]
     seconds: f64,
@@ -49,7 +48,6 @@ impl Summary {
         }
     }
 
-    /// Whether every message arrived.
     pub(crate) fn is_complete(&self) -> bool {
         self.missing == 0
     }
