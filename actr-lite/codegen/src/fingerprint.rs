@@ -3,7 +3,6 @@
 use data_encoding::HEXLOWER;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 use protox::prost_reflect::prost_types::FileDescriptorProto;
-use ring::digest::{SHA256, digest};
 
 use crate::canonical_form;
 use crate::error::Error;
@@ -37,7 +36,7 @@ pub(crate) fn of_file(file: &FileDescriptorProto, source: &str) -> Result<String
         file: file.name().into(),
         reason,
     })?;
-    Ok(HEXLOWER.encode(digest(&SHA256, form.as_ref()).as_ref()))
+    Ok(HEXLOWER.encode(&hmac_sha256::Hash::hash(form.as_ref())))
 }
 
 /// A proto file in memory.

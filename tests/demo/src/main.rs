@@ -57,7 +57,7 @@ fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let demo = Arc::new(Demo::default());
     demo.clone().stop_at_signals()?;
 
-    let mut server = Launch::new("server", built.path(Program::SERVER)?)
+    let mut server = Launch::new("server", &built.path(Program::SERVER))
         .arg("--actr-toml")
         .arg(checkout.path("server/Actr.toml"));
     server = match &certificates {
@@ -71,7 +71,7 @@ fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let url = server.try_registry_url()?;
     server.try_ready()?;
 
-    let mut client = Launch::new("client", built.path(Program::CLIENT)?)
+    let mut client = Launch::new("client", &built.path(Program::CLIENT))
         .arg("--actr-toml")
         .arg(checkout.path("client/Actr.toml"))
         .config("system.signaling.url", url);
@@ -104,7 +104,7 @@ impl Certificates {
     fn make(checkout: &Checkout) -> anyhow::Result<Self> {
         let folder = TempDir::new().context("no temporary directory")?;
         let built = build(checkout, &[Program::DEV_CERTS], Progress::Live)?;
-        let maker = Launch::new("dev-certs", built.path(Program::DEV_CERTS)?);
+        let maker = Launch::new("dev-certs", &built.path(Program::DEV_CERTS));
         // What it says is what to do with the files, which is done here.
         let maker = maker
             .arg("--out")

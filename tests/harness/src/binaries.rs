@@ -31,9 +31,9 @@ impl Binaries {
     fn build() -> anyhow::Result<Self> {
         let executables = build(&Checkout::of_this_run()?, &PROGRAMS, Progress::OnFailure)?;
         Ok(Self {
-            server: executables.path(Program::SERVER)?.into(),
-            client: executables.path(Program::CLIENT)?.into(),
-            registry: executables.path(Program::REGISTRY)?.into(),
+            server: executables.path(Program::SERVER),
+            client: executables.path(Program::CLIENT),
+            registry: executables.path(Program::REGISTRY),
         })
     }
 }

@@ -52,6 +52,7 @@ pub enum Progress {
 /// # Errors
 /// If they can't be built.
 pub fn build(checkout: &Checkout, programs: &[Program], progress: Progress) -> anyhow::Result<Executables> {
+    let place = BuildPlace::of_this_program()?;
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(checkout.root())
@@ -61,15 +62,14 @@ pub fn build(checkout: &Checkout, programs: &[Program], progress: Progress) -> a
                 .iter()
                 .flat_map(|program| ["--package", program.package, "--bin", program.name]),
         )
-        .args(BuildPlace::of_this_program()?.arguments());
+        .args(place.arguments());
     let shown = CommandLine(&command).to_string();
     for variable in own_package_variables() {
         command.env_remove(variable);
     }
     command
-        .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(match progress {
             Progress::Live => Stdio::inherit(),
             Progress::OnFailure => Stdio::piped(),
@@ -83,7 +83,9 @@ pub fn build(checkout: &Checkout, programs: &[Program], progress: Progress) -> a
         let text = format!("{shown} failed in {}\n{said}", checkout.root().display());
         bail!("{}", text.trim_end());
     }
-    Executables::from_messages(&String::from_utf8_lossy(&output.stdout))
+    Ok(Executables {
+        directory: place.profile_dir,
+    })
 }
 
 /// The variables in which cargo tells a program of its own package. A build that inherits them runs the build scripts that
@@ -120,28 +122,16 @@ pub fn own_program(name: &str) -> PathBuf {
 
 /// What a build has made.
 #[derive(Debug)]
-pub struct Executables(Vec<PathBuf>);
+pub struct Executables {
+    directory: PathBuf,
+}
 
 impl Executables {
-    /// Of cargo's messages ("External tools" in the Cargo Book): only artifacts that can be run have an `executable`.
-    fn from_messages(messages: &str) -> anyhow::Result<Self> {
-        let mut executables = Vec::new();
-        for message in messages.lines().filter(|line| line.starts_with('{')) {
-            let message: serde_json::Value =
-                serde_json::from_str(message).context("a message of cargo cannot be read")?;
-            executables.extend(message["executable"].as_str().map(PathBuf::from));
-        }
-        Ok(Self(executables))
-    }
-
-    /// Where this program is.
-    ///
-    /// # Errors
-    /// If it was not built.
-    pub fn path(&self, program: Program) -> anyhow::Result<&Path> {
-        let is_it = |path: &&PathBuf| path.file_stem().is_some_and(|stem| stem == program.name);
-        let found = self.0.iter().find(is_it);
-        Ok(found.with_context(|| format!("cargo has built no program {}", program.name))?)
+    /// Where this program is, if it was built.
+    pub fn path(&self, program: Program) -> PathBuf {
+        self.directory
+            .join(program.name)
+            .with_extension(env::consts::EXE_EXTENSION)
     }
 }
 
@@ -149,6 +139,7 @@ impl Executables {
 #[derive(Debug, PartialEq, Eq)]
 struct BuildPlace {
     target_dir: PathBuf,
+    profile_dir: PathBuf,
     triple: Option<OsString>,
     /// None for the one that cargo takes by itself.
     profile: Option<OsString>,
@@ -179,18 +170,19 @@ impl BuildPlace {
         };
         Some(Self {
             target_dir: target_dir.into(),
+            profile_dir: profile_dir.into(),
             triple: triple.map(Into::into),
             profile,
         })
     }
 
-    fn arguments(self) -> Vec<OsString> {
-        let mut arguments = vec!["--target-dir".into(), self.target_dir.into()];
-        if let Some(profile) = self.profile {
-            arguments.extend(["--profile".into(), profile]);
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments = vec!["--target-dir".into(), self.target_dir.clone().into()];
+        if let Some(profile) = &self.profile {
+            arguments.extend(["--profile".into(), profile.clone()]);
         }
-        if let Some(triple) = self.triple {
-            arguments.extend(["--target".into(), triple]);
+        if let Some(triple) = &self.triple {
+            arguments.extend(["--target".into(), triple.clone()]);
         }
         arguments
     }
