@@ -214,6 +214,7 @@ fn directory() -> (Directory, ActrId) {
             acl: None,
             ws_address: Some(address.into()),
             is_hidden: false,
+            secret: None,
         };
         match directory.register(registration, token(), NOW) {
             Ok(id) => id,

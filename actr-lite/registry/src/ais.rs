@@ -17,7 +17,7 @@ use tracing::{debug, info};
 
 use crate::{
     directory::{DirectoryError, Registration},
-    realms::{RealmRefusal, SecretDigest},
+    realms::{RealmRefusal, SecretDigest, SecretNumber},
     shared::Shared,
 };
 
@@ -77,24 +77,41 @@ pub(crate) fn register(
     secret: Option<&[u8]>,
     request: RegisterRequest,
 ) -> RegisterResponse {
-    if let Err(error) = admit(shared, peer, request.realm.realm_id, secret) {
-        complain(shared, peer, &error);
-        return refused(error.code(), &error);
-    }
-    let registration = match Registration::try_from(request) {
-        Ok(registration) => registration,
+    let secret = match admit(shared, peer, request.realm.realm_id, secret) {
+        Ok(secret) => secret,
         Err(error) => {
             complain(shared, peer, &error);
             return refused(error.code(), &error);
         }
     };
+    let registration = match Registration::try_from(request) {
+        Ok(registration) => Registration { secret, ..registration },
+        Err(error) => {
+            complain(shared, peer, &error);
+            return refused(error.code(), &error);
+        }
+    };
+    let (realm_id, actr_type) = (registration.realm_id, &registration.actr_type);
+    if let Err(error) = shared.options.realms.check_type(realm_id, secret, actr_type) {
+        complain(shared, peer, &error);
+        return refused(ErrorCode::PermissionDenied, &error);
+    }
     let unix_now = shared.clock.unix_seconds();
     let token = shared.authority.renewal_token(unix_now);
     let now = shared.clock.now();
-    let registered = shared.state().directory.register(registration, token.clone(), now);
+    let (contest, registered) = {
+        let directory = &mut shared.state().directory;
+        let contest = directory.contest(&registration, now);
+        (contest, directory.register(registration, token.clone(), now))
+    };
     match registered {
         Ok(id) => {
             info!(%id, "registered");
+            if let Some(contest) = contest {
+                shared
+                    .complaints
+                    .remark(&format_args!("contested type from {peer}: {id} {contest}"));
+            }
             shared.authority.grant(&id, &token, unix_now)
         }
         Err(error) => {
@@ -104,8 +121,13 @@ pub(crate) fn register(
     }
 }
 
-/// Whether the node at `peer` belongs to the realm that it names.
-fn admit(shared: &Shared, peer: SocketAddr, realm_id: u32, secret: Option<&[u8]>) -> Result<(), AdmissionError> {
+/// Whether the node at `peer` belongs to the realm that it names: with which of its secrets, if it has any.
+fn admit(
+    shared: &Shared,
+    peer: SocketAddr,
+    realm_id: u32,
+    secret: Option<&[u8]>,
+) -> Result<Option<SecretNumber>, AdmissionError> {
     let (now, address) = (shared.clock.now(), peer.ip());
     let realms = &shared.options.realms;
     if !realms.can_be_guessed(realm_id) {
@@ -222,6 +244,7 @@ impl TryFrom<RegisterRequest> for Registration {
             acl: request.acl.as_ref().map(Acl::try_from).transpose()?,
             ws_address: request.ws_address,
             is_hidden,
+            secret: None,
         })
     }
 }

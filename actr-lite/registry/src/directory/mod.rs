@@ -4,6 +4,7 @@
 //! seconds, as the protocol does. A node is there from [`Directory::register`] until [`Directory::unregister`], or
 //! until [`Directory::expire`] finds its lease over.
 
+mod contest;
 mod error;
 mod load;
 mod renewal_token;
@@ -21,10 +22,12 @@ use actr_lite_wire::{
 };
 use prost::Message as _;
 
+pub use contest::Contest;
 pub use error::DirectoryError;
 pub use load::Load;
 pub use renewal_token::{RENEWAL_TOKEN_LEN, RenewalToken};
 
+use crate::realms::SecretNumber;
 use renewal_token::RenewalTokens;
 
 /// How many heartbeat intervals a lease lasts: two heartbeats may be lost or late, the third one missing ends it.
@@ -84,6 +87,8 @@ pub struct Registration {
     pub ws_address: Option<String>,
     /// Whether it must not be a candidate.
     pub is_hidden: bool,
+    /// With which secret of its realm it was admitted; `None` in a realm without.
+    pub secret: Option<SecretNumber>,
 }
 
 impl Registration {
@@ -257,6 +262,20 @@ impl Directory {
             },
         );
         Ok(id)
+    }
+
+    /// How a registration differs from that of the candidate that has held its type in its realm for longest.
+    pub fn contest(&self, registration: &Registration, now: Duration) -> Option<Contest> {
+        let mut nodes = self
+            .by_type
+            .get(&registration.actr_type)?
+            .iter()
+            .filter_map(|serial| self.nodes.get(serial));
+        let holder = nodes.find(|node| {
+            let is_live = node.lease_ends > now && !node.registration.is_hidden;
+            is_live && node.registration.realm_id == registration.realm_id
+        })?;
+        Contest::between(registration, &holder.id, &holder.registration)
     }
 
     /// Exchanges a node's renewal token for a fresh one. The one presented stays valid until the fresh one is used,
