@@ -152,6 +152,7 @@ fn is_unregistered(request: &Request, answer: &Answer, body: &[u8], id: &ActrId)
             Some(route_candidates_response::Result::Success(found)) => {
                 assert!(found.candidates.len() <= MAX_CANDIDATES);
                 assert_eq!(found.candidates.len(), found.ws_address_map.len());
+                assert_eq!(found.candidates.len(), found.contracts.len());
                 assert!(found.candidates.iter().all(|found| found.r#type == request.target_type));
             }
             Some(route_candidates_response::Result::Error(error)) => refused(error, body),
@@ -213,6 +214,7 @@ fn directory() -> (Directory, ActrId) {
             acl: None,
             ws_address: Some(address.into()),
             is_hidden: false,
+            secret: None,
         };
         match directory.register(registration, token(), NOW) {
             Ok(id) => id,

@@ -17,7 +17,7 @@ use tracing::{debug, info};
 
 use crate::{
     directory::{DirectoryError, Registration},
-    realms::{RealmRefusal, SecretDigest},
+    realms::{RealmRefusal, SecretDigest, SecretNumber},
     shared::Shared,
 };
 
@@ -27,6 +27,9 @@ const MAX_WS_ADDRESS_LEN: usize = 2048;
 /// The code of a refused renewal. An official node (actr 0.4.21) reads the code of this one answer as an HTTP status,
 /// and registers again on 401 only.
 const RENEWAL_REFUSED: ErrorCode = ErrorCode::Other(401);
+
+/// The most bytes of a contract's fingerprint: it has 81, and an answer repeats those of all its candidates.
+const MAX_FINGERPRINT_LEN: usize = 256;
 
 /// The most rules of an access list, contracts and tags of one registration: a handful is usual, and what is short on the
 /// wire takes many times as much in memory.
@@ -44,6 +47,9 @@ pub enum RequestError {
     /// The data lane's address is none that anybody could dial.
     #[error("ws_address must begin with ws:// or wss:// and have at most {MAX_WS_ADDRESS_LEN} bytes, without spaces")]
     WsAddress,
+    /// The contract's fingerprint is longer than one is.
+    #[error("service_spec.fingerprint has more than {MAX_FINGERPRINT_LEN} bytes, which is the limit")]
+    Fingerprint,
     /// One of its lists is too long.
     #[error("{what} has more than {MAX_LISTED} entries, which is the limit")]
     TooMany {
@@ -71,24 +77,41 @@ pub(crate) fn register(
     secret: Option<&[u8]>,
     request: RegisterRequest,
 ) -> RegisterResponse {
-    if let Err(error) = admit(shared, peer, request.realm.realm_id, secret) {
-        complain(shared, peer, &error);
-        return refused(error.code(), &error);
-    }
-    let registration = match Registration::try_from(request) {
-        Ok(registration) => registration,
+    let secret = match admit(shared, peer, request.realm.realm_id, secret) {
+        Ok(secret) => secret,
         Err(error) => {
             complain(shared, peer, &error);
             return refused(error.code(), &error);
         }
     };
+    let registration = match Registration::try_from(request) {
+        Ok(registration) => Registration { secret, ..registration },
+        Err(error) => {
+            complain(shared, peer, &error);
+            return refused(error.code(), &error);
+        }
+    };
+    let (realm_id, actr_type) = (registration.realm_id, &registration.actr_type);
+    if let Err(error) = shared.options.realms.check_type(realm_id, secret, actr_type) {
+        complain(shared, peer, &error);
+        return refused(ErrorCode::PermissionDenied, &error);
+    }
     let unix_now = shared.clock.unix_seconds();
     let token = shared.authority.renewal_token(unix_now);
     let now = shared.clock.now();
-    let registered = shared.state().directory.register(registration, token.clone(), now);
+    let (contest, registered) = {
+        let directory = &mut shared.state().directory;
+        let contest = directory.contest(&registration, now);
+        (contest, directory.register(registration, token.clone(), now))
+    };
     match registered {
         Ok(id) => {
             info!(%id, "registered");
+            if let Some(contest) = contest {
+                shared
+                    .complaints
+                    .remark(&format_args!("contested type from {peer}: {id} {contest}"));
+            }
             shared.authority.grant(&id, &token, unix_now)
         }
         Err(error) => {
@@ -98,8 +121,13 @@ pub(crate) fn register(
     }
 }
 
-/// Whether the node at `peer` belongs to the realm that it names.
-fn admit(shared: &Shared, peer: SocketAddr, realm_id: u32, secret: Option<&[u8]>) -> Result<(), AdmissionError> {
+/// Whether the node at `peer` belongs to the realm that it names: with which of its secrets, if it has any.
+fn admit(
+    shared: &Shared,
+    peer: SocketAddr,
+    realm_id: u32,
+    secret: Option<&[u8]>,
+) -> Result<Option<SecretNumber>, AdmissionError> {
     let (now, address) = (shared.clock.now(), peer.ip());
     let realms = &shared.options.realms;
     if !realms.can_be_guessed(realm_id) {
@@ -196,6 +224,9 @@ impl TryFrom<RegisterRequest> for Registration {
             return Err(RequestError::WsAddress);
         }
         let spec = request.service_spec.as_ref();
+        if spec.is_some_and(|spec| spec.fingerprint.len() > MAX_FINGERPRINT_LEN) {
+            return Err(RequestError::Fingerprint);
+        }
         for (what, count) in [
             ("acl", request.acl.as_ref().map_or(0, |acl| acl.rules.len())),
             ("service_spec.protobufs", spec.map_or(0, |spec| spec.protobufs.len())),
@@ -213,6 +244,7 @@ impl TryFrom<RegisterRequest> for Registration {
             acl: request.acl.as_ref().map(Acl::try_from).transpose()?,
             ws_address: request.ws_address,
             is_hidden,
+            secret: None,
         })
     }
 }

@@ -6,7 +6,7 @@ use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     proto::{
-        ErrorResponse, GetServiceSpecResponse, GetSigningKeyResponse, Pong, RouteCandidatesRequest,
+        CandidateContract, ErrorResponse, GetServiceSpecResponse, GetSigningKeyResponse, Pong, RouteCandidatesRequest,
         RouteCandidatesResponse, UnregisterRequest, UnregisterResponse, WsAddressEntry,
         actr_to_signaling::Payload as Request, get_service_spec_response, route_candidates_response,
         signaling_to_actr::Payload as Answer, unregister_response,
@@ -42,7 +42,8 @@ pub fn answer(directory: &mut Directory, asker: &Asker<'_>, request: &Request, n
             Answer::RouteCandidates(route_candidates(directory, asker.id, request, now))
         }
         Request::GetServiceSpec(request) => {
-            let result = match directory.service_spec(asker.id, &request.name, now) {
+            let wanted = request.fingerprint.as_deref();
+            let result = match directory.service_spec(asker.id, &request.name, wanted, now) {
                 Ok(spec) => get_service_spec_response::Result::Success(spec.clone()),
                 Err(error) => get_service_spec_response::Result::Error(from_directory(&error)),
             };
@@ -110,6 +111,13 @@ fn route_candidates(
 fn candidates_message(candidates: Vec<Candidate>) -> route_candidates_response::RouteCandidatesOk {
     route_candidates_response::RouteCandidatesOk {
         candidates: candidates.iter().map(|candidate| (&candidate.id).into()).collect(),
+        contracts: candidates
+            .iter()
+            .map(|candidate| CandidateContract {
+                candidate_id: (&candidate.id).into(),
+                fingerprint: candidate.fingerprint.clone(),
+            })
+            .collect(),
         ws_address_map: candidates
             .into_iter()
             .filter_map(|candidate| {

@@ -182,6 +182,7 @@ mod tests {
             acl,
             ws_address: None,
             is_hidden: false,
+            secret: None,
         };
         let token = RenewalToken {
             secret: [0; 32],

@@ -42,6 +42,7 @@ fn registration(realm_id: u32, actr_type: ActrType) -> Registration {
         acl: None,
         ws_address: Some("ws://127.0.0.1:9".into()),
         is_hidden: false,
+        secret: None,
     }
 }
 
@@ -148,7 +149,7 @@ fn who_is_named_to_whom_is_what_the_servers_lists_say() {
                 "a refusal is no empty answer: {acl:?} {asker}"
             );
             let name = actr_type(1).to_string();
-            let spec = directory.service_spec(asker, &name, Duration::ZERO).is_ok();
+            let spec = directory.service_spec(asker, &name, None, Duration::ZERO).is_ok();
             assert_eq!(spec, expected, "{acl:?} {asker}");
         }
     }
@@ -206,6 +207,44 @@ fn a_server_with_the_askers_contract_comes_first() {
 }
 
 #[test]
+fn servers_with_other_contracts_crowd_nobody_out() {
+    let mut directory = directory();
+    let asker = register(&mut directory, registration(1, actr_type(0)));
+    let mut fitting = registration(1, actr_type(1));
+    fitting.service_spec = Some(spec("Echo", "same"));
+    let fitting = register(&mut directory, fitting);
+    let busy = Load::new(ServiceAvailabilityState::Unavailable, 0.0, 1.0);
+    directory.heartbeat(&fitting, busy, Duration::ZERO).unwrap();
+    directory.lost(&fitting);
+    for _ in 0..2 * MAX_CANDIDATES {
+        let mut other = registration(1, actr_type(1));
+        other.service_spec = Some(spec("Echo", "other"));
+        register(&mut directory, other);
+    }
+    let found = directory
+        .route_candidates(&asker, &actr_type(1), "same", 8, Duration::ZERO)
+        .unwrap();
+    let fingerprints: Vec<_> = found.iter().map(|one| one.fingerprint.as_deref()).collect();
+    assert_eq!(fingerprints[..2], [Some("same"), Some("other")]);
+}
+
+#[test]
+fn whoever_registers_again_and_again_is_not_preferred() {
+    let mut directory = directory();
+    let asker = register(&mut directory, registration(1, actr_type(0)));
+    let server = register(&mut directory, registration(1, actr_type(1)));
+    for _ in 0..10 {
+        let restless = register(&mut directory, registration(1, actr_type(1)));
+        assert_eq!(ask(&mut directory, &asker, 1, 1), std::slice::from_ref(&server));
+        directory.unregister(&restless).unwrap();
+    }
+    // One that stays gets its turn.
+    let patient = register(&mut directory, registration(1, actr_type(1)));
+    let firsts = [0; 4].map(|_| ask(&mut directory, &asker, 1, 1).remove(0));
+    assert_eq!(firsts, [&server, &patient, &server, &patient].map(Clone::clone));
+}
+
+#[test]
 fn no_server_and_a_server_in_another_realm_are_told_apart() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));
@@ -260,26 +299,29 @@ fn every_node_of_a_type_is_found_by_its_id() {
 fn a_contract_is_found_by_its_type_or_its_name() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));
-    let mut older = registration(1, actr_type(1));
-    older.service_spec = Some(spec("Echo", "older"));
-    register(&mut directory, older.clone());
-    let mut newer = older;
-    newer.service_spec = Some(spec("Echo", "newer"));
-    let newer = register(&mut directory, newer);
+    let publishing = |fingerprint: &str| Registration {
+        service_spec: Some(spec("Echo", fingerprint)),
+        ..registration(1, actr_type(1))
+    };
+    let older = register(&mut directory, publishing("older"));
+    register(&mut directory, publishing("newer"));
     let mut foreign = registration(2, actr_type(2));
     foreign.service_spec = Some(spec("Foreign", "foreign"));
     register(&mut directory, foreign);
 
-    let find = |directory: &Directory, name: &str| {
+    let find = |directory: &Directory, name: &str, fingerprint: Option<&str>| {
         directory
-            .service_spec(&asker, name, Duration::ZERO)
+            .service_spec(&asker, name, fingerprint, Duration::ZERO)
             .map(|spec| spec.fingerprint.clone())
     };
     for name in ["acme:Type1:1.0.0", "acme+Type1", "Echo"] {
-        assert_eq!(find(&directory, name).as_deref(), Ok("newer"), "{name}");
+        assert_eq!(find(&directory, name, None).as_deref(), Ok("older"), "{name}");
+        assert_eq!(find(&directory, name, Some("newer")).as_deref(), Ok("newer"), "{name}");
+        let error = find(&directory, name, Some("none")).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::NotFound, "{name}");
     }
-    directory.unregister(&newer).unwrap();
-    assert_eq!(find(&directory, "Echo").as_deref(), Ok("older"));
+    directory.unregister(&older).unwrap();
+    assert_eq!(find(&directory, "Echo", None).as_deref(), Ok("newer"));
 
     for (name, code) in [
         ("acme:Type1:2.0.0", ErrorCode::NotFound),
@@ -287,7 +329,39 @@ fn a_contract_is_found_by_its_type_or_its_name() {
         ("Foreign", ErrorCode::NotFound),
         ("acme:Type2:1.0.0", ErrorCode::PermissionDenied),
     ] {
-        assert_eq!(find(&directory, name).unwrap_err().code(), code, "{name}");
+        assert_eq!(find(&directory, name, None).unwrap_err().code(), code, "{name}");
+    }
+}
+
+#[test]
+fn a_node_that_is_no_candidate_has_no_say_in_a_contract() {
+    let mut directory = directory();
+    let asker = register(&mut directory, registration(1, actr_type(0)));
+    let publishing = |fingerprint: &str| Registration {
+        service_spec: Some(spec("Echo", fingerprint)),
+        ..registration(1, actr_type(1))
+    };
+    let hidden = Registration {
+        is_hidden: true,
+        ..publishing("hidden")
+    };
+    let unreachable = Registration {
+        ws_address: None,
+        ..publishing("unreachable")
+    };
+    let find = |directory: &Directory, name: &str| {
+        directory
+            .service_spec(&asker, name, None, Duration::ZERO)
+            .map(|spec| spec.fingerprint.clone())
+    };
+    register(&mut directory, hidden);
+    for name in ["acme:Type1:1.0.0", "Echo"] {
+        assert_eq!(find(&directory, name).unwrap_err().code(), ErrorCode::NotFound);
+    }
+    register(&mut directory, unreachable);
+    register(&mut directory, publishing("good"));
+    for name in ["acme:Type1:1.0.0", "Echo"] {
+        assert_eq!(find(&directory, name).as_deref(), Ok("good"), "{name}");
     }
 }
 
@@ -527,7 +601,8 @@ proptest! {
                     let target = actr_type(number);
                     let live = || nodes
                         .iter()
-                        .filter(|node| node.here && node.lease_ends > now && *node.id.actr_type() == target);
+                        .filter(|node| node.here && node.lease_ends > now && *node.id.actr_type() == target)
+                        .filter(|node| !node.hidden && node.id != asker);
                     let here = || live().filter(|node| node.id.realm_id() == asker.realm_id());
                     let found = directory.route_candidates(&asker, &target, "", count, now);
                     if here().count() == 0 && live().count() > 0 {
@@ -535,9 +610,7 @@ proptest! {
                         prop_assert!(other_realm, "{:?}", found);
                         continue;
                     }
-                    let mut expected: Vec<&ModelNode> = here()
-                        .filter(|node| !node.hidden && node.id != asker)
-                        .collect();
+                    let mut expected: Vec<&ModelNode> = here().collect();
                     expected.sort_by_key(|node| (!node.dialable, !node.load.can_serve(), node.load));
                     let limit = if count == 0 { MAX_CANDIDATES } else { count };
                     let found: Vec<ActrId> = found.unwrap().into_iter().map(|candidate| candidate.id).collect();

@@ -4,6 +4,7 @@
 //! seconds, as the protocol does. A node is there from [`Directory::register`] until [`Directory::unregister`], or
 //! until [`Directory::expire`] finds its lease over.
 
+mod contest;
 mod error;
 mod load;
 mod renewal_token;
@@ -21,10 +22,12 @@ use actr_lite_wire::{
 };
 use prost::Message as _;
 
+pub use contest::Contest;
 pub use error::DirectoryError;
 pub use load::Load;
 pub use renewal_token::{RENEWAL_TOKEN_LEN, RenewalToken};
 
+use crate::realms::SecretNumber;
 use renewal_token::RenewalTokens;
 
 /// How many heartbeat intervals a lease lasts: two heartbeats may be lost or late, the third one missing ends it.
@@ -84,6 +87,8 @@ pub struct Registration {
     pub ws_address: Option<String>,
     /// Whether it must not be a candidate.
     pub is_hidden: bool,
+    /// With which secret of its realm it was admitted; `None` in a realm without.
+    pub secret: Option<SecretNumber>,
 }
 
 impl Registration {
@@ -101,6 +106,8 @@ pub struct Candidate {
     pub id: ActrId,
     /// Where its data lane listens; without one it may be reached over WebRTC.
     pub ws_address: Option<String>,
+    /// The fingerprint of the contract that it publishes, if it does.
+    pub fingerprint: Option<String>,
 }
 
 struct Node {
@@ -122,7 +129,19 @@ impl Node {
         Candidate {
             id: self.id.clone(),
             ws_address: self.registration.ws_address.clone(),
+            fingerprint: self.fingerprint().map(str::to_owned),
         }
+    }
+
+    fn fingerprint(&self) -> Option<&str> {
+        let spec = self.registration.service_spec.as_ref()?;
+        Some(&spec.fingerprint)
+    }
+
+    /// How hard it seems to reach: lower is better.
+    fn obstacles(&self) -> (bool, bool, bool) {
+        let has_no_address = self.registration.ws_address.is_none();
+        (has_no_address, !self.load.can_serve(), self.is_lost)
     }
 }
 
@@ -238,10 +257,25 @@ impl Directory {
                 load: Load::default(),
                 is_lost: false,
                 reached: VecDeque::new(),
-                last_given: 0,
+                // As if it were the last one given: whoever registers again and again is not preferred by that.
+                last_given: self.answers,
             },
         );
         Ok(id)
+    }
+
+    /// How a registration differs from that of the candidate that has held its type in its realm for longest.
+    pub fn contest(&self, registration: &Registration, now: Duration) -> Option<Contest> {
+        let mut nodes = self
+            .by_type
+            .get(&registration.actr_type)?
+            .iter()
+            .filter_map(|serial| self.nodes.get(serial));
+        let holder = nodes.find(|node| {
+            let is_live = node.lease_ends > now && !node.registration.is_hidden;
+            is_live && node.registration.realm_id == registration.realm_id
+        })?;
+        Contest::between(registration, &holder.id, &holder.registration)
     }
 
     /// Exchanges a node's renewal token for a fresh one. The one presented stays valid until the fresh one is used,
@@ -327,15 +361,15 @@ impl Directory {
     /// The nodes of exactly the type `target` that `asker` may reach, best first: live, with an access control list that
     /// lets the asker in, not hidden, not the asker itself.
     ///
-    /// Those with an address come first, then those that [can serve](Load::can_serve), then those whose contract has
-    /// the asker's `fingerprint` (if it is not empty), then those that are not [lost](Self::lost), then the more
-    /// available, then the less loaded, then those that least recently came first in an answer. At most `count` and
-    /// [`MAX_CANDIDATES`] of them, 0 meaning no wish. If there is no node of the type at all, the answer is empty and
-    /// not an error.
+    /// Those whose contract has the asker's `fingerprint` come first (if it is not empty), so that others can't crowd them
+    /// out. Then those with an address, those that [can serve](Load::can_serve), those that are not [lost](Self::lost),
+    /// the more available, the less loaded, and at last those that least recently came first in an answer; a new node
+    /// counts as having just done so. At most `count` and [`MAX_CANDIDATES`] of them, 0 meaning no wish. If there is
+    /// no such node at all, the answer is empty and not an error.
     ///
     /// # Errors
-    /// If there are live nodes of the type, but none admits the asker: they are in other realms only, or the
-    /// list of one in the asker's realm refuses.
+    /// If there are such nodes, but none admits the asker: they are in other realms only, or the list of one in the asker's
+    /// realm refuses.
     pub fn route_candidates(
         &mut self,
         asker: &ActrId,
@@ -350,19 +384,10 @@ impl Directory {
             count.min(MAX_CANDIDATES)
         };
         let mut found = self.open_to(asker, target, now)?;
-        found.retain(|node| node.id != *asker && !node.registration.is_hidden);
         found.sort_by_cached_key(|node| {
-            let spec = node.registration.service_spec.as_ref();
-            let differs = !fingerprint.is_empty() && spec.is_none_or(|spec| spec.fingerprint != fingerprint);
-            (
-                node.registration.ws_address.is_none(),
-                !node.load.can_serve(),
-                differs,
-                node.is_lost,
-                node.load,
-                node.last_given,
-                node.id.serial_number(),
-            )
+            let differs = !fingerprint.is_empty() && node.fingerprint() != Some(fingerprint);
+            let turn = (node.last_given, node.id.serial_number());
+            (differs, node.obstacles(), node.load, turn)
         });
         let candidates: Vec<Candidate> = found.into_iter().take(count).map(Node::candidate).collect();
         if let Some(first) = candidates.first() {
@@ -379,9 +404,7 @@ impl Directory {
     /// As [`Self::route_candidates`].
     pub fn candidate(&self, asker: &ActrId, id: &ActrId, now: Duration) -> Result<Option<Candidate>, DirectoryError> {
         let found = self.open_to(asker, id.actr_type(), now)?;
-        let mut named = found
-            .into_iter()
-            .filter(|node| node.id == *id && node.id != *asker && !node.registration.is_hidden);
+        let mut named = found.into_iter().filter(|node| node.id == *id);
         Ok(named.next().map(Node::candidate))
     }
 
@@ -412,13 +435,22 @@ impl Directory {
         }
     }
 
-    /// The contract named `name`, from the newest live node of the asker's realm that publishes one: the text of an
-    /// actor type names the contract of that type, any other text the contract's own name.
+    /// The contract named `name` that live nodes of the asker's realm publish: the text of an actor type names the contract
+    /// of that type, any other text the contract's own name. Nodes that are no candidates have no say in it.
+    ///
+    /// If they publish several, it is the one with this `fingerprint`; without that the one of the node that is easiest to
+    /// reach, and of those the one that has been here longest: a new node does not change the answer.
     ///
     /// # Errors
     /// When no live node of the realm publishes it; if `name` is a type, it is said whether nodes of other realms
     /// have it.
-    pub fn service_spec(&self, asker: &ActrId, name: &str, now: Duration) -> Result<&ServiceSpec, DirectoryError> {
+    pub fn service_spec(
+        &self,
+        asker: &ActrId,
+        name: &str,
+        fingerprint: Option<&str>,
+        now: Duration,
+    ) -> Result<&ServiceSpec, DirectoryError> {
         let realm_id = asker.realm_id();
         let unknown = || DirectoryError::UnknownService {
             name: name.into(),
@@ -430,6 +462,7 @@ impl Directory {
                 .nodes
                 .values()
                 .filter(|node| node.lease_ends > now && node.id.realm_id() == realm_id)
+                .filter(|node| !node.registration.is_hidden)
                 .filter(|node| {
                     node.registration
                         .service_spec
@@ -440,8 +473,11 @@ impl Directory {
         };
         found
             .into_iter()
-            .filter(|node| node.registration.service_spec.is_some())
-            .max_by_key(|node| node.id.serial_number())
+            .filter(|node| {
+                node.fingerprint()
+                    .is_some_and(|own| fingerprint.is_none_or(|wanted| own == wanted))
+            })
+            .min_by_key(|node| (node.obstacles(), node.id.serial_number()))
             .and_then(|node| node.registration.service_spec.as_ref())
             .ok_or_else(unknown)
     }
@@ -456,8 +492,8 @@ impl Directory {
         self.signing_keys.get(&key_id)
     }
 
-    /// The live nodes of a type whose access control lists let the asker in; an error if there are some, but none that
-    /// does.
+    /// The live nodes of a type that are candidates and whose access control lists let the asker in; an error if there are
+    /// candidates, but none that does.
     fn open_to(&self, asker: &ActrId, actr_type: &ActrType, now: Duration) -> Result<Vec<&Node>, DirectoryError> {
         let live = self
             .by_type
@@ -465,7 +501,8 @@ impl Directory {
             .into_iter()
             .flatten()
             .filter_map(|serial| self.nodes.get(serial))
-            .filter(|node| node.lease_ends > now);
+            .filter(|node| node.lease_ends > now)
+            .filter(|node| node.id != *asker && !node.registration.is_hidden);
         let (mut open, mut is_elsewhere, mut refusal) = (Vec::new(), false, None);
         for node in live {
             match acl::admit(node.registration.acl.as_ref(), &node.id, asker) {
