@@ -1,9 +1,10 @@
-use std::{sync::LazyLock, time::Duration};
+use std::{net::Ipv4Addr, sync::LazyLock, time::Duration};
 
 use actr_lite_registry::{
     Claim,
     answer::{self, Asker},
-    directory::{Directory, Limits, MAX_CANDIDATES, RENEWAL_TOKEN_LEN, Registration, RenewalToken},
+    directory::{Contract, Directory, Limits, MAX_CANDIDATES, Registration},
+    source::Source,
 };
 use actr_lite_wire::{
     credential::{SigningKey, VerifyingKey},
@@ -25,8 +26,10 @@ use crate::{briefly_explained, explained};
 /// The number of the registry's only key.
 const KEY_ID: u32 = 7;
 
-/// The renewal token of the two nodes that the directory knows.
-const TOKEN: [u8; RENEWAL_TOKEN_LEN] = [b'k'; RENEWAL_TOKEN_LEN];
+/// Where the nodes that the directory knows come from.
+fn address() -> Source {
+    Source::of(Ipv4Addr::LOCALHOST.into())
+}
 
 /// When everything here happens.
 const NOW: Duration = Duration::from_secs(1);
@@ -59,8 +62,8 @@ fn registration(body: &[u8]) {
     assert_eq!(actr_type.as_ref(), Ok(&registration.actr_type));
     assert!(registration.ws_address.as_ref().is_none_or(|url| url.starts_with("ws")));
     let (mut directory, _) = directory();
-    match directory.register(registration, token(), NOW) {
-        Ok(id) => {
+    match directory.register(registration, address(), [2; 32], NOW, NOW.as_secs()) {
+        Ok((id, _)) => {
             assert!(directory.knows(&id));
             assert_eq!((id.realm_id(), Ok(id.actr_type())), (realm_id, actr_type.as_ref()));
         }
@@ -76,9 +79,9 @@ fn renewal(body: &[u8]) {
         Ok(id) => id,
         Err(error) => return briefly_explained(&error, body),
     };
-    let (mut directory, _) = directory();
-    match directory.renew(&id, &request.renewal_token, token(), NOW, NOW.as_secs()) {
-        Ok(()) => assert!(directory.knows(&id) && request.renewal_token == TOKEN[..]),
+    let (mut directory, known) = directory();
+    match directory.renew(&id, &request.renewal_token, address(), NOW, NOW.as_secs()) {
+        Ok(grant) => assert!(known == id && directory.knows(&id) && request.renewal_token != grant.token.secret[..]),
         Err(error) => explained(&error, body),
     }
 }
@@ -205,17 +208,17 @@ fn decoded<M: Message + Default>(body: &[u8]) -> Option<M> {
 fn directory() -> (Directory, ActrId) {
     let mut directory = Directory::new(1, Duration::from_secs(15), Limits::default());
     directory.set_signing_keys([KEY.clone()]);
-    let [id, _] = ["ws://h:1", "ws://h:2"].map(|address| {
+    let [id, _] = ["ws://h:1", "ws://h:2"].map(|url| {
         let registration = Registration {
             actr_type: actr_type(),
             realm_id: 1,
-            service_spec: Some(service_spec()),
+            contract: Some(Contract::from(&service_spec())),
             acl: None,
-            ws_address: Some(address.into()),
+            ws_address: Some(url.into()),
             is_hidden: false,
         };
-        match directory.register(registration, token(), NOW) {
-            Ok(id) => id,
+        match directory.register(registration, address(), [1; 32], NOW, NOW.as_secs()) {
+            Ok((id, _)) => id,
             Err(error) => panic!("{error}"),
         }
     });
@@ -234,12 +237,5 @@ fn service_spec() -> ServiceSpec {
         name: "echo".into(),
         fingerprint: "f".into(),
         ..ServiceSpec::default()
-    }
-}
-
-fn token() -> RenewalToken {
-    RenewalToken {
-        secret: TOKEN,
-        expires_at: u64::MAX,
     }
 }

@@ -47,6 +47,17 @@ pub enum RealmRefusal {
     /// It shows no secret.
     #[error("realm {0} has a secret: set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file")]
     Missing(u32),
+    /// It shows no secret, and there is no realm without one.
+    #[error(
+        "the realms of this registry have secrets: set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file"
+    )]
+    AllMissing,
+    /// It shows one that is no realm's.
+    #[error(
+        "this is not the secret of any realm of this registry: check ACTR_REALM_SECRET, or [system.deployment] \
+         realm_secret_file"
+    )]
+    AllWrong,
     /// It shows another one.
     #[error("this is not the secret of realm {0}: check ACTR_REALM_SECRET, or [system.deployment] realm_secret_file")]
     Wrong(u32),
@@ -177,6 +188,24 @@ impl Realms {
         }
     }
 
+    /// Whether this may be the secret of some realm. A short one is not looked at where a realm has a short one: to say
+    /// whether it is right is for [`Self::admit`], which is asked only so often.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn recognize(&self, presented: Option<&[u8]>) -> Result<(), RealmRefusal> {
+        let Self::Guarded(realms) = self else {
+            return Ok(());
+        };
+        let presented = SecretDigest::of(presented.ok_or(RealmRefusal::AllMissing)?);
+        let mut is_known = false;
+        for secret in realms.values() {
+            // All of them, so that the time tells nothing.
+            is_known |= bool::from(secret.digest.ct_eq(&presented.digest)) || (secret.is_short && presented.is_short);
+        }
+        if is_known { Ok(()) } else { Err(RealmRefusal::AllWrong) }
+    }
+
     /// Whether this is the realm's secret.
     ///
     /// # Errors
@@ -211,6 +240,30 @@ mod tests {
         assert_eq!(realms.admit(3, Some(b"one")), Err(RealmRefusal::Unknown(3)));
         assert_eq!(Realms::Open.admit(3, None), Ok(()));
         assert_eq!(Realms::only(7, b"x").admit(7, Some(b"x")), Ok(()));
+    }
+
+    #[test]
+    fn a_secret_is_recognized_without_its_realm() {
+        let long = [0x61; UNGUESSABLE_LEN];
+        let digests = |secrets: &[&[u8]]| {
+            secrets
+                .iter()
+                .map(|secret| SecretDigest::of(secret))
+                .collect::<Vec<_>>()
+        };
+        let guarded = |secrets: &[&[u8]]| Realms::Guarded((1..).zip(digests(secrets)).collect());
+        let strong = guarded(&[&long, &[0x62; UNGUESSABLE_LEN]]);
+        assert_eq!(strong.recognize(Some(&long)), Ok(()));
+        for wrong in [&b"short"[..], &[0x63; UNGUESSABLE_LEN]] {
+            assert_eq!(strong.recognize(Some(wrong)), Err(RealmRefusal::AllWrong));
+        }
+        assert_eq!(strong.recognize(None), Err(RealmRefusal::AllMissing));
+        let mixed = guarded(&[&long, b"secret"]);
+        for undecided in [&b"secret"[..], b"guess"] {
+            assert_eq!(mixed.recognize(Some(undecided)), Ok(()), "a guess is not answered here");
+        }
+        assert!(mixed.recognize(Some(&[0x63; UNGUESSABLE_LEN])).is_err());
+        assert_eq!(Realms::Open.recognize(None), Ok(()));
     }
 
     #[test]
