@@ -3,7 +3,7 @@ use std::{net::Ipv4Addr, sync::LazyLock, time::Duration};
 use actr_lite_registry::{
     Claim,
     answer::{self, Asker},
-    directory::{Contract, Directory, Limits, MAX_CANDIDATES, Registration},
+    directory::{Contract, Directory, Grant, Limits, MAX_CANDIDATES, RENEWAL_TOKEN_LEN, Registration},
     source::Source,
 };
 use actr_lite_wire::{
@@ -61,7 +61,7 @@ fn registration(body: &[u8]) {
     };
     assert_eq!(actr_type.as_ref(), Ok(&registration.actr_type));
     assert!(registration.ws_address.as_ref().is_none_or(|url| url.starts_with("ws")));
-    let (mut directory, _) = directory();
+    let (mut directory, ..) = directory();
     match directory.register(registration, address(), [2; 32], NOW, NOW.as_secs()) {
         Ok((id, _)) => {
             assert!(directory.knows(&id));
@@ -69,6 +69,12 @@ fn registration(body: &[u8]) {
         }
         Err(error) => panic!("a small registration is refused: {error}"),
     }
+}
+
+/// The token with which the node that asks can renew its credential.
+pub fn renewal_token() -> [u8; RENEWAL_TOKEN_LEN] {
+    let (_, _, grant) = directory();
+    grant.token.secret
 }
 
 fn renewal(body: &[u8]) {
@@ -79,7 +85,7 @@ fn renewal(body: &[u8]) {
         Ok(id) => id,
         Err(error) => return briefly_explained(&error, body),
     };
-    let (mut directory, known) = directory();
+    let (mut directory, known, _) = directory();
     match directory.renew(&id, &request.renewal_token, address(), NOW, NOW.as_secs()) {
         Ok(grant) => assert!(known == id && directory.knows(&id) && request.renewal_token != grant.token.secret[..]),
         Err(error) => explained(&error, body),
@@ -119,7 +125,7 @@ fn envelope(body: &[u8]) {
     let Some(request) = message.payload else {
         return;
     };
-    let (mut directory, id) = directory();
+    let (mut directory, id, _) = directory();
     let asker = Asker {
         id: &id,
         pongs: 3,
@@ -204,11 +210,11 @@ fn decoded<M: Message + Default>(body: &[u8]) -> Option<M> {
     Some(message)
 }
 
-/// A directory with two nodes of one type, and the id of the one that asks.
-fn directory() -> (Directory, ActrId) {
+/// A directory with two nodes of one type, the id of the one that asks, and what it was granted.
+fn directory() -> (Directory, ActrId, Grant) {
     let mut directory = Directory::new(1, Duration::from_secs(15), Limits::default());
     directory.set_signing_keys([KEY.clone()]);
-    let [id, _] = ["ws://h:1", "ws://h:2"].map(|url| {
+    let [(id, grant), _] = ["ws://h:1", "ws://h:2"].map(|url| {
         let registration = Registration {
             actr_type: actr_type(),
             realm_id: 1,
@@ -218,11 +224,11 @@ fn directory() -> (Directory, ActrId) {
             is_hidden: false,
         };
         match directory.register(registration, address(), [1; 32], NOW, NOW.as_secs()) {
-            Ok((id, _)) => id,
+            Ok(registered) => registered,
             Err(error) => panic!("{error}"),
         }
     });
-    (directory, id)
+    (directory, id, grant)
 }
 
 fn actr_type() -> ActrType {
