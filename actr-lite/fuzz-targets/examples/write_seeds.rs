@@ -257,7 +257,10 @@ fn signaling(id: &ActrId) -> Files {
         ("unregister", envelope(Payload::Unregister(unregister))),
         (
             "service-spec",
-            envelope(Payload::GetServiceSpec(GetServiceSpecRequest { name: "echo".into() })),
+            envelope(Payload::GetServiceSpec(GetServiceSpecRequest {
+                name: "echo".into(),
+                fingerprint: None,
+            })),
         ),
         (
             "signing-key",

@@ -161,6 +161,7 @@ fn is_unregistered(request: &Request, answer: &Answer, body: &[u8], id: &ActrId)
             Some(route_candidates_response::Result::Success(found)) => {
                 assert!(found.candidates.len() <= MAX_CANDIDATES);
                 assert_eq!(found.candidates.len(), found.ws_address_map.len());
+                assert_eq!(found.candidates.len(), found.contracts.len());
                 assert!(found.candidates.iter().all(|found| found.r#type == request.target_type));
             }
             Some(route_candidates_response::Result::Error(error)) => refused(error, body),

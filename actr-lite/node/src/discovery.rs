@@ -3,96 +3,25 @@
 use std::{sync::Arc, time::Duration};
 
 use actr_lite_manifest::ContractFingerprint;
-use actr_lite_registry::client::{RegistryLink, RegistryLinkError};
+use actr_lite_registry::client::{Candidate, RegistryLink, RegistryLinkError};
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     peer_text::PeerText,
 };
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use thiserror::Error;
 use tokio::time::sleep;
 use tracing::debug;
 
 use crate::{
+    contract_fit::{ContractFit, fit},
+    discover_error::DiscoverError,
     error::{ActrError, humantime},
     node_state::NodeState,
 };
 
 /// How many candidates are asked for: enough to have others when one can't be reached.
 const CANDIDATES: usize = 8;
-
-/// Why no node could be found.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum DiscoverError {
-    /// There is no server of this type.
-    #[error("no server of type {actr_type} is registered at {registry}: start one, or check the type's version")]
-    NoServer {
-        /// What was looked for.
-        actr_type: ActrType,
-        /// Where.
-        registry: String,
-    },
-    /// The contract that the node publishes is another one than the lock file's.
-    #[error(
-        "the contract of {actr_type} has changed: {lock} says {locked}, but the server publishes {published}; if that \
-         is intended, rebuild against the new protos and run `{command}`"
-    )]
-    ContractMismatch {
-        /// What was looked for.
-        actr_type: ActrType,
-        /// The lock file.
-        lock: String,
-        /// The fingerprint there.
-        locked: String,
-        /// The server's fingerprint.
-        published: PeerText,
-        /// What updates the lock file.
-        command: String,
-    },
-    /// The lock file does not have the dependency.
-    #[error("{lock} has no entry for {actr_type}, on which Actr.toml depends: run `{command}`")]
-    NotLocked {
-        /// What was looked for.
-        actr_type: ActrType,
-        /// The lock file.
-        lock: String,
-        /// What updates the lock file.
-        command: String,
-    },
-    /// The node publishes no contract to compare.
-    #[error("a server of type {actr_type} is registered, but publishes no contract: {cause}")]
-    NoContract {
-        /// What was looked for.
-        actr_type: ActrType,
-        /// What the registry says.
-        cause: PeerText,
-    },
-    /// The type is known, but not to this node's realm, or the registry refuses for another reason of its own.
-    #[error("the registry does not name a server of type {actr_type} to this node: {cause}")]
-    Refused {
-        /// What was looked for.
-        actr_type: ActrType,
-        /// What the registry says.
-        cause: PeerText,
-    },
-    /// The node is not registered with an address.
-    #[error("{peer} is not registered at {registry} with an address to dial: it has left, or is not dialable")]
-    NotListed {
-        /// The node.
-        peer: ActrId,
-        /// Where.
-        registry: String,
-    },
-}
-
-impl DiscoverError {
-    /// Whether waiting may help: a server may start, but a contract does not change by itself.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::NoServer { .. } | Self::NotListed { .. })
-    }
-}
 
 /// How long a connection to a candidate may take before the next one is tried too, beside it: RFC 8305 says a quarter of a
 /// second for addresses.
@@ -139,7 +68,8 @@ pub(crate) fn no_answer(link: &RegistryLink, actr_type: &ActrType, after: Durati
     ActrError::new(ErrorCode::TimedOut, message)
 }
 
-/// Live nodes of exactly this type, at least one, in the order in which the registry names them.
+/// Live nodes of exactly this type that have the contract of the lock file, at least one, in the order in which the
+/// registry names them.
 pub(crate) async fn discover(node: &Arc<NodeState>, actr_type: &ActrType) -> Result<Vec<ActrId>, ActrError> {
     let expected = expected_contract(node, actr_type)?;
     let fingerprint = expected.map(|contract| contract.to_string()).unwrap_or_default();
@@ -148,27 +78,15 @@ pub(crate) async fn discover(node: &Arc<NodeState>, actr_type: &ActrType) -> Res
         .candidates(actr_type, CANDIDATES, &fingerprint)
         .await
         .map_err(|error| refused(actr_type, error))?;
-    node.remember_addresses(&candidates);
     if candidates.is_empty() {
         return Err(no_server(node, actr_type).into());
     }
-    if let Some(expected) = expected
-        && let Err(error) = check_contract(node, actr_type, expected).await
-    {
-        // All servers may have left between the two questions: then it is not their contract that is missing.
-        let is_gone = matches!(error, ActrError::Discover(DiscoverError::NoContract { .. }))
-            && node
-                .link()
-                .candidates(actr_type, 1, "")
-                .await
-                .is_ok_and(|left| left.is_empty());
-        return Err(if is_gone {
-            no_server(node, actr_type).into()
-        } else {
-            error
-        });
-    }
-    Ok(candidates.into_iter().map(|candidate| candidate.id).collect())
+    let usable = match expected {
+        Some(expected) => with_contract(node, actr_type, candidates, expected).await?,
+        None => candidates,
+    };
+    node.remember_addresses(&usable);
+    Ok(usable.into_iter().map(|candidate| candidate.id).collect())
 }
 
 fn no_server(node: &NodeState, actr_type: &ActrType) -> DiscoverError {
@@ -196,34 +114,67 @@ fn expected_contract(node: &NodeState, actr_type: &ActrType) -> Result<Option<Co
     }
 }
 
-async fn check_contract(
+/// Those of the candidates that have this contract. If the registry does not tell which one each of them has, all or none
+/// of them, by the contract that it names for the type.
+async fn with_contract(
+    node: &NodeState,
+    actr_type: &ActrType,
+    candidates: Vec<Candidate>,
+    expected: ContractFingerprint,
+) -> Result<Vec<Candidate>, ActrError> {
+    match fit(candidates, &expected.to_string()) {
+        ContractFit::Usable(usable) => Ok(usable),
+        ContractFit::Unknown(candidates) => {
+            check_type(node, actr_type, expected).await?;
+            Ok(candidates)
+        }
+        ContractFit::Others(published) => Err(mismatch(node, actr_type, expected, published).into()),
+        ContractFit::Unpublished(id) => Err(DiscoverError::NoContract {
+            actr_type: actr_type.clone(),
+            cause: PeerText::of(&id),
+        }
+        .into()),
+    }
+}
+
+/// Compares the contract that the registry names for the whole type.
+async fn check_type(node: &NodeState, actr_type: &ActrType, expected: ContractFingerprint) -> Result<(), ActrError> {
+    let expected_text = expected.to_string();
+    let cause = match node
+        .link()
+        .service_spec(&actr_type.to_string(), Some(&expected_text))
+        .await
+    {
+        Ok(spec) if spec.fingerprint == expected_text => return Ok(()),
+        Ok(spec) => return Err(mismatch(node, actr_type, expected, spec.fingerprint.into()).into()),
+        Err(RegistryLinkError::Refused { message, .. }) => message,
+        Err(error) => return Err(error.into()),
+    };
+    // All servers may have left between the two questions: then it is not their contract that is missing.
+    let left = node.link().candidates(actr_type, 1, "").await;
+    let is_gone = left.is_ok_and(|left| left.is_empty());
+    Err(if is_gone {
+        no_server(node, actr_type).into()
+    } else {
+        let actr_type = actr_type.clone();
+        DiscoverError::NoContract { actr_type, cause }.into()
+    })
+}
+
+fn mismatch(
     node: &NodeState,
     actr_type: &ActrType,
     expected: ContractFingerprint,
-) -> Result<(), ActrError> {
-    let spec = node
-        .link()
-        .service_spec(&actr_type.to_string())
-        .await
-        .map_err(|error| match error {
-            RegistryLinkError::Refused { message: cause, .. } => ActrError::from(DiscoverError::NoContract {
-                actr_type: actr_type.clone(),
-                cause,
-            }),
-            error => error.into(),
-        })?;
-    if spec.fingerprint == expected.to_string() {
-        return Ok(());
-    }
+    published: PeerText,
+) -> DiscoverError {
     let contracts = node.contracts();
-    Err(DiscoverError::ContractMismatch {
+    DiscoverError::ContractMismatch {
         actr_type: actr_type.clone(),
         lock: contracts.lock_path.display().to_string(),
         locked: expected.to_string(),
-        published: spec.fingerprint.into(),
+        published,
         command: contracts.command.to_string(),
     }
-    .into())
 }
 
 fn refused(actr_type: &ActrType, error: RegistryLinkError) -> ActrError {
@@ -238,23 +189,5 @@ fn refused(actr_type: &ActrType, error: RegistryLinkError) -> ActrError {
         }
         .into(),
         error => error.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_published_fingerprint_is_shown_as_text() {
-        let error = DiscoverError::ContractMismatch {
-            actr_type: "acme+Server".parse().unwrap(),
-            lock: "Actr.lock.toml".into(),
-            locked: "service_semantic:0".into(),
-            published: "\x1b]0;title\x07\nerror: forged".into(),
-            command: "client --update-lock".into(),
-        };
-        let text = error.to_string();
-        assert!(!text.chars().any(char::is_control), "{text:?}");
     }
 }

@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::{
     Limit,
     dest::Dest,
-    discovery::DiscoverError,
+    discover_error::DiscoverError,
     lane::CloseReason,
     stream::{SendError, SubscribeError},
 };
@@ -149,8 +149,7 @@ impl ActrError {
         Self::new(ErrorCode::Unavailable, PeerText::of(&message))
     }
 
-    /// Whether a retry may succeed: a server may start, or have room again; a contract does not change by
-    /// itself.
+    /// Whether a retry may succeed: a server may start, be replaced, or have room again.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Discover(error) => error.is_transient(),

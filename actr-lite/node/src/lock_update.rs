@@ -135,7 +135,7 @@ async fn published(
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     let mut told = false;
     loop {
-        let result = timeout_at(deadline, link.service_spec(&actr_type.to_string())).await;
+        let result = timeout_at(deadline, link.service_spec(&actr_type.to_string(), None)).await;
         let cause = match result {
             Ok(Ok(spec)) => return Ok(spec),
             Ok(Err(RegistryLinkError::Refused { message, .. })) => message,

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     ActrError,
     departures::Departures,
-    discovery::DiscoverError,
+    discover_error::DiscoverError,
     limits::Occupancy,
     router::Router,
     sessions::Sessions,

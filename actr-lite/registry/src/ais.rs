@@ -30,6 +30,9 @@ const MAX_WS_ADDRESS_LEN: usize = 2048;
 /// and registers again on 401 only.
 const RENEWAL_REFUSED: ErrorCode = ErrorCode::Other(401);
 
+/// The most bytes of a contract's fingerprint: it has 81, and an answer repeats those of all its candidates.
+const MAX_FINGERPRINT_LEN: usize = 256;
+
 /// The most rules of an access list, contracts and tags of one registration: a handful is usual, and what is short on the
 /// wire takes many times as much in memory.
 const MAX_LISTED: usize = 1024;
@@ -46,6 +49,9 @@ pub enum RequestError {
     /// The data lane's address is none that anybody could dial.
     #[error("ws_address must begin with ws:// or wss:// and have at most {MAX_WS_ADDRESS_LEN} bytes, without spaces")]
     WsAddress,
+    /// The contract's fingerprint is longer than one is.
+    #[error("service_spec.fingerprint has more than {MAX_FINGERPRINT_LEN} bytes, which is the limit")]
+    Fingerprint,
     /// One of its lists is too long.
     #[error("{what} has more than {MAX_LISTED} entries, which is the limit")]
     TooMany {
@@ -217,6 +223,9 @@ impl TryFrom<RegisterRequest> for Registration {
             return Err(RequestError::WsAddress);
         }
         let spec = request.service_spec.as_ref();
+        if spec.is_some_and(|spec| spec.fingerprint.len() > MAX_FINGERPRINT_LEN) {
+            return Err(RequestError::Fingerprint);
+        }
         for (what, count) in [
             ("acl", request.acl.as_ref().map_or(0, |acl| acl.rules.len())),
             ("service_spec.protobufs", spec.map_or(0, |spec| spec.protobufs.len())),

@@ -6,7 +6,7 @@ use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     proto::{
-        ErrorResponse, GetServiceSpecResponse, GetSigningKeyResponse, Pong, RouteCandidatesRequest,
+        CandidateContract, ErrorResponse, GetServiceSpecResponse, GetSigningKeyResponse, Pong, RouteCandidatesRequest,
         RouteCandidatesResponse, ServiceSpec, UnregisterResponse, WsAddressEntry,
         actr_to_signaling::Payload as Request, get_service_spec_response, route_candidates_response,
         signaling_to_actr::Payload as Answer, unregister_response,
@@ -77,7 +77,10 @@ impl Answering {
         let id = || asker.id.clone();
         Self(match request {
             Request::RouteCandidates(request) => route_candidates(asker.id, request),
-            Request::GetServiceSpec(request) => Work::Contract(ContractSearch::new(id(), &request.name, None)),
+            Request::GetServiceSpec(request) => {
+                let wanted = request.fingerprint.as_deref();
+                Work::Contract(ContractSearch::new(id(), &request.name, wanted))
+            }
             Request::Ping(ping) => Work::Short(Some(Short::Heartbeat {
                 id: id(),
                 load: Load::from(ping),
@@ -202,6 +205,13 @@ fn route_candidates(asker: &ActrId, request: &RouteCandidatesRequest) -> Work {
 fn candidates_message(candidates: Vec<Candidate>) -> route_candidates_response::RouteCandidatesOk {
     route_candidates_response::RouteCandidatesOk {
         candidates: candidates.iter().map(|candidate| (&candidate.id).into()).collect(),
+        contracts: candidates
+            .iter()
+            .map(|candidate| CandidateContract {
+                candidate_id: (&candidate.id).into(),
+                fingerprint: candidate.fingerprint.as_deref().map(str::to_owned),
+            })
+            .collect(),
         ws_address_map: candidates
             .into_iter()
             .filter_map(|candidate| {

@@ -6,7 +6,7 @@ use std::{net::TcpListener, time::Duration};
 
 use actr_lite_registry::{
     Options, Registry, RegistryHandle,
-    client::{LinkConfig, LinkState, RegistryLink, RegistryLinkError},
+    client::{LinkConfig, LinkState, PublishedContract, RegistryLink, RegistryLinkError},
 };
 use actr_lite_wire::{credential::VerifyingKey, error_code::ErrorCode, identity::ActrType, proto::ServiceSpec};
 use tokio::time::timeout;
@@ -94,12 +94,16 @@ async fn a_registered_node_is_found_with_its_address_and_contract() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].id, server_id);
     assert_eq!(found[0].ws_address.as_deref(), Some(WS_ADDRESS));
+    assert_eq!(
+        found[0].contract,
+        PublishedContract::Fingerprint("service_semantic:1".into())
+    );
 
-    let spec = client.link.service_spec(&actr_type().to_string()).await.unwrap();
+    let spec = client.link.service_spec(&actr_type().to_string(), None).await.unwrap();
     assert_eq!(spec.fingerprint, "service_semantic:1");
     let none = client.link.candidates(&"acme+Nobody".parse().unwrap(), 3, "").await;
     assert_eq!(none, Ok(Vec::new()));
-    let refused = client.link.service_spec("acme:Nobody:1.0.0").await;
+    let refused = client.link.service_spec("acme:Nobody:1.0.0", None).await;
     assert!(
         matches!(
             refused,

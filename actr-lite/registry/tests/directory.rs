@@ -255,6 +255,42 @@ fn a_server_with_the_askers_contract_comes_first() {
 }
 
 #[test]
+fn servers_with_other_contracts_crowd_nobody_out() {
+    let mut directory = directory();
+    let asker = register(&mut directory, registration(1, actr_type(0)));
+    let mut fitting = registration(1, actr_type(1));
+    fitting.contract = spec("Echo", "same");
+    let fitting = register(&mut directory, fitting);
+    let busy = Load::new(ServiceAvailabilityState::Unavailable, 0.0, 1.0);
+    directory.heartbeat(&fitting, busy, Duration::ZERO).unwrap();
+    directory.lost(&fitting);
+    for _ in 0..2 * MAX_CANDIDATES {
+        let mut other = registration(1, actr_type(1));
+        other.contract = spec("Echo", "other");
+        register(&mut directory, other);
+    }
+    let found = find(&mut directory, &asker, &actr_type(1), "same", 8, Duration::ZERO).unwrap();
+    let fingerprints: Vec<_> = found.iter().map(|one| one.fingerprint.as_deref()).collect();
+    assert_eq!(fingerprints[..2], [Some("same"), Some("other")]);
+}
+
+#[test]
+fn whoever_registers_again_and_again_is_not_preferred() {
+    let mut directory = directory();
+    let asker = register(&mut directory, registration(1, actr_type(0)));
+    let server = register(&mut directory, registration(1, actr_type(1)));
+    for _ in 0..10 {
+        let restless = register(&mut directory, registration(1, actr_type(1)));
+        assert_eq!(ask(&mut directory, &asker, 1, 1), std::slice::from_ref(&server));
+        directory.unregister(&restless).unwrap();
+    }
+    // One that stays gets its turn.
+    let patient = register(&mut directory, registration(1, actr_type(1)));
+    let firsts = [0; 4].map(|_| ask(&mut directory, &asker, 1, 1).remove(0));
+    assert_eq!(firsts, [&server, &patient, &server, &patient].map(Clone::clone));
+}
+
+#[test]
 fn no_server_and_a_server_in_another_realm_are_told_apart() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));

@@ -15,6 +15,7 @@ mod manifest;
 #[cfg(target_os = "linux")]
 mod memory;
 mod misbehaviour;
+mod other_nodes;
 #[cfg(target_os = "linux")]
 mod output;
 mod peer_text;

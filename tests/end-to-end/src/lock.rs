@@ -78,7 +78,7 @@ fn another_contract_is_refused_with_both_fingerprints() {
     let deployment = Deployment::new();
     other_contract(&deployment);
     let (_server, url) = deployment.start_server(&[]);
-    let client = deployment.client(&url, 10).run();
+    let client = deployment.client(&url, 10).args(["--timeout", "1s"]).run();
     client.assert_fails_with(&[CONTRACT, OTHER_CONTRACT, &command(&deployment)]);
     assert!(!client.stderr.contains("Received: "), "{}", client.stderr);
 }

@@ -4,8 +4,9 @@ use std::{future::Future, sync::Arc};
 
 use actr_lite::{ActrError, ActrRef, ActrSystem, ActrType, Context, Service, Workload};
 use programs::WAIT_TIMEOUT;
-use protos::stream_server::{
-    RegisterStreamRequest, RegisterStreamResponse, StreamServerDispatcher, StreamServerHandler,
+use protos::{
+    stream_client::{LocalStreamServiceDispatcher, LocalStreamServiceHandler, StartStreamRequest, StartStreamResponse},
+    stream_server::{RegisterStreamRequest, RegisterStreamResponse, StreamServerDispatcher, StreamServerHandler},
 };
 
 use crate::deployment::Deployment;
@@ -46,6 +47,31 @@ where
     start(deployment, "server", url, Scripted(handler)).await
 }
 
+/// A node with the server's Actr.toml at this registry whose contract is not the shipped server's: it exports the client's
+/// proto too. It sends no stream.
+///
+/// # Panics
+/// If it does not start.
+pub async fn server_of_another_contract(deployment: &Deployment, url: &str) -> ActrRef {
+    struct Upgraded;
+    impl Workload for Upgraded {
+        fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
+            let refuse = |_, _| async { Err(ActrError::unavailable("this server sends nothing")) };
+            vec![
+                Arc::new(StreamServerDispatcher::new(Arc::new(Scripted(refuse)))),
+                Arc::new(LocalStreamServiceDispatcher::new(self)),
+            ]
+        }
+    }
+    impl LocalStreamServiceHandler for Upgraded {
+        async fn start_stream(&self, _: StartStreamRequest, _: Context) -> Result<StartStreamResponse, ActrError> {
+            Err(ActrError::unavailable("this server starts nothing"))
+        }
+    }
+    let exports = r#"exports=["../protos/stream_server.proto", "../protos/stream_client.proto"]"#;
+    start_with(deployment, "server", url, &[exports], Upgraded).await
+}
+
 struct Scripted<H>(H);
 
 impl<H, F> Workload for Scripted<H>
@@ -81,11 +107,22 @@ pub fn registered() -> RegisterStreamResponse {
 }
 
 async fn start(deployment: &Deployment, folder: &str, url: &str, workload: impl Workload) -> ActrRef {
-    let overrides = [("system.signaling.url", url), ("system.signaling.embedded", "false")];
-    let overrides = overrides.map(|(key, value)| {
-        let text = format!("{key}={value}");
-        text.parse().unwrap_or_else(|error| panic!("{error}"))
-    });
+    start_with(deployment, folder, url, &[], workload).await
+}
+
+async fn start_with(
+    deployment: &Deployment,
+    folder: &str,
+    url: &str,
+    overrides: &[&str],
+    workload: impl Workload,
+) -> ActrRef {
+    let url = format!("system.signaling.url={url}");
+    let overrides: Vec<_> = [&url, "system.signaling.embedded=false"]
+        .iter()
+        .chain(overrides)
+        .map(|text| text.parse().unwrap_or_else(|error| panic!("{error}")))
+        .collect();
     let path = deployment.path(&format!("{folder}/Actr.toml"));
     let system = ActrSystem::from_toml_with(path, &overrides).unwrap_or_else(|error| panic!("{error}"));
     let started = system.attach(workload).register_timeout(WAIT_TIMEOUT).start().await;

@@ -58,6 +58,19 @@ pub struct Candidate {
     pub id: ActrId,
     /// Where its data lane listens, if it says so.
     pub ws_address: Option<String>,
+    /// Which contract it publishes.
+    pub contract: PublishedContract,
+}
+
+/// What a registry says about a candidate's contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublishedContract {
+    /// This registry can only be asked for the contract of a type.
+    NotTold,
+    /// The candidate publishes none.
+    None,
+    /// It publishes the one with this fingerprint.
+    Fingerprint(String),
 }
 
 impl RegistryLink {
@@ -191,12 +204,16 @@ impl RegistryLink {
         }
     }
 
-    /// Asks for a contract: `name` is the text of an actor type, or the contract's own name.
+    /// Asks for a contract: `name` is the text of an actor type, or the contract's own name. If nodes publish several
+    /// under it, `fingerprint` says which one; a registry that can't tell them apart answers with any of them.
     ///
     /// # Errors
     /// When the registry can't be reached, does not answer, or has none: see [`RegistryLinkError`].
-    pub async fn service_spec(&self, name: &str) -> Result<ServiceSpec, RegistryLinkError> {
-        let request = Request::ServiceSpec { name: name.into() };
+    pub async fn service_spec(&self, name: &str, fingerprint: Option<&str>) -> Result<ServiceSpec, RegistryLinkError> {
+        let request = Request::ServiceSpec {
+            name: name.into(),
+            fingerprint: fingerprint.map(str::to_owned),
+        };
         let name = request.name();
         let Payload::GetServiceSpec(response) = self.ask(request, REQUEST_TIMEOUT).await? else {
             return Err(other_kind(name));
@@ -343,11 +360,25 @@ fn candidates(found: RouteCandidatesOk, count: usize) -> Result<Vec<Candidate>, 
     for entry in found.ws_address_map {
         addresses.insert(ActrId::try_from(&entry.candidate_id)?, entry.ws_address);
     }
+    let is_told = !found.contracts.is_empty();
+    let mut fingerprints = HashMap::new();
+    for entry in found.contracts {
+        fingerprints.insert(ActrId::try_from(&entry.candidate_id)?, entry.fingerprint);
+    }
     let ids = found.candidates.iter().take(count).map(ActrId::try_from);
     ids.map(|id| {
         let id = id?;
         let ws_address = addresses.remove(&id).flatten();
-        Ok(Candidate { id, ws_address })
+        let contract = match fingerprints.remove(&id).flatten() {
+            Some(fingerprint) => PublishedContract::Fingerprint(fingerprint),
+            None if is_told => PublishedContract::None,
+            None => PublishedContract::NotTold,
+        };
+        Ok(Candidate {
+            id,
+            ws_address,
+            contract,
+        })
     })
     .collect()
 }

@@ -48,7 +48,7 @@ mod tests;
 pub use config::{LinkConfig, RealmSecret, RealmSecretError};
 pub use error::RegistryLinkError;
 pub use identity::Identity;
-pub use link::{Candidate, OLD_KEY_PATIENCE, RegistryLink};
+pub use link::{Candidate, OLD_KEY_PATIENCE, PublishedContract, RegistryLink};
 pub use load::{LoadReport, LoadSource};
 pub use registry_url::{ParseRegistryUrlError, RegistryUrl};
 pub use request::{REQUEST_TIMEOUT, UNREGISTER_TIMEOUT};

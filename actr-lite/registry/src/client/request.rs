@@ -28,6 +28,7 @@ pub(super) enum Request {
     },
     ServiceSpec {
         name: String,
+        fingerprint: Option<String>,
     },
     SigningKey {
         key_id: u32,
@@ -78,7 +79,10 @@ impl Request {
                 client_fingerprint: String::new(),
                 candidate_id: Some(id.into()),
             }),
-            Self::ServiceSpec { name } => Payload::GetServiceSpec(GetServiceSpecRequest { name: name.clone() }),
+            Self::ServiceSpec { name, fingerprint } => Payload::GetServiceSpec(GetServiceSpecRequest {
+                name: name.clone(),
+                fingerprint: fingerprint.clone(),
+            }),
             Self::SigningKey { key_id } => Payload::GetSigningKey(GetSigningKeyRequest { key_id: *key_id }),
             Self::Unregister { reason } => Payload::Unregister(UnregisterRequest {
                 actr_id: source.into(),

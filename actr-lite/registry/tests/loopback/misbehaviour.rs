@@ -400,7 +400,7 @@ async fn a_node_that_does_not_read_its_answers_is_closed() {
     let registry = start(Options::default()).await;
     let bystander = Bystander::start(&registry).await;
     let mut large = request(1, SERVER);
-    large.service_spec.as_mut().unwrap().fingerprint = "f".repeat(900_000);
+    large.service_spec.as_mut().unwrap().description = Some("d".repeat(900_000));
     ais(registry.local_addr(), "/ais/register", large.encode_to_vec())
         .await
         .unwrap();
@@ -408,7 +408,10 @@ async fn a_node_that_does_not_read_its_answers_is_closed() {
     let mut told = Told::nothing(&registry);
     // Together more than the system holds for a connection.
     for _ in 0..50 {
-        let request = GetServiceSpecRequest { name: SERVER.into() };
+        let request = GetServiceSpecRequest {
+            name: SERVER.into(),
+            fingerprint: None,
+        };
         let flow = node.message(Some(Request::GetServiceSpec(request)));
         node.send(flow, 1).await;
     }

@@ -78,11 +78,14 @@ async fn what_can_not_be_registered_is_refused_inside_the_protocol() {
     wrong_type.actr_type.name = "not a name".into();
     let mut wrong_address = request(1, CLIENT);
     wrong_address.ws_address = Some("http://127.0.0.1".into());
+    let mut wrong_contract = request(1, CLIENT);
+    wrong_contract.service_spec.as_mut().unwrap().fingerprint = "f".repeat(257);
     let mut package = request(1, CLIENT);
     package.auth_mode = Some(1);
     for (request, code, word) in [
         (wrong_type, ErrorCode::InvalidArgument, "not a name"),
         (wrong_address, ErrorCode::InvalidArgument, "ws_address"),
+        (wrong_contract, ErrorCode::InvalidArgument, "service_spec.fingerprint"),
         (package, ErrorCode::NotImplemented, "auth_mode"),
     ] {
         let error = ais(registry.local_addr(), "/ais/register", request.encode_to_vec())

@@ -51,6 +51,10 @@ async fn a_node_registers_connects_is_discovered_and_leaves() {
     assert_eq!(found.ws_address_map.len(), 1);
     assert_eq!(found.ws_address_map[0].candidate_id, server.actr_id);
     assert_eq!(found.ws_address_map[0].ws_address.as_deref(), Some("ws://127.0.0.1:9"));
+    assert_eq!(found.contracts.len(), 1);
+    assert_eq!(found.contracts[0].candidate_id, server.actr_id);
+    let contract = format!("fingerprint of {SERVER}");
+    assert_eq!(found.contracts[0].fingerprint.as_deref(), Some(contract.as_str()));
     assert_eq!(client.discover("acme:Server:2.0.0").await.unwrap().candidates, []);
 
     match server_signaling.ask(unregister(&server)).await {
@@ -95,7 +99,10 @@ async fn a_missing_contract_or_signing_key_is_an_error() {
     let mut client = connect(address, &granted).await.unwrap();
 
     for (name, known) in [(SERVER, true), ("Server", true), ("acme:Other:1.0.0", false)] {
-        let request = GetServiceSpecRequest { name: name.into() };
+        let request = GetServiceSpecRequest {
+            name: name.into(),
+            fingerprint: None,
+        };
         let Answer::GetServiceSpec(response) = client.ask(Request::GetServiceSpec(request)).await else {
             panic!("another answer");
         };

@@ -73,7 +73,7 @@ async fn a_registry_that_accepts_connections_and_says_nothing_is_told_of() {
 async fn a_request_while_the_registry_is_away_says_why_it_is() {
     let registry = ScriptedRegistry::new(false);
     let started = Instant::now();
-    let error = registry.link.service_spec("acme:Echo:1.0.0").await.unwrap_err();
+    let error = registry.link.service_spec("acme:Echo:1.0.0", None).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "the registry at ws://registry.test:8081/signaling/ws could not be reached: connecting to 192.0.2.1:8081 \
