@@ -3,6 +3,7 @@
 
 use std::{env, error::Error, fs, path::Path, time::Duration};
 
+use actr_lite_fuzz_targets::renewal_token;
 use actr_lite_wire::{
     control::Control,
     credential::{SigningKey, source_id_to_header},
@@ -222,7 +223,7 @@ fn signaling(id: &ActrId) -> Files {
     };
     let renewal = RenewCredentialRequest {
         actr_id: id.into(),
-        renewal_token: vec![b'k'; 32].into(),
+        renewal_token: Bytes::copy_from_slice(&renewal_token()),
     };
     let query = format!(
         "qactor_id=1%401%2Facme%3AEcho%3A1%2E0%2E0&key_id=7&claims={}&signature={}",

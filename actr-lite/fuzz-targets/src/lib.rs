@@ -25,7 +25,7 @@ pub use actr_toml::actr_toml;
 pub use envelope::envelope;
 pub use identity::identity;
 pub use record::record;
-pub use signaling::signaling;
+pub use signaling::{renewal_token, signaling};
 pub use websocket::websocket;
 
 /// One of the functions of this crate.

@@ -1,9 +1,10 @@
-use std::{sync::LazyLock, time::Duration};
+use std::{net::Ipv4Addr, sync::LazyLock, time::Duration};
 
 use actr_lite_registry::{
     Claim,
     answer::{self, Asker},
-    directory::{Directory, Limits, MAX_CANDIDATES, RENEWAL_TOKEN_LEN, Registration, RenewalToken},
+    directory::{Contract, Directory, Grant, Limits, MAX_CANDIDATES, RENEWAL_TOKEN_LEN, Registration},
+    source::Source,
 };
 use actr_lite_wire::{
     credential::{SigningKey, VerifyingKey},
@@ -25,8 +26,10 @@ use crate::{briefly_explained, explained};
 /// The number of the registry's only key.
 const KEY_ID: u32 = 7;
 
-/// The renewal token of the two nodes that the directory knows.
-const TOKEN: [u8; RENEWAL_TOKEN_LEN] = [b'k'; RENEWAL_TOKEN_LEN];
+/// Where the nodes that the directory knows come from.
+fn address() -> Source {
+    Source::of(Ipv4Addr::LOCALHOST.into())
+}
 
 /// When everything here happens.
 const NOW: Duration = Duration::from_secs(1);
@@ -58,14 +61,20 @@ fn registration(body: &[u8]) {
     };
     assert_eq!(actr_type.as_ref(), Ok(&registration.actr_type));
     assert!(registration.ws_address.as_ref().is_none_or(|url| url.starts_with("ws")));
-    let (mut directory, _) = directory();
-    match directory.register(registration, token(), NOW) {
-        Ok(id) => {
+    let (mut directory, ..) = directory();
+    match directory.register(registration, address(), [2; 32], NOW, NOW.as_secs()) {
+        Ok((id, _)) => {
             assert!(directory.knows(&id));
             assert_eq!((id.realm_id(), Ok(id.actr_type())), (realm_id, actr_type.as_ref()));
         }
         Err(error) => panic!("a small registration is refused: {error}"),
     }
+}
+
+/// The token with which the node that asks can renew its credential.
+pub fn renewal_token() -> [u8; RENEWAL_TOKEN_LEN] {
+    let (_, _, grant) = directory();
+    grant.token.secret
 }
 
 fn renewal(body: &[u8]) {
@@ -76,9 +85,9 @@ fn renewal(body: &[u8]) {
         Ok(id) => id,
         Err(error) => return briefly_explained(&error, body),
     };
-    let (mut directory, _) = directory();
-    match directory.renew(&id, &request.renewal_token, token(), NOW, NOW.as_secs()) {
-        Ok(()) => assert!(directory.knows(&id) && request.renewal_token == TOKEN[..]),
+    let (mut directory, known, _) = directory();
+    match directory.renew(&id, &request.renewal_token, address(), NOW, NOW.as_secs()) {
+        Ok(grant) => assert!(known == id && directory.knows(&id) && request.renewal_token != grant.token.secret[..]),
         Err(error) => explained(&error, body),
     }
 }
@@ -116,7 +125,7 @@ fn envelope(body: &[u8]) {
     let Some(request) = message.payload else {
         return;
     };
-    let (mut directory, id) = directory();
+    let (mut directory, id, _) = directory();
     let asker = Asker {
         id: &id,
         pongs: 3,
@@ -202,26 +211,26 @@ fn decoded<M: Message + Default>(body: &[u8]) -> Option<M> {
     Some(message)
 }
 
-/// A directory with two nodes of one type, and the id of the one that asks.
-fn directory() -> (Directory, ActrId) {
+/// A directory with two nodes of one type, the id of the one that asks, and what it was granted.
+fn directory() -> (Directory, ActrId, Grant) {
     let mut directory = Directory::new(1, Duration::from_secs(15), Limits::default());
     directory.set_signing_keys([KEY.clone()]);
-    let [id, _] = ["ws://h:1", "ws://h:2"].map(|address| {
+    let [(id, grant), _] = ["ws://h:1", "ws://h:2"].map(|url| {
         let registration = Registration {
             actr_type: actr_type(),
             realm_id: 1,
-            service_spec: Some(service_spec()),
+            contract: Some(Contract::from(&service_spec())),
             acl: None,
-            ws_address: Some(address.into()),
+            ws_address: Some(url.into()),
             is_hidden: false,
             secret: None,
         };
-        match directory.register(registration, token(), NOW) {
-            Ok(id) => id,
+        match directory.register(registration, address(), [1; 32], NOW, NOW.as_secs()) {
+            Ok(registered) => registered,
             Err(error) => panic!("{error}"),
         }
     });
-    (directory, id)
+    (directory, id, grant)
 }
 
 fn actr_type() -> ActrType {
@@ -236,12 +245,5 @@ fn service_spec() -> ServiceSpec {
         name: "echo".into(),
         fingerprint: "f".into(),
         ..ServiceSpec::default()
-    }
-}
-
-fn token() -> RenewalToken {
-    RenewalToken {
-        secret: TOKEN,
-        expires_at: u64::MAX,
     }
 }

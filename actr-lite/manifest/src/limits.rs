@@ -81,12 +81,18 @@ pub struct RegistryLimits {
     pub max_connections_per_realm: Option<Count>,
     /// `max_nodes`: the nodes that are registered.
     pub max_nodes: Option<Count>,
+    /// `max_nodes_per_address`: those that were registered from one address, or from one IPv6 network of 64 bits.
+    pub max_nodes_per_address: Option<Count>,
     /// `max_nodes_per_realm`: those of one realm.
     pub max_nodes_per_realm: Option<Count>,
-    /// `max_stored_bytes`: the contracts, access lists and addresses of all of them, together.
+    /// `max_stored_bytes`: the memory for all of them, with their contracts, access lists and addresses.
     pub max_stored_bytes: Option<HeldBytes>,
+    /// `max_stored_bytes_per_address`: that for those that were registered from one address or network.
+    pub max_stored_bytes_per_address: Option<HeldBytes>,
     /// `max_stored_bytes_per_realm`: those of one realm.
     pub max_stored_bytes_per_realm: Option<HeldBytes>,
+    /// `max_in_flight_bytes`: the memory for requests, answers and messages that are under way.
+    pub max_in_flight_bytes: Option<HeldBytes>,
     /// `max_body_bytes`: one registration.
     pub max_body_bytes: Option<HeldBytes>,
     /// `header_timeout`: what a request's head may take, and the pause between two requests.

@@ -131,9 +131,12 @@ max_connections = 10
 max_connections_per_address = 12
 max_connections_per_realm = 13
 max_nodes = 11
+max_nodes_per_address = 15
 max_nodes_per_realm = 14
 max_stored_bytes = 2048
+max_stored_bytes_per_address = 1536
 max_stored_bytes_per_realm = 1024
+max_in_flight_bytes = 8192
 max_body_bytes = 4096
 header_timeout = "250ms"
 "#
@@ -174,9 +177,12 @@ header_timeout = "250ms"
         max_connections_per_address,
         max_connections_per_realm,
         max_nodes,
+        max_nodes_per_address,
         max_nodes_per_realm,
         max_stored_bytes,
+        max_stored_bytes_per_address,
         max_stored_bytes_per_realm,
+        max_in_flight_bytes,
         max_body_bytes,
         header_timeout,
     } = system.signaling.limits;
@@ -186,12 +192,17 @@ header_timeout = "250ms"
         max_connections_per_address,
         max_connections_per_realm,
         max_nodes_per_realm,
+        max_nodes_per_address,
     ];
-    assert_eq!(counts.map(|count| count.unwrap().get()), [10, 11, 12, 13, 14]);
-    assert_eq!(
-        [max_stored_bytes, max_stored_bytes_per_realm, max_body_bytes].map(|bytes| bytes.unwrap().get()),
-        [2048, 1024, 4096]
-    );
+    assert_eq!(counts.map(|count| count.unwrap().get()), [10, 11, 12, 13, 14, 15]);
+    let bytes = [
+        max_stored_bytes,
+        max_stored_bytes_per_address,
+        max_stored_bytes_per_realm,
+        max_in_flight_bytes,
+        max_body_bytes,
+    ];
+    assert_eq!(bytes.map(|bytes| bytes.unwrap().get()), [2048, 1536, 1024, 8192, 4096]);
     assert_eq!(header_timeout.unwrap().duration(), Duration::from_millis(250));
 }
 

@@ -87,9 +87,12 @@ fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
         max_connections_per_address: limits.max_connections_per_address.map(Count::get),
         max_connections_per_realm: limits.max_connections_per_realm.map(Count::get),
         max_nodes: count(limits.max_nodes, default.max_nodes),
+        max_nodes_per_address: limits.max_nodes_per_address.map(Count::get),
         max_nodes_per_realm: limits.max_nodes_per_realm.map(Count::get),
         max_stored_bytes: bytes(limits.max_stored_bytes, default.max_stored_bytes),
+        max_stored_bytes_per_address: limits.max_stored_bytes_per_address.map(HeldBytes::get),
         max_stored_bytes_per_realm: limits.max_stored_bytes_per_realm.map(HeldBytes::get),
+        max_in_flight_bytes: bytes(limits.max_in_flight_bytes, default.max_in_flight_bytes),
         max_body_bytes: bytes(limits.max_body_bytes, default.max_body_bytes),
         header_timeout: limits.header_timeout.map_or(default.header_timeout, Timeout::duration),
         ..default

@@ -6,7 +6,9 @@ use actr_lite_registry::{
     Options, Realms,
     directory::{MAX_NODES, MAX_STORED_BYTES},
     exposure::Remedies,
-    options::{CREDENTIAL_LIFETIME, HEADER_TIMEOUT, KEY_LIFETIME, MAX_BODY_BYTES, MAX_CONNECTIONS},
+    options::{
+        CREDENTIAL_LIFETIME, HEADER_TIMEOUT, KEY_LIFETIME, MAX_BODY_BYTES, MAX_CONNECTIONS, MAX_IN_FLIGHT_BYTES,
+    },
 };
 use actr_lite_tls::{PemFile, ServerTls};
 use anyhow::{Context as _, bail};
@@ -108,17 +110,29 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "COUNT", default_value_t = count(MAX_NODES))]
     max_nodes: NonZeroU32,
 
+    /// The most of them that were registered from one address; all but a sixteenth, if it is not set
+    #[arg(long, value_name = "COUNT")]
+    max_nodes_per_address: Option<NonZeroU32>,
+
     /// The most of them in one realm; all but a sixteenth, if it is not set
     #[arg(long, value_name = "COUNT")]
     max_nodes_per_realm: Option<NonZeroU32>,
 
-    /// The most bytes of all nodes' contracts, access lists and addresses together
+    /// The most bytes of memory for all nodes, with their contracts, access lists and addresses
     #[arg(long, value_name = "BYTES", default_value_t = count(MAX_STORED_BYTES))]
     max_stored_bytes: NonZeroU32,
 
-    /// The most of them of one realm's nodes; all but a sixteenth, if it is not set
+    /// The most of them for nodes that were registered from one address; all but a sixteenth, if it is not set
+    #[arg(long, value_name = "BYTES")]
+    max_stored_bytes_per_address: Option<NonZeroU32>,
+
+    /// The most of them for one realm's nodes; all but a sixteenth, if it is not set
     #[arg(long, value_name = "BYTES")]
     max_stored_bytes_per_realm: Option<NonZeroU32>,
+
+    /// The most bytes of memory for requests, answers and messages that are under way
+    #[arg(long, value_name = "BYTES", default_value_t = count(MAX_IN_FLIGHT_BYTES))]
+    max_in_flight_bytes: NonZeroU32,
 
     /// The most bytes of one registration
     #[arg(long, value_name = "BYTES", default_value_t = count(MAX_BODY_BYTES))]
@@ -159,9 +173,12 @@ impl Trust {
             max_connections_per_address: limits.max_connections_per_address.map(number),
             max_connections_per_realm: limits.max_connections_per_realm.map(number),
             max_nodes: number(limits.max_nodes),
+            max_nodes_per_address: limits.max_nodes_per_address.map(number),
             max_nodes_per_realm: limits.max_nodes_per_realm.map(number),
             max_stored_bytes: number(limits.max_stored_bytes),
+            max_stored_bytes_per_address: limits.max_stored_bytes_per_address.map(number),
             max_stored_bytes_per_realm: limits.max_stored_bytes_per_realm.map(number),
+            max_in_flight_bytes: number(limits.max_in_flight_bytes),
             max_body_bytes: number(limits.max_body_bytes),
             header_timeout: Duration::from_secs(limits.header_timeout),
             ..Options::default()

@@ -16,9 +16,11 @@ use thiserror::Error;
 use tracing::{debug, info};
 
 use crate::{
-    directory::{DirectoryError, Registration},
+    authority::Authority,
+    directory::{AccessList, Contract, DirectoryError, Registration},
     realms::{RealmRefusal, SecretDigest, SecretNumber},
-    shared::Shared,
+    shared::{Dismissal, Notice, Shared},
+    source::Source,
 };
 
 /// The most bytes of a data lane's address: what browsers and proxies commonly take as a URL.
@@ -96,29 +98,35 @@ pub(crate) fn register(
         complain(shared, peer, &error);
         return refused(ErrorCode::PermissionDenied, &error);
     }
-    let unix_now = shared.clock.unix_seconds();
-    let token = shared.authority.renewal_token(unix_now);
-    let now = shared.clock.now();
+    let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
+    let (from, key) = (Source::of(peer.ip()), Authority::renewal_key());
     let (contest, registered) = {
         let directory = &mut shared.state().directory;
         let contest = directory.contest(&registration, now);
-        (contest, directory.register(registration, token.clone(), now))
+        (contest, directory.register(registration, from, key, now, unix_now))
     };
     match registered {
-        Ok(id) => {
+        Ok((id, grant)) => {
             info!(%id, "registered");
             if let Some(contest) = contest {
                 shared
                     .complaints
                     .remark(&format_args!("contested type from {peer}: {id} {contest}"));
             }
-            shared.authority.grant(&id, &token, unix_now)
+            shared.authority.answer(&id, &grant)
         }
         Err(error) => {
             debug!(%error, "registration refused");
             refused(error.code(), &error)
         }
     }
+}
+
+/// The refusal for whoever shows a secret that opens no realm: so much can be said before it is known which one it is for.
+pub(crate) fn refuse_stranger(shared: &Shared, peer: SocketAddr, secret: Option<&[u8]>) -> Option<RegisterResponse> {
+    let error = AdmissionError::from(shared.options.realms.recognize(secret).err()?);
+    complain(shared, peer, &error);
+    Some(refused(error.code(), &error))
 }
 
 /// Whether the node at `peer` belongs to the realm that it names: with which of its secrets, if it has any.
@@ -180,27 +188,37 @@ pub(crate) fn renew(shared: &Shared, peer: SocketAddr, request: &RenewCredential
             return refused(error.code(), &error);
         }
     };
-    let unix_now = shared.clock.unix_seconds();
-    let token = shared.authority.renewal_token(unix_now);
-    let now = shared.clock.now();
-    let renewed = shared
-        .state()
-        .directory
-        .renew(&id, &request.renewal_token, token.clone(), now, unix_now);
+    let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
+    let (renewed, notice) = {
+        let mut state = shared.state();
+        let directory = &mut state.directory;
+        let renewed = directory.renew(&id, &request.renewal_token, Source::of(peer.ip()), now, unix_now);
+        let notice = match renewed {
+            Err(DirectoryError::RenewalReused(_)) => state.sessions.dismiss(&id, Dismissal::TokenReused),
+            _ => None,
+        };
+        (renewed, notice)
+    };
+    notice.into_iter().for_each(Notice::tell);
     match renewed {
-        Ok(()) => {
+        Ok(grant) => {
             debug!(%id, "credential renewed");
-            shared.authority.grant(&id, &token, unix_now)
+            shared.authority.answer(&id, &grant)
         }
         Err(error) => {
             // A node that this registry has forgotten does no wrong.
-            if matches!(error, DirectoryError::RenewalToken(_)) {
+            let is_wrong = matches!(
+                error,
+                DirectoryError::RenewalToken(_) | DirectoryError::RenewalReused(_)
+            );
+            if is_wrong {
                 complain(shared, peer, &error);
             } else {
                 debug!(%error, "renewal refused");
             }
             let code = match error {
-                DirectoryError::UnknownNode(_) | DirectoryError::RenewalToken(_) => RENEWAL_REFUSED,
+                DirectoryError::UnknownNode(_) => RENEWAL_REFUSED,
+                _ if is_wrong => RENEWAL_REFUSED,
                 _ => error.code(),
             };
             refused(code, &error)
@@ -237,12 +255,13 @@ impl TryFrom<RegisterRequest> for Registration {
             }
         }
         let is_hidden = request.hidden();
+        let acl = request.acl.as_ref().map(Acl::try_from).transpose()?;
         Ok(Self {
             actr_type: ActrType::try_from(&request.actr_type)?,
             realm_id: request.realm.realm_id,
-            service_spec: request.service_spec,
-            acl: request.acl.as_ref().map(Acl::try_from).transpose()?,
-            ws_address: request.ws_address,
+            contract: request.service_spec.as_ref().map(Contract::from),
+            acl: acl.as_ref().map(AccessList::from),
+            ws_address: request.ws_address.map(Into::into),
             is_hidden,
             secret: None,
         })

@@ -1,4 +1,4 @@
-//! What is answered to one signaling request, by plain data alone.
+//! What is answered to one signaling request, by plain data alone, and in steps.
 
 use std::time::Duration;
 
@@ -7,14 +7,15 @@ use actr_lite_wire::{
     identity::{ActrId, ActrType},
     proto::{
         CandidateContract, ErrorResponse, GetServiceSpecResponse, GetSigningKeyResponse, Pong, RouteCandidatesRequest,
-        RouteCandidatesResponse, UnregisterRequest, UnregisterResponse, WsAddressEntry,
+        RouteCandidatesResponse, ServiceSpec, UnregisterResponse, WsAddressEntry,
         actr_to_signaling::Payload as Request, get_service_spec_response, route_candidates_response,
         signaling_to_actr::Payload as Answer, unregister_response,
     },
 };
 use bytes::Bytes;
+use prost::Message as _;
 
-use crate::directory::{Candidate, Directory, DirectoryError, Load};
+use crate::directory::{Candidate, CandidateSearch, ContractSearch, Directory, DirectoryError, Load};
 
 /// What a signaling connection knows when it answers.
 #[derive(Debug, Clone, Copy)]
@@ -27,52 +28,148 @@ pub struct Asker<'a> {
     pub heartbeat_interval_secs: u32,
 }
 
-/// Answers one request, at a time of the directory's clock.
+/// The answer to one request, at a time of the directory's clock. It is for those who have the directory to themselves:
+/// others answer [in steps](Answering).
 pub fn answer(directory: &mut Directory, asker: &Asker<'_>, request: &Request, now: Duration) -> Answer {
-    match request {
-        Request::Ping(ping) => match directory.heartbeat(asker.id, Load::from(ping), now) {
-            Ok(()) => Answer::Pong(Pong {
-                seq: asker.pongs,
-                suggest_interval_secs: Some(asker.heartbeat_interval_secs),
-            }),
-            Err(error) => Answer::Error(from_directory(&error)),
-        },
-        Request::Unregister(request) => Answer::Unregister(unregister(directory, asker.id, request)),
-        Request::RouteCandidates(request) => {
-            Answer::RouteCandidates(route_candidates(directory, asker.id, request, now))
+    let mut answering = Answering::new(asker, request);
+    loop {
+        if let Some(outcome) = answering.step(directory, now) {
+            return outcome.into();
         }
-        Request::GetServiceSpec(request) => {
-            let wanted = request.fingerprint.as_deref();
-            let result = match directory.service_spec(asker.id, &request.name, wanted, now) {
-                Ok(spec) => get_service_spec_response::Result::Success(spec.clone()),
-                Err(error) => get_service_spec_response::Result::Error(from_directory(&error)),
-            };
-            Answer::GetServiceSpec(GetServiceSpecResponse { result: Some(result) })
-        }
-        Request::GetSigningKey(request) => match directory.signing_key(request.key_id) {
-            Some(key) => Answer::GetSigningKey(GetSigningKeyResponse {
-                key_id: key.key_id(),
-                pubkey: Bytes::copy_from_slice(&key.to_bytes()),
-            }),
-            None => {
-                let message = format!("this registry has no signing key {}", request.key_id);
-                Answer::Error(error(ErrorCode::NotFound, message))
-            }
-        },
-        Request::Error(_) => Answer::Error(error(
-            ErrorCode::InvalidArgument,
-            "an error is not a request".to_owned(),
-        )),
     }
 }
 
-fn unregister(directory: &mut Directory, asker: &ActrId, request: &UnregisterRequest) -> UnregisterResponse {
-    let result = match ActrId::try_from(&request.actr_id) {
-        Ok(id) if id == *asker => directory.unregister(asker).map_err(|error| from_directory(&error)),
-        _ => Err(error(
+/// Work on an answer, in steps that hold the directory for a fraction of a millisecond each.
+#[derive(Debug)]
+pub struct Answering(Work);
+
+#[derive(Debug)]
+enum Work {
+    Candidates(CandidateSearch),
+    Contract(ContractSearch),
+    /// What takes one step; none where it is done.
+    Short(Option<Short>),
+}
+
+#[derive(Debug)]
+enum Short {
+    Heartbeat { id: ActrId, load: Load, pong: Pong },
+    Unregister { id: ActrId, whom: Option<ActrId> },
+    Candidate { asker: ActrId, id: ActrId },
+    SigningKey { key_id: u32 },
+    Refusal(Answer),
+}
+
+/// What came of a request. To make a message of it needs no directory.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The answer itself.
+    Answer(Answer),
+    /// What was found for a request for candidates.
+    Candidates(Result<Vec<Candidate>, DirectoryError>),
+    /// What was found for a request for a contract, encoded.
+    Contract(Result<Bytes, DirectoryError>),
+}
+
+impl Answering {
+    /// Work on the answer to this request; it keeps nothing of the request that it has no use for.
+    pub fn new(asker: &Asker<'_>, request: &Request) -> Self {
+        let id = || asker.id.clone();
+        Self(match request {
+            Request::RouteCandidates(request) => route_candidates(asker.id, request),
+            Request::GetServiceSpec(request) => {
+                let wanted = request.fingerprint.as_deref();
+                Work::Contract(ContractSearch::new(id(), &request.name, wanted))
+            }
+            Request::Ping(ping) => Work::Short(Some(Short::Heartbeat {
+                id: id(),
+                load: Load::from(ping),
+                pong: Pong {
+                    seq: asker.pongs,
+                    suggest_interval_secs: Some(asker.heartbeat_interval_secs),
+                },
+            })),
+            Request::Unregister(request) => Work::Short(Some(Short::Unregister {
+                id: id(),
+                whom: ActrId::try_from(&request.actr_id).ok(),
+            })),
+            Request::GetSigningKey(request) => Work::Short(Some(Short::SigningKey { key_id: request.key_id })),
+            Request::Error(_) => Work::Short(Some(Short::Refusal(Answer::Error(error(
+                ErrorCode::InvalidArgument,
+                "an error is not a request".to_owned(),
+            ))))),
+        })
+    }
+
+    /// Does a part of the work; what came of it when it is done. Not to be called again then.
+    pub fn step(&mut self, directory: &mut Directory, now: Duration) -> Option<Outcome> {
+        match &mut self.0 {
+            Work::Candidates(search) => search.step(directory, now).map(Outcome::Candidates),
+            Work::Contract(search) => search.step(directory, now).map(Outcome::Contract),
+            Work::Short(short) => short.take().map(|short| short.outcome(directory, now)),
+        }
+    }
+}
+
+impl Short {
+    fn outcome(self, directory: &mut Directory, now: Duration) -> Outcome {
+        Outcome::Answer(match self {
+            Self::Candidate { asker, id } => {
+                let found = directory.candidate(&asker, &id, now);
+                return Outcome::Candidates(found.map(|found| found.into_iter().collect()));
+            }
+            Self::Heartbeat { id, load, pong } => match directory.heartbeat(&id, load, now) {
+                Ok(()) => Answer::Pong(pong),
+                Err(error) => Answer::Error(from_directory(&error)),
+            },
+            Self::Unregister { id, whom } => Answer::Unregister(unregister(directory, &id, whom.as_ref())),
+            Self::SigningKey { key_id } => match directory.signing_key(key_id) {
+                Some(key) => Answer::GetSigningKey(GetSigningKeyResponse {
+                    key_id: key.key_id(),
+                    pubkey: Bytes::copy_from_slice(&key.to_bytes()),
+                }),
+                None => {
+                    let message = format!("this registry has no signing key {key_id}");
+                    Answer::Error(error(ErrorCode::NotFound, message))
+                }
+            },
+            Self::Refusal(refusal) => refusal,
+        })
+    }
+}
+
+impl From<Outcome> for Answer {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Answer(answer) => answer,
+            Outcome::Candidates(found) => {
+                let result = match found {
+                    Ok(found) => route_candidates_response::Result::Success(candidates_message(found)),
+                    Err(error) => route_candidates_response::Result::Error(from_directory(&error)),
+                };
+                Self::RouteCandidates(RouteCandidatesResponse { result: Some(result) })
+            }
+            Outcome::Contract(found) => {
+                // What the registry has encoded itself can be decoded.
+                let found = found.map(|encoded| ServiceSpec::decode(encoded).unwrap_or_default());
+                let result = match found {
+                    Ok(spec) => get_service_spec_response::Result::Success(spec),
+                    Err(error) => get_service_spec_response::Result::Error(from_directory(&error)),
+                };
+                Self::GetServiceSpec(GetServiceSpecResponse { result: Some(result) })
+            }
+        }
+    }
+}
+
+fn unregister(directory: &mut Directory, asker: &ActrId, whom: Option<&ActrId>) -> UnregisterResponse {
+    let result = if whom == Some(asker) {
+        directory.unregister(asker).map_err(|error| from_directory(&error))
+    } else {
+        Err(error(
             ErrorCode::PermissionDenied,
             format!("{asker} may unregister nobody but itself"),
-        )),
+        ))
     };
     let result = match result {
         Ok(()) => unregister_response::Result::Success(unregister_response::UnregisterOk {}),
@@ -81,31 +178,28 @@ fn unregister(directory: &mut Directory, asker: &ActrId, request: &UnregisterReq
     UnregisterResponse { result: Some(result) }
 }
 
-fn route_candidates(
-    directory: &mut Directory,
-    asker: &ActrId,
-    request: &RouteCandidatesRequest,
-    now: Duration,
-) -> RouteCandidatesResponse {
+fn route_candidates(asker: &ActrId, request: &RouteCandidatesRequest) -> Work {
     let count = request.criteria.as_ref().map_or(0, |criteria| criteria.candidate_count);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let wanted = request.candidate_id.as_ref().map(ActrId::try_from).transpose();
-    let result = match (ActrType::try_from(&request.target_type), wanted) {
-        (_, Ok(Some(id))) => directory
-            .candidate(asker, &id, now)
-            .map(|found| found.into_iter().collect())
-            .map_err(|error| from_directory(&error)),
-        (Ok(target), Ok(None)) => directory
-            .route_candidates(asker, &target, &request.client_fingerprint, count, now)
-            .map_err(|error| from_directory(&error)),
-        (Err(malformed), _) => Err(error(ErrorCode::InvalidArgument, malformed.to_string())),
-        (_, Err(malformed)) => Err(error(ErrorCode::InvalidArgument, malformed.to_string())),
+    let malformed = match (ActrType::try_from(&request.target_type), wanted) {
+        (_, Ok(Some(id))) => {
+            return Work::Short(Some(Short::Candidate {
+                asker: asker.clone(),
+                id,
+            }));
+        }
+        (Ok(target), Ok(None)) => {
+            let search = CandidateSearch::new(asker.clone(), target, &request.client_fingerprint, count);
+            return Work::Candidates(search);
+        }
+        (Err(malformed), _) => malformed.to_string(),
+        (_, Err(malformed)) => malformed.to_string(),
     };
-    let result = match result {
-        Ok(candidates) => route_candidates_response::Result::Success(candidates_message(candidates)),
-        Err(error) => route_candidates_response::Result::Error(error),
-    };
-    RouteCandidatesResponse { result: Some(result) }
+    let result = route_candidates_response::Result::Error(error(ErrorCode::InvalidArgument, malformed));
+    Work::Short(Some(Short::Refusal(Answer::RouteCandidates(RouteCandidatesResponse {
+        result: Some(result),
+    }))))
 }
 
 fn candidates_message(candidates: Vec<Candidate>) -> route_candidates_response::RouteCandidatesOk {
@@ -115,7 +209,7 @@ fn candidates_message(candidates: Vec<Candidate>) -> route_candidates_response::
             .iter()
             .map(|candidate| CandidateContract {
                 candidate_id: (&candidate.id).into(),
-                fingerprint: candidate.fingerprint.clone(),
+                fingerprint: candidate.fingerprint.as_deref().map(str::to_owned),
             })
             .collect(),
         ws_address_map: candidates
@@ -123,7 +217,7 @@ fn candidates_message(candidates: Vec<Candidate>) -> route_candidates_response::
             .filter_map(|candidate| {
                 Some(WsAddressEntry {
                     candidate_id: (&candidate.id).into(),
-                    ws_address: Some(candidate.ws_address?),
+                    ws_address: Some(candidate.ws_address?.into()),
                 })
             })
             .collect(),

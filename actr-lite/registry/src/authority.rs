@@ -12,15 +12,11 @@ use bytes::Bytes;
 
 use crate::{
     clock::timestamp_of,
-    directory::{RENEWAL_TOKEN_LEN, RenewalToken},
+    directory::Grant,
     key_file::{KeyFile, KeyFileError},
     key_ring::{Key, KeyRing, Lifetimes},
     options::Options,
 };
-
-/// How long a renewal token is valid: a day lets a node come back from a long sleep under its own id, and is the
-/// longest that a stolen token helps.
-const RENEWAL_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What proves identities: the one place that makes secrets, with the system's randomness.
 pub(crate) struct Authority {
@@ -109,17 +105,14 @@ impl Authority {
         *self.keys() = Keys::new(ring);
     }
 
-    /// A new secret for a node's next renewal.
-    pub(crate) fn renewal_token(&self, unix_now: u64) -> RenewalToken {
-        RenewalToken {
-            secret: rand::random::<[u8; RENEWAL_TOKEN_LEN]>(),
-            expires_at: unix_now.saturating_add(RENEWAL_TOKEN_LIFETIME.as_secs()),
-        }
+    /// A key for the renewal tokens of a new node.
+    pub(crate) fn renewal_key() -> [u8; 32] {
+        rand::random()
     }
 
-    /// The answer to a registration or a renewal that was granted.
-    pub(crate) fn grant(&self, id: &ActrId, token: &RenewalToken, unix_now: u64) -> RegisterResponse {
-        let expires_at = unix_now.saturating_add(self.lifetimes.credential);
+    /// The answer to a registration or a renewal that was granted. For the same grant it is the same.
+    pub(crate) fn answer(&self, id: &ActrId, grant: &Grant) -> RegisterResponse {
+        let expires_at = grant.granted_at.saturating_add(self.lifetimes.credential);
         let signing_key = Arc::clone(&self.keys().current);
         let key = signing_key.verifying_key();
         let granted = RegisterOk {
@@ -130,8 +123,8 @@ impl Authority {
             signaling_heartbeat_interval_secs: self.heartbeat_interval_secs(),
             signing_pubkey: Bytes::copy_from_slice(&key.to_bytes()),
             signing_key_id: key.key_id(),
-            renewal_token: Some(Bytes::copy_from_slice(&token.secret)),
-            renewal_token_expires_at: Some(timestamp_of(token.expires_at)),
+            renewal_token: Some(Bytes::copy_from_slice(&grant.token.secret)),
+            renewal_token_expires_at: Some(timestamp_of(grant.token.expires_at)),
         };
         RegisterResponse {
             result: Some(register_response::Result::Success(granted)),

@@ -12,14 +12,18 @@
 //! - `service`: routes requests
 //! - `ais`: registration and renewal
 //! - `gate`: who may open a signaling connection
+//! - [`ledger`]: who holds how much of what all share
+//! - `in_flight`: the memory for what is under way
+//! - `body`: the bodies of requests
 //! - `permits`: which connections there are at a time
-//! - `session`: one signaling connection
+//! - `session`: one signaling connection, from its opening to its end
+//! - `conversation`: what is said over it
 //! - `message_socket`: the WebSocket of both its ends
-//! - [`answer`]: what is answered to one signaling request
+//! - [`answer`]: what is answered to one signaling request, in steps
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, who belongs to one, and who may register which type there
 //! - `failure_limit`: how often somebody may be wrong about that
-//! - `source`: where a connection comes from
+//! - [`source`]: where a connection comes from
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
 //! - `shared`: what all connections have in common
@@ -32,16 +36,20 @@
 mod ais;
 pub mod answer;
 mod authority;
+mod body;
 pub mod client;
 mod clock;
 pub mod complaints;
+mod conversation;
 pub mod directory;
 pub mod exposure;
 mod failure_limit;
 mod gate;
 pub mod http_socket;
+mod in_flight;
 mod key_file;
 mod key_ring;
+pub mod ledger;
 pub mod listener;
 mod message_socket;
 pub mod options;
@@ -52,7 +60,7 @@ mod relay;
 mod service;
 mod session;
 mod shared;
-mod source;
+pub mod source;
 mod upkeep;
 
 pub use ais::RequestError;

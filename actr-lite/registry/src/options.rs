@@ -3,7 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    directory::{MAX_NODES, MAX_STORED_BYTES},
+    directory::{Limits, MAX_NODES, MAX_STORED_BYTES},
+    ledger::Shares,
     realms::Realms,
 };
 
@@ -28,6 +29,10 @@ pub const MAX_CONNECTIONS: usize = 768;
 /// The most bytes of a request's body: a registration carries the sources of its protos, which are rarely above 100
 /// KiB.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// The most bytes of memory for requests, answers and messages that are under way: a hundred of the largest bodies, of
+/// which nineteen come from one address.
+pub const MAX_IN_FLIGHT_BYTES: usize = 96 * 1024 * 1024;
 
 /// How long a request's head may take to arrive, and a connection may stay idle between two: a node on a bad line needs
 /// less, and a connection that only waits takes the place of one that doesn't.
@@ -58,13 +63,22 @@ pub struct Options {
     pub max_connections_per_realm: Option<usize>,
     /// The most nodes at a time; one more is not registered. Default: [`MAX_NODES`].
     pub max_nodes: usize,
+    /// The most of them that were registered from one address, or from one IPv6 network of 64 bits. Default:
+    /// [most](most_of) of `max_nodes`.
+    pub max_nodes_per_address: Option<usize>,
     /// The most of them in one realm. Default: [most](most_of) of `max_nodes`.
     pub max_nodes_per_realm: Option<usize>,
-    /// The most bytes of contracts, access lists and addresses that all nodes together have stored; a registration that
-    /// would pass it is refused. Default: [`MAX_STORED_BYTES`].
+    /// The most bytes of memory for all nodes together, with their contracts, access lists and addresses; a registration
+    /// that would pass it is refused. Default: [`MAX_STORED_BYTES`].
     pub max_stored_bytes: usize,
+    /// The most of them for nodes that were registered from one address, or from one IPv6 network of 64 bits. Default:
+    /// [most](most_of) of `max_stored_bytes`.
+    pub max_stored_bytes_per_address: Option<usize>,
     /// The most of them in one realm. Default: [most](most_of) of `max_stored_bytes`.
     pub max_stored_bytes_per_realm: Option<usize>,
+    /// The most bytes of memory for requests, answers and messages that are under way. One address, or one realm, has a
+    /// fifth at most, and less where others have much. Default: [`MAX_IN_FLIGHT_BYTES`].
+    pub max_in_flight_bytes: usize,
     /// The most bytes of a request's body; a longer one gets a 413. Default: [`MAX_BODY_BYTES`].
     pub max_body_bytes: usize,
     /// How long a request's head may take to arrive, and a connection may stay idle between two; then it is closed.
@@ -76,6 +90,32 @@ pub struct Options {
 /// alone has nearly everything, and nobody can take everything.
 pub fn most_of(limit: usize) -> usize {
     limit - limit / 16
+}
+
+impl Options {
+    pub(crate) fn connection_shares(&self) -> Shares {
+        let (address, realm) = (self.max_connections_per_address, self.max_connections_per_realm);
+        shares(self.max_connections, address, realm)
+    }
+
+    pub(crate) fn directory_limits(&self) -> Limits {
+        Limits {
+            nodes: shares(self.max_nodes, self.max_nodes_per_address, self.max_nodes_per_realm),
+            stored_bytes: shares(
+                self.max_stored_bytes,
+                self.max_stored_bytes_per_address,
+                self.max_stored_bytes_per_realm,
+            ),
+        }
+    }
+}
+
+fn shares(all: usize, per_address: Option<usize>, per_realm: Option<usize>) -> Shares {
+    Shares {
+        per_address: per_address.unwrap_or(most_of(all)),
+        per_realm: per_realm.unwrap_or(most_of(all)),
+        ..Shares::of_all(all)
+    }
 }
 
 /// Names the option to change in an error.
@@ -96,9 +136,12 @@ impl Default for Options {
             max_connections_per_address: None,
             max_connections_per_realm: None,
             max_nodes: MAX_NODES,
+            max_nodes_per_address: None,
             max_nodes_per_realm: None,
             max_stored_bytes: MAX_STORED_BYTES,
+            max_stored_bytes_per_address: None,
             max_stored_bytes_per_realm: None,
+            max_in_flight_bytes: MAX_IN_FLIGHT_BYTES,
             max_body_bytes: MAX_BODY_BYTES,
             header_timeout: HEADER_TIMEOUT,
         }

@@ -5,16 +5,15 @@
 //! credential, and connect again.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    options::{Options, advice, most_of},
+    ledger::{Amounts, Holder, Ledger, LimitReached, Resource, Shares},
     source::Source,
 };
 
@@ -27,61 +26,21 @@ pub(crate) const HTTP_RESERVE: usize = 96;
 /// still open: that one is closed then, which takes a second at most.
 pub(crate) const RECONNECT_RESERVE: usize = 32;
 
-/// The most signaling connections.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SignalingLimits {
-    pub(crate) all: usize,
-    pub(crate) per_source: usize,
-    pub(crate) per_realm: usize,
-}
-
-impl From<&Options> for SignalingLimits {
-    fn from(options: &Options) -> Self {
-        let all = options.max_connections;
-        Self {
-            all,
-            per_source: options.max_connections_per_address.unwrap_or(most_of(all)),
-            per_realm: options.max_connections_per_realm.unwrap_or(most_of(all)),
-        }
-    }
-}
-
-/// A limit that would be passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum LimitReached {
-    #[error(
-        "the registry has {limit} connections, its limit; try again when some have ended, or raise {}",
-        advice("max_connections")
-    )]
-    All { limit: usize },
-    #[error(
-        "the registry has {limit} connections from {from}, its limit; try again when some have ended, or raise {}",
-        advice("max_connections_per_address")
-    )]
-    Source { from: Source, limit: usize },
-    #[error(
-        "the registry has {limit} connections of realm {realm_id}, its limit; try again when some have ended, or raise {}",
-        advice("max_connections_per_realm")
-    )]
-    Realm { realm_id: u32, limit: usize },
-}
-
 /// The permits of one registry.
 #[derive(Debug)]
 pub(crate) struct Permits {
-    limits: SignalingLimits,
+    /// The most signaling connections.
+    limits: Shares,
     granted: Mutex<Granted>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Granted {
     /// The HTTP connections, the oldest first.
     http: BTreeMap<u64, (Source, CancellationToken)>,
     opened: u64,
-    http_of: Counts<Source>,
-    signaling: usize,
-    signaling_of: Counts<Source>,
-    signaling_in: Counts<u32>,
+    http_of: Amounts<Source>,
+    signaling: Ledger,
 }
 
 /// A permit for an HTTP connection. Dropping it gives it back.
@@ -96,15 +55,20 @@ pub(crate) struct HttpPermit {
 #[derive(Debug)]
 pub(crate) struct SignalingPermit {
     permits: Arc<Permits>,
-    source: Source,
-    realm_id: u32,
+    holder: Holder,
 }
 
 impl Permits {
-    pub(crate) fn new(limits: SignalingLimits) -> Self {
+    pub(crate) fn new(limits: Shares) -> Self {
+        let granted = Granted {
+            http: BTreeMap::new(),
+            opened: 0,
+            http_of: Amounts::default(),
+            signaling: Ledger::new(Resource::Connections, limits),
+        };
         Self {
             limits,
-            granted: Mutex::default(),
+            granted: Mutex::new(granted),
         }
     }
 
@@ -115,13 +79,13 @@ impl Permits {
         let source = Source::of(address);
         let give_way = CancellationToken::new();
         let mut granted = self.granted();
-        let all = granted.http.len() + granted.signaling;
+        let all = granted.http.len() + granted.signaling.held();
         let is_full = all >= self.limits.all.saturating_add(RECONNECT_RESERVE + HTTP_RESERVE);
         let displaced = if is_full { granted.displace() } else { None };
         granted.opened += 1;
         let number = granted.opened;
         granted.http.insert(number, (source, give_way.clone()));
-        granted.http_of.add(source);
+        granted.http_of.add(source, 1);
         drop(granted);
         if let Some(displaced) = displaced {
             displaced.cancel();
@@ -143,32 +107,21 @@ impl Permits {
         realm_id: u32,
         replaces_own: bool,
     ) -> Result<SignalingPermit, LimitReached> {
-        let (limits, source) = (self.limits, Source::of(address));
+        let holder = Holder {
+            source: Source::of(address),
+            realm_id: Some(realm_id),
+        };
         let mut granted = self.granted();
-        let reserve = if replaces_own { RECONNECT_RESERVE } else { 0 };
-        if granted.signaling >= limits.all.saturating_add(reserve) {
-            return Err(LimitReached::All { limit: limits.all });
+        let is_spare = granted.signaling.held() < self.limits.all.saturating_add(RECONNECT_RESERVE);
+        if replaces_own && is_spare {
+            // Whoever replaces its own connection has no more of them than before.
+            granted.signaling.take_anyway(holder, 1);
+        } else {
+            granted.signaling.take(holder, 1)?;
         }
-        // Whoever replaces its own connection has no more of them than before.
-        if !replaces_own && granted.signaling_of.of(source) >= limits.per_source {
-            return Err(LimitReached::Source {
-                from: source,
-                limit: limits.per_source,
-            });
-        }
-        if !replaces_own && granted.signaling_in.of(realm_id) >= limits.per_realm {
-            return Err(LimitReached::Realm {
-                realm_id,
-                limit: limits.per_realm,
-            });
-        }
-        granted.signaling += 1;
-        granted.signaling_of.add(source);
-        granted.signaling_in.add(realm_id);
         Ok(SignalingPermit {
             permits: self.clone(),
-            source,
-            realm_id,
+            holder,
         })
     }
 
@@ -193,7 +146,7 @@ impl Granted {
 
     fn end_http(&mut self, number: u64) -> Option<CancellationToken> {
         let (source, give_way) = self.http.remove(&number)?;
-        self.http_of.remove(source);
+        self.http_of.remove(source, 1);
         Some(give_way)
     }
 }
@@ -211,41 +164,16 @@ impl Drop for HttpPermit {
     }
 }
 
+impl SignalingPermit {
+    /// On whose account the connection is here.
+    pub(crate) fn holder(&self) -> Holder {
+        self.holder
+    }
+}
+
 impl Drop for SignalingPermit {
     fn drop(&mut self) {
-        let mut granted = self.permits.granted();
-        granted.signaling -= 1;
-        granted.signaling_of.remove(self.source);
-        granted.signaling_in.remove(self.realm_id);
-    }
-}
-
-/// How many there are of each; none takes no memory.
-#[derive(Debug)]
-struct Counts<K>(HashMap<K, usize>);
-
-impl<K> Default for Counts<K> {
-    fn default() -> Self {
-        Self(HashMap::new())
-    }
-}
-
-impl<K: Copy + Eq + std::hash::Hash> Counts<K> {
-    fn of(&self, key: K) -> usize {
-        self.0.get(&key).copied().unwrap_or_default()
-    }
-
-    fn add(&mut self, key: K) {
-        *self.0.entry(key).or_default() += 1;
-    }
-
-    fn remove(&mut self, key: K) {
-        if let Some(count) = self.0.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                self.0.remove(&key);
-            }
-        }
+        self.permits.granted().signaling.give_back(self.holder, 1);
     }
 }
 
@@ -256,11 +184,13 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+    use crate::ledger::Whose;
 
-    const LIMITS: SignalingLimits = SignalingLimits {
+    const LIMITS: Shares = Shares {
         all: 6,
-        per_source: 4,
+        per_address: 4,
         per_realm: 3,
+        is_modest: false,
     };
 
     /// The most connections of all kinds.
@@ -297,7 +227,7 @@ mod tests {
         drop(flood);
         drop(quiet);
         assert_eq!(permits.granted().http.len(), 0);
-        assert!(permits.granted().http_of.0.is_empty());
+        assert!(permits.granted().http_of.is_empty());
     }
 
     #[test]
@@ -307,14 +237,14 @@ mod tests {
             .map(|number| permits.signaling(address(number), number, false).unwrap())
             .collect();
         let refused = permits.signaling(address(0), 0, false).unwrap_err();
-        assert_eq!(refused, LimitReached::All { limit: 6 });
+        assert_eq!((refused.whose, refused.limit), (Whose::All, 6));
         all.extend((0..RECONNECT_RESERVE).map(|_| permits.signaling(address(0), 0, true).unwrap()));
         assert!(permits.signaling(address(0), 0, true).is_err(), "that is bounded too");
     }
 
     proptest! {
         #[test]
-        fn no_limit_is_passed_and_none_is_named_that_is_not_reached(
+        fn no_limit_is_passed_and_whatever_fits_is_granted(
             steps in vec((0..4u32, 0..4u32, any::<bool>(), 0..20usize), 0..100),
         ) {
             let permits = permits();
@@ -325,17 +255,11 @@ mod tests {
                     continue;
                 }
                 let count = |is_it: &dyn Fn(&(u32, u32, SignalingPermit)) -> bool| held.iter().filter(|one| is_it(one)).count();
-                let expected = if held.len() >= LIMITS.all {
-                    Err(LimitReached::All { limit: LIMITS.all })
-                } else if count(&|one| one.0 == from) >= LIMITS.per_source {
-                    Err(LimitReached::Source { from: Source::of(address(from)), limit: LIMITS.per_source })
-                } else if count(&|one| one.1 == realm_id) >= LIMITS.per_realm {
-                    Err(LimitReached::Realm { realm_id, limit: LIMITS.per_realm })
-                } else {
-                    Ok(())
-                };
+                let fits = held.len() < LIMITS.all
+                    && count(&|one| one.0 == from) < LIMITS.per_address
+                    && count(&|one| one.1 == realm_id) < LIMITS.per_realm;
                 let granted = permits.signaling(address(from), realm_id, false);
-                prop_assert_eq!(granted.as_ref().map(|_| ()).map_err(|error| *error), expected);
+                prop_assert_eq!(granted.is_ok(), fits);
                 held.extend(granted.ok().map(|permit| (from, realm_id, permit)));
             }
         }

@@ -14,10 +14,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::{
     answer::{error, from_directory},
     directory::Directory,
+    in_flight::{InFlight, InFlightBytes},
+    ledger::Holder,
 };
 
 /// The most bytes that wait for one node: four of the largest envelopes, or some hundred of the usual session
-/// descriptions and candidates. A thousand nodes that read nothing until they are given up cost a quarter GiB.
+/// descriptions and candidates. How much waits for all of them is bounded by what senders may have under way.
 const MAX_WAITING_BYTES: usize = 256 * 1024;
 
 /// What is counted for a message beside its bytes, so that many small ones are bounded too.
@@ -135,60 +137,86 @@ pub(crate) fn queue() -> (RelaySender, RelayReceiver) {
 /// Where to put what is for a node.
 #[derive(Debug, Clone)]
 pub(crate) struct RelaySender {
-    sender: mpsc::UnboundedSender<(Relayed, OwnedSemaphorePermit)>,
+    sender: mpsc::UnboundedSender<Waiting>,
     room: Arc<Semaphore>,
 }
 
 impl RelaySender {
-    /// Queues it; never blocks.
+    /// Queues it, on the account of whoever sends it; never blocks.
     ///
     /// # Errors
-    /// When too much waits, or the connection has ended.
-    pub(crate) fn send(&self, Delivery { to, relayed }: Delivery) -> Result<(), ErrorResponse> {
+    /// When too much waits, for the node or of the sender, or the connection has ended.
+    pub(crate) fn send(
+        &self,
+        Delivery { to, relayed }: Delivery,
+        in_flight: &Arc<InFlight>,
+        sender: Holder,
+    ) -> Result<(), ErrorResponse> {
+        let held = in_flight.take(sender, relayed.cost());
+        let held = held.map_err(|full| error(ErrorCode::Unavailable, full.to_string()))?;
         let cost = u32::try_from(relayed.cost()).unwrap_or(u32::MAX);
-        let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(cost) else {
+        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(cost) else {
             let message = format!("{to} has {MAX_WAITING_BYTES} bytes of relays to read first, the limit; try again");
             return Err(error(ErrorCode::Unavailable, message));
         };
-        self.sender.send((relayed, permit)).map_err(|_| not_connected(&to))
+        let waiting = Waiting {
+            relayed,
+            _room: room,
+            _held: held,
+        };
+        self.sender.send(waiting).map_err(|_| not_connected(&to))
     }
+}
+
+/// A message that waits, and what it holds as long as it does.
+#[derive(Debug)]
+struct Waiting {
+    relayed: Relayed,
+    _room: OwnedSemaphorePermit,
+    _held: InFlightBytes,
 }
 
 /// What waits for a node.
 #[derive(Debug)]
-pub(crate) struct RelayReceiver(mpsc::UnboundedReceiver<(Relayed, OwnedSemaphorePermit)>);
+pub(crate) struct RelayReceiver(mpsc::UnboundedReceiver<Waiting>);
 
 impl RelayReceiver {
     /// The next message; `None` when no sender is left. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Relayed> {
-        let (relayed, _room) = self.0.recv().await?;
-        Some(relayed)
+        self.0.recv().await.map(|waiting| waiting.relayed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{Limits, Registration, RenewalToken};
+    use crate::{
+        directory::{AccessList, Limits, Registration},
+        source::Source,
+    };
     use actr_lite_wire::acl::{Acl, AclRule, Permission, RealmScope};
 
     const NOW: Duration = Duration::ZERO;
+
+    fn holder() -> Holder {
+        Holder {
+            source: Source::of(std::net::Ipv4Addr::LOCALHOST.into()),
+            realm_id: Some(1),
+        }
+    }
 
     fn register(directory: &mut Directory, realm_id: u32, acl: Option<Acl>) -> ActrId {
         let registration = Registration {
             actr_type: "acme:Node:1.0.0".parse().unwrap(),
             realm_id,
-            service_spec: None,
-            acl,
+            contract: None,
+            acl: acl.as_ref().map(AccessList::from),
             ws_address: None,
             is_hidden: false,
             secret: None,
         };
-        let token = RenewalToken {
-            secret: [0; 32],
-            expires_at: u64::MAX,
-        };
-        directory.register(registration, token, NOW).unwrap()
+        let registered = directory.register(registration, holder().source, [0; 32], NOW, 0);
+        registered.unwrap().0
     }
 
     fn directory() -> Directory {
@@ -352,16 +380,39 @@ mod tests {
                 relayed: relayed.clone(),
             };
             let (sender, mut receiver) = queue();
+            let in_flight = Arc::new(InFlight::new(1 << 21));
+            let send = || sender.send(delivery(), &in_flight, holder());
             for _ in 0..fitting {
-                sender.send(delivery()).unwrap();
+                send().unwrap();
             }
-            let refusal = sender.send(delivery()).unwrap_err();
+            let refusal = send().unwrap_err();
             assert_eq!(refusal.code, ErrorCode::Unavailable.number());
             assert_eq!(receiver.next().await.as_ref(), Some(&relayed));
-            sender.send(delivery()).unwrap();
+            send().unwrap();
             drop(receiver);
-            let refusal = sender.send(delivery()).unwrap_err();
+            let refusal = send().unwrap_err();
             assert_eq!(refusal.code, ErrorCode::Unavailable.number());
+            assert!(in_flight.take(holder(), 400 << 10).is_ok(), "nothing is held any more");
         }
+    }
+
+    #[test]
+    fn what_waits_for_many_nodes_is_on_the_senders_account() {
+        let mut directory = directory();
+        let [source, to] = [(); 2].map(|()| register(&mut directory, 1, None));
+        let payload = Bytes::from(vec![0; 10_000]);
+        let relayed = relayed(&source, &to, Some(Payload::IceCandidate(payload)));
+        let in_flight = Arc::new(InFlight::new(1 << 20));
+        let targets: Vec<_> = (0..100).map(|_| queue()).collect();
+        let sent = targets.iter().filter(|(sender, _)| {
+            let (to, relayed) = (to.clone(), relayed.clone());
+            sender.send(Delivery { to, relayed }, &in_flight, holder()).is_ok()
+        });
+        assert!((18..=20).contains(&sent.count()), "a fifth of a MiB of them");
+        let neighbour = Holder {
+            source: Source::of(std::net::Ipv4Addr::new(192, 0, 2, 1).into()),
+            realm_id: Some(2),
+        };
+        assert!(in_flight.take(neighbour, 160 << 10).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
@@ -6,25 +6,32 @@ use actr_lite_wire::{
     websocket::accept_key,
 };
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::{Body as _, Incoming},
+    body::Incoming,
     header::{
         ALLOW, CONNECTION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
         SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
     },
 };
 use prost::Message;
-
 use tracing::debug;
 
 use crate::{
-    ais, gate, gate::Refusal, options::advice, permits::LimitReached, realms::SECRET_HEADER, session, shared::Shared,
+    ais,
+    body::{self, BodyError},
+    gate::{self, Refusal},
+    in_flight::InFlightBytes,
+    ledger::{Holder, LimitReached},
+    realms::SECRET_HEADER,
+    session,
+    shared::Shared,
+    source::Source,
 };
 
-/// How long a request's body may take: the largest allowed one within it needs 100 KiB/s.
-const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most bytes of a renewal: an id and a token.
+const MAX_RENEWAL_BYTES: usize = 4 * 1024;
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
@@ -35,19 +42,8 @@ pub(crate) async fn respond(
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let response = match (request.uri().path(), request.method()) {
-        ("/ais/register", &Method::POST) => {
-            let secret = request.headers().get(SECRET_HEADER).cloned();
-            post(shared, request, |message: RegisterRequest| {
-                ais::register(shared, peer, secret.as_ref().map(HeaderValue::as_bytes), message)
-            })
-            .await
-        }
-        ("/ais/renew", &Method::POST) => {
-            post(shared, request, |message: RenewCredentialRequest| {
-                ais::renew(shared, peer, &message)
-            })
-            .await
-        }
+        ("/ais/register", &Method::POST) => register(shared, peer, request).await,
+        ("/ais/renew", &Method::POST) => renew(shared, peer, request).await,
         ("/signaling/ws", &Method::GET) => signaling(shared, peer, request),
         // An upgrade is a GET (RFC 6455 §4.1).
         ("/signaling/ws", &Method::HEAD) => Err(Refusal::NotAnUpgrade.into()),
@@ -119,6 +115,18 @@ impl From<LimitReached> for HttpRefusal {
     }
 }
 
+impl From<BodyError> for HttpRefusal {
+    fn from(error: BodyError) -> Self {
+        let status = match error {
+            BodyError::NoRoom(reached) => return reached.into(),
+            BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Cut(_) | BodyError::TooManyFields => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
 impl From<Refusal> for HttpRefusal {
     fn from(refusal: Refusal) -> Self {
         let reason = refusal.to_string();
@@ -156,68 +164,88 @@ fn health(shared: &Shared) -> Response<Full<Bytes>> {
     text(StatusCode::OK, format!("actr-lite registry, nodes: {nodes}"))
 }
 
-/// Reads a message, answers it with another. Refusals by the protocol are answers too, with status 200, and the last of
-/// their connection like others.
-async fn post<M: Message + Default>(
+/// Registers a node. Who has no secret for any realm is told so before anything of the body is read.
+async fn register(
     shared: &Shared,
+    peer: SocketAddr,
     request: Request<Incoming>,
-    answer: impl FnOnce(M) -> RegisterResponse,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
-    if !is_protobuf(request.headers().get(CONTENT_TYPE)) {
-        return Err(HttpRefusal::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the content type must be application/x-protobuf",
-        ));
+    check_content_type(&request)?;
+    let secret = request.headers().get(SECRET_HEADER).cloned();
+    let secret = secret.as_ref().map(HeaderValue::as_bytes);
+    if let Some(refusal) = ais::refuse_stranger(shared, peer, secret) {
+        return Ok(answered(&refusal));
     }
-    let body = read_body(request.into_body(), shared.options.max_body_bytes).await?;
-    let message = M::decode(body).map_err(|error| {
+    let mut held = hold(shared, peer)?;
+    let body = body::read(request.into_body(), shared.options.max_body_bytes, &mut held).await?;
+    body::check_registration(&body)?;
+    let message: RegisterRequest = decode(body)?;
+    Ok(answered(&ais::register(shared, peer, secret, message)))
+}
+
+async fn renew(
+    shared: &Shared,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, HttpRefusal> {
+    check_content_type(&request)?;
+    let max_bytes = shared.options.max_body_bytes.min(MAX_RENEWAL_BYTES);
+    let mut held = hold(shared, peer)?;
+    let body = body::read(request.into_body(), max_bytes, &mut held).await;
+    let body = body.map_err(|error| match error {
+        BodyError::TooLarge { .. } => HttpRefusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("a renewal has at most {max_bytes} bytes"),
+        ),
+        error => error.into(),
+    })?;
+    let message: RenewCredentialRequest = decode(body)?;
+    Ok(answered(&ais::renew(shared, peer, &message)))
+}
+
+/// An account for a body: that of its address, as the realm is not proven yet.
+fn hold(shared: &Shared, peer: SocketAddr) -> Result<InFlightBytes, HttpRefusal> {
+    let holder = Holder {
+        source: Source::of(peer.ip()),
+        realm_id: None,
+    };
+    Ok(shared.in_flight.take(holder, 0)?)
+}
+
+fn decode<M: Message + Default>(body: Bytes) -> Result<M, HttpRefusal> {
+    M::decode(body).map_err(|error| {
         HttpRefusal::new(
             StatusCode::BAD_REQUEST,
             format!("the body is not the protobuf message it should be: {error}"),
         )
-    })?;
-    let answer = answer(message);
+    })
+}
+
+/// An answer of the protocol. Refusals are answers too, with status 200, and the last of their connection like others.
+fn answered(answer: &RegisterResponse) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(answer.encode_to_vec()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, PROTOBUF);
     if matches!(answer.result, Some(register_response::Result::Error(_))) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    response
+}
+
+fn check_content_type(request: &Request<Incoming>) -> Result<(), HttpRefusal> {
+    if is_protobuf(request.headers().get(CONTENT_TYPE)) {
+        return Ok(());
+    }
+    Err(HttpRefusal::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "the content type must be application/x-protobuf",
+    ))
 }
 
 fn is_protobuf(content_type: Option<&HeaderValue>) -> bool {
     content_type
         .and_then(|value| value.as_bytes().split(|byte| *byte == b';').next())
         .is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(PROTOBUF.as_bytes()))
-}
-
-async fn read_body(body: Incoming, max_bytes: usize) -> Result<Bytes, HttpRefusal> {
-    let too_large = || {
-        HttpRefusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!(
-                "the body is larger than {max_bytes} bytes, the registry's limit; make it smaller, or raise {}",
-                advice("max_body_bytes")
-            ),
-        )
-    };
-    if body.size_hint().lower() > max_bytes as u64 {
-        return Err(too_large());
-    }
-    let collected = tokio::time::timeout(BODY_READ_TIMEOUT, Limited::new(body, max_bytes).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(HttpRefusal::new(
-            StatusCode::BAD_REQUEST,
-            format!("the body can't be read: {error}"),
-        )),
-        Err(_) => Err(HttpRefusal::new(
-            StatusCode::REQUEST_TIMEOUT,
-            format!("the body took longer than {} s", BODY_READ_TIMEOUT.as_secs()),
-        )),
-    }
 }
 
 /// Accepts or refuses a signaling connection. One that is accepted goes on as a task of its own.

@@ -1,15 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
 use actr_lite_wire::{
-    error_code::ErrorCode,
     identity::ActrId,
     misbehaviour::MisbehaviourKind,
-    peer_text::PeerText,
-    proto::{
-        self, ActrToSignaling, ErrorResponse, SignalingEnvelope, SignalingToActr,
-        actr_to_signaling::Payload as Request, signaling_envelope::Flow, signaling_to_actr::Payload as Answer,
-        unregister_response,
-    },
+    proto::SignalingEnvelope,
     websocket::{CloseCode, CloseFrame, ProtocolError, Role},
 };
 use bytes::BytesMut;
@@ -17,18 +11,18 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use tokio::{sync::oneshot, time::timeout};
-use tracing::{debug, info};
+use tracing::debug;
 
 use crate::{
-    answer::{self, Asker},
+    conversation::Conversation,
     message_socket::{Incoming, MessageSocket, SocketError},
     permits::SignalingPermit,
-    relay::{self, RelayReceiver, Relayed},
-    shared::{Dismissal, Shared},
+    relay::{self, RelayReceiver},
+    shared::{Dismissal, Notice, Shared},
 };
 
 /// The most bytes of a message from a node: its largest, a session description for WebRTC, has some 10 KiB.
-const MAX_ENVELOPE_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_ENVELOPE_BYTES: usize = 64 * 1024;
 
 /// How long the HTTP half may take to hand over the socket: it only writes the 101.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,17 +33,14 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a node may take to close after the registry did (RFC 6455 §7.1.1 lets a server close at once).
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The envelope version that is written; the next one, without timestamps, is read too.
-const ENVELOPE_VERSION: u32 = 1;
-
 /// What a peer is told that does not take its answers.
 const UNREAD: &str = "answers are not read";
 
-type Socket = MessageSocket<TokioIo<Upgraded>>;
+pub(crate) type Socket = MessageSocket<TokioIo<Upgraded>>;
 
 /// Why a connection ends.
 #[derive(Debug)]
-enum Ending {
+pub(crate) enum Ending {
     Lost,
     Unregistered,
     Dismissed(Dismissal),
@@ -78,14 +69,7 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId
         return;
     };
     debug!(%id, "signaling connection open");
-    let mut conversation = Conversation {
-        shared: &shared,
-        id: &id,
-        number: guard.number,
-        relayed,
-        sent: 0,
-        pongs: 0,
-    };
+    let mut conversation = Conversation::new(&shared, &id, permit.holder(), guard.number, relayed);
     let ending = tokio::select! {
         ending = conversation.run(&mut socket) => ending,
         // An error means that the table dropped the sender without a word, which it never does.
@@ -110,9 +94,12 @@ fn open<'a>(
 ) -> Option<(OpenGuard<'a>, oneshot::Receiver<Dismissal>, RelayReceiver)> {
     let now = shared.clock.now();
     let (sender, relayed) = relay::queue();
-    let mut state = shared.state();
-    state.directory.sign_of_life(id, now).ok()?;
-    let (number, dismissed) = state.sessions.open(id, sender);
+    let (number, dismissed, replaced) = {
+        let mut state = shared.state();
+        state.directory.sign_of_life(id, now).ok()?;
+        state.sessions.open(id, sender)
+    };
+    replaced.into_iter().for_each(Notice::tell);
     Some((OpenGuard { shared, id, number }, dismissed, relayed))
 }
 
@@ -143,6 +130,13 @@ async fn close(socket: &mut Socket, ending: Ending) {
             CloseCode::POLICY_VIOLATION,
             format!("no heartbeat for a whole lease: {}", crate::REGISTER_AGAIN),
         ),
+        Ending::Dismissed(Dismissal::TokenReused) => (
+            CloseCode::POLICY_VIOLATION,
+            format!(
+                "a renewal token of this actor was used again: {}",
+                crate::REGISTER_AGAIN
+            ),
+        ),
         Ending::Misbehaved(_, code, reason) => (code, reason),
         Ending::Stalled => (CloseCode::POLICY_VIOLATION, UNREAD.into()),
         Ending::Stop => (CloseCode::GOING_AWAY, "the registry stops".into()),
@@ -152,218 +146,7 @@ async fn close(socket: &mut Socket, ending: Ending) {
     let _ = timeout(CLOSE_TIMEOUT, socket.close(Some(&frame))).await;
 }
 
-struct Conversation<'a> {
-    shared: &'a Shared,
-    id: &'a ActrId,
-    number: u64,
-    relayed: RelayReceiver,
-    sent: u64,
-    pongs: u64,
-}
-
-impl Conversation<'_> {
-    async fn run(&mut self, socket: &mut Socket) -> Ending {
-        loop {
-            // Both are cancel safe: what is not taken is there the next time.
-            let step = tokio::select! {
-                envelope = next_envelope(socket) => match envelope {
-                    Ok(envelope) => self.take(socket, envelope).await,
-                    Err(ending) => Err(ending),
-                },
-                Some(relayed) = self.relayed.next() => self.hand_over(socket, relayed).await,
-            };
-            if let Err(ending) = step {
-                return ending;
-            }
-        }
-    }
-
-    /// Takes what the node sent, and answers it.
-    async fn take(&mut self, socket: &mut Socket, envelope: SignalingEnvelope) -> Result<(), Ending> {
-        let is_forged = source(&envelope).is_some_and(|source| ActrId::try_from(source).as_ref() != Ok(self.id));
-        let envelope_id = envelope.envelope_id.clone();
-        let Some(flow) = self.respond(envelope) else {
-            return Ok(());
-        };
-        let unregistered = ends_session(&flow);
-        let reply = SignalingEnvelope {
-            reply_for: Some(envelope_id),
-            ..self.envelope(flow)
-        };
-        send(socket, &reply).await?;
-        if unregistered {
-            return Err(Ending::Unregistered);
-        }
-        if is_forged {
-            let (kind, reason) = (MisbehaviourKind::ForgedSource, self.other_source());
-            return Err(Ending::Misbehaved(kind, CloseCode::POLICY_VIOLATION, reason));
-        }
-        Ok(())
-    }
-
-    /// Hands the node what another one sent to it.
-    async fn hand_over(&mut self, socket: &mut Socket, relayed: Relayed) -> Result<(), Ending> {
-        let envelope = SignalingEnvelope {
-            traceparent: relayed.traceparent,
-            tracestate: relayed.tracestate,
-            ..self.envelope(Flow::ActrRelay(relayed.relay))
-        };
-        send(socket, &envelope).await
-    }
-
-    /// What to reply, if anything: an error is not answered, lest two peers answer each other for ever.
-    fn respond(&mut self, envelope: SignalingEnvelope) -> Option<Flow> {
-        if !(ENVELOPE_VERSION..=ENVELOPE_VERSION + 1).contains(&envelope.envelope_version) {
-            return refused(
-                ErrorCode::InvalidArgument,
-                format!("envelope version {} is not supported", envelope.envelope_version),
-            );
-        }
-        match envelope.flow {
-            Some(Flow::ActrToServer(request)) => self.respond_to_request(&request),
-            Some(Flow::ActrRelay(relay)) if ActrId::try_from(&relay.source).as_ref() != Ok(self.id) => {
-                refused(ErrorCode::PermissionDenied, self.other_source())
-            }
-            Some(Flow::ActrRelay(relay)) => {
-                let relayed = Relayed {
-                    relay,
-                    traceparent: envelope.traceparent,
-                    tracestate: envelope.tracestate,
-                };
-                self.relay(relayed).err().map(Flow::EnvelopeError)
-            }
-            Some(Flow::EnvelopeError(error)) => {
-                debug!(id = %self.id, code = error.code, message = %PeerText::new(&error.message), "a node refused an envelope");
-                None
-            }
-            Some(Flow::ServerToActr(_)) => refused(
-                ErrorCode::InvalidArgument,
-                "a message from the registry, sent to the registry".into(),
-            ),
-            None => refused(
-                ErrorCode::NotImplemented,
-                "this kind of envelope is not supported; registration is at POST /ais/register".into(),
-            ),
-        }
-    }
-
-    fn respond_to_request(&mut self, request: &ActrToSignaling) -> Option<Flow> {
-        let answer = match &request.payload {
-            _ if ActrId::try_from(&request.source).as_ref() != Ok(self.id) => {
-                Answer::Error(answer::error(ErrorCode::PermissionDenied, self.other_source()))
-            }
-            Some(Request::Error(error)) => {
-                debug!(id = %self.id, code = error.code, message = %PeerText::new(&error.message), "a node reports an error");
-                return None;
-            }
-            Some(payload) => self.answer(payload),
-            None => Answer::Error(answer::error(
-                ErrorCode::NotImplemented,
-                "this kind of request is not supported".into(),
-            )),
-        };
-        Some(Flow::ServerToActr(SignalingToActr {
-            target: self.id.into(),
-            payload: Some(answer),
-        }))
-    }
-
-    fn answer(&mut self, payload: &Request) -> Answer {
-        let asker = Asker {
-            id: self.id,
-            pongs: self.pongs,
-            heartbeat_interval_secs: self.shared.authority.heartbeat_interval_secs(),
-        };
-        let now = self.shared.clock.now();
-        let answer = {
-            let mut state = self.shared.state();
-            let answer = answer::answer(&mut state.directory, &asker, payload, now);
-            if unregisters(&answer) {
-                let sessions = &mut state.sessions;
-                sessions.dismiss_successor(self.id, self.number, Dismissal::Unregistered);
-            }
-            answer
-        };
-        self.pongs += u64::from(matches!(answer, Answer::Pong(_)));
-        if let (Request::Unregister(request), true) = (payload, unregisters(&answer)) {
-            info!(id = %self.id, reason = %PeerText::new(request.reason.as_deref().unwrap_or("none")), "unregistered");
-        }
-        answer
-    }
-
-    /// Passes a message on to the node that it is for, and the answer of the registry to both where it asks who offers.
-    fn relay(&self, relayed: Relayed) -> Result<(), ErrorResponse> {
-        let now = self.shared.clock.now();
-        let deliveries = {
-            let mut state = self.shared.state();
-            let deliveries = relay::route(&mut state.directory, self.id, relayed, now)?;
-            // The receivers are woken when the lock is free again.
-            let receivers = deliveries.into_iter().map(|delivery| {
-                let sender = state.sessions.relays(&delivery.to);
-                sender.map(|sender| (sender, delivery))
-            });
-            receivers.collect::<Result<Vec<_>, _>>()?
-        };
-        for (sender, delivery) in deliveries {
-            sender.send(delivery)?;
-        }
-        Ok(())
-    }
-
-    fn envelope(&mut self, flow: Flow) -> SignalingEnvelope {
-        self.sent += 1;
-        // The first is random for each life of a registry, the other two count: together they are unique.
-        let life = self.shared.life;
-        SignalingEnvelope {
-            envelope_version: ENVELOPE_VERSION,
-            envelope_id: format!("{life:x}-{:x}-{:x}", self.number, self.sent),
-            reply_for: None,
-            timestamp: Some(self.shared.clock.timestamp()),
-            traceparent: None,
-            tracestate: None,
-            flow: Some(flow),
-        }
-    }
-
-    fn other_source(&self) -> String {
-        format!(
-            "this connection belongs to {}, which is not the envelope's source",
-            self.id
-        )
-    }
-}
-
-fn refused(code: ErrorCode, message: String) -> Option<Flow> {
-    Some(Flow::EnvelopeError(ErrorResponse {
-        code: code.number(),
-        message,
-    }))
-}
-
-/// In whose name an envelope was sent.
-fn source(envelope: &SignalingEnvelope) -> Option<&proto::ActrId> {
-    match &envelope.flow {
-        Some(Flow::ActrToServer(request)) => Some(&request.source),
-        Some(Flow::ActrRelay(relay)) => Some(&relay.source),
-        _ => None,
-    }
-}
-
-fn unregisters(answer: &Answer) -> bool {
-    match answer {
-        Answer::Unregister(response) => matches!(response.result, Some(unregister_response::Result::Success(_))),
-        _ => false,
-    }
-}
-
-fn ends_session(flow: &Flow) -> bool {
-    match flow {
-        Flow::ServerToActr(message) => message.payload.as_ref().is_some_and(unregisters),
-        _ => false,
-    }
-}
-
-async fn send(socket: &mut Socket, envelope: &SignalingEnvelope) -> Result<(), Ending> {
+pub(crate) async fn send(socket: &mut Socket, envelope: &SignalingEnvelope) -> Result<(), Ending> {
     match timeout(SEND_TIMEOUT, socket.send(envelope)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(from_socket(error)),
@@ -372,7 +155,7 @@ async fn send(socket: &mut Socket, envelope: &SignalingEnvelope) -> Result<(), E
 }
 
 /// The next envelope.
-async fn next_envelope(socket: &mut Socket) -> Result<SignalingEnvelope, Ending> {
+pub(crate) async fn next_envelope(socket: &mut Socket) -> Result<SignalingEnvelope, Ending> {
     loop {
         match socket.next().await.map_err(from_socket)? {
             Incoming::Message(bytes) => {

@@ -11,10 +11,11 @@ use crate::{
     authority::Authority,
     clock::Clock,
     complaints::Complaints,
-    directory::{Directory, LEASE_HEARTBEATS, Limits},
+    directory::{Directory, LEASE_HEARTBEATS},
     failure_limit::FailureLimit,
+    in_flight::InFlight,
     key_file::KeyFileError,
-    options::{Options, most_of},
+    options::Options,
     permits::Permits,
     relay::{self, RelaySender},
 };
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) life: u64,
     pub(crate) authority: Authority,
     pub(crate) permits: Arc<Permits>,
+    pub(crate) in_flight: Arc<InFlight>,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the registry stops.
     pub(crate) stop: CancellationToken,
@@ -49,11 +51,12 @@ impl Shared {
         let lease = options.heartbeat_interval.saturating_mul(LEASE_HEARTBEATS);
         // Below 2^63 it can't wrap, and fits the signed integers in which others may keep it.
         let first_serial = rand::random::<u64>() >> 1;
-        let mut directory = Directory::new(first_serial, lease, directory_limits(&options));
-        let permits = Arc::new(Permits::new((&options).into()));
+        let mut directory = Directory::new(first_serial, lease, options.directory_limits());
+        let permits = Arc::new(Permits::new(options.connection_shares()));
         directory.set_signing_keys(authority.verifying_keys());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         Ok(Self {
+            in_flight: Arc::new(InFlight::new(options.max_in_flight_bytes)),
             options,
             clock,
             life: rand::random(),
@@ -75,16 +78,6 @@ impl Shared {
     }
 }
 
-fn directory_limits(options: &Options) -> Limits {
-    let (nodes, stored_bytes) = (options.max_nodes, options.max_stored_bytes);
-    Limits {
-        nodes,
-        nodes_per_realm: options.max_nodes_per_realm.unwrap_or(most_of(nodes)),
-        stored_bytes,
-        stored_bytes_per_realm: options.max_stored_bytes_per_realm.unwrap_or(most_of(stored_bytes)),
-    }
-}
-
 /// Why the registry ends a signaling connection by its own decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dismissal {
@@ -94,6 +87,23 @@ pub(crate) enum Dismissal {
     LeaseExpired,
     /// The actor unregistered on an older connection.
     Unregistered,
+    /// One of the actor's renewal tokens was used again.
+    TokenReused,
+}
+
+/// What a connection is told that is to end. Telling it wakes its task, so that it is for a time without locks.
+#[derive(Debug)]
+#[must_use = "the connection goes on until it is told"]
+pub(crate) struct Notice {
+    to: oneshot::Sender<Dismissal>,
+    why: Dismissal,
+}
+
+impl Notice {
+    pub(crate) fn tell(self) {
+        // A connection that ends by itself at this moment needs no notice.
+        let _ = self.to.send(self.why);
+    }
 }
 
 /// The open signaling connections, one for each actor; as many as connections are allowed.
@@ -110,10 +120,14 @@ struct OpenSession {
 }
 
 impl Sessions {
-    /// Notes a new connection and dismisses the actor's older one. Returns the connection's number, for
-    /// [`Self::close`], and where its dismissal arrives. What others send to the actor goes to `relays`.
-    pub(crate) fn open(&mut self, id: &ActrId, relays: RelaySender) -> (u64, oneshot::Receiver<Dismissal>) {
-        self.dismiss(id, Dismissal::Replaced);
+    /// Notes a new connection. Returns the connection's number, for [`Self::close`], where its dismissal arrives, and the
+    /// notice for the actor's older connection. What others send to the actor goes to `relays`.
+    pub(crate) fn open(
+        &mut self,
+        id: &ActrId,
+        relays: RelaySender,
+    ) -> (u64, oneshot::Receiver<Dismissal>, Option<Notice>) {
+        let replaced = self.dismiss(id, Dismissal::Replaced);
         self.opened += 1;
         let number = self.opened;
         let (dismiss, dismissed) = oneshot::channel();
@@ -123,7 +137,7 @@ impl Sessions {
             relays,
         };
         self.open.insert(id.clone(), session);
-        (number, dismissed)
+        (number, dismissed, replaced)
     }
 
     /// Where to put what is for this actor.
@@ -146,18 +160,16 @@ impl Sessions {
         is_current && self.open.remove(id).is_some()
     }
 
-    /// Ends the connection that took the place of the one numbered `number`, if one did.
-    pub(crate) fn dismiss_successor(&mut self, id: &ActrId, number: u64, why: Dismissal) {
-        if self.open.get(id).is_some_and(|session| session.number != number) {
-            self.dismiss(id, why);
-        }
+    /// Takes the connection that took the place of the one numbered `number`, if one did, out of the table.
+    pub(crate) fn dismiss_successor(&mut self, id: &ActrId, number: u64, why: Dismissal) -> Option<Notice> {
+        let has_successor = self.open.get(id).is_some_and(|session| session.number != number);
+        has_successor.then(|| self.dismiss(id, why)).flatten()
     }
 
-    /// Ends an actor's connection, if it has one.
-    pub(crate) fn dismiss(&mut self, id: &ActrId, why: Dismissal) {
-        if let Some(session) = self.open.remove(id) {
-            // A connection that ends by itself at this moment needs no notice.
-            let _ = session.dismiss.send(why);
-        }
+    /// Takes an actor's connection, if it has one, out of the table.
+    pub(crate) fn dismiss(&mut self, id: &ActrId, why: Dismissal) -> Option<Notice> {
+        let session = self.open.remove(id)?;
+        let to = session.dismiss;
+        Some(Notice { to, why })
     }
 }

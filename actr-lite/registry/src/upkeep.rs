@@ -2,11 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_wire::identity::ActrId;
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::{
+    task::{spawn_blocking, yield_now},
+    time::sleep,
+};
 use tracing::{debug, info, warn};
 
-use crate::shared::{Dismissal, Shared};
+use crate::{
+    directory::EXPIRED_PER_STEP,
+    shared::{Dismissal, Notice, Shared},
+};
 
 /// How long to wait before retrying when keys could not be stored: the old ones serve meanwhile.
 const KEYS_RETRY: Duration = Duration::from_secs(60);
@@ -75,17 +80,24 @@ pub(crate) async fn forget_the_silent(shared: Arc<Shared>) {
         if woken < not_before {
             continue;
         }
-        for id in forget_expired(&shared) {
-            info!(%id, "expired: no heartbeat for a whole lease");
+        while forget_expired(&shared) {
+            yield_now().await;
         }
     }
 }
 
-fn forget_expired(shared: &Shared) -> Vec<ActrId> {
+/// Forgets some of those whose leases are over; whether there may be more.
+fn forget_expired(shared: &Shared) -> bool {
     let mut state = shared.state();
     let expired = state.directory.expire(shared.clock.now());
-    for id in &expired {
-        state.sessions.dismiss(id, Dismissal::LeaseExpired);
+    let notices: Vec<_> = expired
+        .iter()
+        .filter_map(|node| state.sessions.dismiss(node.id(), Dismissal::LeaseExpired))
+        .collect();
+    drop(state);
+    notices.into_iter().for_each(Notice::tell);
+    for node in &expired {
+        info!(id = %node.id(), "expired: no heartbeat for a whole lease");
     }
-    expired
+    expired.len() == EXPIRED_PER_STEP
 }

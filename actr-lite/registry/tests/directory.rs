@@ -1,12 +1,14 @@
-//! The directory does what a list that is searched from end to end would do, in virtual time.
+//! What the directory promises, in virtual time.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use actr_lite_registry::directory::{
-    Directory, DirectoryError, Limits, Load, MAX_CANDIDATES, RENEWAL_TOKEN_LEN, Registration, RenewalToken,
+    AccessList, Candidate, CandidateSearch, Contract, ContractSearch, Directory, DirectoryError, EXPIRED_PER_STEP,
+    Grant, Limits, Load, MAX_CANDIDATES, NODE_BYTES, NODES_PER_STEP, RENEWAL_TOKEN_LEN, Registration,
 };
+use actr_lite_registry::{ledger::Shares, source::Source};
 use actr_lite_wire::{
     acl::{Acl, AclRule, Permission, RealmScope},
     credential::SigningKey,
@@ -14,7 +16,7 @@ use actr_lite_wire::{
     identity::{ActrId, ActrType},
     proto::{ServiceAvailabilityState, ServiceSpec},
 };
-use proptest::prelude::*;
+use prost::Message as _;
 
 const LEASE: Duration = Duration::from_millis(300);
 const UNIX_NOW: u64 = 1_000;
@@ -23,11 +25,9 @@ fn directory() -> Directory {
     Directory::new(100, LEASE, Limits::default())
 }
 
-fn token(byte: u8) -> RenewalToken {
-    RenewalToken {
-        secret: [byte; RENEWAL_TOKEN_LEN],
-        expires_at: UNIX_NOW + 1,
-    }
+/// An address of a network for documentation.
+fn from(last: u8) -> Source {
+    Source::of(std::net::Ipv4Addr::new(192, 0, 2, last).into())
 }
 
 fn actr_type(number: u8) -> ActrType {
@@ -38,7 +38,7 @@ fn registration(realm_id: u32, actr_type: ActrType) -> Registration {
     Registration {
         actr_type,
         realm_id,
-        service_spec: None,
+        contract: None,
         acl: None,
         ws_address: Some("ws://127.0.0.1:9".into()),
         is_hidden: false,
@@ -46,23 +46,66 @@ fn registration(realm_id: u32, actr_type: ActrType) -> Registration {
     }
 }
 
-fn spec(name: &str, fingerprint: &str) -> ServiceSpec {
-    ServiceSpec {
+fn spec(name: &str, fingerprint: &str) -> Option<Contract> {
+    let spec = ServiceSpec {
         name: name.into(),
         fingerprint: fingerprint.into(),
         ..ServiceSpec::default()
-    }
+    };
+    Some(Contract::from(&spec))
 }
 
 fn register(directory: &mut Directory, registration: Registration) -> ActrId {
-    directory.register(registration, token(1), Duration::ZERO).unwrap()
+    granted(directory, registration).0
+}
+
+fn granted(directory: &mut Directory, registration: Registration) -> (ActrId, Grant) {
+    try_register(directory, registration, 1).unwrap()
+}
+
+fn try_register(
+    directory: &mut Directory,
+    registration: Registration,
+    address: u8,
+) -> Result<(ActrId, Grant), DirectoryError> {
+    directory.register(registration, from(address), [7; 32], Duration::ZERO, UNIX_NOW)
+}
+
+/// The end of a search that nobody interrupts.
+fn find(
+    directory: &mut Directory,
+    asker: &ActrId,
+    target: &ActrType,
+    fingerprint: &str,
+    count: usize,
+    now: Duration,
+) -> Result<Vec<Candidate>, DirectoryError> {
+    let mut search = CandidateSearch::new(asker.clone(), target.clone(), fingerprint, count);
+    loop {
+        if let Some(found) = search.step(directory, now) {
+            return found;
+        }
+    }
+}
+
+/// The fingerprint of the contract that is found under this name.
+fn contract(directory: &Directory, asker: &ActrId, name: &str, wanted: Option<&str>) -> Result<String, DirectoryError> {
+    let mut search = ContractSearch::new(asker.clone(), name, wanted);
+    loop {
+        if let Some(found) = search.step(directory, Duration::ZERO) {
+            return found.map(|encoded| ServiceSpec::decode(encoded).unwrap().fingerprint);
+        }
+    }
+}
+
+/// The ids of those whose leases are over.
+fn expire(directory: &mut Directory, now: Duration) -> Vec<ActrId> {
+    directory.expire(now).iter().map(|node| node.id().clone()).collect()
 }
 
 fn ask(directory: &mut Directory, asker: &ActrId, number: u8, count: usize) -> Vec<ActrId> {
-    let found = directory
-        .route_candidates(asker, &actr_type(number), "", count, Duration::ZERO)
-        .unwrap();
-    found.into_iter().map(|candidate| candidate.id).collect()
+    let found = find(directory, asker, &actr_type(number), "", count, Duration::ZERO);
+    found.unwrap().into_iter().map(|candidate| candidate.id).collect()
 }
 
 #[test]
@@ -104,15 +147,20 @@ fn candidates_are_ordered_by_load() {
 }
 
 /// A list with one rule, for askers of type 0.
-fn acl(permission: Permission, realm: RealmScope) -> Option<Acl> {
+fn acl(permission: Permission, realm: RealmScope) -> Option<AccessList> {
     let types = vec![actr_type(0)];
-    Some(Acl {
+    Some(AccessList::from(&Acl {
         rules: vec![AclRule {
             permission,
             types,
             realm,
         }],
-    })
+    }))
+}
+
+/// A list that admits nobody.
+fn shut() -> Option<AccessList> {
+    Some(AccessList::from(&Acl::default()))
 }
 
 #[test]
@@ -122,7 +170,7 @@ fn who_is_named_to_whom_is_what_the_servers_lists_say() {
     // The server's list, and whether askers of its own realm and of another are told of it.
     let cases = [
         (None, true, false),
-        (Some(Acl::default()), false, false),
+        (shut(), false, false),
         (acl(Allow, Own), true, false),
         (acl(Allow, Any), true, true),
         (acl(Allow, Only(2)), false, true),
@@ -134,11 +182,11 @@ fn who_is_named_to_whom_is_what_the_servers_lists_say() {
         let neighbour = register(&mut directory, registration(1, actr_type(0)));
         let stranger = register(&mut directory, registration(2, actr_type(0)));
         let mut server = registration(1, actr_type(1));
-        server.service_spec = Some(spec("Echo", "same"));
+        server.contract = spec("Echo", "same");
         server.acl = acl.clone();
         let server = register(&mut directory, server);
         for (asker, expected) in [(&neighbour, here), (&stranger, elsewhere)] {
-            let found = directory.route_candidates(asker, &actr_type(1), "", 0, Duration::ZERO);
+            let found = find(&mut directory, asker, &actr_type(1), "", 0, Duration::ZERO);
             let named = found
                 .as_ref()
                 .is_ok_and(|found| found.iter().any(|one| one.id == server));
@@ -149,8 +197,8 @@ fn who_is_named_to_whom_is_what_the_servers_lists_say() {
                 "a refusal is no empty answer: {acl:?} {asker}"
             );
             let name = actr_type(1).to_string();
-            let spec = directory.service_spec(asker, &name, None, Duration::ZERO).is_ok();
-            assert_eq!(spec, expected, "{acl:?} {asker}");
+            let is_published = contract(&directory, asker, &name, None).is_ok();
+            assert_eq!(is_published, expected, "{acl:?} {asker}");
         }
     }
 }
@@ -160,7 +208,7 @@ fn a_server_that_refuses_is_left_out_where_another_does_not() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));
     let mut closed = registration(1, actr_type(1));
-    closed.acl = Some(Acl::default());
+    closed.acl = shut();
     register(&mut directory, closed);
     let open = register(&mut directory, registration(1, actr_type(1)));
     for _ in 0..3 {
@@ -193,16 +241,17 @@ fn a_server_with_the_askers_contract_comes_first() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));
     let mut other = registration(1, actr_type(1));
-    other.service_spec = Some(spec("Echo", "other"));
+    other.contract = spec("Echo", "other");
     register(&mut directory, other.clone());
     register(&mut directory, registration(1, actr_type(1)));
-    other.service_spec = Some(spec("Echo", "same"));
+    other.contract = spec("Echo", "same");
+    other.ws_address = None;
     let same = register(&mut directory, other);
-    for _ in 0..4 {
-        let found = directory
-            .route_candidates(&asker, &actr_type(1), "same", 1, Duration::ZERO)
-            .unwrap();
-        assert_eq!(found[0].id, same);
+    for count in [1, 3, 0] {
+        let found = find(&mut directory, &asker, &actr_type(1), "same", count, Duration::ZERO).unwrap();
+        assert_eq!(found[0].id, same, "also where it is harder to reach");
+        assert_eq!(found[0].fingerprint.as_deref(), Some("same"));
+        assert_eq!(found.len(), if count == 0 { 3 } else { count });
     }
 }
 
@@ -211,19 +260,17 @@ fn servers_with_other_contracts_crowd_nobody_out() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));
     let mut fitting = registration(1, actr_type(1));
-    fitting.service_spec = Some(spec("Echo", "same"));
+    fitting.contract = spec("Echo", "same");
     let fitting = register(&mut directory, fitting);
     let busy = Load::new(ServiceAvailabilityState::Unavailable, 0.0, 1.0);
     directory.heartbeat(&fitting, busy, Duration::ZERO).unwrap();
     directory.lost(&fitting);
     for _ in 0..2 * MAX_CANDIDATES {
         let mut other = registration(1, actr_type(1));
-        other.service_spec = Some(spec("Echo", "other"));
+        other.contract = spec("Echo", "other");
         register(&mut directory, other);
     }
-    let found = directory
-        .route_candidates(&asker, &actr_type(1), "same", 8, Duration::ZERO)
-        .unwrap();
+    let found = find(&mut directory, &asker, &actr_type(1), "same", 8, Duration::ZERO).unwrap();
     let fingerprints: Vec<_> = found.iter().map(|one| one.fingerprint.as_deref()).collect();
     assert_eq!(fingerprints[..2], [Some("same"), Some("other")]);
 }
@@ -251,9 +298,7 @@ fn no_server_and_a_server_in_another_realm_are_told_apart() {
     assert_eq!(ask(&mut directory, &asker, 1, 0), []);
 
     let stranger = register(&mut directory, registration(2, actr_type(1)));
-    let error = directory
-        .route_candidates(&asker, &actr_type(1), "", 0, Duration::ZERO)
-        .unwrap_err();
+    let error = find(&mut directory, &asker, &actr_type(1), "", 0, Duration::ZERO).unwrap_err();
     assert_eq!(error.code(), ErrorCode::PermissionDenied);
     assert!(error.to_string().contains("other realms only"), "{error}");
 
@@ -299,84 +344,155 @@ fn every_node_of_a_type_is_found_by_its_id() {
 fn a_contract_is_found_by_its_type_or_its_name() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));
-    let publishing = |fingerprint: &str| Registration {
-        service_spec: Some(spec("Echo", fingerprint)),
-        ..registration(1, actr_type(1))
-    };
-    let older = register(&mut directory, publishing("older"));
-    register(&mut directory, publishing("newer"));
+    let mut server = registration(1, actr_type(1));
+    server.contract = spec("Echo", "first");
+    let first = register(&mut directory, server.clone());
+    server.contract = spec("Echo", "later");
+    register(&mut directory, server);
     let mut foreign = registration(2, actr_type(2));
-    foreign.service_spec = Some(spec("Foreign", "foreign"));
+    foreign.contract = spec("Foreign", "foreign");
     register(&mut directory, foreign);
+    register(&mut directory, registration(1, actr_type(3)));
 
-    let find = |directory: &Directory, name: &str, fingerprint: Option<&str>| {
-        directory
-            .service_spec(&asker, name, fingerprint, Duration::ZERO)
-            .map(|spec| spec.fingerprint.clone())
-    };
+    let find = |directory: &Directory, name: &str, wanted| contract(directory, &asker, name, wanted);
     for name in ["acme:Type1:1.0.0", "acme+Type1", "Echo"] {
-        assert_eq!(find(&directory, name, None).as_deref(), Ok("older"), "{name}");
-        assert_eq!(find(&directory, name, Some("newer")).as_deref(), Ok("newer"), "{name}");
-        let error = find(&directory, name, Some("none")).unwrap_err();
-        assert_eq!(error.code(), ErrorCode::NotFound, "{name}");
+        assert_eq!(find(&directory, name, None).as_deref(), Ok("first"), "{name}");
+        assert_eq!(find(&directory, name, Some("later")).as_deref(), Ok("later"), "{name}");
+        let missing = find(&directory, name, Some("none")).unwrap_err();
+        assert_eq!(missing.code(), ErrorCode::NotFound, "{name}");
     }
-    directory.unregister(&older).unwrap();
-    assert_eq!(find(&directory, "Echo", None).as_deref(), Ok("newer"));
+    directory.lost(&first);
+    assert_eq!(
+        find(&directory, "Echo", None).as_deref(),
+        Ok("later"),
+        "which is easier to reach"
+    );
+    directory.unregister(&first).unwrap();
+    assert_eq!(find(&directory, "Echo", None).as_deref(), Ok("later"));
 
     for (name, code) in [
         ("acme:Type1:2.0.0", ErrorCode::NotFound),
         ("Nothing", ErrorCode::NotFound),
         ("Foreign", ErrorCode::NotFound),
         ("acme:Type2:1.0.0", ErrorCode::PermissionDenied),
+        ("acme:Type3:1.0.0", ErrorCode::NotFound),
     ] {
         assert_eq!(find(&directory, name, None).unwrap_err().code(), code, "{name}");
     }
 }
 
 #[test]
-fn a_node_that_is_no_candidate_has_no_say_in_a_contract() {
+fn nobody_is_told_of_a_hidden_node() {
     let mut directory = directory();
     let asker = register(&mut directory, registration(1, actr_type(0)));
-    let publishing = |fingerprint: &str| Registration {
-        service_spec: Some(spec("Echo", fingerprint)),
-        ..registration(1, actr_type(1))
-    };
-    let hidden = Registration {
-        is_hidden: true,
-        ..publishing("hidden")
-    };
-    let unreachable = Registration {
-        ws_address: None,
-        ..publishing("unreachable")
-    };
-    let find = |directory: &Directory, name: &str| {
-        directory
-            .service_spec(&asker, name, None, Duration::ZERO)
-            .map(|spec| spec.fingerprint.clone())
-    };
+    let mut hidden = registration(1, actr_type(1));
+    hidden.contract = spec("Echo", "hidden");
+    hidden.is_hidden = true;
     register(&mut directory, hidden);
+    assert_eq!(ask(&mut directory, &asker, 1, 0), []);
     for name in ["acme:Type1:1.0.0", "Echo"] {
-        assert_eq!(find(&directory, name).unwrap_err().code(), ErrorCode::NotFound);
+        let refused = contract(&directory, &asker, name, None).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::NotFound, "{name}");
     }
-    register(&mut directory, unreachable);
-    register(&mut directory, publishing("good"));
-    for name in ["acme:Type1:1.0.0", "Echo"] {
-        assert_eq!(find(&directory, name).as_deref(), Ok("good"), "{name}");
+}
+
+/// What would take so long that others notice is done in steps, and what is asked for is found without looking at all nodes.
+mod steps {
+    use super::*;
+
+    const CROWD: usize = 1000;
+
+    fn crowd(change: impl Fn(&mut Registration)) -> (Directory, ActrId) {
+        let mut directory = directory();
+        let asker = register(&mut directory, registration(1, actr_type(0)));
+        for _ in 0..CROWD {
+            let mut one = registration(1, actr_type(1));
+            change(&mut one);
+            register(&mut directory, one);
+        }
+        (directory, asker)
+    }
+
+    #[test]
+    fn only_those_that_are_named_are_looked_at() {
+        let (mut directory, asker) = crowd(|_| ());
+        let mut search = CandidateSearch::new(asker.clone(), actr_type(1), "", 0);
+        let found = search.step(&mut directory, Duration::ZERO).unwrap().unwrap();
+        assert_eq!((found.len(), search.examined()), (MAX_CANDIDATES, MAX_CANDIDATES));
+        let mut search = CandidateSearch::new(asker, actr_type(2), "", 0);
+        assert_eq!(search.step(&mut directory, Duration::ZERO), Some(Ok(Vec::new())));
+        assert_eq!(search.examined(), 0, "there are none of another type among them");
+    }
+
+    #[test]
+    fn a_search_among_those_that_refuse_goes_on_in_steps() {
+        let (mut directory, asker) = crowd(|one| one.acl = shut());
+        let mut search = CandidateSearch::new(asker, actr_type(1), "", 0);
+        for step in 1.. {
+            let found = search.step(&mut directory, Duration::ZERO);
+            assert!(search.examined() <= step * NODES_PER_STEP);
+            if let Some(found) = found {
+                assert!(matches!(found, Err(DirectoryError::Acl(_))), "{found:?}");
+                break;
+            }
+        }
+        assert_eq!(search.examined(), CROWD);
+    }
+
+    #[test]
+    fn what_changes_between_two_steps_is_named_once() {
+        let (mut directory, asker) = crowd(|one| one.acl = shut());
+        let open = register(&mut directory, registration(1, actr_type(1)));
+        let mut search = CandidateSearch::new(asker, actr_type(1), "other", 0);
+        let found = loop {
+            if let Some(found) = search.step(&mut directory, Duration::ZERO) {
+                break found.unwrap();
+            }
+            let busy = Load::new(ServiceAvailabilityState::Overloaded, 0.0, 1.0);
+            directory.heartbeat(&open, busy, Duration::ZERO).unwrap();
+        };
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn the_contract_of_a_crowd_is_found_at_once() {
+        let (directory, asker) = crowd(|one| one.contract = spec("Echo", "same"));
+        for name in ["acme:Type1:1.0.0", "Echo"] {
+            let mut search = ContractSearch::new(asker.clone(), name, None);
+            assert!(search.step(&directory, Duration::ZERO).is_some(), "{name}");
+        }
+        let (directory, asker) = crowd(|one| {
+            one.contract = spec("Echo", "same");
+            one.acl = shut();
+        });
+        let mut search = ContractSearch::new(asker, "acme:Type1:1.0.0", None);
+        let steps = std::iter::from_fn(|| search.step(&directory, Duration::ZERO).is_none().then_some(()));
+        assert_eq!(steps.count(), CROWD / NODES_PER_STEP);
+    }
+
+    #[test]
+    fn nodes_whose_leases_end_at_once_leave_in_steps() {
+        let (mut directory, _) = crowd(|_| ());
+        let mut left = CROWD + 1;
+        while left > 0 {
+            let step = expire(&mut directory, LEASE);
+            assert_eq!(step.len(), left.min(EXPIRED_PER_STEP));
+            left -= step.len();
+        }
+        assert_eq!(directory.stored_bytes(), 0);
     }
 }
 
 #[test]
 fn a_full_directory_names_its_limit_and_recovers() {
     let limits = Limits {
-        nodes: 2,
+        nodes: Shares::of_all(2),
         ..Limits::default()
     };
     let mut directory = Directory::new(0, LEASE, limits);
     let first = register(&mut directory, registration(1, actr_type(0)));
     register(&mut directory, registration(1, actr_type(0)));
-    let error = directory
-        .register(registration(1, actr_type(0)), token(1), Duration::ZERO)
-        .unwrap_err();
+    let error = try_register(&mut directory, registration(1, actr_type(0)), 1).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unavailable);
     assert!(error.to_string().contains("2 nodes"), "{error}");
     directory.unregister(&first).unwrap();
@@ -385,55 +501,73 @@ fn a_full_directory_names_its_limit_and_recovers() {
 
 #[test]
 fn what_nodes_store_is_limited_and_given_back_when_they_leave() {
-    let address = registration(1, actr_type(0)).ws_address.unwrap();
     let limits = Limits {
-        stored_bytes: 2 * address.len() + 1,
+        stored_bytes: Shares::of_all(2 * (NODE_BYTES + 100)),
         ..Limits::default()
     };
     let mut directory = Directory::new(0, LEASE, limits);
     for _ in 0..10 {
         register(&mut directory, registration(1, actr_type(0)));
         let second = register(&mut directory, registration(1, actr_type(0)));
-        let error = directory
-            .register(registration(1, actr_type(0)), token(1), Duration::ZERO)
-            .unwrap_err();
+        let error = try_register(&mut directory, registration(1, actr_type(0)), 1).unwrap_err();
         assert!(error.to_string().contains("bytes"), "{error}");
         directory.unregister(&second).unwrap();
-        assert_eq!(directory.expire(LEASE).len(), 1);
+        assert_eq!(expire(&mut directory, LEASE).len(), 1);
+        assert_eq!(directory.stored_bytes(), 0);
     }
 }
 
 #[test]
-fn what_one_realm_takes_leaves_room_for_others() {
-    let address = registration(1, actr_type(0)).ws_address.unwrap();
-    for (limits, words) in [
+fn what_one_realm_or_address_takes_leaves_room_for_others() {
+    let two = 2 * (NODE_BYTES + 100);
+    let nodes = |per_address, per_realm| Shares {
+        per_address,
+        per_realm,
+        ..Shares::of_all(5)
+    };
+    let bytes = |per_address, per_realm| Shares {
+        per_address,
+        per_realm,
+        ..Shares::of_all(5 * two)
+    };
+    // The limits, words of the refusal, and who still has room: a realm and an address.
+    for (nodes, stored_bytes, words, other) in [
         (
-            Limits {
-                nodes_per_realm: 2,
-                ..Limits::default()
-            },
-            "realm 1 is full: it holds 2 nodes",
+            nodes(5, 2),
+            bytes(two * 5, two * 5),
+            "holds 2 nodes of realm 1,",
+            (2, 1),
         ),
         (
-            Limits {
-                stored_bytes_per_realm: 2 * address.len() + 1,
-                ..Limits::default()
-            },
-            "realm 1 is full: contracts, access lists and addresses",
+            nodes(2, 5),
+            bytes(two * 5, two * 5),
+            "holds 2 nodes from address 192.0.2.1,",
+            (1, 2),
+        ),
+        (
+            nodes(5, 5),
+            bytes(two * 5, two),
+            "of nodes of realm 1 would pass",
+            (2, 1),
+        ),
+        (
+            nodes(5, 5),
+            bytes(two, two * 5),
+            "of nodes from address 192.0.2.1 would pass",
+            (1, 2),
         ),
     ] {
-        let mut directory = Directory::new(0, LEASE, limits);
+        let mut directory = Directory::new(0, LEASE, Limits { nodes, stored_bytes });
         for _ in 0..10 {
             let first = register(&mut directory, registration(1, actr_type(0)));
             register(&mut directory, registration(1, actr_type(0)));
-            let error = directory
-                .register(registration(1, actr_type(0)), token(1), Duration::ZERO)
-                .unwrap_err();
+            let error = try_register(&mut directory, registration(1, actr_type(0)), 1).unwrap_err();
             assert_eq!(error.code(), ErrorCode::Unavailable);
-            assert!(error.to_string().starts_with(words), "{error}");
-            register(&mut directory, registration(2, actr_type(0)));
+            assert!(error.to_string().contains(words), "{error}");
+            let (realm_id, address) = other;
+            try_register(&mut directory, registration(realm_id, actr_type(0)), address).unwrap();
             directory.unregister(&first).unwrap();
-            assert_eq!(directory.expire(LEASE).len(), 2);
+            assert_eq!(expire(&mut directory, LEASE).len(), 2);
         }
     }
 }
@@ -441,18 +575,39 @@ fn what_one_realm_takes_leaves_room_for_others() {
 #[test]
 fn only_a_nodes_own_token_renews_it_and_keeps_it_alive() {
     let mut directory = directory();
-    let id = register(&mut directory, registration(1, actr_type(0)));
+    let (id, grant) = granted(&mut directory, registration(1, actr_type(0)));
     let half = LEASE / 2;
     let error = directory
-        .renew(&id, &[9; RENEWAL_TOKEN_LEN], token(2), half, UNIX_NOW)
+        .renew(&id, &[9; RENEWAL_TOKEN_LEN], from(1), half, UNIX_NOW)
         .unwrap_err();
     assert_eq!(error, DirectoryError::RenewalToken(id.clone()));
     assert_eq!(directory.next_expiry(), Some(LEASE));
     directory
-        .renew(&id, &token(1).secret, token(2), half, UNIX_NOW)
+        .renew(&id, &grant.token.secret, from(1), half, UNIX_NOW)
         .unwrap();
-    assert_eq!(directory.expire(LEASE), []);
-    assert_eq!(directory.expire(half + LEASE), [id]);
+    assert_eq!(expire(&mut directory, LEASE), []);
+    assert_eq!(expire(&mut directory, half + LEASE), [id]);
+}
+
+#[test]
+fn a_lost_answer_to_a_renewal_is_told_once_more_and_reuse_ends_the_identity() {
+    let mut directory = directory();
+    let (id, first) = granted(&mut directory, registration(1, actr_type(0)));
+    let mut renew = |token: &Grant, address, unix_now| {
+        let secret = &token.token.secret;
+        directory.renew(&id, secret, from(address), Duration::ZERO, unix_now)
+    };
+    let second = renew(&first, 1, UNIX_NOW + 5).unwrap();
+    assert_eq!(renew(&first, 1, UNIX_NOW + 9).as_ref(), Ok(&second), "the same answer");
+    let third = renew(&second, 1, UNIX_NOW + 10).unwrap();
+    assert_ne!(third, second);
+    let reused = renew(&first, 1, UNIX_NOW + 10).unwrap_err();
+    assert_eq!(reused, DirectoryError::RenewalReused(id.clone()));
+    assert_eq!(reused.code(), ErrorCode::PermissionDenied);
+    let over = renew(&third, 1, UNIX_NOW + 10).unwrap_err();
+    assert_eq!(over, DirectoryError::UnknownNode(id.clone()));
+    assert!(!directory.knows(&id) && directory.stored_bytes() == 0);
+    assert_eq!(directory.next_expiry(), None);
 }
 
 #[test]
@@ -477,157 +632,4 @@ fn a_signing_key_is_found_by_its_number() {
     directory.set_signing_keys([key.clone()]);
     assert_eq!(directory.signing_key(7), Some(&key));
     assert_eq!(directory.signing_key(8), None);
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Register {
-        realm: u32,
-        number: u8,
-        dialable: bool,
-        hidden: bool,
-    },
-    Heartbeat {
-        node: prop::sample::Index,
-        availability: i32,
-        reserve: f32,
-    },
-    Unregister(prop::sample::Index),
-    Renew {
-        node: prop::sample::Index,
-        presented: u8,
-        fresh: u8,
-    },
-    Advance(u64),
-    Expire,
-    Candidates {
-        node: prop::sample::Index,
-        number: u8,
-        count: usize,
-    },
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let node = any::<prop::sample::Index>;
-    prop_oneof![
-        4 => (1..3u32, 0..3u8, any::<bool>(), any::<bool>())
-            .prop_map(|(realm, number, dialable, hidden)| Step::Register { realm, number, dialable, hidden }),
-        4 => (node(), 0..4i32, 0.0..1.0f32)
-            .prop_map(|(node, availability, reserve)| Step::Heartbeat { node, availability, reserve }),
-        1 => node().prop_map(Step::Unregister),
-        1 => (node(), 0..3u8, 0..3u8).prop_map(|(node, presented, fresh)| Step::Renew { node, presented, fresh }),
-        3 => (0..200u64).prop_map(Step::Advance),
-        2 => Just(Step::Expire),
-        5 => (node(), 0..3u8, 0..5usize).prop_map(|(node, number, count)| Step::Candidates { node, number, count }),
-    ]
-}
-
-/// The naive model: every node there ever was, in a list.
-struct ModelNode {
-    id: ActrId,
-    here: bool,
-    dialable: bool,
-    hidden: bool,
-    load: Load,
-    lease_ends: Duration,
-    tokens: [u8; 2],
-}
-
-fn pick<'a>(nodes: &'a mut [ModelNode], index: &prop::sample::Index) -> Option<&'a mut ModelNode> {
-    if nodes.is_empty() {
-        return None;
-    }
-    let index = index.index(nodes.len());
-    nodes.get_mut(index)
-}
-
-proptest! {
-    #[test]
-    fn it_is_a_list_of_nodes_with_leases(steps in prop::collection::vec(step(), 1..60)) {
-        let mut directory = directory();
-        let mut nodes: Vec<ModelNode> = Vec::new();
-        let mut now = Duration::ZERO;
-        for step in steps {
-            match step {
-                Step::Register { realm, number, dialable, hidden } => {
-                    let mut registration = registration(realm, actr_type(number));
-                    registration.is_hidden = hidden;
-                    if !dialable {
-                        registration.ws_address = None;
-                    }
-                    let id = directory.register(registration, token(0), now).unwrap();
-                    prop_assert_eq!((id.realm_id(), id.actr_type()), (realm, &actr_type(number)));
-                    nodes.push(ModelNode {
-                        id, here: true, dialable, hidden, load: Load::default(), lease_ends: now + LEASE, tokens: [0, 0],
-                    });
-                }
-                Step::Heartbeat { node, availability, reserve } => {
-                    let Some(node) = pick(&mut nodes, &node) else { continue };
-                    let load = Load::new(availability.try_into().unwrap(), reserve, 0.0);
-                    prop_assert_eq!(directory.heartbeat(&node.id, load, now).is_ok(), node.here);
-                    (node.load, node.lease_ends) = (load, now + LEASE);
-                }
-                Step::Unregister(node) => {
-                    let Some(node) = pick(&mut nodes, &node) else { continue };
-                    prop_assert_eq!(directory.unregister(&node.id).is_ok(), node.here);
-                    node.here = false;
-                }
-                Step::Renew { node, presented, fresh } => {
-                    let Some(node) = pick(&mut nodes, &node) else { continue };
-                    let secret = token(presented).secret;
-                    let renewed = directory.renew(&node.id, &secret, token(fresh), now, UNIX_NOW);
-                    prop_assert_eq!(renewed.is_ok(), node.here && node.tokens.contains(&presented));
-                    if renewed.is_ok() {
-                        node.tokens = [presented, fresh];
-                        node.lease_ends = now + LEASE;
-                    }
-                }
-                Step::Advance(millis) => now += Duration::from_millis(millis),
-                Step::Expire => {
-                    let expired: HashSet<ActrId> = directory.expire(now).into_iter().collect();
-                    let expected: HashSet<ActrId> = nodes
-                        .iter_mut()
-                        .filter(|node| node.here && node.lease_ends <= now)
-                        .map(|node| {
-                            node.here = false;
-                            node.id.clone()
-                        })
-                        .collect();
-                    prop_assert_eq!(expired, expected);
-                }
-                Step::Candidates { node, number, count } => {
-                    let Some(node) = pick(&mut nodes, &node) else { continue };
-                    let asker = node.id.clone();
-                    let target = actr_type(number);
-                    let live = || nodes
-                        .iter()
-                        .filter(|node| node.here && node.lease_ends > now && *node.id.actr_type() == target)
-                        .filter(|node| !node.hidden && node.id != asker);
-                    let here = || live().filter(|node| node.id.realm_id() == asker.realm_id());
-                    let found = directory.route_candidates(&asker, &target, "", count, now);
-                    if here().count() == 0 && live().count() > 0 {
-                        let other_realm = matches!(found, Err(DirectoryError::OtherRealm { .. }));
-                        prop_assert!(other_realm, "{:?}", found);
-                        continue;
-                    }
-                    let mut expected: Vec<&ModelNode> = here().collect();
-                    expected.sort_by_key(|node| (!node.dialable, !node.load.can_serve(), node.load));
-                    let limit = if count == 0 { MAX_CANDIDATES } else { count };
-                    let found: Vec<ActrId> = found.unwrap().into_iter().map(|candidate| candidate.id).collect();
-                    prop_assert_eq!(found.iter().collect::<HashSet<_>>().len(), found.len());
-                    let loads = found.iter().map(|id| {
-                        expected.iter().find(|node| node.id == *id).map(|node| (node.dialable, node.load))
-                    });
-                    let expected_loads = expected.iter().take(limit).map(|node| Some((node.dialable, node.load)));
-                    prop_assert!(loads.eq(expected_loads), "{:?}", found);
-                }
-            }
-            let here = || nodes.iter().filter(|node| node.here);
-            prop_assert_eq!(directory.len(), here().count());
-            prop_assert_eq!(directory.next_expiry(), here().map(|node| node.lease_ends).min());
-            prop_assert!(nodes.iter().all(|node| directory.knows(&node.id) == node.here));
-        }
-        let ids: HashSet<&ActrId> = nodes.iter().map(|node| &node.id).collect();
-        prop_assert_eq!(ids.len(), nodes.len());
-    }
 }

@@ -21,6 +21,8 @@ mod output;
 mod peer_text;
 mod refusal;
 mod registry_loss;
+#[cfg(target_os = "linux")]
+mod registry_memory;
 mod secret_files;
 mod shutdown;
 mod slow_link;

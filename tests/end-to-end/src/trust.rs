@@ -35,9 +35,13 @@ fn only_who_has_the_realms_secret_gets_in_and_nobody_tells_it() {
 
     // These are told at once, however long they would wait for a server.
     let without = client().run();
-    without.assert_fails_with(&["realm 1 has a secret", SECRET_VARIABLE, "realm_secret_file"]);
+    without.assert_fails_with(&[
+        "realms of this registry have secrets",
+        SECRET_VARIABLE,
+        "realm_secret_file",
+    ]);
     let wrong = client().env(SECRET_VARIABLE, "open-barley-0123456789").run();
-    wrong.assert_fails_with(&["not the secret of realm 1", SECRET_VARIABLE]);
+    wrong.assert_fails_with(&["not the secret of any realm of this registry", SECRET_VARIABLE]);
     let elsewhere = client()
         .env(SECRET_VARIABLE, SECRET)
         .config("system.deployment.realm_id", 2)

@@ -1,12 +1,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
     time::Duration,
 };
 
 use actr_lite_registry::{
     answer::{Asker, answer},
-    directory::{Directory, LEASE_HEARTBEATS, Limits, RENEWAL_TOKEN_LEN, Registration, RenewalToken},
+    directory::{Departed, Directory, LEASE_HEARTBEATS, Limits, Registration},
     options::HEARTBEAT_INTERVAL,
+    source::Source,
 };
 use actr_lite_wire::{
     credential::SigningKey,
@@ -119,13 +121,14 @@ impl Registry {
                 self.not_before = cx.now + HEARTBEAT_INTERVAL;
             }
             if cx.now >= self.not_before {
-                for id in self.directory.expire(cx.now) {
+                for node in self.expire(cx.now) {
+                    let id = node.id();
                     cx.record("forgets serial number {}", [id.serial_number(), 0]);
-                    let lease = self.leases.remove(&id);
+                    let lease = self.leases.remove(id);
                     cx.check(lease.is_some_and(|until| until <= cx.now), || {
                         format!("{id} was forgotten before its lease was over")
                     });
-                    self.dismiss(&id, None, cx);
+                    self.dismiss(id, None, cx);
                 }
                 let late = self.leases.iter().find(|(_, until)| **until <= cx.now);
                 let late = late.map(|(id, _)| id.to_string());
@@ -153,6 +156,18 @@ impl Registry {
             State::Open { .. } => None,
         });
         deadlines.fold(Some(self.planned), earlier)
+    }
+
+    /// All whose leases are over.
+    fn expire(&mut self, now: Duration) -> Vec<Departed> {
+        let mut expired = Vec::new();
+        loop {
+            let step = self.directory.expire(now);
+            if step.is_empty() {
+                return expired;
+            }
+            expired.extend(step);
+        }
     }
 
     /// Ends a node's connections, but not the one that took their place.
@@ -229,11 +244,11 @@ impl Registry {
             return Vec::new();
         };
         let expires_at = START_OF_TIME + cx.now.as_secs() + CREDENTIAL_SECONDS;
-        let mut secret = [0; RENEWAL_TOKEN_LEN];
-        cx.rng.fill_bytes(&mut secret);
-        let token = RenewalToken { secret, expires_at };
-        let id = match self.directory.register(registration, token, cx.now) {
-            Ok(id) => id,
+        let mut key = [0; 32];
+        cx.rng.fill_bytes(&mut key);
+        let from = Source::of(Ipv4Addr::LOCALHOST.into());
+        let id = match self.directory.register(registration, from, key, cx.now, START_OF_TIME) {
+            Ok((id, _)) => id,
             Err(error) => {
                 cx.fail(error.to_string());
                 return Vec::new();

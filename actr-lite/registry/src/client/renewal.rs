@@ -11,7 +11,9 @@ use super::{
 /// Waits until the credential is to be renewed, and renews it, however often it has to try. What comes out has the same id, or
 /// another one where the registry would not renew and the node registered again.
 ///
-/// Dropping it gives up nothing: the registry accepts a renewal token until its successor is used.
+/// Dropping it gives up little: a renewal token is for one use, but the registry gives the same answer once more, within
+/// half a minute, to whoever tries again from the same address. A node that has lost two answers in a row, or is away
+/// for longer, registers again.
 pub(super) async fn renewed<D: Dial>(config: &LinkConfig, dial: &D, registration: Registration) -> Registration {
     let ais = Ais { config, dial };
     let id = &registration.identity.actor_id;

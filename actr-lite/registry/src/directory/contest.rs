@@ -24,8 +24,8 @@ impl Contest {
             return None;
         }
         let secrets = held.secret.zip(new.secret).filter(|(held, new)| held != new);
-        let fingerprint = |registration: &Registration| match &registration.service_spec {
-            Some(spec) => PeerText::new(&spec.fingerprint),
+        let fingerprint = |registration: &Registration| match registration.fingerprint() {
+            Some(fingerprint) => PeerText::new(fingerprint),
             None => "none".into(),
         };
         let contracts = (fingerprint(held), fingerprint(new));

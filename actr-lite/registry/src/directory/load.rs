@@ -12,6 +12,12 @@ pub struct Load {
 }
 
 impl Load {
+    /// None is lower.
+    pub(super) const LEAST: Self = Self {
+        availability: ServiceAvailabilityState::Full,
+        step: 0,
+    };
+
     /// A load from what a heartbeat tells: both shares go from 0 to 1, and a number outside of that counts as the
     /// nearest end, one that is none as the worst.
     pub fn new(availability: ServiceAvailabilityState, power_reserve: f32, mailbox_backlog: f32) -> Self {

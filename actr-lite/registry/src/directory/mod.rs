@@ -3,32 +3,43 @@
 //! Leases count a monotonic time, given as the [`Duration`] since any fixed moment; renewal tokens count Unix
 //! seconds, as the protocol does. A node is there from [`Directory::register`] until [`Directory::unregister`], or
 //! until [`Directory::expire`] finds its lease over.
+//!
+//! No operation looks at more than a bounded number of nodes, so that a lock around the directory is held for a fraction of
+//! a millisecond, however many there are: what may take longer goes on in steps, as [`CandidateSearch`] does.
 
+mod access_list;
 mod contest;
 mod error;
+mod index;
 mod load;
-mod renewal_token;
+mod node;
+mod rank;
+mod registration;
+mod renewal;
+mod search;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
-use actr_lite_wire::{
-    acl::{self, Acl},
-    credential::VerifyingKey,
-    identity::{ActrId, ActrType},
-    proto::{self, ServiceSpec},
-};
-use prost::Message as _;
+use actr_lite_wire::{credential::VerifyingKey, identity::ActrId};
 
+pub use access_list::AccessList;
 pub use contest::Contest;
 pub use error::DirectoryError;
 pub use load::Load;
-pub use renewal_token::{RENEWAL_TOKEN_LEN, RenewalToken};
+pub use registration::{Candidate, Contract, Registration};
+pub use renewal::{Grant, RENEWAL_TOKEN_LEN, RenewalToken};
+pub use search::{CandidateSearch, ContractSearch, NODES_PER_STEP};
 
-use crate::realms::SecretNumber;
-use renewal_token::RenewalTokens;
+use crate::{
+    ledger::{Holder, Ledger, Resource, Shares},
+    source::Source,
+};
+use index::Index;
+use node::{Node, Standing, Unwanted};
+use renewal::{Renewals, TokenError};
 
 /// How many heartbeat intervals a lease lasts: two heartbeats may be lost or late, the third one missing ends it.
 pub const LEASE_HEARTBEATS: u32 = 3;
@@ -37,131 +48,63 @@ pub const LEASE_HEARTBEATS: u32 = 3;
 /// in a loop meets it.
 pub const MAX_NODES: usize = 10_000;
 
-/// The most bytes of contracts, access lists and addresses that all nodes together may have stored here, unless
-/// [`Limits`] say otherwise: without it the largest registration times [`MAX_NODES`] would be the bound, more than a
-/// machine has.
+/// The most bytes of memory for all nodes together, unless [`Limits`] say otherwise: without it the largest registration
+/// times [`MAX_NODES`] would be the bound, more than a machine has.
 pub const MAX_STORED_BYTES: usize = 256 * 1024 * 1024;
 
 /// The most candidates in one answer: a client that can reach none of these asks again instead.
 pub const MAX_CANDIDATES: usize = 16;
 
-/// How many that a node has reached may answer it: more than it connects to at a time. One that is forgotten can't.
-const MAX_REACHED: usize = 256;
+/// The most nodes that [`Directory::expire`] removes at a time: each takes some microseconds.
+pub const EXPIRED_PER_STEP: usize = 32;
+
+/// What is counted for a node beside its contract, its access list and its address: its entry, those in the index, and whom
+/// it has reached. Measured, at the most that all of this can be.
+pub const NODE_BYTES: usize = 4096;
+
+/// What the system's allocator takes for each piece of memory beside its bytes.
+const ALLOCATION: usize = 16;
 
 /// How much a directory holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most nodes at a time. Default: [`MAX_NODES`].
-    pub nodes: usize,
-    /// The most of them in one realm. Default: no other limit.
-    pub nodes_per_realm: usize,
-    /// The most bytes of what the nodes have stored. Default: [`MAX_STORED_BYTES`].
-    pub stored_bytes: usize,
-    /// The most of them in one realm. Default: no other limit.
-    pub stored_bytes_per_realm: usize,
+    /// The most nodes at a time. Default: [`MAX_NODES`], and no other shares.
+    pub nodes: Shares,
+    /// The most bytes of memory for what the nodes have stored. Default: [`MAX_STORED_BYTES`], and no other shares.
+    pub stored_bytes: Shares,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            nodes: MAX_NODES,
-            nodes_per_realm: usize::MAX,
-            stored_bytes: MAX_STORED_BYTES,
-            stored_bytes_per_realm: usize::MAX,
+            nodes: Shares::of_all(MAX_NODES),
+            stored_bytes: Shares::of_all(MAX_STORED_BYTES),
         }
     }
 }
 
-/// What a node says about itself when it registers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Registration {
-    /// What it is.
-    pub actr_type: ActrType,
-    /// Where it lives.
-    pub realm_id: u32,
-    /// The contract it serves.
-    pub service_spec: Option<ServiceSpec>,
-    /// Who may call it.
-    pub acl: Option<Acl>,
-    /// Where its data lane listens; without one it may be reached over WebRTC.
-    pub ws_address: Option<String>,
-    /// Whether it must not be a candidate.
-    pub is_hidden: bool,
-    /// With which secret of its realm it was admitted; `None` in a realm without.
-    pub secret: Option<SecretNumber>,
-}
+/// A node that is not registered any more. What it has stored is let go when this is dropped, for which nobody else has
+/// to wait.
+#[derive(Debug)]
+pub struct Departed(Node);
 
-impl Registration {
-    fn stored_bytes(&self) -> usize {
-        self.service_spec.as_ref().map_or(0, ServiceSpec::encoded_len)
-            + self.acl.as_ref().map_or(0, |acl| proto::Acl::from(acl).encoded_len())
-            + self.ws_address.as_ref().map_or(0, String::len)
+impl Departed {
+    /// Who it was.
+    pub fn id(&self) -> &ActrId {
+        &self.0.id
     }
-}
-
-/// A node that an asker may reach.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// Which node.
-    pub id: ActrId,
-    /// Where its data lane listens; without one it may be reached over WebRTC.
-    pub ws_address: Option<String>,
-    /// The fingerprint of the contract that it publishes, if it does.
-    pub fingerprint: Option<String>,
-}
-
-struct Node {
-    id: ActrId,
-    registration: Registration,
-    tokens: RenewalTokens,
-    lease_ends: Duration,
-    load: Load,
-    /// It was connected, and is not any more.
-    is_lost: bool,
-    /// The serial numbers of those whom it has reached by way of the registry, and who may answer it so. The oldest first.
-    reached: VecDeque<u64>,
-    /// The directory's count of answers when this node last came first in one; orders nodes of the same load.
-    last_given: u64,
-}
-
-impl Node {
-    fn candidate(&self) -> Candidate {
-        Candidate {
-            id: self.id.clone(),
-            ws_address: self.registration.ws_address.clone(),
-            fingerprint: self.fingerprint().map(str::to_owned),
-        }
-    }
-
-    fn fingerprint(&self) -> Option<&str> {
-        let spec = self.registration.service_spec.as_ref()?;
-        Some(&spec.fingerprint)
-    }
-
-    /// How hard it seems to reach: lower is better.
-    fn obstacles(&self) -> (bool, bool, bool) {
-        let has_no_address = self.registration.ws_address.is_none();
-        (has_no_address, !self.load.can_serve(), self.is_lost)
-    }
-}
-
-/// What one realm has here.
-#[derive(Default, Clone, Copy)]
-struct RealmUsage {
-    nodes: usize,
-    stored_bytes: usize,
 }
 
 /// All registered nodes. See the [module](self) for what its times mean.
 pub struct Directory {
     lease: Duration,
-    limits: Limits,
     next_serial: u64,
     nodes: HashMap<u64, Node>,
-    by_type: HashMap<ActrType, BTreeSet<u64>>,
+    index: Index,
     by_lease_end: BTreeSet<(Duration, u64)>,
-    stored_bytes: usize,
-    by_realm: HashMap<u32, RealmUsage>,
+    registered: Ledger,
+    stored_bytes: Ledger,
+    /// How many answers named a candidate.
     answers: u64,
     signing_keys: BTreeMap<u32, VerifyingKey>,
 }
@@ -172,13 +115,12 @@ impl Directory {
     pub fn new(first_serial: u64, lease: Duration, limits: Limits) -> Self {
         Self {
             lease,
-            limits,
             next_serial: first_serial,
             nodes: HashMap::new(),
-            by_type: HashMap::new(),
+            index: Index::default(),
             by_lease_end: BTreeSet::new(),
-            stored_bytes: 0,
-            by_realm: HashMap::new(),
+            registered: Ledger::new(Resource::Nodes, limits.nodes),
+            stored_bytes: Ledger::new(Resource::StoredBytes, limits.stored_bytes),
             answers: 0,
             signing_keys: BTreeMap::new(),
         }
@@ -194,108 +136,91 @@ impl Directory {
         self.nodes.is_empty()
     }
 
+    /// How many bytes are counted for what the nodes have stored.
+    pub fn stored_bytes(&self) -> usize {
+        self.stored_bytes.held()
+    }
+
     /// Whether this node is here.
     pub fn knows(&self, id: &ActrId) -> bool {
         self.node(id).is_ok()
     }
 
-    /// Takes a node in, under a serial number that no node of this directory had before; its lease starts now.
+    /// Takes a node in, under a serial number that no node of this directory had before; its lease starts now. It is there
+    /// on the account of its realm, and of where it comes `from`. `key` is random, and proves its renewal tokens.
     ///
     /// # Errors
     /// When a limit would be passed.
     pub fn register(
         &mut self,
         registration: Registration,
-        token: RenewalToken,
+        from: Source,
+        key: [u8; 32],
         now: Duration,
-    ) -> Result<ActrId, DirectoryError> {
-        let limits = self.limits;
-        if self.nodes.len() >= limits.nodes {
-            return Err(DirectoryError::TooManyNodes { limit: limits.nodes });
-        }
-        let stored_bytes = self.stored_bytes.saturating_add(registration.stored_bytes());
-        if stored_bytes > limits.stored_bytes {
-            return Err(DirectoryError::TooManyBytes {
-                limit: limits.stored_bytes,
-            });
-        }
-        let realm_id = registration.realm_id;
-        let mut usage = self.by_realm.get(&realm_id).copied().unwrap_or_default();
-        usage.nodes += 1;
-        usage.stored_bytes = usage.stored_bytes.saturating_add(registration.stored_bytes());
-        if usage.nodes > limits.nodes_per_realm {
-            return Err(DirectoryError::TooManyNodesInRealm {
-                realm_id,
-                limit: limits.nodes_per_realm,
-            });
-        }
-        if usage.stored_bytes > limits.stored_bytes_per_realm {
-            return Err(DirectoryError::TooManyBytesInRealm {
-                realm_id,
-                limit: limits.stored_bytes_per_realm,
-            });
-        }
-        self.by_realm.insert(realm_id, usage);
+        unix_now: u64,
+    ) -> Result<(ActrId, Grant), DirectoryError> {
+        let holder = Holder {
+            source: from,
+            realm_id: Some(registration.realm_id),
+        };
+        let stored_bytes = registration.stored_bytes();
+        self.stored_bytes.has_room(holder, stored_bytes)?;
+        self.registered.take(holder, 1)?;
+        self.stored_bytes.take(holder, stored_bytes)?;
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
-        self.stored_bytes = stored_bytes;
 
         let id = ActrId::new(registration.realm_id, serial, registration.actr_type.clone());
         let lease_ends = now.saturating_add(self.lease);
+        let renewals = Renewals::new(key, unix_now);
+        let grant = renewals.grant();
+        let mut node = Node::new(id.clone(), registration, holder, renewals, lease_ends);
+        // As if it were the last one given: whoever registers again and again is not preferred by that.
+        node.standing.last_given = self.answers;
         self.by_lease_end.insert((lease_ends, serial));
-        self.by_type
-            .entry(registration.actr_type.clone())
-            .or_default()
-            .insert(serial);
-        self.nodes.insert(
-            serial,
-            Node {
-                id: id.clone(),
-                registration,
-                tokens: RenewalTokens::new(token),
-                lease_ends,
-                load: Load::default(),
-                is_lost: false,
-                reached: VecDeque::new(),
-                // As if it were the last one given: whoever registers again and again is not preferred by that.
-                last_given: self.answers,
-            },
-        );
-        Ok(id)
+        self.index.insert(&node);
+        self.nodes.insert(serial, node);
+        Ok((id, grant))
     }
 
     /// How a registration differs from that of the candidate that has held its type in its realm for longest.
     pub fn contest(&self, registration: &Registration, now: Duration) -> Option<Contest> {
-        let mut nodes = self
-            .by_type
-            .get(&registration.actr_type)?
-            .iter()
-            .filter_map(|serial| self.nodes.get(serial));
-        let holder = nodes.find(|node| {
-            let is_live = node.lease_ends > now && !node.registration.is_hidden;
-            is_live && node.registration.realm_id == registration.realm_id
-        })?;
+        let serials = self.index.of_type(&registration.actr_type, registration.realm_id);
+        let mut nodes = serials
+            .take(NODES_PER_STEP)
+            .filter_map(|serial| self.nodes.get(&serial));
+        let holder = nodes.find(|node| node.is_live(now))?;
         Contest::between(registration, &holder.id, &holder.registration)
     }
 
-    /// Exchanges a node's renewal token for a fresh one. The one presented stays valid until the fresh one is used,
-    /// because the answer may get lost. A sign of life.
+    /// Exchanges a node's renewal token for a new one; a sign of life. If the answer gets lost, the node may try once more
+    /// from the same address, soon, and gets the same.
     ///
     /// # Errors
-    /// If the node is not registered, or `presented` is not one of its tokens, or expired at `unix_now`.
+    /// If the node is not registered, or `presented` is not its token, or expired at `unix_now`. If it is one that was used
+    /// before, two have it, and nobody can tell which of them is the node: its registration ends.
     pub fn renew(
         &mut self,
         id: &ActrId,
         presented: &[u8],
-        fresh: RenewalToken,
+        from: Source,
         now: Duration,
         unix_now: u64,
-    ) -> Result<(), DirectoryError> {
+    ) -> Result<Grant, DirectoryError> {
         let node = self.node_mut(id)?;
-        if !node.tokens.exchange(presented, fresh, unix_now) {
-            return Err(DirectoryError::RenewalToken(id.clone()));
+        let exchanged = node.renewals.exchange(presented, from, now, unix_now);
+        let grant = node.renewals.grant();
+        match exchanged {
+            Ok(()) => {
+                self.sign_of_life(id, now)?;
+                Ok(grant)
+            }
+            Err(TokenError::Invalid) => Err(DirectoryError::RenewalToken(id.clone())),
+            Err(TokenError::Reused) => {
+                self.remove(id.serial_number());
+                Err(DirectoryError::RenewalReused(id.clone()))
+            }
         }
-        self.sign_of_life(id, now)
     }
 
     /// Extends a node's lease.
@@ -307,9 +232,9 @@ impl Directory {
         let lease_ends = now.saturating_add(self.lease);
         let node = self.node_mut(id)?;
         let before = std::mem::replace(&mut node.lease_ends, lease_ends);
-        node.is_lost = false;
         self.by_lease_end.remove(&(before, serial));
         self.by_lease_end.insert((lease_ends, serial));
+        self.change_rank(serial, |standing| standing.is_lost = false);
         Ok(())
     }
 
@@ -318,16 +243,24 @@ impl Directory {
     /// # Errors
     /// When the node is not here.
     pub fn heartbeat(&mut self, id: &ActrId, load: Load, now: Duration) -> Result<(), DirectoryError> {
-        self.node_mut(id)?.load = load;
-        self.sign_of_life(id, now)
+        self.sign_of_life(id, now)?;
+        self.change_rank(id.serial_number(), |standing| standing.load = load);
+        Ok(())
     }
 
     /// Notes that a node's connection ended without unregistering. Until its next sign of life it is a candidate after
     /// all others: it may have lost only its registry, or be dead.
     pub fn lost(&mut self, id: &ActrId) {
-        if let Ok(node) = self.node_mut(id) {
-            node.is_lost = true;
+        if self.knows(id) {
+            self.change_rank(id.serial_number(), |standing| standing.is_lost = true);
         }
+    }
+
+    /// Notes that a node came first in an answer.
+    fn given(&mut self, id: &ActrId) {
+        self.answers += 1;
+        let answers = self.answers;
+        self.change_rank(id.serial_number(), |standing| standing.last_given = answers);
     }
 
     /// Lets a node go.
@@ -340,11 +273,12 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes every node whose lease is over, and says which they were.
-    pub fn expire(&mut self, now: Duration) -> Vec<ActrId> {
+    /// Removes nodes whose leases are over, [`EXPIRED_PER_STEP`] at the most, and says which they were. Where that is
+    /// how many there are, there may be more.
+    pub fn expire(&mut self, now: Duration) -> Vec<Departed> {
         let mut expired = Vec::new();
         while let Some(&(lease_ends, serial)) = self.by_lease_end.first() {
-            if lease_ends > now {
+            if lease_ends > now || expired.len() == EXPIRED_PER_STEP {
                 break;
             }
             self.by_lease_end.pop_first();
@@ -358,54 +292,23 @@ impl Directory {
         self.by_lease_end.first().map(|(lease_ends, _)| *lease_ends)
     }
 
-    /// The nodes of exactly the type `target` that `asker` may reach, best first: live, with an access control list that
-    /// lets the asker in, not hidden, not the asker itself.
-    ///
-    /// Those whose contract has the asker's `fingerprint` come first (if it is not empty), so that others can't crowd them
-    /// out. Then those with an address, those that [can serve](Load::can_serve), those that are not [lost](Self::lost),
-    /// the more available, the less loaded, and at last those that least recently came first in an answer; a new node
-    /// counts as having just done so. At most `count` and [`MAX_CANDIDATES`] of them, 0 meaning no wish. If there is
-    /// no such node at all, the answer is empty and not an error.
+    /// The node `id`, if a [`CandidateSearch`] that goes on to its end finds it.
     ///
     /// # Errors
-    /// If there are such nodes, but none admits the asker: they are in other realms only, or the list of one in the asker's
-    /// realm refuses.
-    pub fn route_candidates(
-        &mut self,
-        asker: &ActrId,
-        target: &ActrType,
-        fingerprint: &str,
-        count: usize,
-        now: Duration,
-    ) -> Result<Vec<Candidate>, DirectoryError> {
-        let count = if count == 0 {
-            MAX_CANDIDATES
-        } else {
-            count.min(MAX_CANDIDATES)
-        };
-        let mut found = self.open_to(asker, target, now)?;
-        found.sort_by_cached_key(|node| {
-            let differs = !fingerprint.is_empty() && node.fingerprint() != Some(fingerprint);
-            let turn = (node.last_given, node.id.serial_number());
-            (differs, node.obstacles(), node.load, turn)
-        });
-        let candidates: Vec<Candidate> = found.into_iter().take(count).map(Node::candidate).collect();
-        if let Some(first) = candidates.first() {
-            self.answers += 1;
-            let answers = self.answers;
-            self.node_mut(&first.id)?.last_given = answers;
-        }
-        Ok(candidates)
-    }
-
-    /// The node `id`, if it is among those that [`Self::route_candidates`] names when it names all of them.
-    ///
-    /// # Errors
-    /// As [`Self::route_candidates`].
+    /// If it is here, and does not admit the asker.
     pub fn candidate(&self, asker: &ActrId, id: &ActrId, now: Duration) -> Result<Option<Candidate>, DirectoryError> {
-        let found = self.open_to(asker, id.actr_type(), now)?;
-        let mut named = found.into_iter().filter(|node| node.id == *id);
-        Ok(named.next().map(Node::candidate))
+        let named = |node: &&Node| node.is_live(now) && node.id != *asker && !node.registration.is_hidden;
+        let Some(node) = self.node(id).ok().filter(named) else {
+            return Ok(None);
+        };
+        match node.admits(asker) {
+            Ok(()) => Ok(Some(node.candidate())),
+            Err(Unwanted::Stranger) => Err(DirectoryError::OtherRealm {
+                actr_type: id.actr_type().clone(),
+                realm_id: asker.realm_id(),
+            }),
+            Err(Unwanted::Refused) => Err(DirectoryError::Acl(node.refusal(asker))),
+        }
     }
 
     /// Lets `asker` reach `peer` by way of the registry: the peer's list admits it as a caller, or the peer has reached
@@ -414,72 +317,14 @@ impl Directory {
     /// # Errors
     /// When `peer` is not here, or neither is so.
     pub fn reach(&mut self, asker: &ActrId, peer: &ActrId, now: Duration) -> Result<(), DirectoryError> {
-        let found = self
-            .node(peer)
-            .ok()
-            .filter(|node| node.lease_ends > now)
-            .ok_or_else(|| DirectoryError::NoSuchPeer(peer.clone()))?;
-        match acl::admit(found.registration.acl.as_ref(), peer, asker) {
-            Ok(()) => {
-                let reached = &mut self.node_mut(asker)?.reached;
-                if !reached.contains(&peer.serial_number()) {
-                    if reached.len() == MAX_REACHED {
-                        reached.pop_front();
-                    }
-                    reached.push_back(peer.serial_number());
-                }
-                Ok(())
-            }
-            Err(_) if found.reached.contains(&asker.serial_number()) => Ok(()),
-            Err(refusal) => Err(DirectoryError::Acl(refusal)),
+        let found = self.node(peer).ok().filter(|node| node.is_live(now));
+        let found = found.ok_or_else(|| DirectoryError::NoSuchPeer(peer.clone()))?;
+        match found.admits(asker) {
+            Ok(()) => self.node_mut(asker)?.has_reached(peer.serial_number()),
+            Err(_) if found.is_answered_by(asker.serial_number()) => {}
+            Err(_) => return Err(DirectoryError::Acl(found.refusal(asker))),
         }
-    }
-
-    /// The contract named `name` that live nodes of the asker's realm publish: the text of an actor type names the contract
-    /// of that type, any other text the contract's own name. Nodes that are no candidates have no say in it.
-    ///
-    /// If they publish several, it is the one with this `fingerprint`; without that the one of the node that is easiest to
-    /// reach, and of those the one that has been here longest: a new node does not change the answer.
-    ///
-    /// # Errors
-    /// When no live node of the realm publishes it; if `name` is a type, it is said whether nodes of other realms
-    /// have it.
-    pub fn service_spec(
-        &self,
-        asker: &ActrId,
-        name: &str,
-        fingerprint: Option<&str>,
-        now: Duration,
-    ) -> Result<&ServiceSpec, DirectoryError> {
-        let realm_id = asker.realm_id();
-        let unknown = || DirectoryError::UnknownService {
-            name: name.into(),
-            realm_id,
-        };
-        let found = match name.parse::<ActrType>() {
-            Ok(actr_type) => self.open_to(asker, &actr_type, now)?,
-            Err(_) => self
-                .nodes
-                .values()
-                .filter(|node| node.lease_ends > now && node.id.realm_id() == realm_id)
-                .filter(|node| !node.registration.is_hidden)
-                .filter(|node| {
-                    node.registration
-                        .service_spec
-                        .as_ref()
-                        .is_some_and(|spec| spec.name == name)
-                })
-                .collect(),
-        };
-        found
-            .into_iter()
-            .filter(|node| {
-                node.fingerprint()
-                    .is_some_and(|own| fingerprint.is_none_or(|wanted| own == wanted))
-            })
-            .min_by_key(|node| (node.obstacles(), node.id.serial_number()))
-            .and_then(|node| node.registration.service_spec.as_ref())
-            .ok_or_else(unknown)
+        Ok(())
     }
 
     /// Replaces the public keys of this registry.
@@ -490,36 +335,6 @@ impl Directory {
     /// The public key of this number.
     pub fn signing_key(&self, key_id: u32) -> Option<&VerifyingKey> {
         self.signing_keys.get(&key_id)
-    }
-
-    /// The live nodes of a type that are candidates and whose access control lists let the asker in; an error if there are
-    /// candidates, but none that does.
-    fn open_to(&self, asker: &ActrId, actr_type: &ActrType, now: Duration) -> Result<Vec<&Node>, DirectoryError> {
-        let live = self
-            .by_type
-            .get(actr_type)
-            .into_iter()
-            .flatten()
-            .filter_map(|serial| self.nodes.get(serial))
-            .filter(|node| node.lease_ends > now)
-            .filter(|node| node.id != *asker && !node.registration.is_hidden);
-        let (mut open, mut is_elsewhere, mut refusal) = (Vec::new(), false, None);
-        for node in live {
-            match acl::admit(node.registration.acl.as_ref(), &node.id, asker) {
-                Ok(()) => open.push(node),
-                Err(_) if node.id.realm_id() != asker.realm_id() => is_elsewhere = true,
-                Err(error) => refusal = Some(error),
-            }
-        }
-        match refusal {
-            _ if !open.is_empty() => Ok(open),
-            Some(refusal) => Err(DirectoryError::Acl(refusal)),
-            None if is_elsewhere => Err(DirectoryError::OtherRealm {
-                actr_type: actr_type.clone(),
-                realm_id: asker.realm_id(),
-            }),
-            None => Ok(open),
-        }
     }
 
     fn node(&self, id: &ActrId) -> Result<&Node, DirectoryError> {
@@ -536,26 +351,27 @@ impl Directory {
             .ok_or_else(|| DirectoryError::UnknownNode(id.clone()))
     }
 
-    fn remove(&mut self, serial: u64) -> Option<ActrId> {
+    /// Changes what a node's rank is made of; heartbeats mostly change nothing.
+    fn change_rank(&mut self, serial: u64, change: impl FnOnce(&mut Standing)) {
+        let Some(node) = self.nodes.get_mut(&serial) else {
+            return;
+        };
+        let mut standing = node.standing;
+        change(&mut standing);
+        if standing != node.standing {
+            self.index.remove(node);
+            node.standing = standing;
+            self.index.insert(node);
+        }
+    }
+
+    fn remove(&mut self, serial: u64) -> Option<Departed> {
         let node = self.nodes.remove(&serial)?;
         self.by_lease_end.remove(&(node.lease_ends, serial));
-        let stored_bytes = node.registration.stored_bytes();
-        self.stored_bytes -= stored_bytes;
-        let realm_id = node.registration.realm_id;
-        if let Some(usage) = self.by_realm.get_mut(&realm_id) {
-            usage.nodes -= 1;
-            usage.stored_bytes -= stored_bytes;
-            if usage.nodes == 0 {
-                self.by_realm.remove(&realm_id);
-            }
-        }
-        let actr_type = &node.registration.actr_type;
-        if let Some(serials) = self.by_type.get_mut(actr_type) {
-            serials.remove(&serial);
-            if serials.is_empty() {
-                self.by_type.remove(actr_type);
-            }
-        }
-        Some(node.id)
+        self.index.remove(&node);
+        self.registered.give_back(node.holder, 1);
+        self.stored_bytes
+            .give_back(node.holder, node.registration.stored_bytes());
+        Some(Departed(node))
     }
 }

@@ -62,6 +62,17 @@ pub enum RealmRefusal {
     /// It shows no secret.
     #[error("realm {0} has a secret: set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file")]
     Missing(u32),
+    /// It shows no secret, and there is no realm without one.
+    #[error(
+        "the realms of this registry have secrets: set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file"
+    )]
+    AllMissing,
+    /// It shows one that is no realm's.
+    #[error(
+        "this is not the secret of any realm of this registry: check ACTR_REALM_SECRET, or [system.deployment] \
+         realm_secret_file"
+    )]
+    AllWrong,
     /// It shows another one.
     #[error("this is not the secret of realm {0}: check ACTR_REALM_SECRET, or [system.deployment] realm_secret_file")]
     Wrong(u32),
@@ -119,6 +130,24 @@ impl Realms {
                  instance with `openssl rand -hex 16`"
             );
         }
+    }
+
+    /// Whether this may be the secret of some realm. A short one is not looked at where a realm has a short one: to say
+    /// whether it is right is for [`Self::admit`], which is asked only so often.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn recognize(&self, presented: Option<&[u8]>) -> Result<(), RealmRefusal> {
+        let Self::Guarded(realms) = self else {
+            return Ok(());
+        };
+        let presented = SecretDigest::of(presented.ok_or(RealmRefusal::AllMissing)?);
+        let mut is_known = false;
+        for secret in realms.values().flat_map(|secrets| &secrets.0) {
+            // All of them, so that the time tells nothing.
+            is_known |= secret.digest.admits(&presented) || (secret.digest.is_short() && presented.is_short());
+        }
+        if is_known { Ok(()) } else { Err(RealmRefusal::AllWrong) }
     }
 
     /// Whether this is a secret of the realm: which one, if the realm has any.
@@ -234,6 +263,27 @@ mod tests {
         assert_eq!(realms.admit(3, Some(b"one")), Err(RealmRefusal::Unknown(3)));
         assert_eq!(Realms::Open.admit(3, None), Ok(None));
         assert!(Realms::only(7, b"x").admit(7, Some(b"x")).is_ok());
+    }
+
+    #[test]
+    fn a_secret_is_recognized_without_its_realm() {
+        let (long, other) = ("a".repeat(UNGUESSABLE_LEN), "b".repeat(UNGUESSABLE_LEN));
+        let wrong = "c".repeat(UNGUESSABLE_LEN);
+        let recognizes = |text: &str, secret: &str| parse(text).unwrap().recognize(Some(secret.as_bytes()));
+        let strong = format!("1 = '{long}'\n2 = ['{other}']");
+        for right in [&long, &other] {
+            assert_eq!(recognizes(&strong, right), Ok(()));
+        }
+        for wrong in ["short", &wrong] {
+            assert_eq!(recognizes(&strong, wrong), Err(RealmRefusal::AllWrong));
+        }
+        assert_eq!(parse(&strong).unwrap().recognize(None), Err(RealmRefusal::AllMissing));
+        let mixed = format!("1 = '{long}'\n2 = 'secret'");
+        for undecided in ["secret", "guess"] {
+            assert_eq!(recognizes(&mixed, undecided), Ok(()), "a guess is not answered here");
+        }
+        assert!(recognizes(&mixed, &wrong).is_err());
+        assert_eq!(Realms::Open.recognize(None), Ok(()));
     }
 
     #[test]

@@ -9,9 +9,13 @@ use actr_lite_wire::{
 };
 use hyper::header::HeaderValue;
 use prost::Message as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::{
-    client::{CLIENT, SERVER, http, post, register, renew, request, start},
+    client::{CLIENT, SERVER, http, post, register, renew, request, start, within},
     logs,
 };
 
@@ -60,7 +64,7 @@ async fn only_who_has_the_secret_of_a_realm_is_registered_in_it() {
     let address = registry.local_addr();
     assert_eq!(refusal(address, 7, Some(SECRET)).await, None);
     for (realm_id, secret, words) in [
-        (7, None, "realm 7 has a secret: set ACTR_REALM_SECRET"),
+        (7, None, "realms of this registry have secrets: set ACTR_REALM_SECRET"),
         (7, Some("open barley"), "not the secret of realm 7"),
         (8, Some(SECRET), "does not serve realm 8"),
     ] {
@@ -87,6 +91,38 @@ async fn a_right_secret_is_never_kept_waiting_by_wrong_ones() {
         // Waiting does not help: a node with a wrong secret is told so, however many there are.
         assert_eq!(error.code, ErrorCode::PermissionDenied.number(), "{}", error.message);
         assert_eq!(refusal(address, 7, Some(LONG_SECRET)).await, None);
+    }
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_has_no_secret_is_told_so_before_its_body_is_read() {
+    let options = Options {
+        realms: Realms::only(7, LONG_SECRET.as_bytes()),
+        ..Options::default()
+    };
+    let registry = start(options).await;
+    for (secret, words) in [
+        ("", "realms of this registry have secrets"),
+        (
+            "x-actrix-realm-secret: fedcba9876543210\r\n",
+            "not the secret of any realm",
+        ),
+    ] {
+        let head = format!(
+            "POST /ais/register HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\n{secret}content-length: \
+             1000000\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(registry.local_addr()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // No byte of the body is ever sent.
+        within(stream.read_to_end(&mut answer)).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.contains(words),
+            "{answer}"
+        );
     }
     registry.shutdown().await;
 }

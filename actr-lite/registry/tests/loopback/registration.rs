@@ -43,6 +43,35 @@ async fn a_renewal_keeps_the_id_and_needs_the_token() {
 }
 
 #[tokio::test]
+async fn a_renewal_token_that_is_used_again_ends_its_identity() {
+    let registry = start(Options::default()).await;
+    let address = registry.local_addr();
+    let granted = register(address, 1, CLIENT).await;
+    let node = connect(address, &granted).await.unwrap();
+    let renewed = renew(address, &granted).await.unwrap();
+    assert_eq!(
+        renew(address, &granted).await.unwrap(),
+        renewed,
+        "as if the first answer had got lost"
+    );
+    let error = renew(address, &granted).await.unwrap_err();
+    assert_eq!(error.code, 401);
+    for words in ["used again", "register again"] {
+        assert!(error.message.contains(words), "{}", error.message);
+    }
+    let closed = node.closed().await.unwrap();
+    assert!(closed.reason.contains("register again"), "{}", closed.reason);
+    for credential in [&granted, &renewed] {
+        let (status, reason) = connect(address, credential).await.err().unwrap();
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert!(reason.contains("register again"), "{reason}");
+    }
+    assert!(renew(address, &renewed).await.is_err(), "nor is its successor good");
+    assert_eq!(registry.misbehaviour().refused_requests, 1);
+    registry.shutdown().await;
+}
+
+#[tokio::test]
 async fn what_can_not_be_registered_is_refused_inside_the_protocol() {
     let registry = start(Options::default()).await;
     let mut wrong_type = request(1, CLIENT);
