@@ -1,0 +1,115 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use crate::{Limit, Permit};
+
+/// How much of something there may be, and how much there is; a whole, or a part of one.
+///
+/// What is taken of a part is taken of its whole too. The limits of parts may add up to more than their whole: then each
+/// part gets what the others leave. Where parts must not touch each other, let their limits add up to the whole.
+#[derive(Debug)]
+pub struct Quota {
+    limit: Limit,
+    used: AtomicUsize,
+    whole: Option<Arc<Quota>>,
+    /// A part holds at most what its whole has left, divided by this.
+    left_for_others: Option<usize>,
+}
+
+impl Quota {
+    /// A whole.
+    pub fn whole(limit: Limit) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+            whole: None,
+            left_for_others: None,
+        })
+    }
+
+    /// A part of this.
+    pub fn part(self: &Arc<Self>, limit: Limit) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+            whole: Some(Arc::clone(self)),
+            left_for_others: None,
+        })
+    }
+
+    /// A part that shrinks as the whole fills up: it never holds more than a `divisor`-th of what is left to all.
+    ///
+    /// So however many parts hold all that they can get, there is something left for one that comes later, and more of
+    /// it for those that hold little. It is for amounts that are large beside a single request, such as bytes.
+    pub fn modest_part(self: &Arc<Self>, limit: Limit, divisor: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            used: AtomicUsize::new(0),
+            whole: Some(Arc::clone(self)),
+            left_for_others: Some(divisor.max(1)),
+        })
+    }
+
+    /// Takes this much of it, and of all that it is a part of.
+    ///
+    /// # Errors
+    /// The limit that leaves too little. Nothing is taken then.
+    pub fn take(self: &Arc<Self>, amount: usize) -> Result<Permit, Limit> {
+        self.add(amount)?;
+        Ok(Permit::new(Arc::clone(self), amount))
+    }
+
+    /// The most that may be taken.
+    pub fn limit(&self) -> Limit {
+        self.limit
+    }
+
+    /// How much is taken.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// From this one up to the whole.
+    fn levels(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |quota| quota.whole.as_deref())
+    }
+
+    pub(crate) fn add(&self, amount: usize) -> Result<(), Limit> {
+        for (below, level) in self.levels().enumerate() {
+            let fits = |used: usize| used.checked_add(amount).filter(|used| *used <= level.limit.value());
+            // Nothing else depends on the order in which others see the counts.
+            let taken = level.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+            if taken.is_err() && amount > 0 {
+                self.subtract_from(below, amount);
+                return Err(level.limit);
+            }
+        }
+        let overdrawn = self.levels().find_map(Self::exceeds_what_it_has_to_leave);
+        match overdrawn.filter(|_| amount > 0) {
+            None => Ok(()),
+            Some(limit) => {
+                self.subtract(amount);
+                Err(limit)
+            }
+        }
+    }
+
+    fn exceeds_what_it_has_to_leave(&self) -> Option<Limit> {
+        let (whole, divisor) = (self.whole.as_ref()?, self.left_for_others?);
+        let left = whole.limit.value().saturating_sub(whole.used());
+        (self.used() > left / divisor).then_some(whole.limit)
+    }
+
+    pub(crate) fn subtract(&self, amount: usize) {
+        self.subtract_from(usize::MAX, amount);
+    }
+
+    /// Gives back to this many levels.
+    fn subtract_from(&self, levels: usize, amount: usize) {
+        for level in self.levels().take(levels) {
+            level.used.fetch_sub(amount, Ordering::Relaxed);
+        }
+    }
+}
