@@ -17,8 +17,10 @@ pub enum Side {
     Client,
 }
 
-/// The most connections of the one client: one for each of its users would be usual.
+/// The most connections of the one client: one for each of its users would be usual. It may use all that there is.
 const MAX_CONNECTIONS: usize = 4096;
+const MAX_STREAMS: usize = 65_536;
+const MAX_BYTES: usize = 1 << 30;
 
 /// The type that the measured server has.
 pub const SERVER_TYPE: &str = "acme+StreamEchoServer";
@@ -52,7 +54,12 @@ realm_id = 1
 [system.discovery]
 visible = {is_server}
 [system.limits]
+max_connections = {MAX_CONNECTIONS}
 max_connections_per_peer = {MAX_CONNECTIONS}
+max_streams_per_peer = {MAX_STREAMS}
+max_calls_per_peer = {MAX_STREAMS}
+max_bytes = {MAX_BYTES}
+max_bytes_per_peer = {MAX_BYTES}
 "#,
         registry.ip()
     );

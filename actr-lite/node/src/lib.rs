@@ -14,6 +14,7 @@
 //! `context`, `call`, `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures`
 //! (peers and what is said with them), `stream`, `lane` (how it gets there).
 
+mod accounts;
 mod actr_ref;
 mod budget;
 mod call;
@@ -22,6 +23,7 @@ mod departures;
 mod dest;
 mod discovery;
 mod error;
+mod held_bytes;
 mod hosted_registry;
 mod lane;
 mod limits;
@@ -48,6 +50,7 @@ mod tls;
 mod workload;
 
 pub use actr_lite_manifest::{ConfigOverride, LockError, Manifest, ManifestError, resolve_path};
+pub use actr_lite_quota::Limit;
 pub use actr_lite_registry::client::RegistryLinkError;
 pub use actr_lite_tls::TlsFileError;
 pub use actr_lite_wire::{
@@ -67,7 +70,6 @@ pub use dest::Dest;
 pub use discovery::DiscoverError;
 pub use error::ActrError;
 pub use lane::{CloseReason, websocket::BindError};
-pub use limits::Limit;
 pub use lock_update::UpdateLockError;
 pub use node::{Node, StartError};
 pub use random_stream_id::random_stream_id;
