@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actr_lite_manifest::Limits;
-use actr_lite_quota::{Limit, Parts, Permit, Quota};
+use actr_lite_quota::{Limit, Modesty, Parts, Permit, Quota};
 use actr_lite_wire::identity::ActrId;
 
 /// What a connection costs as long as it is open: its task, its state, a read buffer of 16 KiB and as much that waits to
@@ -16,9 +16,15 @@ pub(crate) const CALL_COST: usize = 2 << 10;
 /// What a stream that is sent costs: its state at both layers, and the task that sends it.
 pub(crate) const STREAM_COST: usize = 2 << 10;
 
-/// A peer holds at most this part of the bytes that are left to all of its realm. With a quarter sixteen peers that take
-/// all that they get leave a seventh to others.
+/// A peer holds at most this part of what is left to all of its realm. With a quarter sixteen peers that take all the bytes
+/// that they get leave a seventh to others.
 const LEFT_TO_OTHERS: usize = 4;
+
+/// What a peer may have however little is left to others: what an ordinary one needs.
+const FEW_CONNECTIONS: usize = 4;
+const FEW_STREAMS: usize = 16;
+const FEW_CALLS: usize = 16;
+const FEW_BYTES: usize = 64 << 10;
 
 const CONNECTIONS: &str = "system.limits.max_connections";
 const STREAMS: &str = "system.limits.max_streams";
@@ -185,22 +191,27 @@ impl PeerAccount {
             bytes,
         } = &realm.shares;
         let max_calls = limits.max_calls_per_peer.get();
+        let part = |of: &Arc<Quota>, limit, floor| {
+            let divisor = LEFT_TO_OTHERS;
+            of.modest_part(limit, Modesty { divisor, floor })
+        };
+        let limit = Limit::new(
+            "connections of this peer",
+            CONNECTIONS,
+            limits.max_connections_per_peer.get(),
+        );
+        let connections = part(connections, limit, FEW_CONNECTIONS);
+        let limit = Limit::new("streams to one peer open", STREAMS, limits.max_streams_per_peer.get());
+        let streams = part(streams, limit, FEW_STREAMS);
+        let limit = Limit::new("calls of one peer to serve", CALLS, max_calls);
+        let calls = part(calls, limit, FEW_CALLS);
+        let limit = Limit::new("bytes held for one peer", BYTES, *max_bytes_per_peer);
+        let bytes = part(bytes, limit, FEW_BYTES);
         Self {
-            connections: connections.part(Limit::new(
-                "connections of this peer",
-                CONNECTIONS,
-                limits.max_connections_per_peer.get(),
-            )),
-            streams: streams.part(Limit::new(
-                "streams to one peer open",
-                STREAMS,
-                limits.max_streams_per_peer.get(),
-            )),
-            calls: calls.part(Limit::new("calls of one peer to serve", CALLS, max_calls)),
-            bytes: bytes.modest_part(
-                Limit::new("bytes held for one peer", BYTES, *max_bytes_per_peer),
-                LEFT_TO_OTHERS,
-            ),
+            connections,
+            streams,
+            calls,
+            bytes,
             waiting_calls: Quota::whole(Limit::new("calls to one peer waiting", CALLS, max_calls)),
             _realm: realm,
         }
@@ -316,6 +327,22 @@ mod tests {
         let account = accounts.of(&peer(1, 100)).unwrap();
         assert!(account.admit().is_ok() && account.hold(4 * MIB).is_ok());
         assert!(account.stream().is_ok() && account.call(MIB).is_ok());
+    }
+
+    #[test]
+    fn forty_greedy_peers_leave_connections_and_streams() {
+        let accounts = Accounts::new(&Limits::default(), 4 * MIB, 1, false);
+        let mut held = Vec::new();
+        for serial in 0..40 {
+            let account = accounts.of(&peer(1, serial)).unwrap();
+            held.extend(std::iter::from_fn(|| account.connections.take(1).ok()));
+            held.extend(std::iter::from_fn(|| account.streams.take(1).ok()));
+            held.extend(std::iter::from_fn(|| account.calls.take(1).ok()));
+        }
+        let account = accounts.of(&peer(1, 100)).unwrap();
+        assert!(
+            account.connections.take(1).is_ok() && account.streams.take(16).is_ok() && account.calls.take(16).is_ok()
+        );
     }
 
     #[test]

@@ -15,4 +15,4 @@ mod quota;
 pub use limit::Limit;
 pub use parts::Parts;
 pub use permit::Permit;
-pub use quota::Quota;
+pub use quota::{Modesty, Quota};

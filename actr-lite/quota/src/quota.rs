@@ -14,8 +14,16 @@ pub struct Quota {
     limit: Limit,
     used: AtomicUsize,
     whole: Option<Arc<Quota>>,
-    /// A part holds at most what its whole has left, divided by this.
-    left_for_others: Option<usize>,
+    modesty: Option<Modesty>,
+}
+
+/// What a part leaves to others.
+#[derive(Debug, Clone, Copy)]
+pub struct Modesty {
+    /// It holds at most what its whole has left, divided by this.
+    pub divisor: usize,
+    /// This much it may hold anyway, if there is so much.
+    pub floor: usize,
 }
 
 impl Quota {
@@ -25,7 +33,7 @@ impl Quota {
             limit,
             used: AtomicUsize::new(0),
             whole: None,
-            left_for_others: None,
+            modesty: None,
         })
     }
 
@@ -35,20 +43,18 @@ impl Quota {
             limit,
             used: AtomicUsize::new(0),
             whole: Some(Arc::clone(self)),
-            left_for_others: None,
+            modesty: None,
         })
     }
 
-    /// A part that shrinks as the whole fills up: it never holds more than a `divisor`-th of what is left to all.
-    ///
-    /// So however many parts hold all that they can get, there is something left for one that comes later, and more of
-    /// it for those that hold little. It is for amounts that are large beside a single request, such as bytes.
-    pub fn modest_part(self: &Arc<Self>, limit: Limit, divisor: usize) -> Arc<Self> {
+    /// A part that may hold less as the whole fills up, so that there is something left for one that comes later: each
+    /// greedy part takes only a fraction of what those before it have left.
+    pub fn modest_part(self: &Arc<Self>, limit: Limit, modesty: Modesty) -> Arc<Self> {
         Arc::new(Self {
             limit,
             used: AtomicUsize::new(0),
             whole: Some(Arc::clone(self)),
-            left_for_others: Some(divisor.max(1)),
+            modesty: Some(modesty),
         })
     }
 
@@ -97,9 +103,10 @@ impl Quota {
     }
 
     fn exceeds_what_it_has_to_leave(&self) -> Option<Limit> {
-        let (whole, divisor) = (self.whole.as_ref()?, self.left_for_others?);
+        let (whole, modesty) = (self.whole.as_ref()?, self.modesty?);
         let left = whole.limit.value().saturating_sub(whole.used());
-        (self.used() > left / divisor).then_some(whole.limit)
+        let most = (left / modesty.divisor.max(1)).max(modesty.floor);
+        (self.used() > most).then_some(whole.limit)
     }
 
     pub(crate) fn subtract(&self, amount: usize) {

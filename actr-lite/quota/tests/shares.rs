@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread};
 
-use actr_lite_quota::{Limit, Permit, Quota};
+use actr_lite_quota::{Limit, Modesty, Permit, Quota};
 use proptest::{collection::vec, prelude::*};
 
 const fn limit(key: &'static str, value: usize) -> Limit {
@@ -59,7 +59,8 @@ fn a_permit_grows_and_shrinks_with_what_it_stands_for() {
 #[test]
 fn greedy_modest_parts_leave_something_for_the_next() {
     let whole = Quota::whole(limit("whole", 256 << 20));
-    let part = || whole.modest_part(limit("part", 16 << 20), 4);
+    let modesty = Modesty { divisor: 4, floor: 0 };
+    let part = || whole.modest_part(limit("part", 16 << 20), modesty);
     let greedy: Vec<_> = (0..16)
         .map(|_| {
             let part = part();
@@ -72,6 +73,18 @@ fn greedy_modest_parts_leave_something_for_the_next() {
         part().take(4 << 20).is_ok(),
         "and a later one a smaller part of what is left"
     );
+}
+
+#[test]
+fn a_modest_part_gets_its_floor_as_long_as_there_is_so_much() {
+    let whole = Quota::whole(limit("whole", 10));
+    let part = || whole.modest_part(limit("part", 9), Modesty { divisor: 4, floor: 3 });
+    let _first = part().take(3).unwrap();
+    assert_eq!(part().take(4).unwrap_err().key(), "whole");
+    let _second = part().take(3).unwrap();
+    let _third = part().take(3).unwrap();
+    assert!(part().take(2).is_err());
+    let _last = part().take(1).unwrap();
 }
 
 #[test]
