@@ -348,12 +348,17 @@ async fn a_length_that_is_only_announced_costs_next_to_no_memory() {
     /// What each of them announces: as much as a record may have.
     const ANNOUNCED: u64 = 4 << 20;
     const CONNECTIONS: u64 = 200;
+    /// As many as a single peer may have with that.
+    const OF_ONE_PEER: u64 = 40;
     let deployment = Deployment::new();
     let (server, url, doors, _caller, _dest) = start(&deployment).await;
-    let identity = Identity::register(doors.registry);
+    let peers: Vec<_> = (0..CONNECTIONS / OF_ONE_PEER)
+        .map(|_| Identity::register(doors.registry))
+        .collect();
     let (resident, reserved) = (server.peak_memory(), server.peak_reserved_memory());
     let open: Vec<_> = (0..CONNECTIONS)
-        .map(|_| {
+        .map(|number| {
+            let identity = &peers[(number / OF_ONE_PEER) as usize];
             let mut stream = connect(doors.data_lane);
             // The pong says that what stands before it was read, and what stands behind it is about to be.
             let bytes = [
