@@ -3,6 +3,8 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+#[cfg(target_os = "linux")]
+mod accounts;
 mod budget;
 mod discovery;
 mod faults;
@@ -18,6 +20,8 @@ mod misbehaviour;
 #[cfg(target_os = "linux")]
 mod output;
 mod peer_text;
+#[cfg(target_os = "linux")]
+mod raw_peer;
 mod refusal;
 mod registry_loss;
 mod secret_files;
