@@ -17,8 +17,15 @@ pub enum Side {
     Client,
 }
 
-/// The most connections of the one client: one for each of its users would be usual.
+/// The most connections and streams of the one client: one for each of its users would be usual.
 const MAX_CONNECTIONS: usize = 4096;
+const MAX_STREAMS: usize = 65_536;
+
+/// By what all limits are larger than those of the client: one peer gets no more than a fifth of anything.
+const ALL: usize = 5;
+
+/// What the client may make the server hold, and all clients: as much as can be said.
+const MAX_BYTES: usize = 1 << 30;
 
 /// The type that the measured server has.
 pub const SERVER_TYPE: &str = "acme+StreamEchoServer";
@@ -33,6 +40,7 @@ pub fn system(side: Side, registry: SocketAddr) -> Result<ActrSystem> {
         Side::Client => ("StreamBenchClient", "[]", false),
     };
     let embedded = side == Side::Server { hosts_registry: true };
+    let (all_connections, all_streams) = (ALL * MAX_CONNECTIONS, ALL * MAX_STREAMS);
     let text = format!(
         r#"
 edition = 1
@@ -52,7 +60,14 @@ realm_id = 1
 [system.discovery]
 visible = {is_server}
 [system.limits]
+max_connections = {all_connections}
 max_connections_per_peer = {MAX_CONNECTIONS}
+max_streams = {all_streams}
+max_streams_per_peer = {MAX_STREAMS}
+max_calls = {all_streams}
+max_calls_per_peer = {MAX_STREAMS}
+max_bytes = {MAX_BYTES}
+max_bytes_per_peer = {MAX_BYTES}
 "#,
         registry.ip()
     );

@@ -54,7 +54,7 @@ pub use dependency::Dependency;
 pub use error::ManifestError;
 pub use file::MAX_FILE_LEN;
 pub use fingerprint::{ContractFingerprint, FileFingerprint, ParseFingerprintError};
-pub use limits::{Count, HeldBytes, Limits, MetadataBytes, RegistryLimits};
+pub use limits::{Count, HeldBytes, Limits, MetadataBytes, Realms, RegistryLimits};
 pub use lock::{Lock, LockedDependency, LockedFile};
 pub use lock_error::{LockError, UpdateCommand, WriteLockError};
 pub use manifest::{EDITION, Manifest};

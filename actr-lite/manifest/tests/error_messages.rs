@@ -262,7 +262,7 @@ fn a_limit_out_of_its_range_is_refused_with_the_range() {
     assert_snapshot!(limit("max_calls = \"many\""), @r#"server/Actr.toml:22:13: system.limits.max_calls: expected a whole number, like 100, found the string "many""#);
     assert_snapshot!(limit("max_metadata_bytes = 255"), @"server/Actr.toml:22:22: system.limits.max_metadata_bytes = 255: it has to be from 256 to 1048576");
     assert_snapshot!(limit("max_metadata_bytes = \"16 KiB\""), @r#"server/Actr.toml:22:22: system.limits.max_metadata_bytes: expected a whole number of bytes, like 16384 for 16 KiB, found the string "16 KiB""#);
-    assert_snapshot!(limit("max_call_bytes_per_peer = 1.5"), @"server/Actr.toml:22:27: system.limits.max_call_bytes_per_peer: expected a whole number of bytes, like 67108864 for 64 MiB, found the number 1.5");
+    assert_snapshot!(limit("max_bytes_per_peer = 1.5"), @"server/Actr.toml:22:22: system.limits.max_bytes_per_peer: expected a whole number of bytes, like 67108864 for 64 MiB, found the number 1.5");
     assert_snapshot!(limit("header_timeout = 0"), @"server/Actr.toml:22:18: system.limits.header_timeout = 0: it has to be from 10 ms to a day");
     assert_snapshot!(limit("header_timeout = 5.5"), @r#"server/Actr.toml:22:18: system.limits.header_timeout: expected seconds, or a text like "500ms", "30s" or "5min", found the number 5.5"#);
     assert_snapshot!(limit("header_timeout = \"soon\""), @r#"server/Actr.toml:22:18: system.limits.header_timeout = "soon": expected number at 0: write it like 500ms, 30s or 5min"#);

@@ -122,10 +122,13 @@ max_streams_per_peer = 4
 max_subscriptions = 5
 max_calls = 6
 max_calls_per_peer = 7
-max_call_bytes_per_peer = 1024
+max_bytes = 4096
+max_bytes_per_peer = 1024
+max_other_realms = 3
 max_metadata_bytes = 256
 header_timeout = 8
 idle_timeout = "1h 30min"
+stall_timeout = "2min"
 [system.signaling.limits]
 max_connections = 10
 max_connections_per_address = 12
@@ -154,10 +157,13 @@ header_timeout = "250ms"
         max_subscriptions,
         max_calls,
         max_calls_per_peer,
-        max_call_bytes_per_peer,
+        max_bytes,
+        max_bytes_per_peer,
+        max_other_realms,
         max_metadata_bytes,
         header_timeout,
         idle_timeout,
+        stall_timeout,
     } = system.limits;
     let counts = [
         max_connections,
@@ -169,7 +175,10 @@ header_timeout = "250ms"
         max_calls_per_peer,
     ];
     assert_eq!(counts.map(|count| count.get()), [1, 2, 1_048_576, 4, 5, 6, 7]);
-    assert_eq!((max_call_bytes_per_peer.get(), max_metadata_bytes.get()), (1024, 256));
+    let bytes = [max_bytes, max_bytes_per_peer].map(|bytes| bytes.unwrap().get());
+    assert_eq!((bytes, max_metadata_bytes.get()), ([4096, 1024], 256));
+    assert_eq!(max_other_realms.get(), 3);
+    assert_eq!(stall_timeout.duration(), Duration::from_secs(120));
     assert_eq!(header_timeout.duration(), Duration::from_secs(8));
     assert_eq!(idle_timeout.duration(), Duration::from_secs(5400));
     let RegistryLimits {

@@ -195,7 +195,7 @@ impl Context {
             if *dest == Dest::Local {
                 let call = Arc::new(Call::new(None, options.metadata, Some(after)));
                 let ctx = Self::new(Arc::clone(&self.node), Arc::clone(&call));
-                let answer = self.node.router().dispatch_local(route, payload, ctx).await;
+                let answer = self.node.router().dispatch(route, payload, ctx).await;
                 call.returned();
                 return answer;
             }

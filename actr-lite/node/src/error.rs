@@ -67,6 +67,14 @@ pub enum ActrError {
         /// Why not.
         cause: PeerText,
     },
+    /// The peer's access list, or its realm, lets this node not in.
+    #[error("{peer} does not admit this node: {reason}")]
+    NotAdmitted {
+        /// Who was dialled.
+        peer: ActrId,
+        /// What it says.
+        reason: PeerText,
+    },
     /// No server could be found.
     #[error(transparent)]
     Discover(#[from] DiscoverError),
@@ -174,6 +182,7 @@ impl ActrError {
             Self::Remote { reply, .. } => reply.code,
             Self::TimedOut { .. } => ErrorCode::TimedOut,
             Self::PeerGone { .. } | Self::Unreachable { .. } => ErrorCode::ConnectionNotReady,
+            Self::NotAdmitted { .. } => ErrorCode::PermissionDenied,
             Self::Discover(_) => ErrorCode::DependencyNotFound,
             Self::Registry(_) | Self::Busy(_) | Self::Stopping => ErrorCode::Unavailable,
             Self::Send(error) => error.code(),

@@ -14,6 +14,7 @@
 //! `context`, `call`, `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures`
 //! (peers and what is said with them), `stream`, `lane` (how it gets there).
 
+mod accounts;
 mod actr_ref;
 mod budget;
 mod call;
@@ -24,6 +25,7 @@ mod dest;
 mod discover_error;
 mod discovery;
 mod error;
+mod held_bytes;
 mod hosted_registry;
 mod lane;
 mod limits;
@@ -51,6 +53,7 @@ mod tls;
 mod workload;
 
 pub use actr_lite_manifest::{ConfigOverride, ContractFingerprint, LockError, Manifest, ManifestError, resolve_path};
+pub use actr_lite_quota::Limit;
 pub use actr_lite_registry::client::RegistryLinkError;
 pub use actr_lite_tls::TlsFileError;
 pub use actr_lite_wire::{
@@ -70,7 +73,6 @@ pub use dest::Dest;
 pub use discover_error::DiscoverError;
 pub use error::ActrError;
 pub use lane::{CloseReason, websocket::BindError};
-pub use limits::Limit;
 pub use lock_update::UpdateLockError;
 pub use node::{Node, StartError};
 pub use published_contracts::PublishedContracts;

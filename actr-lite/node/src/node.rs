@@ -15,6 +15,7 @@ use tracing::info;
 
 use crate::{
     ActrError, ActrRef, ActrSystem, BindError, Context, RouterError, Workload,
+    accounts::Accounts,
     error::humantime,
     hosted_registry,
     lane::Closing,
@@ -197,7 +198,10 @@ impl<W: Workload> Node<W> {
             .as_ref()
             .map(|acceptor| reach::advertised(&manifest.system.websocket, &tls, acceptor));
         // A node that stops, for whatever reason, takes nothing new.
-        let occupancy = Occupancy::new(manifest.system.limits, tasks.stop().child_token());
+        let limits = manifest.system.limits;
+        let realm_id = manifest.system.deployment.realm_id;
+        let accounts = Accounts::new(&limits, record_limit.bytes(), realm_id, router.admits_others(realm_id));
+        let occupancy = Occupancy::new(limits, accounts, tasks.stop().child_token());
         let told = Arc::clone(&occupancy);
         config.load = LoadSource::new(move || told.load());
         let link = RegistryLink::spawn(config, tasks.runtime(), tasks.stop().clone());

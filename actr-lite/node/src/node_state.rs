@@ -98,7 +98,7 @@ impl NodeState {
             link,
             contracts,
             lane,
-            sessions: Sessions::new(occupancy.limits()),
+            sessions: Sessions::default(),
             departures: Departures::default(),
             subscriptions: Subscriptions::new(occupancy.limits()),
             occupancy,

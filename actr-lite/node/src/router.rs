@@ -2,7 +2,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use actr_lite_manifest::{ContractFingerprint, Manifest};
 use actr_lite_wire::{
-    acl::{self, Acl, AclRefusal},
+    acl::{self, Acl, AclRefusal, Permission, RealmScope},
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     peer_text::PeerText,
@@ -126,29 +126,36 @@ impl Router {
         })
     }
 
-    /// Calls a service of this node from this node: exported or not.
-    pub(crate) async fn dispatch_local(&self, route: &str, payload: Bytes, ctx: Context) -> Result<Bytes, ActrError> {
+    /// Calls a service of this node, whoever asks: [`Self::check`] says who may.
+    pub(crate) async fn dispatch(&self, route: &str, payload: Bytes, ctx: Context) -> Result<Bytes, ActrError> {
         let entry = self.routes.get(route).ok_or_else(|| unknown(route))?;
         run(entry, route, payload, ctx).await
     }
 
-    /// Calls a service for another node: only exported ones, and only if the access list admits the caller.
-    pub(crate) async fn dispatch_remote(
-        &self,
-        route: &str,
-        payload: Bytes,
-        caller: &ActrId,
-        ctx: Context,
-    ) -> Result<Bytes, ActrError> {
+    /// Whether another node may call this: only what is exported, and only if the access list admits the caller.
+    pub(crate) fn check(&self, route: &str, own_id: impl FnOnce() -> ActrId, caller: &ActrId) -> Result<(), ActrError> {
         let entry = self.routes.get(route).ok_or_else(|| unknown(route))?;
         let denied = |message| Err(ActrError::new(ErrorCode::PermissionDenied, message));
         if !entry.is_exported {
             return denied(format!("{route} is not exported: only its own node may call it"));
         }
-        if let Err(refusal) = self.admit(&ctx.self_id(), caller) {
-            return denied(format!("{route} refused: {refusal}"));
+        match self.admit(&own_id(), caller) {
+            Ok(()) => Ok(()),
+            Err(refusal) => denied(format!("{route} refused: {refusal}")),
         }
-        run(entry, route, payload, ctx).await
+    }
+
+    /// Whether the access list has a rule for nodes of other realms than this.
+    pub(crate) fn admits_others(&self, own_realm: u32) -> bool {
+        let mut rules = self.acl.iter().flat_map(|acl| &acl.rules);
+        rules.any(|rule| {
+            rule.permission == Permission::Allow
+                && match rule.realm {
+                    RealmScope::Own => false,
+                    RealmScope::Any => true,
+                    RealmScope::Only(realm) => realm != own_realm,
+                }
+        })
     }
 
     /// Whether a rule of this node's access list denies another node. A missing rule does not count: a node that was

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_manifest::Limits;
 use actr_lite_wire::{identity::ActrId, peer_text::PeerText, websocket::Role};
 use tokio::{
     sync::OnceCell,
@@ -13,81 +12,26 @@ use tokio::{
 };
 
 use crate::{
-    ActrError, Limit,
+    ActrError,
+    accounts::Admission,
     lane::{
         Closing,
-        websocket::{Connection, Dialer, Upgraded, dial},
+        websocket::{Connection, DialError, Dialer, Upgraded, dial},
     },
-    limits::PeerOccupancy,
     node_state::NodeState,
     session::{InUse, Session},
 };
 
 /// The open connections, by peer.
+#[derive(Default)]
 pub(crate) struct Sessions {
-    limits: Limits,
     by_peer: Mutex<Peers>,
     /// The connections that are being made.
     dialing: Mutex<HashMap<ActrId, Arc<DialOutcome>>>,
 }
 
-/// What is open, by peer.
-#[derive(Default)]
-struct Peers {
-    connected: HashMap<ActrId, Peer>,
-}
-
-impl Peers {
-    fn of(&mut self, peer: &ActrId, limits: &Limits) -> &mut Peer {
-        self.connected.entry(peer.clone()).or_insert_with(|| Peer::new(limits))
-    }
-
-    /// Forgets a peer to whom nothing is open.
-    fn forget_if_gone(&mut self, id: &ActrId) {
-        if self.connected.get(id).is_some_and(Peer::is_gone) {
-            self.connected.remove(id);
-        }
-    }
-}
-
-/// What is open to one peer.
-struct Peer {
-    /// The latest comes last, and is the one that new calls take.
-    sessions: Vec<Arc<Session>>,
-    /// How many connections it made.
-    admitted: usize,
-    occupancy: Arc<PeerOccupancy>,
-}
-
-impl Peer {
-    fn new(limits: &Limits) -> Self {
-        Self {
-            sessions: Vec::new(),
-            admitted: 0,
-            occupancy: PeerOccupancy::new(limits),
-        }
-    }
-
-    fn is_gone(&self) -> bool {
-        self.sessions.is_empty() && self.admitted == 0
-    }
-}
-
-/// One of the connections that a peer may make.
-pub(crate) struct Admission {
-    node: Arc<NodeState>,
-    peer: ActrId,
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let mut peers = self.node.sessions().lock();
-        if let Some(peer) = peers.connected.get_mut(&self.peer) {
-            peer.admitted -= 1;
-        }
-        peers.forget_if_gone(&self.peer);
-    }
-}
+/// What is open, by peer. The latest of a peer's comes last, and is the one that new calls take.
+type Peers = HashMap<ActrId, Vec<Arc<Session>>>;
 
 /// How the making of a connection ends, for all who wait for it.
 type DialOutcome = OnceCell<Result<Arc<Session>, ActrError>>;
@@ -125,38 +69,14 @@ impl Drop for Dialing<'_> {
 }
 
 impl Sessions {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            limits: *limits,
-            by_peer: Mutex::default(),
-            dialing: Mutex::default(),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Peers> {
         self.by_peer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Room for one more connection that this peer makes.
-    pub(crate) fn admit(&self, node: &Arc<NodeState>, peer: &ActrId) -> Result<Admission, Limit> {
-        let mut peers = self.lock();
-        let of_peer = peers.of(peer, &self.limits);
-        let max = self.limits.max_connections_per_peer.get();
-        if of_peer.admitted >= max {
-            let key = "system.limits.max_connections_per_peer";
-            return Err(Limit::new("connections of this peer", key, max));
-        }
-        of_peer.admitted += 1;
-        Ok(Admission {
-            node: Arc::clone(node),
-            peer: peer.clone(),
-        })
     }
 
     /// An open connection to this peer.
     pub(crate) fn find(&self, peer: &ActrId) -> Option<InUse> {
         let peers = self.lock();
-        let mut latest_first = peers.connected.get(peer)?.sessions.iter().rev();
+        let mut latest_first = peers.get(peer)?.iter().rev();
         latest_first.find_map(|session| (session.is_shared() && session.is_open()).then(|| session.enter())?)
     }
 
@@ -199,6 +119,7 @@ impl Sessions {
             peer: peer.clone(),
             cause,
         };
+        let admission = node.occupancy().accounts().of(peer)?.dial()?;
         let address = node.address_of(peer).await?;
         let identity = node.link().registered().await?;
         let dialer = Dialer {
@@ -209,10 +130,16 @@ impl Sessions {
             keeps_open: sharing == Sharing::Own,
         };
         let upgraded = dial(&address, dialer).await.map_err(|error| {
+            if let DialError::Denied { reason, .. } = error {
+                return ActrError::NotAdmitted {
+                    peer: peer.clone(),
+                    reason,
+                };
+            }
             node.doubt_address(peer);
             unreachable(PeerText::of(&error))
         })?;
-        let connection = self.open(node, peer.clone(), upgraded, Role::Client, sharing);
+        let connection = self.open(node, peer.clone(), admission, upgraded, Role::Client, sharing);
         let session = connection.session().enter().ok_or(ActrError::Stopping)?;
         node.tasks().spawn_runtime(
             "a data lane connection",
@@ -226,24 +153,28 @@ impl Sessions {
         &self,
         node: &Arc<NodeState>,
         peer: ActrId,
+        admission: Admission,
         upgraded: Upgraded,
         role: Role,
         sharing: Sharing,
     ) -> Connection {
+        let connection = Connection::new(node, peer, admission, upgraded, role, sharing);
+        let session = connection.session();
         let mut peers = self.lock();
-        let of_peer = peers.of(&peer, &self.limits);
-        let connection = Connection::new(node, peer, upgraded, role, sharing, Arc::clone(&of_peer.occupancy));
-        of_peer.sessions.push(Arc::clone(connection.session()));
+        let sessions = peers.entry(session.peer().clone()).or_default();
+        sessions.push(Arc::clone(session));
         connection
     }
 
     /// Forgets a session that has ended.
     pub(crate) fn forget(&self, session: &Arc<Session>) {
         let mut peers = self.lock();
-        if let Some(peer) = peers.connected.get_mut(session.peer()) {
-            peer.sessions.retain(|other| !Arc::ptr_eq(other, session));
+        if let Some(sessions) = peers.get_mut(session.peer()) {
+            sessions.retain(|other| !Arc::ptr_eq(other, session));
+            if sessions.is_empty() {
+                peers.remove(session.peer());
+            }
         }
-        peers.forget_if_gone(session.peer());
     }
 
     /// Tells all peers that this node shuts down, so that they can go elsewhere in time.
@@ -262,12 +193,7 @@ impl Sessions {
 
     fn all(&self) -> Vec<Arc<Session>> {
         let peers = self.lock();
-        peers
-            .connected
-            .values()
-            .flat_map(|peer| &peer.sessions)
-            .cloned()
-            .collect()
+        peers.values().flatten().cloned().collect()
     }
 }
 

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     error_code::ErrorCode,
+    metadata_field,
     peer_text::{PeerText, RawText},
     proto,
 };
@@ -125,7 +126,27 @@ impl Envelope {
         message.encode_to_vec()
     }
 
-    /// Reads a message.
+    /// Reads a message whose metadata may cost `max_metadata` bytes, as [`metadata_cost`] counts them.
+    ///
+    /// An empty entry takes three bytes in a message and many times as much in memory: nothing is reserved for entries
+    /// that can't be within the limit.
+    ///
+    /// # Errors
+    /// When the bytes are not an envelope, one that breaks the protocol's rules, or one with too much metadata.
+    pub fn decode_within(max_metadata: usize, bytes: Bytes) -> Result<Self, EnvelopeError> {
+        let entries = metadata_field::count(&bytes).ok_or(EnvelopeError::Malformed)?;
+        let cost = entries.saturating_mul(METADATA_ENTRY_COST);
+        if cost <= max_metadata {
+            return Self::decode(bytes);
+        }
+        let rest = metadata_field::without(&bytes).ok_or(EnvelopeError::Malformed)?;
+        Err(EnvelopeError::Metadata {
+            cost,
+            rest: Box::new(Self::decode(rest.into())?),
+        })
+    }
+
+    /// Reads a message, whatever its metadata costs.
     ///
     /// # Errors
     /// When the bytes are not an envelope, or one that breaks the protocol's rules.
@@ -176,6 +197,17 @@ impl Envelope {
     }
 }
 
+/// What an entry of metadata costs beside its key and its value: a place in a list, and two small pieces of memory.
+pub const METADATA_ENTRY_COST: usize = 64;
+
+/// What metadata costs: keys and values, and [`METADATA_ENTRY_COST`] for each entry.
+pub fn metadata_cost(metadata: &[(String, String)]) -> usize {
+    metadata
+        .iter()
+        .map(|(key, value)| METADATA_ENTRY_COST + key.len() + value.len())
+        .sum()
+}
+
 fn to_entries(metadata: Vec<(String, String)>) -> Vec<proto::MetadataEntry> {
     metadata
         .into_iter()
@@ -195,7 +227,7 @@ impl EnvelopeError {
 }
 
 /// Why bytes are not an envelope.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 pub enum EnvelopeError {
     /// The bytes can't be decoded.
     #[error("the envelope can't be decoded")]
@@ -206,6 +238,14 @@ pub enum EnvelopeError {
     /// It is neither a request, nor a response, nor a tell.
     #[error("the envelope's direction is {0:?}: neither request, response nor tell")]
     Direction(Option<i32>),
+    /// It has more metadata than may be.
+    #[error("the envelope's metadata takes at least {cost} bytes")]
+    Metadata {
+        /// What all entries cost at least.
+        cost: usize,
+        /// The envelope without its metadata.
+        rest: Box<Envelope>,
+    },
 }
 
 #[cfg(test)]
@@ -213,6 +253,25 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+
+    const MAX_METADATA: usize = 10 * METADATA_ENTRY_COST;
+
+    #[test]
+    fn entries_over_the_limit_are_not_read_and_the_rest_is() {
+        let request = |entries: usize| Envelope::Request {
+            request_id: "r-1".into(),
+            route_key: "a.B.C".into(),
+            payload: Bytes::from_static(b"in"),
+            metadata: vec![(String::new(), String::new()); entries],
+            timeout: None,
+        };
+        let decode = |entries| Envelope::decode_within(MAX_METADATA, request(entries).encode().into());
+        assert_eq!(decode(10), Ok(request(10)));
+        let error = decode(11).unwrap_err();
+        assert!(!error.is_fatal(), "the caller gets an answer");
+        let (cost, rest) = (11 * METADATA_ENTRY_COST, Box::new(request(0)));
+        assert_eq!(error, EnvelopeError::Metadata { cost, rest });
+    }
 
     #[test]
     fn every_envelope_is_read_as_it_was_written() {
@@ -308,7 +367,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_the_decoder_panic(bytes in vec(any::<u8>(), 0..100)) {
-            let _ = Envelope::decode(bytes.into());
+            let _ = Envelope::decode_within(MAX_METADATA, bytes.into());
         }
     }
 }

@@ -23,9 +23,13 @@ impl LatencyQueue {
         self.bytes += frame.len();
         self.frames.push_back(frame);
         while self.frames.len() > MAX_QUEUED_FRAMES || (self.bytes > MAX_QUEUED_BYTES && self.frames.len() > 1) {
-            self.pop();
-            self.dropped += 1;
+            self.drop_oldest();
         }
+    }
+
+    /// Drops the oldest frame, and counts it.
+    pub fn drop_oldest(&mut self) {
+        self.dropped += u64::from(self.pop().is_some());
     }
 
     /// The oldest frame.
@@ -50,6 +54,11 @@ impl LatencyQueue {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
+    }
+
+    /// How many bytes wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many frames wait.

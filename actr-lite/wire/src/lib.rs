@@ -22,6 +22,7 @@
 //! - [`pace`]: how much goes to the system at once, by what a link carries
 //! - [`send_queue`]: what waits to be sent on a connection, and in which order it leaves
 //! - [`partial_record`]: a long record that comes in parts
+//! - [`unfinished`]: whether a peer goes on with what it has begun to send
 //! - [`backoff`]: how long to wait before the next try
 //! - [`misbehaviour`]: how peers misbehave, counted
 //! - [`log_limit`]: how many lines a log takes of that
@@ -39,6 +40,7 @@ pub mod identity;
 pub mod keepalive;
 pub mod latency_queue;
 pub mod log_limit;
+mod metadata_field;
 pub mod misbehaviour;
 pub mod pace;
 pub mod partial_record;
@@ -49,4 +51,5 @@ pub mod record_limit;
 pub mod resume;
 pub mod send_queue;
 pub mod sequence;
+pub mod unfinished;
 pub mod websocket;

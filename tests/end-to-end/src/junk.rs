@@ -3,7 +3,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,22 +13,15 @@ use std::{
 };
 
 use actr_lite::{ActrId, ActrRef, StreamEnd};
-use actr_lite_wire::{
-    credential::{Credential, source_id_to_header},
-    log_limit::{LINES_PER_WINDOW, WINDOW},
-    proto::{
-        AIdCredential, ActrId as ActrIdMessage, Realm, RegisterRequest, RegisterResponse,
-        register_response::Result as Registered,
-    },
-};
-use data_encoding::BASE64;
+use actr_lite_wire::log_limit::{LINES_PER_WINDOW, WINDOW};
 use harness::{
     Deployment, Process, Signal, Summary, WAIT_TIMEOUT,
     peer::{self, server_type},
 };
-use prost::Message as _;
 use protos::stream_server::RegisterStreamRequest;
 use tokio::{task::JoinHandle, time::timeout};
+
+use crate::raw_peer::{Doors, Identity, connect, exchange, frame_header};
 
 /// How many connections of all sorts go before the figures are taken that must not grow: the allocator has its pools by
 /// then, and the log its first window.
@@ -40,125 +33,6 @@ const MAX_GROWTH: u64 = 4 << 20;
 
 /// How many frames the streams have that run meanwhile, one after another.
 const FRAMES: u64 = 300;
-
-/// Sends `bytes`, and reads until the other side closes.
-fn exchange(address: SocketAddr, bytes: &[u8], hangs_up: bool) -> Vec<u8> {
-    let mut stream = connect(address);
-    // What is too long may not be read to its end, and a reset after the answer is as good an end as any.
-    let _ = stream.write_all(bytes);
-    if hangs_up {
-        let _ = stream.shutdown(Shutdown::Write);
-    }
-    let mut answer = Vec::new();
-    let read = stream.read_to_end(&mut answer);
-    assert!(
-        !matches!(&read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock),
-        "it is not closed after {}",
-        String::from_utf8_lossy(bytes)
-    );
-    answer
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, WAIT_TIMEOUT).unwrap();
-    stream.set_read_timeout(Some(WAIT_TIMEOUT)).unwrap();
-    stream
-}
-
-/// Who is registered, without a connection to the registry that others would disturb.
-#[derive(Clone)]
-struct Identity {
-    id: ActrId,
-    credential: AIdCredential,
-}
-
-impl Identity {
-    fn register(registry: SocketAddr) -> Self {
-        let request = RegisterRequest {
-            actr_type: (&"acme:Junk:1.0.0".parse::<actr_lite::ActrType>().unwrap()).into(),
-            realm: Realm { realm_id: 1 },
-            auth_mode: Some(2),
-            ..RegisterRequest::default()
-        };
-        let body = request.encode_to_vec();
-        let head = format!(
-            "POST /ais/register HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
-             content-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let answer = exchange(registry, &[head.as_bytes(), &body].concat(), false);
-        let head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-        match RegisterResponse::decode(&answer[head + 4..]).unwrap().result.unwrap() {
-            Registered::Success(granted) => Self {
-                id: ActrId::try_from(&granted.actr_id).unwrap(),
-                credential: granted.credential,
-            },
-            Registered::Error(error) => panic!("{error:?}"),
-        }
-    }
-
-    fn with_wrong_signature(&self) -> Self {
-        let mut wrong = self.clone();
-        wrong.credential.signature = self.credential.signature.iter().map(|byte| !byte).collect();
-        wrong
-    }
-
-    /// The same proof for another id.
-    fn forged(&self) -> Self {
-        let mut message = ActrIdMessage::from(&self.id);
-        message.serial_number ^= 1;
-        Self {
-            id: ActrId::try_from(&message).unwrap(),
-            credential: self.credential.clone(),
-        }
-    }
-
-    fn data_lane_upgrade(&self) -> Vec<u8> {
-        let credential = Credential::from(self.credential.clone());
-        upgrade(
-            "/",
-            &format!(
-                "x-actr-source-id: {}\r\nx-actr-credential: {}\r\nsec-websocket-protocol: actr-lite.1\r\n",
-                source_id_to_header(&self.id),
-                credential.to_header()
-            ),
-        )
-    }
-
-    fn signaling_upgrade(&self) -> Vec<u8> {
-        let AIdCredential {
-            key_id,
-            claims,
-            signature,
-        } = &self.credential;
-        let (claims, signature) = (BASE64.encode(claims), BASE64.encode(signature));
-        let id = &self.id;
-        upgrade(
-            &format!("/signaling/ws?actor_id={id}&key_id={key_id}&claims={claims}&signature={signature}"),
-            "",
-        )
-    }
-}
-
-fn upgrade(path: &str, fields: &str) -> Vec<u8> {
-    format!(
-        "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
-    )
-    .into_bytes()
-}
-
-/// The start of a masked binary WebSocket frame that announces this many bytes (RFC 6455 §5.2).
-fn frame_header(len: u64) -> Vec<u8> {
-    [&[0x82, 0x80 | 127], &len.to_be_bytes()[..], &[0; 4]].concat()
-}
-
-/// The two listeners of a server that hosts the registry.
-#[derive(Clone, Copy)]
-struct Doors {
-    registry: SocketAddr,
-    data_lane: SocketAddr,
-}
 
 /// One connection of each sort of junk.
 struct Round {
@@ -348,12 +222,17 @@ async fn a_length_that_is_only_announced_costs_next_to_no_memory() {
     /// What each of them announces: as much as a record may have.
     const ANNOUNCED: u64 = 4 << 20;
     const CONNECTIONS: u64 = 200;
+    /// As many as a single peer may have with that.
+    const OF_ONE_PEER: u64 = 40;
     let deployment = Deployment::new();
     let (server, url, doors, _caller, _dest) = start(&deployment).await;
-    let identity = Identity::register(doors.registry);
+    let peers: Vec<_> = (0..CONNECTIONS / OF_ONE_PEER)
+        .map(|_| Identity::register(doors.registry))
+        .collect();
     let (resident, reserved) = (server.peak_memory(), server.peak_reserved_memory());
     let open: Vec<_> = (0..CONNECTIONS)
-        .map(|_| {
+        .map(|number| {
+            let identity = &peers[(number / OF_ONE_PEER) as usize];
             let mut stream = connect(doors.data_lane);
             // The pong says that what stands before it was read, and what stands behind it is about to be.
             let bytes = [

@@ -3,6 +3,8 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+#[cfg(target_os = "linux")]
+mod accounts;
 mod budget;
 mod discovery;
 mod faults;
@@ -19,6 +21,8 @@ mod other_nodes;
 #[cfg(target_os = "linux")]
 mod output;
 mod peer_text;
+#[cfg(target_os = "linux")]
+mod raw_peer;
 mod refusal;
 mod registry_loss;
 #[cfg(target_os = "linux")]

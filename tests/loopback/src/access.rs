@@ -14,7 +14,7 @@ use crate::{
         Answer, Ask, NodePlan, Pair, Push, World, assert_cancelled, caller, free_address, start_server, stream_id,
         subscribe_from, within,
     },
-    raw_peer::{self, Outsider},
+    raw_peer::{self, Outsider, RawPeer},
 };
 
 /// A way in which a node says who may do what, and what that comes to for a node of the type `acme+Caller`.
@@ -175,9 +175,23 @@ async fn discovery_refusal(asker: &ActrRef, found: &ActrRef) -> Option<String> {
     }
 }
 
-/// Calls at an address that it has from elsewhere, so that nobody but the callee decides; its refusal.
+/// Dials an address that it has from elsewhere, so that nobody but the callee decides, and calls; the refusal of either.
 async fn call_refusal(outsider: &Outsider, callee: &ActrRef, address: SocketAddr) -> Option<String> {
-    let mut peer = raw_peer::dial(address, &outsider.headers()).await.unwrap();
+    let mut peer = match raw_peer::dial(address, &outsider.headers()).await {
+        Ok(peer) => peer,
+        Err((status, text)) => {
+            assert_eq!(status, 403, "{text}");
+            for id in [outsider.id(), &callee.actor_id()] {
+                assert!(text.contains(&id.to_string()), "{text:?} lacks {id}");
+            }
+            return Some(text);
+        }
+    };
+    call_over(&mut peer, outsider, callee).await
+}
+
+/// Calls over a connection; the callee's refusal.
+async fn call_over(peer: &mut RawPeer, outsider: &Outsider, callee: &ActrRef) -> Option<String> {
     let (request_id, request) = peer.request(Ask::ROUTE, Ask::default().encode_to_vec());
     peer.send_record(RecordKind::RpcReliable, &request.encode()).await;
     let (kind, body) = peer.record().await;
@@ -339,13 +353,48 @@ async fn a_denied_sender_cannot_feed_a_stream() {
         .await;
     let outsider = Outsider::new(&world, "Sender").await;
     let mut subscription = subscribe_from(receiver.context(), outsider.id(), "denied");
-    let mut peer = raw_peer::dial(address, &outsider.headers()).await.unwrap();
-    peer.send_record(RecordKind::StreamReliable, &raw_peer::frame("denied", 1, b"x"))
-        .await;
+    let (status, text) = raw_peer::dial(address, &outsider.headers()).await.err().unwrap();
+    assert!(status == 403 && text.contains("denies"), "{status} {text}");
     assert_eq!(within(subscription.next()).await, None);
     assert!(
         matches!(subscription.end(), Some(StreamEnd::Denied(_))),
         "{:?}",
         subscription.end()
     );
+}
+
+#[tokio::test]
+async fn whom_no_rule_admits_may_bring_what_was_asked_for_and_no_more() {
+    let world = World::new().await;
+    let address = free_address();
+    let plan = world.node("Receiver").echo().set("acl.rules=[]");
+    let receiver = plan.set(&format!("system.websocket.listen={address}")).start().await;
+    let outsider = Outsider::new(&world, "Sender").await;
+    let (status, text) = raw_peer::dial(address, &outsider.headers()).await.err().unwrap();
+    assert!(status == 403 && text.contains(NO_RULE), "{status} {text}");
+
+    let mut subscription = subscribe_from(receiver.context(), outsider.id(), "asked");
+    let mut peer = raw_peer::dial(address, &outsider.headers()).await.unwrap();
+    let refusal = call_over(&mut peer, &outsider, &receiver).await;
+    assert!(refusal.is_some_and(|text| text.contains(NO_RULE)));
+    peer.send_record(RecordKind::StreamReliable, &raw_peer::frame("asked", 1, b"x"))
+        .await;
+    assert_eq!(within(subscription.next()).await.unwrap().payload, "x");
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_admitted_learns_it_and_does_not_retry() {
+    let world = World::new().await;
+    let client = world.node("Client").hidden().start().await;
+    let address = free_address();
+    let plan = world.node("Strict").echo().set("acl.rules=[]");
+    let _strict = plan.set(&format!("system.websocket.listen={address}")).start().await;
+    // The registry lets the client find this one, whose address is that of the other.
+    let outsider = Outsider::listening(&world, "Relay", Some(address)).await;
+    let error = within(client.context().call(outsider.id(), Ask::default()))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ActrError::NotAdmitted { .. }), "{error:?}");
+    assert_eq!(error.code(), ErrorCode::PermissionDenied);
+    assert!(!error.is_transient() && error.to_string().contains(NO_RULE), "{error}");
 }

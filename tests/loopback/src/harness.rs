@@ -412,6 +412,11 @@ impl Pair {
         self.contexts.recv().await.unwrap()
     }
 
+    /// What the server's handler gets of a call that the test has made in another way.
+    pub(crate) async fn next_context(&mut self) -> Context {
+        within(self.contexts.recv()).await.unwrap()
+    }
+
     pub(crate) async fn asked_by(&mut self, client: &ActrRef) -> Context {
         within(client.context().call(&self.dest(), Push::default()))
             .await

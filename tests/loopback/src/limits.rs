@@ -13,7 +13,10 @@ use actr_lite::{
     Subscription,
 };
 use actr_lite_registry::Options;
-use actr_lite_wire::{envelope::Envelope, record::RecordKind};
+use actr_lite_wire::{
+    envelope::{Envelope, METADATA_ENTRY_COST},
+    record::RecordKind,
+};
 use prost::Message as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -24,7 +27,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::{
     harness::{Answer, Ask, NodePlan, Push, World, caller, remote_error, stream_id, until, within},
-    raw_peer::Outsider,
+    raw_peer::{Outsider, dial},
     stream_server::server_type,
 };
 
@@ -151,28 +154,22 @@ async fn a_node_without_a_place_at_the_registry_says_which_limit_it_is() {
 }
 
 #[tokio::test]
-async fn a_connection_over_the_nodes_limit_waits() {
+async fn a_connection_over_the_nodes_limit_is_refused() {
     let world = World::new().await;
     let server = world.node("Server").echo().set("system.limits.max_connections=1");
     let server = server.start().await;
     let outsider = Outsider::new(&world, "Outsider").await;
+    let address = outsider.address_of(&server.actor_id()).await.unwrap();
     let mut first = outsider.dial(&server).await;
     first.round_trip().await;
-    let waiting = async {
-        let mut second = outsider.dial(&server).await;
-        second.round_trip().await;
-    };
-    tokio::pin!(waiting);
-    tokio::select! {
-        () = &mut waiting => panic!("two connections"),
-        () = async {
-            for _ in 0..20 {
-                first.round_trip().await;
-            }
-        } => {}
-    }
+    let (status, text) = dial(address, &outsider.headers()).await.err().unwrap();
+    assert!(
+        status == 429 && text.contains("system.limits.max_connections"),
+        "{status} {text}"
+    );
+    first.round_trip().await;
     drop(first);
-    within(waiting).await;
+    until(|| async { dial(address, &outsider.headers()).await.ok() }).await;
 }
 
 #[tokio::test]
@@ -246,9 +243,10 @@ async fn one_subscription_too_many_is_an_error_that_names_the_limit() {
     drop(ctx.subscribe(stream_id("second"), &ctx.self_id()).unwrap());
 }
 
+/// Metadata that costs this much.
 fn with_metadata(bytes: usize) -> CallOptions {
     CallOptions {
-        metadata: vec![("k".into(), "v".repeat(bytes - 1))],
+        metadata: vec![("k".into(), "v".repeat(bytes - 1 - METADATA_ENTRY_COST))],
         ..CallOptions::default()
     }
 }
@@ -313,6 +311,12 @@ async fn the_callee_refuses_metadata_over_the_limit() {
     assert!(contexts.try_recv().is_err());
     let call = client.context().call_with(&dest, Push::default(), with_metadata(300));
     within(call).await.unwrap();
+}
+
+/// A node whose [`Push`] never ends, and says that it has begun.
+pub(crate) fn waiting_server(world: &World) -> (NodePlan, mpsc::UnboundedReceiver<()>) {
+    let (plan, _, begun) = waiting(world.node("Server"));
+    (plan, begun)
 }
 
 /// A node whose [`Push`] takes until the test lets it end.

@@ -123,6 +123,8 @@ pub(crate) fn headers(id: &ActrId, credential: &Credential) -> Vec<(&'static str
 pub(crate) struct RawPeer {
     pub(crate) socket: WebSocketStream<TcpStream>,
     requests: u32,
+    /// What is left of the last message.
+    batch: Bytes,
 }
 
 /// Connects, or returns the status and the text of the refusal.
@@ -156,7 +158,11 @@ async fn upgrade(
         let asked = headers.iter().any(|(name, _)| *name == PROTOCOL);
         assert_eq!(head.contains(EXTENSION), asked, "{head}");
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
-        return Ok(RawPeer { socket, requests: 0 });
+        return Ok(RawPeer {
+            socket,
+            requests: 0,
+            batch: Bytes::new(),
+        });
     }
     let mut reason = String::new();
     within(stream.read_to_string(&mut reason)).await.unwrap();
@@ -218,6 +224,23 @@ impl RawPeer {
 
     pub(crate) async fn send_record(&mut self, kind: RecordKind, body: &[u8]) {
         self.send(Message::binary(record(kind, body))).await;
+    }
+
+    /// The next record, whether or not it has a message of its own.
+    pub(crate) async fn next_record(&mut self) -> (RecordKind, Bytes) {
+        loop {
+            if !self.batch.is_empty() {
+                let span = record::span_at(&self.batch, 0).unwrap();
+                let (kind, end) = (span.kind, span.end);
+                let record = self.batch.split_to(end);
+                return (kind, record.slice(HEADER_LEN..));
+            }
+            match within(self.socket.next()).await.unwrap().unwrap() {
+                Message::Binary(bytes) => self.batch = bytes,
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     /// The next message, which is to be a single record.

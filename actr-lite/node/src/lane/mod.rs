@@ -15,6 +15,7 @@ pub(crate) use turn::Turn;
 
 use std::time::Duration;
 
+use actr_lite_quota::Limit;
 use actr_lite_wire::{
     control::Control, peer_text::PeerText, record::RecordKind, send_queue::Precedence, websocket::CloseCode,
 };
@@ -95,6 +96,9 @@ pub(crate) enum Closing {
     /// The peer makes this node say more than it reads.
     #[error("the peer asks for more than it reads")]
     Overwhelmed,
+    /// The peer has not read what it asked for.
+    #[error("the peer did not read an answer in time (system.limits.stall_timeout)")]
+    Stalled,
 }
 
 /// Why a lane does not take a record now.
@@ -102,6 +106,8 @@ pub(crate) enum Closing {
 pub(crate) enum SendRefused {
     /// The queue is full; [`Lane::room`] tells when to try again.
     Full,
+    /// The peer would make this node hold more than its share.
+    OverShare(Limit),
     /// The lane is closed.
     Closed,
 }

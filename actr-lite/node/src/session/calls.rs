@@ -103,7 +103,7 @@ impl Session {
     ) -> Result<Bytes, ActrError> {
         let request_id = self.node.next_request_id();
         let (sender, answer) = oneshot::channel();
-        let _place = self.occupancy.waiting_calls.take()?;
+        let _place = self.account.waiting_call()?;
         self.calls.lock().insert(request_id.clone(), sender);
         let waiting = Waiting {
             session: self,

@@ -3,17 +3,23 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use actr_lite_quota::Permit;
 use actr_lite_wire::identity::StreamId;
 use tokio::time::Instant;
 
-use crate::stream::Inbox;
+use crate::{accounts::PeerAccount, stream::Inbox};
 
 /// How many streams are remembered that the peer may still send though they are not registered here.
 const MAX_UNWANTED: usize = 4096;
 
+/// What a remembered stream costs beside its name.
+const UNWANTED_COST: usize = 96;
+
 /// The streams that a peer sends.
-#[derive(Default)]
-pub(crate) struct IncomingStreams(Mutex<State>);
+pub(crate) struct IncomingStreams {
+    account: Arc<PeerAccount>,
+    state: Mutex<State>,
+}
 
 struct State {
     /// The inboxes that this connection feeds.
@@ -21,6 +27,8 @@ struct State {
     /// Streams that were cancelled, or never asked for: frames of theirs may be on their way until the sender
     /// confirms the end, and must not reach a later subscription of the same id.
     unwanted: HashSet<StreamId>,
+    /// For the names of those.
+    held: Option<Permit>,
     /// When the last one ended.
     unused_since: Instant,
 }
@@ -30,6 +38,7 @@ impl Default for State {
         Self {
             bound: HashMap::new(),
             unwanted: HashSet::new(),
+            held: None,
             unused_since: Instant::now(),
         }
     }
@@ -46,8 +55,15 @@ pub(super) enum Route {
 }
 
 impl IncomingStreams {
+    pub(super) fn new(account: Arc<PeerAccount>) -> Self {
+        Self {
+            account,
+            state: Mutex::default(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn route(&self, stream_id: &str) -> Route {
@@ -65,13 +81,13 @@ impl IncomingStreams {
 
     /// Frames of this stream have to be dropped; false if that is known already.
     pub(super) fn refuse(&self, stream_id: StreamId) -> bool {
-        self.lock().add_unwanted(stream_id)
+        self.lock().add_unwanted(stream_id, &self.account)
     }
 
     /// The receiver cancels; false if the connection does not feed the stream.
     pub(super) fn cancel(&self, stream_id: &StreamId) -> bool {
         let mut state = self.lock();
-        state.unbind(stream_id.as_str()).is_some() && state.add_unwanted(stream_id.clone())
+        state.unbind(stream_id.as_str()).is_some() && state.add_unwanted(stream_id.clone(), &self.account)
     }
 
     /// The sender confirms that no more frames come. Returns the inbox that the connection fed, if the stream was
@@ -79,6 +95,7 @@ impl IncomingStreams {
     pub(super) fn finish(&self, stream_id: &str) -> Finished {
         let mut state = self.lock();
         if state.unwanted.remove(stream_id) {
+            state.release(stream_id);
             return Finished::Unwanted;
         }
         state.unbind(stream_id).map_or(Finished::Unknown, Finished::Fed)
@@ -113,13 +130,36 @@ impl State {
         Some(inbox)
     }
 
-    fn add_unwanted(&mut self, stream_id: StreamId) -> bool {
-        if self.unwanted.len() >= MAX_UNWANTED
-            && let Some(forgotten) = self.unwanted.iter().next().cloned()
-        {
+    fn add_unwanted(&mut self, stream_id: StreamId, account: &PeerAccount) -> bool {
+        if self.unwanted.contains(&stream_id) {
+            return false;
+        }
+        if self.unwanted.len() >= MAX_UNWANTED || !self.hold(&stream_id, account) {
             // Frames of a forgotten one are refused once more.
+            let Some(forgotten) = self.unwanted.iter().next().cloned() else {
+                return true;
+            };
             self.unwanted.remove(&forgotten);
+            self.release(forgotten.as_str());
+            if !self.hold(&stream_id, account) {
+                return true;
+            }
         }
         self.unwanted.insert(stream_id)
+    }
+
+    /// Whether the peer's share has room for a name.
+    fn hold(&mut self, stream_id: &StreamId, account: &PeerAccount) -> bool {
+        let cost = UNWANTED_COST + stream_id.as_str().len();
+        match &mut self.held {
+            Some(held) => held.resize(held.amount() + cost).is_ok(),
+            None => account.hold(cost).map(|held| self.held = Some(held)).is_ok(),
+        }
+    }
+
+    fn release(&mut self, stream_id: &str) {
+        if let Some(held) = &mut self.held {
+            held.shrink(held.amount().saturating_sub(UNWANTED_COST + stream_id.len()));
+        }
     }
 }

@@ -14,11 +14,13 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use actr_lite_wire::{
     control::Control, envelope::Envelope, identity::ActrId, record::RecordKind, send_queue::Precedence,
 };
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer_hold::{AnswerHold, FirstTurn};
@@ -29,9 +31,9 @@ pub(crate) use receiver::SessionReceiver;
 
 use self::{calls::Calls, in_use::Usage, incoming::IncomingStreams, served::ServedCalls};
 use crate::{
-    ActrError, Limit,
+    ActrError,
+    accounts::PeerAccount,
     lane::{CloseReason, Closing, Lane, SendRefused, Turn, Urgency},
-    limits::{PeerOccupancy, Place},
     node_state::NodeState,
     sessions::Sharing,
     stream::{OutgoingStreams, SendError, StreamEnd},
@@ -55,7 +57,7 @@ pub(crate) struct Session {
     incoming: IncomingStreams,
     growth: Mutex<u64>,
     /// With the peer's other connections.
-    occupancy: Arc<PeerOccupancy>,
+    account: Arc<PeerAccount>,
     usage: Mutex<Usage>,
     /// The peer has answered a call.
     answered: AtomicBool,
@@ -71,7 +73,7 @@ impl Session {
         peer: ActrId,
         lane: Arc<dyn Lane>,
         sharing: Sharing,
-        occupancy: Arc<PeerOccupancy>,
+        account: Arc<PeerAccount>,
     ) -> Arc<Self> {
         Arc::new(Self {
             peer,
@@ -81,9 +83,9 @@ impl Session {
             calls: Calls::default(),
             served: ServedCalls::default(),
             outgoing: OutgoingStreams::default(),
-            incoming: IncomingStreams::default(),
             growth: Mutex::new(CONNECTION_GROWTH),
-            occupancy,
+            incoming: IncomingStreams::new(Arc::clone(&account)),
+            account,
             usage: Mutex::new(Usage::new()),
             answered: AtomicBool::new(false),
             partial_len: AtomicUsize::new(0),
@@ -118,10 +120,14 @@ impl Session {
         self.gone.get().is_none() && !self.is_retired()
     }
 
-    /// Room for one more stream to the peer.
-    pub(crate) fn stream_place(&self) -> Result<(Place, Place), Limit> {
-        let of_peer = self.occupancy.streams.take()?;
-        Ok((of_peer, self.node.occupancy().streams().take()?))
+    /// What the peer makes this node hold, with its other connections.
+    pub(crate) fn account(&self) -> &Arc<PeerAccount> {
+        &self.account
+    }
+
+    /// How long something may wait for the peer.
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        self.node.occupancy().limits().stall_timeout.duration()
     }
 
     /// For the tasks of this connection's streams.
@@ -178,28 +184,44 @@ impl Session {
         self.lane.close(cause);
     }
 
-    /// Sends an envelope; waits for room.
+    /// Sends an envelope; waits for room. A peer that makes none for too long is closed.
     async fn send_envelope(&self, envelope: Envelope, urgency: Urgency) -> Result<(), ActrError> {
         let body = envelope.encode();
         let limit = self.lane.max_record_len();
         if body.len() > limit {
             return Err(ActrError::TooLong { len: body.len(), limit });
         }
+        let refused = match self.lane.try_send(RecordKind::RpcReliable, urgency, &[], &body) {
+            Ok(_) => return Ok(()),
+            Err(refused) => refused,
+        };
+        // In a box, as few have to wait: it would be part of the future of every call.
+        Box::pin(self.send_later(&body, urgency, refused)).await
+    }
+
+    async fn send_later(&self, body: &[u8], urgency: Urgency, mut refused: SendRefused) -> Result<(), ActrError> {
         let mut turn = Turn::new(self.lane(), Precedence::of(RecordKind::RpcReliable, body.len()));
+        let _held = self.account.hold(body.len())?;
+        let deadline = Instant::now() + self.stall_timeout();
         loop {
-            match self.lane.try_send(RecordKind::RpcReliable, urgency, &[], &body) {
-                Ok(_) => return Ok(()),
-                Err(SendRefused::Full) => {
+            match refused {
+                SendRefused::Full => {
                     tokio::select! {
                         () = turn.wait() => {}
                         () = self.closed.cancelled() => {}
+                        () = sleep_until(deadline) => self.close(Closing::Stalled),
                     }
                 }
-                Err(SendRefused::Closed) => {
+                SendRefused::OverShare(limit) => return Err(limit.into()),
+                SendRefused::Closed => {
                     // The lane closes a moment before the session knows why.
                     self.closed.cancelled().await;
                     return Err(self.peer_gone());
                 }
+            }
+            match self.lane.try_send(RecordKind::RpcReliable, urgency, &[], body) {
+                Ok(_) => return Ok(()),
+                Err(again) => refused = again,
             }
         }
     }

@@ -5,8 +5,10 @@ use std::{
     str,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
+    time::Duration,
 };
 
+use actr_lite_quota::Limit;
 use actr_lite_wire::{
     acl::AclRefusal,
     control::{Control, ControlError},
@@ -31,6 +33,8 @@ use super::{
     served::Request,
 };
 use crate::{
+    accounts::PeerAccount,
+    held_bytes::HeldBytes,
     lane::CloseReason,
     stream::{EndedStream, Inbox, Pushed, SendError, StreamEnd, Unbound},
 };
@@ -43,6 +47,10 @@ pub(crate) struct SessionReceiver {
     runs: Runs,
     /// The long record that comes in parts.
     partial: PartialRecord,
+    /// For what has come of it.
+    partial_held: HeldBytes,
+    /// How many records in parts were whole.
+    whole_records: u64,
     /// Whose queue is full, with a sender that knows no credit.
     full: Option<Arc<Inbox>>,
     /// The answers that wait for the end of a short message.
@@ -81,6 +89,8 @@ pub(crate) enum ReceiveError {
     StreamId,
     #[error("a record of {len} bytes is over the limit of {limit} bytes")]
     TooLong { len: usize, limit: usize },
+    #[error("this node has {0}")]
+    OverShare(Limit),
     #[error("{0:?} records need the extension, which was not agreed on")]
     NotExtended(RecordKind),
     #[error("several records in one message need the extension, which was not agreed on")]
@@ -94,6 +104,7 @@ impl ReceiveError {
             Self::TooLong { .. } | Self::Part(PartError::TooLong { .. }) => CloseCode::MESSAGE_TOO_BIG,
             // What a record holds is not what its kind says.
             Self::Envelope(_) | Self::Frame(_) | Self::Control(_) | Self::StreamId => CloseCode::INVALID_PAYLOAD,
+            Self::OverShare(_) => CloseCode::POLICY_VIOLATION,
             Self::Record(_) | Self::Part(_) | Self::Credit(_) | Self::NotExtended(_) | Self::Batch => {
                 CloseCode::PROTOCOL_ERROR
             }
@@ -115,9 +126,11 @@ enum StreamRefusal {
 impl SessionReceiver {
     pub(crate) fn new(session: Arc<Session>) -> Self {
         Self {
+            partial_held: HeldBytes::new(Arc::clone(&session.account), 0),
             session,
             runs: Runs::default(),
             partial: PartialRecord::default(),
+            whole_records: 0,
             full: None,
             answers: Vec::new(),
             refused: 0,
@@ -164,14 +177,17 @@ impl SessionReceiver {
                     self.flush(message);
                     let body = message.slice(span.body_start()..span.end);
                     match kind {
-                        RecordKind::RpcReliable | RecordKind::RpcSignal => {
-                            self.envelope(body, message.len() <= SHORT_MESSAGE)?
-                        }
+                        RecordKind::RpcReliable | RecordKind::RpcSignal => self.envelope(body, message.len())?,
                         kind if !is_extended => return Err(ReceiveError::NotExtended(kind)),
                         RecordKind::Part => {
+                            // Its buffer grows to twice what it holds.
+                            let len = 2 * (self.partial.len() + body.len());
+                            self.partial_held.cover(len).map_err(ReceiveError::OverShare)?;
                             let whole = self.partial.push(&body, limit)?;
                             self.session.partial_len.store(self.partial.len(), Ordering::Relaxed);
                             if let Some(record) = whole {
+                                self.whole_records += 1;
+                                self.partial_held.shrink(0);
                                 // It goes no deeper: a part in parts is refused.
                                 self.take(&record)?;
                             }
@@ -195,6 +211,21 @@ impl SessionReceiver {
             self.full = None;
         }
         room
+    }
+
+    /// What has come of a record in parts that is not whole yet, and how many were whole.
+    pub(crate) fn partial(&self) -> (usize, u64) {
+        (self.partial.len(), self.whole_records)
+    }
+
+    /// What the peer makes this node hold.
+    pub(crate) fn account(&self) -> &Arc<PeerAccount> {
+        self.session.account()
+    }
+
+    /// How long the peer may take with what it has begun to send.
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        self.session.stall_timeout()
     }
 
     /// Counts and logs what the peer did: its connection is about to be closed for it.
@@ -326,8 +357,18 @@ impl SessionReceiver {
         }
     }
 
-    fn envelope(&mut self, body: Bytes, is_short: bool) -> Result<(), ReceiveError> {
-        let envelope = match Envelope::decode(body) {
+    fn envelope(&mut self, body: Bytes, message_len: usize) -> Result<(), ReceiveError> {
+        let is_short = message_len <= SHORT_MESSAGE;
+        let occupancy = self.session.node.occupancy();
+        let max_metadata = occupancy.limits().max_metadata_bytes.get();
+        let envelope = match Envelope::decode_within(max_metadata, body) {
+            Err(EnvelopeError::Metadata { cost, rest }) => {
+                let error = occupancy.metadata_too_long(cost);
+                if let Some(request) = Request::of(*rest, message_len) {
+                    self.session.refuse(request, &error);
+                }
+                return Ok(());
+            }
             Err(error) if !error.is_fatal() => {
                 debug!("an envelope of {} is dropped: {error}", self.session.peer);
                 return Ok(());
@@ -335,41 +376,14 @@ impl SessionReceiver {
             envelope => envelope?,
         };
         match envelope {
-            Envelope::Request {
-                request_id,
-                route_key: route,
-                payload,
-                metadata,
-                timeout,
-            } => {
-                self.session.serve(Request {
-                    request_id: request_id.into(),
-                    route,
-                    payload,
-                    metadata,
-                    timeout,
-                    is_call: true,
-                });
-            }
             Envelope::Response { request_id, result, .. } if is_short && self.answers.len() < MAX_WAITING_ANSWERS => {
                 self.answers.push((request_id, result));
             }
             Envelope::Response { request_id, result, .. } => self.session.answer(&request_id, result),
-            Envelope::Tell {
-                request_id,
-                route_key: route,
-                payload,
-                metadata,
-            } => {
-                let request = Request {
-                    request_id: request_id.into(),
-                    route,
-                    payload,
-                    metadata,
-                    timeout: None,
-                    is_call: false,
-                };
-                self.session.serve(request);
+            envelope => {
+                if let Some(request) = Request::of(envelope, message_len) {
+                    self.session.serve(request);
+                }
             }
         }
         Ok(())

@@ -1,11 +1,13 @@
 use std::{
     collections::{HashMap, VecDeque},
+    hash::{BuildHasher as _, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use actr_lite_quota::Permit;
 use actr_lite_wire::{
-    envelope::{Envelope, ErrorReply},
+    envelope::{Envelope, ErrorReply, metadata_cost},
     error_code::ErrorCode,
     peer_text::{PeerText, RawText},
     record::RecordKind,
@@ -19,12 +21,15 @@ use super::{AnswerHold, InUse, Session};
 use crate::{
     ActrError, Context,
     call::Call,
-    lane::{Closing, Urgency},
-    limits::Place,
+    lane::{Closing, SendRefused, Urgency},
 };
 
 /// How long a handler may take if the caller gives no timeout: nothing else bounds it.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// From this length on a payload stays in the message that it came in, if it is most of that; a shorter one is copied, as
+/// it would keep the whole message, or the whole buffer of the connection.
+const SLICE_FROM: usize = 256 << 10;
 
 /// How many requests of a peer without the extension are remembered when they are done: it may send the first ones again
 /// that it makes over a connection.
@@ -35,8 +40,10 @@ const MAX_REMEMBERED: usize = 64;
 pub(super) struct ServedCalls {
     /// By request id; a message without an answer can't be cancelled.
     serving: Mutex<HashMap<Arc<RawText>, Option<AbortHandle>>>,
-    /// The oldest first; empty with a peer that speaks the extension.
-    done: Mutex<VecDeque<Arc<RawText>>>,
+    /// The oldest first, as digests, since an id may be as long as a record; empty with a peer that speaks the extension.
+    done: Mutex<VecDeque<u64>>,
+    /// No peer can choose ids of the same digest.
+    digests: RandomState,
 }
 
 impl ServedCalls {
@@ -44,21 +51,21 @@ impl ServedCalls {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn done(&self) -> MutexGuard<'_, VecDeque<Arc<RawText>>> {
+    fn done(&self) -> MutexGuard<'_, VecDeque<u64>> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this request arrived before and is done.
     fn is_done(&self, request_id: &RawText) -> bool {
-        self.done().iter().any(|done| **done == *request_id)
+        self.done().contains(&self.digests.hash_one(request_id))
     }
 
-    fn remember(&self, request_id: &Arc<RawText>) {
+    fn remember(&self, request_id: &RawText) {
         let mut done = self.done();
         if done.len() == MAX_REMEMBERED {
             done.pop_front();
         }
-        done.push_back(Arc::clone(request_id));
+        done.push_back(self.digests.hash_one(request_id));
     }
 
     /// The caller no longer waits.
@@ -82,7 +89,7 @@ impl ServedCalls {
 struct Serving {
     session: InUse,
     request_id: Arc<RawText>,
-    _places: [Place; 3],
+    _places: [Permit; 2],
 }
 
 impl Drop for Serving {
@@ -102,15 +109,55 @@ pub(super) struct Request {
     pub(super) route: RawText,
     pub(super) payload: Bytes,
     pub(super) metadata: Vec<(String, String)>,
+    /// How long the message is that the payload may be a part of, and then keeps as a whole.
+    pub(super) message_len: usize,
     /// How long the caller waits; `None` if nobody waits.
     pub(super) timeout: Option<Duration>,
     /// Whether the caller wants an answer.
     pub(super) is_call: bool,
 }
 
+impl Request {
+    /// What an envelope asks for, which came in a message of this length; `None` if it is an answer.
+    pub(super) fn of(envelope: Envelope, message_len: usize) -> Option<Self> {
+        match envelope {
+            Envelope::Request {
+                request_id,
+                route_key: route,
+                payload,
+                metadata,
+                timeout,
+            } => Some(Self {
+                request_id: request_id.into(),
+                route,
+                payload,
+                metadata,
+                message_len,
+                timeout,
+                is_call: true,
+            }),
+            Envelope::Tell {
+                request_id,
+                route_key: route,
+                payload,
+                metadata,
+            } => Some(Self {
+                request_id: request_id.into(),
+                route,
+                payload,
+                metadata,
+                message_len,
+                timeout: None,
+                is_call: false,
+            }),
+            Envelope::Response { .. } => None,
+        }
+    }
+}
+
 impl Session {
     /// Serves a request in a task of its own, and answers it, if it wants that, whatever happens.
-    pub(super) fn serve(self: &Arc<Self>, request: Request) {
+    pub(super) fn serve(self: &Arc<Self>, mut request: Request) {
         let Some(session) = self.enter() else {
             // The peer learns that the connection is closed as unused, and makes the call again.
             debug!(
@@ -127,7 +174,7 @@ impl Session {
             debug!("{} repeated request {}", self.peer, request.request_id.shown());
             return;
         }
-        let places = match self.places_for(&request) {
+        let places = match self.places_for(&mut request) {
             Ok(places) => places,
             Err(error) => return self.refuse(request, &error),
         };
@@ -147,6 +194,7 @@ impl Session {
             metadata,
             timeout: caller_timeout,
             is_call,
+            ..
         } = request;
         let task = async move {
             let _serving = serving;
@@ -208,9 +256,14 @@ impl Session {
                 ));
                 self.send_envelope(response(Err(error.to_reply())), urgency).await
             }
+            // There is no room for the answer, but there may be for why.
+            Err(error @ ActrError::Busy(_)) => self.send_envelope(response(Err(error.to_reply())), urgency).await,
             sent => sent,
         };
         if let Err(error) = sent {
+            if let ActrError::Busy(_) = error {
+                self.close(Closing::Overwhelmed);
+            }
             debug!("the answer to {} was not sent: {error}", route_key.shown());
         }
         if let Some(hold) = hold {
@@ -225,24 +278,32 @@ impl Session {
         let ctx = Context::new(Arc::clone(&self.node), call);
         self.node
             .router()
-            .dispatch_remote(route, payload, &self.peer, ctx)
+            .dispatch(route, payload, ctx)
             .await
             .map_err(|error| error.to_reply())
     }
 
-    /// Room for a request, if the node takes one like it.
-    fn places_for(&self, request: &Request) -> Result<[Place; 3], ActrError> {
-        let node = self.node.occupancy();
-        node.check_metadata(&request.metadata)?;
-        Ok([
-            self.occupancy.calls.take()?,
-            self.occupancy.call_bytes.take_many(request.payload.len())?,
-            node.calls().take()?,
-        ])
+    /// Room for a request, if the caller may make it and the node takes one like it. Who may not uses up nothing.
+    fn places_for(&self, request: &mut Request) -> Result<[Permit; 2], ActrError> {
+        let own_id = || self.node.self_id();
+        self.node.router().check(request.route.as_str(), own_id, &self.peer)?;
+        self.node.occupancy().check_metadata(&request.metadata)?;
+        let is_slice = request.payload.len() >= SLICE_FROM && request.payload.len() >= request.message_len / 2;
+        let held = if is_slice {
+            request.message_len
+        } else {
+            request.payload.len()
+        };
+        let texts = request.request_id.as_str().len() + request.route.as_str().len();
+        let places = self.account.call(held + texts + metadata_cost(&request.metadata))?;
+        if !is_slice {
+            request.payload = Bytes::copy_from_slice(&request.payload);
+        }
+        Ok(places)
     }
 
     /// There may be no room for another task, so the answer can't wait for room on the lane either.
-    fn refuse(&self, request: Request, error: &ActrError) {
+    pub(super) fn refuse(&self, request: Request, error: &ActrError) {
         let Request {
             request_id,
             route: route_key,
@@ -258,17 +319,26 @@ impl Session {
             ));
             return;
         }
+        let shown = route_key.shown();
+        debug!("{shown}, called by {}, was refused: {error}", self.peer);
         let response = Envelope::Response {
             request_id,
             route_key,
             result: Err(error.to_reply()),
         };
-        if self
-            .lane
-            .try_send(RecordKind::RpcReliable, Urgency::Now, &[], &response.encode())
-            .is_err()
-        {
-            self.close(Closing::Overwhelmed);
+        let body = response.encode();
+        let (len, limit) = (body.len(), self.lane.max_record_len());
+        if len > limit {
+            let error = ActrError::TooLong { len, limit };
+            self.node.complaints().remark(&format_args!(
+                "the response of {shown} to {} cannot be sent: {error}",
+                self.peer
+            ));
+            return;
+        }
+        match self.lane.try_send(RecordKind::RpcReliable, Urgency::Now, &[], &body) {
+            Ok(_) | Err(SendRefused::Closed) => {}
+            Err(SendRefused::Full | SendRefused::OverShare(_)) => self.close(Closing::Overwhelmed),
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::outgoing_streams::OutgoingStream;
 use crate::{
+    held_bytes::HeldBytes,
     lane::{SendRefused, Turn, Urgency},
     session::Session,
 };
@@ -44,9 +45,10 @@ struct Shared {
     over: CancellationToken,
 }
 
-#[derive(Default)]
 struct State {
     queue: LatencyQueue,
+    /// For what is queued.
+    held: HeldBytes,
     credit: SendCredit,
     /// A task sends what is queued.
     is_pumped: bool,
@@ -80,7 +82,12 @@ impl LatencyFirst {
             shared: Arc::new(Shared {
                 session: Arc::clone(session),
                 stream: Arc::clone(stream),
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    queue: LatencyQueue::default(),
+                    held: HeldBytes::new(Arc::clone(session.account()), 0),
+                    credit: SendCredit::default(),
+                    is_pumped: false,
+                }),
                 emptied: Notify::new(),
                 over: CancellationToken::new(),
             }),
@@ -100,7 +107,7 @@ impl LatencyFirst {
                 shared.spend(&mut state, head.len() + payload.len());
                 Attempt::Sent
             }
-            Err(SendRefused::Full) => Attempt::Congested,
+            Err(SendRefused::Full | SendRefused::OverShare(_)) => Attempt::Congested,
             Err(SendRefused::Closed) => Attempt::Closed,
         }
     }
@@ -112,6 +119,7 @@ impl LatencyFirst {
         let before = self.shared.advance(&mut state);
         state.queue.push(frame);
         let is_stuck = before != HeldUp::Not || self.shared.advance(&mut state) != HeldUp::Not;
+        state.hold();
         if is_stuck && !std::mem::replace(&mut state.is_pumped, true) {
             drop(state);
             let pump = Arc::clone(&self.shared).pump();
@@ -137,13 +145,25 @@ impl LatencyFirst {
 
     /// Drops what is queued; nothing of the stream is sent after this.
     pub(super) fn end(&self) {
-        self.shared.lock().queue.clear();
+        let mut state = self.shared.lock();
+        state.queue.clear();
+        state.held.shrink(0);
+        drop(state);
         self.shared.over.cancel();
     }
 
     /// How many frames were dropped.
     pub(super) fn dropped(&self) -> u64 {
         self.shared.lock().queue.dropped()
+    }
+}
+
+impl State {
+    /// Counts what is queued; the oldest frames go if that is more than the receiver may make this node hold.
+    fn hold(&mut self) {
+        while !self.queue.is_empty() && self.held.cover(self.queue.bytes()).is_err() {
+            self.queue.drop_oldest();
+        }
     }
 }
 
@@ -188,6 +208,8 @@ impl Shared {
                     state.queue.pop();
                 }
                 Err(SendRefused::Full) => return HeldUp::Room,
+                // Nothing waits on the connection: there would be no room later either.
+                Err(SendRefused::OverShare(_)) => state.queue.drop_oldest(),
                 Err(SendRefused::Closed) => state.queue.clear(),
             }
         }
@@ -204,6 +226,7 @@ impl Shared {
                 match self.advance(&mut state) {
                     HeldUp::Not => {
                         state.is_pumped = false;
+                        state.held.shrink(0);
                         drop(state);
                         self.emptied.notify_one();
                         Poll::Ready(false)

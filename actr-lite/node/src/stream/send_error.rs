@@ -1,5 +1,6 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
+use actr_lite_quota::Limit;
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, StreamId},
@@ -7,7 +8,7 @@ use actr_lite_wire::{
 };
 use thiserror::Error;
 
-use crate::{lane::CloseReason, limits::Limit};
+use crate::{error::humantime, lane::CloseReason};
 
 /// Why a frame can't be sent, or a stream not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -48,6 +49,17 @@ pub enum SendError {
     /// A limit of this node is reached: that of all its streams, or that of those to one peer.
     #[error("this node has {0}")]
     TooManyStreams(Limit),
+    /// What the receiver makes this node hold is as much as it may be: the frame can't wait for it.
+    #[error("this node has {0}")]
+    OverShare(Limit),
+    /// The receiver has taken nothing for too long.
+    #[error("{stream}the receiver has taken nothing for {} (system.limits.stall_timeout)", humantime(*.after))]
+    Stalled {
+        /// The stream.
+        stream: EndedStream,
+        /// For how long.
+        after: Duration,
+    },
     /// Streams go to other actors, not to the node itself.
     #[error("stream {0} has no receiver on a network: the destination is this node itself")]
     Local(StreamId),
@@ -88,7 +100,10 @@ impl SendError {
         match self {
             Self::PeerGone { .. } => ErrorCode::ConnectionNotReady,
             // A receiver that requests its stream again may be faster than the sender that it has just cancelled.
-            Self::Cancelled { .. } | Self::AlreadyOpen(_) | Self::TooManyStreams(_) => ErrorCode::Unavailable,
+            Self::Cancelled { .. } | Self::AlreadyOpen(_) | Self::TooManyStreams(_) | Self::OverShare(_) => {
+                ErrorCode::Unavailable
+            }
+            Self::Stalled { .. } => ErrorCode::TimedOut,
             Self::TooLong { .. } | Self::Local(_) => ErrorCode::InvalidArgument,
         }
     }

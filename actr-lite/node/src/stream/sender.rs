@@ -1,17 +1,19 @@
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
+use actr_lite_quota::Permit;
 use actr_lite_wire::{
     control::Control,
     credit::SendCredit,
     error_code::ErrorCode,
     frame::{DataStream, FrameEncoder},
     identity::{ActrId, StreamId},
+    peer_text::PeerText,
     record::{HEADER_LEN, RecordKind},
     send_queue::Precedence,
 };
 use tokio::{
     task::{coop::consume_budget, yield_now},
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
@@ -21,7 +23,6 @@ use super::{
 };
 use crate::{
     lane::{Accepted, SendRefused, Turn, Urgency},
-    limits::Place,
     session::{InUse, Session},
 };
 
@@ -38,8 +39,8 @@ const OVERTIME: usize = 4;
 pub struct StreamSender {
     session: InUse,
     stream: Arc<OutgoingStream>,
-    /// Among the streams of this node, and of the receiver.
-    places: Option<(Place, Place)>,
+    /// In the receiver's account.
+    places: Option<[Permit; 2]>,
     encoder: FrameEncoder,
     /// The last sequence number sent.
     sequence: u64,
@@ -59,6 +60,8 @@ pub struct StreamSender {
     turn_is_over: bool,
     /// It is dropped, not finished.
     broke_off: bool,
+    /// Why this side ends it before its end.
+    failed: Option<SendError>,
     ended: bool,
 }
 
@@ -67,7 +70,7 @@ impl StreamSender {
         let Some(in_use) = session.enter() else {
             return Err(session.retired());
         };
-        let places = session.stream_place().map_err(SendError::TooManyStreams)?;
+        let places = session.account().stream().map_err(SendError::TooManyStreams)?;
         let stream = session.outgoing().insert(&stream_id)?;
         let latency_first = match options.delivery {
             Delivery::Reliable => None,
@@ -88,6 +91,7 @@ impl StreamSender {
             turn: session.outgoing().turn(),
             turn_is_over: false,
             broke_off: false,
+            failed: None,
             ended: false,
         };
         // The session ends the streams that it knows: one that it ended before this one came is ended here.
@@ -280,8 +284,11 @@ impl StreamSender {
                 self.turn = self.session.outgoing().turn();
                 yield_now().await;
             }
-            self.credit().await?;
-            self.room(head, payload).await
+            // As long as it waits, the receiver makes this node hold the frame.
+            let mut held = None;
+            let len = head.len() + payload.len();
+            self.credit(&mut held, len).await?;
+            self.room(&mut held, head, payload).await
         };
         match sent.await {
             Ok(accepted) => {
@@ -289,10 +296,28 @@ impl StreamSender {
                 Ok(())
             }
             Err(error) => {
+                if let SendError::OverShare(_) | SendError::Stalled { .. } = &error {
+                    self.failed = Some(error.clone());
+                }
                 // The receiver waits for this confirmation: after it, it may ask for a stream with the same id.
                 self.end();
                 Err(error)
             }
+        }
+    }
+
+    /// Counts a frame that waits.
+    fn hold(&self, held: &mut Option<Permit>, len: usize) -> Result<(), SendError> {
+        if held.is_none() {
+            *held = Some(self.session.account().hold(len).map_err(SendError::OverShare)?);
+        }
+        Ok(())
+    }
+
+    fn stalled(&self, after: Duration) -> SendError {
+        SendError::Stalled {
+            stream: self.as_ended(),
+            after,
         }
     }
 
@@ -309,13 +334,15 @@ impl StreamSender {
     }
 
     /// Waits for credit.
-    async fn credit(&mut self) -> Result<(), SendError> {
+    async fn credit(&mut self, held: &mut Option<Permit>, len: usize) -> Result<(), SendError> {
         if !self.has_credit {
             return Ok(());
         }
         while !self.credit.may_send() {
+            self.hold(held, len)?;
+            let stall_timeout = self.session.stall_timeout();
             let stream = Arc::clone(&self.stream);
-            let granted = poll_fn(|cx| {
+            let granted = poll_fn(move |cx| {
                 stream.waker.register(cx.waker());
                 let granted = stream.take_granted();
                 if granted > 0 || stream.end.get().is_some() {
@@ -323,8 +350,10 @@ impl StreamSender {
                 } else {
                     Poll::Pending
                 }
-            })
-            .await;
+            });
+            let granted = timeout(stall_timeout, granted)
+                .await
+                .map_err(|_| self.stalled(stall_timeout))?;
             self.check()?;
             // An excess was refused when it arrived.
             let _ = self.credit.grant(granted);
@@ -333,9 +362,11 @@ impl StreamSender {
     }
 
     /// Waits until the connection takes the record.
-    async fn room(&self, head: &[u8], payload: &[u8]) -> Result<Accepted, SendError> {
+    async fn room(&self, held: &mut Option<Permit>, head: &[u8], payload: &[u8]) -> Result<Accepted, SendError> {
         let lane = self.session.lane();
         let mut turn = Turn::new(lane, Precedence::Bulk);
+        let stall_timeout = self.session.stall_timeout();
+        let deadline = Instant::now() + stall_timeout;
         loop {
             self.check()?;
             match lane.try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload) {
@@ -344,10 +375,13 @@ impl StreamSender {
                     // The lane closes a moment before the session says why.
                     return Err(self.closed().await);
                 }
+                Err(SendRefused::OverShare(limit)) => return Err(SendError::OverShare(limit)),
                 Err(SendRefused::Full) => {
+                    self.hold(held, head.len() + payload.len())?;
                     tokio::select! {
                         () = turn.wait() => {}
                         () = self.stream.closed.cancelled() => {}
+                        () = sleep_until(deadline) => return Err(self.stalled(stall_timeout)),
                     }
                 }
             }
@@ -388,9 +422,16 @@ impl StreamSender {
         }
         let frames = self.frame_count();
         let stream_id = self.stream.stream_id.clone();
-        let last = match self.broke_off && self.stream.end.get().is_none() {
-            false => Control::End { stream_id, frames },
-            true => {
+        let breaks_off = self.broke_off && self.stream.end.get().is_none();
+        let last = match (&self.failed, breaks_off) {
+            (Some(failed), _) => Control::Error {
+                stream_id,
+                frames,
+                code: failed.code(),
+                message: PeerText::of(failed),
+            },
+            (None, false) => Control::End { stream_id, frames },
+            (None, true) => {
                 let (code, message) = match self.session.is_stopping() {
                     true => (ErrorCode::Unavailable, "the sender is shutting down"),
                     false => (

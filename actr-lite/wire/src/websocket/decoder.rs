@@ -96,6 +96,11 @@ impl Decoder {
         self.fragmented.is_some() || matches!(self.state, State::Payload { .. })
     }
 
+    /// How many bytes of a fragmented message are held besides the buffer.
+    pub fn fragmented_len(&self) -> usize {
+        self.fragmented.as_ref().map_or(0, FragmentedMessage::len)
+    }
+
     fn decode_frames(&mut self, buffer: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
         loop {
             let (header, len) = match self.state {

@@ -14,9 +14,11 @@ use actr_lite_registry::{
     http_socket::{self, HttpSocket, Unreadable},
 };
 use actr_lite_wire::{
+    acl::AclRefusal,
     credential::{self, Credential},
     identity::ActrId,
     misbehaviour::MisbehaviourKind,
+    peer_text::PeerText,
     record::EXTENSION,
     record_limit::RecordLimit,
     websocket::{Role, accept_key},
@@ -35,20 +37,22 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::{
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{
     CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER,
     dial::Upgraded,
     peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
     socket,
+    upgrade_places::{UpgradePlace, UpgradePlaces},
 };
 use crate::{
+    accounts::Admission,
     node_state::NodeState,
-    sessions::{self, Admission, Sharing},
+    sessions::{self, Sharing},
+    stream::StreamEnd,
 };
 
 /// The most bytes that an upgrade request may have: a credential takes a few hundred.
@@ -56,10 +60,6 @@ const MAX_UPGRADE_LEN: usize = 16 << 10;
 
 /// What is left for an upgrade's head, at least, where a handshake has taken the rest: what has come already is read.
 const LEAST_HEADER_TIMEOUT: Duration = Duration::from_millis(100);
-
-/// Accepting that was at its limit is so again only after this part of the connections was free: one that comes and
-/// goes at the limit is not told each time.
-const FREE_AGAIN: usize = 8;
 
 /// The node's data lane listener: it accepts WebSocket upgrades with a valid credential.
 pub(crate) struct Acceptor {
@@ -100,25 +100,13 @@ impl Acceptor {
 
     /// Accepts until the node stops.
     pub(crate) async fn run(mut self, node: Arc<NodeState>) {
-        let max = node.occupancy().limits().max_connections.get();
-        let places = Arc::new(Semaphore::new(max));
-        let mut is_full = false;
+        let places = Arc::new(UpgradePlaces::default());
         loop {
-            is_full &= places.available_permits() <= max / FREE_AGAIN;
-            if places.available_permits() == 0 && !std::mem::replace(&mut is_full, true) {
-                warn!(
-                    "this node has {max} connections, its limit; further ones wait until some have ended, or until \
-                     system.limits.max_connections is raised in its Actr.toml"
-                );
-            }
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
             let (socket, address) = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 () = node.draining().cancelled() => return,
             };
-            let connection = serve(Arc::clone(&node), socket, address, place);
+            let connection = serve(Arc::clone(&node), socket, address, places.enter(address.ip()));
             node.tasks()
                 .spawn_runtime("a data lane connection", Box::pin(connection));
         }
@@ -139,18 +127,25 @@ struct Admitted {
     admission: Admission,
 }
 
-async fn serve(node: Arc<NodeState>, socket: TcpStream, address: SocketAddr, _place: OwnedSemaphorePermit) {
+async fn serve(node: Arc<NodeState>, socket: TcpStream, address: SocketAddr, place: UpgradePlace) {
     let stopped = node.tasks().stop().clone();
     let upgraded = tokio::select! {
         // Boxed, so that what an upgrade needs is not kept as long as the connection.
         upgraded = Box::pin(upgrade(&node, socket, address)) => upgraded,
+        () = place.ended() => {
+            node.complaints().remark(&format_args!(
+                "{address} was cut off before its upgrade: too many connections do not say who they are"
+            ));
+            return;
+        }
         () = stopped.cancelled() => return,
     };
-    if let Some((peer, _admission, upgraded)) = upgraded {
+    drop(place);
+    if let Some((peer, admission, upgraded)) = upgraded {
         debug!("{peer} connected from {address}");
         let connection = node
             .sessions()
-            .open(&node, peer, upgraded, Role::Server, Sharing::Shared);
+            .open(&node, peer, admission, upgraded, Role::Server, Sharing::Shared);
         sessions::drive(node, connection).await;
     }
 }
@@ -327,13 +322,12 @@ async fn admit(
     }
     let extended = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, EXTENSION);
     let peer_limit = peer_limit(headers, extended).map_err(|reason| Refused::new(StatusCode::BAD_REQUEST, reason))?;
-    let admission = node
-        .sessions()
-        .admit(node, &peer)
-        .map_err(|limit| Refused::new(StatusCode::TOO_MANY_REQUESTS, format!("this node has {limit}")))?;
+    let is_admitted = admit_peer(node, &peer)?;
+    let too_many = |limit| Refused::new(StatusCode::TOO_MANY_REQUESTS, format!("this node has {limit}"));
+    let account = node.occupancy().accounts().of(&peer).map_err(too_many)?;
+    let admission = account.admit().map_err(too_many)?;
     // Whom the list refuses has nothing to keep it for.
-    let is_kept_by_peer =
-        extended && headers.contains_key(KEEP_OPEN_HEADER) && node.router().admit(&node.self_id(), &peer).is_ok();
+    let is_kept_by_peer = extended && headers.contains_key(KEEP_OPEN_HEADER) && is_admitted;
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let accept = accept_key(key.as_bytes());
@@ -356,6 +350,22 @@ async fn admit(
         admission,
     };
     Ok((admitted, response))
+}
+
+/// Whether the access list admits a peer. One that it does not may still bring the stream that this node has asked it for,
+/// unless a rule denies it.
+fn admit_peer(node: &NodeState, peer: &ActrId) -> Result<bool, Refused> {
+    let Err(refusal) = node.router().admit(&node.self_id(), peer) else {
+        return Ok(true);
+    };
+    if let AclRefusal::Denied { .. } = &refusal {
+        for inbox in node.subscriptions().waiting_for(peer) {
+            inbox.end(StreamEnd::Denied(refusal.clone()));
+        }
+    } else if node.subscriptions().wait_for_any(peer) {
+        return Ok(false);
+    }
+    Err(Refused::new(StatusCode::FORBIDDEN, PeerText::of(&refusal)))
 }
 
 async fn authenticate(node: &NodeState, headers: &HeaderMap) -> Result<ActrId, String> {

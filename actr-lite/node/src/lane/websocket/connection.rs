@@ -4,8 +4,8 @@ use actr_lite_wire::{identity::ActrId, record, websocket::Role};
 
 use super::{Upgraded, driver::Driver, outbox::Outbox, socket};
 use crate::{
+    accounts::Admission,
     lane::Lane,
-    limits::PeerOccupancy,
     node_state::NodeState,
     session::{Session, SessionReceiver},
     sessions::Sharing,
@@ -19,16 +19,18 @@ pub(crate) struct Connection {
     session: Arc<Session>,
     driver: Driver,
     is_kept_by_peer: bool,
+    /// Until the connection has ended.
+    _admission: Admission,
 }
 
 impl Connection {
     pub(crate) fn new(
         node: &Arc<NodeState>,
         peer: ActrId,
+        admission: Admission,
         upgraded: Upgraded,
         role: Role,
         sharing: Sharing,
-        occupancy: Arc<PeerOccupancy>,
     ) -> Self {
         let Upgraded {
             stream,
@@ -42,9 +44,11 @@ impl Connection {
         let max_received = own_limit.bytes();
         let (reader, writer) = socket::split(stream);
         let writer = Arc::new(writer);
-        let outbox = Arc::new(Outbox::new(Arc::clone(&writer), role, extended, max_sent));
+        let account = admission.account();
+        let outbox = Outbox::new(Arc::clone(&writer), role, extended, max_sent, Arc::clone(account));
+        let outbox = Arc::new(outbox);
         let lane = Arc::clone(&outbox) as Arc<dyn Lane>;
-        let session = Session::new(Arc::clone(node), peer, lane, sharing, occupancy);
+        let session = Session::new(Arc::clone(node), peer, lane, sharing, Arc::clone(account));
         let receiver = SessionReceiver::new(Arc::clone(&session));
         let max_message_len = max_received + record::HEADER_LEN + if extended { BATCH_ALLOWANCE } else { 0 };
         let driver = Driver {
@@ -60,6 +64,7 @@ impl Connection {
             session,
             driver,
             is_kept_by_peer,
+            _admission: admission,
         }
     }
 
@@ -74,6 +79,7 @@ impl Connection {
 
     /// Reads and writes until the connection ends.
     pub(crate) async fn run(self) {
-        self.driver.run().await;
+        let Self { driver, _admission, .. } = self;
+        driver.run().await;
     }
 }

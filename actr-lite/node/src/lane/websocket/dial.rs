@@ -68,6 +68,8 @@ pub(crate) enum DialError {
         after: Duration,
         cause: PeerText,
     },
+    #[error("{address} does not admit this node: {reason}")]
+    Denied { address: PeerText, reason: PeerText },
     #[error("{address} refused the connection ({status}): {reason}")]
     Refused {
         address: PeerText,
@@ -186,10 +188,14 @@ async fn check(
         let reason = body
             .map(|body| PeerText::new(&String::from_utf8_lossy(&body.to_bytes())))
             .unwrap_or_default();
-        return Err(DialError::Refused {
-            address: address.into(),
-            status,
-            reason,
+        let address = address.into();
+        return Err(match status {
+            StatusCode::FORBIDDEN => DialError::Denied { address, reason },
+            status => DialError::Refused {
+                address,
+                status,
+                reason,
+            },
         });
     }
     let headers = response.headers();

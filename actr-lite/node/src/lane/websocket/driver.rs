@@ -63,6 +63,7 @@ impl Driver {
             &outbox,
             Decoder::new(role, max_message_len),
             leftover,
+            ending.receiver.account(),
             started,
         );
         let mut timer = pin!(sleep_until(started));

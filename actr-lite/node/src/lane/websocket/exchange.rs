@@ -1,7 +1,8 @@
 use std::{
     future::Future as _,
-    io,
+    io, mem,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -9,6 +10,7 @@ use std::{
 use actr_lite_wire::{
     keepalive::{Keepalive, KeepaliveAction, LifeSign},
     misbehaviour::MisbehaviourKind,
+    unfinished::Unfinished,
     websocket::{CloseCode, CloseFrame, Decoder, Event},
 };
 use bytes::BytesMut;
@@ -22,7 +24,7 @@ use super::{
     socket::{Read, Reader, Writer},
     write_gauge::Written,
 };
-use crate::{lane::Lane as _, session::SessionReceiver};
+use crate::{accounts::PeerAccount, held_bytes::HeldBytes, lane::Lane as _, session::SessionReceiver};
 
 /// What a connection reads into at first, so that an answer with a frame of some kilobytes comes in one read. An idle
 /// one keeps no more.
@@ -77,6 +79,13 @@ pub(super) struct Exchange<'a> {
     keepalive: Keepalive,
     /// What the system had taken at the last look.
     written: Written,
+    /// For what is read and not handed over yet.
+    held: HeldBytes,
+    /// The message that is under way.
+    message: Unfinished,
+    /// The record in parts that is, and how many were whole before it.
+    partial: Unfinished,
+    whole_records: u64,
     /// Why this side closes, and since when.
     closing: Option<(CloseFrame, Duration)>,
     /// When it gave its turn up though there was more to do.
@@ -91,6 +100,7 @@ impl<'a> Exchange<'a> {
         outbox: &'a Outbox,
         decoder: Decoder,
         leftover: BytesMut,
+        account: &Arc<PeerAccount>,
         now: Instant,
     ) -> Self {
         Self {
@@ -104,6 +114,10 @@ impl<'a> Exchange<'a> {
             started: now,
             keepalive: Keepalive::new(life_sign(outbox), Duration::ZERO),
             written: Written::default(),
+            held: HeldBytes::new(Arc::clone(account), SMALL_READ),
+            message: Unfinished::default(),
+            partial: Unfinished::default(),
+            whole_records: 0,
             closing: None,
             paused_at: None,
         }
@@ -130,8 +144,11 @@ impl<'a> Exchange<'a> {
             }
             // A receiver without room stops the reading; then the peer's silence means nothing.
             if receiver.poll_room(cx).is_pending() {
-                self.keepalive.heard(self.now());
+                let now = self.now();
+                self.keepalive.heard(now);
                 self.keepalive.received();
+                self.message.excuse(now);
+                self.partial.excuse(now);
             } else {
                 match self.poll_read(cx, receiver) {
                     Poll::Ready(Ok(len)) => {
@@ -142,7 +159,7 @@ impl<'a> Exchange<'a> {
                     Poll::Pending => {}
                 }
             }
-            match self.poll_timer(cx, timer.as_mut()) {
+            match self.poll_timer(cx, receiver.stall_timeout(), timer.as_mut()) {
                 Poll::Pending if has_more => break,
                 end => return end,
             }
@@ -196,9 +213,8 @@ impl<'a> Exchange<'a> {
     /// One read, and all that is complete with it; how many bytes came.
     fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<usize, End>> {
         let mut len = 0;
-        if !std::mem::take(&mut self.fresh) {
-            self.buffer
-                .reserve(room(self.want, self.decoder.wanted(), self.buffer.len()));
+        if !mem::take(&mut self.fresh) {
+            self.make_room()?;
             match self.reader.poll_read(cx, &mut self.buffer) {
                 Poll::Ready(Ok(Read { len: 0, .. })) => {
                     return Poll::Ready(Err(End::Broken("the peer closed it without a word".into())));
@@ -222,6 +238,7 @@ impl<'a> Exchange<'a> {
                 Poll::Pending => {
                     if self.buffer.is_empty() && self.want <= SMALL_READ {
                         self.buffer = BytesMut::new();
+                        self.held.shrink(0);
                     }
                     return Poll::Pending;
                 }
@@ -232,13 +249,12 @@ impl<'a> Exchange<'a> {
             let event = self.decoder.decode(&mut self.buffer);
             match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
                 None => {
-                    if self.decoder.is_within_message() {
-                        self.keepalive.received();
-                    }
+                    self.note_unfinished(receiver);
                     return Poll::Ready(Ok(len));
                 }
                 Some(Event::Binary(message)) => {
                     self.keepalive.received();
+                    self.message = Unfinished::default();
                     receiver
                         .receive(message)
                         .map_err(|error| End::Protocol(error.close_code(), error.to_string()))?;
@@ -258,6 +274,43 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Makes room for the next read. What a peer announces it may not have: then reads are short, or there is none.
+    fn make_room(&mut self) -> Result<(), End> {
+        // A fragmented message's buffer doubles as it grows.
+        let held = self.buffer.len() + 2 * self.decoder.fragmented_len();
+        let mut room = room(self.want, self.decoder.wanted(), self.buffer.len());
+        if self.held.cover(held + room).is_err() {
+            self.want = MIN_READ;
+            room = MIN_READ;
+            let over_share = |limit| End::Protocol(CloseCode::POLICY_VIOLATION, format!("this node has {limit}"));
+            self.held.cover(held + room).map_err(over_share)?;
+        }
+        self.buffer.reserve(room);
+        Ok(())
+    }
+
+    /// All that is complete was handed over.
+    fn note_unfinished(&mut self, receiver: &SessionReceiver) {
+        let (partial_len, whole_records) = receiver.partial();
+        if mem::replace(&mut self.whole_records, whole_records) != whole_records {
+            self.partial = Unfinished::default();
+        }
+        let is_within_message = self.decoder.is_within_message();
+        if is_within_message {
+            self.keepalive.received();
+        } else {
+            self.held.shrink(self.want + self.buffer.len());
+        }
+        if !is_within_message && partial_len == 0 {
+            (self.message, self.partial) = Default::default();
+            return;
+        }
+        let now = self.now();
+        let message_len = 1 + self.buffer.len() + self.decoder.fragmented_len();
+        self.message.note(if is_within_message { message_len } else { 0 }, now);
+        self.partial.note(partial_len, now);
+    }
+
     /// Tells what the system has taken since the last look.
     fn note_written(&mut self, now: Duration) {
         let written = self.socket.written();
@@ -271,7 +324,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Pending until the next thing to do by the clock, or how the connection ends.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+    fn poll_timer(&mut self, cx: &mut Context<'_>, stall_timeout: Duration, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         loop {
             let now = self.now();
             self.note_written(now);
@@ -282,6 +335,7 @@ impl<'a> Exchange<'a> {
                     if self.buffer.is_empty() {
                         self.buffer = BytesMut::new();
                         self.want = MIN_READ;
+                        self.held.shrink(0);
                     }
                     // The outbox woke this task, which writes the ping in its next turn.
                     continue;
@@ -297,6 +351,17 @@ impl<'a> Exchange<'a> {
                     return Poll::Ready(End::Stuck(frame.clone()));
                 }
                 until = until.min(*since + CLOSE_TIMEOUT);
+            }
+            for unfinished in [&self.message, &self.partial] {
+                let Some(deadline) = unfinished.deadline(stall_timeout) else {
+                    continue;
+                };
+                if now >= deadline {
+                    let error = "a message or record was begun, and not enough of it has come \
+                                 (system.limits.stall_timeout)";
+                    return Poll::Ready(End::Protocol(CloseCode::POLICY_VIOLATION, error.into()));
+                }
+                until = until.min(deadline);
             }
             let until = self.started + until;
             if timer.deadline() != until {

@@ -4,6 +4,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
+use actr_lite_quota::Limit;
 use actr_lite_wire::{
     control::Control,
     record::RecordKind,
@@ -13,11 +14,21 @@ use actr_lite_wire::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::socket::Writer;
-use crate::lane::{Accepted, Closing, Lane, SendRefused, Urgency};
+use crate::{
+    accounts::PeerAccount,
+    held_bytes::HeldBytes,
+    lane::{Accepted, Closing, Lane, SendRefused, Urgency},
+};
 
 /// How much the driver writes before it looks at what comes: a few of the longest pieces, so that a long record does not
 /// cost a turn for each.
 const MAX_WRITTEN_AT_ONCE: usize = 256 << 10;
+
+/// How much may wait to be sent that counts as a part of the connection.
+const FREE_BYTES: usize = 16 << 10;
+
+/// What a control record takes at most, as a rule: a stream's id and a sentence.
+const MAX_CONTROL_LEN: usize = 1 << 10;
 
 /// What is to be sent on a connection, and the socket for whoever has a batch together.
 pub(super) struct Outbox {
@@ -32,6 +43,8 @@ pub(super) struct Outbox {
 
 struct State {
     queue: SendQueue,
+    /// For what waits in the queue, and what is sealed.
+    held: HeldBytes,
     /// Gone when the connection has ended: whoever still knows the outbox must not keep the socket open.
     socket: Option<Arc<Writer>>,
     /// What the socket was told that may lie between this side and the network.
@@ -51,6 +64,12 @@ impl State {
         if let Some(driver) = self.driver.take() {
             driver.wake();
         }
+    }
+
+    /// Whether this many bytes of a record may wait too; an empty queue takes what is free.
+    #[inline]
+    fn hold(&mut self, len: usize) -> Result<(), Limit> {
+        self.held.cover(self.sealed.len() + self.queue.len() + len)
     }
 
     fn has_sealed(&self) -> bool {
@@ -80,12 +99,19 @@ pub(super) enum Outgoing {
 }
 
 impl Outbox {
-    pub(super) fn new(socket: Arc<Writer>, role: Role, extended: bool, max_record_len: usize) -> Self {
+    pub(super) fn new(
+        socket: Arc<Writer>,
+        role: Role,
+        extended: bool,
+        max_record_len: usize,
+        account: Arc<PeerAccount>,
+    ) -> Self {
         let mut queue = SendQueue::new(role, extended);
         let bound = queue.pace().ahead();
         socket.bound(bound);
         let state = State {
             queue,
+            held: HeldBytes::new(account, FREE_BYTES),
             socket: Some(socket),
             bound,
             sealed: Vec::new(),
@@ -194,6 +220,7 @@ impl Outbox {
                     }
                     let Some(Piece { bytes, start }) = state.queue.next_piece(rand::random) else {
                         state.driver = Some(cx.waker().clone());
+                        state.held.shrink(0);
                         let outgoing = if state.queue.said_goodbye() {
                             Outgoing::Closed
                         } else {
@@ -247,6 +274,7 @@ impl Outbox {
     pub(super) fn end(&self) {
         let mut state = self.lock();
         state.queue.end();
+        state.held.shrink(0);
         state.socket = None;
         state.driver = None;
         state.sealed = Vec::new();
@@ -277,7 +305,12 @@ impl Lane for Outbox {
                 return Err(SendRefused::Closed);
             }
             if !state.queue.is_full_for(kind, len) {
-                break;
+                match state.hold(len) {
+                    Ok(()) => break,
+                    // Once that has left there is room.
+                    Err(_) if state.queue.has_records() || state.has_sealed() || state.writing => {}
+                    Err(limit) => return Err(SendRefused::OverShare(limit)),
+                }
             }
             state = self.write_piece(state)?;
             // Whoever came meanwhile counts on the driver, which does nothing while somebody else writes.
@@ -325,7 +358,7 @@ impl Lane for Outbox {
         if state.queue.is_closed() {
             return;
         }
-        if state.queue.push_control(control).is_err() {
+        if state.hold(MAX_CONTROL_LEN).is_err() || state.queue.push_control(control).is_err() {
             drop(state);
             self.close(Closing::Overwhelmed);
             return;
@@ -344,7 +377,7 @@ impl Lane for Outbox {
         let code = match cause {
             Closing::Dropped | Closing::Idle | Closing::Uncancellable => CloseCode::NORMAL,
             Closing::ShuttingDown => CloseCode::GOING_AWAY,
-            Closing::Overwhelmed => CloseCode::POLICY_VIOLATION,
+            Closing::Overwhelmed | Closing::Stalled => CloseCode::POLICY_VIOLATION,
         };
         let mut state = self.lock();
         state.queue.close(CloseFrame::new(code, cause.to_string()));

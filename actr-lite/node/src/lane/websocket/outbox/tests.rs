@@ -5,9 +5,11 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use actr_lite_wire::record;
+use actr_lite_manifest::Limits;
+use actr_lite_wire::{identity::ActrId, record};
 
 use super::*;
+use crate::accounts::Accounts;
 
 /// Whether somebody was woken.
 #[derive(Default)]
@@ -27,10 +29,15 @@ async fn connected() -> (Outbox, Arc<Writer>, TcpStream) {
     writer.writable().await.unwrap();
     let writer = Arc::new(Writer::plain(writer));
     (
-        Outbox::new(Arc::clone(&writer), Role::Server, true, 1 << 10),
+        Outbox::new(Arc::clone(&writer), Role::Server, true, 1 << 10, account()),
         writer,
         client,
     )
+}
+
+fn account() -> Arc<PeerAccount> {
+    let peer = ActrId::new(1, 1, "acme+Peer".parse().unwrap());
+    Accounts::new(&Limits::default(), 4 << 20, 1, false).of(&peer).unwrap()
 }
 
 fn send(outbox: &Outbox, urgency: Urgency, body: &[u8]) {

@@ -1,0 +1,18 @@
+//! Limits with shares: a whole, parts of it, parts of those.
+//!
+//! [`Quota::take`] takes from a part and from everything above it, or from nothing. What was taken is a [`Permit`], which
+//! gives it back when it is dropped. A permit for bytes can grow and shrink with what it stands for. [`Parts`] finds the
+//! part of a realm, an address or a peer, and forgets those that nobody uses.
+//!
+//! Counting costs one atomic operation for each level. Nothing here waits, locks (but [`Parts`], for a look-up) or knows
+//! the time.
+
+mod limit;
+mod parts;
+mod permit;
+mod quota;
+
+pub use limit::Limit;
+pub use parts::Parts;
+pub use permit::Permit;
+pub use quota::{Modesty, Quota};

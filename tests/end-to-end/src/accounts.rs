@@ -1,0 +1,161 @@
+//! Peers that take whatever they can get: the server stays below the memory that it promises, and serves others meanwhile.
+
+use std::{
+    io::Write as _,
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::Duration,
+};
+
+use actr_lite::Rpc as _;
+use actr_lite_wire::{
+    envelope::Envelope,
+    record::{RecordKind, header},
+};
+use harness::{Deployment, Signal, Summary};
+use prost::Message as _;
+use protos::stream_server::RegisterStreamRequest;
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+
+use crate::raw_peer::{Doors, Identity, connect, frame_header, response_head};
+
+const MIB: usize = 1 << 20;
+
+/// What docs/limits.md promises.
+const MAX_MEMORY: u64 = 512 << 20;
+
+const PEERS: u64 = 24;
+
+/// How many connections each of them tries to make.
+const CONNECTIONS: usize = 16;
+
+/// How long a peer tries to send what the server does not read.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How a peer makes a server hold memory.
+#[derive(Debug, Clone, Copy)]
+enum Attack {
+    HalfMessage,
+    HalfRecord,
+    UnreadAnswers,
+    StalledStreams,
+    UnknownStreams,
+    EmptyMetadata,
+}
+
+const ATTACKS: [Attack; 6] = [
+    Attack::HalfMessage,
+    Attack::HalfRecord,
+    Attack::UnreadAnswers,
+    Attack::StalledStreams,
+    Attack::UnknownStreams,
+    Attack::EmptyMetadata,
+];
+
+fn message(records: &[u8]) -> Vec<u8> {
+    [&frame_header(records.len() as u64), records].concat()
+}
+
+fn record(kind: RecordKind, body: &[u8]) -> Vec<u8> {
+    [&header(kind, body.len())[..], body].concat()
+}
+
+fn call(request_id: String, request: &RegisterStreamRequest, metadata: usize) -> Vec<u8> {
+    let envelope = Envelope::Request {
+        request_id: request_id.into(),
+        route_key: RegisterStreamRequest::ROUTE.into(),
+        payload: request.encode_to_vec().into(),
+        metadata: vec![(String::new(), String::new()); metadata],
+        timeout: Some(Duration::from_secs(1 << 30)),
+    };
+    record(RecordKind::RpcReliable, &envelope.encode())
+}
+
+impl Attack {
+    /// What it sends over one connection.
+    fn bytes(self, connection: usize) -> Vec<u8> {
+        match self {
+            Self::HalfMessage => [frame_header(5 * MIB as u64), vec![0; 4 * MIB]].concat(),
+            Self::HalfRecord => {
+                let half = &record(RecordKind::RpcReliable, &vec![0; 4 * MIB])[..3 * MIB];
+                let parts = half.chunks(64 << 10);
+                parts
+                    .flat_map(|part| message(&record(RecordKind::Part, part)))
+                    .collect()
+            }
+            Self::UnreadAnswers => {
+                let long = "i".repeat(MIB);
+                let calls = (0..6).map(|number| call(format!("{number}{long}"), &stream("s".into(), 0), 0));
+                calls.flat_map(|call| message(&call)).collect()
+            }
+            Self::StalledStreams => {
+                let streams = (0..200).map(|number| stream(format!("{connection}-{number}"), i32::MAX));
+                let calls = streams.map(|stream| call(stream.stream_id.clone(), &stream, 0));
+                calls.flat_map(|call| message(&call)).collect()
+            }
+            Self::UnknownStreams => {
+                let frame = |number| {
+                    let id = format!("unknown{number:0>110}");
+                    record(
+                        RecordKind::StreamReliable,
+                        &[&[0x0a, id.len() as u8], id.as_bytes(), &[0x10, 1]].concat(),
+                    )
+                };
+                message(&(0..4000).flat_map(frame).collect::<Vec<_>>())
+            }
+            Self::EmptyMetadata => message(&call("m".into(), &stream("s".into(), 0), 500_000)),
+        }
+    }
+}
+
+fn stream(stream_id: String, message_count: i32) -> RegisterStreamRequest {
+    RegisterStreamRequest {
+        stream_id,
+        message_count,
+    }
+}
+
+/// Makes connections and attacks over each; those that stay open.
+fn attack(doors: Doors, seed: u64) -> Vec<TcpStream> {
+    let mut random = SmallRng::seed_from_u64(seed);
+    let identity = Identity::register(doors.registry);
+    let mut open = Vec::new();
+    for connection in 0..CONNECTIONS {
+        let mut socket = connect(doors.data_lane);
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        socket.write_all(&identity.data_lane_upgrade()).unwrap();
+        if !response_head(&mut socket).starts_with("HTTP/1.1 101 ") {
+            continue;
+        }
+        let attack = ATTACKS[random.random_range(..ATTACKS.len())];
+        // What the server does not take, or cuts off, is as good as sent.
+        let _ = socket.write_all(&attack.bytes(connection));
+        open.push(socket);
+    }
+    open
+}
+
+#[test]
+fn no_mixture_of_peers_gets_a_server_above_its_promise() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let deployment = Deployment::new();
+    let data_lane = SocketAddr::from(([127, 0, 0, 1], harness::unused_port()));
+    let server = deployment.server().config("system.websocket.listen", data_lane).spawn();
+    let url = server.registry_url();
+    server.ready();
+    let registry = url.split('/').nth(2).unwrap().parse().unwrap();
+    let doors = Doors { registry, data_lane };
+    let attacks: Vec<_> = (0..PEERS)
+        .map(|peer| thread::spawn(move || attack(doors, seed.wrapping_add(peer))))
+        .collect();
+    let open: Vec<_> = attacks.into_iter().flat_map(|attack| attack.join().unwrap()).collect();
+    let memory = server.peak_memory();
+    assert!(memory < MAX_MEMORY, "{memory} bytes with {} connections", open.len());
+    let client = deployment.client(&url, 10).arg("--json").run();
+    Summary::of_success(&client, 10);
+    drop(open);
+    server.signal(Signal::TERM);
+    let finished = server.finish();
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+}
