@@ -182,7 +182,7 @@ fn envelopes() -> Files {
 }
 
 fn signaling(id: &ActrId) -> Files {
-    let credential = SigningKey::new(7, &[3; 32]).issue(id, 2_000_000_000);
+    let credential = SigningKey::new(7, &[3; 32]).issue(id, 2_000_000_000, None);
     let envelope = |payload| {
         let message = ActrToSignaling {
             source: id.into(),
@@ -219,6 +219,7 @@ fn signaling(id: &ActrId) -> Files {
         ws_address: Some("ws://127.0.0.1:9000".into()),
         auth_mode: Some(RegisterAuthMode::Linked.into()),
         hidden: None,
+        holder_key: None,
     };
     let renewal = RenewCredentialRequest {
         actr_id: id.into(),
@@ -266,7 +267,7 @@ fn signaling(id: &ActrId) -> Files {
 }
 
 fn identities(id: &ActrId) -> Files {
-    let credential = SigningKey::new(7, &[3; 32]).issue(id, 2_000_000_000);
+    let credential = SigningKey::new(7, &[3; 32]).issue(id, 2_000_000_000, None);
     vec![
         ("source-id-header", source_id_to_header(id).into_bytes()),
         ("credential-header", credential.to_header().into_bytes()),

@@ -207,6 +207,7 @@ fn directory() -> (Directory, ActrId) {
     directory.set_signing_keys([KEY.clone()]);
     let [id, _] = ["ws://h:1", "ws://h:2"].map(|address| {
         let registration = Registration {
+            holder_key: None,
             actr_type: actr_type(),
             realm_id: 1,
             service_spec: Some(service_spec()),

@@ -14,8 +14,9 @@ use actr_lite_registry::{
 };
 use actr_lite_tls::Tls;
 use actr_lite_wire::{
-    credential::Credential,
+    credential::{Credential, Verified},
     identity::{ActrId, ActrType},
+    possession::{Audience, PROOF_HEADER, Proof, ProofMemory},
     record_limit::RecordLimit,
 };
 use tokio::{sync::Semaphore, time::timeout};
@@ -77,6 +78,8 @@ pub(crate) struct NodeState {
     addresses: Mutex<HashMap<ActrId, Address>>,
     unknown_frames: AtomicU64,
     key_lookups: Semaphore,
+    /// Which proofs of possession were taken.
+    proofs: Mutex<ProofMemory>,
     request_prefix: String,
     requests: AtomicU64,
 }
@@ -107,6 +110,7 @@ impl NodeState {
             addresses: Mutex::default(),
             unknown_frames: AtomicU64::new(0),
             key_lookups: Semaphore::new(MAX_KEY_LOOKUPS),
+            proofs: Mutex::default(),
             request_prefix: format!("{:032x}", rand::random::<u128>()),
             requests: AtomicU64::new(0),
         })
@@ -183,8 +187,8 @@ impl NodeState {
         id
     }
 
-    /// Checks that `credential` proves `peer`.
-    pub(crate) async fn verify(&self, peer: &ActrId, credential: &Credential) -> Result<(), String> {
+    /// Checks that `credential` is one of `peer`.
+    pub(crate) async fn verify(&self, peer: &ActrId, credential: &Credential) -> Result<Verified, String> {
         let key_id = credential.key_id();
         let key = match self.link.known_signing_key(key_id) {
             Some(key) => key,
@@ -195,6 +199,32 @@ impl NodeState {
             }
         };
         key.verify(credential, peer, self.link.unix_seconds())
+            .map_err(|error| error.to_string())
+    }
+
+    /// Checks that `peer` itself shows the credential that was verified, to this node, now. `proof` is the value of
+    /// [`PROOF_HEADER`], and `websocket_key` the upgrade's.
+    pub(crate) fn check_possession(
+        &self,
+        peer: &ActrId,
+        verified: &Verified,
+        proof: Option<&[u8]>,
+        websocket_key: &[u8],
+    ) -> Result<(), String> {
+        let Some(holder) = &verified.holder else {
+            return Ok(());
+        };
+        let proof = proof.ok_or_else(|| {
+            format!("the credential names its holder's key: prove in the header {PROOF_HEADER} that you have it")
+        })?;
+        let proof = Proof::from_header(proof).map_err(|error| error.to_string())?;
+        let is_meant = |audience: &Audience| matches!(audience, Audience::Node(id) if self.link.has_been(id));
+        let number = holder
+            .verify(&proof, peer, is_meant, websocket_key)
+            .map_err(|error| error.to_string())?;
+        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        proofs
+            .take(peer, number, verified.expires_at, self.link.unix_seconds())
             .map_err(|error| error.to_string())
     }
 

@@ -8,15 +8,18 @@ use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     misbehaviour::MisbehaviourKind,
+    possession::{Audience, HolderKey, HolderKeyError},
     proto::{
         ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response,
     },
 };
+use hyper::header::HeaderValue;
 use thiserror::Error;
 use tracing::{debug, info};
 
 use crate::{
     directory::{DirectoryError, Registration},
+    possession::{PossessionError, Shown},
     realms::{RealmRefusal, SecretDigest},
     shared::Shared,
 };
@@ -41,6 +44,9 @@ pub enum RequestError {
     /// The id, of a renewal, is not one.
     #[error("actr_id: {0}")]
     Id(#[from] actr_lite_wire::identity::ParseActrIdError),
+    /// The key that its credentials are to name is not one.
+    #[error("holder_key: {0}")]
+    HolderKey(#[from] HolderKeyError),
     /// The data lane's address is none that anybody could dial.
     #[error("ws_address must begin with ws:// or wss:// and have at most {MAX_WS_ADDRESS_LEN} bytes, without spaces")]
     WsAddress,
@@ -85,11 +91,12 @@ pub(crate) fn register(
     let unix_now = shared.clock.unix_seconds();
     let token = shared.authority.renewal_token(unix_now);
     let now = shared.clock.now();
+    let holder = registration.holder_key.clone();
     let registered = shared.state().directory.register(registration, token.clone(), now);
     match registered {
         Ok(id) => {
             info!(%id, "registered");
-            shared.authority.grant(&id, &token, unix_now)
+            shared.authority.grant(&id, holder.as_ref(), &token, unix_now)
         }
         Err(error) => {
             debug!(%error, "registration refused");
@@ -142,14 +149,35 @@ impl AdmissionError {
     }
 }
 
-/// Answers `POST /ais/renew`.
-pub(crate) fn renew(shared: &Shared, peer: SocketAddr, request: &RenewCredentialRequest) -> RegisterResponse {
+/// Answers `POST /ais/renew`; `proof` is what it shows of its key.
+pub(crate) fn renew(
+    shared: &Shared,
+    peer: SocketAddr,
+    proof: Option<&HeaderValue>,
+    request: &RenewCredentialRequest,
+) -> RegisterResponse {
     let id = match ActrId::try_from(&request.actr_id) {
         Ok(id) => id,
         Err(error) => {
             let error = RequestError::from(error);
             complain(shared, peer, &error);
             return refused(error.code(), &error);
+        }
+    };
+    // Before the token is looked at: who lacks the key can't use it up.
+    let shown = Shown {
+        proof,
+        binding: &request.renewal_token,
+    };
+    let holder = match prove(shared, &id, shown) {
+        Ok(holder) => holder,
+        Err(error) => {
+            match &error {
+                // A node that this registry has forgotten does no wrong.
+                PossessionError::Gone(_) => debug!(%error, "renewal refused"),
+                _ => complain(shared, peer, &error),
+            }
+            return refused(RENEWAL_REFUSED, &error);
         }
     };
     let unix_now = shared.clock.unix_seconds();
@@ -162,7 +190,7 @@ pub(crate) fn renew(shared: &Shared, peer: SocketAddr, request: &RenewCredential
     match renewed {
         Ok(()) => {
             debug!(%id, "credential renewed");
-            shared.authority.grant(&id, &token, unix_now)
+            shared.authority.grant(&id, holder.as_ref(), &token, unix_now)
         }
         Err(error) => {
             // A node that this registry has forgotten does no wrong.
@@ -178,6 +206,15 @@ pub(crate) fn renew(shared: &Shared, peer: SocketAddr, request: &RenewCredential
             refused(code, &error)
         }
     }
+}
+
+/// Checks that a node asks itself for its next credential; the key that this one is to name.
+fn prove(shared: &Shared, id: &ActrId, shown: Shown<'_>) -> Result<Option<HolderKey>, PossessionError> {
+    let holder = shared.state().directory.holder_key(id)?.cloned();
+    if let Some(key) = &holder {
+        shown.check(shared, id, key, &Audience::Renewal)?;
+    }
+    Ok(holder)
 }
 
 fn complain(shared: &Shared, peer: SocketAddr, reason: &dyn Display) {
@@ -206,6 +243,7 @@ impl TryFrom<RegisterRequest> for Registration {
             }
         }
         let is_hidden = request.hidden();
+        let holder_key = request.holder_key.as_deref().map(HolderKey::from_bytes).transpose()?;
         Ok(Self {
             actr_type: ActrType::try_from(&request.actr_type)?,
             realm_id: request.realm.realm_id,
@@ -213,6 +251,7 @@ impl TryFrom<RegisterRequest> for Registration {
             acl: request.acl.as_ref().map(Acl::try_from).transpose()?,
             ws_address: request.ws_address,
             is_hidden,
+            holder_key,
         })
     }
 }

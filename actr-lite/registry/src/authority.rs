@@ -6,6 +6,7 @@ use std::{
 use actr_lite_wire::{
     credential::{SigningKey, VerifyingKey},
     identity::ActrId,
+    possession::HolderKey,
     proto::{RegisterResponse, TurnCredential, register_response, register_response::RegisterOk},
 };
 use bytes::Bytes;
@@ -117,14 +118,20 @@ impl Authority {
         }
     }
 
-    /// The answer to a registration or a renewal that was granted.
-    pub(crate) fn grant(&self, id: &ActrId, token: &RenewalToken, unix_now: u64) -> RegisterResponse {
+    /// The answer to a registration or a renewal that was granted; the credential names the node's key, if it has one.
+    pub(crate) fn grant(
+        &self,
+        id: &ActrId,
+        holder: Option<&HolderKey>,
+        token: &RenewalToken,
+        unix_now: u64,
+    ) -> RegisterResponse {
         let expires_at = unix_now.saturating_add(self.lifetimes.credential);
         let signing_key = Arc::clone(&self.keys().current);
         let key = signing_key.verifying_key();
         let granted = RegisterOk {
             actr_id: id.into(),
-            credential: signing_key.issue(id, expires_at).into(),
+            credential: signing_key.issue(id, expires_at, holder).into(),
             turn_credential: no_relay(),
             credential_expires_at: Some(timestamp_of(expires_at)),
             signaling_heartbeat_interval_secs: self.heartbeat_interval_secs(),

@@ -12,6 +12,7 @@
 //! - `service`: routes requests
 //! - `ais`: registration and renewal
 //! - `gate`: who may open a signaling connection
+//! - `possession`: whether a request is made by the node whose credential or token it shows
 //! - `permits`: which connections there are at a time
 //! - `session`: one signaling connection
 //! - `message_socket`: the WebSocket of both its ends
@@ -46,6 +47,7 @@ pub mod listener;
 mod message_socket;
 pub mod options;
 mod permits;
+mod possession;
 pub mod realms;
 pub mod registry;
 mod relay;
@@ -60,5 +62,6 @@ pub use gate::{Claim, REGISTER_AGAIN, Refusal};
 pub use key_file::KeyFileError;
 pub use listener::Listener;
 pub use options::Options;
+pub use possession::PossessionError;
 pub use realms::Realms;
 pub use registry::{Registry, RegistryError, RegistryHandle};

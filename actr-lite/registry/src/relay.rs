@@ -182,6 +182,7 @@ mod tests {
             acl,
             ws_address: None,
             is_hidden: false,
+            holder_key: None,
         };
         let token = RenewalToken {
             secret: [0; 32],

@@ -2,6 +2,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
+    possession::PROOF_HEADER,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
     websocket::accept_key,
 };
@@ -43,8 +44,9 @@ pub(crate) async fn respond(
             .await
         }
         ("/ais/renew", &Method::POST) => {
+            let proof = request.headers().get(PROOF_HEADER).cloned();
             post(shared, request, |message: RenewCredentialRequest| {
-                ais::renew(shared, peer, &message)
+                ais::renew(shared, peer, proof.as_ref(), &message)
             })
             .await
         }
@@ -228,7 +230,7 @@ fn signaling(
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
     let accept = accept_key(gate::websocket_key(request.headers())?);
     let claim = gate::Claim::from_query(request.uri().query().unwrap_or_default())?;
-    let id = claim.verify(shared)?;
+    let id = claim.verify(shared, request.headers())?;
     let replaces_own = shared.state().sessions.has(&id);
     let permit = shared.permits.signaling(peer.ip(), id.realm_id(), replaces_own)?;
 

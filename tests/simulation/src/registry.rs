@@ -244,7 +244,7 @@ impl Registry {
         let key = self.key.verifying_key();
         let granted = RegisterOk {
             actr_id: (&id).into(),
-            credential: self.key.issue(&id, expires_at).into(),
+            credential: self.key.issue(&id, expires_at, None).into(),
             turn_credential: TurnCredential::default(),
             signaling_heartbeat_interval_secs: HEARTBEAT_INTERVAL.as_secs() as u32,
             signing_pubkey: Bytes::copy_from_slice(&key.to_bytes()),

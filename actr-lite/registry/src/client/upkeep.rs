@@ -130,6 +130,7 @@ impl<D: Dial> Upkeep<D> {
         self.shared.calendar.heard(granted_at, Instant::now());
         let identity = registration.identity.clone();
         self.shared.keys().insert(identity.signing_key.clone(), Instant::now());
+        self.shared.is_now(&identity.actor_id);
         self.registration = Some(registration);
         self.is_confirmed = false;
         self.identity.send_replace(Some(identity));

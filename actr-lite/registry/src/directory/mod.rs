@@ -17,6 +17,7 @@ use actr_lite_wire::{
     acl::{self, Acl},
     credential::VerifyingKey,
     identity::{ActrId, ActrType},
+    possession::{HolderKey, ReplayWindow},
     proto::{self, ServiceSpec},
 };
 use prost::Message as _;
@@ -84,6 +85,8 @@ pub struct Registration {
     pub ws_address: Option<String>,
     /// Whether it must not be a candidate.
     pub is_hidden: bool,
+    /// The key that its credentials name; without one whoever knows a credential can use it.
+    pub holder_key: Option<HolderKey>,
 }
 
 impl Registration {
@@ -107,6 +110,8 @@ struct Node {
     id: ActrId,
     registration: Registration,
     tokens: RenewalTokens,
+    /// Which proofs of its key were taken.
+    proofs: ReplayWindow,
     lease_ends: Duration,
     load: Load,
     /// It was connected, and is not any more.
@@ -180,6 +185,22 @@ impl Directory {
         self.node(id).is_ok()
     }
 
+    /// The key that a node's credentials name, if they name one.
+    ///
+    /// # Errors
+    /// When the node is not here.
+    pub fn holder_key(&self, id: &ActrId) -> Result<Option<&HolderKey>, DirectoryError> {
+        Ok(self.node(id)?.registration.holder_key.as_ref())
+    }
+
+    /// Takes a proof of this number by a node's key; false if it was taken before, or may have been.
+    ///
+    /// # Errors
+    /// When the node is not here.
+    pub fn take_proof(&mut self, id: &ActrId, number: u64) -> Result<bool, DirectoryError> {
+        Ok(self.node_mut(id)?.proofs.take(number))
+    }
+
     /// Takes a node in, under a serial number that no node of this directory had before; its lease starts now.
     ///
     /// # Errors
@@ -234,6 +255,7 @@ impl Directory {
                 id: id.clone(),
                 registration,
                 tokens: RenewalTokens::new(token),
+                proofs: ReplayWindow::default(),
                 lease_ends,
                 load: Load::default(),
                 is_lost: false,

@@ -17,6 +17,7 @@ use actr_lite_wire::{
     credential::{self, Credential},
     identity::ActrId,
     misbehaviour::MisbehaviourKind,
+    possession::PROOF_HEADER,
     record::EXTENSION,
     record_limit::RecordLimit,
     websocket::{Role, accept_key},
@@ -309,7 +310,7 @@ async fn admit(
     };
     let peer = timeout(
         node.occupancy().limits().header_timeout.duration(),
-        authenticate(node, headers),
+        authenticate(node, headers, key),
     )
     .await
     .map_err(|_| {
@@ -358,13 +359,16 @@ async fn admit(
     Ok((admitted, response))
 }
 
-async fn authenticate(node: &NodeState, headers: &HeaderMap) -> Result<ActrId, String> {
+/// Who asks for the upgrade with this `Sec-WebSocket-Key`: it shows its own credential, or is refused.
+async fn authenticate(node: &NodeState, headers: &HeaderMap, websocket_key: &HeaderValue) -> Result<ActrId, String> {
     let value = |name: &str| headers.get(name).ok_or_else(|| format!("the header {name} is missing"));
     let source = value(SOURCE_HEADER)?;
     let peer = credential::source_id_from_header(source.as_bytes()).map_err(|error| error.to_string())?;
     let credential = value(CREDENTIAL_HEADER)?;
     let credential = Credential::from_header(credential.as_bytes()).map_err(|error| error.to_string())?;
-    node.verify(&peer, &credential).await?;
+    let verified = node.verify(&peer, &credential).await?;
+    let proof = headers.get(PROOF_HEADER).map(HeaderValue::as_bytes);
+    node.check_possession(&peer, &verified, proof, websocket_key.as_bytes())?;
     Ok(peer)
 }
 

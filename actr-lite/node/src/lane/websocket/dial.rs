@@ -7,6 +7,7 @@ use actr_lite_wire::{
     credential::{self, Credential},
     identity::ActrId,
     peer_text::PeerText,
+    possession::{PROOF_HEADER, Proof},
     record::EXTENSION,
     record_limit::RecordLimit,
     websocket::accept_key,
@@ -82,6 +83,8 @@ pub(crate) struct Dialer<'a> {
     pub(crate) tls: &'a ClientTls,
     pub(crate) id: &'a ActrId,
     pub(crate) credential: &'a Credential,
+    /// Proves to the peer that it shows its own credential, by the upgrade's `Sec-WebSocket-Key`.
+    pub(crate) prove: &'a (dyn Fn(&[u8]) -> Option<Proof> + Sync),
     /// The longest record that it takes.
     pub(crate) record_limit: RecordLimit,
     /// Whether it wants to keep the connection when nobody uses it.
@@ -134,6 +137,9 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
         .header(RECORD_LIMIT_HEADER, dialer.record_limit.to_string())
         .header(SOURCE_HEADER, credential::source_id_to_header(dialer.id))
         .header(CREDENTIAL_HEADER, dialer.credential.to_header());
+    if let Some(proof) = (dialer.prove)(key.as_bytes()) {
+        request = request.header(PROOF_HEADER, proof.to_header());
+    }
     if dialer.keeps_open {
         request = request.header(KEEP_OPEN_HEADER, "true");
     }
