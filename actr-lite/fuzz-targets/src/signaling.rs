@@ -118,6 +118,7 @@ fn envelope(body: &[u8]) {
     };
     let (mut directory, id) = directory();
     let asker = Asker {
+        is_this_machine: true,
         id: &id,
         pongs: 3,
         heartbeat_interval_secs: 5,

@@ -17,6 +17,7 @@
 mod actr_ref;
 mod budget;
 mod call;
+mod clear_text;
 mod context;
 mod departures;
 mod dest;
@@ -62,6 +63,7 @@ pub use actr_lite_wire::{
 
 pub use actr_ref::{ActrRef, ShutdownKind};
 pub use budget::Budget;
+pub use clear_text::InClearError;
 pub use context::Context;
 pub use dest::Dest;
 pub use discovery::DiscoverError;

@@ -14,7 +14,8 @@ use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use crate::{
-    ActrError, ActrRef, ActrSystem, BindError, Context, RouterError, Workload,
+    ActrError, ActrRef, ActrSystem, BindError, Context, RouterError, Workload, clear_text,
+    clear_text::InClearError,
     error::humantime,
     hosted_registry,
     lane::Closing,
@@ -94,6 +95,9 @@ pub enum StartError {
         /// What a dial would come to.
         cause: Box<HandshakeError>,
     },
+    /// Its credential, or those of others, would be sent without TLS.
+    #[error(transparent)]
+    InClear(#[from] InClearError),
     /// Other machines could reach something that is not protected.
     #[error(transparent)]
     Exposed(#[from] ExposureError),
@@ -166,6 +170,7 @@ impl<W: Workload> Node<W> {
 
         let tls = tls::load(&manifest.system.tls)?;
         let realm_secret = realm_secret::load(&manifest.system)?;
+        let clear_text = clear_text::of(&manifest.system)?;
         if manifest.system.discovery.visible {
             let data_lane = Exposure {
                 what: "the data lane",
@@ -179,7 +184,10 @@ impl<W: Workload> Node<W> {
         let (url, registry) = hosted_registry::host(manifest, &tls, realm_secret.as_ref()).await?;
         // A node that nobody is to discover is not dialled either.
         let acceptor = match manifest.system.discovery.visible {
-            true => Some(reach::bind(&manifest.system.websocket, &tls).await?),
+            true => {
+                clear_text::check_lane(clear_text, &manifest.system.websocket, &tls)?;
+                Some(reach::bind(&manifest.system.websocket, &tls).await?)
+            }
             false => None,
         };
         let record_limit = manifest.system.websocket.max_record_bytes;
@@ -190,6 +198,7 @@ impl<W: Workload> Node<W> {
         };
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
         config.tls = tls.client.clone();
+        config.clear_text = clear_text;
         config.realm_secret = realm_secret;
         config.service_spec = router.service_spec(&actr_type, manifest);
         config.acl = manifest.acl.as_ref().map(Acl::from);
@@ -208,7 +217,11 @@ impl<W: Workload> Node<W> {
             router,
             link,
             contracts,
-            LaneSettings { record_limit, tls },
+            LaneSettings {
+                record_limit,
+                tls,
+                clear_text,
+            },
             occupancy,
             tasks.clone(),
         );

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_net::ClearText;
 use actr_lite_registry::{
     client::{Candidate, RegistryLink},
     complaints::Complaints,
@@ -60,6 +61,8 @@ pub(crate) struct LaneSettings {
     /// The longest record that it sends and takes.
     pub(crate) record_limit: RecordLimit,
     pub(crate) tls: Tls,
+    /// Where it shows its credential without TLS.
+    pub(crate) clear_text: ClearText,
 }
 
 /// What the parts of a running node share.
@@ -145,6 +148,11 @@ impl NodeState {
     /// Who this node is to those who dial it, and whom it trusts.
     pub(crate) fn tls(&self) -> &Tls {
         &self.lane.tls
+    }
+
+    /// Where this node shows its credential without TLS.
+    pub(crate) fn clear_text(&self) -> ClearText {
+        self.lane.clear_text
     }
 
     /// This node's limits, and how much of them is used.

@@ -204,6 +204,7 @@ impl Sessions {
         let prove = |websocket_key: &[u8]| node.link().prove(&identity, peer, websocket_key);
         let dialer = Dialer {
             tls: &node.tls().client,
+            clear_text: node.clear_text(),
             id: &identity.actor_id,
             credential: &identity.credential,
             prove: &prove,

@@ -11,6 +11,7 @@ use actr_lite_wire::{
     possession::{Audience, HolderKey, HolderKeyError},
     proto::{
         ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response,
+        register_response::RegisterOk,
     },
 };
 use hyper::header::HeaderValue;
@@ -19,13 +20,12 @@ use tracing::{debug, info};
 
 use crate::{
     directory::{DirectoryError, Registration},
+    lane_address::{self, LaneAddress, MAX_WS_ADDRESS_LEN, WithheldAddress},
+    origin::Origin,
     possession::{PossessionError, Shown},
     realms::{RealmRefusal, SecretDigest},
     shared::Shared,
 };
-
-/// The most bytes of a data lane's address: what browsers and proxies commonly take as a URL.
-const MAX_WS_ADDRESS_LEN: usize = 2048;
 
 /// The code of a refused renewal. An official node (actr 0.4.21) reads the code of this one answer as an HTTP status,
 /// and registers again on 401 only.
@@ -73,21 +73,23 @@ impl RequestError {
 /// Answers `POST /ais/register`; `secret` is what it shows for its realm.
 pub(crate) fn register(
     shared: &Shared,
-    peer: SocketAddr,
+    origin: &Origin,
     secret: Option<&[u8]>,
     request: RegisterRequest,
 ) -> RegisterResponse {
+    let peer = origin.address;
     if let Err(error) = admit(shared, peer, request.realm.realm_id, secret) {
         complain(shared, peer, &error);
         return refused(error.code(), &error);
     }
-    let registration = match Registration::try_from(request) {
+    let mut registration = match Registration::try_from(request) {
         Ok(registration) => registration,
         Err(error) => {
             complain(shared, peer, &error);
             return refused(error.code(), &error);
         }
     };
+    let withheld = withhold_address(shared, origin, &mut registration);
     let unix_now = shared.clock.unix_seconds();
     let token = shared.authority.renewal_token(unix_now);
     let now = shared.clock.now();
@@ -96,13 +98,30 @@ pub(crate) fn register(
     match registered {
         Ok(id) => {
             info!(%id, "registered");
-            shared.authority.grant(&id, holder.as_ref(), &token, unix_now)
+            let granted = shared.authority.grant(&id, holder.as_ref(), &token, unix_now);
+            success(RegisterOk {
+                withheld_address: withheld.map(|withheld| withheld.to_string()),
+                ..granted
+            })
         }
         Err(error) => {
             debug!(%error, "registration refused");
             refused(error.code(), &error)
         }
     }
+}
+
+/// Takes an address out of a registration that nobody is to be told. The node may be reached over WebRTC all the same.
+fn withhold_address(shared: &Shared, origin: &Origin, registration: &mut Registration) -> Option<WithheldAddress> {
+    if shared.options.insecure {
+        return None;
+    }
+    let withheld = lane_address::check(registration.ws_address.as_deref()?, origin).err()?;
+    registration.ws_address = None;
+    shared
+        .complaints
+        .remark(&format_args!("{}: {withheld}", origin.address));
+    Some(withheld)
 }
 
 /// Whether the node at `peer` belongs to the realm that it names.
@@ -190,7 +209,7 @@ pub(crate) fn renew(
     match renewed {
         Ok(()) => {
             debug!(%id, "credential renewed");
-            shared.authority.grant(&id, holder.as_ref(), &token, unix_now)
+            success(shared.authority.grant(&id, holder.as_ref(), &token, unix_now))
         }
         Err(error) => {
             // A node that this registry has forgotten does no wrong.
@@ -229,7 +248,9 @@ impl TryFrom<RegisterRequest> for Registration {
         if request.auth_mode == Some(RegisterAuthMode::Package as i32) {
             return Err(RequestError::AuthMode);
         }
-        if !request.ws_address.as_deref().is_none_or(is_ws_address) {
+        if let Some(address) = &request.ws_address
+            && LaneAddress::parse(address).is_none()
+        {
             return Err(RequestError::WsAddress);
         }
         let spec = request.service_spec.as_ref();
@@ -256,14 +277,10 @@ impl TryFrom<RegisterRequest> for Registration {
     }
 }
 
-/// Whether it looks like an address at all; only dialling it can tell more.
-fn is_ws_address(text: &str) -> bool {
-    let host = text.strip_prefix("ws://").or_else(|| text.strip_prefix("wss://"));
-    text.len() <= MAX_WS_ADDRESS_LEN
-        && host.is_some_and(|host| !host.is_empty())
-        && text
-            .chars()
-            .all(|character| !character.is_whitespace() && !character.is_control())
+fn success(granted: RegisterOk) -> RegisterResponse {
+    RegisterResponse {
+        result: Some(register_response::Result::Success(granted)),
+    }
 }
 
 fn refused(code: ErrorCode, reason: &impl ToString) -> RegisterResponse {
@@ -273,21 +290,5 @@ fn refused(code: ErrorCode, reason: &impl ToString) -> RegisterResponse {
     };
     RegisterResponse {
         result: Some(register_response::Result::Error(error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_that_nobody_could_dial_is_refused() {
-        for address in ["ws://127.0.0.1:9", "wss://host/path"] {
-            assert!(is_ws_address(address), "{address}");
-        }
-        let long = format!("ws://{}", "a".repeat(MAX_WS_ADDRESS_LEN));
-        for address in ["", "ws://", "http://host", "ws://a b", "ws://a\n", long.as_str()] {
-            assert!(!is_ws_address(address), "{address}");
-        }
     }
 }

@@ -14,13 +14,18 @@ use actr_lite_wire::{
 };
 use bytes::Bytes;
 
-use crate::directory::{Candidate, Directory, DirectoryError, Load};
+use crate::{
+    directory::{Candidate, Directory, DirectoryError, Load},
+    lane_address,
+};
 
 /// What a signaling connection knows when it answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker<'a> {
     /// Who asks, verified.
     pub id: &'a ActrId,
+    /// Whether it is told addresses that only nodes of the registry's own machine can dial.
+    pub is_this_machine: bool,
     /// The number of the next pong.
     pub pongs: u64,
     /// How often nodes should send heartbeats.
@@ -38,9 +43,7 @@ pub fn answer(directory: &mut Directory, asker: &Asker<'_>, request: &Request, n
             Err(error) => Answer::Error(from_directory(&error)),
         },
         Request::Unregister(request) => Answer::Unregister(unregister(directory, asker.id, request)),
-        Request::RouteCandidates(request) => {
-            Answer::RouteCandidates(route_candidates(directory, asker.id, request, now))
-        }
+        Request::RouteCandidates(request) => Answer::RouteCandidates(route_candidates(directory, asker, request, now)),
         Request::GetServiceSpec(request) => {
             let result = match directory.service_spec(asker.id, &request.name, now) {
                 Ok(spec) => get_service_spec_response::Result::Success(spec.clone()),
@@ -82,7 +85,7 @@ fn unregister(directory: &mut Directory, asker: &ActrId, request: &UnregisterReq
 
 fn route_candidates(
     directory: &mut Directory,
-    asker: &ActrId,
+    asker: &Asker<'_>,
     request: &RouteCandidatesRequest,
     now: Duration,
 ) -> RouteCandidatesResponse {
@@ -91,31 +94,32 @@ fn route_candidates(
     let wanted = request.candidate_id.as_ref().map(ActrId::try_from).transpose();
     let result = match (ActrType::try_from(&request.target_type), wanted) {
         (_, Ok(Some(id))) => directory
-            .candidate(asker, &id, now)
+            .candidate(asker.id, &id, now)
             .map(|found| found.into_iter().collect())
             .map_err(|error| from_directory(&error)),
         (Ok(target), Ok(None)) => directory
-            .route_candidates(asker, &target, &request.client_fingerprint, count, now)
+            .route_candidates(asker.id, &target, &request.client_fingerprint, count, now)
             .map_err(|error| from_directory(&error)),
         (Err(malformed), _) => Err(error(ErrorCode::InvalidArgument, malformed.to_string())),
         (_, Err(malformed)) => Err(error(ErrorCode::InvalidArgument, malformed.to_string())),
     };
     let result = match result {
-        Ok(candidates) => route_candidates_response::Result::Success(candidates_message(candidates)),
+        Ok(candidates) => route_candidates_response::Result::Success(candidates_message(candidates, asker)),
         Err(error) => route_candidates_response::Result::Error(error),
     };
     RouteCandidatesResponse { result: Some(result) }
 }
 
-fn candidates_message(candidates: Vec<Candidate>) -> route_candidates_response::RouteCandidatesOk {
+fn candidates_message(candidates: Vec<Candidate>, asker: &Asker<'_>) -> route_candidates_response::RouteCandidatesOk {
     route_candidates_response::RouteCandidatesOk {
         candidates: candidates.iter().map(|candidate| (&candidate.id).into()).collect(),
         ws_address_map: candidates
             .into_iter()
             .filter_map(|candidate| {
-                Some(WsAddressEntry {
+                let ws_address = candidate.ws_address?;
+                lane_address::told_to(&ws_address, asker.is_this_machine).then(|| WsAddressEntry {
                     candidate_id: (&candidate.id).into(),
-                    ws_address: Some(candidate.ws_address?),
+                    ws_address: Some(ws_address),
                 })
             })
             .collect(),

@@ -7,7 +7,7 @@ use actr_lite_wire::{
     credential::{SigningKey, VerifyingKey},
     identity::ActrId,
     possession::HolderKey,
-    proto::{RegisterResponse, TurnCredential, register_response, register_response::RegisterOk},
+    proto::{TurnCredential, register_response::RegisterOk},
 };
 use bytes::Bytes;
 
@@ -118,18 +118,18 @@ impl Authority {
         }
     }
 
-    /// The answer to a registration or a renewal that was granted; the credential names the node's key, if it has one.
+    /// What is granted by a registration or a renewal; the credential names the node's key, if it has one.
     pub(crate) fn grant(
         &self,
         id: &ActrId,
         holder: Option<&HolderKey>,
         token: &RenewalToken,
         unix_now: u64,
-    ) -> RegisterResponse {
+    ) -> RegisterOk {
         let expires_at = unix_now.saturating_add(self.lifetimes.credential);
         let signing_key = Arc::clone(&self.keys().current);
         let key = signing_key.verifying_key();
-        let granted = RegisterOk {
+        RegisterOk {
             actr_id: id.into(),
             credential: signing_key.issue(id, expires_at, holder).into(),
             turn_credential: no_relay(),
@@ -139,9 +139,7 @@ impl Authority {
             signing_key_id: key.key_id(),
             renewal_token: Some(Bytes::copy_from_slice(&token.secret)),
             renewal_token_expires_at: Some(timestamp_of(token.expires_at)),
-        };
-        RegisterResponse {
-            result: Some(register_response::Result::Success(granted)),
+            withheld_address: None,
         }
     }
 

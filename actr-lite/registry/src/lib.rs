@@ -12,6 +12,8 @@
 //! - `service`: routes requests
 //! - `ais`: registration and renewal
 //! - `gate`: who may open a signaling connection
+//! - `lane_address`: which addresses of nodes others are told
+//! - `origin`: where a connection comes from, and how
 //! - `possession`: whether a request is made by the node whose credential or token it shows
 //! - `permits`: which connections there are at a time
 //! - `session`: one signaling connection
@@ -43,9 +45,11 @@ mod gate;
 pub mod http_socket;
 mod key_file;
 mod key_ring;
+mod lane_address;
 pub mod listener;
 mod message_socket;
 pub mod options;
+mod origin;
 mod permits;
 mod possession;
 pub mod realms;

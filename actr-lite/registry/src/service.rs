@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
@@ -21,7 +21,8 @@ use prost::Message;
 use tracing::debug;
 
 use crate::{
-    ais, gate, gate::Refusal, options::advice, permits::LimitReached, realms::SECRET_HEADER, session, shared::Shared,
+    ais, gate, gate::Refusal, options::advice, origin::Origin, permits::LimitReached, realms::SECRET_HEADER, session,
+    shared::Shared,
 };
 
 /// How long a request's body may take: the largest allowed one within it needs 100 KiB/s.
@@ -29,17 +30,18 @@ const BODY_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
-/// Answers one HTTP request of `peer`. A request that is refused is the connection's last.
+/// Answers one HTTP request from `origin`. A request that is refused is the connection's last.
 pub(crate) async fn respond(
     shared: &Arc<Shared>,
-    peer: SocketAddr,
+    origin: &Origin,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    let peer = origin.address;
     let response = match (request.uri().path(), request.method()) {
         ("/ais/register", &Method::POST) => {
             let secret = request.headers().get(SECRET_HEADER).cloned();
             post(shared, request, |message: RegisterRequest| {
-                ais::register(shared, peer, secret.as_ref().map(HeaderValue::as_bytes), message)
+                ais::register(shared, origin, secret.as_ref().map(HeaderValue::as_bytes), message)
             })
             .await
         }
@@ -50,7 +52,7 @@ pub(crate) async fn respond(
             })
             .await
         }
-        ("/signaling/ws", &Method::GET) => signaling(shared, peer, request),
+        ("/signaling/ws", &Method::GET) => signaling(shared, origin, request),
         // An upgrade is a GET (RFC 6455 §4.1).
         ("/signaling/ws", &Method::HEAD) => Err(Refusal::NotAnUpgrade.into()),
         ("/" | "/health", &Method::GET | &Method::HEAD) => Ok(health(shared)),
@@ -225,19 +227,21 @@ async fn read_body(body: Incoming, max_bytes: usize) -> Result<Bytes, HttpRefusa
 /// Accepts or refuses a signaling connection. One that is accepted goes on as a task of its own.
 fn signaling(
     shared: &Arc<Shared>,
-    peer: SocketAddr,
+    origin: &Origin,
     mut request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
     let accept = accept_key(gate::websocket_key(request.headers())?);
     let claim = gate::Claim::from_query(request.uri().query().unwrap_or_default())?;
     let id = claim.verify(shared, request.headers())?;
     let replaces_own = shared.state().sessions.has(&id);
-    let permit = shared.permits.signaling(peer.ip(), id.realm_id(), replaces_own)?;
+    let permit = shared
+        .permits
+        .signaling(origin.address.ip(), id.realm_id(), replaces_own)?;
 
     let upgrade = hyper::upgrade::on(&mut request);
     shared
         .tasks
-        .spawn(session::run(Arc::clone(shared), permit, id, upgrade));
+        .spawn(session::run(Arc::clone(shared), permit, id, *origin, upgrade));
 
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -22,6 +22,7 @@ use tracing::{debug, info};
 use crate::{
     answer::{self, Asker},
     message_socket::{Incoming, MessageSocket, SocketError},
+    origin::Origin,
     permits::SignalingPermit,
     relay::{self, RelayReceiver, Relayed},
     shared::{Dismissal, Shared},
@@ -60,7 +61,7 @@ enum Ending {
 
 /// Runs one signaling connection of `id` to its end. The connection's loss does not unregister the node: its lease
 /// decides.
-pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId, upgrade: OnUpgrade) {
+pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId, origin: Origin, upgrade: OnUpgrade) {
     let upgraded = tokio::select! {
         upgraded = timeout(UPGRADE_TIMEOUT, upgrade) => upgraded,
         () = shared.stop.cancelled() => return,
@@ -81,6 +82,7 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId
     let mut conversation = Conversation {
         shared: &shared,
         id: &id,
+        is_this_machine: origin.is_this_machine || shared.options.insecure,
         number: guard.number,
         relayed,
         sent: 0,
@@ -155,6 +157,7 @@ async fn close(socket: &mut Socket, ending: Ending) {
 struct Conversation<'a> {
     shared: &'a Shared,
     id: &'a ActrId,
+    is_this_machine: bool,
     number: u64,
     relayed: RelayReceiver,
     sent: u64,
@@ -271,6 +274,7 @@ impl Conversation<'_> {
     fn answer(&mut self, payload: &Request) -> Answer {
         let asker = Asker {
             id: self.id,
+            is_this_machine: self.is_this_machine,
             pongs: self.pongs,
             heartbeat_interval_secs: self.shared.authority.heartbeat_interval_secs(),
         };

@@ -308,6 +308,7 @@ impl Registry {
             };
             let Some(request) = message.payload else { continue };
             let asker = Asker {
+                is_this_machine: true,
                 id,
                 pongs: *pongs,
                 heartbeat_interval_secs: HEARTBEAT_INTERVAL.as_secs() as u32,

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use actr_lite_net::ClearText;
 use actr_lite_tls::ClientTls;
 use actr_lite_wire::{
     identity::ActrType,
@@ -18,6 +19,8 @@ pub struct LinkConfig {
     pub url: RegistryUrl,
     /// Whom it trusts, if the registry speaks TLS.
     pub tls: ClientTls,
+    /// Where the registry may be, if it does not.
+    pub clear_text: ClearText,
     /// What the node is.
     pub actr_type: ActrType,
     /// Where it wants to live.
@@ -39,11 +42,13 @@ pub struct LinkConfig {
 
 impl LinkConfig {
     /// A node that dials others and is not dialled: no contract, no address, no secret, no load. It has a key of its own,
-    /// and trusts whom the system trusts.
+    /// trusts whom the system trusts, and talks without TLS
+    /// to this machine alone.
     pub fn new(url: RegistryUrl, actr_type: ActrType, realm_id: u32) -> Self {
         Self {
             url,
             tls: ClientTls::default(),
+            clear_text: ClearText::ThisMachine,
             actr_type,
             realm_id,
             service_spec: None,

@@ -69,6 +69,7 @@ impl RegistryLink {
     pub fn spawn(config: LinkConfig, tasks: &TaskTracker, stop: CancellationToken) -> Self {
         let network = Network {
             tls: config.tls.clone(),
+            clear_text: config.clear_text,
         };
         Self::spawn_with(network, config, tasks, &stop)
     }

@@ -121,6 +121,12 @@ impl<D: Dial> Upkeep<D> {
         } else {
             debug!("registered at {} as {id}", self.shared.config.url);
         }
+        if let Some(reason) = &registration.withheld_address {
+            warn!(
+                "registry {}: no node can dial this one: {reason}",
+                self.shared.config.url
+            );
+        }
         self.publish(registration);
         Ok(())
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use actr_lite_manifest::{ParseWebSocketUrlError, WebSocketUrl};
-use actr_lite_net::{DialError as ConnectError, connect, secure};
+use actr_lite_net::{ClearText, DialError as ConnectError, connect, leave_in_clear, secure};
 use actr_lite_tls::{ClientTls, Stream};
 use actr_lite_wire::{
     credential::{self, Credential},
@@ -81,6 +81,8 @@ pub(crate) enum DialError {
 pub(crate) struct Dialer<'a> {
     /// Whom it trusts.
     pub(crate) tls: &'a ClientTls,
+    /// Where it shows its credential without TLS.
+    pub(crate) clear_text: ClearText,
     pub(crate) id: &'a ActrId,
     pub(crate) credential: &'a Credential,
     /// Proves to the peer that it shows its own credential, by the upgrade's `Sec-WebSocket-Key`.
@@ -107,7 +109,7 @@ pub(crate) async fn dial(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, 
         let secured = secure(dialer.tls, url.host(), socket).await;
         secured.map_err(failed)?
     } else {
-        socket.into()
+        leave_in_clear(dialer.clear_text, socket).map_err(failed)?
     };
     timeout(UPGRADE_TIMEOUT, upgrade(address, &url, stream, dialer))
         .await

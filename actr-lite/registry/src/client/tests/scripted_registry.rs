@@ -140,6 +140,7 @@ impl ScriptedRegistry {
             signing_key_id: key.key_id(),
             renewal_token: Some(Bytes::from_static(b"token")),
             renewal_token_expires_at: None,
+            withheld_address: None,
         };
         answer_request(&mut connection, register_response::Result::Success(granted)).await;
     }
