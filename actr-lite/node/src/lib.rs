@@ -30,6 +30,7 @@ mod lock_update;
 mod node;
 mod node_state;
 mod own_connection;
+mod peer_identities;
 mod random_stream_id;
 mod reach;
 mod realm_secret;

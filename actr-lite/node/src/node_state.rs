@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    fmt::{Display, Write as _},
+    fmt::Write as _,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,12 +15,10 @@ use actr_lite_registry::{
 };
 use actr_lite_tls::Tls;
 use actr_lite_wire::{
-    credential::{Credential, Verified},
     identity::{ActrId, ActrType},
-    possession::{Audience, PROOF_HEADER, Proof, ProofMemory},
     record_limit::RecordLimit,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,6 +26,7 @@ use crate::{
     departures::Departures,
     discovery::DiscoverError,
     limits::Occupancy,
+    peer_identities::PeerIdentities,
     router::Router,
     sessions::Sessions,
     stream::{Inbox, StreamEnd, Subscriptions},
@@ -37,10 +36,6 @@ use crate::{
 
 /// How many addresses of other nodes are remembered: a few kilobytes' worth; a forgotten one is asked for again.
 const MAX_ADDRESSES: usize = 1024;
-
-/// How many unknown signing keys are asked for at once: anybody can name one, and the registry's answers are for the
-/// node's own questions first.
-const MAX_KEY_LOOKUPS: usize = 8;
 
 /// How long to wait for the registry before a doubtful address is tried once more.
 const DOUBT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -80,9 +75,7 @@ pub(crate) struct NodeState {
     complaints: Complaints,
     addresses: Mutex<HashMap<ActrId, Address>>,
     unknown_frames: AtomicU64,
-    key_lookups: Semaphore,
-    /// Which proofs of possession were taken.
-    proofs: Mutex<ProofMemory>,
+    peer_identities: PeerIdentities,
     request_prefix: String,
     requests: AtomicU64,
 }
@@ -101,6 +94,7 @@ impl NodeState {
         Arc::new(Self {
             actr_type,
             router,
+            peer_identities: PeerIdentities::new(link.clone()),
             link,
             contracts,
             lane,
@@ -112,8 +106,6 @@ impl NodeState {
             complaints,
             addresses: Mutex::default(),
             unknown_frames: AtomicU64::new(0),
-            key_lookups: Semaphore::new(MAX_KEY_LOOKUPS),
-            proofs: Mutex::default(),
             request_prefix: format!("{:032x}", rand::random::<u128>()),
             requests: AtomicU64::new(0),
         })
@@ -133,6 +125,11 @@ impl NodeState {
 
     pub(crate) fn link(&self) -> &RegistryLink {
         &self.link
+    }
+
+    /// Who peers are that dial this node.
+    pub(crate) fn peer_identities(&self) -> &PeerIdentities {
+        &self.peer_identities
     }
 
     /// The contracts that this node knows of its dependencies.
@@ -193,47 +190,6 @@ impl NodeState {
         // Writing to a string can't fail.
         let _ = write!(id, "{}-{number:x}", self.request_prefix);
         id
-    }
-
-    /// Checks that `credential` is one of `peer`.
-    pub(crate) async fn verify(&self, peer: &ActrId, credential: &Credential) -> Result<Verified, String> {
-        let key_id = credential.key_id();
-        let key = match self.link.known_signing_key(key_id) {
-            Some(key) => key,
-            None => {
-                let unknown = |error: &dyn Display| format!("signing key {key_id} cannot be checked: {error}");
-                let _turn = self.key_lookups.acquire().await.map_err(|error| unknown(&error))?;
-                self.link.signing_key(key_id).await.map_err(|error| unknown(&error))?
-            }
-        };
-        key.verify(credential, peer, self.link.unix_seconds())
-            .map_err(|error| error.to_string())
-    }
-
-    /// Checks that `peer` itself shows the credential that was verified, to this node, now. `proof` is the value of
-    /// [`PROOF_HEADER`], and `websocket_key` the upgrade's.
-    pub(crate) fn check_possession(
-        &self,
-        peer: &ActrId,
-        verified: &Verified,
-        proof: Option<&[u8]>,
-        websocket_key: &[u8],
-    ) -> Result<(), String> {
-        let Some(holder) = &verified.holder else {
-            return Ok(());
-        };
-        let proof = proof.ok_or_else(|| {
-            format!("the credential names its holder's key: prove in the header {PROOF_HEADER} that you have it")
-        })?;
-        let proof = Proof::from_header(proof).map_err(|error| error.to_string())?;
-        let is_meant = |audience: &Audience| matches!(audience, Audience::Node(id) if self.link.has_been(id));
-        let number = holder
-            .verify(&proof, peer, is_meant, websocket_key)
-            .map_err(|error| error.to_string())?;
-        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
-        proofs
-            .take(peer, number, verified.expires_at, self.link.unix_seconds())
-            .map_err(|error| error.to_string())
     }
 
     /// Where a node's data lane listens.

@@ -49,6 +49,7 @@ use super::{
 };
 use crate::{
     node_state::NodeState,
+    peer_identities::Shown,
     sessions::{self, Admission, Sharing},
 };
 
@@ -366,9 +367,14 @@ async fn authenticate(node: &NodeState, headers: &HeaderMap, websocket_key: &Hea
     let peer = credential::source_id_from_header(source.as_bytes()).map_err(|error| error.to_string())?;
     let credential = value(CREDENTIAL_HEADER)?;
     let credential = Credential::from_header(credential.as_bytes()).map_err(|error| error.to_string())?;
-    let verified = node.verify(&peer, &credential).await?;
-    let proof = headers.get(PROOF_HEADER).map(HeaderValue::as_bytes);
-    node.check_possession(&peer, &verified, proof, websocket_key.as_bytes())?;
+    let shown = Shown {
+        peer: &peer,
+        credential: &credential,
+        proof: headers.get(PROOF_HEADER).map(HeaderValue::as_bytes),
+        websocket_key: websocket_key.as_bytes(),
+    };
+    let verified = node.peer_identities().verify(shown).await;
+    verified.map_err(|error| error.to_string())?;
     Ok(peer)
 }
 
