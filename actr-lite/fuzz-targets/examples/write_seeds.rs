@@ -11,6 +11,7 @@ use actr_lite_wire::{
     frame::{DataStream, FrameEncoder, FrameHints},
     identity::{ActrId, StreamId},
     peer_text::RawText,
+    possession::{Audience, Prover},
     proto::{
         Acl, AclRule, ActrToSignaling, GetServiceSpecRequest, GetSigningKeyRequest, Ping, Realm, RegisterAuthMode,
         RegisterRequest, RenewCredentialRequest, RouteCandidatesRequest, ServiceSpec, SignalingEnvelope,
@@ -267,8 +268,21 @@ fn signaling(id: &ActrId) -> Files {
 }
 
 fn identities(id: &ActrId) -> Files {
-    let credential = SigningKey::new(7, &[3; 32]).issue(id, 2_000_000_000, None);
+    let prover = Prover::new(&[5; 32]);
+    let audience = Audience::Node(id.clone());
+    let key = SigningKey::new(7, &[3; 32]);
+    let held = key.issue(id, 2_000_000_000, Some(&prover.holder_key()));
+    let credential = key.issue(id, 2_000_000_000, None);
     vec![
+        ("held-credential-header", held.to_header().into_bytes()),
+        ("audience-text", audience.to_string().into_bytes()),
+        (
+            "proof-header",
+            prover
+                .prove(id, audience, b"dGhlIHNhbXBsZSBub25jZQ==")
+                .to_header()
+                .into_bytes(),
+        ),
         ("source-id-header", source_id_to_header(id).into_bytes()),
         ("credential-header", credential.to_header().into_bytes()),
         (
