@@ -12,6 +12,7 @@ use actr_lite_wire::{
     frame::{DataStream, FrameEncoder, FrameHints},
     identity::{ActrId, StreamId},
     peer_text::RawText,
+    possession::{Audience, Prover},
     proto::{
         Acl, AclRule, ActrToSignaling, GetServiceSpecRequest, GetSigningKeyRequest, Ping, Realm, RegisterAuthMode,
         RegisterRequest, RenewCredentialRequest, RouteCandidatesRequest, ServiceSpec, SignalingEnvelope,
@@ -183,7 +184,7 @@ fn envelopes() -> Files {
 }
 
 fn signaling(id: &ActrId) -> Files {
-    let credential = SigningKey::new(7, &[3; 32]).issue(id, 2_000_000_000);
+    let credential = SigningKey::new(7, &[3; 32]).issue(id, 2_000_000_000, None);
     let envelope = |payload| {
         let message = ActrToSignaling {
             source: id.into(),
@@ -220,6 +221,7 @@ fn signaling(id: &ActrId) -> Files {
         ws_address: Some("ws://127.0.0.1:9000".into()),
         auth_mode: Some(RegisterAuthMode::Linked.into()),
         hidden: None,
+        holder_key: None,
     };
     let renewal = RenewCredentialRequest {
         actr_id: id.into(),
@@ -270,8 +272,21 @@ fn signaling(id: &ActrId) -> Files {
 }
 
 fn identities(id: &ActrId) -> Files {
-    let credential = SigningKey::new(7, &[3; 32]).issue(id, 2_000_000_000);
+    let prover = Prover::new(&[5; 32]);
+    let audience = Audience::Node(id.clone());
+    let key = SigningKey::new(7, &[3; 32]);
+    let held = key.issue(id, 2_000_000_000, Some(&prover.holder_key()));
+    let credential = key.issue(id, 2_000_000_000, None);
     vec![
+        ("held-credential-header", held.to_header().into_bytes()),
+        ("audience-text", audience.to_string().into_bytes()),
+        (
+            "proof-header",
+            prover
+                .prove(id, audience, b"dGhlIHNhbXBsZSBub25jZQ==")
+                .to_header()
+                .into_bytes(),
+        ),
         ("source-id-header", source_id_to_header(id).into_bytes()),
         ("credential-header", credential.to_header().into_bytes()),
         (

@@ -7,6 +7,7 @@ use actr_lite_manifest::{ContractFingerprint, FileFingerprint, SIGNALING_PATH, S
 use actr_lite_wire::{
     credential::{Credential, MAX_ENCODED_LEN, source_id_from_header, source_id_to_header},
     identity::{ActrId, ActrType, MAX_STREAM_ID_LEN, StreamId},
+    possession::{Audience, Proof},
     proto::{self, AIdCredential},
     record_limit::RecordLimit,
 };
@@ -48,6 +49,7 @@ fn texts(text: &str) {
     if let Some(limit) = parsed::<RecordLimit>(text) {
         assert!(RecordLimit::MIN <= limit && limit <= RecordLimit::MAX);
     }
+    parsed::<Audience>(text);
     parsed::<ContractFingerprint>(text);
     parsed::<FileFingerprint>(text);
     parsed::<Timestamp>(text);
@@ -93,6 +95,15 @@ fn headers(value: &[u8]) {
         Ok(credential) => {
             assert!(value.len() <= MAX_ENCODED_LEN);
             known_credential(&credential);
+        }
+        Err(error) => briefly_explained(&error, value),
+    }
+    match Proof::from_header(value) {
+        Ok(proof) => {
+            assert!(value.len() <= MAX_ENCODED_LEN);
+            let header = proof.to_header();
+            let is_too_long = header.len() > MAX_ENCODED_LEN;
+            assert!(is_too_long || Proof::from_header(header.as_bytes()) == Ok(proof));
         }
         Err(error) => briefly_explained(&error, value),
     }

@@ -127,6 +127,7 @@ fn envelope(body: &[u8]) {
     };
     let (mut directory, id, _) = directory();
     let asker = Asker {
+        is_this_machine: true,
         id: &id,
         pongs: 3,
         heartbeat_interval_secs: 5,
@@ -217,6 +218,7 @@ fn directory() -> (Directory, ActrId, Grant) {
     directory.set_signing_keys([KEY.clone()]);
     let [(id, grant), _] = ["ws://h:1", "ws://h:2"].map(|url| {
         let registration = Registration {
+            holder_key: None,
             actr_type: actr_type(),
             realm_id: 1,
             contract: Some(Contract::from(&service_spec())),

@@ -38,7 +38,7 @@ pub struct System {
     #[serde(default)]
     pub webrtc: WebRtc,
     /// `insecure`, false if absent: what this node hosts may be reached from other machines without TLS, and without a
-    /// realm secret.
+    /// realm secret, and this node shows its credential to them without TLS.
     #[serde(default)]
     pub insecure: bool,
     /// `shutdown_grace`, 8 s if absent: how long the node's shutdown may take altogether. Three quarters of it are for what

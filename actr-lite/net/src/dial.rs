@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    ATTEMPT_TIMEOUT, DialError, FailedAttempt,
+    ATTEMPT_TIMEOUT, ClearText, DialError, FailedAttempt,
     race::{Race, Step},
     resolve,
 };
@@ -45,6 +45,18 @@ pub async fn secure(tls: &ClientTls, host: &str, stream: TcpStream) -> Result<St
             cause: Box::new(cause),
         }),
         Err(_) => Err(DialError::TlsTimeout { address }),
+    }
+}
+
+/// A connection that was made and stays without TLS, if `clear_text` allows that with whoever took it. Nothing was sent.
+///
+/// # Errors
+/// [`DialError::InClear`] if it does not.
+pub fn leave_in_clear(clear_text: ClearText, stream: TcpStream) -> Result<Stream, DialError> {
+    let address = stream.peer_addr().map_err(DialError::Lost)?;
+    match clear_text.admits(address.ip()) {
+        true => Ok(stream.into()),
+        false => Err(DialError::InClear { address }),
     }
 }
 

@@ -47,6 +47,15 @@ pub enum DialError {
         /// Who took the connection.
         address: SocketAddr,
     },
+    /// Others could read what is sent.
+    #[error(
+        "nothing is sent to {address} without TLS, as others could use this node's credential: write wss:// in the URL, \
+         which needs a certificate there; or, where the network itself is trusted, add insecure = true to [system]"
+    )]
+    InClear {
+        /// Who took the connection.
+        address: SocketAddr,
+    },
     /// The connection is gone already.
     #[error("the connection was lost at once: {}", Cause(_0))]
     Lost(io::Error),

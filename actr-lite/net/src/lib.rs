@@ -3,20 +3,23 @@
 //!
 //! In reading order:
 //!
-//! - [`connect`], [`secure`]: the steps
+//! - [`connect`], [`secure`], [`leave_in_clear`]: the steps
+//! - [`ClearText`]: who may be dialled without TLS
 //! - [`resolve`]: from a name to addresses
 //! - `race`: which address is tried when; it does no I/O
 //! - [`rival`]: who else may be found where this process listens
 //! - [`DialError`]: what comes out if nothing does
 
 mod claim;
+mod clear_text;
 mod dial;
 mod dial_error;
 mod race;
 mod resolve;
 
 pub use claim::rival;
-pub use dial::{TLS_TIMEOUT, connect, secure};
+pub use clear_text::{ClearText, is_this_machine};
+pub use dial::{TLS_TIMEOUT, connect, leave_in_clear, secure};
 pub use dial_error::{DialError, FailedAttempt};
 pub use race::{ATTEMPT_TIMEOUT, MAX_ADDRESSES, STAGGER};
 pub use resolve::{RESOLVE_TIMEOUT, resolve};

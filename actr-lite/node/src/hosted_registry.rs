@@ -40,7 +40,10 @@ pub(crate) async fn host(
         (None, Some(secret)) => Realms::only(manifest.system.deployment.realm_id, secret.as_bytes()),
         (None, None) => Realms::Open,
     };
-    let options = registry_options(signaling, realms);
+    let options = Options {
+        insecure: manifest.system.insecure,
+        ..registry_options(signaling, realms)
+    };
     if options.key_lifetime < options.credential_lifetime {
         return Err(StartError::KeyLifetime {
             key: options.key_lifetime,

@@ -18,6 +18,7 @@ mod accounts;
 mod actr_ref;
 mod budget;
 mod call;
+mod clear_text;
 mod context;
 mod contract_fit;
 mod departures;
@@ -33,6 +34,7 @@ mod lock_update;
 mod node;
 mod node_state;
 mod own_connection;
+mod peer_identities;
 mod published_contracts;
 mod random_stream_id;
 mod reach;
@@ -68,6 +70,7 @@ pub use actr_lite_wire::{
 
 pub use actr_ref::{ActrRef, ShutdownKind};
 pub use budget::Budget;
+pub use clear_text::InClearError;
 pub use context::Context;
 pub use dest::Dest;
 pub use discover_error::DiscoverError;

@@ -18,6 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
 use crate::{
+    clear_text::{self, InClearError},
     error::humantime,
     hosted_registry::registry_url,
     published_contracts::{LockChoice, PublishedContracts, choose},
@@ -93,6 +94,9 @@ pub enum UpdateLockError {
     /// The realm's secret can't be loaded.
     #[error(transparent)]
     RealmSecret(#[from] LoadSecretError),
+    /// Its credential would be sent without TLS.
+    #[error(transparent)]
+    InClear(#[from] InClearError),
     /// The file could not be written.
     #[error(transparent)]
     Write(#[from] WriteLockError),
@@ -124,6 +128,7 @@ pub(crate) async fn update_lock(
     );
     config.tls = tls::load_client(&manifest.system.tls)?;
     config.realm_secret = realm_secret::load(&manifest.system)?;
+    config.clear_text = clear_text::of(&manifest.system)?;
     let link = RegistryLink::spawn(config, &tasks, stop.clone());
     let registered = timeout_at(deadline, link.registered()).await;
     if !matches!(registered, Ok(Ok(_))) {

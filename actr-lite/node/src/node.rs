@@ -16,6 +16,7 @@ use tracing::info;
 use crate::{
     ActrError, ActrRef, ActrSystem, BindError, Context, RouterError, Workload,
     accounts::Accounts,
+    clear_text::{self, InClearError},
     error::humantime,
     hosted_registry,
     lane::Closing,
@@ -95,6 +96,9 @@ pub enum StartError {
         /// What a dial would come to.
         cause: Box<HandshakeError>,
     },
+    /// Its credential, or those of others, would be sent without TLS.
+    #[error(transparent)]
+    InClear(#[from] InClearError),
     /// Other machines could reach something that is not protected.
     #[error(transparent)]
     Exposed(#[from] ExposureError),
@@ -167,6 +171,7 @@ impl<W: Workload> Node<W> {
 
         let tls = tls::load(&manifest.system.tls)?;
         let realm_secret = realm_secret::load(&manifest.system)?;
+        let clear_text = clear_text::of(&manifest.system)?;
         if manifest.system.discovery.visible {
             let data_lane = Exposure {
                 what: "the data lane",
@@ -180,7 +185,10 @@ impl<W: Workload> Node<W> {
         let (url, registry) = hosted_registry::host(manifest, &tls, realm_secret.as_ref()).await?;
         // A node that nobody is to discover is not dialled either.
         let acceptor = match manifest.system.discovery.visible {
-            true => Some(reach::bind(&manifest.system.websocket, &tls).await?),
+            true => {
+                clear_text::check_lane(clear_text, &manifest.system.websocket, &tls)?;
+                Some(reach::bind(&manifest.system.websocket, &tls).await?)
+            }
             false => None,
         };
         let record_limit = manifest.system.websocket.max_record_bytes;
@@ -191,6 +199,7 @@ impl<W: Workload> Node<W> {
         };
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
         config.tls = tls.client.clone();
+        config.clear_text = clear_text;
         config.realm_secret = realm_secret;
         config.service_spec = router.service_spec(&actr_type, manifest);
         config.acl = manifest.acl.as_ref().map(Acl::from);
@@ -212,7 +221,11 @@ impl<W: Workload> Node<W> {
             router,
             link,
             contracts,
-            LaneSettings { record_limit, tls },
+            LaneSettings {
+                record_limit,
+                tls,
+                clear_text,
+            },
             occupancy,
             tasks.clone(),
         );

@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    fmt::{Display, Write as _},
+    fmt::Write as _,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -8,17 +8,17 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_net::ClearText;
 use actr_lite_registry::{
     client::{Candidate, RegistryLink},
     complaints::Complaints,
 };
 use actr_lite_tls::Tls;
 use actr_lite_wire::{
-    credential::Credential,
     identity::{ActrId, ActrType},
     record_limit::RecordLimit,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     departures::Departures,
     discover_error::DiscoverError,
     limits::Occupancy,
+    peer_identities::PeerIdentities,
     router::Router,
     sessions::Sessions,
     stream::{Inbox, StreamEnd, Subscriptions},
@@ -35,10 +36,6 @@ use crate::{
 
 /// How many addresses of other nodes are remembered: a few kilobytes' worth; a forgotten one is asked for again.
 const MAX_ADDRESSES: usize = 1024;
-
-/// How many unknown signing keys are asked for at once: anybody can name one, and the registry's answers are for the
-/// node's own questions first.
-const MAX_KEY_LOOKUPS: usize = 8;
 
 /// How long to wait for the registry before a doubtful address is tried once more.
 const DOUBT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -59,6 +56,8 @@ pub(crate) struct LaneSettings {
     /// The longest record that it sends and takes.
     pub(crate) record_limit: RecordLimit,
     pub(crate) tls: Tls,
+    /// Where it shows its credential without TLS.
+    pub(crate) clear_text: ClearText,
 }
 
 /// What the parts of a running node share.
@@ -76,7 +75,7 @@ pub(crate) struct NodeState {
     complaints: Complaints,
     addresses: Mutex<HashMap<ActrId, Address>>,
     unknown_frames: AtomicU64,
-    key_lookups: Semaphore,
+    peer_identities: PeerIdentities,
     request_prefix: String,
     requests: AtomicU64,
 }
@@ -95,6 +94,7 @@ impl NodeState {
         Arc::new(Self {
             actr_type,
             router,
+            peer_identities: PeerIdentities::new(link.clone()),
             link,
             contracts,
             lane,
@@ -106,7 +106,6 @@ impl NodeState {
             complaints,
             addresses: Mutex::default(),
             unknown_frames: AtomicU64::new(0),
-            key_lookups: Semaphore::new(MAX_KEY_LOOKUPS),
             request_prefix: format!("{:032x}", rand::random::<u128>()),
             requests: AtomicU64::new(0),
         })
@@ -128,6 +127,11 @@ impl NodeState {
         &self.link
     }
 
+    /// Who peers are that dial this node.
+    pub(crate) fn peer_identities(&self) -> &PeerIdentities {
+        &self.peer_identities
+    }
+
     /// The contracts that this node knows of its dependencies.
     pub(crate) fn contracts(&self) -> &LockedContracts {
         &self.contracts
@@ -141,6 +145,11 @@ impl NodeState {
     /// Who this node is to those who dial it, and whom it trusts.
     pub(crate) fn tls(&self) -> &Tls {
         &self.lane.tls
+    }
+
+    /// Where this node shows its credential without TLS.
+    pub(crate) fn clear_text(&self) -> ClearText {
+        self.lane.clear_text
     }
 
     /// This node's limits, and how much of them is used.
@@ -181,21 +190,6 @@ impl NodeState {
         // Writing to a string can't fail.
         let _ = write!(id, "{}-{number:x}", self.request_prefix);
         id
-    }
-
-    /// Checks that `credential` proves `peer`.
-    pub(crate) async fn verify(&self, peer: &ActrId, credential: &Credential) -> Result<(), String> {
-        let key_id = credential.key_id();
-        let key = match self.link.known_signing_key(key_id) {
-            Some(key) => key,
-            None => {
-                let unknown = |error: &dyn Display| format!("signing key {key_id} cannot be checked: {error}");
-                let _turn = self.key_lookups.acquire().await.map_err(|error| unknown(&error))?;
-                self.link.signing_key(key_id).await.map_err(|error| unknown(&error))?
-            }
-        };
-        key.verify(credential, peer, self.link.unix_seconds())
-            .map_err(|error| error.to_string())
     }
 
     /// Where a node's data lane listens.

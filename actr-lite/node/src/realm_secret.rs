@@ -1,10 +1,10 @@
 use std::{
     env, io,
-    net::IpAddr,
     path::{Path, PathBuf},
 };
 
-use actr_lite_manifest::{SignalingUrl, System};
+use actr_lite_manifest::System;
+use actr_lite_net::is_this_machine;
 use actr_lite_registry::client::{RealmSecret, RealmSecretError};
 use actr_lite_secret_file::{self as secret_file, Content};
 use thiserror::Error;
@@ -65,15 +65,10 @@ pub(crate) fn load(system: &System) -> Result<Option<RealmSecret>, LoadSecretErr
             .transpose()?,
     };
     let url = &system.signaling.url;
-    if secret.is_some() && !url.is_tls() && !is_this_machine(url) && !system.insecure {
+    if secret.is_some() && !url.is_tls() && !is_this_machine(url.host()) && !system.insecure {
         return Err(LoadSecretError::Unprotected { url: url.to_string() });
     }
     Ok(secret)
-}
-
-fn is_this_machine(url: &SignalingUrl) -> bool {
-    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
-    url.host() == "localhost" || url.host().parse().is_ok_and(is_loopback)
 }
 
 fn from_file(path: &Path) -> Result<RealmSecret, LoadSecretError> {
@@ -103,21 +98,6 @@ mod tests {
         for text in ["open sesame", "open sesame\n", "open sesame\r\n"] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(from_file(&path).unwrap().as_bytes(), b"open sesame");
-        }
-    }
-
-    #[test]
-    fn only_this_machine_is_told_in_clear() {
-        for (url, is_this_machine) in [
-            ("ws://127.0.0.1:1/signaling/ws", true),
-            ("ws://[::1]:1/signaling/ws", true),
-            ("ws://[::ffff:127.0.0.1]:1/signaling/ws", true),
-            ("ws://localhost/signaling/ws", true),
-            ("ws://0.0.0.0:1/signaling/ws", false),
-            ("ws://localhost.example/signaling/ws", false),
-            ("ws://192.0.2.1/signaling/ws", false),
-        ] {
-            assert_eq!(super::is_this_machine(&url.parse().unwrap()), is_this_machine, "{url}");
         }
     }
 

@@ -122,10 +122,13 @@ impl Sessions {
         let admission = node.occupancy().accounts().of(peer)?.dial()?;
         let address = node.address_of(peer).await?;
         let identity = node.link().registered().await?;
+        let prove = |websocket_key: &[u8]| node.link().prove(&identity, peer, websocket_key);
         let dialer = Dialer {
             tls: &node.tls().client,
+            clear_text: node.clear_text(),
             id: &identity.actor_id,
             credential: &identity.credential,
+            prove: &prove,
             record_limit: node.record_limit(),
             keeps_open: sharing == Sharing::Own,
         };

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) trust: Trust,
 
-    /// Serve other machines without TLS and realm secrets
+    /// Serve other machines without TLS and realm secrets, and tell nodes addresses that are dialled without TLS
     #[arg(long)]
     pub(crate) insecure: bool,
 

@@ -4,7 +4,7 @@ mod arguments;
 
 use std::process::ExitCode;
 
-use actr_lite_registry::Registry;
+use actr_lite_registry::{Options, Registry};
 use actr_lite_signals::Signals;
 use actr_lite_terminal::{Verbosity, report, start_logging};
 use actr_lite_tls::ServerTls;
@@ -36,7 +36,11 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("can't handle SIGINT, SIGTERM and SIGHUP")?;
     let tls = arguments.tls.load()?;
-    let mut registry = Registry::bind(&arguments.listen, arguments.trust.options(&arguments.limits)?).await?;
+    let options = Options {
+        insecure: arguments.insecure,
+        ..arguments.trust.options(&arguments.limits)?
+    };
+    let mut registry = Registry::bind(&arguments.listen, options).await?;
     if let Some(tls) = &tls {
         registry = registry.with_tls(tls.clone());
     }

@@ -8,23 +8,26 @@ use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     misbehaviour::MisbehaviourKind,
+    possession::{Audience, HolderKey, HolderKeyError},
     proto::{
         ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response,
+        register_response::RegisterOk,
     },
 };
+use hyper::header::HeaderValue;
 use thiserror::Error;
 use tracing::{debug, info};
 
 use crate::{
     authority::Authority,
     directory::{AccessList, Contract, DirectoryError, Registration},
+    lane_address::{self, LaneAddress, MAX_WS_ADDRESS_LEN, WithheldAddress},
+    origin::Origin,
+    possession::{PossessionError, Shown},
     realms::{RealmRefusal, SecretDigest, SecretNumber},
     shared::{Dismissal, Notice, Shared},
     source::Source,
 };
-
-/// The most bytes of a data lane's address: what browsers and proxies commonly take as a URL.
-const MAX_WS_ADDRESS_LEN: usize = 2048;
 
 /// The code of a refused renewal. An official node (actr 0.4.21) reads the code of this one answer as an HTTP status,
 /// and registers again on 401 only.
@@ -46,6 +49,9 @@ pub enum RequestError {
     /// The id, of a renewal, is not one.
     #[error("actr_id: {0}")]
     Id(#[from] actr_lite_wire::identity::ParseActrIdError),
+    /// The key that its credentials are to name is not one.
+    #[error("holder_key: {0}")]
+    HolderKey(#[from] HolderKeyError),
     /// The data lane's address is none that anybody could dial.
     #[error("ws_address must begin with ws:// or wss:// and have at most {MAX_WS_ADDRESS_LEN} bytes, without spaces")]
     WsAddress,
@@ -75,10 +81,11 @@ impl RequestError {
 /// Answers `POST /ais/register`; `secret` is what it shows for its realm.
 pub(crate) fn register(
     shared: &Shared,
-    peer: SocketAddr,
+    origin: &Origin,
     secret: Option<&[u8]>,
     request: RegisterRequest,
 ) -> RegisterResponse {
+    let peer = origin.address;
     let secret = match admit(shared, peer, request.realm.realm_id, secret) {
         Ok(secret) => secret,
         Err(error) => {
@@ -86,7 +93,7 @@ pub(crate) fn register(
             return refused(error.code(), &error);
         }
     };
-    let registration = match Registration::try_from(request) {
+    let mut registration = match Registration::try_from(request) {
         Ok(registration) => Registration { secret, ..registration },
         Err(error) => {
             complain(shared, peer, &error);
@@ -98,6 +105,8 @@ pub(crate) fn register(
         complain(shared, peer, &error);
         return refused(ErrorCode::PermissionDenied, &error);
     }
+    let withheld = withhold_address(shared, origin, &mut registration);
+    let holder = registration.holder_key.clone();
     let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
     let (from, key) = (Source::of(peer.ip()), Authority::renewal_key());
     let (contest, registered) = {
@@ -113,13 +122,29 @@ pub(crate) fn register(
                     .complaints
                     .remark(&format_args!("contested type from {peer}: {id} {contest}"));
             }
-            shared.authority.answer(&id, &grant)
+            success(RegisterOk {
+                withheld_address: withheld.map(|withheld| withheld.to_string()),
+                ..shared.authority.granted(&id, holder.as_ref(), &grant)
+            })
         }
         Err(error) => {
             debug!(%error, "registration refused");
             refused(error.code(), &error)
         }
     }
+}
+
+/// Takes an address out of a registration that nobody is to be told. The node may be reached over WebRTC all the same.
+fn withhold_address(shared: &Shared, origin: &Origin, registration: &mut Registration) -> Option<WithheldAddress> {
+    if shared.options.insecure {
+        return None;
+    }
+    let withheld = lane_address::check(registration.ws_address.as_deref()?, origin).err()?;
+    registration.ws_address = None;
+    shared
+        .complaints
+        .remark(&format_args!("{}: {withheld}", origin.address));
+    Some(withheld)
 }
 
 /// The refusal for whoever shows a secret that opens no realm: so much can be said before it is known which one it is for.
@@ -178,14 +203,35 @@ impl AdmissionError {
     }
 }
 
-/// Answers `POST /ais/renew`.
-pub(crate) fn renew(shared: &Shared, peer: SocketAddr, request: &RenewCredentialRequest) -> RegisterResponse {
+/// Answers `POST /ais/renew`; `proof` is what it shows of its key.
+pub(crate) fn renew(
+    shared: &Shared,
+    peer: SocketAddr,
+    proof: Option<&HeaderValue>,
+    request: &RenewCredentialRequest,
+) -> RegisterResponse {
     let id = match ActrId::try_from(&request.actr_id) {
         Ok(id) => id,
         Err(error) => {
             let error = RequestError::from(error);
             complain(shared, peer, &error);
             return refused(error.code(), &error);
+        }
+    };
+    // Before the token is looked at: who lacks the key can't use it up.
+    let shown = Shown {
+        proof,
+        binding: &request.renewal_token,
+    };
+    let holder = match prove(shared, &id, shown) {
+        Ok(holder) => holder,
+        Err(error) => {
+            match &error {
+                // A node that this registry has forgotten does no wrong.
+                PossessionError::Gone(_) => debug!(%error, "renewal refused"),
+                _ => complain(shared, peer, &error),
+            }
+            return refused(RENEWAL_REFUSED, &error);
         }
     };
     let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
@@ -203,7 +249,7 @@ pub(crate) fn renew(shared: &Shared, peer: SocketAddr, request: &RenewCredential
     match renewed {
         Ok(grant) => {
             debug!(%id, "credential renewed");
-            shared.authority.answer(&id, &grant)
+            success(shared.authority.granted(&id, holder.as_ref(), &grant))
         }
         Err(error) => {
             // A node that this registry has forgotten does no wrong.
@@ -226,6 +272,15 @@ pub(crate) fn renew(shared: &Shared, peer: SocketAddr, request: &RenewCredential
     }
 }
 
+/// Checks that a node asks itself for its next credential; the key that this one is to name.
+fn prove(shared: &Shared, id: &ActrId, shown: Shown<'_>) -> Result<Option<HolderKey>, PossessionError> {
+    let holder = shared.state().directory.holder_key(id)?.cloned();
+    if let Some(key) = &holder {
+        shown.check(shared, id, key, &Audience::Renewal)?;
+    }
+    Ok(holder)
+}
+
 fn complain(shared: &Shared, peer: SocketAddr, reason: &dyn Display) {
     let kind = MisbehaviourKind::RefusedRequest;
     shared.complaints.about(kind, &peer, reason);
@@ -238,7 +293,9 @@ impl TryFrom<RegisterRequest> for Registration {
         if request.auth_mode == Some(RegisterAuthMode::Package as i32) {
             return Err(RequestError::AuthMode);
         }
-        if !request.ws_address.as_deref().is_none_or(is_ws_address) {
+        if let Some(address) = &request.ws_address
+            && LaneAddress::parse(address).is_none()
+        {
             return Err(RequestError::WsAddress);
         }
         let spec = request.service_spec.as_ref();
@@ -256,6 +313,7 @@ impl TryFrom<RegisterRequest> for Registration {
         }
         let is_hidden = request.hidden();
         let acl = request.acl.as_ref().map(Acl::try_from).transpose()?;
+        let holder_key = request.holder_key.as_deref().map(HolderKey::from_bytes).transpose()?;
         Ok(Self {
             actr_type: ActrType::try_from(&request.actr_type)?,
             realm_id: request.realm.realm_id,
@@ -264,18 +322,15 @@ impl TryFrom<RegisterRequest> for Registration {
             ws_address: request.ws_address.map(Into::into),
             is_hidden,
             secret: None,
+            holder_key,
         })
     }
 }
 
-/// Whether it looks like an address at all; only dialling it can tell more.
-fn is_ws_address(text: &str) -> bool {
-    let host = text.strip_prefix("ws://").or_else(|| text.strip_prefix("wss://"));
-    text.len() <= MAX_WS_ADDRESS_LEN
-        && host.is_some_and(|host| !host.is_empty())
-        && text
-            .chars()
-            .all(|character| !character.is_whitespace() && !character.is_control())
+fn success(granted: RegisterOk) -> RegisterResponse {
+    RegisterResponse {
+        result: Some(register_response::Result::Success(granted)),
+    }
 }
 
 fn refused(code: ErrorCode, reason: &impl ToString) -> RegisterResponse {
@@ -285,21 +340,5 @@ fn refused(code: ErrorCode, reason: &impl ToString) -> RegisterResponse {
     };
     RegisterResponse {
         result: Some(register_response::Result::Error(error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_that_nobody_could_dial_is_refused() {
-        for address in ["ws://127.0.0.1:9", "wss://host/path"] {
-            assert!(is_ws_address(address), "{address}");
-        }
-        let long = format!("ws://{}", "a".repeat(MAX_WS_ADDRESS_LEN));
-        for address in ["", "ws://", "http://host", "ws://a b", "ws://a\n", long.as_str()] {
-            assert!(!is_ws_address(address), "{address}");
-        }
     }
 }

@@ -15,13 +15,18 @@ use actr_lite_wire::{
 use bytes::Bytes;
 use prost::Message as _;
 
-use crate::directory::{Candidate, CandidateSearch, ContractSearch, Directory, DirectoryError, Load};
+use crate::{
+    directory::{Candidate, CandidateSearch, ContractSearch, Directory, DirectoryError, Load},
+    lane_address,
+};
 
 /// What a signaling connection knows when it answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker<'a> {
     /// Who asks, verified.
     pub id: &'a ActrId,
+    /// Whether it is told addresses that only nodes of the registry's own machine can dial.
+    pub is_this_machine: bool,
     /// The number of the next pong.
     pub pongs: u64,
     /// How often nodes should send heartbeats.
@@ -34,7 +39,7 @@ pub fn answer(directory: &mut Directory, asker: &Asker<'_>, request: &Request, n
     let mut answering = Answering::new(asker, request);
     loop {
         if let Some(outcome) = answering.step(directory, now) {
-            return outcome.into();
+            return outcome.answer_to(asker);
         }
     }
 }
@@ -138,25 +143,26 @@ impl Short {
     }
 }
 
-impl From<Outcome> for Answer {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Answer(answer) => answer,
-            Outcome::Candidates(found) => {
+impl Outcome {
+    /// As a message for who asked.
+    pub fn answer_to(self, asker: &Asker<'_>) -> Answer {
+        match self {
+            Self::Answer(answer) => answer,
+            Self::Candidates(found) => {
                 let result = match found {
-                    Ok(found) => route_candidates_response::Result::Success(candidates_message(found)),
+                    Ok(found) => route_candidates_response::Result::Success(candidates_message(found, asker)),
                     Err(error) => route_candidates_response::Result::Error(from_directory(&error)),
                 };
-                Self::RouteCandidates(RouteCandidatesResponse { result: Some(result) })
+                Answer::RouteCandidates(RouteCandidatesResponse { result: Some(result) })
             }
-            Outcome::Contract(found) => {
+            Self::Contract(found) => {
                 // What the registry has encoded itself can be decoded.
                 let found = found.map(|encoded| ServiceSpec::decode(encoded).unwrap_or_default());
                 let result = match found {
                     Ok(spec) => get_service_spec_response::Result::Success(spec),
                     Err(error) => get_service_spec_response::Result::Error(from_directory(&error)),
                 };
-                Self::GetServiceSpec(GetServiceSpecResponse { result: Some(result) })
+                Answer::GetServiceSpec(GetServiceSpecResponse { result: Some(result) })
             }
         }
     }
@@ -202,7 +208,7 @@ fn route_candidates(asker: &ActrId, request: &RouteCandidatesRequest) -> Work {
     }))))
 }
 
-fn candidates_message(candidates: Vec<Candidate>) -> route_candidates_response::RouteCandidatesOk {
+fn candidates_message(candidates: Vec<Candidate>, asker: &Asker<'_>) -> route_candidates_response::RouteCandidatesOk {
     route_candidates_response::RouteCandidatesOk {
         candidates: candidates.iter().map(|candidate| (&candidate.id).into()).collect(),
         contracts: candidates
@@ -215,9 +221,10 @@ fn candidates_message(candidates: Vec<Candidate>) -> route_candidates_response::
         ws_address_map: candidates
             .into_iter()
             .filter_map(|candidate| {
-                Some(WsAddressEntry {
+                let ws_address = candidate.ws_address?;
+                lane_address::told_to(&ws_address, asker.is_this_machine).then(|| WsAddressEntry {
                     candidate_id: (&candidate.id).into(),
-                    ws_address: Some(candidate.ws_address?.into()),
+                    ws_address: Some(ws_address.into()),
                 })
             })
             .collect(),

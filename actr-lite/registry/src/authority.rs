@@ -6,7 +6,8 @@ use std::{
 use actr_lite_wire::{
     credential::{SigningKey, VerifyingKey},
     identity::ActrId,
-    proto::{RegisterResponse, TurnCredential, register_response, register_response::RegisterOk},
+    possession::HolderKey,
+    proto::{TurnCredential, register_response::RegisterOk},
 };
 use bytes::Bytes;
 
@@ -110,14 +111,15 @@ impl Authority {
         rand::random()
     }
 
-    /// The answer to a registration or a renewal that was granted. For the same grant it is the same.
-    pub(crate) fn answer(&self, id: &ActrId, grant: &Grant) -> RegisterResponse {
+    /// What is granted by a registration or a renewal; the credential names the node's key, if it has one. For the same
+    /// grant it is the same.
+    pub(crate) fn granted(&self, id: &ActrId, holder: Option<&HolderKey>, grant: &Grant) -> RegisterOk {
         let expires_at = grant.granted_at.saturating_add(self.lifetimes.credential);
         let signing_key = Arc::clone(&self.keys().current);
         let key = signing_key.verifying_key();
-        let granted = RegisterOk {
+        RegisterOk {
             actr_id: id.into(),
-            credential: signing_key.issue(id, expires_at).into(),
+            credential: signing_key.issue(id, expires_at, holder).into(),
             turn_credential: no_relay(),
             credential_expires_at: Some(timestamp_of(expires_at)),
             signaling_heartbeat_interval_secs: self.heartbeat_interval_secs(),
@@ -125,9 +127,7 @@ impl Authority {
             signing_key_id: key.key_id(),
             renewal_token: Some(Bytes::copy_from_slice(&grant.token.secret)),
             renewal_token_expires_at: Some(timestamp_of(grant.token.expires_at)),
-        };
-        RegisterResponse {
-            result: Some(register_response::Result::Success(granted)),
+            withheld_address: None,
         }
     }
 

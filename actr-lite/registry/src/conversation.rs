@@ -17,6 +17,7 @@ use crate::{
     answer::{self, Answering, Asker, Outcome},
     in_flight::InFlightBytes,
     ledger::{Holder, LimitReached},
+    origin::Origin,
     relay::{self, RelayReceiver, Relayed},
     session::{Ending, MAX_ENVELOPE_BYTES, Socket, next_envelope, send},
     shared::{Dismissal, Notice, Shared},
@@ -30,6 +31,7 @@ pub(crate) struct Conversation<'a> {
     shared: &'a Shared,
     id: &'a ActrId,
     holder: Holder,
+    is_this_machine: bool,
     number: u64,
     relayed: RelayReceiver,
     sent: u64,
@@ -39,12 +41,21 @@ pub(crate) struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    /// The conversation with `id` over its connection with this number, on the account of `holder`.
-    pub(crate) fn new(shared: &'a Shared, id: &'a ActrId, holder: Holder, number: u64, relayed: RelayReceiver) -> Self {
+    /// The conversation with `id` over its connection with this number, which comes from `origin` and is on the account of
+    /// `holder`.
+    pub(crate) fn new(
+        shared: &'a Shared,
+        id: &'a ActrId,
+        holder: Holder,
+        origin: &Origin,
+        number: u64,
+        relayed: RelayReceiver,
+    ) -> Self {
         Self {
             shared,
             id,
             holder,
+            is_this_machine: origin.is_this_machine || shared.options.insecure,
             number,
             relayed,
             sent: 0,
@@ -164,6 +175,7 @@ impl<'a> Conversation<'a> {
     async fn answer(&mut self, request: Request) -> Answer {
         let asker = Asker {
             id: self.id,
+            is_this_machine: self.is_this_machine,
             pongs: self.pongs,
             heartbeat_interval_secs: self.shared.authority.heartbeat_interval_secs(),
         };
@@ -181,7 +193,7 @@ impl<'a> Conversation<'a> {
             yield_now().await;
         };
         let answer = match self.hold(&outcome) {
-            Ok(()) => Answer::from(outcome),
+            Ok(()) => outcome.answer_to(&asker),
             Err(full) => Answer::Error(answer::error(ErrorCode::Unavailable, full.to_string())),
         };
         self.pongs += u64::from(matches!(answer, Answer::Pong(_)));

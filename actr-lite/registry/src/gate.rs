@@ -1,6 +1,7 @@
 use actr_lite_wire::{
     credential::{Credential, CredentialError},
     identity::ActrId,
+    possession::{Audience, PROOF_HEADER},
     proto::AIdCredential,
 };
 use bytes::Bytes;
@@ -12,7 +13,10 @@ use hyper::{
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
-use crate::shared::Shared;
+use crate::{
+    possession::{PossessionError, Shown},
+    shared::Shared,
+};
 
 /// What every refusal says whose remedy is a new registration: after a restart of the registry a node learns from it
 /// that its id and credential are worthless.
@@ -42,6 +46,9 @@ pub enum Refusal {
     /// The credential does not prove the id.
     #[error("{0}")]
     Credential(CredentialError),
+    /// The credential is not shown by its holder.
+    #[error("{0}")]
+    Possession(#[from] PossessionError),
     /// The id is proven, and its node gone.
     #[error("this registry does not know {0}: {REGISTER_AGAIN}")]
     UnknownNode(ActrId),
@@ -112,22 +119,29 @@ impl Claim {
         &self.credential
     }
 
-    /// The actor that may connect, if this proves that it is one of this registry.
-    pub(crate) fn verify(self, shared: &Shared) -> Result<ActrId, Refusal> {
+    /// The actor that may connect, if this and the request's headers prove that it is one of this registry.
+    pub(crate) fn verify(self, shared: &Shared, headers: &HeaderMap) -> Result<ActrId, Refusal> {
         let Self { id, credential } = self;
         let key_id = credential.key_id();
         let key = shared.state().directory.signing_key(key_id).cloned();
         let key = key.ok_or(Refusal::UnknownKey(key_id))?;
-        key.verify(&credential, &id, shared.clock.unix_seconds())
+        let verified = key
+            .verify(&credential, &id, shared.clock.unix_seconds())
             .map_err(|error| match error {
                 CredentialError::Expired { .. } => Refusal::Expired(error),
                 error => Refusal::Credential(error),
             })?;
-        if shared.state().directory.knows(&id) {
-            Ok(id)
-        } else {
-            Err(Refusal::UnknownNode(id))
+        if !shared.state().directory.knows(&id) {
+            return Err(Refusal::UnknownNode(id));
         }
+        if let Some(holder) = &verified.holder {
+            let shown = Shown {
+                proof: headers.get(PROOF_HEADER),
+                binding: websocket_key(headers)?,
+            };
+            shown.check(shared, &id, holder, &Audience::Signaling)?;
+        }
+        Ok(id)
     }
 }
 

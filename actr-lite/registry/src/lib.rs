@@ -15,6 +15,9 @@
 //! - [`ledger`]: who holds how much of what all share
 //! - `in_flight`: the memory for what is under way
 //! - `body`: the bodies of requests
+//! - `lane_address`: which addresses of nodes others are told
+//! - `origin`: where a connection comes from, and how
+//! - `possession`: whether a request is made by the node whose credential or token it shows
 //! - `permits`: which connections there are at a time
 //! - `session`: one signaling connection, from its opening to its end
 //! - `conversation`: what is said over it
@@ -49,11 +52,14 @@ pub mod http_socket;
 mod in_flight;
 mod key_file;
 mod key_ring;
+mod lane_address;
 pub mod ledger;
 pub mod listener;
 mod message_socket;
 pub mod options;
+mod origin;
 mod permits;
+mod possession;
 pub mod realms;
 pub mod registry;
 mod relay;
@@ -68,5 +74,6 @@ pub use gate::{Claim, REGISTER_AGAIN, Refusal};
 pub use key_file::KeyFileError;
 pub use listener::Listener;
 pub use options::Options;
+pub use possession::PossessionError;
 pub use realms::Realms;
 pub use registry::{Registry, RegistryError, RegistryHandle};

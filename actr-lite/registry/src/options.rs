@@ -54,6 +54,9 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Which realms there are, their secrets, and what may be registered with them. Default: all, without.
     pub realms: Realms,
+    /// Whether the network itself is trusted: then nodes are told any address that others register, also one that is dialled
+    /// without TLS. Default: no.
+    pub insecure: bool,
     /// The most signaling connections at a time; one more gets a 503. Default: [`MAX_CONNECTIONS`].
     pub max_connections: usize,
     /// The most of them from one address, or from one IPv6 network of 64 bits. Default: [most](most_of) of
@@ -132,6 +135,7 @@ impl Default for Options {
             key_lifetime: KEY_LIFETIME,
             data_dir: None,
             realms: Realms::default(),
+            insecure: false,
             max_connections: MAX_CONNECTIONS,
             max_connections_per_address: None,
             max_connections_per_realm: None,

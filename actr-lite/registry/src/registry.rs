@@ -30,6 +30,7 @@ use crate::{
     key_file::KeyFileError,
     listener::Listener,
     options::Options,
+    origin::Origin,
     permits::HttpPermit,
     realms::Realms,
     service,
@@ -279,15 +280,19 @@ async fn serve(shared: Arc<Shared>, tls: Option<ServerTls>, stream: TcpStream, p
 async fn serve_http(shared: &Arc<Shared>, tls: Option<&ServerTls>, stream: TcpStream, peer: SocketAddr) {
     // Without it answers would only be slower.
     let _ = stream.set_nodelay(true);
+    let origin = match Origin::of(&stream, peer, tls.is_some()) {
+        Ok(origin) => origin,
+        Err(error) => return debug!(%peer, %error, "the connection is gone already"),
+    };
     // Boxed, so that what a handshake needs is not kept as long as the connection.
     let Some(socket) = Box::pin(handshake(shared, tls, stream, peer)).await else {
         return;
     };
     let was_refused = AtomicBool::new(false);
     let service = service_fn(|request| {
-        let was_refused = &was_refused;
+        let (was_refused, origin) = (&was_refused, &origin);
         async move {
-            let response = service::respond(shared, peer, request).await;
+            let response = service::respond(shared, origin, request).await;
             was_refused.fetch_or(response.status().is_client_error(), Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }

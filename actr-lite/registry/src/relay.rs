@@ -214,6 +214,7 @@ mod tests {
             ws_address: None,
             is_hidden: false,
             secret: None,
+            holder_key: None,
         };
         let registered = directory.register(registration, holder().source, [0; 32], NOW, 0);
         registered.unwrap().0

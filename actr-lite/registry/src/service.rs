@@ -2,6 +2,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
+    possession::PROOF_HEADER,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
     websocket::accept_key,
 };
@@ -24,6 +25,7 @@ use crate::{
     gate::{self, Refusal},
     in_flight::InFlightBytes,
     ledger::{Holder, LimitReached},
+    origin::Origin,
     realms::SECRET_HEADER,
     session,
     shared::Shared,
@@ -35,16 +37,17 @@ const MAX_RENEWAL_BYTES: usize = 4 * 1024;
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
-/// Answers one HTTP request of `peer`. A request that is refused is the connection's last.
+/// Answers one HTTP request from `origin`. A request that is refused is the connection's last.
 pub(crate) async fn respond(
     shared: &Arc<Shared>,
-    peer: SocketAddr,
+    origin: &Origin,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    let peer = origin.address;
     let response = match (request.uri().path(), request.method()) {
-        ("/ais/register", &Method::POST) => register(shared, peer, request).await,
+        ("/ais/register", &Method::POST) => register(shared, origin, request).await,
         ("/ais/renew", &Method::POST) => renew(shared, peer, request).await,
-        ("/signaling/ws", &Method::GET) => signaling(shared, peer, request),
+        ("/signaling/ws", &Method::GET) => signaling(shared, origin, request),
         // An upgrade is a GET (RFC 6455 §4.1).
         ("/signaling/ws", &Method::HEAD) => Err(Refusal::NotAnUpgrade.into()),
         ("/" | "/health", &Method::GET | &Method::HEAD) => Ok(health(shared)),
@@ -167,9 +170,10 @@ fn health(shared: &Shared) -> Response<Full<Bytes>> {
 /// Registers a node. Who has no secret for any realm is told so before anything of the body is read.
 async fn register(
     shared: &Shared,
-    peer: SocketAddr,
+    origin: &Origin,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
+    let peer = origin.address;
     check_content_type(&request)?;
     let secret = request.headers().get(SECRET_HEADER).cloned();
     let secret = secret.as_ref().map(HeaderValue::as_bytes);
@@ -180,7 +184,7 @@ async fn register(
     let body = body::read(request.into_body(), shared.options.max_body_bytes, &mut held).await?;
     body::check_registration(&body)?;
     let message: RegisterRequest = decode(body)?;
-    Ok(answered(&ais::register(shared, peer, secret, message)))
+    Ok(answered(&ais::register(shared, origin, secret, message)))
 }
 
 async fn renew(
@@ -189,6 +193,7 @@ async fn renew(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
     check_content_type(&request)?;
+    let proof = request.headers().get(PROOF_HEADER).cloned();
     let max_bytes = shared.options.max_body_bytes.min(MAX_RENEWAL_BYTES);
     let mut held = hold(shared, peer)?;
     let body = body::read(request.into_body(), max_bytes, &mut held).await;
@@ -200,7 +205,7 @@ async fn renew(
         error => error.into(),
     })?;
     let message: RenewCredentialRequest = decode(body)?;
-    Ok(answered(&ais::renew(shared, peer, &message)))
+    Ok(answered(&ais::renew(shared, peer, proof.as_ref(), &message)))
 }
 
 /// An account for a body: that of its address, as the realm is not proven yet.
@@ -251,19 +256,21 @@ fn is_protobuf(content_type: Option<&HeaderValue>) -> bool {
 /// Accepts or refuses a signaling connection. One that is accepted goes on as a task of its own.
 fn signaling(
     shared: &Arc<Shared>,
-    peer: SocketAddr,
+    origin: &Origin,
     mut request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
     let accept = accept_key(gate::websocket_key(request.headers())?);
     let claim = gate::Claim::from_query(request.uri().query().unwrap_or_default())?;
-    let id = claim.verify(shared)?;
+    let id = claim.verify(shared, request.headers())?;
     let replaces_own = shared.state().sessions.has(&id);
-    let permit = shared.permits.signaling(peer.ip(), id.realm_id(), replaces_own)?;
+    let permit = shared
+        .permits
+        .signaling(origin.address.ip(), id.realm_id(), replaces_own)?;
 
     let upgrade = hyper::upgrade::on(&mut request);
     shared
         .tasks
-        .spawn(session::run(Arc::clone(shared), permit, id, upgrade));
+        .spawn(session::run(Arc::clone(shared), permit, id, *origin, upgrade));
 
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -16,6 +16,7 @@ use tracing::debug;
 use crate::{
     conversation::Conversation,
     message_socket::{Incoming, MessageSocket, SocketError},
+    origin::Origin,
     permits::SignalingPermit,
     relay::{self, RelayReceiver},
     shared::{Dismissal, Notice, Shared},
@@ -51,7 +52,7 @@ pub(crate) enum Ending {
 
 /// Runs one signaling connection of `id` to its end. The connection's loss does not unregister the node: its lease
 /// decides.
-pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId, upgrade: OnUpgrade) {
+pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId, origin: Origin, upgrade: OnUpgrade) {
     let upgraded = tokio::select! {
         upgraded = timeout(UPGRADE_TIMEOUT, upgrade) => upgraded,
         () = shared.stop.cancelled() => return,
@@ -69,7 +70,7 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId
         return;
     };
     debug!(%id, "signaling connection open");
-    let mut conversation = Conversation::new(&shared, &id, permit.holder(), guard.number, relayed);
+    let mut conversation = Conversation::new(&shared, &id, permit.holder(), &origin, guard.number, relayed);
     let ending = tokio::select! {
         ending = conversation.run(&mut socket) => ending,
         // An error means that the table dropped the sender without a word, which it never does.

@@ -186,7 +186,7 @@ async fn a_signing_key_verifies_another_nodes_credential() {
     server.link.registered().await.unwrap();
     let key: VerifyingKey = server.link.signing_key(shown.credential.key_id()).await.unwrap();
     let unix_now = shown.credential_expires_at - 1;
-    assert_eq!(key.verify(&shown.credential, &shown.actor_id, unix_now), Ok(()));
+    assert!(key.verify(&shown.credential, &shown.actor_id, unix_now).is_ok());
 
     let unknown = key.key_id().wrapping_add(1);
     let refused = server.link.signing_key(unknown).await;

@@ -43,6 +43,7 @@ fn registration(realm_id: u32, actr_type: ActrType) -> Registration {
         ws_address: Some("ws://127.0.0.1:9".into()),
         is_hidden: false,
         secret: None,
+        holder_key: None,
     }
 }
 

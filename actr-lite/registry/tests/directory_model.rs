@@ -214,6 +214,7 @@ fn registration(kind: &Kind) -> Registration {
         ws_address: kind.is_dialable.then(|| "ws://127.0.0.1:9".into()),
         is_hidden: kind.is_hidden,
         secret: None,
+        holder_key: None,
     }
 }
 

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::{
     identity::{ActrId, ParseActrIdError},
+    possession::HolderKey,
     proto,
 };
 
@@ -42,12 +43,14 @@ impl SigningKey {
         }
     }
 
-    /// Signs that `id` is genuine until `expires_at` (Unix seconds).
-    pub fn issue(&self, id: &ActrId, expires_at: u64) -> Credential {
+    /// Signs that `id` is genuine until `expires_at` (Unix seconds). With a `holder` only those who have its private key can
+    /// use the credential; without one, whoever knows it.
+    pub fn issue(&self, id: &ActrId, expires_at: u64, holder: Option<&HolderKey>) -> Credential {
         let claims: Bytes = proto::IdentityClaims {
             realm_id: id.realm_id(),
             actor_id: id.to_string(),
             expires_at,
+            holder_key: holder.map(|holder| Bytes::copy_from_slice(&holder.to_bytes())),
         }
         .encode_to_vec()
         .into();
@@ -87,11 +90,12 @@ impl VerifyingKey {
         self.key
     }
 
-    /// Checks that `credential` proves `source` at the time `now` (Unix seconds).
+    /// Checks that `credential` is one of `source` at the time `now` (Unix seconds). Whoever shows it is `source` only if
+    /// the [holder's key](Verified::holder) is proven too, where there is one.
     ///
     /// # Errors
-    /// The first of the checks that fails: key number, signature, expiry, id.
-    pub fn verify(&self, credential: &Credential, source: &ActrId, now: u64) -> Result<(), CredentialError> {
+    /// The first of the checks that fails: key number, signature, expiry, id, holder's key.
+    pub fn verify(&self, credential: &Credential, source: &ActrId, now: u64) -> Result<Verified, CredentialError> {
         let Credential(message) = credential;
         if message.key_id != self.key_id {
             return Err(CredentialError::OtherKey {
@@ -115,8 +119,29 @@ impl VerifyingKey {
                 shown_by: source.clone(),
             });
         }
-        Ok(())
+        Ok(Verified {
+            expires_at: claims.expires_at,
+            holder: holder_key(&claims)?,
+        })
     }
+}
+
+/// What a verified credential states beside the id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "the holder's key has to be proven"]
+pub struct Verified {
+    /// Unix time in seconds from which on it is worthless.
+    pub expires_at: u64,
+    /// The key whose possession has to be proven by whoever shows the credential; without one it is enough to know it.
+    pub holder: Option<HolderKey>,
+}
+
+fn holder_key(claims: &proto::IdentityClaims) -> Result<Option<HolderKey>, CredentialError> {
+    let bytes = claims.holder_key.as_deref();
+    bytes
+        .map(HolderKey::from_bytes)
+        .transpose()
+        .map_err(|_| CredentialError::Claims)
 }
 
 /// A credential that is not verified yet. Its `Debug` output is useless as a proof.
@@ -135,6 +160,12 @@ impl Credential {
     /// The key that it claims to be signed with.
     pub fn key_id(&self) -> u32 {
         self.0.key_id
+    }
+
+    /// The holder's key that it claims to name, if it does. What can't be read names none.
+    pub fn claimed_holder(&self) -> Option<HolderKey> {
+        let claims = proto::IdentityClaims::decode(self.0.claims.clone()).ok()?;
+        holder_key(&claims).ok().flatten()
     }
 
     /// The signed bytes.
@@ -248,6 +279,7 @@ pub enum CredentialError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::possession::Prover;
 
     const NOW: u64 = 1_000;
 
@@ -261,9 +293,15 @@ mod tests {
 
     #[test]
     fn a_credential_proves_its_actor_until_it_expires() {
-        let credential = key().issue(&id(5), NOW + 1);
+        let credential = key().issue(&id(5), NOW + 1, None);
         let verifying = key().verifying_key();
-        assert_eq!(verifying.verify(&credential, &id(5), NOW), Ok(()));
+        assert_eq!(
+            verifying.verify(&credential, &id(5), NOW),
+            Ok(Verified {
+                expires_at: NOW + 1,
+                holder: None
+            })
+        );
         assert_eq!(
             verifying.verify(&credential, &id(5), NOW + 1),
             Err(CredentialError::Expired {
@@ -274,15 +312,43 @@ mod tests {
     }
 
     #[test]
+    fn the_holders_key_is_part_of_what_is_signed() {
+        let holder = Prover::new(&[5; 32]).holder_key();
+        let credential = key().issue(&id(5), NOW + 1, Some(&holder));
+        assert_eq!(credential.claimed_holder().as_ref(), Some(&holder));
+        let verified = key().verifying_key().verify(&credential, &id(5), NOW).unwrap();
+        assert_eq!(verified.holder, Some(holder));
+    }
+
+    #[test]
+    fn a_holders_key_that_is_none_is_not_passed_over() {
+        let claims = proto::IdentityClaims {
+            realm_id: 1,
+            actor_id: id(5).to_string(),
+            expires_at: NOW + 1,
+            holder_key: Some(Bytes::from_static(&[7; 31])),
+        };
+        let claims = Bytes::from(claims.encode_to_vec());
+        let signature = Bytes::copy_from_slice(key().key.sign(&claims).as_ref());
+        let credential = Credential(proto::AIdCredential {
+            key_id: 7,
+            claims,
+            signature,
+        });
+        let result = key().verifying_key().verify(&credential, &id(5), NOW);
+        assert_eq!(result, Err(CredentialError::Claims));
+    }
+
+    #[test]
     fn a_credential_proves_nobody_else() {
-        let credential = key().issue(&id(5), NOW + 1);
+        let credential = key().issue(&id(5), NOW + 1, None);
         let error = key().verifying_key().verify(&credential, &id(6), NOW).unwrap_err();
         assert!(matches!(error, CredentialError::OtherActor { .. }), "{error}");
     }
 
     #[test]
     fn a_changed_bit_in_claims_or_signature_is_noticed() {
-        let Credential(message) = key().issue(&id(5), NOW + 1);
+        let Credential(message) = key().issue(&id(5), NOW + 1, None);
         for bit in 0..8 {
             for field in [0, 1] {
                 let mut forged = message.clone();
@@ -302,12 +368,12 @@ mod tests {
 
     #[test]
     fn a_key_of_another_registry_proves_nothing() {
-        let credential = SigningKey::new(7, &[4; 32]).issue(&id(5), NOW + 1);
+        let credential = SigningKey::new(7, &[4; 32]).issue(&id(5), NOW + 1, None);
         assert_eq!(
             key().verifying_key().verify(&credential, &id(5), NOW),
             Err(CredentialError::Signature)
         );
-        let credential = SigningKey::new(8, &[3; 32]).issue(&id(5), NOW + 1);
+        let credential = SigningKey::new(8, &[3; 32]).issue(&id(5), NOW + 1, None);
         assert!(matches!(
             key().verifying_key().verify(&credential, &id(5), NOW),
             Err(CredentialError::OtherKey { expected: 7, actual: 8 })
@@ -332,7 +398,7 @@ mod tests {
         );
         // No point of the curve has this as its y coordinate.
         let no_point = VerifyingKey::from_bytes(7, &[2; 32]).unwrap();
-        let credential = key().issue(&id(5), NOW + 1);
+        let credential = key().issue(&id(5), NOW + 1, None);
         assert_eq!(
             no_point.verify(&credential, &id(5), NOW),
             Err(CredentialError::Signature)
@@ -341,7 +407,7 @@ mod tests {
 
     #[test]
     fn the_headers_give_back_what_was_written() {
-        let credential = key().issue(&id(5), NOW);
+        let credential = key().issue(&id(5), NOW, None);
         assert_eq!(
             Credential::from_header(credential.to_header().as_bytes()),
             Ok(credential)

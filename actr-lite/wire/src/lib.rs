@@ -5,6 +5,7 @@
 //!
 //! - [`identity`]: names, types and ids of actors, as text and as messages
 //! - [`credential`]: what proves an identity, signed and verified
+//! - [`possession`]: what proves that a credential is shown by its own holder
 //! - [`acl`]: who may call whom
 //! - [`error_code`]: the numbers that failures carry
 //! - [`peer_text`]: what a peer wrote for people, on one line
@@ -45,6 +46,7 @@ pub mod misbehaviour;
 pub mod pace;
 pub mod partial_record;
 pub mod peer_text;
+pub mod possession;
 pub mod proto;
 pub mod record;
 pub mod record_limit;

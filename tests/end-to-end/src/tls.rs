@@ -98,6 +98,66 @@ fn a_registry_of_its_own_speaks_tls_too() {
 }
 
 #[test]
+fn a_registry_with_tls_leads_nobody_to_show_a_credential_in_clear() {
+    let deployment = Deployment::new();
+    let certificates = certificates(&deployment);
+    let files = certificates.files();
+    for is_insecure in [false, true] {
+        let registry = deployment.registry(0).arg("--tls-cert").arg(&files.cert);
+        let registry = registry.arg("--tls-key").arg(&files.key);
+        let registry = if is_insecure {
+            registry.arg("--insecure")
+        } else {
+            registry
+        }
+        .spawn();
+        let url = registry.registry_url();
+        let proxy = FaultProxy::new();
+        proxy.record();
+        let server = deployment.server_at(&url).advertised(proxy.url());
+        let server = certificates.trusted_by(server.config("system.insecure", true)).spawn();
+        server.ready();
+        proxy.relay_to(&server);
+        let client = || certificates.trusted_by(deployment.client(&url, 10).arg("--json"));
+        let shows_credential = || proxy.has_carried(b"x-actr-credential");
+
+        let refused = client().args(["--timeout", "1s"]).run();
+        if is_insecure {
+            refused.assert_fails_with(&[&proxy.url(), "without TLS", "insecure = true"]);
+            assert!(!shows_credential());
+            // It is found where it is allowed: so the search can find it.
+            Summary::of_success(&client().config("system.insecure", true).run(), 10);
+            assert!(shows_credential());
+        } else {
+            refused.assert_fails_with(&[]);
+            server.wait_for_line("no node can dial this one", WAIT_TIMEOUT);
+            registry.wait_for_line("would be dialled without TLS", WAIT_TIMEOUT);
+            assert!(!shows_credential());
+        }
+    }
+}
+
+#[test]
+fn a_node_that_would_show_or_take_credentials_in_clear_does_not_start() {
+    let deployment = Deployment::new();
+    let certificates = certificates(&deployment);
+    let (_server, url) = start_server(&deployment, &certificates, unchanged);
+    let server = certificates.trusted_by(deployment.server_at(&url)).run();
+    server.assert_fails_with(&[
+        "[system.websocket] listen: no node would show its credential at 127.0.0.1:0 without TLS",
+        "[system.tls]",
+        "insecure = true",
+    ]);
+    let client = deployment.client("ws://192.0.2.1:8081/signaling/ws", 10).run();
+    client.assert_fails_with(&[
+        "[system.signaling] url: ws://192.0.2.1:8081/signaling/ws",
+        "without TLS",
+        "wss://",
+        "insecure = true",
+    ]);
+}
+
+#[test]
 fn each_bad_server_certificate_has_its_own_error() {
     let deployment = Deployment::new();
     let other = Certificates::new(&deployment.path("other"));

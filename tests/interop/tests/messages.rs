@@ -494,8 +494,15 @@ fn what_only_one_side_knows_the_other_one_skips() {
     assert_eq!(read, ours::RegisterRequest::default());
     let hidden = ours::RegisterRequest {
         hidden: Some(true),
+        holder_key: Some(Bytes::from_static(&[7; 32])),
         ..Default::default()
     };
     let read = theirs::RegisterRequest::decode(&*hidden.encode_to_vec()).unwrap();
     assert_eq!(read, theirs::RegisterRequest::default());
+    let claims = ours::IdentityClaims {
+        holder_key: Some(Bytes::from_static(&[7; 32])),
+        ..Default::default()
+    };
+    let read = theirs::IdentityClaims::decode(&*claims.encode_to_vec()).unwrap();
+    assert_eq!(read, theirs::IdentityClaims::default());
 }

@@ -20,6 +20,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod mixed_peers;
+mod possession;
 mod protocol_violations;
 mod raw_peer;
 mod reach;

@@ -463,6 +463,10 @@ async fn a_registry_restart_does_not_disturb_streams() {
     assert_eq!(within(subscription.next()).await.unwrap().payload, "after");
     assert_eq!(within(subscription.next()).await, None);
     assert_eq!(subscription.end(), Some(StreamEnd::Finished { frames: 3 }));
+    // It is let in, too, by whoever still has the id that it knows.
+    within(pair.client.context().with_own_connection(&before))
+        .await
+        .unwrap();
     // A newcomer finds it and is let in.
     let newcomer = pair.world.node("Newcomer").hidden().start().await;
     let call = newcomer.context().call(&pair.dest(), Ask::default()).await;

@@ -59,6 +59,8 @@ impl Outsider {
         let actr_type = format!("acme+{name}").parse().unwrap();
         let mut config = LinkConfig::new(world.registry_url().parse().unwrap(), actr_type, realm_id);
         config.ws_address = address.map(|address| format!("ws://{address}"));
+        // As official nodes: its credential is all that it shows.
+        config.prover = None;
         let link = RegistryLink::spawn(config, &TaskTracker::new(), stop.clone());
         Self {
             identity: within(link.registered()).await.unwrap(),

@@ -259,7 +259,7 @@ impl Registry {
         let key = self.key.verifying_key();
         let granted = RegisterOk {
             actr_id: (&id).into(),
-            credential: self.key.issue(&id, expires_at).into(),
+            credential: self.key.issue(&id, expires_at, None).into(),
             turn_credential: TurnCredential::default(),
             signaling_heartbeat_interval_secs: HEARTBEAT_INTERVAL.as_secs() as u32,
             signing_pubkey: Bytes::copy_from_slice(&key.to_bytes()),
@@ -323,6 +323,7 @@ impl Registry {
             };
             let Some(request) = message.payload else { continue };
             let asker = Asker {
+                is_this_machine: true,
                 id,
                 pongs: *pongs,
                 heartbeat_interval_secs: HEARTBEAT_INTERVAL.as_secs() as u32,

@@ -8,6 +8,7 @@ use std::{
 use actr_lite_wire::{
     error_code::ErrorCode,
     peer_text::PeerText,
+    possession::{Audience, PROOF_HEADER, Proof},
     proto::{Realm, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
 };
 use bytes::Bytes;
@@ -55,8 +56,13 @@ impl<D: Dial> Ais<'_, D> {
             auth_mode: Some(RegisterAuthMode::Linked.into()),
             // This runtime has no other lane on which it could be reached.
             hidden: config.ws_address.is_none().then_some(true),
+            holder_key: config.prover.as_ref().map(|prover| {
+                let key = prover.holder_key().to_bytes();
+                Bytes::copy_from_slice(&key)
+            }),
         };
-        self.granted("register", "registration", request.encode_to_vec()).await
+        self.granted("register", "registration", request.encode_to_vec(), None)
+            .await
     }
 
     /// Asks for a new credential for an identity.
@@ -65,11 +71,13 @@ impl<D: Dial> Ais<'_, D> {
         registration: &Registration,
         renewal_token: &Bytes,
     ) -> Result<Registration, RegistryLinkError> {
+        let config = self.config;
         let request = RenewCredentialRequest {
             actr_id: (&registration.identity.actor_id).into(),
             renewal_token: renewal_token.clone(),
         };
-        self.granted("renew", "renewal", request.encode_to_vec()).await
+        let proof = config.prove(&registration.identity, Audience::Renewal, renewal_token);
+        self.granted("renew", "renewal", request.encode_to_vec(), proof).await
     }
 
     async fn granted(
@@ -77,6 +85,7 @@ impl<D: Dial> Ais<'_, D> {
         action: &str,
         name: &'static str,
         body: Vec<u8>,
+        proof: Option<Proof>,
     ) -> Result<Registration, RegistryLinkError> {
         let url = &self.config.url;
         let timed_out = |after| RegistryLinkError::TimedOut {
@@ -85,7 +94,7 @@ impl<D: Dial> Ais<'_, D> {
             after,
         };
         let stream = connect(self.config, self.dial).await?;
-        let answer = timeout(ANSWER_TIMEOUT, self.exchange(stream, action, body)).await;
+        let answer = timeout(ANSWER_TIMEOUT, self.exchange(stream, action, body, proof)).await;
         let (status, headers, body) = answer.map_err(|_| timed_out(ANSWER_TIMEOUT))??;
         let response = registration_response(name, status, &headers, &body)?;
         match response.result {
@@ -105,6 +114,7 @@ impl<D: Dial> Ais<'_, D> {
         stream: D::Stream,
         action: &str,
         body: Vec<u8>,
+        proof: Option<Proof>,
     ) -> Result<(StatusCode, HeaderMap, Bytes), RegistryLinkError> {
         let url = &self.config.url;
         let lost = |error: hyper::Error| RegistryLinkError::unreachable(url, error.to_string());
@@ -119,6 +129,10 @@ impl<D: Dial> Ais<'_, D> {
         headers.insert(ACCEPT, CONTENT);
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         headers.extend(secret.map(|secret| (SECRET_HEADER, secret.header())));
+        if let Some(proof) = proof {
+            let proof = HeaderValue::from_str(&proof.to_header()).map_err(|_| not_a_header(self.config))?;
+            headers.insert(PROOF_HEADER, proof);
+        }
 
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
         let answer = async {

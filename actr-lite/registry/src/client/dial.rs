@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use actr_lite_net::{DialError, connect, secure};
+use actr_lite_net::{ClearText, DialError, connect, leave_in_clear, secure};
 use actr_lite_tls::{ClientTls, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -16,6 +16,7 @@ pub(super) trait Dial: Send + Sync + 'static {
 /// TCP, with TLS where the URL says so.
 pub(super) struct Network {
     pub(super) tls: ClientTls,
+    pub(super) clear_text: ClearText,
 }
 
 impl Dial for Network {
@@ -28,7 +29,7 @@ impl Dial for Network {
         if url.is_tls() {
             secure(&self.tls, url.host(), stream).await
         } else {
-            Ok(stream.into())
+            leave_in_clear(self.clear_text, stream)
         }
     }
 }

@@ -57,6 +57,8 @@ impl fmt::Debug for Identity {
 pub(super) struct Registration {
     pub(super) identity: Identity,
     pub(super) renewal_token: Option<Bytes>,
+    /// Why nobody is told the node's address, if that is so.
+    pub(super) withheld_address: Option<PeerText>,
     pub(super) heartbeat_interval: Duration,
     /// When it was given, in Unix seconds by the registry's calendar.
     pub(super) granted_at: u64,
@@ -92,6 +94,7 @@ impl Registration {
                 signing_key,
             },
             renewal_token: granted.renewal_token.filter(|token| !token.is_empty()),
+            withheld_address: granted.withheld_address.map(PeerText::from),
             heartbeat_interval: heartbeat_interval.clamp(shortest, longest),
             granted_at,
             renew_after: renew_after(expires_at.saturating_sub(granted_at)),

@@ -4,6 +4,7 @@ use actr_lite_wire::{
     credential::VerifyingKey,
     identity::{ActrId, ActrType, ParseActrIdError},
     peer_text::PeerText,
+    possession::{Audience, Proof},
     proto::{
         ServiceSpec, get_service_spec_response, route_candidates_response,
         route_candidates_response::RouteCandidatesOk, signaling_to_actr::Payload, unregister_response,
@@ -81,6 +82,7 @@ impl RegistryLink {
     pub fn spawn(config: LinkConfig, tasks: &TaskTracker, stop: CancellationToken) -> Self {
         let network = Network {
             tls: config.tls.clone(),
+            clear_text: config.clear_text,
         };
         Self::spawn_with(network, config, tasks, &stop)
     }
@@ -122,6 +124,18 @@ impl RegistryLink {
     pub fn actor_id(&self) -> Option<ActrId> {
         let identity = self.inner.identity.borrow();
         identity.as_ref().map(|identity| identity.actor_id.clone())
+    }
+
+    /// What proves to another node, `peer`, that this node itself shows the credential of `identity` in the upgrade with
+    /// this `Sec-WebSocket-Key`. `None` if the credential names no key.
+    pub fn prove(&self, identity: &Identity, peer: &ActrId, websocket_key: &[u8]) -> Option<Proof> {
+        let audience = Audience::Node(peer.clone());
+        self.inner.shared.config.prove(identity, audience, websocket_key)
+    }
+
+    /// Whether this node has, or had, this id. Who knows an id from before a registration dials it for a while.
+    pub fn has_been(&self, id: &ActrId) -> bool {
+        self.inner.shared.own_ids().contains(id)
     }
 
     /// Follows [`Self::identity`]: a change of `actor_id` is a new registration, any other a renewed credential.

@@ -1,9 +1,18 @@
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
+use actr_lite_wire::identity::ActrId;
+
 use super::{LinkConfig, calendar::Calendar, requests::Requests, signing_keys::SigningKeys};
+
+/// How many of its ids a node answers to: it has a new one when its registry has lost the last one, and others look it up
+/// again within seconds.
+const MAX_OWN_IDS: usize = 16;
 
 /// What a link's handles and its task have in common.
 pub(super) struct Shared {
@@ -11,6 +20,8 @@ pub(super) struct Shared {
     pub(super) requests: Arc<Requests>,
     pub(super) calendar: Calendar,
     keys: Mutex<SigningKeys>,
+    /// The node's ids, the latest last.
+    own_ids: Mutex<VecDeque<ActrId>>,
     is_leaving: AtomicBool,
     /// Before the number of each envelope, so that no other node's envelopes have the same id.
     envelope_prefix: String,
@@ -23,6 +34,7 @@ impl Shared {
             requests: Arc::default(),
             calendar: Calendar::default(),
             keys: Mutex::default(),
+            own_ids: Mutex::default(),
             is_leaving: AtomicBool::new(false),
             envelope_prefix: format!("{:016x}-", rand::random::<u64>()),
         }
@@ -31,6 +43,21 @@ impl Shared {
     pub(super) fn keys(&self) -> MutexGuard<'_, SigningKeys> {
         // No code panics while it holds the lock.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The node's ids, also those that it had.
+    pub(super) fn own_ids(&self) -> MutexGuard<'_, VecDeque<ActrId>> {
+        // No code panics while it holds the lock.
+        self.own_ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The node has this id from now on.
+    pub(super) fn is_now(&self, id: &ActrId) {
+        let mut own_ids = self.own_ids();
+        if own_ids.len() == MAX_OWN_IDS {
+            own_ids.pop_front();
+        }
+        own_ids.push_back(id.clone());
     }
 
     /// The id of an envelope of this link.

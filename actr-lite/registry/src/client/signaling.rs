@@ -1,4 +1,4 @@
-use actr_lite_wire::{peer_text::PeerText, proto::AIdCredential, websocket::Role};
+use actr_lite_wire::{peer_text::PeerText, possession::Audience, proto::AIdCredential, websocket::Role};
 use data_encoding::BASE64;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
@@ -25,7 +25,8 @@ pub(super) async fn open<D: Dial>(
 ) -> Result<MessageSocket<D::Stream>, RegistryLinkError> {
     let stream = connect(config, dial).await?;
     let target = target(config, identity);
-    match timeout(ANSWER_TIMEOUT, upgrade(stream, config.url.authority(), &target)).await {
+    let prove = |key: &str| config.prove(identity, Audience::Signaling, key.as_bytes());
+    match timeout(ANSWER_TIMEOUT, upgrade(stream, config.url.authority(), &target, prove)).await {
         Ok(Ok((stream, received))) => Ok(MessageSocket::new(stream, Role::Client, MAX_MESSAGE_LEN, received)),
         Ok(Err(UpgradeError::Refused(status, reason))) => Err(refused_by_status(NAME, status, &reason)),
         Ok(Err(error)) => Err(RegistryLinkError::unreachable(&config.url, PeerText::of(&error))),

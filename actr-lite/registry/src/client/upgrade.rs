@@ -1,4 +1,7 @@
-use actr_lite_wire::websocket::accept_key;
+use actr_lite_wire::{
+    possession::{PROOF_HEADER, Proof},
+    websocket::accept_key,
+};
 use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64;
 use futures_util::FutureExt as _;
@@ -32,25 +35,34 @@ pub(super) enum UpgradeError {
     OtherStream,
 }
 
-/// Asks for a WebSocket at `target`, a path with its query. The stream comes back with what was read behind the answer.
+/// Asks for a WebSocket at `target`, a path with its query; `prove` proves who asks, by the request's
+/// `Sec-WebSocket-Key`. The stream comes back with what was read behind the answer.
 ///
 /// # Errors
 /// When the server does not make one of it.
 ///
 /// # Cancel safety
 /// Dropping the future closes the stream.
-pub(super) async fn upgrade<S>(stream: S, authority: &str, target: &str) -> Result<(S, BytesMut), UpgradeError>
+pub(super) async fn upgrade<S>(
+    stream: S,
+    authority: &str,
+    target: &str,
+    prove: impl FnOnce(&str) -> Option<Proof>,
+) -> Result<(S, BytesMut), UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let key = BASE64.encode(&rand::random::<[u8; 16]>());
-    let request = Request::get(target)
+    let mut request = Request::get(target)
         .header(HOST, authority)
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
         .header(SEC_WEBSOCKET_VERSION, "13")
-        .header(SEC_WEBSOCKET_KEY, &key)
-        .body(Empty::<Bytes>::new())?;
+        .header(SEC_WEBSOCKET_KEY, &key);
+    if let Some(proof) = prove(&key) {
+        request = request.header(PROOF_HEADER, proof.to_header());
+    }
+    let request = request.body(Empty::<Bytes>::new())?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let mut connection = std::pin::pin!(connection.with_upgrades().fuse());
     // The connection is driven here, so that nothing of it outlives a dropped future.

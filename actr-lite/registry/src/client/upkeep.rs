@@ -121,6 +121,12 @@ impl<D: Dial> Upkeep<D> {
         } else {
             debug!("registered at {} as {id}", self.shared.config.url);
         }
+        if let Some(reason) = &registration.withheld_address {
+            warn!(
+                "registry {}: no node can dial this one: {reason}",
+                self.shared.config.url
+            );
+        }
         self.publish(registration);
         Ok(())
     }
@@ -130,6 +136,7 @@ impl<D: Dial> Upkeep<D> {
         self.shared.calendar.heard(granted_at, Instant::now());
         let identity = registration.identity.clone();
         self.shared.keys().insert(identity.signing_key.clone(), Instant::now());
+        self.shared.is_now(&identity.actor_id);
         self.registration = Some(registration);
         self.is_confirmed = false;
         self.identity.send_replace(Some(identity));

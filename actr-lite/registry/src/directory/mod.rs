@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_wire::{credential::VerifyingKey, identity::ActrId};
+use actr_lite_wire::{credential::VerifyingKey, identity::ActrId, possession::HolderKey};
 
 pub use access_list::AccessList;
 pub use contest::Contest;
@@ -144,6 +144,22 @@ impl Directory {
     /// Whether this node is here.
     pub fn knows(&self, id: &ActrId) -> bool {
         self.node(id).is_ok()
+    }
+
+    /// The key that a node's credentials name, if they name one.
+    ///
+    /// # Errors
+    /// When the node is not here.
+    pub fn holder_key(&self, id: &ActrId) -> Result<Option<&HolderKey>, DirectoryError> {
+        Ok(self.node(id)?.registration.holder_key.as_ref())
+    }
+
+    /// Takes a proof of this number by a node's key; false if it was taken before, or may have been.
+    ///
+    /// # Errors
+    /// When the node is not here.
+    pub fn take_proof(&mut self, id: &ActrId, number: u64) -> Result<bool, DirectoryError> {
+        Ok(self.node_mut(id)?.proofs.take(number))
     }
 
     /// Takes a node in, under a serial number that no node of this directory had before; its lease starts now. It is there

@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, time::Duration};
 
-use actr_lite_wire::{acl::AclRefusal, identity::ActrId};
+use actr_lite_wire::{acl::AclRefusal, identity::ActrId, possession::ReplayWindow};
 
 use super::{
     Candidate, Registration,
@@ -21,6 +21,8 @@ pub(super) struct Node {
     /// On whose account it is here.
     pub(super) holder: Holder,
     pub(super) renewals: Renewals,
+    /// Which proofs of its key were taken.
+    pub(super) proofs: ReplayWindow,
     pub(super) lease_ends: Duration,
     pub(super) standing: Standing,
     /// Whether it is found by those of other realms too.
@@ -63,6 +65,7 @@ impl Node {
             registration,
             holder,
             renewals,
+            proofs: ReplayWindow::default(),
             lease_ends,
             standing: Standing::default(),
             reached: VecDeque::new(),

@@ -1,5 +1,6 @@
 use actr_lite_wire::{
     identity::{ActrId, ActrType},
+    possession::HolderKey,
     proto::ServiceSpec,
 };
 use bytes::Bytes;
@@ -23,6 +24,8 @@ pub struct Registration {
     pub ws_address: Option<Box<str>>,
     /// Whether it must not be a candidate.
     pub is_hidden: bool,
+    /// The key that its credentials name; without one whoever knows a credential can use it.
+    pub holder_key: Option<HolderKey>,
     /// With which secret of its realm it was admitted; `None` in a realm without.
     pub secret: Option<SecretNumber>,
 }

@@ -3,6 +3,7 @@ use std::{net::SocketAddr, time::Duration};
 use actr_lite_registry::{Options, Registry, RegistryHandle};
 use actr_lite_wire::{
     identity::ActrId,
+    possession::{PROOF_HEADER, Proof},
     proto::{
         AIdCredential, ActrToSignaling, ErrorResponse, Realm, RegisterRequest, RegisterResponse,
         RenewCredentialRequest, RouteCandidatesRequest, ServiceSpec, SignalingEnvelope,
@@ -24,7 +25,7 @@ use prost::Message as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Error as WebSocketError, Message, protocol::CloseFrame},
+    tungstenite::{Error as WebSocketError, Message, client::IntoClientRequest as _, protocol::CloseFrame},
 };
 
 /// The most that anything here may take before the test fails instead of hanging.
@@ -79,12 +80,17 @@ pub(crate) fn request(realm_id: u32, actr_type: &str) -> RegisterRequest {
         ws_address: Some("ws://127.0.0.1:9".into()),
         auth_mode: Some(2),
         hidden: None,
+        holder_key: None,
     }
 }
 
 /// The outcome of a registration or renewal that HTTP did not refuse.
 pub(crate) async fn ais(address: SocketAddr, path: &str, body: Vec<u8>) -> Result<RegisterOk, ErrorResponse> {
-    let (status, body) = http(address, post(path, body)).await;
+    granted(address, post(path, body)).await
+}
+
+async fn granted(address: SocketAddr, request: HttpRequest<Full<Bytes>>) -> Result<RegisterOk, ErrorResponse> {
+    let (status, body) = http(address, request).await;
     assert_eq!(status, StatusCode::OK, "{body:?}");
     match RegisterResponse::decode(body).unwrap().result.unwrap() {
         RegisterResult::Success(granted) => Ok(granted),
@@ -99,11 +105,25 @@ pub(crate) async fn register(address: SocketAddr, realm_id: u32, actr_type: &str
 }
 
 pub(crate) async fn renew(address: SocketAddr, granted: &RegisterOk) -> Result<RegisterOk, ErrorResponse> {
-    let request = RenewCredentialRequest {
+    renew_with(address, granted, |_| None).await
+}
+
+/// The same with a proof of possession, for the token.
+pub(crate) async fn renew_with(
+    address: SocketAddr,
+    granted: &RegisterOk,
+    prove: impl FnOnce(&[u8]) -> Option<Proof>,
+) -> Result<RegisterOk, ErrorResponse> {
+    let message = RenewCredentialRequest {
         actr_id: granted.actr_id.clone(),
         renewal_token: granted.renewal_token.clone().unwrap(),
     };
-    ais(address, "/ais/renew", request.encode_to_vec()).await
+    let mut request = post("/ais/renew", message.encode_to_vec());
+    if let Some(proof) = prove(&message.renewal_token) {
+        let proof = proof.to_header().parse().unwrap();
+        request.headers_mut().insert(PROOF_HEADER, proof);
+    }
+    self::granted(address, request).await
 }
 
 pub(crate) fn id_of(granted: &RegisterOk) -> ActrId {
@@ -120,6 +140,15 @@ pub(crate) struct Signaling {
 
 /// Connects, or returns the status and the text of the refusal.
 pub(crate) async fn connect(address: SocketAddr, granted: &RegisterOk) -> Result<Signaling, (StatusCode, String)> {
+    connect_with(address, granted, |_| None).await
+}
+
+/// The same with a proof of possession, for the upgrade's `Sec-WebSocket-Key`.
+pub(crate) async fn connect_with(
+    address: SocketAddr,
+    granted: &RegisterOk,
+    prove: impl FnOnce(&[u8]) -> Option<Proof>,
+) -> Result<Signaling, (StatusCode, String)> {
     let id = id_of(granted);
     let credential = granted.credential.clone();
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
@@ -130,8 +159,13 @@ pub(crate) async fn connect(address: SocketAddr, granted: &RegisterOk) -> Result
         encode(&BASE64.encode(&credential.claims)),
         encode(&BASE64.encode(&credential.signature)),
     );
+    let mut request = url.into_client_request().unwrap();
+    if let Some(proof) = prove(request.headers()["sec-websocket-key"].as_bytes()) {
+        let proof = proof.to_header().parse().unwrap();
+        request.headers_mut().insert(PROOF_HEADER, proof);
+    }
     let stream = TcpStream::connect(address).await.unwrap();
-    match within(client_async(url, stream)).await {
+    match within(client_async(request, stream)).await {
         Ok((socket, _)) => Ok(Signaling {
             socket,
             id,

@@ -7,6 +7,7 @@ mod hostile;
 mod limits;
 mod logs;
 mod misbehaviour;
+mod possession;
 mod realms;
 mod registration;
 mod relay;

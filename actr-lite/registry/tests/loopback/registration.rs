@@ -18,7 +18,7 @@ async fn a_registration_gives_an_identity_that_its_key_verifies() {
     let key = VerifyingKey::from_bytes(granted.signing_key_id, &granted.signing_pubkey).unwrap();
     let expires_at = granted.credential_expires_at.unwrap().seconds as u64;
     let credential = granted.credential.clone().into();
-    assert_eq!(key.verify(&credential, &id, expires_at - 1), Ok(()));
+    assert!(key.verify(&credential, &id, expires_at - 1).is_ok());
     assert!(key.verify(&credential, &id, expires_at).is_err());
     assert_eq!(granted.renewal_token.unwrap().len(), 32);
     assert!(granted.renewal_token_expires_at.unwrap().seconds as u64 > expires_at);

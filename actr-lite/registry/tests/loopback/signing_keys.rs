@@ -53,7 +53,7 @@ async fn keys_in_a_data_directory_outlive_the_registry() {
     let key = key(address, &after, before.signing_key_id).await.unwrap();
     let id = crate::client::id_of(&before);
     let credential = before.credential.clone().into();
-    assert_eq!(key.verify(&credential, &id, 0), Ok(()), "nodes take it as before");
+    assert!(key.verify(&credential, &id, 0).is_ok(), "nodes take it as before");
     // The node itself is to register again, as the new life does not know it.
     let (status, reason) = connect(address, &before).await.err().unwrap();
     assert_eq!(status, 401);

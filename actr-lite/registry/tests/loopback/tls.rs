@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use actr_lite_dev_certs::{DevCa, LOCAL_HOSTS};
+use actr_lite_net::ClearText;
 use actr_lite_registry::{
     Options, Registry, RegistryHandle,
     client::{LinkConfig, LinkState, RegistryLink},
 };
 use actr_lite_tls::{ClientTls, PemFile, ServerTls};
+use actr_lite_wire::identity::ActrType;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -33,6 +35,47 @@ fn link(url: String, tls: ClientTls) -> (RegistryLink, CancellationToken) {
     config.tls = tls;
     let stop = CancellationToken::new();
     (RegistryLink::spawn(config, &TaskTracker::new(), stop.clone()), stop)
+}
+
+#[tokio::test]
+async fn no_node_is_told_an_address_that_is_dialled_in_clear() {
+    let folder = TempDir::new().unwrap();
+    let (registry, trusting) = start_with_tls(folder.path()).await;
+    let url = format!("wss://{}/signaling/ws", registry.local_addr());
+    let (asker, _stop) = link(url.clone(), trusting.clone());
+    for (name, address, is_told) in [
+        ("Clear", "ws://127.0.0.1:9", false),
+        ("Tls", "wss://127.0.0.1:9", true),
+        ("Named", "ws://node.example:9", false),
+    ] {
+        let actr_type: ActrType = format!("acme+{name}").parse().unwrap();
+        let mut config = LinkConfig::new(url.parse().unwrap(), actr_type.clone(), 1);
+        config.tls = trusting.clone();
+        config.ws_address = Some(address.into());
+        let stop = CancellationToken::new();
+        let node = RegistryLink::spawn(config, &TaskTracker::new(), stop.clone());
+        let id = within(node.registered()).await.unwrap().actor_id;
+        let found = within(asker.candidates(&actr_type, 1, "")).await.unwrap();
+        assert_eq!(found.len(), 1, "it may be reached over WebRTC");
+        assert_eq!(found[0].id, id);
+        assert_eq!(found[0].ws_address.as_deref(), is_told.then_some(address), "{name}");
+        stop.cancel();
+    }
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_registry_in_clear_where_that_is_not_allowed() {
+    let registry = start(Options::default()).await;
+    let url = format!("ws://{}/signaling/ws", registry.local_addr());
+    let mut config = LinkConfig::new(url.parse().unwrap(), "acme+Client".parse().unwrap(), 1);
+    config.clear_text = ClearText::Nowhere;
+    let stop = CancellationToken::new();
+    let node = RegistryLink::spawn(config, &TaskTracker::new(), stop.clone());
+    let error = first_error(&node).await;
+    assert!(error.contains("without TLS") && error.contains("wss://"), "{error}");
+    stop.cancel();
+    registry.shutdown().await;
 }
 
 /// The result of a link's first try.

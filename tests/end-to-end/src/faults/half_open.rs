@@ -94,7 +94,8 @@ fn if_its_network_is_split_a_client_resumes_on_its_side() {
         server
     };
     let server = start(Host::Right);
-    let client = network.on(Host::Left, client(&deployment, &url, FRAMES)).spawn();
+    let client = client(&deployment, &url, FRAMES).config("system.insecure", true);
+    let client = network.on(Host::Left, client).spawn();
     wait_for_frame(&client, 3);
     let fault = Instant::now();
     network.split();

@@ -19,6 +19,7 @@ use actr_lite_wire::{
     identity::ActrId,
     misbehaviour::MisbehaviourKind,
     peer_text::PeerText,
+    possession::PROOF_HEADER,
     record::EXTENSION,
     record_limit::RecordLimit,
     websocket::{Role, accept_key},
@@ -51,6 +52,7 @@ use super::{
 use crate::{
     accounts::Admission,
     node_state::NodeState,
+    peer_identities::Shown,
     sessions::{self, Sharing},
     stream::StreamEnd,
 };
@@ -304,7 +306,7 @@ async fn admit(
     };
     let peer = timeout(
         node.occupancy().limits().header_timeout.duration(),
-        authenticate(node, headers),
+        authenticate(node, headers, key),
     )
     .await
     .map_err(|_| {
@@ -368,13 +370,21 @@ fn admit_peer(node: &NodeState, peer: &ActrId) -> Result<bool, Refused> {
     Err(Refused::new(StatusCode::FORBIDDEN, PeerText::of(&refusal)))
 }
 
-async fn authenticate(node: &NodeState, headers: &HeaderMap) -> Result<ActrId, String> {
+/// Who asks for the upgrade with this `Sec-WebSocket-Key`: it shows its own credential, or is refused.
+async fn authenticate(node: &NodeState, headers: &HeaderMap, websocket_key: &HeaderValue) -> Result<ActrId, String> {
     let value = |name: &str| headers.get(name).ok_or_else(|| format!("the header {name} is missing"));
     let source = value(SOURCE_HEADER)?;
     let peer = credential::source_id_from_header(source.as_bytes()).map_err(|error| error.to_string())?;
     let credential = value(CREDENTIAL_HEADER)?;
     let credential = Credential::from_header(credential.as_bytes()).map_err(|error| error.to_string())?;
-    node.verify(&peer, &credential).await?;
+    let shown = Shown {
+        peer: &peer,
+        credential: &credential,
+        proof: headers.get(PROOF_HEADER).map(HeaderValue::as_bytes),
+        websocket_key: websocket_key.as_bytes(),
+    };
+    let verified = node.peer_identities().verify(shown).await;
+    verified.map_err(|error| error.to_string())?;
     Ok(peer)
 }
 

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
 use actr_lite_manifest::{ParseWebSocketUrlError, WebSocketUrl};
-use actr_lite_net::{DialError as ConnectError, connect, secure};
+use actr_lite_net::{ClearText, DialError as ConnectError, connect, leave_in_clear, secure};
 use actr_lite_tls::{ClientTls, Stream};
 use actr_lite_wire::{
     credential::{self, Credential},
     identity::ActrId,
     peer_text::PeerText,
+    possession::{PROOF_HEADER, Proof},
     record::EXTENSION,
     record_limit::RecordLimit,
     websocket::accept_key,
@@ -82,8 +83,12 @@ pub(crate) enum DialError {
 pub(crate) struct Dialer<'a> {
     /// Whom it trusts.
     pub(crate) tls: &'a ClientTls,
+    /// Where it shows its credential without TLS.
+    pub(crate) clear_text: ClearText,
     pub(crate) id: &'a ActrId,
     pub(crate) credential: &'a Credential,
+    /// Proves to the peer that it shows its own credential, by the upgrade's `Sec-WebSocket-Key`.
+    pub(crate) prove: &'a (dyn Fn(&[u8]) -> Option<Proof> + Sync),
     /// The longest record that it takes.
     pub(crate) record_limit: RecordLimit,
     /// Whether it wants to keep the connection when nobody uses it.
@@ -106,7 +111,7 @@ pub(crate) async fn dial(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, 
         let secured = secure(dialer.tls, url.host(), socket).await;
         secured.map_err(failed)?
     } else {
-        socket.into()
+        leave_in_clear(dialer.clear_text, socket).map_err(failed)?
     };
     timeout(UPGRADE_TIMEOUT, upgrade(address, &url, stream, dialer))
         .await
@@ -136,6 +141,9 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
         .header(RECORD_LIMIT_HEADER, dialer.record_limit.to_string())
         .header(SOURCE_HEADER, credential::source_id_to_header(dialer.id))
         .header(CREDENTIAL_HEADER, dialer.credential.to_header());
+    if let Some(proof) = (dialer.prove)(key.as_bytes()) {
+        request = request.header(PROOF_HEADER, proof.to_header());
+    }
     if dialer.keeps_open {
         request = request.header(KEEP_OPEN_HEADER, "true");
     }

@@ -129,7 +129,7 @@ impl ScriptedRegistry {
         let key = self.key.verifying_key();
         let granted = RegisterOk {
             actr_id: id.into(),
-            credential: self.key.issue(id, expires_at).into(),
+            credential: self.key.issue(id, expires_at, None).into(),
             turn_credential: TurnCredential::default(),
             credential_expires_at: Some(Timestamp {
                 seconds: expires_at.try_into().unwrap(),
@@ -140,6 +140,7 @@ impl ScriptedRegistry {
             signing_key_id: key.key_id(),
             renewal_token: Some(Bytes::from_static(b"token")),
             renewal_token_expires_at: None,
+            withheld_address: None,
         };
         answer_request(&mut connection, register_response::Result::Success(granted)).await;
     }
