@@ -208,7 +208,11 @@ impl<W: Workload> Node<W> {
             router,
             link,
             contracts,
-            LaneSettings { record_limit, tls },
+            LaneSettings {
+                record_limit,
+                tls,
+                hosts: reach::hosts(&manifest.system.websocket),
+            },
             occupancy,
             tasks.clone(),
         );

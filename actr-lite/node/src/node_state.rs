@@ -15,6 +15,7 @@ use actr_lite_registry::{
 use actr_lite_tls::Tls;
 use actr_lite_wire::{
     credential::Credential,
+    host_policy::HostPolicy,
     identity::{ActrId, ActrType},
     record_limit::RecordLimit,
 };
@@ -59,6 +60,8 @@ pub(crate) struct LaneSettings {
     /// The longest record that it sends and takes.
     pub(crate) record_limit: RecordLimit,
     pub(crate) tls: Tls,
+    /// By which names others may address it.
+    pub(crate) hosts: HostPolicy,
 }
 
 /// What the parts of a running node share.
@@ -141,6 +144,11 @@ impl NodeState {
     /// Who this node is to those who dial it, and whom it trusts.
     pub(crate) fn tls(&self) -> &Tls {
         &self.lane.tls
+    }
+
+    /// By which names others may address its data lane.
+    pub(crate) fn hosts(&self) -> &HostPolicy {
+        &self.lane.hosts
     }
 
     /// This node's limits, and how much of them is used.

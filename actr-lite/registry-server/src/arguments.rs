@@ -9,6 +9,7 @@ use actr_lite_registry::{
     options::{CREDENTIAL_LIFETIME, HEADER_TIMEOUT, KEY_LIFETIME, MAX_BODY_BYTES, MAX_CONNECTIONS},
 };
 use actr_lite_tls::{PemFile, ServerTls};
+use actr_lite_wire::host_policy::HostName;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser};
 
@@ -50,6 +51,11 @@ pub(crate) struct Trust {
     /// if it is not there
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
+
+    /// A host by which others may address the registry, beside its own addresses, localhost, the host of --listen and
+    /// those of its certificate; to be given again for each more
+    #[arg(long = "allowed-host", value_name = "HOST")]
+    allowed_hosts: Vec<HostName>,
 
     /// How long a node's credential is valid, in seconds; nodes renew it before
     #[arg(long, value_name = "SECONDS", default_value_t = CREDENTIAL_LIFETIME.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -155,6 +161,7 @@ impl Trust {
                 Some(path) => Realms::from_file(&path).context("--realms")?,
                 None => Realms::Open,
             },
+            allowed_hosts: self.allowed_hosts,
             max_connections: number(limits.max_connections),
             max_connections_per_address: limits.max_connections_per_address.map(number),
             max_connections_per_realm: limits.max_connections_per_realm.map(number),

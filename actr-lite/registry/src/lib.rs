@@ -7,6 +7,7 @@
 //! - [`registry`]: the port, the tasks behind it, and their end
 //! - [`options`]: what can be set
 //! - [`exposure`]: what may be reached from other machines
+//! - [`host_check`]: by which names it may be addressed
 //! - [`listener`]: accepting connections, also when file descriptors run out
 //! - [`directory`]: who is registered, as plain data with time as an argument
 //! - `service`: routes requests
@@ -39,6 +40,7 @@ pub mod directory;
 pub mod exposure;
 mod failure_limit;
 mod gate;
+pub mod host_check;
 pub mod http_socket;
 mod key_file;
 mod key_ring;

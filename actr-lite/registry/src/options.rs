@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use actr_lite_wire::host_policy::HostName;
+
 use crate::{
     directory::{MAX_NODES, MAX_STORED_BYTES},
     realms::Realms,
@@ -49,6 +51,9 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Which realms there are, and their secrets. Default: all, without.
     pub realms: Realms,
+    /// By which hosts it may be addressed beside those that it knows itself: see
+    /// [`HostPolicy`](actr_lite_wire::host_policy::HostPolicy). Default: none.
+    pub allowed_hosts: Vec<HostName>,
     /// The most signaling connections at a time; one more gets a 503. Default: [`MAX_CONNECTIONS`].
     pub max_connections: usize,
     /// The most of them from one address, or from one IPv6 network of 64 bits. Default: [most](most_of) of
@@ -92,6 +97,7 @@ impl Default for Options {
             key_lifetime: KEY_LIFETIME,
             data_dir: None,
             realms: Realms::default(),
+            allowed_hosts: Vec::new(),
             max_connections: MAX_CONNECTIONS,
             max_connections_per_address: None,
             max_connections_per_realm: None,

@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     fmt, io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +12,10 @@ use std::{
 };
 
 use actr_lite_tls::ServerTls;
-use actr_lite_wire::misbehaviour::{Misbehaviour, MisbehaviourKind};
+use actr_lite_wire::{
+    host_policy::HostPolicy,
+    misbehaviour::{Misbehaviour, MisbehaviourKind},
+};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
@@ -46,6 +49,10 @@ const HTTP_CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
 
 /// How long a running HTTP request may take when its connection has to close.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
+
+/// How to have a registry addressed by another name.
+const NAME_IT: &str = "add it to allowed_hosts in [system.signaling] of the node that hosts the registry, or start \
+                       actr-lite-registry with --allowed-host";
 
 /// How many free ports are looked at for one that is free at all addresses of a name: few are not.
 const FREE_PORT_TRIES: usize = 8;
@@ -125,11 +132,15 @@ impl Registry {
                 Err(_) => {}
             }
         };
+        // An address is known from where it listens, and may be all of them.
+        let own_name = host.parse::<IpAddr>().is_err().then(|| host.parse().ok()).flatten();
+        let hosts = HostPolicy::new("this registry", local_addr.ip(), NAME_IT)
+            .with(own_name.into_iter().chain(options.allowed_hosts.iter().cloned()));
         Ok(Self {
             listener,
             local_addr,
             tls: None,
-            shared: Arc::new(Shared::new(options)?),
+            shared: Arc::new(Shared::new(options, hosts)?),
         })
     }
 
@@ -287,7 +298,7 @@ async fn serve_http(shared: &Arc<Shared>, tls: Option<&ServerTls>, stream: TcpSt
     let service = service_fn(|request| {
         let was_refused = &was_refused;
         async move {
-            let response = service::respond(shared, peer, request).await;
+            let response = service::respond(shared, tls, peer, request).await;
             was_refused.fetch_or(response.status().is_client_error(), Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }

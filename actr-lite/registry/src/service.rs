@@ -1,6 +1,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use actr_lite_tls::ServerTls;
 use actr_lite_wire::{
+    host_policy::HostRefusal,
     misbehaviour::MisbehaviourKind,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
     websocket::accept_key,
@@ -20,7 +22,8 @@ use prost::Message;
 use tracing::debug;
 
 use crate::{
-    ais, gate, gate::Refusal, options::advice, permits::LimitReached, realms::SECRET_HEADER, session, shared::Shared,
+    ais, gate, gate::Refusal, host_check::check_host, options::advice, permits::LimitReached, realms::SECRET_HEADER,
+    session, shared::Shared,
 };
 
 /// How long a request's body may take: the largest allowed one within it needs 100 KiB/s.
@@ -31,10 +34,35 @@ const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf")
 /// Answers one HTTP request of `peer`. A request that is refused is the connection's last.
 pub(crate) async fn respond(
     shared: &Arc<Shared>,
+    tls: Option<&ServerTls>,
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    let response = match (request.uri().path(), request.method()) {
+    let response = match check_host(&shared.hosts, tls, &request) {
+        Ok(()) => route(shared, peer, request).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    let mut response = response.unwrap_or_else(|refusal| {
+        match refusal.kind {
+            Some(kind) => shared.complaints.about(kind, &peer, &refusal.reason),
+            None => debug!(%peer, "refused: {}", refusal.reason),
+        }
+        refusal.into_response()
+    });
+    // By the calendar by which credentials end: hyper's own follows the system's, and may jump.
+    if let Ok(date) = HeaderValue::from_str(&shared.clock.http_date()) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
+}
+
+/// What there is to answer.
+async fn route(
+    shared: &Arc<Shared>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, HttpRefusal> {
+    match (request.uri().path(), request.method()) {
         ("/ais/register", &Method::POST) => {
             let secret = request.headers().get(SECRET_HEADER).cloned();
             post(shared, request, |message: RegisterRequest| {
@@ -58,19 +86,7 @@ pub(crate) async fn respond(
             StatusCode::NOT_FOUND,
             "there is /ais/register, /ais/renew, /signaling/ws and /health here",
         )),
-    };
-    let mut response = response.unwrap_or_else(|refusal| {
-        match refusal.kind {
-            Some(kind) => shared.complaints.about(kind, &peer, &refusal.reason),
-            None => debug!(%peer, "refused: {}", refusal.reason),
-        }
-        refusal.into_response()
-    });
-    // By the calendar by which credentials end: hyper's own follows the system's, and may jump.
-    if let Ok(date) = HeaderValue::from_str(&shared.clock.http_date()) {
-        response.headers_mut().insert(DATE, date);
     }
-    response
 }
 
 /// A request that HTTP itself refuses, with a line for a person.
@@ -106,6 +122,13 @@ impl HttpRefusal {
         headers.extend(self.header);
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         response
+    }
+}
+
+impl From<HostRefusal> for HttpRefusal {
+    fn from(refusal: HostRefusal) -> Self {
+        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
+        Self::new(status, refusal.to_string())
     }
 }
 

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use actr_lite_wire::{identity::ActrId, proto::ErrorResponse};
+use actr_lite_wire::{host_policy::HostPolicy, identity::ActrId, proto::ErrorResponse};
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,6 +22,8 @@ use crate::{
 /// What all connections of a registry have in common.
 pub(crate) struct Shared {
     pub(crate) options: Options,
+    /// By which names it may be addressed.
+    pub(crate) hosts: HostPolicy,
     pub(crate) clock: Clock,
     /// Random for each life of a registry.
     pub(crate) life: u64,
@@ -43,7 +45,7 @@ pub(crate) struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options) -> Result<Self, KeyFileError> {
+    pub(crate) fn new(options: Options, hosts: HostPolicy) -> Result<Self, KeyFileError> {
         let clock = Clock::new();
         let authority = Authority::open(&options, clock.unix_seconds())?;
         let lease = options.heartbeat_interval.saturating_mul(LEASE_HEARTBEATS);
@@ -55,6 +57,7 @@ impl Shared {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         Ok(Self {
             options,
+            hosts,
             clock,
             life: rand::random(),
             authority,

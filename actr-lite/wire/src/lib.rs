@@ -23,6 +23,7 @@
 //! - [`send_queue`]: what waits to be sent on a connection, and in which order it leaves
 //! - [`partial_record`]: a long record that comes in parts
 //! - [`backoff`]: how long to wait before the next try
+//! - [`host_policy`]: by which names a listener may be addressed
 //! - [`misbehaviour`]: how peers misbehave, counted
 //! - [`log_limit`]: how many lines a log takes of that
 //! - [`proto`]: the messages as prost types
@@ -35,6 +36,7 @@ pub mod credit;
 pub mod envelope;
 pub mod error_code;
 pub mod frame;
+pub mod host_policy;
 pub mod identity;
 pub mod keepalive;
 pub mod latency_queue;

@@ -82,7 +82,7 @@ impl Identity {
         };
         let body = request.encode_to_vec();
         let head = format!(
-            "POST /ais/register HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+            "POST /ais/register HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              content-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
@@ -142,7 +142,7 @@ impl Identity {
 
 fn upgrade(path: &str, fields: &str) -> Vec<u8> {
     format!(
-        "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
     )
     .into_bytes()
@@ -179,7 +179,7 @@ impl Round {
     fn run(&self) {
         let Self { doors, identity } = self;
         let (wrong, forged) = (identity.with_wrong_signature(), identity.forged());
-        let plain = b"GET /signaling/ws HTTP/1.1\r\nhost: a\r\n\r\n".to_vec();
+        let plain = b"GET /signaling/ws HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec();
         let at_data_lane = [&plain, &wrong.data_lane_upgrade(), &forged.data_lane_upgrade()];
         let at_registry = [&plain, &wrong.signaling_upgrade(), &forged.signaling_upgrade()];
         for (door, refused, good) in [
@@ -187,7 +187,10 @@ impl Round {
             (doors.registry, at_registry, identity.signaling_upgrade()),
         ] {
             assert_starts(&exchange(door, &[0xff; 100], false), "HTTP/1.1 400 ");
-            assert_starts(&exchange(door, b"GET / HTTP/1.1\r\nhost: a\r\nx-half", true), "");
+            assert_starts(
+                &exchange(door, b"GET / HTTP/1.1\r\nhost: localhost\r\nx-half", true),
+                "",
+            );
             for (bytes, status) in refused.into_iter().zip([426, 401, 401]) {
                 assert_starts(&exchange(door, bytes, false), &format!("HTTP/1.1 {status} "));
             }

@@ -140,7 +140,10 @@ async fn a_request_with_a_slow_head_is_closed() {
     };
     let registry = start(options).await;
     let mut stream = TcpStream::connect(registry.local_addr()).await.unwrap();
-    stream.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n")
+        .await
+        .unwrap();
     let trickle = async {
         // Never a whole head, always a further byte: only the time since its beginning can end it.
         while stream.write_all(b"x").await.is_ok() {

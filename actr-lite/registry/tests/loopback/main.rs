@@ -4,6 +4,7 @@
 
 mod client;
 mod hostile;
+mod hosts;
 mod limits;
 mod logs;
 mod misbehaviour;

@@ -11,10 +11,12 @@ use std::{
 
 use actr_lite_registry::{
     Listener,
+    host_check::check_host,
     http_socket::{self, HttpSocket, Unreadable},
 };
 use actr_lite_wire::{
     credential::{self, Credential},
+    host_policy::HostRefusal,
     identity::ActrId,
     misbehaviour::MisbehaviourKind,
     record::EXTENSION,
@@ -277,11 +279,19 @@ impl Refused {
     }
 }
 
+impl From<HostRefusal> for Refused {
+    fn from(refusal: HostRefusal) -> Self {
+        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
+        Self::new(status, refusal.to_string())
+    }
+}
+
 /// Checks that it is an upgrade to WebSocket (RFC 6455 §4.2.1), and who asks for it.
 async fn admit(
     node: &Arc<NodeState>,
     request: &Request<Incoming>,
 ) -> Result<(Admitted, Response<Full<Bytes>>), Refused> {
+    check_host(node.hosts(), node.tls().server.as_ref(), request)?;
     let headers = request.headers();
     let is_upgrade = request.method() == Method::GET
         && has_token(headers, header::CONNECTION, "upgrade")
