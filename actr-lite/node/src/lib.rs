@@ -17,6 +17,7 @@
 mod actr_ref;
 mod budget;
 mod call;
+mod connect_limit;
 mod context;
 mod departures;
 mod dest;

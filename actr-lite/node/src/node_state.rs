@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ActrError,
+    connect_limit::ConnectLimit,
     departures::Departures,
     discovery::DiscoverError,
     limits::Occupancy,
@@ -77,6 +78,7 @@ pub(crate) struct NodeState {
     subscriptions: Subscriptions,
     tasks: Tasks,
     complaints: Complaints,
+    connects: ConnectLimit,
     addresses: Mutex<HashMap<ActrId, Address>>,
     unknown_frames: AtomicU64,
     key_lookups: Semaphore,
@@ -107,6 +109,7 @@ impl NodeState {
             occupancy,
             tasks,
             complaints,
+            connects: ConnectLimit::default(),
             addresses: Mutex::default(),
             unknown_frames: AtomicU64::new(0),
             key_lookups: Semaphore::new(MAX_KEY_LOOKUPS),
@@ -175,6 +178,11 @@ impl NodeState {
     /// What is counted and logged about peers that misbehave.
     pub(crate) fn complaints(&self) -> &Complaints {
         &self.complaints
+    }
+
+    /// How often others may connect to it.
+    pub(crate) fn connects(&self) -> &ConnectLimit {
+        &self.connects
     }
 
     /// Cancelled when the node takes no new connections and calls any more.

@@ -14,13 +14,14 @@
 //! - `ais`: registration and renewal
 //! - `gate`: who may open a signaling connection
 //! - `permits`: which connections there are at a time
+//! - `rates`: how often somebody may ask for something
 //! - `session`: one signaling connection
 //! - `message_socket`: the WebSocket of both its ends
 //! - [`answer`]: what is answered to one signaling request
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, and who belongs to one
 //! - `failure_limit`: how often somebody may be wrong about that
-//! - `source`: where a connection comes from
+//! - [`source`]: where a connection comes from
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
 //! - `shared`: what all connections have in common
@@ -48,13 +49,14 @@ pub mod listener;
 mod message_socket;
 pub mod options;
 mod permits;
+mod rates;
 pub mod realms;
 pub mod registry;
 mod relay;
 mod service;
 mod session;
 mod shared;
-mod source;
+pub mod source;
 mod upkeep;
 
 pub use ais::RequestError;

@@ -211,6 +211,13 @@ impl Drop for HttpPermit {
     }
 }
 
+impl SignalingPermit {
+    /// Where the connection comes from.
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+}
+
 impl Drop for SignalingPermit {
     fn drop(&mut self) {
         let mut granted = self.permits.granted();

@@ -22,8 +22,8 @@ use prost::Message;
 use tracing::debug;
 
 use crate::{
-    ais, gate, gate::Refusal, host_check::check_host, options::advice, permits::LimitReached, realms::SECRET_HEADER,
-    session, shared::Shared,
+    ais, gate, gate::Refusal, host_check::check_host, options::advice, permits::LimitReached, rates::RateExceeded,
+    realms::SECRET_HEADER, session, shared::Shared, source::Source,
 };
 
 /// How long a request's body may take: the largest allowed one within it needs 100 KiB/s.
@@ -64,6 +64,7 @@ async fn route(
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
     match (request.uri().path(), request.method()) {
         ("/ais/register", &Method::POST) => {
+            shared.rates.register(Source::of(peer.ip()), shared.clock.now())?;
             let secret = request.headers().get(SECRET_HEADER).cloned();
             post(shared, request, |message: RegisterRequest| {
                 ais::register(shared, peer, secret.as_ref().map(HeaderValue::as_bytes), message)
@@ -138,6 +139,16 @@ impl From<LimitReached> for HttpRefusal {
             kind: None,
             header: Some((RETRY_AFTER, HeaderValue::from_static("1"))),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reached.to_string())
+        }
+    }
+}
+
+impl From<RateExceeded> for HttpRefusal {
+    fn from(exceeded: RateExceeded) -> Self {
+        Self {
+            kind: None,
+            header: Some((RETRY_AFTER, HeaderValue::from(exceeded.retry_after()))),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, exceeded.to_string())
         }
     }
 }
@@ -251,7 +262,22 @@ fn signaling(
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
     let accept = accept_key(gate::websocket_key(request.headers())?);
     let claim = gate::Claim::from_query(request.uri().query().unwrap_or_default())?;
-    let id = claim.verify(shared)?;
+    let (from, now) = (Source::of(peer.ip()), shared.clock.now());
+    let is_known = shared.state().directory.knows(claim.id());
+    if !is_known {
+        shared.rates.register(from, now)?;
+    }
+    let id = match claim.verify(shared) {
+        Ok(id) => id,
+        Err(refusal) => {
+            // Who shows another node's id counts as a stranger.
+            if is_known {
+                shared.rates.register(from, now)?;
+            }
+            return Err(refusal.into());
+        }
+    };
+    shared.rates.connect(&id, now)?;
     let replaces_own = shared.state().sessions.has(&id);
     let permit = shared.permits.signaling(peer.ip(), id.realm_id(), replaces_own)?;
 

@@ -25,6 +25,7 @@ use crate::{
     permits::SignalingPermit,
     relay::{self, RelayReceiver, Relayed},
     shared::{Dismissal, Shared},
+    source::Source,
 };
 
 /// The most bytes of a message from a node: its largest, a session description for WebRTC, has some 10 KiB.
@@ -81,6 +82,7 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId
     let mut conversation = Conversation {
         shared: &shared,
         id: &id,
+        from: permit.source(),
         number: guard.number,
         relayed,
         sent: 0,
@@ -155,6 +157,7 @@ async fn close(socket: &mut Socket, ending: Ending) {
 struct Conversation<'a> {
     shared: &'a Shared,
     id: &'a ActrId,
+    from: Source,
     number: u64,
     relayed: RelayReceiver,
     sent: u64,
@@ -275,6 +278,11 @@ impl Conversation<'_> {
             heartbeat_interval_secs: self.shared.authority.heartbeat_interval_secs(),
         };
         let now = self.shared.clock.now();
+        if answer::is_query(payload)
+            && let Err(refusal) = self.count_query(now)
+        {
+            return answer::refused(payload, refusal);
+        }
         let answer = {
             let mut state = self.shared.state();
             let answer = answer::answer(&mut state.directory, &asker, payload, now);
@@ -291,9 +299,16 @@ impl Conversation<'_> {
         answer
     }
 
+    /// Counts a question or a relayed message, unless it is one too many.
+    fn count_query(&self, now: Duration) -> Result<(), ErrorResponse> {
+        let counted = self.shared.rates.query(self.id, self.from, now);
+        counted.map_err(|exceeded| answer::error(ErrorCode::Unavailable, exceeded.to_string()))
+    }
+
     /// Passes a message on to the node that it is for, and the answer of the registry to both where it asks who offers.
     fn relay(&self, relayed: Relayed) -> Result<(), ErrorResponse> {
         let now = self.shared.clock.now();
+        self.count_query(now)?;
         let deliveries = {
             let mut state = self.shared.state();
             let deliveries = relay::route(&mut state.directory, self.id, relayed, now)?;

@@ -16,6 +16,7 @@ use crate::{
     key_file::KeyFileError,
     options::{Options, most_of},
     permits::Permits,
+    rates::Rates,
     relay::{self, RelaySender},
 };
 
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) life: u64,
     pub(crate) authority: Authority,
     pub(crate) permits: Arc<Permits>,
+    pub(crate) rates: Rates,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the registry stops.
     pub(crate) stop: CancellationToken,
@@ -62,6 +64,7 @@ impl Shared {
             life: rand::random(),
             authority,
             permits,
+            rates: Rates::default(),
             complaints: Complaints::new("registry", tasks.clone(), stop.clone()),
             tasks,
             stop,

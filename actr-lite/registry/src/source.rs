@@ -1,3 +1,5 @@
+//! Where connections come from.
+
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
@@ -6,10 +8,11 @@ use std::{
 /// Where a connection comes from, as far as whoever is there can't choose it: an IPv4 address, or the network that is the
 /// first half of an IPv6 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Source(IpAddr);
+pub struct Source(IpAddr);
 
 impl Source {
-    pub(crate) fn of(address: IpAddr) -> Self {
+    /// Where this address belongs.
+    pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
             address @ IpAddr::V4(_) => address,

@@ -24,6 +24,7 @@
 //! - [`partial_record`]: a long record that comes in parts
 //! - [`backoff`]: how long to wait before the next try
 //! - [`host_policy`]: by which names a listener may be addressed
+//! - [`rate_limit`]: how often somebody may do something
 //! - [`misbehaviour`]: how peers misbehave, counted
 //! - [`log_limit`]: how many lines a log takes of that
 //! - [`proto`]: the messages as prost types
@@ -46,6 +47,7 @@ pub mod pace;
 pub mod partial_record;
 pub mod peer_text;
 pub mod proto;
+pub mod rate_limit;
 pub mod record;
 pub mod record_limit;
 pub mod resume;

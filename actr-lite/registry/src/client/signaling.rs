@@ -27,7 +27,9 @@ pub(super) async fn open<D: Dial>(
     let target = target(config, identity);
     match timeout(ANSWER_TIMEOUT, upgrade(stream, config.url.authority(), &target)).await {
         Ok(Ok((stream, received))) => Ok(MessageSocket::new(stream, Role::Client, MAX_MESSAGE_LEN, received)),
-        Ok(Err(UpgradeError::Refused(status, reason))) => Err(refused_by_status(NAME, status, &reason)),
+        Ok(Err(UpgradeError::Refused(status, headers, reason))) => {
+            Err(refused_by_status(NAME, status, &headers, &reason))
+        }
         Ok(Err(error)) => Err(RegistryLinkError::unreachable(&config.url, PeerText::of(&error))),
         Err(_) => Err(RegistryLinkError::TimedOut {
             url: config.url.clone(),

@@ -8,6 +8,7 @@ mod hosts;
 mod limits;
 mod logs;
 mod misbehaviour;
+mod rates;
 mod realms;
 mod registration;
 mod relay;

@@ -49,6 +49,7 @@ use super::{
     socket,
 };
 use crate::{
+    connect_limit::ConnectsTooOften,
     node_state::NodeState,
     sessions::{self, Admission, Sharing},
 };
@@ -185,7 +186,7 @@ async fn upgrade(
         let (answered, complain) = (&answered, &complain);
         async move {
             answered.store(true, Ordering::Relaxed);
-            let response = match admit(node, &request).await {
+            let response = match admit(node, address, &request).await {
                 Ok((admitted, response)) => {
                     let upgrade = hyper::upgrade::on(&mut request);
                     let accept = Accepted { admitted, upgrade };
@@ -256,6 +257,8 @@ async fn upgrade(
 struct Refused {
     status: StatusCode,
     reason: String,
+    /// In so many seconds it may be tried again.
+    retry_after: Option<u64>,
 }
 
 impl Refused {
@@ -263,6 +266,7 @@ impl Refused {
         Self {
             status,
             reason: reason.into(),
+            retry_after: None,
         }
     }
 
@@ -275,7 +279,17 @@ impl Refused {
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        headers.extend(self.retry_after.map(|seconds| (header::RETRY_AFTER, seconds.into())));
         response
+    }
+}
+
+impl From<ConnectsTooOften> for Refused {
+    fn from(error: ConnectsTooOften) -> Self {
+        Self {
+            retry_after: Some(error.retry_after()),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string())
+        }
     }
 }
 
@@ -289,9 +303,11 @@ impl From<HostRefusal> for Refused {
 /// Checks that it is an upgrade to WebSocket (RFC 6455 §4.2.1), and who asks for it.
 async fn admit(
     node: &Arc<NodeState>,
+    address: SocketAddr,
     request: &Request<Incoming>,
 ) -> Result<(Admitted, Response<Full<Bytes>>), Refused> {
     check_host(node.hosts(), node.tls().server.as_ref(), request)?;
+    node.connects().request(address.ip())?;
     let headers = request.headers();
     let is_upgrade = request.method() == Method::GET
         && has_token(headers, header::CONNECTION, "upgrade")
@@ -329,6 +345,7 @@ async fn admit(
         )
     })?
     .map_err(|reason| Refused::new(StatusCode::UNAUTHORIZED, reason))?;
+    node.connects().connect(&peer)?;
     if node.draining().is_cancelled() {
         return Err(Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -17,7 +17,7 @@ mod write_gauge;
 pub(crate) use accept::Acceptor;
 pub use accept::BindError;
 pub(crate) use connection::Connection;
-pub(crate) use dial::{Dialer, Upgraded, dial};
+pub(crate) use dial::{DialError, Dialer, Upgraded, dial};
 
 /// The header by which a node that speaks the extension asks that the connection be kept when nobody uses it.
 const KEEP_OPEN_HEADER: &str = "x-actr-lite-keep-open";
