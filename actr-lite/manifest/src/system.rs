@@ -69,6 +69,8 @@ pub struct Signaling {
     pub realms: Option<PathBuf>,
     /// `data_dir`: where that registry keeps its signing keys; nowhere if it is absent.
     pub data_dir: Option<PathBuf>,
+    /// `audit_log`: the file in which that registry notes registrations and refusals; nowhere if it is absent.
+    pub audit_log: Option<PathBuf>,
     /// `allowed_hosts`: by which hosts that registry may be addressed beside the host of `url` and its own addresses, as
     /// behind a proxy that has another name.
     #[serde(default, deserialize_with = "hosts")]
@@ -182,6 +184,9 @@ impl System {
         }
         if let Some(path) = &mut signaling.data_dir {
             take(path, ["signaling", "data_dir"], "a directory for the registry's keys")?;
+        }
+        if let Some(path) = &mut signaling.audit_log {
+            take(path, ["signaling", "audit_log"], "a file for the registry's audit log")?;
         }
         if let Some(TlsIdentity { cert, key }) = &mut tls.identity {
             take(cert, ["tls", "cert"], "a PEM file")?;

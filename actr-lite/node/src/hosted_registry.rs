@@ -83,6 +83,7 @@ fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
         credential_lifetime: lifetime(signaling.credential_lifetime, default.credential_lifetime),
         key_lifetime: lifetime(signaling.key_lifetime, default.key_lifetime),
         data_dir: signaling.data_dir.clone(),
+        audit_log: signaling.audit_log.clone(),
         realms,
         allowed_hosts: allowed_hosts(signaling),
         max_connections: count(limits.max_connections, default.max_connections),

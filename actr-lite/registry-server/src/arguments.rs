@@ -52,6 +52,11 @@ pub(crate) struct Trust {
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
 
+    /// Where registrations, refusals, types that change hands and new signing keys are noted, one JSON object a line; made
+    /// if it is not there
+    #[arg(long, value_name = "FILE")]
+    audit_log: Option<PathBuf>,
+
     /// A host by which others may address the registry, beside its own addresses, localhost, the host of --listen and
     /// those of its certificate; to be given again for each more
     #[arg(long = "allowed-host", value_name = "HOST")]
@@ -157,6 +162,7 @@ impl Trust {
             credential_lifetime: Duration::from_secs(self.credential_lifetime),
             key_lifetime: Duration::from_secs(self.key_lifetime),
             data_dir: self.data_dir,
+            audit_log: self.audit_log,
             realms: match self.realms {
                 Some(path) => Realms::from_file(&path).context("--realms")?,
                 None => Realms::Open,

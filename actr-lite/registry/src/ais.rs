@@ -8,17 +8,21 @@ use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     misbehaviour::MisbehaviourKind,
+    peer_text::PeerText,
     proto::{
-        ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response,
+        self, ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest,
+        register_response,
     },
 };
 use thiserror::Error;
 use tracing::{debug, info};
 
 use crate::{
+    audit::{Description, Event, Registered},
     directory::{DirectoryError, Registration},
-    realms::{RealmRefusal, SecretDigest},
+    realms::{RealmRefusal, Realms, SecretDigest},
     shared::Shared,
+    source::Source,
 };
 
 /// The most bytes of a data lane's address: what browsers and proxies commonly take as a URL.
@@ -71,29 +75,57 @@ pub(crate) fn register(
     secret: Option<&[u8]>,
     request: RegisterRequest,
 ) -> RegisterResponse {
-    if let Err(error) = admit(shared, peer, request.realm.realm_id, secret) {
+    let realm_id = request.realm.realm_id;
+    let actr_type = shared.audit.is_on().then(|| type_text(&request.actr_type));
+    let refuse = |code, reason: &dyn Display| {
+        let event = Event::RegistrationRefused {
+            address: peer,
+            realm_id,
+            actr_type: actr_type.clone().unwrap_or_default(),
+            code,
+            reason: PeerText::of(reason),
+        };
+        shared.audit.note_refusal(Source::of(peer.ip()), &event);
+        refused(code, reason)
+    };
+    if let Err(error) = admit(shared, peer, realm_id, secret) {
         complain(shared, peer, &error);
-        return refused(error.code(), &error);
+        return refuse(error.code(), &error);
     }
     let registration = match Registration::try_from(request) {
         Ok(registration) => registration,
         Err(error) => {
             complain(shared, peer, &error);
-            return refused(error.code(), &error);
+            return refuse(error.code(), &error);
         }
     };
     let unix_now = shared.clock.unix_seconds();
     let token = shared.authority.renewal_token(unix_now);
     let now = shared.clock.now();
+    let description = shared.audit.is_on().then(|| Description::from(&registration));
     let registered = shared.state().directory.register(registration, token.clone(), now);
     match registered {
         Ok(id) => {
             info!(%id, "registered");
+            if let Some(description) = description {
+                let registered = Registered {
+                    id: id.clone(),
+                    actr_type: id.actr_type().clone(),
+                    realm_id,
+                    address: peer,
+                    description,
+                };
+                // In an open realm nobody has to show one.
+                let secret = secret.filter(|_| shared.options.realms != Realms::Open);
+                shared
+                    .audit
+                    .note_registration(&registered, secret.map(SecretDigest::of));
+            }
             shared.authority.grant(&id, &token, unix_now)
         }
         Err(error) => {
             debug!(%error, "registration refused");
-            refused(error.code(), &error)
+            refuse(error.code(), &error)
         }
     }
 }
@@ -144,11 +176,20 @@ impl AdmissionError {
 
 /// Answers `POST /ais/renew`.
 pub(crate) fn renew(shared: &Shared, peer: SocketAddr, request: &RenewCredentialRequest) -> RegisterResponse {
+    let note_renewal = |id: PeerText, reason: &dyn Display| {
+        let event = Event::RenewalRefused {
+            address: peer,
+            id,
+            reason: PeerText::of(reason),
+        };
+        shared.audit.note_refusal(Source::of(peer.ip()), &event);
+    };
     let id = match ActrId::try_from(&request.actr_id) {
         Ok(id) => id,
         Err(error) => {
             let error = RequestError::from(error);
             complain(shared, peer, &error);
+            note_renewal(PeerText::default(), &error);
             return refused(error.code(), &error);
         }
     };
@@ -171,6 +212,7 @@ pub(crate) fn renew(shared: &Shared, peer: SocketAddr, request: &RenewCredential
             } else {
                 debug!(%error, "renewal refused");
             }
+            note_renewal(PeerText::of(&id), &error);
             let code = match error {
                 DirectoryError::UnknownNode(_) | DirectoryError::RenewalToken(_) => RENEWAL_REFUSED,
                 _ => error.code(),
@@ -227,7 +269,17 @@ fn is_ws_address(text: &str) -> bool {
             .all(|character| !character.is_whitespace() && !character.is_control())
 }
 
-fn refused(code: ErrorCode, reason: &impl ToString) -> RegisterResponse {
+/// A type as somebody wrote it, which may be none.
+fn type_text(actr_type: &proto::ActrType) -> PeerText {
+    let proto::ActrType {
+        manufacturer,
+        name,
+        version,
+    } = actr_type;
+    PeerText::of(&format_args!("{manufacturer}:{name}:{version}"))
+}
+
+fn refused(code: ErrorCode, reason: &dyn Display) -> RegisterResponse {
     let error = ErrorResponse {
         code: code.number(),
         message: reason.to_string(),

@@ -20,6 +20,7 @@
 //! - [`answer`]: what is answered to one signaling request
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, and who belongs to one
+//! - `audit`: what was granted and refused, in a file
 //! - `failure_limit`: how often somebody may be wrong about that
 //! - [`source`]: where a connection comes from
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
@@ -33,6 +34,7 @@
 
 mod ais;
 pub mod answer;
+mod audit;
 mod authority;
 pub mod client;
 mod clock;
@@ -60,6 +62,7 @@ pub mod source;
 mod upkeep;
 
 pub use ais::RequestError;
+pub use audit::AuditError;
 pub use gate::{Claim, REGISTER_AGAIN, Refusal};
 pub use key_file::KeyFileError;
 pub use listener::Listener;

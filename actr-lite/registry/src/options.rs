@@ -49,6 +49,9 @@ pub struct Options {
     /// Where the signing keys are kept, so that what they signed stays valid after a restart; a directory of this
     /// registry alone, which is created if it does not exist. Default: in memory only.
     pub data_dir: Option<PathBuf>,
+    /// Where registrations and refusals are noted, in a file of this registry alone, which is created if it does not exist.
+    /// Default: nowhere.
+    pub audit_log: Option<PathBuf>,
     /// Which realms there are, and their secrets. Default: all, without.
     pub realms: Realms,
     /// By which hosts it may be addressed beside those that it knows itself: see
@@ -96,6 +99,7 @@ impl Default for Options {
             credential_lifetime: CREDENTIAL_LIFETIME,
             key_lifetime: KEY_LIFETIME,
             data_dir: None,
+            audit_log: None,
             realms: Realms::default(),
             allowed_hosts: Vec::new(),
             max_connections: MAX_CONNECTIONS,

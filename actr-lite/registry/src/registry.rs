@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::{
+    audit::{AuditError, AuditLog},
     exposure::{Exposure, ExposureError, Remedies},
     http_socket::{self, HttpSocket, Unreadable},
     key_file::KeyFileError,
@@ -71,6 +72,9 @@ pub enum RegistryError {
     /// Its signing keys can't be stored.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    /// Its audit log can't be opened.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The system refuses for another reason.
     #[error("the registry can't listen on {address}: {reason}; it must be <host>:<port> of this machine")]
     Listen {
@@ -136,11 +140,12 @@ impl Registry {
         let own_name = host.parse::<IpAddr>().is_err().then(|| host.parse().ok()).flatten();
         let hosts = HostPolicy::new("this registry", local_addr.ip(), NAME_IT)
             .with(own_name.into_iter().chain(options.allowed_hosts.iter().cloned()));
+        let audit = AuditLog::open(options.audit_log.as_deref())?;
         Ok(Self {
             listener,
             local_addr,
             tls: None,
-            shared: Arc::new(Shared::new(options, hosts)?),
+            shared: Arc::new(Shared::new(options, hosts, audit)?),
         })
     }
 
@@ -177,6 +182,7 @@ impl Registry {
             listener, tls, shared, ..
         } = self;
         shared.options.realms.warn_of_short_secrets();
+        shared.authority.note_keys(&shared.audit);
         let _stop_when_dropped = shared.stop.clone().drop_guard();
         shared.tasks.spawn(upkeep::forget_the_silent(Arc::clone(&shared)));
         shared.tasks.spawn(upkeep::look_after_keys(Arc::clone(&shared)));
@@ -188,6 +194,7 @@ impl Registry {
         shared.tasks.close();
         shared.tasks.wait().await;
         shared.complaints.conclude();
+        shared.audit.finish().await;
     }
 
     /// Runs it as a task of the current Tokio runtime.

@@ -4,6 +4,7 @@ use actr_lite_tls::ServerTls;
 use actr_lite_wire::{
     host_policy::HostRefusal,
     misbehaviour::MisbehaviourKind,
+    peer_text::PeerText,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
     websocket::accept_key,
 };
@@ -22,8 +23,8 @@ use prost::Message;
 use tracing::debug;
 
 use crate::{
-    ais, gate, gate::Refusal, host_check::check_host, options::advice, permits::LimitReached, rates::RateExceeded,
-    realms::SECRET_HEADER, session, shared::Shared, source::Source,
+    ais, audit::Event, gate, gate::Refusal, host_check::check_host, options::advice, permits::LimitReached,
+    rates::RateExceeded, realms::SECRET_HEADER, session, shared::Shared, source::Source,
 };
 
 /// How long a request's body may take: the largest allowed one within it needs 100 KiB/s.
@@ -43,6 +44,13 @@ pub(crate) async fn respond(
         Err(refusal) => Err(refusal.into()),
     };
     let mut response = response.unwrap_or_else(|refusal| {
+        let reason = PeerText::new(&refusal.reason);
+        let event = Event::RequestRefused {
+            address: peer,
+            status: refusal.status.as_u16(),
+            reason,
+        };
+        shared.audit.note_refusal(Source::of(peer.ip()), &event);
         match refusal.kind {
             Some(kind) => shared.complaints.about(kind, &peer, &refusal.reason),
             None => debug!(%peer, "refused: {}", refusal.reason),

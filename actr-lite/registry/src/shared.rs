@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    audit::AuditLog,
     authority::Authority,
     clock::Clock,
     complaints::Complaints,
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     /// Cancelled when the registry stops.
     pub(crate) stop: CancellationToken,
     pub(crate) complaints: Complaints,
+    pub(crate) audit: AuditLog,
     state: Mutex<State>,
 }
 
@@ -47,7 +49,7 @@ pub(crate) struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options, hosts: HostPolicy) -> Result<Self, KeyFileError> {
+    pub(crate) fn new(options: Options, hosts: HostPolicy, audit: AuditLog) -> Result<Self, KeyFileError> {
         let clock = Clock::new();
         let authority = Authority::open(&options, clock.unix_seconds())?;
         let lease = options.heartbeat_interval.saturating_mul(LEASE_HEARTBEATS);
@@ -66,6 +68,7 @@ impl Shared {
             permits,
             rates: Rates::default(),
             complaints: Complaints::new("registry", tasks.clone(), stop.clone()),
+            audit,
             tasks,
             stop,
             state: Mutex::new(State {
