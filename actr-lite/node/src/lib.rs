@@ -23,6 +23,9 @@ mod departures;
 mod dest;
 mod discovery;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hosted_registry;
 mod lane;
 mod limits;

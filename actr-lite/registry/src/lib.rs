@@ -42,6 +42,9 @@ pub mod complaints;
 pub mod directory;
 pub mod exposure;
 mod failure_limit;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 pub mod host_check;
 pub mod http_socket;

@@ -84,12 +84,11 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId
         id: &id,
         from: permit.source(),
         number: guard.number,
-        relayed,
         sent: 0,
         pongs: 0,
     };
     let ending = tokio::select! {
-        ending = conversation.run(&mut socket) => ending,
+        ending = conversation.run(&mut socket, relayed) => ending,
         // An error means that the table dropped the sender without a word, which it never does.
         Ok(why) = dismissed => Ending::Dismissed(why),
         () = shared.stop.cancelled() => Ending::Stop,
@@ -154,18 +153,18 @@ async fn close(socket: &mut Socket, ending: Ending) {
     let _ = timeout(CLOSE_TIMEOUT, socket.close(Some(&frame))).await;
 }
 
-struct Conversation<'a> {
-    shared: &'a Shared,
-    id: &'a ActrId,
-    from: Source,
-    number: u64,
-    relayed: RelayReceiver,
-    sent: u64,
-    pongs: u64,
+/// What a node says over one connection, and what it is answered.
+pub(crate) struct Conversation<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) id: &'a ActrId,
+    pub(crate) from: Source,
+    pub(crate) number: u64,
+    pub(crate) sent: u64,
+    pub(crate) pongs: u64,
 }
 
 impl Conversation<'_> {
-    async fn run(&mut self, socket: &mut Socket) -> Ending {
+    async fn run(&mut self, socket: &mut Socket, mut relayed: RelayReceiver) -> Ending {
         loop {
             // Both are cancel safe: what is not taken is there the next time.
             let step = tokio::select! {
@@ -173,7 +172,7 @@ impl Conversation<'_> {
                     Ok(envelope) => self.take(socket, envelope).await,
                     Err(ending) => Err(ending),
                 },
-                Some(relayed) = self.relayed.next() => self.hand_over(socket, relayed).await,
+                Some(relayed) = relayed.next() => self.hand_over(socket, relayed).await,
             };
             if let Err(ending) = step {
                 return ending;
@@ -215,7 +214,7 @@ impl Conversation<'_> {
     }
 
     /// What to reply, if anything: an error is not answered, lest two peers answer each other for ever.
-    fn respond(&mut self, envelope: SignalingEnvelope) -> Option<Flow> {
+    pub(crate) fn respond(&mut self, envelope: SignalingEnvelope) -> Option<Flow> {
         if !(ENVELOPE_VERSION..=ENVELOPE_VERSION + 1).contains(&envelope.envelope_version) {
             return refused(
                 ErrorCode::InvalidArgument,
