@@ -38,11 +38,24 @@ const WARM_UP_ROUNDS: u64 = 10;
 /// however little, is a multiple of this after the whole run.
 const MAX_GROWTH: u64 = 4 << 20;
 
+/// How long to wait after an answer that it was too often: a server says one second.
+const TURN_PAUSE: Duration = Duration::from_secs(1);
+
 /// How many frames the streams have that run meanwhile, one after another.
 const FRAMES: u64 = 300;
 
-/// Sends `bytes`, and reads until the other side closes.
+/// Sends `bytes`, and reads until the other side closes; again somewhat later, if that was too often.
 fn exchange(address: SocketAddr, bytes: &[u8], hangs_up: bool) -> Vec<u8> {
+    loop {
+        let answer = exchange_once(address, bytes, hangs_up);
+        if !answer.starts_with(b"HTTP/1.1 429 ") {
+            return answer;
+        }
+        thread::sleep(TURN_PAUSE);
+    }
+}
+
+fn exchange_once(address: SocketAddr, bytes: &[u8], hangs_up: bool) -> Vec<u8> {
     let mut stream = connect(address);
     // What is too long may not be read to its end, and a reset after the answer is as good an end as any.
     let _ = stream.write_all(bytes);

@@ -4,7 +4,7 @@ use actr_lite_wire::{credential::Credential, proto::AIdCredential};
 
 use crate::{
     bystander::Bystander,
-    harness::{World, start_server},
+    harness::{World, start_plan, start_server},
     logs::{self, TOLD_PER_NODE, Told},
     raw_peer::{CREDENTIAL, Outsider, SOURCE, headers, raw},
 };
@@ -129,4 +129,21 @@ async fn an_upgrade_that_dribbles_in_is_given_up_with_a_408() {
     assert_eq!(silent.1, "");
     assert_eq!(server.misbehaviour().unreadable_requests, 1);
     bystander.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_of_its_actr_toml_is_the_nodes_own() {
+    let world = World::new().await;
+    let plan = world
+        .node("Server")
+        .set("system.websocket.allowed_hosts=[\"node.example\"]");
+    let (server, _contexts) = start_plan(plan).await;
+    let outsider = Outsider::new(&world, "Official").await;
+    let address = outsider.address_of(&server.actor_id()).await.unwrap();
+    for (host, status) in [("NODE.example:80", "101"), ("other.example", "421")] {
+        let request = String::from_utf8(upgrade_as(&outsider.headers(), "")).unwrap();
+        let request = request.replace("host: localhost", &format!("host: {host}"));
+        let (_, answer) = raw(address, request.as_bytes(), true).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+    }
 }

@@ -154,7 +154,7 @@ async fn one_node_does_not_connect_again_and_again() {
     let address = registry.local_addr();
     let granted = register(address, 1, CLIENT).await;
     let mut refusal = None;
-    for _ in 0..1000 {
+    for _ in 0..FLOOD {
         match connect(address, &granted).await {
             Ok(_) => {}
             Err(refused) => {
