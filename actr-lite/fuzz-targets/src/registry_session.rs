@@ -1,4 +1,7 @@
-use actr_lite_registry::fuzzing::{FuzzedConnection, FuzzedRegistry};
+use actr_lite_registry::{
+    directory::Registration,
+    fuzzing::{FuzzedConnection, FuzzedRegistry},
+};
 use actr_lite_wire::{
     identity::ActrId,
     proto::{
@@ -198,9 +201,13 @@ fn registered(registry: &FuzzedRegistry, realm_id: u32) -> ActrId {
         ws_address: Some("ws://127.0.0.1:9".into()),
         ..RegisterRequest::default()
     };
-    match granted_or_explained(registry.register(request), &[]) {
-        Some(id) => id,
-        None => panic!("a registration is refused"),
+    let registration = match Registration::try_from(request) {
+        Ok(registration) => registration,
+        Err(error) => panic!("{error}"),
+    };
+    match registry.admit(registration) {
+        Ok(id) => id,
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::{
     ais,
     audit::AuditLog,
+    directory::{DirectoryError, Registration},
     options::Options,
     registry::RegistryError,
     relay::{self, RelayReceiver},
@@ -82,6 +83,16 @@ impl FuzzedRegistry {
     /// Whether it knows this node.
     pub fn knows(&self, id: &ActrId) -> bool {
         self.shared.state().directory.knows(id)
+    }
+
+    /// Takes a node in without a credential, whose signature takes longer than all the rest of a run.
+    ///
+    /// # Errors
+    /// When a limit would be passed.
+    pub fn admit(&self, registration: Registration) -> Result<ActrId, DirectoryError> {
+        let token = self.shared.authority.renewal_token(self.shared.clock.unix_seconds());
+        let now = self.shared.clock.now();
+        self.shared.state().directory.register(registration, token, now)
     }
 
     /// Answers a registration.
