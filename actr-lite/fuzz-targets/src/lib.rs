@@ -9,6 +9,8 @@
 //! - [`websocket`]: what a peer sends after the upgrade
 //! - [`envelope`]: calls, answers, messages without an answer
 //! - [`signaling`]: what nodes send to the registry
+//! - [`session`]: what a peer sends to a node, one message after the other, while the node does something too
+//! - [`registry_session`]: what several nodes send to the registry, one after the other
 //! - [`actr_toml`]: `Actr.toml`, `Actr.lock.toml`, and `--config`
 //! - [`identity`]: ids, types and credentials as text and in headers
 
@@ -16,6 +18,8 @@ mod actr_toml;
 mod envelope;
 mod identity;
 mod record;
+mod registry_session;
+mod session;
 mod signaling;
 mod websocket;
 
@@ -25,6 +29,8 @@ pub use actr_toml::actr_toml;
 pub use envelope::envelope;
 pub use identity::identity;
 pub use record::record;
+pub use registry_session::registry_session;
+pub use session::session;
 pub use signaling::{renewal_token, signaling};
 pub use websocket::websocket;
 
@@ -35,6 +41,7 @@ pub struct Target {
     pub name: &'static str,
     /// The function.
     pub check: fn(&[u8]),
+    memory_at_least: usize,
     memory_per_byte: usize,
 }
 
@@ -45,6 +52,12 @@ const PROTOBUF_MEMORY_PER_BYTE: usize = 256;
 /// file is nobody's but its reader's own, and has a bound.
 const TOML_MEMORY_PER_BYTE: usize = 2048;
 
+/// What a node or a registry takes that is made when its target runs for the first time.
+const STATE_MEMORY: usize = 4 << 20;
+
+/// Some thirty bytes make a call, which takes a task of a few kilobytes until it is answered.
+const SESSION_MEMORY_PER_BYTE: usize = 1024;
+
 /// How many bytes of memory a target may have at a time for an empty input.
 const MEMORY_AT_LEAST: usize = 64 << 10;
 
@@ -53,6 +66,7 @@ impl Target {
         Self {
             name,
             check,
+            memory_at_least: MEMORY_AT_LEAST,
             memory_per_byte: PROTOBUF_MEMORY_PER_BYTE,
         }
     }
@@ -65,16 +79,25 @@ impl Target {
     /// The most bytes of memory that it may have at a time for an input of this many bytes: lengths that the input only
     /// claims are no reason to reserve anything.
     pub fn memory_bound(&self, input_len: usize) -> usize {
-        MEMORY_AT_LEAST + self.memory_per_byte * input_len
+        self.memory_at_least + self.memory_per_byte * input_len
     }
 }
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     Target::new("record", record),
     Target::new("websocket", websocket),
     Target::new("envelope", envelope),
     Target::new("signaling", signaling),
+    Target {
+        memory_at_least: STATE_MEMORY,
+        memory_per_byte: SESSION_MEMORY_PER_BYTE,
+        ..Target::new("session", session)
+    },
+    Target {
+        memory_at_least: STATE_MEMORY,
+        ..Target::new("registry_session", registry_session)
+    },
     Target {
         memory_per_byte: TOML_MEMORY_PER_BYTE,
         ..Target::new("actr_toml", actr_toml)

@@ -2,6 +2,7 @@ use actr_lite_wire::{
     control::Control,
     frame::{self, DataStream, FrameDecoder, FrameEncoder, FrameError, FrameParts},
     identity::StreamId,
+    partial_record::PartialRecord,
     proto::MetadataEntry,
     record::{self, HEADER_LEN, RecordKind},
 };
@@ -9,6 +10,9 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::explained;
+
+/// The longest record in parts that is taken here.
+const PARTS_LIMIT: usize = 256;
 
 /// How much longer a message can get by being written again: required fields that were left out.
 const LEFT_OUT: usize = 32;
@@ -61,10 +65,40 @@ pub fn record(message: &[u8]) {
     assert!(is_broken || message.len() >= end + HEADER_LEN || message.len() == end);
 
     frame(message);
+    parts(message);
     if let Some((kind, body)) = message.split_first()
         && let Ok(kind) = RecordKind::try_from(*kind)
     {
         control(kind, body);
+    }
+}
+
+/// The bytes behind the first one as records that come in parts, whose length the first one says.
+fn parts(bytes: &[u8]) {
+    let Some((len, all)) = bytes.split_first() else {
+        return;
+    };
+    let (mut partial, mut start, mut end) = (PartialRecord::default(), 0, 0);
+    for part in all.chunks(1 + usize::from(*len)) {
+        end += part.len();
+        let come = &all[start..end];
+        // What has come of the record, as its header says.
+        let missing = come.first_chunk::<HEADER_LEN>().map(|[_, a, b, c, d]| {
+            let len = u64::from(u32::from_be_bytes([*a, *b, *c, *d]));
+            (HEADER_LEN as u64 + len).checked_sub(come.len() as u64)
+        });
+        match partial.push(part, PARTS_LIMIT) {
+            Ok(None) => {
+                assert!(missing.is_none_or(|missing| missing.is_some_and(|missing| missing > 0)));
+                assert_eq!(partial.len(), come.len());
+            }
+            Ok(Some(record)) => {
+                assert_eq!((missing, &record[..]), (Some(Some(0)), come));
+                assert!(record.len() <= HEADER_LEN + PARTS_LIMIT && partial.is_empty());
+                start = end;
+            }
+            Err(error) => return explained(&error, bytes),
+        }
     }
 }
 

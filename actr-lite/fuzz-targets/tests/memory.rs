@@ -79,6 +79,22 @@ fn dense_inputs() -> Vec<Input> {
         ("signaling", "rules", nested(b"r\x22", &[0x0a, 0])),
         ("signaling", "protos", nested(b"r\x1a", &[0x22, 0])),
         ("signaling", "a query", many(b"q", b"&")),
+        ("record", "parts of one byte", many(&[0, 2, 0, 0, 1, 0], &[0])),
+        ("session", "empty messages", many(&[1], &[0, 0, 0])),
+        (
+            "session",
+            "a part that lies",
+            vec![1, 0, 0, 10, 134, 0, 0, 0, 5, 2, 0, 0x3f, 0xff, 0xff],
+        ),
+        (
+            "session",
+            "parts",
+            many(
+                &[1, 0, 0, 10, 134, 0, 0, 0, 5, 2, 0, 0x3f, 0xff, 0xff],
+                &[0, 0, 6, 134, 0, 0, 0, 1, 7],
+            ),
+        ),
+        ("registry_session", "connections", many(&[], &[6 << 2])),
         ("actr_toml", "arrays", array("[],")),
         ("actr_toml", "numbers", array("1,")),
         ("actr_toml", "keys", keys.into_bytes()),

@@ -187,4 +187,4 @@ macro_rules! targets {
     };
 }
 
-targets! { record websocket envelope signaling actr_toml identity }
+targets! { record websocket envelope signaling session registry_session actr_toml identity }

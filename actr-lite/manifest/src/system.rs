@@ -3,7 +3,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use actr_lite_wire::record_limit::{RecordLimit, RecordLimitError};
+use actr_lite_wire::{
+    host_policy::HostName,
+    record_limit::{RecordLimit, RecordLimitError},
+};
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{
@@ -66,6 +69,12 @@ pub struct Signaling {
     pub realms: Option<PathBuf>,
     /// `data_dir`: where that registry keeps its signing keys; nowhere if it is absent.
     pub data_dir: Option<PathBuf>,
+    /// `audit_log`: the file in which that registry notes registrations and refusals; nowhere if it is absent.
+    pub audit_log: Option<PathBuf>,
+    /// `allowed_hosts`: by which hosts that registry may be addressed beside the host of `url` and its own addresses, as
+    /// behind a proxy that has another name.
+    #[serde(default, deserialize_with = "hosts")]
+    pub allowed_hosts: Vec<HostName>,
     /// `credential_lifetime`: how long a credential of that registry is good, if it is not to be what it has anyway.
     pub credential_lifetime: Option<Lifetime>,
     /// `key_lifetime`: how long a key of that registry signs, if it is not to be what it has anyway; at least as long
@@ -87,6 +96,9 @@ pub struct WebSocket {
     /// `listen` is an address that nobody can dial, such as `0.0.0.0`. With a certificate in `[system.tls]` it is a
     /// `wss://` URL.
     pub advertised: Option<WebSocketUrl>,
+    /// `allowed_hosts`: by which hosts the data lane may be addressed beside the one of `advertised` and its own addresses.
+    #[serde(deserialize_with = "hosts")]
+    pub allowed_hosts: Vec<HostName>,
     /// `max_record_bytes`, 4 MiB if absent: the longest record that this node sends and takes.
     #[serde(deserialize_with = "record_limit")]
     pub max_record_bytes: RecordLimit,
@@ -127,6 +139,7 @@ impl Default for WebSocket {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             advertised: None,
+            allowed_hosts: Vec::new(),
             max_record_bytes: RecordLimit::default(),
         }
     }
@@ -171,6 +184,9 @@ impl System {
         }
         if let Some(path) = &mut signaling.data_dir {
             take(path, ["signaling", "data_dir"], "a directory for the registry's keys")?;
+        }
+        if let Some(path) = &mut signaling.audit_log {
+            take(path, ["signaling", "audit_log"], "a file for the registry's audit log")?;
         }
         if let Some(TlsIdentity { cert, key }) = &mut tls.identity {
             take(cert, ["tls", "cert"], "a PEM file")?;
@@ -289,6 +305,12 @@ fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAd
 
 fn some_socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     socket_address(deserializer).map(Some)
+}
+
+fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HostName>, D::Error> {
+    let hosts = Vec::<String>::deserialize(deserializer)?;
+    let hosts: Result<_, _> = hosts.iter().map(|host| host.parse()).collect();
+    hosts.map_err(D::Error::custom)
 }
 
 fn record_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordLimit, D::Error> {

@@ -87,6 +87,15 @@ fn text_that_is_no_toml_is_refused_where_it_stops_being_toml() {
 }
 
 #[test]
+fn a_host_with_more_than_a_name_or_an_address_is_refused() {
+    for host in ["http://node.example", "node.example:80", "", "*.example"] {
+        let error = with("listen =", &format!("allowed_hosts = [\"{host}\"]\nlisten ="));
+        assert!(error.starts_with("server/Actr.toml:19:"), "{error}");
+        assert!(error.contains("write a name or an IP address"), "{error}");
+    }
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     assert_snapshot!(with("url =", "ulr ="), @"server/Actr.toml:16:1: unknown key system.signaling.ulr: did you mean system.signaling.url?");
     assert_snapshot!(with("system.signaling", "system.signalling"), @"server/Actr.toml:15:9: unknown key system.signalling: did you mean system.signaling?");
@@ -107,7 +116,7 @@ fn an_unknown_key_that_belongs_elsewhere_is_refused_with_where() {
 #[test]
 fn an_unknown_key_unlike_any_other_lists_the_known_ones() {
     assert_snapshot!(with("[acl]", "[weather]"), @"server/Actr.toml:24:2: unknown key weather: known keys here are edition, exports, package, dependencies, system, acl, scripts");
-    assert_snapshot!(with("listen =", "'the \"place\"\\n' ="), @r#"server/Actr.toml:19:1: unknown key system.websocket."the \"place\"\\n": known keys here are listen, advertised, max_record_bytes"#);
+    assert_snapshot!(with("listen =", "'the \"place\"\\n' ="), @r#"server/Actr.toml:19:1: unknown key system.websocket."the \"place\"\\n": known keys here are listen, advertised, allowed_hosts, max_record_bytes"#);
 }
 
 #[test]

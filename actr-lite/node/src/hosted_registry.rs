@@ -7,6 +7,7 @@ use actr_lite_registry::{
     registry::check_rivals,
 };
 use actr_lite_tls::Tls;
+use actr_lite_wire::host_policy::HostName;
 use tracing::info;
 
 use crate::StartError;
@@ -85,7 +86,9 @@ fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
         credential_lifetime: lifetime(signaling.credential_lifetime, default.credential_lifetime),
         key_lifetime: lifetime(signaling.key_lifetime, default.key_lifetime),
         data_dir: signaling.data_dir.clone(),
+        audit_log: signaling.audit_log.clone(),
         realms,
+        allowed_hosts: allowed_hosts(signaling),
         max_connections: count(limits.max_connections, default.max_connections),
         max_connections_per_address: limits.max_connections_per_address.map(Count::get),
         max_connections_per_realm: limits.max_connections_per_realm.map(Count::get),
@@ -100,6 +103,15 @@ fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
         header_timeout: limits.header_timeout.map_or(default.header_timeout, Timeout::duration),
         ..default
     }
+}
+
+/// The host that nodes dial, and what Actr.toml adds.
+fn allowed_hosts(signaling: &Signaling) -> Vec<HostName> {
+    let dialled = signaling.url.host().parse().ok();
+    dialled
+        .into_iter()
+        .chain(signaling.allowed_hosts.iter().cloned())
+        .collect()
 }
 
 pub(crate) fn registry_url(url: &SignalingUrl) -> Result<RegistryUrl, ParseRegistryUrlError> {

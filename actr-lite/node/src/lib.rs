@@ -19,6 +19,7 @@ mod actr_ref;
 mod budget;
 mod call;
 mod clear_text;
+mod connect_limit;
 mod context;
 mod contract_fit;
 mod departures;
@@ -26,6 +27,9 @@ mod dest;
 mod discover_error;
 mod discovery;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod held_bytes;
 mod hosted_registry;
 mod lane;

@@ -225,6 +225,7 @@ impl<W: Workload> Node<W> {
                 record_limit,
                 tls,
                 clear_text,
+                hosts: reach::hosts(&manifest.system.websocket),
             },
             occupancy,
             tasks.clone(),

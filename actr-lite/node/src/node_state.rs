@@ -15,6 +15,7 @@ use actr_lite_registry::{
 };
 use actr_lite_tls::Tls;
 use actr_lite_wire::{
+    host_policy::HostPolicy,
     identity::{ActrId, ActrType},
     record_limit::RecordLimit,
 };
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ActrError,
+    connect_limit::ConnectLimit,
     departures::Departures,
     discover_error::DiscoverError,
     limits::Occupancy,
@@ -58,6 +60,8 @@ pub(crate) struct LaneSettings {
     pub(crate) tls: Tls,
     /// Where it shows its credential without TLS.
     pub(crate) clear_text: ClearText,
+    /// By which names others may address it.
+    pub(crate) hosts: HostPolicy,
 }
 
 /// What the parts of a running node share.
@@ -73,6 +77,7 @@ pub(crate) struct NodeState {
     subscriptions: Subscriptions,
     tasks: Tasks,
     complaints: Complaints,
+    connects: ConnectLimit,
     addresses: Mutex<HashMap<ActrId, Address>>,
     unknown_frames: AtomicU64,
     peer_identities: PeerIdentities,
@@ -104,6 +109,7 @@ impl NodeState {
             occupancy,
             tasks,
             complaints,
+            connects: ConnectLimit::default(),
             addresses: Mutex::default(),
             unknown_frames: AtomicU64::new(0),
             request_prefix: format!("{:032x}", rand::random::<u128>()),
@@ -152,6 +158,11 @@ impl NodeState {
         self.lane.clear_text
     }
 
+    /// By which names others may address its data lane.
+    pub(crate) fn hosts(&self) -> &HostPolicy {
+        &self.lane.hosts
+    }
+
     /// This node's limits, and how much of them is used.
     pub(crate) fn occupancy(&self) -> &Occupancy {
         &self.occupancy
@@ -176,6 +187,11 @@ impl NodeState {
     /// What is counted and logged about peers that misbehave.
     pub(crate) fn complaints(&self) -> &Complaints {
         &self.complaints
+    }
+
+    /// How often others may connect to it.
+    pub(crate) fn connects(&self) -> &ConnectLimit {
+        &self.connects
     }
 
     /// Cancelled when the node takes no new connections and calls any more.

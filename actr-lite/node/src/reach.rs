@@ -2,6 +2,7 @@
 
 use actr_lite_manifest::WebSocket;
 use actr_lite_tls::Tls;
+use actr_lite_wire::host_policy::HostPolicy;
 use tracing::warn;
 
 use crate::{StartError, lane::websocket::Acceptor};
@@ -30,6 +31,16 @@ pub(crate) async fn bind(settings: &WebSocket, tls: &Tls) -> Result<Acceptor, St
     let is_direct = advertised.port() == settings.listen.port();
     let host = is_direct.then(|| advertised.host());
     Ok(Acceptor::bind(settings.listen, host).await?)
+}
+
+/// How to have a node addressed by another name.
+const NAME_IT: &str = "add it to allowed_hosts in [system.websocket] of its Actr.toml";
+
+/// By which names the data lane may be addressed.
+pub(crate) fn hosts(settings: &WebSocket) -> HostPolicy {
+    let advertised = settings.advertised.as_ref().and_then(|url| url.host().parse().ok());
+    HostPolicy::new("this node", settings.listen.ip(), NAME_IT)
+        .with(advertised.into_iter().chain(settings.allowed_hosts.iter().cloned()))
 }
 
 /// What others are told to dial.

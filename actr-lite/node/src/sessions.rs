@@ -8,7 +8,7 @@ use std::{
 use actr_lite_wire::{identity::ActrId, peer_text::PeerText, websocket::Role};
 use tokio::{
     sync::OnceCell,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
     node_state::NodeState,
     session::{InUse, Session},
 };
+
+/// How long a dial waits for its turn where too many come: less than what waits for the dial has left as a rule.
+const LONGEST_TURN: Duration = Duration::from_secs(5);
 
 /// The open connections, by peer.
 #[derive(Default)]
@@ -132,7 +135,7 @@ impl Sessions {
             record_limit: node.record_limit(),
             keeps_open: sharing == Sharing::Own,
         };
-        let upgraded = dial(&address, dialer).await.map_err(|error| {
+        let upgraded = dial_in_turn(&address, dialer).await.map_err(|error| {
             if let DialError::Denied { reason, .. } = error {
                 return ActrError::NotAdmitted {
                     peer: peer.clone(),
@@ -197,6 +200,26 @@ impl Sessions {
     fn all(&self) -> Vec<Arc<Session>> {
         let peers = self.lock();
         peers.values().flatten().cloned().collect()
+    }
+}
+
+/// Dials, and dials again if the peer says that it is dialled too often and when it takes the connection.
+async fn dial_in_turn(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialError> {
+    let gives_up_at = Instant::now() + LONGEST_TURN;
+    loop {
+        let error = match dial(address, dialer).await {
+            Ok(upgraded) => return Ok(upgraded),
+            Err(error) => error,
+        };
+        let Some(wait) = error.retry_after() else {
+            return Err(error);
+        };
+        // Others were told the same, and are not to come all at once.
+        let wait = wait.min(LONGEST_TURN).mul_f64(1.0 + rand::random::<f64>());
+        if Instant::now() + wait > gives_up_at {
+            return Err(error);
+        }
+        sleep(wait).await;
     }
 }
 

@@ -131,6 +131,17 @@ pub(crate) struct LockedContracts {
 }
 
 impl LockedContracts {
+    /// Of a node that depends on nothing.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn none(command: UpdateCommand) -> Self {
+        Self {
+            lock: None,
+            lock_path: PathBuf::new(),
+            command,
+            dependencies: Vec::new(),
+        }
+    }
+
     /// Whether Actr.toml names this type as a dependency.
     pub(crate) fn depends_on(&self, actr_type: &ActrType) -> bool {
         self.dependencies.contains(actr_type)

@@ -11,6 +11,7 @@ use actr_lite_registry::{
     },
 };
 use actr_lite_tls::{PemFile, ServerTls};
+use actr_lite_wire::host_policy::HostName;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser};
 
@@ -52,6 +53,16 @@ pub(crate) struct Trust {
     /// if it is not there
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
+
+    /// Where registrations, refusals, types that change hands and new signing keys are noted, one JSON object a line; made
+    /// if it is not there
+    #[arg(long, value_name = "FILE")]
+    audit_log: Option<PathBuf>,
+
+    /// A host by which others may address the registry, beside its own addresses, localhost, the host of --listen and
+    /// those of its certificate; to be given again for each more
+    #[arg(long = "allowed-host", value_name = "HOST")]
+    allowed_hosts: Vec<HostName>,
 
     /// How long a node's credential is valid, in seconds; nodes renew it before
     #[arg(long, value_name = "SECONDS", default_value_t = CREDENTIAL_LIFETIME.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -165,10 +176,12 @@ impl Trust {
             credential_lifetime: Duration::from_secs(self.credential_lifetime),
             key_lifetime: Duration::from_secs(self.key_lifetime),
             data_dir: self.data_dir,
+            audit_log: self.audit_log,
             realms: match self.realms {
                 Some(path) => Realms::from_file(&path).context("--realms")?,
                 None => Realms::Open,
             },
+            allowed_hosts: self.allowed_hosts,
             max_connections: number(limits.max_connections),
             max_connections_per_address: limits.max_connections_per_address.map(number),
             max_connections_per_realm: limits.max_connections_per_realm.map(number),

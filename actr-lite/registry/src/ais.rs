@@ -8,10 +8,11 @@ use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     misbehaviour::MisbehaviourKind,
+    peer_text::PeerText,
     possession::{Audience, HolderKey, HolderKeyError},
     proto::{
-        ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response,
-        register_response::RegisterOk,
+        self, ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest,
+        register_response, register_response::RegisterOk,
     },
 };
 use hyper::header::HeaderValue;
@@ -19,12 +20,13 @@ use thiserror::Error;
 use tracing::{debug, info};
 
 use crate::{
+    audit::{Description, Event, Registered},
     authority::Authority,
     directory::{AccessList, Contract, DirectoryError, Registration},
     lane_address::{self, LaneAddress, MAX_WS_ADDRESS_LEN, WithheldAddress},
     origin::Origin,
     possession::{PossessionError, Shown},
-    realms::{RealmRefusal, SecretDigest, SecretNumber},
+    realms::{RealmRefusal, Realms, SecretDigest, SecretNumber},
     shared::{Dismissal, Notice, Shared},
     source::Source,
 };
@@ -85,28 +87,44 @@ pub(crate) fn register(
     secret: Option<&[u8]>,
     request: RegisterRequest,
 ) -> RegisterResponse {
-    let peer = origin.address;
-    let secret = match admit(shared, peer, request.realm.realm_id, secret) {
-        Ok(secret) => secret,
+    let (peer, realm_id) = (origin.address, request.realm.realm_id);
+    let actr_type = shared.audit.is_on().then(|| type_text(&request.actr_type));
+    let refuse = |code, reason: &dyn Display| {
+        let event = Event::RegistrationRefused {
+            address: peer,
+            realm_id: Some(realm_id),
+            actr_type: actr_type.clone().unwrap_or_default(),
+            code,
+            reason: PeerText::of(reason),
+        };
+        shared.audit.note_refusal(Source::of(peer.ip()), &event);
+        refused(code, reason)
+    };
+    let admitted_with = match admit(shared, peer, realm_id, secret) {
+        Ok(number) => number,
         Err(error) => {
             complain(shared, peer, &error);
-            return refused(error.code(), &error);
+            return refuse(error.code(), &error);
         }
     };
     let mut registration = match Registration::try_from(request) {
-        Ok(registration) => Registration { secret, ..registration },
+        Ok(registration) => Registration {
+            secret: admitted_with,
+            ..registration
+        },
         Err(error) => {
             complain(shared, peer, &error);
-            return refused(error.code(), &error);
+            return refuse(error.code(), &error);
         }
     };
-    let (realm_id, actr_type) = (registration.realm_id, &registration.actr_type);
-    if let Err(error) = shared.options.realms.check_type(realm_id, secret, actr_type) {
+    let realms = &shared.options.realms;
+    if let Err(error) = realms.check_type(realm_id, admitted_with, &registration.actr_type) {
         complain(shared, peer, &error);
-        return refused(ErrorCode::PermissionDenied, &error);
+        return refuse(ErrorCode::PermissionDenied, &error);
     }
     let withheld = withhold_address(shared, origin, &mut registration);
     let holder = registration.holder_key.clone();
+    let description = shared.audit.is_on().then(|| Description::from(&registration));
     let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
     let (from, key) = (Source::of(peer.ip()), Authority::renewal_key());
     let (contest, registered) = {
@@ -122,6 +140,20 @@ pub(crate) fn register(
                     .complaints
                     .remark(&format_args!("contested type from {peer}: {id} {contest}"));
             }
+            if let Some(description) = description {
+                let registered = Registered {
+                    id: id.clone(),
+                    actr_type: id.actr_type().clone(),
+                    realm_id,
+                    address: peer,
+                    description,
+                };
+                // In an open realm nobody has to show one.
+                let secret = secret.filter(|_| *realms != Realms::Open);
+                shared
+                    .audit
+                    .note_registration(&registered, secret.map(SecretDigest::of));
+            }
             success(RegisterOk {
                 withheld_address: withheld.map(|withheld| withheld.to_string()),
                 ..shared.authority.granted(&id, holder.as_ref(), &grant)
@@ -129,7 +161,7 @@ pub(crate) fn register(
         }
         Err(error) => {
             debug!(%error, "registration refused");
-            refused(error.code(), &error)
+            refuse(error.code(), &error)
         }
     }
 }
@@ -151,6 +183,14 @@ fn withhold_address(shared: &Shared, origin: &Origin, registration: &mut Registr
 pub(crate) fn refuse_stranger(shared: &Shared, peer: SocketAddr, secret: Option<&[u8]>) -> Option<RegisterResponse> {
     let error = AdmissionError::from(shared.options.realms.recognize(secret).err()?);
     complain(shared, peer, &error);
+    let event = Event::RegistrationRefused {
+        address: peer,
+        realm_id: None,
+        actr_type: PeerText::default(),
+        code: error.code(),
+        reason: PeerText::of(&error),
+    };
+    shared.audit.note_refusal(Source::of(peer.ip()), &event);
     Some(refused(error.code(), &error))
 }
 
@@ -210,11 +250,20 @@ pub(crate) fn renew(
     proof: Option<&HeaderValue>,
     request: &RenewCredentialRequest,
 ) -> RegisterResponse {
+    let note_renewal = |id: PeerText, reason: &dyn Display| {
+        let event = Event::RenewalRefused {
+            address: peer,
+            id,
+            reason: PeerText::of(reason),
+        };
+        shared.audit.note_refusal(Source::of(peer.ip()), &event);
+    };
     let id = match ActrId::try_from(&request.actr_id) {
         Ok(id) => id,
         Err(error) => {
             let error = RequestError::from(error);
             complain(shared, peer, &error);
+            note_renewal(PeerText::default(), &error);
             return refused(error.code(), &error);
         }
     };
@@ -231,6 +280,7 @@ pub(crate) fn renew(
                 PossessionError::Gone(_) => debug!(%error, "renewal refused"),
                 _ => complain(shared, peer, &error),
             }
+            note_renewal(PeerText::of(&id), &error);
             return refused(RENEWAL_REFUSED, &error);
         }
     };
@@ -262,6 +312,7 @@ pub(crate) fn renew(
             } else {
                 debug!(%error, "renewal refused");
             }
+            note_renewal(PeerText::of(&id), &error);
             let code = match error {
                 DirectoryError::UnknownNode(_) => RENEWAL_REFUSED,
                 _ if is_wrong => RENEWAL_REFUSED,
@@ -333,7 +384,17 @@ fn success(granted: RegisterOk) -> RegisterResponse {
     }
 }
 
-fn refused(code: ErrorCode, reason: &impl ToString) -> RegisterResponse {
+/// A type as somebody wrote it, which may be none.
+fn type_text(actr_type: &proto::ActrType) -> PeerText {
+    let proto::ActrType {
+        manufacturer,
+        name,
+        version,
+    } = actr_type;
+    PeerText::of(&format_args!("{manufacturer}:{name}:{version}"))
+}
+
+fn refused(code: ErrorCode, reason: &dyn Display) -> RegisterResponse {
     let error = ErrorResponse {
         code: code.number(),
         message: reason.to_string(),

@@ -168,6 +168,27 @@ impl Outcome {
     }
 }
 
+/// Whether this is a question about others. A node needs all else to stay, or to leave.
+pub(crate) fn is_query(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::RouteCandidates(_) | Request::GetServiceSpec(_) | Request::GetSigningKey(_)
+    )
+}
+
+/// The answer to a request that is refused before anything is looked at.
+pub(crate) fn refused(request: &Request, refusal: ErrorResponse) -> Answer {
+    match request {
+        Request::RouteCandidates(_) => Answer::RouteCandidates(RouteCandidatesResponse {
+            result: Some(route_candidates_response::Result::Error(refusal)),
+        }),
+        Request::GetServiceSpec(_) => Answer::GetServiceSpec(GetServiceSpecResponse {
+            result: Some(get_service_spec_response::Result::Error(refusal)),
+        }),
+        _ => Answer::Error(refusal),
+    }
+}
+
 fn unregister(directory: &mut Directory, asker: &ActrId, whom: Option<&ActrId>) -> UnregisterResponse {
     let result = if whom == Some(asker) {
         directory.unregister(asker).map_err(|error| from_directory(&error))

@@ -12,6 +12,7 @@ use actr_lite_wire::{
 use bytes::Bytes;
 
 use crate::{
+    audit::{AuditLog, Event},
     clock::timestamp_of,
     directory::Grant,
     key_file::{KeyFile, KeyFileError},
@@ -80,6 +81,19 @@ impl Authority {
     /// The public halves of all valid keys.
     pub(crate) fn verifying_keys(&self) -> Vec<VerifyingKey> {
         self.keys().ring.verifying_keys().collect()
+    }
+
+    /// Notes which keys there are.
+    pub(crate) fn note_keys(&self, audit: &AuditLog) {
+        if !audit.is_on() {
+            return;
+        }
+        let (signs, valid) = {
+            let keys = self.keys();
+            let valid: Vec<u32> = keys.ring.keys().iter().map(|key| key.id).collect();
+            (keys.ring.current().id, valid)
+        };
+        audit.note(&Event::SigningKeys { signs, valid: &valid });
     }
 
     /// How long until the keys have to be checked for rotation again.

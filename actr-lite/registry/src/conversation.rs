@@ -33,7 +33,6 @@ pub(crate) struct Conversation<'a> {
     holder: Holder,
     is_this_machine: bool,
     number: u64,
-    relayed: RelayReceiver,
     sent: u64,
     pongs: u64,
     /// The memory of a long answer, until it is written.
@@ -43,21 +42,13 @@ pub(crate) struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     /// The conversation with `id` over its connection with this number, which comes from `origin` and is on the account of
     /// `holder`.
-    pub(crate) fn new(
-        shared: &'a Shared,
-        id: &'a ActrId,
-        holder: Holder,
-        origin: &Origin,
-        number: u64,
-        relayed: RelayReceiver,
-    ) -> Self {
+    pub(crate) fn new(shared: &'a Shared, id: &'a ActrId, holder: Holder, origin: &Origin, number: u64) -> Self {
         Self {
             shared,
             id,
             holder,
             is_this_machine: origin.is_this_machine || shared.options.insecure,
             number,
-            relayed,
             sent: 0,
             pongs: 0,
             held: None,
@@ -65,7 +56,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// Goes on until the connection has to end.
-    pub(crate) async fn run(&mut self, socket: &mut Socket) -> Ending {
+    pub(crate) async fn run(&mut self, socket: &mut Socket, mut relayed: RelayReceiver) -> Ending {
         loop {
             // Both are cancel safe: what is not taken is there the next time.
             let step = tokio::select! {
@@ -73,7 +64,7 @@ impl<'a> Conversation<'a> {
                     Ok(envelope) => self.take(socket, envelope).await,
                     Err(ending) => Err(ending),
                 },
-                Some(relayed) = self.relayed.next() => self.hand_over(socket, relayed).await,
+                Some(relayed) = relayed.next() => self.hand_over(socket, relayed).await,
             };
             if let Err(ending) = step {
                 return ending;
@@ -116,7 +107,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// What to reply, if anything: an error is not answered, lest two peers answer each other for ever.
-    async fn respond(&mut self, envelope: SignalingEnvelope) -> Option<Flow> {
+    pub(crate) async fn respond(&mut self, envelope: SignalingEnvelope) -> Option<Flow> {
         if !(ENVELOPE_VERSION..=ENVELOPE_VERSION + 1).contains(&envelope.envelope_version) {
             return refused(
                 ErrorCode::InvalidArgument,
@@ -173,6 +164,11 @@ impl<'a> Conversation<'a> {
     }
 
     async fn answer(&mut self, request: Request) -> Answer {
+        if answer::is_query(&request)
+            && let Err(refusal) = self.count_query()
+        {
+            return answer::refused(&request, refusal);
+        }
         let asker = Asker {
             id: self.id,
             is_this_machine: self.is_this_machine,
@@ -204,6 +200,13 @@ impl<'a> Conversation<'a> {
         answer
     }
 
+    /// Counts a question or a relayed message, unless it is one too many.
+    fn count_query(&self) -> Result<(), ErrorResponse> {
+        let now = self.shared.clock.now();
+        let counted = self.shared.rates.query(self.id, self.holder.source, now);
+        counted.map_err(|exceeded| answer::error(ErrorCode::Unavailable, exceeded.to_string()))
+    }
+
     /// Works on an answer for a moment.
     fn step(&self, answering: &mut Answering) -> Option<Outcome> {
         let now = self.shared.clock.now();
@@ -232,6 +235,7 @@ impl<'a> Conversation<'a> {
 
     /// Passes a message on to the node that it is for, and the answer of the registry to both where it asks who offers.
     fn relay(&self, relayed: Relayed) -> Result<(), ErrorResponse> {
+        self.count_query()?;
         let now = self.shared.clock.now();
         let deliveries = {
             let mut state = self.shared.state();

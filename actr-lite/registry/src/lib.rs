@@ -7,6 +7,7 @@
 //! - [`registry`]: the port, the tasks behind it, and their end
 //! - [`options`]: what can be set
 //! - [`exposure`]: what may be reached from other machines
+//! - [`host_check`]: by which names it may be addressed
 //! - [`listener`]: accepting connections, also when file descriptors run out
 //! - [`directory`]: who is registered, as plain data with time as an argument
 //! - `service`: routes requests
@@ -19,12 +20,14 @@
 //! - `origin`: where a connection comes from, and how
 //! - `possession`: whether a request is made by the node whose credential or token it shows
 //! - `permits`: which connections there are at a time
+//! - `rates`: how often somebody may ask for something
 //! - `session`: one signaling connection, from its opening to its end
 //! - `conversation`: what is said over it
 //! - `message_socket`: the WebSocket of both its ends
 //! - [`answer`]: what is answered to one signaling request, in steps
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, who belongs to one, and who may register which type there
+//! - `audit`: what was granted and refused, in a file
 //! - `failure_limit`: how often somebody may be wrong about that
 //! - [`source`]: where a connection comes from
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
@@ -38,6 +41,7 @@
 
 mod ais;
 pub mod answer;
+mod audit;
 mod authority;
 mod body;
 pub mod client;
@@ -47,7 +51,11 @@ mod conversation;
 pub mod directory;
 pub mod exposure;
 mod failure_limit;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
+pub mod host_check;
 pub mod http_socket;
 mod in_flight;
 mod key_file;
@@ -60,6 +68,7 @@ pub mod options;
 mod origin;
 mod permits;
 mod possession;
+mod rates;
 pub mod realms;
 pub mod registry;
 mod relay;
@@ -70,6 +79,7 @@ pub mod source;
 mod upkeep;
 
 pub use ais::RequestError;
+pub use audit::AuditError;
 pub use gate::{Claim, REGISTER_AGAIN, Refusal};
 pub use key_file::KeyFileError;
 pub use listener::Listener;

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use actr_lite_wire::host_policy::HostName;
+
 use crate::{
     directory::{Limits, MAX_NODES, MAX_STORED_BYTES},
     ledger::Shares,
@@ -52,11 +54,17 @@ pub struct Options {
     /// Where the signing keys are kept, so that what they signed stays valid after a restart; a directory of this
     /// registry alone, which is created if it does not exist. Default: in memory only.
     pub data_dir: Option<PathBuf>,
+    /// Where registrations and refusals are noted, in a file of this registry alone, which is created if it does not exist.
+    /// Default: nowhere.
+    pub audit_log: Option<PathBuf>,
     /// Which realms there are, their secrets, and what may be registered with them. Default: all, without.
     pub realms: Realms,
     /// Whether the network itself is trusted: then nodes are told any address that others register, also one that is dialled
     /// without TLS. Default: no.
     pub insecure: bool,
+    /// By which hosts it may be addressed beside those that it knows itself: see
+    /// [`HostPolicy`](actr_lite_wire::host_policy::HostPolicy). Default: none.
+    pub allowed_hosts: Vec<HostName>,
     /// The most signaling connections at a time; one more gets a 503. Default: [`MAX_CONNECTIONS`].
     pub max_connections: usize,
     /// The most of them from one address, or from one IPv6 network of 64 bits. Default: [most](most_of) of
@@ -134,8 +142,10 @@ impl Default for Options {
             credential_lifetime: CREDENTIAL_LIFETIME,
             key_lifetime: KEY_LIFETIME,
             data_dir: None,
+            audit_log: None,
             realms: Realms::default(),
             insecure: false,
+            allowed_hosts: Vec::new(),
             max_connections: MAX_CONNECTIONS,
             max_connections_per_address: None,
             max_connections_per_realm: None,

@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     fmt, io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +12,10 @@ use std::{
 };
 
 use actr_lite_tls::ServerTls;
-use actr_lite_wire::misbehaviour::{Misbehaviour, MisbehaviourKind};
+use actr_lite_wire::{
+    host_policy::HostPolicy,
+    misbehaviour::{Misbehaviour, MisbehaviourKind},
+};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
@@ -25,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::{
+    audit::{AuditError, AuditLog},
     exposure::{Exposure, ExposureError, Remedies},
     http_socket::{self, HttpSocket, Unreadable},
     key_file::KeyFileError,
@@ -48,6 +52,10 @@ const HTTP_CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
 /// How long a running HTTP request may take when its connection has to close.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 
+/// How to have a registry addressed by another name.
+const NAME_IT: &str = "add it to allowed_hosts in [system.signaling] of the node that hosts the registry, or start \
+                       actr-lite-registry with --allowed-host";
+
 /// How many free ports are looked at for one that is free at all addresses of a name: few are not.
 const FREE_PORT_TRIES: usize = 8;
 
@@ -65,6 +73,9 @@ pub enum RegistryError {
     /// Its signing keys can't be stored.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    /// Its audit log can't be opened.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The system refuses for another reason.
     #[error("the registry can't listen on {address}: {reason}; it must be <host>:<port> of this machine")]
     Listen {
@@ -126,11 +137,16 @@ impl Registry {
                 Err(_) => {}
             }
         };
+        // An address is known from where it listens, and may be all of them.
+        let own_name = host.parse::<IpAddr>().is_err().then(|| host.parse().ok()).flatten();
+        let hosts = HostPolicy::new("this registry", local_addr.ip(), NAME_IT)
+            .with(own_name.into_iter().chain(options.allowed_hosts.iter().cloned()));
+        let audit = AuditLog::open(options.audit_log.as_deref())?;
         Ok(Self {
             listener,
             local_addr,
             tls: None,
-            shared: Arc::new(Shared::new(options)?),
+            shared: Arc::new(Shared::new(options, hosts, audit)?),
         })
     }
 
@@ -167,6 +183,7 @@ impl Registry {
             listener, tls, shared, ..
         } = self;
         shared.options.realms.warn_of_short_secrets();
+        shared.authority.note_keys(&shared.audit);
         let _stop_when_dropped = shared.stop.clone().drop_guard();
         shared.tasks.spawn(upkeep::forget_the_silent(Arc::clone(&shared)));
         shared.tasks.spawn(upkeep::look_after_keys(Arc::clone(&shared)));
@@ -178,6 +195,7 @@ impl Registry {
         shared.tasks.close();
         shared.tasks.wait().await;
         shared.complaints.conclude();
+        shared.audit.finish().await;
     }
 
     /// Runs it as a task of the current Tokio runtime.
@@ -292,7 +310,7 @@ async fn serve_http(shared: &Arc<Shared>, tls: Option<&ServerTls>, stream: TcpSt
     let service = service_fn(|request| {
         let (was_refused, origin) = (&was_refused, &origin);
         async move {
-            let response = service::respond(shared, origin, request).await;
+            let response = service::respond(shared, tls, origin, request).await;
             was_refused.fetch_or(response.status().is_client_error(), Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }

@@ -1,7 +1,10 @@
 use std::{net::SocketAddr, sync::Arc};
 
+use actr_lite_tls::ServerTls;
 use actr_lite_wire::{
+    host_policy::HostRefusal,
     misbehaviour::MisbehaviourKind,
+    peer_text::PeerText,
     possession::PROOF_HEADER,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
     websocket::accept_key,
@@ -21,11 +24,14 @@ use tracing::debug;
 
 use crate::{
     ais,
+    audit::Event,
     body::{self, BodyError},
     gate::{self, Refusal},
+    host_check::check_host,
     in_flight::InFlightBytes,
     ledger::{Holder, LimitReached},
     origin::Origin,
+    rates::RateExceeded,
     realms::SECRET_HEADER,
     session,
     shared::Shared,
@@ -40,11 +46,43 @@ const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf")
 /// Answers one HTTP request from `origin`. A request that is refused is the connection's last.
 pub(crate) async fn respond(
     shared: &Arc<Shared>,
+    tls: Option<&ServerTls>,
     origin: &Origin,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let peer = origin.address;
-    let response = match (request.uri().path(), request.method()) {
+    let response = match check_host(&shared.hosts, tls, &request) {
+        Ok(()) => route(shared, origin, request).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    let mut response = response.unwrap_or_else(|refusal| {
+        let event = Event::RequestRefused {
+            address: peer,
+            status: refusal.status.as_u16(),
+            reason: PeerText::new(&refusal.reason),
+        };
+        shared.audit.note_refusal(Source::of(peer.ip()), &event);
+        match refusal.kind {
+            Some(kind) => shared.complaints.about(kind, &peer, &refusal.reason),
+            None => debug!(%peer, "refused: {}", refusal.reason),
+        }
+        refusal.into_response()
+    });
+    // By the calendar by which credentials end: hyper's own follows the system's, and may jump.
+    if let Ok(date) = HeaderValue::from_str(&shared.clock.http_date()) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
+}
+
+/// What there is to answer.
+async fn route(
+    shared: &Arc<Shared>,
+    origin: &Origin,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, HttpRefusal> {
+    let peer = origin.address;
+    match (request.uri().path(), request.method()) {
         ("/ais/register", &Method::POST) => register(shared, origin, request).await,
         ("/ais/renew", &Method::POST) => renew(shared, peer, request).await,
         ("/signaling/ws", &Method::GET) => signaling(shared, origin, request),
@@ -57,19 +95,7 @@ pub(crate) async fn respond(
             StatusCode::NOT_FOUND,
             "there is /ais/register, /ais/renew, /signaling/ws and /health here",
         )),
-    };
-    let mut response = response.unwrap_or_else(|refusal| {
-        match refusal.kind {
-            Some(kind) => shared.complaints.about(kind, &peer, &refusal.reason),
-            None => debug!(%peer, "refused: {}", refusal.reason),
-        }
-        refusal.into_response()
-    });
-    // By the calendar by which credentials end: hyper's own follows the system's, and may jump.
-    if let Ok(date) = HeaderValue::from_str(&shared.clock.http_date()) {
-        response.headers_mut().insert(DATE, date);
     }
-    response
 }
 
 /// A request that HTTP itself refuses, with a line for a person.
@@ -105,6 +131,23 @@ impl HttpRefusal {
         headers.extend(self.header);
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         response
+    }
+}
+
+impl From<HostRefusal> for HttpRefusal {
+    fn from(refusal: HostRefusal) -> Self {
+        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
+        Self::new(status, refusal.to_string())
+    }
+}
+
+impl From<RateExceeded> for HttpRefusal {
+    fn from(exceeded: RateExceeded) -> Self {
+        Self {
+            kind: None,
+            header: Some((RETRY_AFTER, HeaderValue::from(exceeded.retry_after()))),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, exceeded.to_string())
+        }
     }
 }
 
@@ -174,6 +217,7 @@ async fn register(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
     let peer = origin.address;
+    shared.rates.register(Source::of(peer.ip()), shared.clock.now())?;
     check_content_type(&request)?;
     let secret = request.headers().get(SECRET_HEADER).cloned();
     let secret = secret.as_ref().map(HeaderValue::as_bytes);
@@ -261,7 +305,22 @@ fn signaling(
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
     let accept = accept_key(gate::websocket_key(request.headers())?);
     let claim = gate::Claim::from_query(request.uri().query().unwrap_or_default())?;
-    let id = claim.verify(shared, request.headers())?;
+    let (from, now) = (Source::of(origin.address.ip()), shared.clock.now());
+    let is_known = shared.state().directory.knows(claim.id());
+    if !is_known {
+        shared.rates.register(from, now)?;
+    }
+    let id = match claim.verify(shared, request.headers()) {
+        Ok(id) => id,
+        Err(refusal) => {
+            // Who shows another node's id counts as a stranger.
+            if is_known {
+                shared.rates.register(from, now)?;
+            }
+            return Err(refusal.into());
+        }
+    };
+    shared.rates.connect(&id, now)?;
     let replaces_own = shared.state().sessions.has(&id);
     let permit = shared
         .permits

@@ -70,9 +70,9 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId
         return;
     };
     debug!(%id, "signaling connection open");
-    let mut conversation = Conversation::new(&shared, &id, permit.holder(), &origin, guard.number, relayed);
+    let mut conversation = Conversation::new(&shared, &id, permit.holder(), &origin, guard.number);
     let ending = tokio::select! {
-        ending = conversation.run(&mut socket) => ending,
+        ending = conversation.run(&mut socket, relayed) => ending,
         // An error means that the table dropped the sender without a word, which it never does.
         Ok(why) = dismissed => Ending::Dismissed(why),
         () = shared.stop.cancelled() => Ending::Stop,

@@ -3,11 +3,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use actr_lite_wire::{identity::ActrId, proto::ErrorResponse};
+use actr_lite_wire::{host_policy::HostPolicy, identity::ActrId, proto::ErrorResponse};
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    audit::AuditLog,
     authority::Authority,
     clock::Clock,
     complaints::Complaints,
@@ -17,22 +18,27 @@ use crate::{
     key_file::KeyFileError,
     options::Options,
     permits::Permits,
+    rates::Rates,
     relay::{self, RelaySender},
 };
 
 /// What all connections of a registry have in common.
 pub(crate) struct Shared {
     pub(crate) options: Options,
+    /// By which names it may be addressed.
+    pub(crate) hosts: HostPolicy,
     pub(crate) clock: Clock,
     /// Random for each life of a registry.
     pub(crate) life: u64,
     pub(crate) authority: Authority,
     pub(crate) permits: Arc<Permits>,
     pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) rates: Rates,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the registry stops.
     pub(crate) stop: CancellationToken,
     pub(crate) complaints: Complaints,
+    pub(crate) audit: AuditLog,
     state: Mutex<State>,
 }
 
@@ -45,7 +51,7 @@ pub(crate) struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options) -> Result<Self, KeyFileError> {
+    pub(crate) fn new(options: Options, hosts: HostPolicy, audit: AuditLog) -> Result<Self, KeyFileError> {
         let clock = Clock::new();
         let authority = Authority::open(&options, clock.unix_seconds())?;
         let lease = options.heartbeat_interval.saturating_mul(LEASE_HEARTBEATS);
@@ -58,11 +64,14 @@ impl Shared {
         Ok(Self {
             in_flight: Arc::new(InFlight::new(options.max_in_flight_bytes)),
             options,
+            hosts,
             clock,
             life: rand::random(),
             authority,
             permits,
+            rates: Rates::default(),
             complaints: Complaints::new("registry", tasks.clone(), stop.clone()),
+            audit,
             tasks,
             stop,
             state: Mutex::new(State {

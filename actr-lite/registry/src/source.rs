@@ -1,4 +1,4 @@
-//! Where a connection comes from.
+//! Where connections come from.
 
 use std::{
     fmt,

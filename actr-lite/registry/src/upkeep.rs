@@ -37,6 +37,7 @@ pub(crate) async fn look_after_keys(shared: Arc<Shared>) {
                 shared.state().directory.set_signing_keys(ring.verifying_keys());
                 info!(keys = ring.keys().len(), "the signing keys have changed");
                 shared.authority.use_keys(ring);
+                shared.authority.note_keys(&shared.audit);
             }
             Ok(Ok(None)) => {}
             Ok(Err(error)) => {

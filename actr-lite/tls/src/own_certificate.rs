@@ -55,6 +55,15 @@ impl ServerTls {
         verify_server_name(&certificate, &server_name(host)?)
             .map_err(|error| handshake_error::of_tls(&error, host, String::new))
     }
+
+    /// Whether the certificate that is in use is for `host`, a name or an IP address without brackets. Without I/O.
+    pub fn is_for(&self, host: &str) -> bool {
+        let loaded = self.loaded();
+        let (Ok(certificate), Ok(name)) = (ParsedCertificate::try_from(&loaded.leaf), server_name(host)) else {
+            return false;
+        };
+        verify_server_name(&certificate, &name).is_ok()
+    }
 }
 
 fn server_name(host: &str) -> Result<ServerName<'static>, HandshakeError> {

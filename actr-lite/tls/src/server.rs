@@ -6,6 +6,7 @@ use std::{
 };
 
 use rustls::{Error, InconsistentKeys, ServerConfig};
+use rustls_pki_types::CertificateDer;
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout_at},
@@ -30,7 +31,14 @@ pub struct ServerTls {
 struct Inner {
     cert: PemFile,
     key: PemFile,
-    config: RwLock<Arc<ServerConfig>>,
+    loaded: RwLock<Arc<Loaded>>,
+}
+
+/// What was read from both files.
+pub(crate) struct Loaded {
+    config: Arc<ServerConfig>,
+    /// The certificate that names this side, without those that lead to its CA.
+    pub(crate) leaf: CertificateDer<'static>,
 }
 
 /// A connection that is refused: why, and the socket if the peer may still be told.
@@ -55,8 +63,8 @@ impl ServerTls {
     /// # Errors
     /// When a file can't be read or used, or the two don't belong together.
     pub fn load(cert: PemFile, key: PemFile) -> Result<Self, TlsFileError> {
-        let config = RwLock::new(read(&cert, &key)?);
-        let inner = Arc::new(Inner { cert, key, config });
+        let loaded = RwLock::new(read(&cert, &key)?);
+        let inner = Arc::new(Inner { cert, key, loaded });
         Ok(Self { inner })
     }
 
@@ -102,17 +110,21 @@ impl ServerTls {
     }
 
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        // A config is replaced as a whole: a panic can't leave half of one.
-        let config = self.inner.config.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&config)
+        Arc::clone(&self.loaded().config)
     }
 
-    pub(crate) fn read(&self) -> Result<Arc<ServerConfig>, TlsFileError> {
+    pub(crate) fn loaded(&self) -> Arc<Loaded> {
+        // It is replaced as a whole: a panic can't leave half of one.
+        let loaded = self.inner.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&loaded)
+    }
+
+    pub(crate) fn read(&self) -> Result<Arc<Loaded>, TlsFileError> {
         read(&self.inner.cert, &self.inner.key)
     }
 
-    pub(crate) fn replace(&self, config: Arc<ServerConfig>) {
-        *self.inner.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    pub(crate) fn replace(&self, loaded: Arc<Loaded>) {
+        *self.inner.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
     }
 
     pub(crate) fn cert(&self) -> &PemFile {
@@ -130,8 +142,9 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-fn read(cert: &PemFile, key: &PemFile) -> Result<Arc<ServerConfig>, TlsFileError> {
+fn read(cert: &PemFile, key: &PemFile) -> Result<Arc<Loaded>, TlsFileError> {
     let certificates = cert.certificates()?;
+    let leaf = certificates.first().cloned();
     let private_key = key.private_key()?;
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| TlsFileError::Setup(words::of_error(&error)))?;
@@ -162,5 +175,12 @@ fn read(cert: &PemFile, key: &PemFile) -> Result<Arc<ServerConfig>, TlsFileError
     // Connections last, and each is to check the certificate again: tickets to resume by would only cost memory.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-    Ok(Arc::new(config))
+    let leaf = leaf.ok_or_else(|| TlsFileError::Unusable {
+        file: cert.clone(),
+        problem: "there is no certificate in it".into(),
+    })?;
+    Ok(Arc::new(Loaded {
+        config: Arc::new(config),
+        leaf,
+    }))
 }

@@ -25,6 +25,8 @@
 //! - [`partial_record`]: a long record that comes in parts
 //! - [`unfinished`]: whether a peer goes on with what it has begun to send
 //! - [`backoff`]: how long to wait before the next try
+//! - [`host_policy`]: by which names a listener may be addressed
+//! - [`rate_limit`]: how often somebody may do something
 //! - [`misbehaviour`]: how peers misbehave, counted
 //! - [`log_limit`]: how many lines a log takes of that
 //! - [`proto`]: the messages as prost types
@@ -37,6 +39,7 @@ pub mod credit;
 pub mod envelope;
 pub mod error_code;
 pub mod frame;
+pub mod host_policy;
 pub mod identity;
 pub mod keepalive;
 pub mod latency_queue;
@@ -48,6 +51,7 @@ pub mod partial_record;
 pub mod peer_text;
 pub mod possession;
 pub mod proto;
+pub mod rate_limit;
 pub mod record;
 pub mod record_limit;
 pub mod resume;

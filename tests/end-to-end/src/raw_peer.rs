@@ -76,7 +76,7 @@ impl Identity {
         };
         let body = request.encode_to_vec();
         let head = format!(
-            "POST /ais/register HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+            "POST /ais/register HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              content-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
@@ -136,7 +136,7 @@ impl Identity {
 
 pub(crate) fn upgrade(path: &str, fields: &str) -> Vec<u8> {
     format!(
-        "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
     )
     .into_bytes()

@@ -360,14 +360,14 @@ async fn what_is_not_an_upgrade_is_answered_or_closed() {
     let outsider = Outsider::new(&world, "Official").await;
     let address = outsider.address_of(&server.actor_id()).await.unwrap();
     let cases: [(&[u8], &str); 5] = [
-        (b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", "HTTP/1.1 426 "),
+        (b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n", "HTTP/1.1 426 "),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "HTTP/1.1 400 "),
         (
-            b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 8\r\n\r\n",
+            b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 8\r\n\r\n",
             "HTTP/1.1 400 ",
         ),
         (
-            b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\r\n",
+            b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\r\n",
             "HTTP/1.1 400 ",
         ),
         (&[b'x'; 40_000], "HTTP/1.1 4"),

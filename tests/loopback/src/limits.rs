@@ -399,7 +399,7 @@ async fn an_upgrade_that_trickles_in_is_cut_when_it_takes_too_long() {
     let mut open = outsider.dial(&server).await;
     let address = outsider.address_of(&server.actor_id()).await.unwrap();
     let mut slow = TcpStream::connect(address).await.unwrap();
-    slow.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n").await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n").await.unwrap();
     let trickle = async {
         // Never a whole head, always a further byte: only the time since its beginning can end it.
         while slow.write_all(b"x").await.is_ok() {

@@ -2,9 +2,14 @@
 
 use actr_lite_wire::{credential::Credential, proto::AIdCredential};
 
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
 use crate::{
     bystander::Bystander,
-    harness::{World, start_server},
+    harness::{World, start_plan, start_server, within},
     logs::{self, TOLD_PER_NODE, Told},
     raw_peer::{CREDENTIAL, Outsider, SOURCE, headers, raw},
 };
@@ -13,7 +18,8 @@ const VERSION: &str = "sec-websocket-version: 13\r\n";
 const KEY: &str = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 fn upgrade(fields: &str) -> Vec<u8> {
-    format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n{fields}\r\n").into_bytes()
+    format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n{fields}\r\n")
+        .into_bytes()
 }
 
 fn upgrade_as(identity: &[(&'static str, String)], more: &str) -> Vec<u8> {
@@ -48,10 +54,13 @@ async fn each_refusal_has_a_status_and_a_reason_and_is_logged_once() {
     let no_base64 = upgrade_as(&[good[0].clone(), (CREDENTIAL, "***".into())], "");
     let no_credential = upgrade_as(&[good[0].clone(), (CREDENTIAL, "////".into())], "");
     let old = upgrade(&format!("sec-websocket-version: 8\r\n{KEY}"));
+    let rebound = String::from_utf8(upgrade_as(&good, "")).unwrap();
+    let rebound = rebound.replace("host: localhost", "host: evil.example").into_bytes();
+    let page = upgrade_as(&good, "origin: http://evil.example\r\n");
     let many_fields = upgrade(&"x: y\r\n".repeat(200));
     let long_field = upgrade(&format!("{SOURCE}: {}\r\n", "0".repeat(64 << 10)));
     let posted = [
-        &b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4611686018427387904\r\n\r\n"[..],
+        &b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4611686018427387904\r\n\r\n"[..],
         &[0; 70_000],
     ]
     .concat();
@@ -63,8 +72,8 @@ async fn each_refusal_has_a_status_and_a_reason_and_is_logged_once() {
         ("a long field", long_field, false, 431, "head is too long"),
         ("many fields", many_fields, false, 431, "100 fields"),
         ("half a head", b"GET / HTTP/1.1\r\nhos".to_vec(), true, 0, ""),
-        ("no upgrade", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), false, 426, "ask for an upgrade"),
-        ("many at once", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(100), false, 426, "ask for an upgrade"),
+        ("no upgrade", b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(), false, 426, "ask for an upgrade"),
+        ("many at once", b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(100), false, 426, "ask for an upgrade"),
         ("a body without an end", posted, false, 426, "ask for an upgrade"),
         ("an old version", old, false, 400, "version 13"),
         ("no key", upgrade(VERSION), false, 400, "Sec-WebSocket-Key"),
@@ -79,6 +88,9 @@ async fn each_refusal_has_a_status_and_a_reason_and_is_logged_once() {
         ("a short signature", short, false, 401, "signature"),
         ("an unknown key", unknown_key, false, 401, "signing key"),
         ("a forged source", forged, false, 401, "the credential belongs to"),
+        ("another host", rebound, false, 421, "allowed_hosts in [system.websocket]"),
+        ("a page of another host", page, false, 403, "http://evil.example"),
+        ("no host", b"GET / HTTP/1.1\r\n\r\n".to_vec(), false, 400, "one Host header"),
         ("a limit that is none", bad_limit, false, 400, "x-actr-lite-max-record"),
     ];
     for (number, cases) in cases.chunks(TOLD_PER_NODE).enumerate() {
@@ -122,4 +134,24 @@ async fn an_upgrade_that_dribbles_in_is_given_up_with_a_408() {
     assert_eq!(silent.1, "");
     assert_eq!(server.misbehaviour().unreadable_requests, 1);
     bystander.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_of_its_actr_toml_is_the_nodes_own() {
+    let world = World::new().await;
+    let plan = world
+        .node("Server")
+        .set("system.websocket.allowed_hosts=[\"node.example\"]");
+    let (server, _contexts) = start_plan(plan).await;
+    let outsider = Outsider::new(&world, "Official").await;
+    let address = outsider.address_of(&server.actor_id()).await.unwrap();
+    for (host, status) in [("NODE.example:80", "101"), ("other.example", "421")] {
+        let request = String::from_utf8(upgrade_as(&outsider.headers(), "")).unwrap();
+        let request = request.replace("host: localhost", &format!("host: {host}"));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut line = [0; b"HTTP/1.1 101".len()];
+        within(stream.read_exact(&mut line)).await.unwrap();
+        assert!(line.ends_with(status.as_bytes()), "{host}: {}", line.escape_ascii());
+    }
 }

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     client::conn::http1,
-    header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderValue},
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderValue, RETRY_AFTER},
 };
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
@@ -31,6 +31,10 @@ pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The most bytes of an answer: an identity has well under 1 KiB.
 const MAX_ANSWER_LEN: usize = 64 * 1024;
+
+/// The longest pause that the registry can ask for: less than the lease of a node that is registered, so that it can't be kept
+/// away by one answer.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 const CONTENT: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
@@ -174,25 +178,47 @@ pub(super) fn code_of_status(status: StatusCode) -> ErrorCode {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorCode::PermissionDenied,
         StatusCode::NOT_FOUND => ErrorCode::NotFound,
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => ErrorCode::Unavailable,
+        StatusCode::SERVICE_UNAVAILABLE => ErrorCode::Unavailable,
         status if status.is_client_error() => ErrorCode::InvalidArgument,
         _ => ErrorCode::Internal,
     }
 }
 
 /// A refusal that is only HTTP.
-pub(super) fn refused_by_status(request: &'static str, status: StatusCode, body: &[u8]) -> RegistryLinkError {
+pub(super) fn refused_by_status(
+    request: &'static str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> RegistryLinkError {
     let reason = PeerText::new(&String::from_utf8_lossy(body));
     let message = if reason.is_empty() {
         PeerText::of(&status)
     } else {
         reason
     };
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return RegistryLinkError::TooOften {
+            request,
+            retry_after: retry_after(headers),
+            message,
+        };
+    }
     RegistryLinkError::Refused {
         request,
         code: code_of_status(status),
         message,
     }
+}
+
+/// How long the registry wants to be left alone (RFC 9110 §10.2.3).
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let seconds = headers
+        .get(RETRY_AFTER)
+        .and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+    seconds
+        .map_or(Duration::ZERO, Duration::from_secs)
+        .min(LONGEST_RETRY_AFTER)
 }
 
 fn registration_response(
@@ -202,7 +228,7 @@ fn registration_response(
     body: &Bytes,
 ) -> Result<RegisterResponse, RegistryLinkError> {
     if !status.is_success() && headers.get(CONTENT_TYPE) != Some(&CONTENT) {
-        return Err(refused_by_status(request, status, body));
+        return Err(refused_by_status(request, status, headers, body));
     }
     RegisterResponse::decode(body.clone()).map_err(|error| RegistryLinkError::Malformed {
         request,

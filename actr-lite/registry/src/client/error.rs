@@ -36,6 +36,16 @@ pub enum RegistryLinkError {
         /// The registry's own words.
         message: PeerText,
     },
+    /// It is asked too often, by this node or from this address.
+    #[error("the registry refused the {request} for now: {message}")]
+    TooOften {
+        /// What was asked.
+        request: &'static str,
+        /// How long it wants to be left alone.
+        retry_after: Duration,
+        /// The registry's own words.
+        message: PeerText,
+    },
     /// Its answer is not what it should be.
     #[error("the registry's answer to the {request} is malformed: {what}")]
     Malformed {
@@ -98,12 +108,21 @@ impl RegistryLinkError {
                 format!("no answer to the {request} within {} s", after.as_secs_f64())
             }
             Self::Refused { request, message, .. } => format!("it refused the {request}: {message}"),
+            Self::TooOften { request, message, .. } => format!("it refused the {request} for now: {message}"),
             Self::Mismatch { .. } => {
                 "it does not know the nodes that it has just registered: there is more than one registry \
                                       behind this address; make it lead to one"
                     .into()
             }
             other => other.to_string(),
+        }
+    }
+
+    /// How long to wait at least before it is asked again.
+    pub(super) fn retry_after(&self) -> Duration {
+        match self {
+            Self::TooOften { retry_after, .. } => *retry_after,
+            _ => Duration::ZERO,
         }
     }
 

@@ -2,17 +2,18 @@ use std::{collections::HashMap, fmt::Display, sync::Arc, time::Duration};
 
 use actr_lite_wire::{
     credential::VerifyingKey,
+    error_code::ErrorCode,
     identity::{ActrId, ActrType, ParseActrIdError},
     peer_text::PeerText,
     possession::{Audience, Proof},
     proto::{
-        ServiceSpec, get_service_spec_response, route_candidates_response,
+        ErrorResponse, ServiceSpec, get_service_spec_response, route_candidates_response,
         route_candidates_response::RouteCandidatesOk, signaling_to_actr::Payload, unregister_response,
     },
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -24,7 +25,7 @@ use super::{
     dial::{Dial, Network},
     request::Request,
     shared::Shared,
-    upkeep::Upkeep,
+    upkeep::{Upkeep, retry_backoff},
 };
 
 /// How long to wait for the registry's word on a key that it has shown long ago. A peer that waits to be let in gives up
@@ -338,11 +339,21 @@ impl RegistryLink {
 
     async fn ask(&self, request: Request, limit: Duration) -> Result<Payload, RegistryLinkError> {
         let name = request.name();
-        let waiting = self.inner.shared.requests.add(request)?;
-        match timeout(limit, waiting.answer()).await {
-            Ok(Some(answer)) => answer.map_err(|error| RegistryLinkError::refused(name, error)),
-            Ok(None) => Err(RegistryLinkError::Stopped),
-            Err(_) => Err(self.unanswered(name, limit)),
+        let until = Instant::now() + limit;
+        let mut backoff = retry_backoff();
+        loop {
+            let waiting = self.inner.shared.requests.add(request.clone())?;
+            let answer = match timeout_at(until, waiting.answer()).await {
+                Ok(Some(answer)) => answer,
+                Ok(None) => return Err(RegistryLinkError::Stopped),
+                Err(_) => return Err(self.unanswered(name, limit)),
+            };
+            // What is asked too often is answered somewhat later.
+            let wait = backoff.next_wait(rand::random());
+            if !is_for_later(&answer) || Instant::now() + wait >= until {
+                return answer.map_err(|error| RegistryLinkError::refused(name, error));
+            }
+            sleep(wait).await;
         }
     }
 
@@ -367,6 +378,23 @@ impl RegistryLink {
     pub(super) fn waiting_requests(&self) -> usize {
         self.inner.shared.requests.len()
     }
+}
+
+/// Whether it is a refusal that only holds for now.
+fn is_for_later(answer: &Result<Payload, ErrorResponse>) -> bool {
+    let refusal = match answer {
+        Err(error) => Some(error),
+        Ok(Payload::RouteCandidates(response)) => match &response.result {
+            Some(route_candidates_response::Result::Error(error)) => Some(error),
+            _ => None,
+        },
+        Ok(Payload::GetServiceSpec(response)) => match &response.result {
+            Some(get_service_spec_response::Result::Error(error)) => Some(error),
+            _ => None,
+        },
+        Ok(_) => None,
+    };
+    refusal.is_some_and(|error| error.code == ErrorCode::Unavailable.number())
 }
 
 fn candidates(found: RouteCandidatesOk, count: usize) -> Result<Vec<Candidate>, ParseActrIdError> {

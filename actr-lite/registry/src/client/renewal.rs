@@ -40,7 +40,7 @@ pub(super) async fn renewed<D: Dial>(config: &LinkConfig, dial: &D, registration
         if outage.failed(Instant::now()) {
             warn!(%id, %error, "the credential can't be renewed; trying again");
         }
-        wait = backoff.next_wait(rand::random());
+        wait = backoff.next_wait(rand::random()) + error.retry_after();
     }
 }
 

@@ -28,7 +28,9 @@ pub(super) async fn open<D: Dial>(
     let prove = |key: &str| config.prove(identity, Audience::Signaling, key.as_bytes());
     match timeout(ANSWER_TIMEOUT, upgrade(stream, config.url.authority(), &target, prove)).await {
         Ok(Ok((stream, received))) => Ok(MessageSocket::new(stream, Role::Client, MAX_MESSAGE_LEN, received)),
-        Ok(Err(UpgradeError::Refused(status, reason))) => Err(refused_by_status(NAME, status, &reason)),
+        Ok(Err(UpgradeError::Refused(status, headers, reason))) => {
+            Err(refused_by_status(NAME, status, &headers, &reason))
+        }
         Ok(Err(error)) => Err(RegistryLinkError::unreachable(&config.url, PeerText::of(&error))),
         Err(_) => Err(RegistryLinkError::TimedOut {
             url: config.url.clone(),

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{
-    Request, Response, StatusCode,
+    HeaderMap, Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1,
     header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
@@ -28,7 +28,7 @@ pub(super) enum UpgradeError {
     #[error("{0}")]
     Http(#[from] hyper::Error),
     #[error("refused ({0})")]
-    Refused(StatusCode, Bytes),
+    Refused(StatusCode, HeaderMap, Bytes),
     #[error("the answer's Sec-WebSocket-Accept is wrong")]
     WrongAccept,
     #[error("the connection is of another kind")]
@@ -90,9 +90,10 @@ where
 async fn accepted(key: &str, response: Response<Incoming>) -> Result<OnUpgrade, UpgradeError> {
     let status = response.status();
     if status != StatusCode::SWITCHING_PROTOCOLS {
-        let reason = Limited::new(response.into_body(), MAX_REASON_LEN).collect().await;
+        let (head, body) = response.into_parts();
+        let reason = Limited::new(body, MAX_REASON_LEN).collect().await;
         let reason = reason.map(|reason| reason.to_bytes()).unwrap_or_default();
-        return Err(UpgradeError::Refused(status, reason));
+        return Err(UpgradeError::Refused(status, head.headers, reason));
     }
     let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
     if accept.is_none_or(|accept| accept.as_bytes() != accept_key(key.as_bytes()).as_bytes()) {

@@ -226,7 +226,7 @@ impl<D: Dial> Upkeep<D> {
     }
 
     async fn retry_after(&mut self, error: RegistryLinkError) {
-        let wait = self.backoff.next_wait(rand::random());
+        let wait = self.backoff.next_wait(rand::random()) + error.retry_after();
         self.retry_in(wait, error).await;
     }
 
@@ -234,7 +234,9 @@ impl<D: Dial> Upkeep<D> {
         if self.outage.failed(Instant::now()) {
             let url = &self.shared.config.url;
             match &error {
-                RegistryLinkError::Refused { .. } => warn!("registry {url}: {}; trying again", error.cause()),
+                RegistryLinkError::Refused { .. } | RegistryLinkError::TooOften { .. } => {
+                    warn!("registry {url}: {}; trying again", error.cause())
+                }
                 _ => warn!("registry {url} cannot be reached ({}); trying again", error.cause()),
             }
         }

@@ -40,7 +40,7 @@ impl Registration {
     }
 
     /// The fingerprint of its contract, if it publishes one.
-    pub(super) fn fingerprint(&self) -> Option<&str> {
+    pub(crate) fn fingerprint(&self) -> Option<&str> {
         self.contract.as_ref().map(|contract| &*contract.fingerprint)
     }
 }

@@ -60,7 +60,7 @@ pub(crate) async fn http(address: SocketAddr, request: HttpRequest<Full<Bytes>>)
 pub(crate) fn post(path: &str, body: Vec<u8>) -> HttpRequest<Full<Bytes>> {
     HttpRequest::post(path)
         .header(CONTENT_TYPE, "application/x-protobuf")
-        .header("host", "registry")
+        .header("host", "localhost")
         .body(Full::from(body))
         .unwrap()
 }

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode
 use crate::client::{CLIENT, connect, register, start, within};
 
 /// Sends `bytes` on a connection of its own; all that comes back.
-async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
@@ -23,7 +23,7 @@ async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
 #[tokio::test]
 async fn an_oversized_body_gets_a_413_before_it_is_sent() {
     let registry = start(Options::default()).await;
-    let head = "POST /ais/register HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/x-protobuf\r\ncontent-length: 1048577\r\n\r\n";
+    let head = "POST /ais/register HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/x-protobuf\r\ncontent-length: 1048577\r\n\r\n";
     let answer = raw(registry.local_addr(), head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.contains("1048576 bytes"), "{answer}");
@@ -33,7 +33,7 @@ async fn an_oversized_body_gets_a_413_before_it_is_sent() {
 #[tokio::test]
 async fn a_body_that_grows_past_the_limit_gets_a_413() {
     let registry = start(Options::default()).await;
-    let mut request = b"POST /ais/register HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ntransfer-encoding: chunked\r\n\r\n100001\r\n".to_vec();
+    let mut request = b"POST /ais/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\ntransfer-encoding: chunked\r\n\r\n100001\r\n".to_vec();
     request.resize(request.len() + 1_048_577, 0);
     let answer = raw(registry.local_addr(), &request).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");

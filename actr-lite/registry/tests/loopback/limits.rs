@@ -78,7 +78,7 @@ async fn bodies_on_their_way_take_no_more_than_their_share() {
     };
     let registry = start(options).await;
     let address = registry.local_addr();
-    let head = "POST /ais/register HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100000\r\n\r\n";
+    let head = "POST /ais/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100000\r\n\r\n";
     // All but the last byte of each.
     let unfinished = [head.as_bytes(), &vec![0xff; 99_999]].concat();
     let mut slow = Vec::new();
@@ -178,7 +178,10 @@ async fn a_request_with_a_slow_head_is_closed() {
     };
     let registry = start(options).await;
     let mut stream = TcpStream::connect(registry.local_addr()).await.unwrap();
-    stream.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n")
+        .await
+        .unwrap();
     let trickle = async {
         // Never a whole head, always a further byte: only the time since its beginning can end it.
         while stream.write_all(b"x").await.is_ok() {

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod audit;
 mod client;
 mod hostile;
+mod hosts;
 mod limits;
 mod logs;
 mod misbehaviour;
 mod possession;
+mod rates;
 mod realms;
 mod registration;
 mod relay;

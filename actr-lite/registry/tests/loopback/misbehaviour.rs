@@ -86,20 +86,20 @@ async fn raw(address: SocketAddr, bytes: &[u8], then: Then) -> (SocketAddr, Stri
 
 fn post(body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "POST /ais/register HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+        "POST /ais/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat()
 }
 
 fn chunked(chunks: &[u8]) -> Vec<u8> {
-    let head = "POST /ais/renew HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "POST /ais/renew HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\ntransfer-encoding: chunked\r\n\r\n";
     [head.as_bytes(), chunks].concat()
 }
 
 fn upgrade(query: &str, headers: &str) -> Vec<u8> {
     format!(
-        "GET /signaling/ws?{query} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n{headers}\r\n"
+        "GET /signaling/ws?{query} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n{headers}\r\n"
     )
     .into_bytes()
 }
@@ -152,10 +152,10 @@ async fn an_invalid_request_gets_a_status_and_is_logged_once() {
     wrong_text[at] = 0xff;
     let many_fields = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(200));
     let long_field = format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", "a".repeat(64 << 10));
-    let long_uri = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "a".repeat(64 << 10));
+    let long_uri = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "a".repeat(64 << 10));
     let too_long = [b"100001\r\n", &vec![0; 0x10_0001][..], b"\r\n0\r\n\r\n"].concat();
-    let endless = b"POST /ais/register HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: 4611686018427387904\r\n\r\n";
-    let cut_body = b"POST /ais/register HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100\r\n\r\nabc";
+    let endless = b"POST /ais/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\ncontent-length: 4611686018427387904\r\n\r\n";
+    let cut_body = b"POST /ais/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100\r\n\r\nabc";
     #[rustfmt::skip]
     let cases: Vec<(&str, Vec<u8>, Then, u16, &str)> = vec![
         ("garbage", b"hello\r\n\r\n".to_vec(), Then::Wait, 400, "not an HTTP/1.1 request"),
@@ -165,9 +165,9 @@ async fn an_invalid_request_gets_a_status_and_is_logged_once() {
         ("a long URI", long_uri.into_bytes(), Then::Wait, 431, "head is too long"),
         ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), Then::Wait, 0, ""),
         ("half a head", b"GET / HTTP/1.1\r\nhos".to_vec(), Then::HangUp, 0, ""),
-        ("another path", b"GET /favicon.ico HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), Then::Wait, 404, "/ais/register"),
-        ("another method", b"GET /ais/register HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), Then::Wait, 405, "use POST"),
-        ("no type", b"POST /ais/register HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), Then::Wait, 415, "x-protobuf"),
+        ("another path", b"GET /favicon.ico HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(), Then::Wait, 404, "/ais/register"),
+        ("another method", b"GET /ais/register HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(), Then::Wait, 405, "use POST"),
+        ("no type", b"POST /ais/register HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(), Then::Wait, 415, "x-protobuf"),
         ("a length that lies", endless.to_vec(), Then::Wait, 413, "1048576 bytes"),
         ("a body that is cut", cut_body.to_vec(), Then::HangUp, 400, "can't be read"),
         ("a body that grows", chunked(&too_long), Then::Wait, 413, "4096 bytes"),
@@ -176,8 +176,8 @@ async fn an_invalid_request_gets_a_status_and_is_logged_once() {
         ("no protobuf", post(&[0xff; 9]), Then::Wait, 400, "not the protobuf message"),
         ("a field that lies", post(b"\x0a\xff\xff\xff\xff\x0f"), Then::Wait, 400, "not the protobuf message"),
         ("no UTF-8", post(&wrong_text), Then::Wait, 400, "UTF-8"),
-        ("many at once", b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n".repeat(100), Then::Wait, 404, "/health"),
-        ("no upgrade", b"GET /signaling/ws HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), Then::Wait, 426, "version 13"),
+        ("many at once", b"GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(100), Then::Wait, 404, "/health"),
+        ("no upgrade", b"GET /signaling/ws HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(), Then::Wait, 426, "version 13"),
         ("no key", upgrade("", "sec-websocket-version: 13\r\n"), Then::Wait, 426, "version 13"),
         ("no query", upgrade("", WHOLE), Then::Wait, 401, "one actor_id"),
         ("no id", upgrade("actor_id=%ff&key_id=1&claims=&signature=", WHOLE), Then::Wait, 401, "actor_id can't"),
@@ -371,7 +371,7 @@ async fn a_head_or_a_body_that_dribbles_in_is_given_up_with_a_408() {
     let registry = start(Options::default()).await;
     let bystander = Bystander::start(&registry).await;
     let address = registry.local_addr();
-    let body = "POST /ais/register HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100\r\n\r\nabc";
+    let body = "POST /ais/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100\r\n\r\nabc";
     let log = logs::position();
     let (head, body, silent) = tokio::join!(
         raw(address, b"GET /signaling/ws HTTP/1.1\r\nhos", Then::Wait),
@@ -433,7 +433,7 @@ async fn a_connection_that_changes_its_mind_is_nobodys_fault() {
     let registry = start(Options::default()).await;
     let address = registry.local_addr();
     drop(TcpStream::connect(address).await.unwrap());
-    let health = b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let health = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let (_, answer) = raw(address, health, Then::Wait).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     let (_, mut node) = newcomer(&registry).await;

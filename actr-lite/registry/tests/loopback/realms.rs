@@ -110,7 +110,7 @@ async fn who_has_no_secret_is_told_so_before_its_body_is_read() {
         ),
     ] {
         let head = format!(
-            "POST /ais/register HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\n{secret}content-length: \
+            "POST /ais/register HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\n{secret}content-length: \
              1000000\r\n\r\n"
         );
         let mut stream = TcpStream::connect(registry.local_addr()).await.unwrap();

@@ -104,7 +104,7 @@ async fn http_refuses_other_requests_with_a_line_of_text() {
         Request::builder()
             .method(method)
             .uri(path)
-            .header("host", "registry")
+            .header("host", "localhost")
             .body(Full::<Bytes>::default())
             .unwrap()
     };
@@ -155,7 +155,7 @@ async fn head_is_answered_like_get_without_a_body() {
     let registry = start(Options::default()).await;
     for path in ["/health", "/", "/signaling/ws", "/nothing"] {
         let [get, head] = [Method::GET, Method::HEAD].map(|method| {
-            let request = Request::builder().method(method).uri(path).header("host", "registry");
+            let request = Request::builder().method(method).uri(path).header("host", "localhost");
             http(registry.local_addr(), request.body(Full::<Bytes>::default()).unwrap())
         });
         let ((get, _), (head, body)) = (get.await, head.await);

@@ -234,6 +234,7 @@ async fn a_silent_node_loses_its_lease_and_its_connection() {
     let observed = async {
         while !client.discover(SERVER).await.unwrap().candidates.is_empty() {
             assert!(matches!(client.ask(ping()).await, Answer::Pong(_)));
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(BOUND, observed)

@@ -167,3 +167,27 @@ async fn what_is_no_tls_is_answered_without_it_and_counted() {
     drop(TcpStream::connect(address).await.unwrap());
     within(registry.shutdown()).await;
 }
+
+#[tokio::test]
+async fn the_names_of_the_certificate_are_the_registrys_own() {
+    let folder = TempDir::new().unwrap();
+    let ca = DevCa::new().unwrap();
+    let cert = ca.issue(["localhost", "registry.example"]).unwrap();
+    let files = actr_lite_dev_certs::write(folder.path(), &ca, &cert, false).unwrap();
+    let tls = ServerTls::load(PemFile::new("cert", files.cert), PemFile::new("key", files.key)).unwrap();
+    let trusting = ClientTls::load(PemFile::new("ca", files.ca)).unwrap();
+    let registry = Registry::bind("127.0.0.1:0", Options::default()).await.unwrap();
+    let registry = registry.with_tls(tls).spawn();
+    for (host, status) in [("registry.example", "HTTP/1.1 200 "), ("evil.example", "HTTP/1.1 421 ")] {
+        let stream = TcpStream::connect(registry.local_addr()).await.unwrap();
+        let mut stream = within(actr_lite_net::secure(&trusting, "localhost", stream))
+            .await
+            .unwrap();
+        let request = format!("GET /health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        within(stream.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with(status), "{host}: {answer}");
+    }
+    registry.shutdown().await;
+}

@@ -11,11 +11,13 @@ use std::{
 
 use actr_lite_registry::{
     Listener,
+    host_check::check_host,
     http_socket::{self, HttpSocket, Unreadable},
 };
 use actr_lite_wire::{
     acl::AclRefusal,
     credential::{self, Credential},
+    host_policy::HostRefusal,
     identity::ActrId,
     misbehaviour::MisbehaviourKind,
     peer_text::PeerText,
@@ -51,6 +53,7 @@ use super::{
 };
 use crate::{
     accounts::Admission,
+    connect_limit::ConnectsTooOften,
     node_state::NodeState,
     peer_identities::Shown,
     sessions::{self, Sharing},
@@ -180,7 +183,7 @@ async fn upgrade(
         let (answered, complain) = (&answered, &complain);
         async move {
             answered.store(true, Ordering::Relaxed);
-            let response = match admit(node, &request).await {
+            let response = match admit(node, address, &request).await {
                 Ok((admitted, response)) => {
                     let upgrade = hyper::upgrade::on(&mut request);
                     let accept = Accepted { admitted, upgrade };
@@ -251,6 +254,8 @@ async fn upgrade(
 struct Refused {
     status: StatusCode,
     reason: String,
+    /// In so many seconds it may be tried again.
+    retry_after: Option<u64>,
 }
 
 impl Refused {
@@ -258,6 +263,7 @@ impl Refused {
         Self {
             status,
             reason: reason.into(),
+            retry_after: None,
         }
     }
 
@@ -270,15 +276,35 @@ impl Refused {
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        headers.extend(self.retry_after.map(|seconds| (header::RETRY_AFTER, seconds.into())));
         response
+    }
+}
+
+impl From<ConnectsTooOften> for Refused {
+    fn from(error: ConnectsTooOften) -> Self {
+        Self {
+            retry_after: Some(error.retry_after()),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string())
+        }
+    }
+}
+
+impl From<HostRefusal> for Refused {
+    fn from(refusal: HostRefusal) -> Self {
+        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
+        Self::new(status, refusal.to_string())
     }
 }
 
 /// Checks that it is an upgrade to WebSocket (RFC 6455 §4.2.1), and who asks for it.
 async fn admit(
     node: &Arc<NodeState>,
+    address: SocketAddr,
     request: &Request<Incoming>,
 ) -> Result<(Admitted, Response<Full<Bytes>>), Refused> {
+    check_host(node.hosts(), node.tls().server.as_ref(), request)?;
+    node.connects().request(address.ip())?;
     let headers = request.headers();
     let is_upgrade = request.method() == Method::GET
         && has_token(headers, header::CONNECTION, "upgrade")
@@ -316,6 +342,7 @@ async fn admit(
         )
     })?
     .map_err(|reason| Refused::new(StatusCode::UNAUTHORIZED, reason))?;
+    node.connects().connect(&peer)?;
     if node.draining().is_cancelled() {
         return Err(Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -76,10 +76,23 @@ pub(crate) enum DialError {
         address: PeerText,
         status: StatusCode,
         reason: PeerText,
+        /// The peer takes connections again after this time.
+        retry_after: Option<Duration>,
     },
 }
 
+impl DialError {
+    /// The peer is only dialled too often: after this time it takes the connection.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
 /// Who dials.
+#[derive(Clone, Copy)]
 pub(crate) struct Dialer<'a> {
     /// Whom it trusts.
     pub(crate) tls: &'a ClientTls,
@@ -183,6 +196,13 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
     })
 }
 
+/// After how long the peer says that it takes connections again (RFC 6585 §4).
+fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
+    let is_too_often = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let seconds = response.headers().get(header::RETRY_AFTER).filter(|_| is_too_often)?;
+    Some(Duration::from_secs(seconds.to_str().ok()?.parse().ok()?))
+}
+
 /// Checks the answer (RFC 6455 §4.2.2); whether it accepts the extension, and the peer's record limit.
 async fn check(
     address: &str,
@@ -192,6 +212,7 @@ async fn check(
 ) -> Result<(bool, RecordLimit, hyper::upgrade::OnUpgrade), DialError> {
     let status = response.status();
     if status != StatusCode::SWITCHING_PROTOCOLS {
+        let retry_after = retry_after(&response);
         let body = Limited::new(response.into_body(), MAX_REASON_LEN).collect().await;
         let reason = body
             .map(|body| PeerText::new(&String::from_utf8_lossy(&body.to_bytes())))
@@ -203,6 +224,7 @@ async fn check(
                 address,
                 status,
                 reason,
+                retry_after,
             },
         });
     }

@@ -1,6 +1,8 @@
 //! Writes the seeds of the binary targets to `fuzz/seeds`, made with the types that they are read into. Those of
 //! `actr_toml` are texts, and kept by hand.
 
+mod sessions;
+
 use std::{env, error::Error, fs, path::Path, time::Duration};
 
 use actr_lite_fuzz_targets::renewal_token;
@@ -35,6 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("websocket", websocket()),
         ("envelope", envelopes()),
         ("signaling", signaling(&id)),
+        ("session", sessions::sessions("ab12cd34".parse()?)),
+        ("registry_session", sessions::registry_sessions(id.actr_type())),
         ("identity", identities(&id)),
     ] {
         let directory = seeds.join(target);
@@ -46,9 +50,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-type Files = Vec<(&'static str, Vec<u8>)>;
+pub(crate) type Files = Vec<(&'static str, Vec<u8>)>;
 
-fn one_record(kind: RecordKind, body: &[u8]) -> Vec<u8> {
+pub(crate) fn one_record(kind: RecordKind, body: &[u8]) -> Vec<u8> {
     [&record::header(kind, body.len())[..], body].concat()
 }
 
