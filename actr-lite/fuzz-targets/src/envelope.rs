@@ -1,4 +1,7 @@
-use actr_lite_wire::{envelope::Envelope, proto::RpcEnvelope};
+use actr_lite_wire::{
+    envelope::{Envelope, EnvelopeError, METADATA_ENTRY_COST},
+    proto::RpcEnvelope,
+};
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -7,6 +10,9 @@ use crate::explained;
 /// How much longer an envelope can get by being written again, beside its metadata: required fields that were left out,
 /// and the words for a response that holds nothing.
 const LEFT_OUT: usize = 128;
+
+/// What the metadata of a call may cost where it is bounded: two small entries.
+const MAX_METADATA: usize = 2 * METADATA_ENTRY_COST + 10;
 
 /// The bytes as the body of a call, an answer, or a message without an answer.
 pub fn envelope(bytes: &[u8]) {
@@ -18,6 +24,7 @@ pub fn envelope(bytes: &[u8]) {
             return;
         }
     };
+    check_bounded(bytes, &envelope);
     match &envelope {
         Envelope::Request {
             request_id, timeout, ..
@@ -43,4 +50,23 @@ pub fn envelope(bytes: &[u8]) {
         "a short envelope makes a long one"
     );
     assert_eq!(Envelope::decode(again.into()), Ok(envelope));
+}
+
+/// That a bound of the metadata changes nothing below it, and above it takes nothing but the metadata.
+fn check_bounded(bytes: &[u8], envelope: &Envelope) {
+    let bounded = Envelope::decode_within(MAX_METADATA, Bytes::copy_from_slice(bytes));
+    let entries = match envelope {
+        Envelope::Request { metadata, .. } | Envelope::Tell { metadata, .. } => Some(metadata.len()),
+        Envelope::Response { .. } => None,
+    };
+    match bounded {
+        Ok(bounded) => assert_eq!(&bounded, envelope),
+        Err(EnvelopeError::Metadata { cost, rest }) => {
+            assert!(cost > MAX_METADATA);
+            assert!(entries.is_none_or(|entries| entries * METADATA_ENTRY_COST == cost));
+            assert_eq!(std::mem::discriminant(&*rest), std::mem::discriminant(envelope));
+        }
+        // Groups can be skipped, but nobody has sent one since this protocol exists.
+        Err(error) => assert_eq!(error, EnvelopeError::Malformed),
+    }
 }

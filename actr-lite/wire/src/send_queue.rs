@@ -83,6 +83,8 @@ pub struct SendQueue {
     close: Option<CloseFrame>,
     said_goodbye: bool,
     closed: bool,
+    /// How many bytes of records were given out.
+    given_out: u64,
 }
 
 impl SendQueue {
@@ -99,6 +101,7 @@ impl SendQueue {
             close: None,
             said_goodbye: false,
             closed: false,
+            given_out: 0,
         }
     }
 
@@ -207,6 +210,12 @@ impl SendQueue {
         !self.has_records() && !self.ping && self.pong.is_none() && self.close.is_none()
     }
 
+    /// How many bytes of records were given out so far: what a peer has taken of them, but for the last piece. Pings and
+    /// pongs are not among them.
+    pub fn given_out(&self) -> u64 {
+        self.given_out
+    }
+
     /// The next bytes for the socket, to be written before those of any later call. `mask` gives masking keys, each
     /// unpredictable and used once.
     pub fn next_piece(&mut self, mut mask: impl FnMut() -> [u8; 4]) -> Option<Piece> {
@@ -215,6 +224,14 @@ impl SendQueue {
         if self.ping || self.pong.is_some() {
             return Some(self.control_frames(&mut mask));
         }
+        let piece = self.next_records(&mut mask);
+        if let Some(piece) = &piece {
+            self.given_out += (piece.bytes.len() - piece.start) as u64;
+        }
+        piece
+    }
+
+    fn next_records(&mut self, mut mask: impl FnMut() -> Option<[u8; 4]>) -> Option<Piece> {
         // Between the fragments of a message no other message may stand.
         if !self.ahead.is_empty() && (self.extended || !self.bulk.is_cut()) {
             let is_short = self.len() <= ONE_MESSAGE && !self.bulk.is_cut();

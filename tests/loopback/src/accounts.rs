@@ -164,17 +164,22 @@ async fn messages_half_received_are_counted() {
         };
         let _ = within(peer.socket.get_mut().write_all(&begun)).await;
         peers.push(peer);
-        // What was sent is taken when a call over another connection is answered, or refused for the same reason.
-        let Ok(mut probe) = dial(
-            outsider.address_of(&server.actor_id()).await.unwrap(),
-            &outsider.headers(),
-        )
-        .await
-        else {
+        // What was sent is counted by the time that another connection, or its call, is refused for it.
+        let address = outsider.address_of(&server.actor_id()).await.unwrap();
+        let Ok(mut probe) = dial(address, &outsider.headers()).await else {
             refused = Some(number);
             break;
         };
-        probe.round_trip().await;
+        probe.ask(Ask::ROUTE, Ask::default().encode_to_vec()).await;
+        let (_, body) = probe.record().await;
+        if let Envelope::Response { result: Err(error), .. } = Envelope::decode(body).unwrap() {
+            assert!(
+                error.message.as_str().contains("system.limits.max_bytes_per_peer"),
+                "{error}"
+            );
+            refused = Some(number);
+            break;
+        }
     }
     let mut told = Vec::new();
     for peer in peers {

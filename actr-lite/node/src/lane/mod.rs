@@ -8,9 +8,11 @@
 //! States: a lane is connecting until its session exists, ready from then on, and closed once; one that can recover
 //! keeps what is queued and answers [`SendRefused::Full`] meanwhile.
 
+mod patience;
 mod turn;
 pub(crate) mod websocket;
 
+pub(crate) use patience::Patience;
 pub(crate) use turn::Turn;
 
 use std::time::Duration;
@@ -37,6 +39,9 @@ pub(crate) trait Lane: Send + Sync + 'static {
     /// Never waits. What it takes goes out in the order of its [`Precedence`], at the latest when a batch is full; before
     /// that, `urgency` says.
     fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<Accepted, SendRefused>;
+
+    /// How many bytes of records have left so far, about.
+    fn sent(&self) -> u64;
 
     /// Lets what waits leave at once.
     fn flush(&self);

@@ -121,6 +121,10 @@ mod tests {
             Err(SendRefused::Closed)
         }
 
+        fn sent(&self) -> u64 {
+            0
+        }
+
         fn flush(&self) {
             self.flushes.fetch_add(1, Ordering::Relaxed);
         }

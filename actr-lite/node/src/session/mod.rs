@@ -20,7 +20,6 @@ use std::{
 use actr_lite_wire::{
     control::Control, envelope::Envelope, identity::ActrId, record::RecordKind, send_queue::Precedence,
 };
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer_hold::{AnswerHold, FirstTurn};
@@ -33,7 +32,7 @@ use self::{calls::Calls, in_use::Usage, incoming::IncomingStreams, served::Serve
 use crate::{
     ActrError,
     accounts::PeerAccount,
-    lane::{CloseReason, Closing, Lane, SendRefused, Turn, Urgency},
+    lane::{CloseReason, Closing, Lane, Patience, SendRefused, Turn, Urgency},
     node_state::NodeState,
     sessions::Sharing,
     stream::{OutgoingStreams, SendError, StreamEnd},
@@ -202,14 +201,14 @@ impl Session {
     async fn send_later(&self, body: &[u8], urgency: Urgency, mut refused: SendRefused) -> Result<(), ActrError> {
         let mut turn = Turn::new(self.lane(), Precedence::of(RecordKind::RpcReliable, body.len()));
         let _held = self.account.hold(body.len())?;
-        let deadline = Instant::now() + self.stall_timeout();
+        let mut patience = Patience::new(self.lane(), self.stall_timeout());
         loop {
             match refused {
                 SendRefused::Full => {
                     tokio::select! {
                         () = turn.wait() => {}
                         () = self.closed.cancelled() => {}
-                        () = sleep_until(deadline) => self.close(Closing::Stalled),
+                        () = patience.run_out(self.lane()) => self.close(Closing::Stalled),
                     }
                 }
                 SendRefused::OverShare(limit) => return Err(limit.into()),

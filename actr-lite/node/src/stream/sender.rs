@@ -13,7 +13,7 @@ use actr_lite_wire::{
 };
 use tokio::{
     task::{coop::consume_budget, yield_now},
-    time::{Instant, sleep_until, timeout},
+    time::timeout,
 };
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     outgoing_streams::OutgoingStream,
 };
 use crate::{
-    lane::{Accepted, SendRefused, Turn, Urgency},
+    lane::{Accepted, Patience, SendRefused, Turn, Urgency},
     session::{InUse, Session},
 };
 
@@ -314,10 +314,10 @@ impl StreamSender {
         Ok(())
     }
 
-    fn stalled(&self, after: Duration) -> SendError {
+    fn stalled(&self) -> SendError {
         SendError::Stalled {
             stream: self.as_ended(),
-            after,
+            after: self.session.stall_timeout(),
         }
     }
 
@@ -340,7 +340,8 @@ impl StreamSender {
         }
         while !self.credit.may_send() {
             self.hold(held, len)?;
-            let stall_timeout = self.session.stall_timeout();
+            let lane = self.session.lane();
+            let mut patience = Patience::new(lane, self.session.stall_timeout());
             let stream = Arc::clone(&self.stream);
             let granted = poll_fn(move |cx| {
                 stream.waker.register(cx.waker());
@@ -351,9 +352,11 @@ impl StreamSender {
                     Poll::Pending
                 }
             });
-            let granted = timeout(stall_timeout, granted)
-                .await
-                .map_err(|_| self.stalled(stall_timeout))?;
+            let granted = tokio::select! {
+                biased;
+                granted = granted => granted,
+                () = patience.run_out(lane) => return Err(self.stalled()),
+            };
             self.check()?;
             // An excess was refused when it arrived.
             let _ = self.credit.grant(granted);
@@ -365,8 +368,7 @@ impl StreamSender {
     async fn room(&self, held: &mut Option<Permit>, head: &[u8], payload: &[u8]) -> Result<Accepted, SendError> {
         let lane = self.session.lane();
         let mut turn = Turn::new(lane, Precedence::Bulk);
-        let stall_timeout = self.session.stall_timeout();
-        let deadline = Instant::now() + stall_timeout;
+        let mut patience = None;
         loop {
             self.check()?;
             match lane.try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload) {
@@ -378,10 +380,11 @@ impl StreamSender {
                 Err(SendRefused::OverShare(limit)) => return Err(SendError::OverShare(limit)),
                 Err(SendRefused::Full) => {
                     self.hold(held, head.len() + payload.len())?;
+                    let patience = patience.get_or_insert_with(|| Patience::new(lane, self.session.stall_timeout()));
                     tokio::select! {
                         () = turn.wait() => {}
                         () = self.stream.closed.cancelled() => {}
-                        () = sleep_until(deadline) => return Err(self.stalled(stall_timeout)),
+                        () = patience.run_out(lane) => return Err(self.stalled()),
                     }
                 }
             }

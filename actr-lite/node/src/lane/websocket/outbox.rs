@@ -343,6 +343,10 @@ impl Lane for Outbox {
         Ok(Accepted::Queued)
     }
 
+    fn sent(&self) -> u64 {
+        self.lock().queue.given_out()
+    }
+
     fn flush(&self) {
         let state = self.lock();
         if state.queue.has_records() {
