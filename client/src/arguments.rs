@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use actr_lite_cli::{NodeArguments, parse_duration};
+use actr_lite_cli::{LockArguments, NodeArguments, parse_duration};
 use clap::Parser;
 
 /// Registers a stream at a server, and receives its messages
@@ -15,7 +15,8 @@ pub(crate) struct Arguments {
         value_name = "MESSAGE_COUNT",
         value_parser = parse_count,
         allow_negative_numbers = true,
-        required_unless_present = "update_lock"
+        required_unless_present = "update_lock",
+        conflicts_with = "update_lock"
     )]
     pub(crate) message_count: Option<i32>,
 
@@ -30,12 +31,11 @@ pub(crate) struct Arguments {
     pub(crate) idle_timeout: Option<Duration>,
 
     /// Print the summary as one JSON object
-    #[arg(long)]
+    #[arg(long, conflicts_with = "update_lock")]
     pub(crate) json: bool,
 
-    /// Write Actr.lock.toml from the contract that the running server publishes, and exit
-    #[arg(long, conflicts_with_all = ["message_count", "json"])]
-    pub(crate) update_lock: bool,
+    #[command(flatten)]
+    pub(crate) lock: LockArguments,
 }
 
 fn parse_count(text: &str) -> Result<i32, String> {

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 /// Starts the node, calls its own service, which starts the stream, and waits until the stream is over.
 async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Some(message_count) = arguments.message_count else {
-        return actr_lite_cli::update_lock(&arguments.node, arguments.timeout).await;
+        return actr_lite_cli::update_lock(&arguments.node, &arguments.lock, arguments.timeout).await;
     };
     let count = message_count.unsigned_abs().into();
     let budget = Budget::new(arguments.timeout);

@@ -3,7 +3,7 @@
 //! - [`NodeArguments`]: `--actr-toml`, `--config`, `-v` and `-q`
 //! - [`serve`]: a whole program that only runs its node
 //! - [`RunningNode`]: a node that signals stop, for programs that do something with it
-//! - [`update_lock`]: what `--update-lock` does
+//! - [`LockArguments`] and [`update_lock`]: `--update-lock`, and what it does
 //! - [`run`]: a program's frame: logs to stderr, one line for an error, the exit code
 //! - [`print()`]: a program's result on stdout
 //! - [`parse_duration`]: `500ms`, `30s`, `2m`
@@ -19,7 +19,7 @@ use actr_lite_terminal::report;
 pub use actr_lite_terminal::print;
 pub use node_arguments::NodeArguments;
 pub use running_node::{Interrupted, RunningNode, serve, until_signal};
-pub use update_lock::update_lock;
+pub use update_lock::{LockArguments, update_lock};
 
 /// Runs a program in a Tokio runtime, with its logs on stderr. An error becomes one line on stderr and exit code 1.
 pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode

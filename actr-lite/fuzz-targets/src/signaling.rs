@@ -223,6 +223,7 @@ fn directory() -> (Directory, ActrId, Grant) {
             acl: None,
             ws_address: Some(url.into()),
             is_hidden: false,
+            secret: None,
         };
         match directory.register(registration, address(), [1; 32], NOW, NOW.as_secs()) {
             Ok(registered) => registered,

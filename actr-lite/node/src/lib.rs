@@ -31,6 +31,7 @@ mod lock_update;
 mod node;
 mod node_state;
 mod own_connection;
+mod published_contracts;
 mod random_stream_id;
 mod reach;
 mod realm_secret;
@@ -49,7 +50,7 @@ mod tasks;
 mod tls;
 mod workload;
 
-pub use actr_lite_manifest::{ConfigOverride, LockError, Manifest, ManifestError, resolve_path};
+pub use actr_lite_manifest::{ConfigOverride, ContractFingerprint, LockError, Manifest, ManifestError, resolve_path};
 pub use actr_lite_registry::client::RegistryLinkError;
 pub use actr_lite_tls::TlsFileError;
 pub use actr_lite_wire::{
@@ -72,6 +73,7 @@ pub use lane::{CloseReason, websocket::BindError};
 pub use limits::Limit;
 pub use lock_update::UpdateLockError;
 pub use node::{Node, StartError};
+pub use published_contracts::PublishedContracts;
 pub use random_stream_id::random_stream_id;
 pub use realm_secret::{LoadSecretError, REALM_SECRET_VARIABLE};
 pub use resumable::{ResumableStream, ResumeError, ResumeOptions};

@@ -6,7 +6,8 @@ use std::{
 };
 
 use actr_lite_manifest::{
-    ContractFingerprint, Dependency, Lock, LockedDependency, LockedFile, Manifest, Timestamp, WriteLockError,
+    ContractFingerprint, Dependency, Lock, LockedDependency, LockedFile, Manifest, Timestamp, UpdateCommand,
+    WriteLockError,
 };
 use actr_lite_registry::client::{LinkConfig, RegistryLink, RegistryLinkError};
 use actr_lite_tls::TlsFileError;
@@ -19,6 +20,7 @@ use tracing::info;
 use crate::{
     error::humantime,
     hosted_registry::registry_url,
+    published_contracts::{LockChoice, PublishedContracts, choose},
     realm_secret::{self, LoadSecretError},
     tls,
 };
@@ -59,6 +61,27 @@ pub enum UpdateLockError {
         /// What the registry said last.
         cause: PeerText,
     },
+    /// Servers of one type publish different contracts.
+    #[error(
+        "the servers of type {actr_type} at {registry} publish {contracts}; say which one is right, with \
+         `{command} --contract FINGERPRINT`, or stop the servers that have another one"
+    )]
+    SeveralContracts {
+        /// Whose.
+        actr_type: ActrType,
+        /// Where.
+        registry: String,
+        /// Which ones, and by whom.
+        contracts: PublishedContracts,
+        /// What updates the lock file.
+        command: String,
+    },
+    /// Nobody publishes the contract that was asked for.
+    #[error("no server of a dependency publishes the contract {contract}: start one, or leave out --contract")]
+    NoSuchContract {
+        /// Its fingerprint.
+        contract: ContractFingerprint,
+    },
     /// What a server publishes is not a contract.
     #[error("the contract that {actr_type} publishes is not valid: {cause}")]
     Malformed {
@@ -75,9 +98,12 @@ pub enum UpdateLockError {
     Write(#[from] WriteLockError),
 }
 
+/// `wanted` is the contract to take where servers of a type publish several.
 pub(crate) async fn update_lock(
     manifest: &Manifest,
     actr_toml: &Path,
+    wanted: Option<ContractFingerprint>,
+    command: &UpdateCommand,
     timeout: Duration,
 ) -> Result<PathBuf, UpdateLockError> {
     if manifest.dependencies.is_empty() {
@@ -112,9 +138,22 @@ pub(crate) async fn update_lock(
         .as_secs();
     let now = Timestamp::from_unix_seconds(now);
     let mut lock = Lock::new(now.clone());
+    let query = Query {
+        link: &link,
+        wanted: wanted.map(|contract| contract.to_string()),
+        command,
+        deadline,
+        timeout,
+    };
+    let mut is_unused = wanted;
     for (alias, Dependency { actr_type }) in &manifest.dependencies {
-        let spec = published(&link, actr_type, deadline, timeout).await?;
-        lock = lock.with_dependency(locked(alias, actr_type, spec, now.clone())?);
+        let spec = query.published(actr_type).await?;
+        let dependency = locked(alias, actr_type, spec, now.clone())?;
+        is_unused.take_if(|wanted| *wanted == dependency.fingerprint);
+        lock = lock.with_dependency(dependency);
+    }
+    if let Some(contract) = is_unused {
+        return Err(UpdateLockError::NoSuchContract { contract });
     }
     let path = Lock::path_beside(actr_toml);
     lock.write(&path)?;
@@ -126,40 +165,76 @@ pub(crate) async fn update_lock(
     Ok(path)
 }
 
-async fn published(
-    link: &RegistryLink,
-    actr_type: &ActrType,
+/// What is asked about each dependency.
+struct Query<'a> {
+    link: &'a RegistryLink,
+    /// The fingerprint to choose where there are several.
+    wanted: Option<String>,
+    command: &'a UpdateCommand,
     deadline: Instant,
     timeout: Duration,
-) -> Result<ServiceSpec, UpdateLockError> {
-    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
-    let mut told = false;
-    loop {
-        let result = timeout_at(deadline, link.service_spec(&actr_type.to_string(), None)).await;
-        let cause = match result {
-            Ok(Ok(spec)) => return Ok(spec),
-            Ok(Err(RegistryLinkError::Refused { message, .. })) => message,
-            Ok(Err(error)) => PeerText::of(&error),
-            Err(_) => "no answer".into(),
-        };
-        if !std::mem::replace(&mut told, true) {
-            info!(
-                "waiting for a server of type {actr_type} to publish its contract at {}",
-                link.url()
-            );
+}
+
+impl Query<'_> {
+    /// The contract of a type, as soon as a server publishes it.
+    async fn published(&self, actr_type: &ActrType) -> Result<ServiceSpec, UpdateLockError> {
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        let mut told = false;
+        let registry = self.link.url().to_string();
+        loop {
+            let cause = match timeout_at(self.deadline, self.ask(actr_type)).await {
+                Ok(Ok(Answer::Spec(spec))) => return Ok(*spec),
+                Ok(Ok(Answer::Unclear(contracts))) => {
+                    return Err(UpdateLockError::SeveralContracts {
+                        actr_type: actr_type.clone(),
+                        registry,
+                        contracts,
+                        command: self.command.to_string(),
+                    });
+                }
+                Ok(Err(RegistryLinkError::Refused { message, .. })) => message,
+                Ok(Err(error)) => PeerText::of(&error),
+                Err(_) => "no answer".into(),
+            };
+            if !std::mem::replace(&mut told, true) {
+                info!("waiting for a server of type {actr_type} to publish its contract at {registry}");
+            }
+            let wait = backoff.next_wait(rand::random());
+            if Instant::now() + wait >= self.deadline {
+                return Err(UpdateLockError::NotPublished {
+                    actr_type: actr_type.clone(),
+                    registry,
+                    after: self.timeout,
+                    cause,
+                });
+            }
+            sleep(wait).await;
         }
-        let wait = backoff.next_wait(rand::random());
-        if Instant::now() + wait >= deadline {
-            let registry = link.url().to_string();
-            return Err(UpdateLockError::NotPublished {
-                actr_type: actr_type.clone(),
-                registry,
-                after: timeout,
-                cause,
-            });
-        }
-        sleep(wait).await;
     }
+
+    async fn ask(&self, actr_type: &ActrType) -> Result<Answer, RegistryLinkError> {
+        let wanted = self.wanted.as_deref();
+        let candidates = self
+            .link
+            .candidates(actr_type, usize::MAX, wanted.unwrap_or_default())
+            .await?;
+        let fingerprint = match choose(&candidates, wanted) {
+            LockChoice::Unclear(contracts) => return Ok(Answer::Unclear(contracts)),
+            LockChoice::One(fingerprint) => Some(fingerprint),
+            LockChoice::OfType => None,
+        };
+        let spec = self
+            .link
+            .service_spec(&actr_type.to_string(), fingerprint.as_deref())
+            .await?;
+        Ok(Answer::Spec(Box::new(spec)))
+    }
+}
+
+/// What the registry says about a type.
+enum Answer {
+    Spec(Box<ServiceSpec>),
+    Unclear(PublishedContracts),
 }
 
 fn locked(

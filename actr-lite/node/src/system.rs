@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_manifest::{ConfigOverride, Lock, LockError, Manifest, ManifestError, UpdateCommand};
+use actr_lite_manifest::{
+    ConfigOverride, ContractFingerprint, Lock, LockError, Manifest, ManifestError, UpdateCommand,
+};
 use actr_lite_wire::identity::ActrType;
 use thiserror::Error;
 
@@ -71,12 +73,19 @@ impl ActrSystem {
     }
 
     /// Asks the registry for the contract of each dependency, waiting until `timeout` is over for one that is not
-    /// there yet, and writes them into the lock file beside Actr.toml, all or nothing. Returns its path.
+    /// there yet, and writes them into the lock file beside Actr.toml, all or nothing. Returns its path. If servers of a type
+    /// publish several contracts, it takes `contract`.
     ///
     /// # Errors
-    /// When a contract can't be had or the file not be written; the old file is untouched then.
-    pub async fn update_lock(self, timeout: Duration) -> Result<PathBuf, UpdateLockError> {
-        lock_update::update_lock(&self.manifest, &self.path, timeout).await
+    /// When a contract can't be had, it is not clear which one is right, or the file can't be written; the old file is
+    /// untouched then.
+    pub async fn update_lock(
+        self,
+        contract: Option<ContractFingerprint>,
+        timeout: Duration,
+    ) -> Result<PathBuf, UpdateLockError> {
+        let command = UpdateCommand::new(&program_name(), &self.path);
+        lock_update::update_lock(&self.manifest, &self.path, contract, &command, timeout).await
     }
 
     /// What the lock file says; an error where there is none though something depends on it.

@@ -43,8 +43,8 @@ pub(crate) struct Arguments {
 /// Who may register, and what proves it afterwards
 #[derive(Args)]
 pub(crate) struct Trust {
-    /// The realms that there are, and their secrets: a TOML file of lines like 1 = "secret". Without it all realms are
-    /// open to everybody
+    /// The realms that there are, their secrets, and which types these may register: a TOML file of lines like
+    /// 1 = "secret". Without it all realms are open to everybody
     #[arg(long, value_name = "FILE")]
     realms: Option<PathBuf>,
 

@@ -18,7 +18,7 @@ use tracing::{debug, info};
 use crate::{
     authority::Authority,
     directory::{AccessList, Contract, DirectoryError, Registration},
-    realms::{RealmRefusal, SecretDigest},
+    realms::{RealmRefusal, SecretDigest, SecretNumber},
     shared::{Dismissal, Notice, Shared},
     source::Source,
 };
@@ -79,26 +79,40 @@ pub(crate) fn register(
     secret: Option<&[u8]>,
     request: RegisterRequest,
 ) -> RegisterResponse {
-    if let Err(error) = admit(shared, peer, request.realm.realm_id, secret) {
-        complain(shared, peer, &error);
-        return refused(error.code(), &error);
-    }
-    let registration = match Registration::try_from(request) {
-        Ok(registration) => registration,
+    let secret = match admit(shared, peer, request.realm.realm_id, secret) {
+        Ok(secret) => secret,
         Err(error) => {
             complain(shared, peer, &error);
             return refused(error.code(), &error);
         }
     };
+    let registration = match Registration::try_from(request) {
+        Ok(registration) => Registration { secret, ..registration },
+        Err(error) => {
+            complain(shared, peer, &error);
+            return refused(error.code(), &error);
+        }
+    };
+    let (realm_id, actr_type) = (registration.realm_id, &registration.actr_type);
+    if let Err(error) = shared.options.realms.check_type(realm_id, secret, actr_type) {
+        complain(shared, peer, &error);
+        return refused(ErrorCode::PermissionDenied, &error);
+    }
     let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
     let (from, key) = (Source::of(peer.ip()), Authority::renewal_key());
-    let registered = shared
-        .state()
-        .directory
-        .register(registration, from, key, now, unix_now);
+    let (contest, registered) = {
+        let directory = &mut shared.state().directory;
+        let contest = directory.contest(&registration, now);
+        (contest, directory.register(registration, from, key, now, unix_now))
+    };
     match registered {
         Ok((id, grant)) => {
             info!(%id, "registered");
+            if let Some(contest) = contest {
+                shared
+                    .complaints
+                    .remark(&format_args!("contested type from {peer}: {id} {contest}"));
+            }
             shared.authority.answer(&id, &grant)
         }
         Err(error) => {
@@ -115,8 +129,13 @@ pub(crate) fn refuse_stranger(shared: &Shared, peer: SocketAddr, secret: Option<
     Some(refused(error.code(), &error))
 }
 
-/// Whether the node at `peer` belongs to the realm that it names.
-fn admit(shared: &Shared, peer: SocketAddr, realm_id: u32, secret: Option<&[u8]>) -> Result<(), AdmissionError> {
+/// Whether the node at `peer` belongs to the realm that it names: with which of its secrets, if it has any.
+fn admit(
+    shared: &Shared,
+    peer: SocketAddr,
+    realm_id: u32,
+    secret: Option<&[u8]>,
+) -> Result<Option<SecretNumber>, AdmissionError> {
     let (now, address) = (shared.clock.now(), peer.ip());
     let realms = &shared.options.realms;
     if !realms.can_be_guessed(realm_id) {
@@ -244,6 +263,7 @@ impl TryFrom<RegisterRequest> for Registration {
             acl: acl.as_ref().map(AccessList::from),
             ws_address: request.ws_address.map(Into::into),
             is_hidden,
+            secret: None,
         })
     }
 }

@@ -21,7 +21,7 @@
 //! - `message_socket`: the WebSocket of both its ends
 //! - [`answer`]: what is answered to one signaling request, in steps
 //! - `relay`: what nodes say to each other by way of the registry
-//! - [`realms`]: which realms there are, and who belongs to one
+//! - [`realms`]: which realms there are, who belongs to one, and who may register which type there
 //! - `failure_limit`: how often somebody may be wrong about that
 //! - [`source`]: where a connection comes from
 //! - `authority`: keys, credentials and tokens, made with the system's randomness

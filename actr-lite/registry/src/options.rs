@@ -52,7 +52,7 @@ pub struct Options {
     /// Where the signing keys are kept, so that what they signed stays valid after a restart; a directory of this
     /// registry alone, which is created if it does not exist. Default: in memory only.
     pub data_dir: Option<PathBuf>,
-    /// Which realms there are, and their secrets. Default: all, without.
+    /// Which realms there are, their secrets, and what may be registered with them. Default: all, without.
     pub realms: Realms,
     /// The most signaling connections at a time; one more gets a 503. Default: [`MAX_CONNECTIONS`].
     pub max_connections: usize,

@@ -213,6 +213,7 @@ mod tests {
             acl: acl.as_ref().map(AccessList::from),
             ws_address: None,
             is_hidden: false,
+            secret: None,
         };
         let registered = directory.register(registration, holder().source, [0; 32], NOW, 0);
         registered.unwrap().0

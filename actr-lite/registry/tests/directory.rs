@@ -42,6 +42,7 @@ fn registration(realm_id: u32, actr_type: ActrType) -> Registration {
         acl: None,
         ws_address: Some("ws://127.0.0.1:9".into()),
         is_hidden: false,
+        secret: None,
     }
 }
 

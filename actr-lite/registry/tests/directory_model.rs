@@ -213,6 +213,7 @@ fn registration(kind: &Kind) -> Registration {
         acl: kind.acl.as_ref().map(AccessList::from),
         ws_address: kind.is_dialable.then(|| "ws://127.0.0.1:9".into()),
         is_hidden: kind.is_hidden,
+        secret: None,
     }
 }
 

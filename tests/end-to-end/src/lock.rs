@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::{fs, os::unix::fs::symlink, path::Path};
 
-use harness::{Deployment, Summary, registry_url, unused_port};
+use harness::{Deployment, Signal, Summary, peer::server_of_another_contract, registry_url, unused_port};
 
 /// The contract of the unmodified `stream_server.proto`.
 const CONTRACT: &str = "8cd6382d374752af9f3ad1488cb4d465dd0fc1a8e22b69eee6e5a75d793d0708";
@@ -126,6 +126,49 @@ fn without_a_server_the_lock_is_not_changed() {
     update.assert_fails_with(&["StreamEchoServer"]);
     assert_eq!(fs::read_to_string(deployment.path(LOCK)).unwrap(), before);
     assert_eq!(files(&deployment), ["Actr.lock.toml", "Actr.toml"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_contracts_only_the_one_that_is_named_is_locked() {
+    let deployment = Deployment::new();
+    let shipped = without_times(&deployment.path(LOCK));
+    other_contract(&deployment);
+    let before = fs::read_to_string(deployment.path(LOCK)).unwrap();
+    let (server, url) = deployment.start_server(&[]);
+    let other = server_of_another_contract(&deployment, &url).await;
+    let update = || deployment.client_without_count(&url).arg("--update-lock");
+
+    let unclear = update().run();
+    let (id, other_id) = (server.ready(), other.actor_id().to_string());
+    let remedy = format!("{} --contract FINGERPRINT", command(&deployment));
+    unclear.assert_fails_with(&["publish 2 contracts", CONTRACT, &id, &other_id, &remedy]);
+    let absent = update()
+        .args(["--contract", &format!("service_semantic:{OTHER_CONTRACT}")])
+        .run();
+    absent.assert_fails_with(&["publish 2 contracts"]);
+    assert_eq!(fs::read_to_string(deployment.path(LOCK)).unwrap(), before);
+
+    let contract = format!("service_semantic:{CONTRACT}");
+    let named = update().args(["--contract", &contract]).run();
+    assert_eq!(named.code(), Some(0), "{}", named.stderr);
+    assert_eq!(without_times(&deployment.path(LOCK)), shipped);
+    Summary::of_success(&deployment.client(&url, 3).arg("--json").run(), 3);
+
+    server.signal(Signal::TERM);
+    other.shutdown().await;
+}
+
+#[test]
+fn a_contract_that_nobody_publishes_is_not_locked() {
+    let deployment = Deployment::new();
+    let before = fs::read_to_string(deployment.path(LOCK)).unwrap();
+    let (_server, url) = deployment.start_server(&[]);
+    let contract = format!("service_semantic:{OTHER_CONTRACT}");
+    let update = deployment
+        .client_without_count(&url)
+        .args(["--update-lock", "--contract", &contract]);
+    update.run().assert_fails_with(&["no server", &contract, "--contract"]);
+    assert_eq!(fs::read_to_string(deployment.path(LOCK)).unwrap(), before);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What other nodes register harms nobody: not the clients of a server of the same type, and not those of another realm.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
     net::TcpStream,
 };
@@ -17,6 +18,8 @@ use prost::Message as _;
 
 /// A contract that no program here has.
 const FOREIGN_CONTRACT: &str = "service_semantic:0000000000000000000000000000000000000000000000000000000000000000";
+
+const SECRET_VARIABLE: &str = "ACTR_REALM_SECRET";
 
 /// Enough frames that a stream is still running when something happens to it, and few enough to wait for their end.
 const FRAMES: u64 = 100;
@@ -41,11 +44,16 @@ fn foreign_contract() -> Option<ServiceSpec> {
 
 /// Registers a node by one POST: it stays for a lease, without a heartbeat.
 fn register(url: &str, request: &RegisterRequest) -> RegisterResult {
+    register_with(url, request, "")
+}
+
+/// The same with a header for the realm's secret, if it is not empty.
+fn register_with(url: &str, request: &RegisterRequest, header: &str) -> RegisterResult {
     let address = url.trim_start_matches("ws://").split('/').next().unwrap();
     let body = request.encode_to_vec();
     let head = format!(
         "POST /ais/register HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/x-protobuf\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n",
+         content-length: {}\r\nconnection: close\r\n{header}\r\n",
         body.len()
     );
     let mut stream = TcpStream::connect(address).unwrap();
@@ -96,7 +104,7 @@ fn a_node_with_another_contract_harms_no_client() {
         ..with_address.clone()
     };
     let deployment = Deployment::new();
-    let (_registry, url) = deployment.start_registry();
+    let (registry, url) = deployment.start_registry();
     let proxy = FaultProxy::new();
     let server = deployment
         .server_at(&url)
@@ -110,6 +118,11 @@ fn a_node_with_another_contract_harms_no_client() {
         assert_registered(register(&url, &request));
         Summary::of_success(&deployment.client(&url, 3).arg("--json").run(), 3);
     }
+    // The operator is told.
+    registry.wait_for_line(
+        &format!("with the contract {FOREIGN_CONTRACT} instead of"),
+        WAIT_TIMEOUT,
+    );
     proxy.cut();
     let summary = Summary::of_success(&running.finish(), FRAMES);
     assert_eq!(summary.resumes, 1);
@@ -192,4 +205,39 @@ async fn in_a_rolling_upgrade_each_client_finds_servers_of_its_contract() {
     let refused = client(&of_the_new).args(["--timeout", "1s"]).run();
     refused.assert_fails_with(&[&upgraded_id, "this server sends nothing"]);
     upgraded.shutdown().await;
+}
+
+#[test]
+fn only_a_secret_that_names_a_type_registers_it() {
+    const SERVERS_SECRET: &str = "only-for-servers-0123456789";
+    const OTHERS_SECRET: &str = "for-all-others-0123456789";
+    let deployment = Deployment::new();
+    let realms = deployment.path("realms.toml");
+    let text = format!(
+        "1 = [\n    {{ secret = \"{SERVERS_SECRET}\", types = [\"acme+StreamEchoServer\"] }},\n    \"{OTHERS_SECRET}\",\n]\n"
+    );
+    fs::write(&realms, text).unwrap();
+    let registry = deployment.registry(0).arg("--realms").arg(&realms).spawn();
+    let url = registry.registry_url();
+    let refused = deployment.server_at(&url).env(SECRET_VARIABLE, OTHERS_SECRET).run();
+    let told = [
+        "realm 1 may not register the type acme:StreamEchoServer:1.0.0",
+        "add the type to the secret's `types`",
+    ];
+    refused.assert_fails_with(&told);
+    let header = format!("x-actrix-realm-secret: {OTHERS_SECRET}\r\n");
+    let raw = register_with(&url, &registration(1), &header);
+    assert!(
+        matches!(&raw, RegisterResult::Error(error) if error.message.contains(told[0])),
+        "{raw:?}"
+    );
+
+    let server = deployment.server_at(&url).env(SECRET_VARIABLE, SERVERS_SECRET).spawn();
+    let id = server.ready();
+    let client = deployment
+        .client(&url, 3)
+        .arg("--json")
+        .env(SECRET_VARIABLE, OTHERS_SECRET)
+        .run();
+    assert_eq!(Summary::of_success(&client, 3).servers, [id.as_str()]);
 }

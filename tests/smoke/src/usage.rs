@@ -89,6 +89,7 @@ fn help_names_every_option() {
                 "--timeout",
                 "--json",
                 "--update-lock",
+                "--contract",
                 "MESSAGE_COUNT",
             ],
         ),

@@ -97,6 +97,13 @@ impl Index {
         before.next().is_some() || self.realms.range(behind).next().is_some()
     }
 
+    /// The serial numbers of the nodes of this type in this realm, the oldest first.
+    pub(super) fn by_age(&self, actr_type: &ActrType, realm_id: u32) -> impl Iterator<Item = u64> {
+        let number = self.hasher.hash_one(actr_type);
+        let places = self.realms.range((number, realm_id, 0)..=(number, realm_id, u64::MAX));
+        places.map(|(.., serial)| *serial)
+    }
+
     fn place(&self, node: &Node) -> Option<(u64, u32, u64)> {
         let number = self.hasher.hash_one(node.id.actr_type());
         (!node.registration.is_hidden).then(|| (number, node.id.realm_id(), node.id.serial_number()))

@@ -8,6 +8,7 @@
 //! a millisecond, however many there are: what may take longer goes on in steps, as [`CandidateSearch`] does.
 
 mod access_list;
+mod contest;
 mod error;
 mod index;
 mod load;
@@ -25,6 +26,7 @@ use std::{
 use actr_lite_wire::{credential::VerifyingKey, identity::ActrId};
 
 pub use access_list::AccessList;
+pub use contest::Contest;
 pub use error::DirectoryError;
 pub use load::Load;
 pub use registration::{Candidate, Contract, Registration};
@@ -179,6 +181,16 @@ impl Directory {
         self.index.insert(&node);
         self.nodes.insert(serial, node);
         Ok((id, grant))
+    }
+
+    /// How a registration differs from that of the candidate that has held its type in its realm for longest.
+    pub fn contest(&self, registration: &Registration, now: Duration) -> Option<Contest> {
+        let serials = self.index.by_age(&registration.actr_type, registration.realm_id);
+        let mut nodes = serials
+            .take(NODES_PER_STEP)
+            .filter_map(|serial| self.nodes.get(&serial));
+        let holder = nodes.find(|node| node.is_live(now))?;
+        Contest::between(registration, &holder.id, &holder.registration)
     }
 
     /// Exchanges a node's renewal token for a new one; a sign of life. If the answer gets lost, the node may try once more

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{ALLOCATION, NODE_BYTES, access_list::AccessList};
+use crate::realms::SecretNumber;
 
 /// What a node says about itself when it registers, as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Registration {
     pub ws_address: Option<Box<str>>,
     /// Whether it must not be a candidate.
     pub is_hidden: bool,
+    /// With which secret of its realm it was admitted; `None` in a realm without.
+    pub secret: Option<SecretNumber>,
 }
 
 impl Registration {

@@ -44,3 +44,13 @@ pub(crate) fn about(peer: &str, from: usize) -> Vec<String> {
     let lines = text.lines().filter(|line| line.contains(&name));
     lines.map(str::to_owned).collect()
 }
+
+/// The warnings from this position on about contested types of the realm that ids name so.
+pub(crate) fn about_types_of(realm: &str, from: usize) -> Vec<String> {
+    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = String::from_utf8_lossy(&logged[from..]);
+    let lines = text
+        .lines()
+        .filter(|line| line.contains("contested type from ") && line.contains(realm));
+    lines.map(str::to_owned).collect()
+}

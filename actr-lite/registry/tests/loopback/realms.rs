@@ -1,9 +1,11 @@
 //! A realm takes in whom its secret admits.
 
+use std::net::SocketAddr;
+
 use actr_lite_registry::{Options, Realms};
 use actr_lite_wire::{
     error_code::ErrorCode,
-    proto::{ErrorResponse, RegisterResponse, register_response::Result as RegisterResult},
+    proto::{ErrorResponse, RegisterRequest, RegisterResponse, register_response::Result as RegisterResult},
 };
 use hyper::header::HeaderValue;
 use prost::Message as _;
@@ -12,7 +14,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::client::{CLIENT, http, post, register, renew, request, start, within};
+use crate::{
+    client::{CLIENT, SERVER, http, post, register, renew, request, start, within},
+    logs,
+};
 
 /// Short enough to be guessed.
 const SECRET: &str = "open sesame";
@@ -20,9 +25,16 @@ const SECRET: &str = "open sesame";
 /// Too long for that.
 const LONG_SECRET: &str = "0123456789abcdef";
 
+const OTHER_SECRET: &str = "fedcba9876543210";
+
 /// What a registration in this realm with this secret is refused with.
-async fn refusal(address: std::net::SocketAddr, realm_id: u32, secret: Option<&str>) -> Option<ErrorResponse> {
-    let mut request = post("/ais/register", request(realm_id, CLIENT).encode_to_vec());
+async fn refusal(address: SocketAddr, realm_id: u32, secret: Option<&str>) -> Option<ErrorResponse> {
+    refusal_of(address, &request(realm_id, CLIENT), secret).await
+}
+
+async fn refusal_of(address: SocketAddr, request: &RegisterRequest, secret: Option<&str>) -> Option<ErrorResponse> {
+    let realm_id = request.realm.realm_id;
+    let mut request = post("/ais/register", request.encode_to_vec());
     if let Some(secret) = secret {
         let value = HeaderValue::from_str(secret).unwrap();
         request.headers_mut().insert("x-actrix-realm-secret", value);
@@ -134,6 +146,75 @@ async fn guessing_a_short_secret_is_limited() {
         "{}",
         error.message
     );
+    registry.shutdown().await;
+}
+
+/// Two secrets, of which one is for servers alone, and they for it.
+fn with_types() -> Options {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = format!("7 = [{{ secret = '{LONG_SECRET}', types = ['{SERVER}'] }}, '{OTHER_SECRET}']");
+    std::fs::write(file.path(), text).unwrap();
+    Options {
+        realms: Realms::from_file(file.path()).unwrap(),
+        ..Options::default()
+    }
+}
+
+#[tokio::test]
+async fn a_type_is_registered_only_with_a_secret_that_names_it() {
+    let registry = start(with_types()).await;
+    let address = registry.local_addr();
+    for (actr_type, right, wrong) in [(SERVER, LONG_SECRET, OTHER_SECRET), (CLIENT, OTHER_SECRET, LONG_SECRET)] {
+        assert_eq!(refusal_of(address, &request(7, actr_type), Some(right)).await, None);
+        let error = refusal_of(address, &request(7, actr_type), Some(wrong)).await.unwrap();
+        // Nodes are told that waiting does not help.
+        assert_eq!(error.code, ErrorCode::PermissionDenied.number());
+        for part in [actr_type, "realm 7", "add the type to the secret's `types`"] {
+            assert!(error.message.contains(part), "{}", error.message);
+        }
+    }
+    assert_eq!(registry.misbehaviour().refused_requests, 2);
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_type_is_not_taken_over_in_silence() {
+    logs::capture();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("7 = ['{LONG_SECRET}', '{OTHER_SECRET}']")).unwrap();
+    let registry = start(Options {
+        realms: Realms::from_file(file.path()).unwrap(),
+        ..Options::default()
+    })
+    .await;
+    let address = registry.local_addr();
+    let mut upgraded = request(7, SERVER);
+    upgraded.service_spec.as_mut().unwrap().fingerprint = "another".into();
+    let mut hidden = upgraded.clone();
+    hidden.hidden = Some(true);
+    for (request, secret, told) in [
+        (request(7, SERVER), LONG_SECRET, &[][..]),
+        (request(7, SERVER), LONG_SECRET, &[]),
+        (hidden, OTHER_SECRET, &[]),
+        (
+            request(7, SERVER),
+            OTHER_SECRET,
+            &["secret 2 of the realm instead of secret 1"],
+        ),
+        (
+            upgraded,
+            LONG_SECRET,
+            &["the contract another instead of fingerprint of acme:Server:1.0.0"],
+        ),
+    ] {
+        let log = logs::position();
+        assert_eq!(refusal_of(address, &request, Some(secret)).await, None);
+        let lines = logs::about_types_of("@7/", log);
+        assert_eq!(lines.len(), told.len(), "{lines:?}");
+        for (line, words) in lines.iter().zip(told) {
+            assert!(line.contains(words), "{line}");
+        }
+    }
     registry.shutdown().await;
 }
 
