@@ -165,6 +165,10 @@ impl Node {
         let stream = &mut self.streams[at];
         let Some(inbox) = &stream.inbox else { return false };
         if stream.is_complete() {
+            // No other server is needed any more.
+            if let Some(Looking::Asked { number, .. }) = stream.other.take() {
+                self.link.forget(number);
+            }
             let since = *stream.completed.get_or_insert(cx.now);
             if inbox.end.is_none() && cx.now < since + END_GRACE {
                 return false;

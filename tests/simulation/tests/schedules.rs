@@ -11,6 +11,9 @@ use simulation::{campaign::campaign, run};
 /// How many schedules every change has to pass.
 const SCHEDULES: u64 = 10_000;
 
+/// The first of them: from here on they meet each event of [`MET`] several times, the rarest one five times.
+const FIRST_SEED: u64 = 20_001;
+
 /// How many the soak has.
 const SOAK: u64 = 1_000_000;
 
@@ -69,7 +72,7 @@ fn run_schedules(first: u64, count: u64) {
 #[test]
 fn ten_thousand_schedules_lose_nothing_and_double_nothing() {
     // The same ones each time: a change that breaks one of them is to blame for it.
-    let first = number("SIMULATION_SEED").unwrap_or(1);
+    let first = number("SIMULATION_SEED").unwrap_or(FIRST_SEED);
     run_schedules(first, number("SIMULATION_COUNT").unwrap_or(SCHEDULES));
 }
 
