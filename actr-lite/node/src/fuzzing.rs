@@ -6,7 +6,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -176,6 +176,7 @@ impl FuzzedNode {
             is_extended,
             max_record_len: self.node.record_limit().bytes(),
             waiting: Mutex::new(0),
+            read: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             room: Notify::new(),
         });
@@ -242,7 +243,8 @@ impl FuzzedSession<'_> {
 
     /// The peer reads all that was sent to it.
     pub fn drain(&mut self) {
-        *self.lane.waiting() = 0;
+        let read = std::mem::take(&mut *self.lane.waiting());
+        self.lane.read.fetch_add(read as u64, Ordering::Relaxed);
         self.lane.room.notify_one();
         self.fuzzed.run(async {});
     }
@@ -322,6 +324,8 @@ struct MemoryLane {
     max_record_len: usize,
     /// How many bytes the peer has not read.
     waiting: Mutex<usize>,
+    /// How many it has read.
+    read: AtomicU64,
     is_closed: AtomicBool,
     room: Notify,
 }
@@ -360,6 +364,10 @@ impl Lane for MemoryLane {
         }
         *waiting += record.len();
         Ok(Accepted::Queued)
+    }
+
+    fn sent(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 
     fn flush(&self) {}
