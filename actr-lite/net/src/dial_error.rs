@@ -52,6 +52,13 @@ pub enum DialError {
     Lost(io::Error),
 }
 
+impl DialError {
+    /// Whether the next dial would fail too, until somebody changes something: the certificate does not fit, say.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Tls { cause, .. } if cause.is_final())
+    }
+}
+
 /// An address that takes no connection.
 #[derive(Debug)]
 pub struct FailedAttempt {

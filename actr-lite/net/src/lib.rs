@@ -5,6 +5,7 @@
 //!
 //! - [`connect`], [`secure`]: the steps
 //! - [`resolve`]: from a name to addresses
+//! - [`DialProgress`]: the step that a dial is at
 //! - `race`: which address is tried when; it does no I/O
 //! - [`rival`]: who else may be found where this process listens
 //! - [`DialError`]: what comes out if nothing does
@@ -12,11 +13,13 @@
 mod claim;
 mod dial;
 mod dial_error;
+mod progress;
 mod race;
 mod resolve;
 
 pub use claim::rival;
 pub use dial::{TLS_TIMEOUT, connect, secure};
 pub use dial_error::{DialError, FailedAttempt};
+pub use progress::{DialProgress, Step, StepGuard};
 pub use race::{ATTEMPT_TIMEOUT, MAX_ADDRESSES, STAGGER};
 pub use resolve::{RESOLVE_TIMEOUT, resolve};

@@ -61,7 +61,7 @@ impl Outsider {
         config.ws_address = address.map(|address| format!("ws://{address}"));
         let link = RegistryLink::spawn(config, &TaskTracker::new(), stop.clone());
         Self {
-            identity: within(link.registered()).await.unwrap(),
+            identity: within(link.connected()).await.unwrap(),
             link,
             _stop: stop.drop_guard(),
         }

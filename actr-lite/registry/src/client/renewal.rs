@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use actr_lite_net::DialProgress;
 use actr_lite_wire::error_code::ErrorCode;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -13,7 +14,11 @@ use super::{
 ///
 /// Dropping it gives up nothing: the registry accepts a renewal token until its successor is used.
 pub(super) async fn renewed<D: Dial>(config: &LinkConfig, dial: &D, registration: Registration) -> Registration {
-    let ais = Ais { config, dial };
+    let ais = Ais {
+        config,
+        dial,
+        progress: &DialProgress::default(),
+    };
     let id = &registration.identity.actor_id;
     let mut token = registration.renewal_token.clone();
     let mut backoff = retry_backoff();

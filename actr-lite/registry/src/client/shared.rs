@@ -3,6 +3,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use actr_lite_net::DialProgress;
+
 use super::{LinkConfig, calendar::Calendar, requests::Requests, signing_keys::SigningKeys};
 
 /// What a link's handles and its task have in common.
@@ -10,6 +12,8 @@ pub(super) struct Shared {
     pub(super) config: LinkConfig,
     pub(super) requests: Arc<Requests>,
     pub(super) calendar: Calendar,
+    /// The step at which the link's own connection is; renewals beside it are not told.
+    pub(super) progress: DialProgress,
     keys: Mutex<SigningKeys>,
     is_leaving: AtomicBool,
     /// Before the number of each envelope, so that no other node's envelopes have the same id.
@@ -22,6 +26,7 @@ impl Shared {
             config,
             requests: Arc::default(),
             calendar: Calendar::default(),
+            progress: DialProgress::default(),
             keys: Mutex::default(),
             is_leaving: AtomicBool::new(false),
             envelope_prefix: format!("{:016x}-", rand::random::<u64>()),

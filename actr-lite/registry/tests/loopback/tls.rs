@@ -35,13 +35,9 @@ fn link(url: String, tls: ClientTls) -> (RegistryLink, CancellationToken) {
     (RegistryLink::spawn(config, &TaskTracker::new(), stop.clone()), stop)
 }
 
-/// The result of a link's first try.
-async fn first_error(link: &RegistryLink) -> String {
-    let mut state = link.state();
-    let failed = within(state.wait_for(|state| state.last_error().is_some()))
-        .await
-        .unwrap();
-    failed.last_error().unwrap().to_string()
+/// What ends the start of a node with this link, as the next try would meet it too.
+async fn start_error(link: &RegistryLink) -> String {
+    within(link.connected()).await.unwrap_err().to_string()
 }
 
 #[tokio::test]
@@ -69,7 +65,7 @@ async fn a_wrong_scheme_is_answered_with_the_right_one() {
     let folder = TempDir::new().unwrap();
     let (registry, trusting) = start_with_tls(folder.path()).await;
     let (plain, _stop) = link(format!("ws://{}/signaling/ws", registry.local_addr()), trusting.clone());
-    let error = first_error(&plain).await;
+    let error = start_error(&plain).await;
     assert!(
         error.contains("this port speaks TLS only: write wss:// instead of ws://"),
         "{error}"
@@ -77,7 +73,7 @@ async fn a_wrong_scheme_is_answered_with_the_right_one() {
 
     let without = start(Options::default()).await;
     let (secure, _stop) = link(format!("wss://{}/signaling/ws", without.local_addr()), trusting);
-    let error = first_error(&secure).await;
+    let error = start_error(&secure).await;
     assert!(
         error.contains("it does not speak TLS: write ws:// instead of wss://"),
         "{error}"
@@ -87,7 +83,7 @@ async fn a_wrong_scheme_is_answered_with_the_right_one() {
         format!("wss://{}/signaling/ws", registry.local_addr()),
         ClientTls::load(PemFile::new("ca", other_ca(folder.path()))).unwrap(),
     );
-    let error = first_error(&stranger).await;
+    let error = start_error(&stranger).await;
     assert!(error.contains("signed by a CA that is not trusted here"), "{error}");
 }
 
