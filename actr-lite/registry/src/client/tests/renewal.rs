@@ -67,7 +67,7 @@ async fn a_renewal_that_fails_for_now_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_whose_renewal_is_refused_registers_again_and_gives_up_its_old_id() {
+async fn a_node_whose_renewal_is_refused_gives_up_its_old_id() {
     let mut registry = ScriptedRegistry::new(true);
     let first = registry.register(LIFETIME).await;
     let mut socket = registry.open().await;
