@@ -1,4 +1,9 @@
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use actr_lite_tls::{ClientTls, Stream};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
@@ -8,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    ATTEMPT_TIMEOUT, ClearText, DialError, FailedAttempt,
+    ATTEMPT_TIMEOUT, ClearText, DialError, DialProgress, FailedAttempt, Step as DialStep,
     race::{Race, Step},
     resolve,
 };
@@ -17,26 +22,36 @@ use crate::{
 pub const TLS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Connects to `host`, a name or an IP address without brackets: to the first of its addresses that takes a connection.
+/// Meanwhile `progress` tells the step.
 ///
 /// # Errors
 /// [`DialError`] says what failed: resolving, or connecting, then for each address.
 ///
 /// # Cancel safety
 /// Dropping it closes what it has opened.
-pub async fn connect(host: &str, port: u16) -> Result<TcpStream, DialError> {
+pub async fn connect(host: &str, port: u16, progress: &DialProgress) -> Result<TcpStream, DialError> {
+    let step = progress.enter(DialStep::Resolve(host.into()));
     let addresses = resolve(host, port).await?;
+    drop(step);
+    let _step = progress.enter(DialStep::Connect(shown(host, port)));
     first(addresses, TcpStream::connect::<SocketAddr>).await
 }
 
-/// The TLS handshake of a connection that was made to `host`, within [`TLS_TIMEOUT`].
+/// The TLS handshake of a connection that was made to `host`, within [`TLS_TIMEOUT`]. Meanwhile `progress` tells of it.
 ///
 /// # Errors
 /// [`DialError`] says what failed.
 ///
 /// # Cancel safety
 /// Dropping it closes the connection.
-pub async fn secure(tls: &ClientTls, host: &str, stream: TcpStream) -> Result<Stream, DialError> {
+pub async fn secure(
+    tls: &ClientTls,
+    host: &str,
+    stream: TcpStream,
+    progress: &DialProgress,
+) -> Result<Stream, DialError> {
     let address = stream.peer_addr().map_err(DialError::Lost)?;
+    let _step = progress.enter(DialStep::Tls(address));
     let began = Instant::now();
     match timeout(TLS_TIMEOUT, tls.connect(host, stream)).await {
         Ok(connected) => connected.map_err(|cause| DialError::Tls {
@@ -58,6 +73,12 @@ pub fn leave_in_clear(clear_text: ClearText, stream: TcpStream) -> Result<Stream
         true => Ok(stream.into()),
         false => Err(DialError::InClear { address }),
     }
+}
+
+/// `host:port`, with brackets where they belong.
+fn shown(host: &str, port: u16) -> String {
+    host.parse::<IpAddr>()
+        .map_or_else(|_| format!("{host}:{port}"), |ip| SocketAddr::new(ip, port).to_string())
 }
 
 /// The first connection that `connect` makes to one of the addresses.
@@ -149,7 +170,7 @@ mod tests {
         // Mostly localhost is ::1 as well, where nobody listens.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let stream = connect("localhost", port).await.unwrap();
+        let stream = connect("localhost", port, &DialProgress::default()).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap().port(), port);
     }
 
@@ -158,7 +179,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let error = connect("127.0.0.1", address.port()).await.unwrap_err().to_string();
+        let dialled = connect("127.0.0.1", address.port(), &DialProgress::default()).await;
+        let error = dialled.unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("connecting to {address} failed after ")),
             "{error}"

@@ -61,6 +61,17 @@ pub enum DialError {
     Lost(io::Error),
 }
 
+impl DialError {
+    /// Whether the next dial would fail too, until somebody changes something: the certificate does not fit, say.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Tls { cause, .. } => cause.is_final(),
+            Self::InClear { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// An address that takes no connection.
 #[derive(Debug)]
 pub struct FailedAttempt {

@@ -1,5 +1,6 @@
 use std::{
     future::Future,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -7,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actr_lite_net::DialProgress;
 use actr_lite_wire::{
     frame::DataStream,
     identity::{ActrId, ActrType, StreamId},
@@ -111,13 +113,14 @@ impl Context {
     /// # Cancel safety
     /// Dropping it has no effect.
     pub async fn discover(&self, actr_type: &ActrType) -> Result<ActrId, ActrError> {
-        let found = discovery::discover_reachable(&self.node, actr_type);
+        let mut found = pin!(discovery::discover_reachable(&self.node, actr_type));
         let Some(left) = self.call.left() else {
             return found.await;
         };
-        timeout(left, found)
+        timeout(left, found.as_mut())
             .await
-            .unwrap_or_else(|_| Err(discovery::no_answer(self.node.link(), actr_type, left)))
+            // The discovery is not dropped yet, so that its step is known.
+            .unwrap_or_else(|_| Err(discovery::timed_out(&self.node, actr_type, left)))
     }
 
     /// Finds up to eight live nodes of exactly this type; the one to ask first comes first. The registry spreads the
@@ -135,7 +138,8 @@ impl Context {
     /// # Errors
     /// When the actor can't be reached.
     pub async fn with_own_connection(&self, peer: &ActrId) -> Result<Self, ActrError> {
-        let session = Box::pin(self.node.sessions().dial(&self.node, peer, Sharing::Own)).await?;
+        let progress = DialProgress::default();
+        let session = Box::pin(self.node.sessions().dial(&self.node, peer, Sharing::Own, &progress)).await?;
         Ok(Self {
             own: Some(Arc::new(OwnConnection(session))),
             ..self.clone()
@@ -191,7 +195,7 @@ impl Context {
             Dest::Actor(_) => Duration::ZERO,
         };
         let is_connected = AtomicBool::new(false);
-        let exchange = async {
+        let mut exchange = pin!(async {
             if *dest == Dest::Local {
                 let call = Arc::new(Call::new(None, options.metadata, Some(after)));
                 let ctx = Self::new(Arc::clone(&self.node), Arc::clone(&call));
@@ -213,10 +217,11 @@ impl Context {
                     result => return result,
                 }
             }
-        };
-        timeout(after.saturating_add(slack), exchange)
+        });
+        timeout(after.saturating_add(slack), exchange.as_mut())
             .await
-            .unwrap_or_else(|_| Err(Self::timed_out(dest, route, after, is_connected.into_inner())))
+            // The exchange is not dropped yet, so that its step is known.
+            .unwrap_or_else(|_| Err(self.timed_out(dest, route, after, is_connected.load(Ordering::Relaxed))))
     }
 
     /// Sends an actor a message that has no answer. It is on its way when this returns; whether it was
@@ -232,14 +237,14 @@ impl Context {
                 let payload = message.encode_to_vec().into();
                 let after = DEFAULT_CALL_TIMEOUT;
                 let is_connected = AtomicBool::new(false);
-                let told = async {
+                let mut told = pin!(async {
                     let session = self.session(dest).await?;
                     is_connected.store(true, Ordering::Relaxed);
                     session.tell(R::ROUTE, payload).await
-                };
-                timeout(after, told)
-                    .await
-                    .unwrap_or_else(|_| Err(Self::timed_out(dest, R::ROUTE, after, is_connected.into_inner())))
+                });
+                timeout(after, told.as_mut()).await.unwrap_or_else(|_| {
+                    Err(self.timed_out(dest, R::ROUTE, after, is_connected.load(Ordering::Relaxed)))
+                })
             }
         }
     }
@@ -436,12 +441,16 @@ impl Context {
     }
 
     /// The time for a call is over; which step it was that took too long.
-    fn timed_out(dest: &Dest, route: &str, after: Duration, is_connected: bool) -> ActrError {
+    fn timed_out(&self, dest: &Dest, route: &str, after: Duration, is_connected: bool) -> ActrError {
         match dest {
-            Dest::Actor(peer) if !is_connected => ActrError::Unreachable {
-                peer: peer.clone(),
-                cause: PeerText::of(&format_args!("no connection within {}", humantime(after))),
-            },
+            Dest::Actor(peer) if !is_connected => {
+                let step = self.node.sessions().dial_standing(peer);
+                let step = step.map_or_else(String::new, |step| format!(": {step}"));
+                ActrError::Unreachable {
+                    peer: peer.clone(),
+                    cause: PeerText::of(&format_args!("no connection within {}{step}", humantime(after))),
+                }
+            }
             dest => ActrError::TimedOut {
                 dest: dest.clone(),
                 route: route.into(),

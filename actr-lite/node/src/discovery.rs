@@ -56,14 +56,23 @@ pub(crate) async fn discover_reachable(node: &Arc<NodeState>, actr_type: &ActrTy
     first.ok_or_else(|| ActrError::internal("nobody was found, and no reason"))
 }
 
+/// The time for a discovery that still runs is over: which step took too long.
+pub(crate) fn timed_out(node: &NodeState, actr_type: &ActrType, after: Duration) -> ActrError {
+    match node.sessions().dial_to(actr_type) {
+        Some((peer, step)) => ActrError::Unreachable {
+            peer,
+            cause: PeerText::of(&format_args!("no connection within {}: {step}", humantime(after))),
+        },
+        None => no_answer(node.link(), actr_type, after),
+    }
+}
+
 /// The registry did not answer in time: why, as far as `link` knows.
 pub(crate) fn no_answer(link: &RegistryLink, actr_type: &ActrType, after: Duration) -> ActrError {
-    let cause = link
-        .last_error()
-        .map_or_else(|| "the registry does not answer".into(), |error| error.to_string());
     let message = format!(
-        "no server of type {actr_type} was found within {}: {cause}",
-        humantime(after)
+        "no server of type {actr_type} was found within {}: {}",
+        humantime(after),
+        link.standing()
     );
     ActrError::new(ErrorCode::TimedOut, message)
 }

@@ -214,10 +214,13 @@ impl From<ParseStreamIdError> for ActrError {
     }
 }
 
-/// A duration as a person writes it.
+/// A duration as a person writes it. What is left of a timeout is hardly ever whole: it is rounded.
 pub(crate) fn humantime(duration: Duration) -> String {
     if duration.subsec_millis() == 0 {
-        return format!("{} s", duration.as_secs());
+        format!("{} s", duration.as_secs())
+    } else if duration < Duration::from_secs(1) {
+        format!("{} ms", duration.as_millis())
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
     }
-    format!("{} ms", duration.as_millis())
 }

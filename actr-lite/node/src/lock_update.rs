@@ -130,11 +130,9 @@ pub(crate) async fn update_lock(
     config.realm_secret = realm_secret::load(&manifest.system)?;
     config.clear_text = clear_text::of(&manifest.system)?;
     let link = RegistryLink::spawn(config, &tasks, stop.clone());
-    let registered = timeout_at(deadline, link.registered()).await;
-    if !matches!(registered, Ok(Ok(_))) {
-        let cause = link
-            .last_error()
-            .map_or_else(|| "no answer".into(), |error| PeerText::of(&error));
+    let connected = timeout_at(deadline, link.connected()).await;
+    if !matches!(connected, Ok(Ok(_))) {
+        let cause = PeerText::new(&link.standing());
         return Err(UpdateLockError::Registry { after: timeout, cause });
     }
     let now = SystemTime::now()

@@ -214,7 +214,7 @@ impl<W: Workload> Node<W> {
         let told = Arc::clone(&occupancy);
         config.load = LoadSource::new(move || told.load());
         let link = RegistryLink::spawn(config, tasks.runtime(), tasks.stop().clone());
-        register(&link, register_timeout).await?;
+        connect(&link, register_timeout).await?;
 
         let node = NodeState::new(
             actr_type,
@@ -280,22 +280,21 @@ impl Drop for StopWhenDropped {
     }
 }
 
-async fn register(link: &RegistryLink, register_timeout: Option<Duration>) -> Result<(), StartError> {
-    let registered = link.registered();
+/// Waits until the registry names this node to others.
+async fn connect(link: &RegistryLink, register_timeout: Option<Duration>) -> Result<(), StartError> {
+    let connected = link.connected();
     let Some(after) = register_timeout else {
-        registered.await?;
+        connected.await?;
         return Ok(());
     };
-    match timeout(after, registered).await {
+    match timeout(after, connected).await {
         Ok(identity) => {
             identity?;
             Ok(())
         }
-        Err(_) => {
-            let cause = link
-                .last_error()
-                .map_or_else(|| "no answer".into(), |error| error.to_string());
-            Err(StartError::NotRegistered { after, cause })
-        }
+        Err(_) => Err(StartError::NotRegistered {
+            after,
+            cause: link.standing(),
+        }),
     }
 }

@@ -5,7 +5,13 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_wire::{identity::ActrId, peer_text::PeerText, websocket::Role};
+use actr_lite_net::{DialProgress, Step};
+use actr_lite_registry::client::RegistryLinkError;
+use actr_lite_wire::{
+    identity::{ActrId, ActrType},
+    peer_text::PeerText,
+    websocket::Role,
+};
 use tokio::{
     sync::OnceCell,
     time::{Instant, sleep, sleep_until},
@@ -30,42 +36,40 @@ const LONGEST_TURN: Duration = Duration::from_secs(5);
 pub(crate) struct Sessions {
     by_peer: Mutex<Peers>,
     /// The connections that are being made.
-    dialing: Mutex<HashMap<ActrId, Arc<DialOutcome>>>,
+    dialing: Mutex<HashMap<ActrId, Arc<SharedDial>>>,
 }
 
 /// What is open, by peer. The latest of a peer's comes last, and is the one that new calls take.
 type Peers = HashMap<ActrId, Vec<Arc<Session>>>;
 
-/// How the making of a connection ends, for all who wait for it.
-type DialOutcome = OnceCell<Result<Arc<Session>, ActrError>>;
+/// The making of a connection, for all who wait for it.
+#[derive(Default)]
+struct SharedDial {
+    outcome: OnceCell<Result<Arc<Session>, ActrError>>,
+    progress: DialProgress,
+}
 
 /// One who waits for a connection; the last of them takes the entry away, also when it is dropped.
 struct Dialing<'a> {
     sessions: &'a Sessions,
     peer: &'a ActrId,
-    outcome: Arc<DialOutcome>,
+    dial: Arc<SharedDial>,
 }
 
 impl<'a> Dialing<'a> {
     fn join(sessions: &'a Sessions, peer: &'a ActrId) -> Self {
         let mut dialing = sessions.dialing.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = Arc::clone(dialing.entry(peer.clone()).or_default());
-        Self {
-            sessions,
-            peer,
-            outcome,
-        }
+        let dial = Arc::clone(dialing.entry(peer.clone()).or_default());
+        Self { sessions, peer, dial }
     }
 }
 
 impl Drop for Dialing<'_> {
     fn drop(&mut self) {
         let mut dialing = self.sessions.dialing.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = dialing
-            .get(self.peer)
-            .is_some_and(|outcome| Arc::ptr_eq(outcome, &self.outcome));
+        let is_known = dialing.get(self.peer).is_some_and(|dial| Arc::ptr_eq(dial, &self.dial));
         // Whoever comes now finds the connection, or is to make another try.
-        if is_known && (self.outcome.initialized() || Arc::strong_count(&self.outcome) == 2) {
+        if is_known && (self.dial.outcome.initialized() || Arc::strong_count(&self.dial) == 2) {
             dialing.remove(self.peer);
         }
     }
@@ -94,10 +98,10 @@ impl Sessions {
             let dialing = Dialing::join(self, peer);
             let dial = || async {
                 // In a box, as a dial needs some kilobytes, which would be part of the future of every call.
-                let session = Box::pin(self.dial(node, peer, Sharing::Shared)).await?;
+                let session = Box::pin(self.dial(node, peer, Sharing::Shared, &dialing.dial.progress)).await?;
                 Ok(Arc::clone(&session))
             };
-            let session = dialing.outcome.get_or_init(dial).await.clone()?;
+            let session = dialing.dial.outcome.get_or_init(dial).await.clone()?;
             if let Some(error) = session.gone() {
                 return Err(error.into());
             }
@@ -108,12 +112,28 @@ impl Sessions {
         }
     }
 
-    /// A new connection to this peer.
+    /// The step at which the connection to this peer is that is being made, if one is.
+    pub(crate) fn dial_standing(&self, peer: &ActrId) -> Option<String> {
+        let dialing = self.dialing.lock().unwrap_or_else(PoisonError::into_inner);
+        dialing.get(peer)?.progress.standing(Duration::ZERO)
+    }
+
+    /// A node of this type to which a connection is being made, and at which step that is.
+    pub(crate) fn dial_to(&self, actr_type: &ActrType) -> Option<(ActrId, String)> {
+        let dialing = self.dialing.lock().unwrap_or_else(PoisonError::into_inner);
+        dialing.iter().find_map(|(peer, dial)| {
+            let step = dial.progress.standing(Duration::ZERO)?;
+            (peer.actr_type() == actr_type).then(|| (peer.clone(), step))
+        })
+    }
+
+    /// A new connection to this peer. Meanwhile `progress` tells the step.
     pub(crate) async fn dial(
         &self,
         node: &Arc<NodeState>,
         peer: &ActrId,
         sharing: Sharing,
+        progress: &DialProgress,
     ) -> Result<InUse, ActrError> {
         if node.draining().is_cancelled() {
             return Err(ActrError::Stopping);
@@ -123,8 +143,10 @@ impl Sessions {
             cause,
         };
         let admission = node.occupancy().accounts().of(peer)?.dial()?;
+        let step = progress.enter(Step::Answer("question for its address"));
         let address = node.address_of(peer).await?;
-        let identity = node.link().registered().await?;
+        drop(step);
+        let identity = node.link().identity().ok_or(RegistryLinkError::Stopped)?;
         let prove = |websocket_key: &[u8]| node.link().prove(&identity, peer, websocket_key);
         let dialer = Dialer {
             tls: &node.tls().client,
@@ -135,7 +157,7 @@ impl Sessions {
             record_limit: node.record_limit(),
             keeps_open: sharing == Sharing::Own,
         };
-        let upgraded = dial_in_turn(&address, dialer).await.map_err(|error| {
+        let upgraded = dial_in_turn(&address, dialer, progress).await.map_err(|error| {
             if let DialError::Denied { reason, .. } = error {
                 return ActrError::NotAdmitted {
                     peer: peer.clone(),
@@ -204,10 +226,10 @@ impl Sessions {
 }
 
 /// Dials, and dials again if the peer says that it is dialled too often and when it takes the connection.
-async fn dial_in_turn(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialError> {
+async fn dial_in_turn(address: &str, dialer: Dialer<'_>, progress: &DialProgress) -> Result<Upgraded, DialError> {
     let gives_up_at = Instant::now() + LONGEST_TURN;
     loop {
-        let error = match dial(address, dialer).await {
+        let error = match dial(address, dialer, progress).await {
             Ok(upgraded) => return Ok(upgraded),
             Err(error) => error,
         };

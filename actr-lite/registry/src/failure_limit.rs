@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_from_everywhere_takes_bounded_memory_and_frees_nobody_who_failed_more() {
+    fn a_flood_takes_bounded_memory_and_frees_no_frequent_failer() {
         let mut limit = FailureLimit::default();
         for guess in 0..100 {
             limit.failed(HERE, 1, secret(guess), seconds(0));

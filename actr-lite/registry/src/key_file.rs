@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_others_can_write_to_is_refused_with_what_to_do() {
+    fn a_directory_that_others_can_write_to_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         for mode in [0o2770, 0o777] {
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();

@@ -88,7 +88,7 @@ async fn a_registered_node_is_found_with_its_address_and_contract() {
     let registry = registry(0).await;
     let port = registry.local_addr().port();
     let (server, client) = (Node::new(server_config(port)), Node::new(config(port)));
-    let server_id = server.link.registered().await.unwrap().actor_id;
+    let server_id = server.link.connected().await.unwrap().actor_id;
 
     let found = client.link.candidates(&actr_type(), 3, "").await.unwrap();
     assert_eq!(found.len(), 1);
@@ -169,7 +169,7 @@ async fn a_node_that_was_first_finds_the_registry_when_it_comes() {
     );
 
     let registry = registry(port).await;
-    let identity = timeout(HANG, node.link.registered()).await.unwrap().unwrap();
+    let identity = timeout(HANG, node.link.connected()).await.unwrap().unwrap();
     assert_eq!(identity.actor_id.realm_id(), REALM);
     node.connected().await;
     assert_eq!(node.link.last_error(), None);
@@ -182,8 +182,8 @@ async fn a_signing_key_verifies_another_nodes_credential() {
     let registry = registry(0).await;
     let port = registry.local_addr().port();
     let (server, client) = (Node::new(server_config(port)), Node::new(config(port)));
-    let shown = client.link.registered().await.unwrap();
-    server.link.registered().await.unwrap();
+    let shown = client.link.connected().await.unwrap();
+    server.link.connected().await.unwrap();
     let key: VerifyingKey = server.link.signing_key(shown.credential.key_id()).await.unwrap();
     let unix_now = shown.credential_expires_at - 1;
     assert!(key.verify(&shown.credential, &shown.actor_id, unix_now).is_ok());

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use rustls::{CertificateError, Error, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 use rustls_pki_types::UnixTime;
 use thiserror::Error;
 
@@ -58,6 +58,11 @@ pub enum HandshakeError {
     /// The certificate is not valid.
     #[error("its certificate cannot be accepted: {0}")]
     BadCertificate(String),
+    /// The two sides have too little in common.
+    #[error(
+        "it has no version of TLS, or no cipher, in common with this side, which speaks TLS 1.2 and 1.3: update its TLS"
+    )]
+    Incompatible,
     /// The server closed the connection.
     #[error("it closed the connection within the TLS handshake: it may be shutting down, or have too many connections")]
     Cut,
@@ -70,6 +75,22 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
+    /// Whether the next handshake would fail too, until somebody changes something at one of the two sides. Waiting may
+    /// help where the server is only busy, or where a clock is behind.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Files(_)
+            | Self::NotAName(_)
+            | Self::NotTls
+            | Self::UnknownCa { .. }
+            | Self::WrongName { .. }
+            | Self::Expired(_)
+            | Self::BadCertificate(_)
+            | Self::Incompatible => true,
+            Self::NotYetValid(_) | Self::Cut | Self::Broken(_) | Self::Failed(_) => false,
+        }
+    }
+
     /// What became of the handshake with `host`; `trusted` is what says whom to trust.
     pub(crate) fn from_io(error: io::Error, host: &str, trusted: impl FnOnce() -> String) -> Self {
         let Some(tls) = tls_error(&error) else {
@@ -114,6 +135,10 @@ pub(crate) fn of_tls(error: &Error, host: &str, trusted: impl FnOnce() -> String
             }
             problem => HandshakeError::BadCertificate(words::of_certificate(problem).into()),
         },
+        Error::PeerIncompatible(_)
+        | Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => {
+            HandshakeError::Incompatible
+        }
         problem => HandshakeError::Failed(words::of_error(problem)),
     }
 }
@@ -164,6 +189,28 @@ mod tests {
         assert_eq!(names(&presented), "localhost, ::1");
         let many: Vec<_> = (0..10).map(|number| format!("DnsName(\"{number}\")")).collect();
         assert_eq!(names(&many), "0, 1, 2, 3, 4, 5, 6, 7, 2 more");
+    }
+
+    #[test]
+    fn only_what_somebody_must_change_is_final() {
+        let handshake = |error: &Error| of_tls(error, "registry.test", || "a file".into());
+        for problem in [
+            CertificateError::UnknownIssuer,
+            CertificateError::NotValidForName,
+            CertificateError::Expired,
+            CertificateError::BadEncoding,
+        ] {
+            let error = handshake(&Error::InvalidCertificate(problem));
+            assert!(error.is_final(), "{error}");
+        }
+        let no_tls = Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        assert!(handshake(&no_tls).is_final());
+        assert!(handshake(&Error::AlertReceived(AlertDescription::ProtocolVersion)).is_final());
+
+        let early = Error::InvalidCertificate(CertificateError::NotValidYet);
+        assert!(!handshake(&early).is_final(), "a clock may be set");
+        assert!(!handshake(&Error::AlertReceived(AlertDescription::InternalError)).is_final());
+        assert!(!HandshakeError::Cut.is_final(), "it may be restarting");
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn a_stream_longer_than_the_grace_ends_with_a_reason() {
 }
 
 #[test]
-fn a_frozen_client_keeps_a_stopped_server_no_longer_than_its_grace() {
+fn a_frozen_client_keeps_a_server_no_longer_than_its_grace() {
     /// Far more than the grace, and less than the server's usual one and the wait for a peer that does not close.
     const SOON: Duration = Duration::from_secs(7);
     let deployment = Deployment::new();
@@ -147,7 +147,7 @@ fn a_frozen_client_keeps_a_stopped_server_no_longer_than_its_grace() {
 }
 
 #[test]
-fn streams_may_finish_for_six_of_the_eight_seconds_of_a_shutdown() {
+fn streams_may_finish_for_six_of_a_shutdowns_eight_seconds() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&["--interval", "100ms"]);
     let client = deployment.client(&url, ENDLESS).arg("-v").spawn();

@@ -185,6 +185,9 @@ fn each_bad_server_certificate_has_its_own_error() {
             .trusted_by(deployment.client(&url, 10))
             .args(["--timeout", "1s"]);
         client.run().assert_fails_with(&[&url, expected]);
+        // A server, which waits for its registry without a limit, does not wait for this one.
+        let server = trusted.trusted_by(deployment.server_at(&url)).run();
+        server.assert_fails_with(&[&url, expected]);
         // The registry has heard of it too.
         registry.wait_for_line("registry: failed TLS handshake from 127.0.0.1", WAIT_TIMEOUT);
         // A server that would not get to the registry that it hosts does not start.
@@ -210,6 +213,8 @@ fn a_wrong_scheme_is_refused_with_the_right_one() {
     let plain_url = url.replace("wss://", "ws://");
     let client = deployment.client(&plain_url, 10).args(["--timeout", "1s"]).run();
     client.assert_fails_with(&["this port speaks TLS only: write wss:// instead of ws://"]);
+    let other = deployment.server_at(&plain_url).run();
+    other.assert_fails_with(&["this port speaks TLS only: write wss:// instead of ws://"]);
     server.wait_for_line("registry: failed TLS handshake from 127.0.0.1", WAIT_TIMEOUT);
 
     let (_server, url) = deployment.start_server(&[]);

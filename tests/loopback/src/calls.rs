@@ -316,7 +316,7 @@ async fn the_timeout_covers_connecting_too() {
     let mut config = LinkConfig::new(url, "acme+Mute".parse().unwrap(), 1);
     config.ws_address = Some(format!("ws://{}", mute.local_addr().unwrap()));
     let link = RegistryLink::spawn(config, &tasks, stop.clone());
-    let dest = Dest::actor(link.registered().await.unwrap().actor_id);
+    let dest = Dest::actor(link.connected().await.unwrap().actor_id);
     let client = world.node("Client").hidden().start().await;
     let options = CallOptions {
         timeout: Duration::from_millis(50),

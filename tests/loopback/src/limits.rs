@@ -119,7 +119,7 @@ async fn a_peers_connection_over_its_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn a_node_without_a_place_at_the_registry_says_which_limit_it_is() {
+async fn a_node_without_a_place_at_the_registry_names_the_limit() {
     let options = Options {
         max_connections: 1,
         ..Options::default()

@@ -63,7 +63,7 @@ impl Outsider {
         config.prover = None;
         let link = RegistryLink::spawn(config, &TaskTracker::new(), stop.clone());
         Self {
-            identity: within(link.registered()).await.unwrap(),
+            identity: within(link.connected()).await.unwrap(),
             link,
             _stop: stop.drop_guard(),
         }

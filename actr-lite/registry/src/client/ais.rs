@@ -5,8 +5,8 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use actr_lite_net::{DialProgress, Step};
 use actr_lite_wire::{
-    error_code::ErrorCode,
     peer_text::PeerText,
     possession::{Audience, PROOF_HEADER, Proof},
     proto::{Realm, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
@@ -16,13 +16,13 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     client::conn::http1,
-    header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderValue, RETRY_AFTER},
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use tokio::time::timeout;
 
-use super::{LinkConfig, RegistryLinkError, dial::Dial, identity::Registration};
+use super::{LinkConfig, RegistryLinkError, RegistryUrl, dial::Dial, http_answer, identity::Registration};
 use crate::{clock::Clock, realms::SECRET_HEADER};
 
 /// How long AIS may take to answer, or signaling to accept a connection: less than a waiting request's 5 s, so that the request
@@ -32,16 +32,13 @@ pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 /// The most bytes of an answer: an identity has well under 1 KiB.
 const MAX_ANSWER_LEN: usize = 64 * 1024;
 
-/// The longest pause that the registry can ask for: less than the lease of a node that is registered, so that it can't be kept
-/// away by one answer.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
-
 const CONTENT: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
 /// The two actions of AIS, `POST {ais}/register` and `POST {ais}/renew`.
 pub(super) struct Ais<'a, D> {
     pub(super) config: &'a LinkConfig,
     pub(super) dial: &'a D,
+    pub(super) progress: &'a DialProgress,
 }
 
 impl<D: Dial> Ais<'_, D> {
@@ -97,10 +94,11 @@ impl<D: Dial> Ais<'_, D> {
             request: name,
             after,
         };
-        let stream = connect(self.config, self.dial).await?;
+        let stream = connect(self.config, self.dial, self.progress).await?;
+        let _step = self.progress.enter(Step::Answer(name));
         let answer = timeout(ANSWER_TIMEOUT, self.exchange(stream, action, body, proof)).await;
         let (status, headers, body) = answer.map_err(|_| timed_out(ANSWER_TIMEOUT))??;
-        let response = registration_response(name, status, &headers, &body)?;
+        let response = registration_response(url, name, status, &headers, &body)?;
         match response.result {
             Some(register_response::Result::Success(granted)) => {
                 Registration::from_message(granted, granted_at(&headers))
@@ -121,7 +119,7 @@ impl<D: Dial> Ais<'_, D> {
         proof: Option<Proof>,
     ) -> Result<(StatusCode, HeaderMap, Bytes), RegistryLinkError> {
         let url = &self.config.url;
-        let lost = |error: hyper::Error| RegistryLinkError::unreachable(url, error.to_string());
+        let lost = |error: hyper::Error| RegistryLinkError::from_http(url, &error);
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.ais_path(action).parse().map_err(|_| not_a_header(self.config))?;
@@ -167,68 +165,31 @@ fn granted_at(headers: &HeaderMap) -> u64 {
 }
 
 /// Opens a connection to the registry. Each step of it has a time limit of its own.
-pub(super) async fn connect<D: Dial>(config: &LinkConfig, dial: &D) -> Result<D::Stream, RegistryLinkError> {
+pub(super) async fn connect<D: Dial>(
+    config: &LinkConfig,
+    dial: &D,
+    progress: &DialProgress,
+) -> Result<D::Stream, RegistryLinkError> {
     let url = &config.url;
-    let dialled = dial.dial(url).await;
-    dialled.map_err(|error| RegistryLinkError::unreachable(url, PeerText::of(&error)))
-}
-
-/// What the code of an HTTP answer without a message of the protocol comes to.
-pub(super) fn code_of_status(status: StatusCode) -> ErrorCode {
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorCode::PermissionDenied,
-        StatusCode::NOT_FOUND => ErrorCode::NotFound,
-        StatusCode::SERVICE_UNAVAILABLE => ErrorCode::Unavailable,
-        status if status.is_client_error() => ErrorCode::InvalidArgument,
-        _ => ErrorCode::Internal,
-    }
-}
-
-/// A refusal that is only HTTP.
-pub(super) fn refused_by_status(
-    request: &'static str,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> RegistryLinkError {
-    let reason = PeerText::new(&String::from_utf8_lossy(body));
-    let message = if reason.is_empty() {
-        PeerText::of(&status)
-    } else {
-        reason
-    };
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        return RegistryLinkError::TooOften {
-            request,
-            retry_after: retry_after(headers),
-            message,
-        };
-    }
-    RegistryLinkError::Refused {
-        request,
-        code: code_of_status(status),
-        message,
-    }
-}
-
-/// How long the registry wants to be left alone (RFC 9110 §10.2.3).
-fn retry_after(headers: &HeaderMap) -> Duration {
-    let seconds = headers
-        .get(RETRY_AFTER)
-        .and_then(|seconds| seconds.to_str().ok()?.parse().ok());
-    seconds
-        .map_or(Duration::ZERO, Duration::from_secs)
-        .min(LONGEST_RETRY_AFTER)
+    let dialled = dial.dial(url, progress).await;
+    dialled.map_err(|error| match error.is_final() {
+        true => RegistryLinkError::unusable(url, &error),
+        false => RegistryLinkError::unreachable(url, PeerText::of(&error)),
+    })
 }
 
 fn registration_response(
+    url: &RegistryUrl,
     request: &'static str,
     status: StatusCode,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<RegisterResponse, RegistryLinkError> {
-    if !status.is_success() && headers.get(CONTENT_TYPE) != Some(&CONTENT) {
-        return Err(refused_by_status(request, status, headers, body));
+    let kind = headers.get(CONTENT_TYPE);
+    // Not every registry names what it sends, but a page is not a message.
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
+    if kind != Some(&CONTENT) && (is_page || !status.is_success()) {
+        return Err(http_answer::refusal(url, request, status, headers, body));
     }
     RegisterResponse::decode(body.clone()).map_err(|error| RegistryLinkError::Malformed {
         request,
@@ -238,31 +199,4 @@ fn registration_response(
 
 fn not_a_header(config: &LinkConfig) -> RegistryLinkError {
     RegistryLinkError::unreachable(&config.url, "its address can't be put into an HTTP request")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_that_is_only_http_is_a_refusal_in_one_line() {
-        let body = Bytes::from_static(b"too many\nconnections\n");
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        let error = registration_response("registration", status, &HeaderMap::new(), &body).unwrap_err();
-        assert_eq!(
-            error,
-            RegistryLinkError::Refused {
-                request: "registration",
-                code: ErrorCode::Unavailable,
-                message: "too many connections".into(),
-            }
-        );
-    }
-
-    #[test]
-    fn an_answer_that_is_no_message_is_malformed() {
-        let body = Bytes::from_static(b"<html>");
-        let error = registration_response("registration", StatusCode::OK, &HeaderMap::new(), &body).unwrap_err();
-        assert!(matches!(error, RegistryLinkError::Malformed { .. }), "{error:?}");
-    }
 }

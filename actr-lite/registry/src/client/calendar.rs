@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_goes_on_from_the_registrys_last_word_whatever_the_own_calendar_shows() {
+    fn it_goes_on_from_the_registrys_time_not_its_own() {
         let (calendar, now) = (Calendar::default(), Instant::now());
         assert!(calendar.unix_seconds(now).abs_diff(Clock::new().unix_seconds()) <= 1);
         calendar.heard(Duration::from_millis(1_000_900), now);

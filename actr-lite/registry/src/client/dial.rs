@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use actr_lite_net::{ClearText, DialError, connect, leave_in_clear, secure};
+use actr_lite_net::{ClearText, DialError, DialProgress, connect, leave_in_clear, secure};
 use actr_lite_tls::{ClientTls, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -10,7 +10,11 @@ use super::RegistryUrl;
 pub(super) trait Dial: Send + Sync + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    fn dial(&self, url: &RegistryUrl) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
+    fn dial(
+        &self,
+        url: &RegistryUrl,
+        progress: &DialProgress,
+    ) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
 }
 
 /// TCP, with TLS where the URL says so.
@@ -22,12 +26,12 @@ pub(super) struct Network {
 impl Dial for Network {
     type Stream = Stream;
 
-    async fn dial(&self, url: &RegistryUrl) -> Result<Stream, DialError> {
-        let stream = connect(url.host(), url.port()).await?;
+    async fn dial(&self, url: &RegistryUrl, progress: &DialProgress) -> Result<Stream, DialError> {
+        let stream = connect(url.host(), url.port(), progress).await?;
         // Small messages that wait for nothing.
         stream.set_nodelay(true).map_err(DialError::Lost)?;
         if url.is_tls() {
-            secure(&self.tls, url.host(), stream).await
+            secure(&self.tls, url.host(), stream, progress).await
         } else {
             leave_in_clear(self.clear_text, stream)
         }

@@ -1,4 +1,8 @@
-use std::{io, time::Duration};
+use std::{
+    fmt::{self, Display},
+    io,
+    time::Duration,
+};
 
 use actr_lite_wire::{error_code::ErrorCode, peer_text::PeerText, proto::ErrorResponse};
 use thiserror::Error;
@@ -54,14 +58,29 @@ pub enum RegistryLinkError {
         /// What is wrong with the answer.
         what: PeerText,
     },
+    /// What answers there can't be used as it is: its certificate does not fit, or it is no registry.
+    #[error("the registry at {url} cannot be used: {cause}")]
+    Unusable {
+        /// Where it should be.
+        url: RegistryUrl,
+        /// What is wrong, and what to do.
+        cause: PeerText,
+    },
+    /// It does not know this node any more, perhaps because it was restarted. The node registers again.
+    #[error("the registry at {url} does not know this node: {refusal}")]
+    Forgotten {
+        /// Where it is.
+        url: RegistryUrl,
+        /// How the node was refused.
+        refusal: PeerText,
+    },
     /// It does not know, again and again, a node that it has just registered.
-    #[error(
-        "the registry at {url} does not know the nodes that it has just registered: there is more than one registry behind \
-         that address; make it lead to one"
-    )]
+    #[error("the registry at {url} {}", Mismatched(refusal))]
     Mismatch {
         /// Where it is.
         url: RegistryUrl,
+        /// How the node was refused at last.
+        refusal: PeerText,
     },
     /// As many requests wait as may.
     #[error("{MAX_WAITING_REQUESTS} requests to the registry are waiting, the limit: try again when some are answered")]
@@ -77,6 +96,30 @@ impl RegistryLinkError {
             request,
             code: error.code.into(),
             message: error.message.into(),
+        }
+    }
+
+    pub(super) fn unusable(url: &RegistryUrl, cause: &dyn Display) -> Self {
+        Self::Unusable {
+            url: url.clone(),
+            cause: PeerText::of(cause),
+        }
+    }
+
+    /// What an error of HTTP comes to.
+    pub(super) fn from_http(url: &RegistryUrl, error: &hyper::Error) -> Self {
+        let other_scheme = if url.is_tls() {
+            "check the URL"
+        } else {
+            "if it speaks TLS, write wss:// instead of ws://"
+        };
+        if error.is_parse() {
+            Self::unusable(url, &format_args!("its answer is not HTTP; {other_scheme}"))
+        } else if error.is_incomplete_message() {
+            let cause = format!("it closed the connection without an answer; {other_scheme}");
+            Self::unreachable(url, cause)
+        } else {
+            Self::unreachable(url, PeerText::of(error))
         }
     }
 
@@ -109,11 +152,9 @@ impl RegistryLinkError {
             }
             Self::Refused { request, message, .. } => format!("it refused the {request}: {message}"),
             Self::TooOften { request, message, .. } => format!("it refused the {request} for now: {message}"),
-            Self::Mismatch { .. } => {
-                "it does not know the nodes that it has just registered: there is more than one registry \
-                                      behind this address; make it lead to one"
-                    .into()
-            }
+            Self::Unusable { cause, .. } => format!("it cannot be used: {cause}"),
+            Self::Forgotten { refusal, .. } => format!("it does not know this node: {refusal}"),
+            Self::Mismatch { refusal, .. } => format!("it {}", Mismatched(refusal)),
             other => other.to_string(),
         }
     }
@@ -126,8 +167,18 @@ impl RegistryLinkError {
         }
     }
 
-    /// Whether asking the same again would be refused again: the realm's secret is wrong, say.
+    /// Whether the same would fail again, until somebody changes something: the realm's secret is wrong, say, or the
+    /// registry's certificate is for another name.
     pub fn is_final(&self) -> bool {
+        self.is_final_refusal()
+            || matches!(
+                self,
+                Self::Unusable { .. } | Self::Mismatch { .. } | Self::Malformed { .. }
+            )
+    }
+
+    /// Whether the registry itself would refuse the same again, and might count that as an attack.
+    pub(super) fn is_final_refusal(&self) -> bool {
         matches!(
             self,
             Self::Refused {
@@ -145,6 +196,20 @@ impl RegistryLinkError {
                 code: ErrorCode::PermissionDenied | ErrorCode::NotFound,
                 ..
             }
+        )
+    }
+}
+
+/// What a registry does that does not know its own nodes, and what to do.
+struct Mismatched<'a>(&'a PeerText);
+
+impl Display for Mismatched<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "does not know the nodes that it has just registered ({}): there is more than one registry behind that \
+             address, or something in between refuses them; make it lead to one registry",
+            self.0
         )
     }
 }

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_is_renewed_when_a_fifth_of_its_life_is_left_and_never_without_a_pause() {
+    fn a_renewal_is_due_at_a_fifth_of_its_life_after_a_pause() {
         assert_eq!(renew_after(3600), Duration::from_secs(2880));
         assert_eq!(renew_after(0), SHORTEST_RENEWAL_WAIT);
         assert!(renew_after(u64::MAX) <= LONGEST_RENEWAL_WAIT);

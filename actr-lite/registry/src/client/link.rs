@@ -32,6 +32,9 @@ use super::{
 /// after 5 s, so that most of them are left to it when a registry has just fallen silent.
 pub const OLD_KEY_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a try that is not over has to last to be told beside the failure of the one before.
+const LONG_STEP: Duration = Duration::from_secs(1);
+
 /// A node's lasting connection to its registry. Cheap to clone.
 ///
 /// It registers the node, keeps the credential fresh and the signaling connection open, and starts all that again when the
@@ -144,22 +147,22 @@ impl RegistryLink {
         self.inner.identity.clone()
     }
 
-    /// Waits for the first registration, however long it takes. Dropping the future changes nothing.
+    /// Waits until the node is registered and connected, and the registry has answered over that connection: until others
+    /// can find it. However long that takes; dropping the future changes nothing.
     ///
     /// # Errors
-    /// What the registry says when it refuses [for good](RegistryLinkError::is_final), though the link goes on asking;
-    /// [`RegistryLinkError::Stopped`] when the link ends before it.
-    pub async fn registered(&self) -> Result<Identity, RegistryLinkError> {
-        let (mut identity, mut state) = (self.inner.identity.clone(), self.inner.state.clone());
-        tokio::select! {
-            biased;
-            registered = identity.wait_for(Option::is_some) => registered
-                .ok()
-                .and_then(|identity| identity.clone())
-                .ok_or(RegistryLinkError::Stopped),
-            Ok(state) = state.wait_for(|state| state.last_error().is_some_and(RegistryLinkError::is_final)) => {
-                Err(state.last_error().cloned().unwrap_or(RegistryLinkError::Stopped))
-            }
+    /// What prevents it, if that [lasts](RegistryLinkError::is_final) until somebody changes something: the link goes on
+    /// trying, but says nothing of it before it was connected once. [`RegistryLinkError::Stopped`] when the link ends.
+    pub async fn connected(&self) -> Result<Identity, RegistryLinkError> {
+        let mut state = self.inner.state.clone();
+        let decided = state.wait_for(|state| {
+            let is_over = matches!(state, LinkState::Connected | LinkState::Stopped);
+            is_over || state.last_error().is_some_and(RegistryLinkError::is_final)
+        });
+        let state = decided.await.map_err(|_| RegistryLinkError::Stopped)?.clone();
+        match state.last_error() {
+            Some(error) => Err(error.clone()),
+            None => self.identity().ok_or(RegistryLinkError::Stopped),
         }
     }
 
@@ -171,6 +174,28 @@ impl RegistryLink {
     /// Why the link is not up, if it failed: for the message of a timeout.
     pub fn last_error(&self) -> Option<RegistryLinkError> {
         self.inner.state.borrow().last_error().cloned()
+    }
+
+    /// Why the link is not up: what failed, and which step it is at now. For the message of a timeout.
+    pub fn standing(&self) -> String {
+        let state = self.inner.state.borrow();
+        match &*state {
+            LinkState::Connected => "the registry does not answer".into(),
+            state => self.standing_with(state.last_error().map(ToString::to_string), state),
+        }
+    }
+
+    fn standing_with(&self, failed: Option<String>, state: &LinkState) -> String {
+        let progress = &self.inner.shared.progress;
+        match failed {
+            Some(failed) => match progress.standing(LONG_STEP) {
+                Some(step) => format!("{failed}; {step}"),
+                None => failed,
+            },
+            None => progress
+                .standing(Duration::ZERO)
+                .unwrap_or_else(|| format!("still {state}")),
+        }
     }
 
     /// Asks which live nodes of exactly the type `target` there are, best first, at most `count`. Those whose contract has `fingerprint`
@@ -361,15 +386,15 @@ impl RegistryLink {
     fn unanswered(&self, request: &'static str, after: Duration) -> RegistryLinkError {
         let url = self.url();
         match &*self.inner.state.borrow() {
-            LinkState::Connected => RegistryLinkError::TimedOut {
+            LinkState::Opened | LinkState::Connected => RegistryLinkError::TimedOut {
                 url: url.clone(),
                 request,
                 after,
             },
             LinkState::Stopped => RegistryLinkError::Stopped,
             state => {
-                let cause = state.last_error().map(RegistryLinkError::cause);
-                RegistryLinkError::unreachable(url, cause.unwrap_or_else(|| format!("still {state}")))
+                let cause = self.standing_with(state.last_error().map(RegistryLinkError::cause), state);
+                RegistryLinkError::unreachable(url, cause)
             }
         }
     }

@@ -93,7 +93,7 @@ mod tests {
     use crate::directory::Load;
 
     #[test]
-    fn a_node_is_degraded_above_three_quarters_and_overloaded_at_its_limit() {
+    fn a_node_is_degraded_above_three_quarters_of_its_limit() {
         for (streams, calls, availability) in [
             (0.0, 0.0, Full),
             (0.75, 0.75, Full),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_registry_prefers_the_less_loaded_and_never_names_the_unavailable() {
+    fn the_registry_prefers_the_less_loaded() {
         let load = |report: LoadReport| Load::from(&Ping::from(report));
         let order = [
             LoadReport::IDLE,

@@ -10,6 +10,7 @@
 //! - `signing_keys`: the registry's keys that are known already
 //! - `upkeep`: the task behind a link: register, connect, and both again when they are lost
 //! - `ais`: registration and renewal over HTTP
+//! - `http_answer`: answers of something that is no registry
 //! - `signaling`: opening a signaling connection
 //! - `upgrade`: how HTTP becomes a WebSocket
 //! - `session`: one signaling connection
@@ -25,6 +26,7 @@ mod calendar;
 mod config;
 mod dial;
 mod error;
+mod http_answer;
 mod identity;
 mod link;
 mod load;

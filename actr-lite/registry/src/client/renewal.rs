@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use actr_lite_net::DialProgress;
 use actr_lite_wire::error_code::ErrorCode;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -15,7 +16,11 @@ use super::{
 /// half a minute, to whoever tries again from the same address. A node that has lost two answers in a row, or is away
 /// for longer, registers again.
 pub(super) async fn renewed<D: Dial>(config: &LinkConfig, dial: &D, registration: Registration) -> Registration {
-    let ais = Ais { config, dial };
+    let ais = Ais {
+        config,
+        dial,
+        progress: &DialProgress::default(),
+    };
     let id = &registration.identity.actor_id;
     let mut token = registration.renewal_token.clone();
     let mut backoff = retry_backoff();

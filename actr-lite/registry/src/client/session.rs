@@ -17,7 +17,7 @@ use tokio::{
 use tracing::{debug, info};
 
 use super::{
-    Identity, RegistryLinkError, dial::Dial, identity::Registration, renewal::renewed, request::Request,
+    Identity, LinkState, RegistryLinkError, dial::Dial, identity::Registration, renewal::renewed, request::Request,
     shared::Shared, signaling::failure,
 };
 use crate::{
@@ -53,12 +53,18 @@ pub(super) enum SessionEnd {
     Replaced(Box<Registration>),
 }
 
+/// What the link's handles see.
+pub(super) struct Published {
+    pub(super) identity: watch::Sender<Option<Identity>>,
+    pub(super) state: watch::Sender<LinkState>,
+}
+
 /// One signaling connection.
 pub(super) struct Session<D: Dial> {
     socket: MessageSocket<D::Stream>,
     shared: Arc<Shared>,
     dial: Arc<D>,
-    published: watch::Sender<Option<Identity>>,
+    published: Published,
     registration: Registration,
     heard: Instant,
     is_confirmed: bool,
@@ -71,7 +77,7 @@ impl<D: Dial> Session<D> {
         socket: MessageSocket<D::Stream>,
         shared: Arc<Shared>,
         dial: Arc<D>,
-        published: watch::Sender<Option<Identity>>,
+        published: Published,
         registration: Registration,
     ) -> Self {
         let now = Instant::now();
@@ -178,7 +184,9 @@ impl<D: Dial> Session<D> {
         match (number, answer) {
             (Some(number), answer) if number.starts_with(HEARTBEAT) => self.heartbeat_answered(answer),
             (Some(number), answer) => {
-                self.is_confirmed |= answer.is_ok();
+                if answer.is_ok() {
+                    self.confirm();
+                }
                 // A refusal may be because the registry forgot the node, which the answer to a heartbeat tells.
                 let probe = answer.is_err();
                 let number = number.parse().unwrap_or_default();
@@ -198,9 +206,16 @@ impl<D: Dial> Session<D> {
         }
     }
 
+    /// The registry knows the node: others find it from now on.
+    fn confirm(&mut self) {
+        if !std::mem::replace(&mut self.is_confirmed, true) {
+            self.published.state.send_replace(LinkState::Connected);
+        }
+    }
+
     fn heartbeat_answered(&mut self, answer: Result<Payload, ErrorResponse>) -> Result<(), SessionEnd> {
         let Err(error) = answer else {
-            self.is_confirmed = true;
+            self.confirm();
             return Ok(());
         };
         let error = RegistryLinkError::refused("heartbeat", error);
@@ -218,7 +233,9 @@ impl<D: Dial> Session<D> {
             self.shared
                 .keys()
                 .insert(registration.identity.signing_key.clone(), Instant::now());
-            self.published.send_replace(Some(registration.identity.clone()));
+            self.published
+                .identity
+                .send_replace(Some(registration.identity.clone()));
             self.registration = registration;
             return Ok(());
         }

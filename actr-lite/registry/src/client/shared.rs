@@ -6,6 +6,7 @@ use std::{
     },
 };
 
+use actr_lite_net::DialProgress;
 use actr_lite_wire::identity::ActrId;
 
 use super::{LinkConfig, calendar::Calendar, requests::Requests, signing_keys::SigningKeys};
@@ -19,6 +20,8 @@ pub(super) struct Shared {
     pub(super) config: LinkConfig,
     pub(super) requests: Arc<Requests>,
     pub(super) calendar: Calendar,
+    /// The step at which the link's own connection is; renewals beside it are not told.
+    pub(super) progress: DialProgress,
     keys: Mutex<SigningKeys>,
     /// The node's ids, the latest last.
     own_ids: Mutex<VecDeque<ActrId>>,
@@ -33,6 +36,7 @@ impl Shared {
             config,
             requests: Arc::default(),
             calendar: Calendar::default(),
+            progress: DialProgress::default(),
             keys: Mutex::default(),
             own_ids: Mutex::default(),
             is_leaving: AtomicBool::new(false),

@@ -1,3 +1,4 @@
+use actr_lite_net::{DialProgress, Step};
 use actr_lite_wire::{peer_text::PeerText, possession::Audience, proto::AIdCredential, websocket::Role};
 use data_encoding::BASE64;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -5,8 +6,9 @@ use tokio::time::timeout;
 
 use super::{
     Identity, LinkConfig, RegistryLinkError,
-    ais::{ANSWER_TIMEOUT, connect, refused_by_status},
+    ais::{ANSWER_TIMEOUT, connect},
     dial::Dial,
+    http_answer,
     upgrade::{UpgradeError, upgrade},
 };
 use crate::message_socket::{MessageSocket, SocketError};
@@ -22,15 +24,23 @@ pub(super) async fn open<D: Dial>(
     config: &LinkConfig,
     dial: &D,
     identity: &Identity,
+    progress: &DialProgress,
 ) -> Result<MessageSocket<D::Stream>, RegistryLinkError> {
-    let stream = connect(config, dial).await?;
+    let stream = connect(config, dial, progress).await?;
+    let _step = progress.enter(Step::Answer(NAME));
     let target = target(config, identity);
     let prove = |key: &str| config.prove(identity, Audience::Signaling, key.as_bytes());
     match timeout(ANSWER_TIMEOUT, upgrade(stream, config.url.authority(), &target, prove)).await {
         Ok(Ok((stream, received))) => Ok(MessageSocket::new(stream, Role::Client, MAX_MESSAGE_LEN, received)),
-        Ok(Err(UpgradeError::Refused(status, headers, reason))) => {
-            Err(refused_by_status(NAME, status, &headers, &reason))
-        }
+        Ok(Err(UpgradeError::Refused(head, body))) => Err(http_answer::refusal(
+            &config.url,
+            NAME,
+            head.status,
+            &head.headers,
+            &body,
+        )),
+        Ok(Err(UpgradeError::Http(error))) => Err(RegistryLinkError::from_http(&config.url, &error)),
+        Ok(Err(error @ UpgradeError::WrongAccept)) => Err(RegistryLinkError::unusable(&config.url, &error)),
         Ok(Err(error)) => Err(RegistryLinkError::unreachable(&config.url, PeerText::of(&error))),
         Err(_) => Err(RegistryLinkError::TimedOut {
             url: config.url.clone(),

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_to_be_asked_for_again_after_a_while_and_kept_until_then() {
+    fn a_key_is_to_be_asked_for_again_after_a_while() {
         let (mut keys, now) = (SigningKeys::default(), Instant::now());
         keys.insert(key(1, 1), now);
         assert!(keys.key(1, now + TRUSTED_FOR - Duration::from_secs(1)).is_some());

@@ -15,7 +15,9 @@ pub enum LinkState {
         /// Why the last try failed.
         last_error: Option<RegistryLinkError>,
     },
-    /// Registered and connected: requests go out at once.
+    /// The signaling connection is open, and requests go out over it; the registry has not answered there yet.
+    Opened,
+    /// Registered and connected, and the registry has answered: others find this node.
     Connected,
     /// Registered; the signaling connection was lost and is being opened again.
     Reconnecting {
@@ -32,7 +34,7 @@ impl LinkState {
         match self {
             Self::Registering { last_error } | Self::Registered { last_error } => last_error.as_ref(),
             Self::Reconnecting { last_error } => Some(last_error),
-            Self::Connected => None,
+            Self::Opened | Self::Connected => None,
             Self::Stopped => Some(&RegistryLinkError::Stopped),
         }
     }
@@ -46,7 +48,7 @@ impl LinkState {
             Self::Registered { .. } => Self::Registered {
                 last_error: Some(error),
             },
-            Self::Connected | Self::Reconnecting { .. } => Self::Reconnecting { last_error: error },
+            Self::Opened | Self::Connected | Self::Reconnecting { .. } => Self::Reconnecting { last_error: error },
             Self::Stopped => Self::Stopped,
         }
     }
@@ -57,6 +59,7 @@ impl fmt::Display for LinkState {
         f.write_str(match self {
             Self::Registering { .. } => "registering",
             Self::Registered { .. } => "connecting",
+            Self::Opened => "waiting for the first answer",
             Self::Connected => "connected",
             Self::Reconnecting { .. } => "reconnecting",
             Self::Stopped => "stopped",

@@ -7,10 +7,11 @@ use data_encoding::BASE64;
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{
-    HeaderMap, Request, Response, StatusCode,
+    Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1,
     header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+    http::response::Parts,
     upgrade::OnUpgrade,
 };
 use hyper_util::rt::TokioIo;
@@ -27,9 +28,9 @@ pub(super) enum UpgradeError {
     Request(#[from] hyper::http::Error),
     #[error("{0}")]
     Http(#[from] hyper::Error),
-    #[error("refused ({0})")]
-    Refused(StatusCode, HeaderMap, Bytes),
-    #[error("the answer's Sec-WebSocket-Accept is wrong")]
+    #[error("refused ({})", .0.status)]
+    Refused(Box<Parts>, Bytes),
+    #[error("the answer's Sec-WebSocket-Accept is wrong: check what is in between, such as a proxy")]
     WrongAccept,
     #[error("the connection is of another kind")]
     OtherStream,
@@ -88,12 +89,11 @@ where
 
 /// Checks the answer (RFC 6455 §4.1).
 async fn accepted(key: &str, response: Response<Incoming>) -> Result<OnUpgrade, UpgradeError> {
-    let status = response.status();
-    if status != StatusCode::SWITCHING_PROTOCOLS {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let (head, body) = response.into_parts();
         let reason = Limited::new(body, MAX_REASON_LEN).collect().await;
         let reason = reason.map(|reason| reason.to_bytes()).unwrap_or_default();
-        return Err(UpgradeError::Refused(status, head.headers, reason));
+        return Err(UpgradeError::Refused(Box::new(head), reason));
     }
     let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
     if accept.is_none_or(|accept| accept.as_bytes() != accept_key(key.as_bytes()).as_bytes()) {

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_wire::backoff::Backoff;
+use actr_lite_wire::{backoff::Backoff, peer_text::PeerText};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -15,7 +15,7 @@ use super::{
     identity::Registration,
     mismatch::Mismatch,
     outage::Outage,
-    session::{Session, SessionEnd},
+    session::{Published, Session, SessionEnd},
     shared::Shared,
     signaling,
 };
@@ -45,6 +45,8 @@ pub(super) struct Upkeep<D: Dial> {
     registration: Option<Registration>,
     /// Whether the registry has accepted the identity before: if it refuses it now, a new one is worth an immediate try.
     is_confirmed: bool,
+    /// Whether a registry has answered at all: what is wrong then is an outage, and before it ends the start.
+    was_connected: bool,
     backoff: Backoff,
     outage: Outage,
     mismatch: Mismatch,
@@ -64,6 +66,7 @@ impl<D: Dial> Upkeep<D> {
             state,
             registration: None,
             is_confirmed: false,
+            was_connected: false,
             backoff: retry_backoff(),
             outage: Outage::default(),
             mismatch: Mismatch::default(),
@@ -94,7 +97,7 @@ impl<D: Dial> Upkeep<D> {
             let tried = match self.registration.clone() {
                 Some(registration) => self.connect(registration).await,
                 None => match self.register().await {
-                    Err(error) if error.is_final() => {
+                    Err(error) if error.is_final_refusal() => {
                         self.retry_in(WAIT_AFTER_REFUSAL, error).await;
                         continue;
                     }
@@ -113,6 +116,7 @@ impl<D: Dial> Upkeep<D> {
         let ais = Ais {
             config: &self.shared.config,
             dial: &*self.dial,
+            progress: &self.shared.progress,
         };
         let registration = ais.register().await?;
         let id = &registration.identity.actor_id;
@@ -145,14 +149,20 @@ impl<D: Dial> Upkeep<D> {
 
     /// One try to connect. `None`: the registry refuses the identity, and a new one may be asked for now.
     async fn connect(&mut self, registration: Registration) -> Result<Option<Session<D>>, RegistryLinkError> {
-        let opened = signaling::open(&self.shared.config, &*self.dial, &registration.identity).await;
+        let opened = signaling::open(
+            &self.shared.config,
+            &*self.dial,
+            &registration.identity,
+            &self.shared.progress,
+        )
+        .await;
         let socket = match opened {
             Ok(socket) => socket,
             Err(error) if error.is_identity_refused() => {
                 let was_confirmed = self.is_confirmed;
-                self.identity_refused(error.clone());
+                self.identity_refused(&error);
                 if !was_confirmed {
-                    self.fresh_identity_refused(error).await;
+                    self.fresh_identity_refused(&error).await;
                 }
                 return Ok(None);
             }
@@ -165,21 +175,24 @@ impl<D: Dial> Upkeep<D> {
                 self.shared.config.url
             );
         }
-        self.state.send_replace(LinkState::Connected);
+        self.state.send_replace(LinkState::Opened);
         Ok(Some(Session::new(
             socket,
             self.shared.clone(),
             self.dial.clone(),
-            self.identity.clone(),
+            Published {
+                identity: self.identity.clone(),
+                state: self.state.clone(),
+            },
             registration,
         )))
     }
 
-    fn identity_refused(&mut self, error: RegistryLinkError) {
+    fn identity_refused(&mut self, error: &RegistryLinkError) {
         info!(registry = %self.shared.config.url, %error, "registering again");
         self.registration = None;
         self.is_confirmed = false;
-        let last_error = Some(error);
+        let last_error = Some(self.forgotten(error));
         self.state.send_replace(LinkState::Registering { last_error });
     }
 
@@ -188,6 +201,7 @@ impl<D: Dial> Upkeep<D> {
         self.registration = Some(session.registration().clone());
         if session.is_confirmed() {
             self.is_confirmed = true;
+            self.was_connected = true;
             self.backoff.reset();
             self.mismatch.confirmed();
         }
@@ -198,10 +212,10 @@ impl<D: Dial> Upkeep<D> {
             }
             SessionEnd::IdentityRefused(error) => {
                 let was_confirmed = self.is_confirmed;
-                self.identity_refused(error.clone());
+                self.identity_refused(&error);
                 session.close().await;
                 if !was_confirmed {
-                    self.fresh_identity_refused(error).await;
+                    self.fresh_identity_refused(&error).await;
                 }
             }
             SessionEnd::Replaced(registration) => {
@@ -212,17 +226,28 @@ impl<D: Dial> Upkeep<D> {
     }
 
     /// Waits after a refusal of an identity that the registry has granted just before.
-    async fn fresh_identity_refused(&mut self, error: RegistryLinkError) {
+    async fn fresh_identity_refused(&mut self, error: &RegistryLinkError) {
         let Some(verdict) = self.mismatch.refused(rand::random()) else {
-            return self.retry_after(error).await;
+            return self.retry_after(self.forgotten(error)).await;
         };
         let url = &self.shared.config.url;
-        let error = RegistryLinkError::Mismatch { url: url.clone() };
-        if verdict.is_new {
+        let error = RegistryLinkError::Mismatch {
+            url: url.clone(),
+            refusal: PeerText::of(&error.cause()),
+        };
+        if verdict.is_new && self.was_connected {
             warn!("registry {url}: {}; trying again, more and more seldom", error.cause());
         }
         self.state.send_modify(|state| *state = state.failed(error));
         sleep(verdict.wait).await;
+    }
+
+    /// What a refusal of the identity comes to: it does not last, as a new registration may help.
+    fn forgotten(&self, refusal: &RegistryLinkError) -> RegistryLinkError {
+        RegistryLinkError::Forgotten {
+            url: self.shared.config.url.clone(),
+            refusal: PeerText::of(&refusal.cause()),
+        }
     }
 
     async fn retry_after(&mut self, error: RegistryLinkError) {
@@ -231,10 +256,15 @@ impl<D: Dial> Upkeep<D> {
     }
 
     async fn retry_in(&mut self, wait: Duration, error: RegistryLinkError) {
-        if self.outage.failed(Instant::now()) {
+        // A start that ends with this error tells it itself.
+        let ends_start = error.is_final() && !self.was_connected;
+        if !ends_start && self.outage.failed(Instant::now()) {
             let url = &self.shared.config.url;
             match &error {
-                RegistryLinkError::Refused { .. } | RegistryLinkError::TooOften { .. } => {
+                RegistryLinkError::Refused { .. }
+                | RegistryLinkError::TooOften { .. }
+                | RegistryLinkError::Unusable { .. }
+                | RegistryLinkError::Forgotten { .. } => {
                     warn!("registry {url}: {}; trying again", error.cause())
                 }
                 _ => warn!("registry {url} cannot be reached ({}); trying again", error.cause()),

@@ -145,7 +145,7 @@ async fn one_connection_too_many_is_told_which_limit_it_is() {
 }
 
 #[tokio::test]
-async fn a_node_renews_and_connects_again_however_full_the_registry_is() {
+async fn a_node_renews_and_reconnects_at_a_full_registry() {
     let options = Options {
         max_connections: 2,
         ..Options::default()

@@ -82,7 +82,7 @@ async fn a_node_of_this_project_waits_for_its_turn_to_register() {
     let config = LinkConfig::new(url.parse().unwrap(), CLIENT.parse().unwrap(), 1);
     let stop = CancellationToken::new();
     let link = RegistryLink::spawn(config, &TaskTracker::new(), stop.clone());
-    within(link.registered()).await.unwrap();
+    within(link.connected()).await.unwrap();
     within(link.state().wait_for(|state| *state == LinkState::Connected))
         .await
         .unwrap();
@@ -142,7 +142,7 @@ async fn a_node_of_this_project_waits_for_its_turn_to_ask() {
     let config = LinkConfig::new(url.parse().unwrap(), CLIENT.parse().unwrap(), 1);
     let stop = CancellationToken::new();
     let link = RegistryLink::spawn(config, &TaskTracker::new(), stop.clone());
-    within(link.registered()).await.unwrap();
+    within(link.connected()).await.unwrap();
     // More than the burst, as fast as answers come.
     for _ in 0..1200 {
         within(link.candidates(&SERVER.parse().unwrap(), 1, "")).await.unwrap();

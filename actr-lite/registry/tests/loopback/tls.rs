@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use actr_lite_dev_certs::{DevCa, LOCAL_HOSTS};
-use actr_lite_net::ClearText;
+use actr_lite_net::{ClearText, DialProgress};
 use actr_lite_registry::{
     Options, Registry, RegistryHandle,
     client::{LinkConfig, LinkState, RegistryLink},
@@ -54,7 +54,7 @@ async fn no_node_is_told_an_address_that_is_dialled_in_clear() {
         config.ws_address = Some(address.into());
         let stop = CancellationToken::new();
         let node = RegistryLink::spawn(config, &TaskTracker::new(), stop.clone());
-        let id = within(node.registered()).await.unwrap().actor_id;
+        let id = within(node.connected()).await.unwrap().actor_id;
         let found = within(asker.candidates(&actr_type, 1, "")).await.unwrap();
         assert_eq!(found.len(), 1, "it may be reached over WebRTC");
         assert_eq!(found[0].id, id);
@@ -72,19 +72,15 @@ async fn nothing_is_sent_to_a_registry_in_clear_where_that_is_not_allowed() {
     config.clear_text = ClearText::Nowhere;
     let stop = CancellationToken::new();
     let node = RegistryLink::spawn(config, &TaskTracker::new(), stop.clone());
-    let error = first_error(&node).await;
+    let error = start_error(&node).await;
     assert!(error.contains("without TLS") && error.contains("wss://"), "{error}");
     stop.cancel();
     registry.shutdown().await;
 }
 
-/// The result of a link's first try.
-async fn first_error(link: &RegistryLink) -> String {
-    let mut state = link.state();
-    let failed = within(state.wait_for(|state| state.last_error().is_some()))
-        .await
-        .unwrap();
-    failed.last_error().unwrap().to_string()
+/// What ends the start of a node with this link, as the next try would meet it too.
+async fn start_error(link: &RegistryLink) -> String {
+    within(link.connected()).await.unwrap_err().to_string()
 }
 
 #[tokio::test]
@@ -112,7 +108,7 @@ async fn a_wrong_scheme_is_answered_with_the_right_one() {
     let folder = TempDir::new().unwrap();
     let (registry, trusting) = start_with_tls(folder.path()).await;
     let (plain, _stop) = link(format!("ws://{}/signaling/ws", registry.local_addr()), trusting.clone());
-    let error = first_error(&plain).await;
+    let error = start_error(&plain).await;
     assert!(
         error.contains("this port speaks TLS only: write wss:// instead of ws://"),
         "{error}"
@@ -120,7 +116,7 @@ async fn a_wrong_scheme_is_answered_with_the_right_one() {
 
     let without = start(Options::default()).await;
     let (secure, _stop) = link(format!("wss://{}/signaling/ws", without.local_addr()), trusting);
-    let error = first_error(&secure).await;
+    let error = start_error(&secure).await;
     assert!(
         error.contains("it does not speak TLS: write ws:// instead of wss://"),
         "{error}"
@@ -130,7 +126,7 @@ async fn a_wrong_scheme_is_answered_with_the_right_one() {
         format!("wss://{}/signaling/ws", registry.local_addr()),
         ClientTls::load(PemFile::new("ca", other_ca(folder.path()))).unwrap(),
     );
-    let error = first_error(&stranger).await;
+    let error = start_error(&stranger).await;
     assert!(error.contains("signed by a CA that is not trusted here"), "{error}");
 }
 
@@ -180,7 +176,7 @@ async fn the_names_of_the_certificate_are_the_registrys_own() {
     let registry = registry.with_tls(tls).spawn();
     for (host, status) in [("registry.example", "HTTP/1.1 200 "), ("evil.example", "HTTP/1.1 421 ")] {
         let stream = TcpStream::connect(registry.local_addr()).await.unwrap();
-        let mut stream = within(actr_lite_net::secure(&trusting, "localhost", stream))
+        let mut stream = within(actr_lite_net::secure(&trusting, "localhost", stream, &DialProgress::default()))
             .await
             .unwrap();
         let request = format!("GET /health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");

@@ -201,6 +201,50 @@ fn an_answer_overtakes_a_long_frame_that_is_under_way() {
 }
 
 #[test]
+fn what_ends_work_overtakes_a_long_frame_under_way() {
+    let stream_id: StreamId = "s".parse().unwrap();
+    for control in [
+        Control::Credit {
+            stream_id: stream_id.clone(),
+            bytes: 1,
+        },
+        Control::Cancel {
+            stream_id,
+            reason: "enough".into(),
+        },
+        Control::CallCancel {
+            request_id: "call".into(),
+        },
+        Control::Leaving,
+    ] {
+        let (mut queue, mut peer) = (queue(Role::Server, true), Peer::new(Role::Server));
+        slow_down(&mut queue);
+        queue.push(RecordKind::StreamReliable, &[], &vec![7; 1 << 20]);
+        assert!(write(&mut queue, &mut peer));
+        queue.push_control(&control).unwrap();
+        assert!(write(&mut queue, &mut peer));
+        let kinds: Vec<_> = peer.records.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, [control.encode().0], "{control:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_stream_does_not_overtake_its_frames() {
+    let (mut queue, mut peer) = (queue(Role::Server, true), Peer::new(Role::Server));
+    slow_down(&mut queue);
+    queue.push(RecordKind::StreamReliable, &[], &vec![7; 1 << 16]);
+    assert!(write(&mut queue, &mut peer));
+    let end = Control::End {
+        stream_id: "s".parse().unwrap(),
+        frames: 1,
+    };
+    queue.push_control(&end).unwrap();
+    while write(&mut queue, &mut peer) {}
+    let kinds: Vec<_> = peer.records.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, [RecordKind::StreamReliable, RecordKind::StreamEnd]);
+}
+
+#[test]
 fn an_answer_does_not_wait_for_the_batch_behind_it() {
     let (mut queue, mut peer) = (queue(Role::Server, true), Peer::new(Role::Server));
     queue.push(RecordKind::RpcReliable, &[], b"answer");

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use actr_lite_manifest::{ParseWebSocketUrlError, WebSocketUrl};
-use actr_lite_net::{ClearText, DialError as ConnectError, connect, leave_in_clear, secure};
+use actr_lite_net::{ClearText, DialError as ConnectError, DialProgress, Step, connect, leave_in_clear, secure};
 use actr_lite_tls::{ClientTls, Stream};
 use actr_lite_wire::{
     credential::{self, Credential},
@@ -109,7 +109,7 @@ pub(crate) struct Dialer<'a> {
 }
 
 /// Connects to the data lane at `address`.
-pub(crate) async fn dial(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, DialError> {
+pub(crate) async fn dial(address: &str, dialer: Dialer<'_>, progress: &DialProgress) -> Result<Upgraded, DialError> {
     let url: WebSocketUrl = address.parse().map_err(|cause| DialError::Address {
         address: address.into(),
         cause,
@@ -118,14 +118,15 @@ pub(crate) async fn dial(address: &str, dialer: Dialer<'_>) -> Result<Upgraded, 
         address: address.into(),
         cause,
     };
-    let socket = connect(url.host(), url.port()).await.map_err(failed)?;
+    let socket = connect(url.host(), url.port(), progress).await.map_err(failed)?;
     socket::set_up(&socket).map_err(|cause| failed(ConnectError::Lost(cause)))?;
     let stream = if url.is_tls() {
-        let secured = secure(dialer.tls, url.host(), socket).await;
+        let secured = secure(dialer.tls, url.host(), socket, progress).await;
         secured.map_err(failed)?
     } else {
         leave_in_clear(dialer.clear_text, socket).map_err(failed)?
     };
+    let _step = progress.enter(Step::Answer("upgrade"));
     timeout(UPGRADE_TIMEOUT, upgrade(address, &url, stream, dialer))
         .await
         .unwrap_or_else(|_| {

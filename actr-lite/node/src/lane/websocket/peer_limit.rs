@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_says_nothing_or_knows_no_extension_has_the_default() {
+    fn a_peer_that_says_nothing_has_the_default() {
         assert_eq!(peer_limit(&HeaderMap::new(), true), Ok(RecordLimit::default()));
         assert_eq!(limit(b"garbage", false), Ok(RecordLimit::default().bytes()));
         assert_eq!(limit(b"2048", true), Ok(2048));

@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_reads_nothing_is_written_no_more_than_a_bounded_part() {
+    fn a_peer_that_reads_nothing_is_written_a_bounded_part() {
         block_on(async {
             let [(_reader, writer), (mut other, _other_writer)] = pair().await;
             let piece = vec![0; 1 << 20];

@@ -6,3 +6,4 @@ mod outage;
 mod renewal;
 mod scripted_registry;
 mod silence;
+mod start;

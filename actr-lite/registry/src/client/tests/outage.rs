@@ -33,7 +33,7 @@ async fn the_waits_between_tries_grow_to_a_second_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_registration_is_told_with_the_registrys_words_and_tried_again() {
+async fn a_refused_registration_is_told_in_its_words_and_retried() {
     let mut registry = ScriptedRegistry::new(true);
     let connection = registry.accept().await;
     registry
@@ -41,7 +41,7 @@ async fn a_refused_registration_is_told_with_the_registrys_words_and_tried_again
         .await;
     let refused = Instant::now();
     assert_eq!(
-        registry.link.registered().await.unwrap_err().to_string(),
+        registry.link.connected().await.unwrap_err().to_string(),
         "the registry refused the registration: as the script says (PermissionDenied)"
     );
     assert_eq!(refused.elapsed(), Duration::ZERO, "whoever waits is told at once");
@@ -53,20 +53,21 @@ async fn a_refused_registration_is_told_with_the_registrys_words_and_tried_again
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registration_that_is_refused_for_now_is_tried_again_and_waited_for() {
+async fn a_registration_that_is_refused_for_now_is_waited_for() {
     let mut registry = ScriptedRegistry::new(true);
     let link = registry.link.clone();
-    let waiting = tokio::spawn(async move { link.registered().await });
+    let waiting = tokio::spawn(async move { link.connected().await });
     let connection = registry.accept().await;
     registry
         .refuse(connection, "/ais/register", ErrorCode::Unavailable)
         .await;
     let id = registry.register(LIFETIME).await;
+    let _socket = registry.open_and_confirm().await;
     assert_eq!(waiting.await.unwrap().unwrap().actor_id, id);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_whose_credential_is_refused_after_an_outage_registers_again_at_once() {
+async fn a_node_refused_after_an_outage_registers_again_at_once() {
     let mut registry = ScriptedRegistry::new(true);
     let first = registry.register(LIFETIME).await;
     let mut socket = registry.open().await;
@@ -79,7 +80,7 @@ async fn a_node_whose_credential_is_refused_after_an_outage_registers_again_at_o
     let second = registry.register(LIFETIME).await;
     assert_eq!(refused.elapsed(), Duration::ZERO);
     assert_ne!(first, second);
-    let _socket = registry.open().await;
+    let _socket = registry.open_and_confirm().await;
     let mut state = registry.link.state();
     state.wait_for(|state| *state == LinkState::Connected).await.unwrap();
     assert_eq!(registry.link.identity().unwrap().actor_id, second);
@@ -124,7 +125,7 @@ async fn a_node_that_the_registry_has_forgotten_registers_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_request_fails_at_once_and_leaves_the_connection_open() {
+async fn a_refused_request_fails_and_leaves_the_connection_open() {
     let mut registry = ScriptedRegistry::new(true);
     registry.register(LIFETIME).await;
     let mut socket = registry.open().await;

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use actr_lite_net::{DialError, FailedAttempt};
+use actr_lite_net::{DialError, DialProgress, FailedAttempt, Step};
 use actr_lite_wire::{
     credential::SigningKey,
     error_code::ErrorCode,
@@ -27,12 +27,12 @@ use prost_types::Timestamp;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     sync::mpsc,
-    time::Instant,
+    time::{Instant, sleep},
 };
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::super::{LinkConfig, RegistryLink, RegistryUrl, dial::Dial};
+use super::super::{Identity, LinkConfig, RegistryLink, RegistryUrl, dial::Dial};
 
 pub(super) type Socket = WebSocketStream<DuplexStream>;
 
@@ -52,6 +52,7 @@ pub(super) struct ScriptedRegistry {
 struct Network {
     connections: mpsc::UnboundedSender<DuplexStream>,
     is_up: AtomicBool,
+    resolves_slowly: AtomicBool,
     tries: Mutex<Vec<Instant>>,
 }
 
@@ -60,9 +61,13 @@ struct ScriptedDial(Arc<Network>);
 impl Dial for ScriptedDial {
     type Stream = DuplexStream;
 
-    async fn dial(&self, _: &RegistryUrl) -> Result<DuplexStream, DialError> {
+    async fn dial(&self, _: &RegistryUrl, progress: &DialProgress) -> Result<DuplexStream, DialError> {
         let network = &self.0;
         network.tries.lock().unwrap().push(Instant::now());
+        let _step = progress.enter(Step::Resolve("registry.test".into()));
+        while network.resolves_slowly.load(Ordering::Relaxed) {
+            sleep(Duration::from_millis(10)).await;
+        }
         let (ours, theirs) = duplex(64 * 1024);
         if !network.is_up.load(Ordering::Relaxed) || network.connections.send(theirs).is_err() {
             return Err(DialError::Connect(vec![FailedAttempt {
@@ -82,6 +87,7 @@ impl ScriptedRegistry {
         let network = Arc::new(Network {
             connections,
             is_up: AtomicBool::new(is_up),
+            resolves_slowly: AtomicBool::new(false),
             tries: Mutex::default(),
         });
         let url = "ws://registry.test:8081/signaling/ws".parse().unwrap();
@@ -101,6 +107,17 @@ impl ScriptedRegistry {
     /// From now on connections are refused.
     pub(super) fn go_down(&self) {
         self.network.is_up.store(false, Ordering::Relaxed);
+    }
+
+    /// From now on nobody finds its address.
+    pub(super) fn resolve_slowly(&self) {
+        self.network.resolves_slowly.store(true, Ordering::Relaxed);
+    }
+
+    /// Who the node is, once it is registered.
+    pub(super) async fn identity(&self) -> Identity {
+        let mut identity = self.link.identity_changes();
+        identity.wait_for(Option::is_some).await.unwrap().clone().unwrap()
     }
 
     /// When the link tried to connect.
@@ -155,6 +172,14 @@ impl ScriptedRegistry {
     pub(super) async fn open(&mut self) -> Socket {
         let connection = self.accept().await;
         accept_async(connection).await.unwrap()
+    }
+
+    /// The same, and answers the first heartbeat over it.
+    pub(super) async fn open_and_confirm(&mut self) -> Socket {
+        let mut socket = self.open().await;
+        let (id, _) = next_request(&mut socket).await;
+        answer(&mut socket, id, pong()).await;
+        socket
     }
 
     /// Refuses a signaling connection.

@@ -17,7 +17,7 @@ fn between(from: f64, duration: Duration, to: f64) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_never_answered_times_out_after_five_seconds() {
+async fn a_request_without_an_answer_times_out_after_5_seconds() {
     let mut registry = ScriptedRegistry::new(true);
     registry.register(LIFETIME).await;
     let _socket = registry.open().await;
@@ -56,7 +56,7 @@ async fn a_connection_whose_heartbeats_are_answered_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registry_that_accepts_connections_and_says_nothing_is_told_of() {
+async fn a_registry_that_accepts_and_says_nothing_is_told_of() {
     let mut registry = ScriptedRegistry::new(true);
     let _silent = registry.accept().await;
     let link = registry.link.clone();
@@ -83,7 +83,7 @@ async fn a_request_while_the_registry_is_away_says_why_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_after_the_connection_was_lost_waits_for_it_and_says_why_it_is_down() {
+async fn a_request_in_an_outage_waits_and_says_why_it_is_down() {
     let mut registry = ScriptedRegistry::new(true);
     let id = registry.register(LIFETIME).await;
     let socket = registry.open().await;
@@ -130,7 +130,7 @@ async fn a_dropped_request_is_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_lost_its_connection_is_asked_again_over_the_next() {
+async fn a_request_that_lost_its_connection_is_asked_again() {
     let mut registry = ScriptedRegistry::new(true);
     registry.register(LIFETIME).await;
     let mut socket = registry.open().await;
@@ -179,7 +179,7 @@ async fn a_key_of_another_number_is_not_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leaving_a_registry_that_does_not_answer_takes_a_second_and_ends_the_link() {
+async fn leaving_a_silent_registry_takes_a_second_and_ends_it() {
     let mut registry = ScriptedRegistry::new(true);
     registry.register(LIFETIME).await;
     let mut socket = registry.open().await;

@@ -54,7 +54,7 @@ fn write(outbox: &Outbox, writer: &Writer) -> (Outgoing, Arc<Woken>) {
 }
 
 #[tokio::test]
-async fn what_stands_behind_what_is_written_waits_for_the_next_turn_and_leaves_then() {
+async fn what_is_behind_a_write_leaves_in_the_next_turn() {
     let (outbox, writer, mut client) = connected().await;
     outbox.ping();
     send(&outbox, Urgency::Later, b"a record");
@@ -72,7 +72,7 @@ async fn what_stands_behind_what_is_written_waits_for_the_next_turn_and_leaves_t
 }
 
 #[tokio::test]
-async fn a_driver_that_rests_is_woken_by_a_record_unless_that_waits_for_others() {
+async fn a_driver_that_rests_is_woken_unless_the_record_waits() {
     let (outbox, writer, _client) = connected().await;
     let (outgoing, woken) = write(&outbox, &writer);
     assert_eq!(outgoing, Outgoing::Idle);
