@@ -43,7 +43,8 @@ pub(super) struct Upkeep<D: Dial> {
     identity: watch::Sender<Option<Identity>>,
     state: watch::Sender<LinkState>,
     registration: Option<Registration>,
-    /// Whether the registry has accepted the identity before: if it refuses it now, a new one is worth an immediate try.
+    /// Whether the registry has accepted the identity before, or the identity is not fresh any more: if the registry refuses
+    /// it now, a new one is worth an immediate try.
     is_confirmed: bool,
     /// Whether a registry has answered at all: what is wrong then is an outage, and before it ends the start.
     was_connected: bool,
@@ -166,7 +167,11 @@ impl<D: Dial> Upkeep<D> {
                 }
                 return Ok(None);
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                // From now on it may also have been forgotten because it has waited: at a full registry, say.
+                self.is_confirmed = true;
+                return Err(error);
+            }
         };
         if let Some(lasted) = self.outage.end(Instant::now()) {
             let seconds = lasted.as_secs_f64();

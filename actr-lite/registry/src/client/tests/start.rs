@@ -95,3 +95,19 @@ async fn a_start_ends_when_two_registries_share_an_address() {
     let error = registry.link.connected().await.unwrap_err();
     assert!(matches!(error, RegistryLinkError::Mismatch { .. }), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_full_registry_is_not_taken_for_two() {
+    let mut registry = ScriptedRegistry::new(true);
+    let link = registry.link.clone();
+    let waiting = tokio::spawn(async move { link.connected().await });
+    for _ in 0..5 {
+        registry.register(LIFETIME).await;
+        registry.refuse_to_open("503 Service Unavailable").await;
+        registry.refuse_to_open("401 Unauthorized").await;
+    }
+    let id = registry.register(LIFETIME).await;
+    let _socket = registry.open_and_confirm().await;
+    assert_eq!(waiting.await.unwrap().unwrap().actor_id, id);
+    assert!(registry.tries().len() < 20, "{:?}", registry.tries());
+}
