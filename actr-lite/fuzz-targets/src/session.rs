@@ -35,7 +35,9 @@ pub fn session(bytes: &[u8]) {
         return;
     };
     NODE.with(|node| {
-        let mut session = node.session(mode & 1 == 1).expect("nothing is held");
+        let Ok(mut session) = node.session(mode & 1 == 1) else {
+            panic!("what an earlier session held is not given back");
+        };
         while let Some((step, behind)) = next(rest) {
             rest = behind;
             if take(&mut session, step, bytes).is_err() {

@@ -202,7 +202,10 @@ pub(crate) fn registry_sessions(actr_type: &ActrType) -> Files {
             "contract",
             ask(
                 2,
-                Payload::GetServiceSpec(GetServiceSpecRequest { name: "echo".into() }),
+                Payload::GetServiceSpec(GetServiceSpecRequest {
+                    name: "echo".into(),
+                    fingerprint: None,
+                }),
             ),
         ),
         ("leaves", [leave(0), vec![CONNECT], leave(0)].concat()),

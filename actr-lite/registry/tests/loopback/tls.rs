@@ -176,9 +176,14 @@ async fn the_names_of_the_certificate_are_the_registrys_own() {
     let registry = registry.with_tls(tls).spawn();
     for (host, status) in [("registry.example", "HTTP/1.1 200 "), ("evil.example", "HTTP/1.1 421 ")] {
         let stream = TcpStream::connect(registry.local_addr()).await.unwrap();
-        let mut stream = within(actr_lite_net::secure(&trusting, "localhost", stream, &DialProgress::default()))
-            .await
-            .unwrap();
+        let mut stream = within(actr_lite_net::secure(
+            &trusting,
+            "localhost",
+            stream,
+            &DialProgress::default(),
+        ))
+        .await
+        .unwrap();
         let request = format!("GET /health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
