@@ -281,5 +281,5 @@ fn locked(
 }
 
 fn no_fingerprint(text: &str) -> PeerText {
-    PeerText::of(&format_args!("{:?} is no fingerprint", PeerText::new(text)))
+    PeerText::of(&format_args!("`{}` is no fingerprint", PeerText::new(text)))
 }

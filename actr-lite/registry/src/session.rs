@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
+use thiserror::Error;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::debug;
 
@@ -34,19 +35,22 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a node may take to close after the registry did (RFC 6455 §7.1.1 lets a server close at once).
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a peer is told that does not take its answers.
-const UNREAD: &str = "answers are not read";
-
 pub(crate) type Socket = MessageSocket<TokioIo<Upgraded>>;
 
 /// Why a connection ends.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub(crate) enum Ending {
+    #[error("the peer is gone")]
     Lost,
+    #[error("unregistered")]
     Unregistered,
+    #[error(transparent)]
     Dismissed(Dismissal),
+    #[error("{2}")]
     Misbehaved(MisbehaviourKind, CloseCode, String),
+    #[error("answers are not read")]
     Stalled,
+    #[error("the registry stops")]
     Stop,
 }
 
@@ -78,10 +82,10 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId
         () = shared.stop.cancelled() => Ending::Stop,
     };
     drop(guard);
-    debug!(%id, ?ending, "signaling connection ends");
+    debug!(%id, "signaling connection ends: {ending}");
     match &ending {
         Ending::Misbehaved(kind, _, reason) => shared.complaints.about(*kind, &id, reason),
-        Ending::Stalled => shared.complaints.about(MisbehaviourKind::UnreadAnswers, &id, &UNREAD),
+        Ending::Stalled => shared.complaints.about(MisbehaviourKind::UnreadAnswers, &id, &ending),
         _ => {}
     }
     close(&mut socket, ending).await;
@@ -121,28 +125,14 @@ impl Drop for OpenGuard<'_> {
 }
 
 async fn close(socket: &mut Socket, ending: Ending) {
-    let (code, reason): (_, String) = match ending {
+    let code = match &ending {
         Ending::Lost => return,
-        Ending::Unregistered | Ending::Dismissed(Dismissal::Unregistered) => (CloseCode::NORMAL, "unregistered".into()),
-        Ending::Dismissed(Dismissal::Replaced) => {
-            (CloseCode::POLICY_VIOLATION, "a newer connection of this actor".into())
-        }
-        Ending::Dismissed(Dismissal::LeaseExpired) => (
-            CloseCode::POLICY_VIOLATION,
-            format!("no heartbeat for a whole lease: {}", crate::REGISTER_AGAIN),
-        ),
-        Ending::Dismissed(Dismissal::TokenReused) => (
-            CloseCode::POLICY_VIOLATION,
-            format!(
-                "a renewal token of this actor was used again: {}",
-                crate::REGISTER_AGAIN
-            ),
-        ),
-        Ending::Misbehaved(_, code, reason) => (code, reason),
-        Ending::Stalled => (CloseCode::POLICY_VIOLATION, UNREAD.into()),
-        Ending::Stop => (CloseCode::GOING_AWAY, "the registry stops".into()),
+        Ending::Unregistered | Ending::Dismissed(Dismissal::Unregistered) => CloseCode::NORMAL,
+        Ending::Misbehaved(_, code, _) => *code,
+        Ending::Dismissed(_) | Ending::Stalled => CloseCode::POLICY_VIOLATION,
+        Ending::Stop => CloseCode::GOING_AWAY,
     };
-    let frame = CloseFrame::new(code, reason);
+    let frame = CloseFrame::new(code, ending.to_string());
     // Whoever does not take part in the handshake just loses the socket.
     let _ = timeout(CLOSE_TIMEOUT, socket.close(Some(&frame))).await;
 }

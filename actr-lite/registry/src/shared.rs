@@ -4,6 +4,7 @@ use std::{
 };
 
 use actr_lite_wire::{host_policy::HostPolicy, identity::ActrId, proto::ErrorResponse};
+use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -14,6 +15,7 @@ use crate::{
     complaints::Complaints,
     directory::{Directory, LEASE_HEARTBEATS},
     failure_limit::FailureLimit,
+    gate::REGISTER_AGAIN,
     in_flight::InFlight,
     key_file::KeyFileError,
     options::Options,
@@ -88,15 +90,19 @@ impl Shared {
 }
 
 /// Why the registry ends a signaling connection by its own decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum Dismissal {
     /// The same actor opened another one.
+    #[error("a newer connection of this actor")]
     Replaced,
     /// The actor gave no sign of life for a whole lease.
+    #[error("no heartbeat for a whole lease: {REGISTER_AGAIN}")]
     LeaseExpired,
     /// The actor unregistered on an older connection.
+    #[error("unregistered")]
     Unregistered,
     /// One of the actor's renewal tokens was used again.
+    #[error("a renewal token of this actor was used again: {REGISTER_AGAIN}")]
     TokenReused,
 }
 

@@ -22,7 +22,7 @@ pub struct HostName(Box<str>);
 
 /// A text that is no host.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a host: write a name or an IP address, without scheme and port, like registry.example.org")]
+#[error("`{0}` is not a host: write a name or an IP address, without scheme and port, like registry.example.org")]
 pub struct ParseHostNameError(PeerText);
 
 impl HostName {
@@ -50,11 +50,11 @@ impl FromStr for HostName {
             return Ok(address.into());
         }
         let name = text.strip_suffix('.').unwrap_or(text);
-        let is_name = !name.is_empty()
-            && name.len() <= MAX_NAME_LEN
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        let is_label = |label: &str| {
+            let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            !label.is_empty() && label.bytes().all(is_allowed)
+        };
+        let is_name = name.len() <= MAX_NAME_LEN && name.split('.').all(is_label);
         if is_name {
             Ok(Self(name.to_ascii_lowercase().into()))
         } else {
@@ -376,6 +376,14 @@ mod tests {
             refusal.to_string(),
             "this door is not known as evil.example: if it is to be reached by that name, name it"
         );
+    }
+
+    #[test]
+    fn a_name_has_no_empty_parts() {
+        for text in ["", ".", "..", "a..b", ".a", "a..", "-_.."] {
+            assert!(text.parse::<HostName>().is_err(), "{text}");
+        }
+        assert_eq!("A.b.".parse::<HostName>().unwrap().as_str(), "a.b");
     }
 
     proptest! {

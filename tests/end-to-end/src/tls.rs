@@ -186,7 +186,10 @@ fn each_bad_server_certificate_has_its_own_error() {
             .args(["--timeout", "1s"]);
         client.run().assert_fails_with(&[&url, expected]);
         // A server, which waits for its registry without a limit, does not wait for this one.
-        let server = trusted.trusted_by(deployment.server_at(&url)).run();
+        let server = trusted
+            .trusted_by(deployment.server_at(&url))
+            .config("system.discovery.visible", "false")
+            .run();
         server.assert_fails_with(&[&url, expected]);
         // The registry has heard of it too.
         registry.wait_for_line("registry: failed TLS handshake from 127.0.0.1", WAIT_TIMEOUT);

@@ -7,7 +7,12 @@ use actr_lite_wire::{
     envelope::{Envelope, ErrorReply},
     record::RecordKind,
 };
+use futures_util::FutureExt as _;
 use prost::Message as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 use crate::{
     harness::{
@@ -386,15 +391,22 @@ async fn whom_no_rule_admits_may_bring_what_was_asked_for_and_no_more() {
 async fn a_node_that_is_not_admitted_learns_it_and_does_not_retry() {
     let world = World::new().await;
     let client = world.node("Client").hidden().start().await;
-    let address = free_address();
-    let plan = world.node("Strict").echo().set("acl.rules=[]");
-    let _strict = plan.set(&format!("system.websocket.listen={address}")).start().await;
-    // The registry lets the client find this one, whose address is that of the other.
-    let outsider = Outsider::listening(&world, "Relay", Some(address)).await;
+    // The registry lets the client find this one, which admits nobody.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let outsider = Outsider::listening(&world, "Strict", Some(listener.local_addr().unwrap())).await;
+    let refusals = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_buf(&mut Vec::with_capacity(4096)).await.unwrap();
+        let head = format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\n\r\n", NO_RULE.len());
+        stream.write_all((head + NO_RULE).as_bytes()).await.unwrap();
+        listener
+    });
     let error = within(client.context().call(outsider.id(), Ask::default()))
         .await
         .unwrap_err();
     assert!(matches!(error, ActrError::NotAdmitted { .. }), "{error:?}");
     assert_eq!(error.code(), ErrorCode::PermissionDenied);
     assert!(!error.is_transient() && error.to_string().contains(NO_RULE), "{error}");
+    let listener = within(refusals).await.unwrap();
+    assert!(listener.accept().now_or_never().is_none(), "it came again");
 }
