@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registration_with_full_lists_passes_and_many_small_fields_do_not() {
+    fn full_lists_pass_and_many_small_fields_do_not() {
         assert!(check_registration(&request(1024, 1024, 1024)).is_ok());
         for body in [
             request(3000, 0, 0),

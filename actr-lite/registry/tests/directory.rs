@@ -591,7 +591,7 @@ fn only_a_nodes_own_token_renews_it_and_keeps_it_alive() {
 }
 
 #[test]
-fn a_lost_answer_to_a_renewal_is_told_once_more_and_reuse_ends_the_identity() {
+fn a_lost_answer_is_told_again_and_reuse_ends_the_identity() {
     let mut directory = directory();
     let (id, first) = granted(&mut directory, registration(1, actr_type(0)));
     let mut renew = |token: &Grant, address, unix_now| {

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_from_everywhere_takes_bounded_memory_and_frees_no_flooder() {
+    fn a_flood_takes_bounded_memory_and_frees_no_flooder() {
         let mut limit = RateLimit::new(Rate {
             burst: 100,
             per_second: 1,

@@ -174,7 +174,7 @@ fn a_client_waits_for_its_own_server_whatever_others_have() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_rolling_upgrade_each_client_finds_servers_of_its_contract() {
+async fn a_rolling_upgrade_serves_clients_of_either_contract() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let upgraded = server_of_another_contract(&deployment, &url).await;

@@ -98,7 +98,7 @@ fn a_registry_of_its_own_speaks_tls_too() {
 }
 
 #[test]
-fn a_registry_with_tls_leads_nobody_to_show_a_credential_in_clear() {
+fn with_tls_nobody_is_led_to_show_a_credential_in_clear() {
     let deployment = Deployment::new();
     let certificates = certificates(&deployment);
     let files = certificates.files();
@@ -138,7 +138,7 @@ fn a_registry_with_tls_leads_nobody_to_show_a_credential_in_clear() {
 }
 
 #[test]
-fn a_node_that_would_show_or_take_credentials_in_clear_does_not_start() {
+fn a_node_that_would_use_credentials_in_clear_does_not_start() {
     let deployment = Deployment::new();
     let certificates = certificates(&deployment);
     let (_server, url) = start_server(&deployment, &certificates, unchanged);

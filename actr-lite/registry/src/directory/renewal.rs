@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_used_token_is_reuse_later_or_from_elsewhere_or_behind_its_successor() {
+    fn a_used_token_is_reuse_but_for_one_repeat_from_there() {
         let used = |from, later, successor_is_used| {
             let mut renewals = renewals();
             let first = renewals.grant().token.secret;

@@ -55,7 +55,7 @@ async fn register_until_refused(address: SocketAddr) -> hyper::Response<Bytes> {
 }
 
 #[tokio::test]
-async fn registrations_of_one_address_are_limited_and_renewals_are_not() {
+async fn registrations_of_an_address_are_limited_renewals_are_not() {
     let registry = start(Options::default()).await;
     let address = registry.local_addr();
     let granted = register(address, 1, CLIENT).await;

@@ -65,7 +65,7 @@ async fn no_node_is_told_an_address_that_is_dialled_in_clear() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_to_a_registry_in_clear_where_that_is_not_allowed() {
+async fn nothing_is_sent_in_clear_where_that_is_not_allowed() {
     let registry = start(Options::default()).await;
     let url = format!("ws://{}/signaling/ws", registry.local_addr());
     let mut config = LinkConfig::new(url.parse().unwrap(), "acme+Client".parse().unwrap(), 1);
