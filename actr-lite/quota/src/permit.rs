@@ -1,6 +1,6 @@
 use std::{mem, sync::Arc};
 
-use crate::{Limit, Quota};
+use crate::{limit::Limit, quota::Quota};
 
 /// What was taken of a [`Quota`]; dropping it gives it back.
 #[derive(Debug)]

@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::{Limit, Permit};
+use crate::{limit::Limit, permit::Permit};
 
 /// How much of something there may be, and how much there is; a whole, or a part of one.
 ///
