@@ -22,7 +22,10 @@ use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use tokio::time::timeout;
 
-use super::{LinkConfig, RegistryLinkError, RegistryUrl, dial::Dial, http_answer, identity::Registration};
+use super::{
+    config::LinkConfig, dial::Dial, error::RegistryLinkError, http_answer, identity::Registration,
+    registry_url::RegistryUrl,
+};
 use crate::{clock::Clock, realms::SECRET_HEADER};
 
 /// How long AIS may take to answer, or signaling to accept a connection: less than a waiting request's 5 s, so that the request

@@ -10,7 +10,7 @@ use actr_lite_wire::{
 use hyper::header::HeaderValue;
 use thiserror::Error;
 
-use super::{Identity, LoadSource, RegistryUrl};
+use super::{identity::Identity, load::LoadSource, registry_url::RegistryUrl};
 
 /// Which registry a node belongs to, and what it says about itself there.
 #[derive(Debug, Clone)]

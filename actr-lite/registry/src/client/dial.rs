@@ -4,7 +4,7 @@ use actr_lite_net::{ClearText, DialError, DialProgress, connect, leave_in_clear,
 use actr_lite_tls::{ClientTls, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::RegistryUrl;
+use super::registry_url::RegistryUrl;
 
 /// Opens connections to a registry. The seam behind which tests put a registry of their own.
 pub(super) trait Dial: Send + Sync + 'static {

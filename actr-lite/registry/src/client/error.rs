@@ -7,7 +7,7 @@ use std::{
 use actr_lite_wire::{error_code::ErrorCode, peer_text::PeerText, proto::ErrorResponse};
 use thiserror::Error;
 
-use super::{RegistryUrl, requests::MAX_WAITING_REQUESTS};
+use super::{registry_url::RegistryUrl, requests::MAX_WAITING_REQUESTS};
 
 /// Why the registry did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

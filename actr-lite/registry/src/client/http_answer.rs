@@ -9,7 +9,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER},
 };
 
-use super::{RegistryLinkError, RegistryUrl};
+use super::{error::RegistryLinkError, registry_url::RegistryUrl};
 
 /// The longest pause that the registry can ask for: less than the lease of a node that is registered, so that it can't be kept
 /// away by one answer.

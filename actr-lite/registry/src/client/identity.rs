@@ -13,7 +13,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use prost_types::Timestamp;
 
-use super::RegistryLinkError;
+use super::error::RegistryLinkError;
 
 /// The share of a credential's life after which it is renewed: what is left bridges a registry's outage of several minutes
 /// at the usual lifetime of an hour.

@@ -21,10 +21,14 @@ use tokio_util::{
 };
 
 use super::{
-    Identity, LinkConfig, LinkState, REQUEST_TIMEOUT, RegistryLinkError, RegistryUrl, UNREGISTER_TIMEOUT,
+    config::LinkConfig,
     dial::{Dial, Network},
-    request::Request,
+    error::RegistryLinkError,
+    identity::Identity,
+    registry_url::RegistryUrl,
+    request::{REQUEST_TIMEOUT, Request, UNREGISTER_TIMEOUT},
     shared::Shared,
+    state::LinkState,
     upkeep::{Upkeep, retry_backoff},
 };
 

@@ -6,7 +6,8 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::{
-    LinkConfig, RegistryLinkError, ais::Ais, dial::Dial, identity::Registration, outage::Outage, upkeep::retry_backoff,
+    ais::Ais, config::LinkConfig, dial::Dial, error::RegistryLinkError, identity::Registration, outage::Outage,
+    upkeep::retry_backoff,
 };
 
 /// Waits until the credential is to be renewed, and renews it, however often it has to try. What comes out has the same id, or

@@ -6,7 +6,7 @@ use std::{
 use actr_lite_wire::proto::{ErrorResponse, signaling_to_actr::Payload};
 use tokio::sync::{Notify, oneshot};
 
-use super::{RegistryLinkError, request::Request};
+use super::{error::RegistryLinkError, request::Request};
 
 /// The most requests that wait at a time: a node asks once for each peer it dials and each unknown key it is shown, so
 /// more means that something asks in a loop. A node that leaves says so once, beside them.

@@ -17,8 +17,14 @@ use tokio::{
 use tracing::{debug, info};
 
 use super::{
-    Identity, LinkState, RegistryLinkError, dial::Dial, identity::Registration, renewal::renewed, request::Request,
-    shared::Shared, signaling::failure,
+    dial::Dial,
+    error::RegistryLinkError,
+    identity::{Identity, Registration},
+    renewal::renewed,
+    request::Request,
+    shared::Shared,
+    signaling::failure,
+    state::LinkState,
 };
 use crate::{
     clock::Clock,

@@ -9,7 +9,7 @@ use std::{
 use actr_lite_net::DialProgress;
 use actr_lite_wire::identity::ActrId;
 
-use super::{LinkConfig, calendar::Calendar, requests::Requests, signing_keys::SigningKeys};
+use super::{calendar::Calendar, config::LinkConfig, requests::Requests, signing_keys::SigningKeys};
 
 /// How many of its ids a node answers to: it has a new one when its registry has lost the last one, and others look it up
 /// again within seconds.

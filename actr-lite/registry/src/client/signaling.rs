@@ -5,10 +5,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
 
 use super::{
-    Identity, LinkConfig, RegistryLinkError,
     ais::{ANSWER_TIMEOUT, connect},
+    config::LinkConfig,
     dial::Dial,
+    error::RegistryLinkError,
     http_answer,
+    identity::Identity,
     upgrade::{UpgradeError, upgrade},
 };
 use crate::message_socket::{MessageSocket, SocketError};

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::RegistryLinkError;
+use super::error::RegistryLinkError;
 
 /// How a link stands. It is for people: what a node may do depends on its [`Identity`](super::Identity) alone.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,15 +9,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    Identity, LinkState, RegistryLinkError,
     ais::Ais,
     dial::Dial,
-    identity::Registration,
+    error::RegistryLinkError,
+    identity::{Identity, Registration},
     mismatch::Mismatch,
     outage::Outage,
     session::{Published, Session, SessionEnd},
     shared::Shared,
     signaling,
+    state::LinkState,
 };
 
 /// The wait before the second try: a registry that restarts on the same machine is often back by then.

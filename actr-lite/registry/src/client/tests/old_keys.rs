@@ -3,10 +3,8 @@ use std::time::Duration;
 use actr_lite_wire::{error_code::ErrorCode, proto::signaling_to_actr::Payload};
 use tokio::time::{Instant, sleep};
 
-use super::{
-    super::{LinkState, OLD_KEY_PATIENCE, RegistryLinkError},
-    scripted_registry::{ScriptedRegistry, Socket, answer, answer_heartbeats, error, next_question},
-};
+use super::scripted_registry::{ScriptedRegistry, Socket, answer, answer_heartbeats, error, next_question};
+use crate::client::{error::RegistryLinkError, link::OLD_KEY_PATIENCE, state::LinkState};
 
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 

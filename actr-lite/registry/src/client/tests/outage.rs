@@ -3,10 +3,8 @@ use std::time::Duration;
 use actr_lite_wire::{error_code::ErrorCode, proto::signaling_to_actr::Payload};
 use tokio::time::{Instant, sleep};
 
-use super::{
-    super::{LinkState, RegistryLinkError},
-    scripted_registry::{ScriptedRegistry, answer, error, is_heartbeat, next_request, pong},
-};
+use super::scripted_registry::{ScriptedRegistry, answer, error, is_heartbeat, next_request, pong};
+use crate::client::{error::RegistryLinkError, state::LinkState};
 
 const LIFETIME: Duration = Duration::from_secs(3600);
 

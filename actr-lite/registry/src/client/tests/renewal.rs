@@ -7,10 +7,10 @@ use actr_lite_wire::{
 };
 use tokio::{io::DuplexStream, time::Instant};
 
-use super::{
-    super::LinkState,
-    scripted_registry::{ScriptedRegistry, Socket, answer, answer_heartbeats, next_question, next_request, pong},
+use super::scripted_registry::{
+    ScriptedRegistry, Socket, answer, answer_heartbeats, next_question, next_request, pong,
 };
+use crate::client::state::LinkState;
 
 const LIFETIME: Duration = Duration::from_secs(1000);
 

@@ -32,7 +32,8 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::super::{Identity, LinkConfig, RegistryLink, RegistryUrl, dial::Dial};
+use super::super::dial::Dial;
+use crate::client::{config::LinkConfig, identity::Identity, link::RegistryLink, registry_url::RegistryUrl};
 
 pub(super) type Socket = WebSocketStream<DuplexStream>;
 

@@ -5,9 +5,11 @@ use actr_lite_wire::proto::{
 };
 use tokio::time::Instant;
 
-use super::{
-    super::{LinkState, REQUEST_TIMEOUT, RegistryLinkError, UNREGISTER_TIMEOUT},
-    scripted_registry::{ScriptedRegistry, answer, answer_heartbeats, next_question, next_request},
+use super::scripted_registry::{ScriptedRegistry, answer, answer_heartbeats, next_question, next_request};
+use crate::client::{
+    error::RegistryLinkError,
+    request::{REQUEST_TIMEOUT, UNREGISTER_TIMEOUT},
+    state::LinkState,
 };
 
 const LIFETIME: Duration = Duration::from_secs(3600);

@@ -2,10 +2,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{
-    super::{LinkState, RegistryLinkError},
-    scripted_registry::{ScriptedRegistry, answer, next_request, pong},
-};
+use super::scripted_registry::{ScriptedRegistry, answer, next_request, pong};
+use crate::client::{error::RegistryLinkError, state::LinkState};
 
 const LIFETIME: Duration = Duration::from_secs(3600);
 
