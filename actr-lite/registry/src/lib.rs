@@ -12,6 +12,7 @@
 //! - [`directory`]: who is registered, as plain data with time as an argument
 //! - `service`: routes requests
 //! - `ais`: registration and renewal
+//! - `advice`: how to change a limit that was met
 //! - `gate`: who may open a signaling connection
 //! - [`ledger`]: who holds how much of what all share
 //! - `in_flight`: the memory for what is under way
@@ -22,6 +23,7 @@
 //! - `permits`: which connections there are at a time
 //! - `rates`: how often somebody may ask for something
 //! - `session`: one signaling connection, from its opening to its end
+//! - `envelope_socket`: envelopes over its WebSocket
 //! - `conversation`: what is said over it
 //! - `message_socket`: the WebSocket of both its ends
 //! - [`answer`]: what is answered to one signaling request, in steps
@@ -39,6 +41,7 @@
 //! - [`complaints`]: what is counted and logged about peers that misbehave
 //! - [`client`]: a node's side of both
 
+mod advice;
 mod ais;
 pub mod answer;
 mod audit;
@@ -49,6 +52,7 @@ mod clock;
 pub mod complaints;
 mod conversation;
 pub mod directory;
+mod envelope_socket;
 pub mod exposure;
 mod failure_limit;
 #[cfg(feature = "fuzzing")]
@@ -80,7 +84,8 @@ mod upkeep;
 
 pub use ais::RequestError;
 pub use audit::AuditError;
-pub use gate::{Claim, REGISTER_AGAIN, Refusal};
+pub use directory::REGISTER_AGAIN;
+pub use gate::{Claim, Refusal};
 pub use key_file::KeyFileError;
 pub use listener::Listener;
 pub use options::Options;

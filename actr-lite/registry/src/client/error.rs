@@ -7,7 +7,7 @@ use std::{
 use actr_lite_wire::{error_code::ErrorCode, peer_text::PeerText, proto::ErrorResponse};
 use thiserror::Error;
 
-use super::{registry_url::RegistryUrl, requests::MAX_WAITING_REQUESTS};
+use super::registry_url::RegistryUrl;
 
 /// Why the registry did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -83,8 +83,11 @@ pub enum RegistryLinkError {
         refusal: PeerText,
     },
     /// As many requests wait as may.
-    #[error("{MAX_WAITING_REQUESTS} requests to the registry are waiting, the limit: try again when some are answered")]
-    TooManyRequests,
+    #[error("{limit} requests to the registry are waiting, the limit: try again when some are answered")]
+    TooManyRequests {
+        /// How many may.
+        limit: usize,
+    },
     /// The node has left the registry.
     #[error("the connection to the registry has ended, because the node is shutting down")]
     Stopped,

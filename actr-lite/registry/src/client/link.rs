@@ -27,9 +27,10 @@ use super::{
     identity::Identity,
     registry_url::RegistryUrl,
     request::{REQUEST_TIMEOUT, Request, UNREGISTER_TIMEOUT},
+    retry::retry_backoff,
     shared::Shared,
     state::LinkState,
-    upkeep::{Upkeep, retry_backoff},
+    upkeep::Upkeep,
 };
 
 /// How long to wait for the registry's word on a key that it has shown long ago. A peer that waits to be let in gives up

@@ -15,6 +15,7 @@
 //! - `upgrade`: how HTTP becomes a WebSocket
 //! - `session`: one signaling connection
 //! - `renewal`: a fresh credential in time
+//! - `retry`: how long to wait between tries
 //! - `shared`: what a link's handles and its task have in common
 //! - `calendar`: what time it is at the registry
 //! - `outage`: how often a log tells that the registry is away
@@ -36,6 +37,7 @@ mod registry_url;
 mod renewal;
 mod request;
 mod requests;
+mod retry;
 mod session;
 mod shared;
 mod signaling;

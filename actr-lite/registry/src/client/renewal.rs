@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     ais::Ais, config::LinkConfig, dial::Dial, error::RegistryLinkError, identity::Registration, outage::Outage,
-    upkeep::retry_backoff,
+    retry::retry_backoff,
 };
 
 /// Waits until the credential is to be renewed, and renews it, however often it has to try. What comes out has the same id, or

@@ -46,7 +46,9 @@ impl Requests {
         }
         let is_leaving = matches!(request, Request::Unregister { .. });
         if table.waiting.len() >= MAX_WAITING_REQUESTS + usize::from(is_leaving) {
-            return Err(RegistryLinkError::TooManyRequests);
+            return Err(RegistryLinkError::TooManyRequests {
+                limit: MAX_WAITING_REQUESTS,
+            });
         }
         table.last_number += 1;
         let number = table.last_number;
@@ -162,7 +164,12 @@ mod tests {
         let mut waiting: Vec<_> = (0..MAX_WAITING_REQUESTS)
             .map(|_| requests.add(request(1)).unwrap())
             .collect();
-        assert_eq!(requests.add(request(1)).err(), Some(RegistryLinkError::TooManyRequests));
+        assert_eq!(
+            requests.add(request(1)).err(),
+            Some(RegistryLinkError::TooManyRequests {
+                limit: MAX_WAITING_REQUESTS,
+            })
+        );
         waiting.pop();
         assert!(requests.add(request(1)).is_ok());
     }

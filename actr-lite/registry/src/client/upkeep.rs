@@ -15,27 +15,16 @@ use super::{
     identity::{Identity, Registration},
     mismatch::Mismatch,
     outage::Outage,
+    retry::retry_backoff,
     session::{Published, Session, SessionEnd},
     shared::Shared,
     signaling,
     state::LinkState,
 };
 
-/// The wait before the second try: a registry that restarts on the same machine is often back by then.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-
-/// The longest wait between two tries: a node is to be discoverable about a second after its registry is back, and a try a
-/// second costs nobody anything.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
-
 /// How long to wait after a refusal that the next try would meet too: somebody has to change something first, and until
 /// then the registry is not to count each try as an attack.
 const WAIT_AFTER_REFUSAL: Duration = Duration::from_secs(30);
-
-/// How long to wait between tries to reach the registry.
-pub(super) fn retry_backoff() -> Backoff {
-    Backoff::new(FIRST_WAIT, LONGEST_WAIT)
-}
 
 /// The task behind a link.
 pub(super) struct Upkeep<D: Dial> {
