@@ -13,10 +13,8 @@ use prost::Message as _;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use crate::{
-    message_socket::{Incoming, MessageSocket, SocketError},
-    shared::Dismissal,
-};
+use crate::shared::Dismissal;
+use actr_lite_net::message_socket::{Incoming, MessageSocket, SocketError};
 
 /// The most bytes of a message from a node: its largest, a session description for WebRTC, has some 10 KiB.
 pub(crate) const MAX_ENVELOPE_BYTES: usize = 64 * 1024;

@@ -14,12 +14,12 @@ use tracing::debug;
 use crate::{
     conversation::Conversation,
     envelope_socket::{Ending, MAX_ENVELOPE_BYTES, Socket},
-    message_socket::MessageSocket,
     origin::Origin,
     permits::SignalingPermit,
     relay::{self, RelayReceiver},
     shared::{Dismissal, Notice, Shared},
 };
+use actr_lite_net::message_socket::MessageSocket;
 
 /// How long the HTTP half may take to hand over the socket: it only writes the 101.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);

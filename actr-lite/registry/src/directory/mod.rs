@@ -35,10 +35,8 @@ pub use registration::{Candidate, Contract, Registration};
 pub use renewal::{Grant, RENEWAL_TOKEN_LEN, RenewalToken};
 pub use search::{CandidateSearch, ContractSearch, NODES_PER_STEP};
 
-use crate::{
-    ledger::{Holder, Ledger, Resource, Shares},
-    source::Source,
-};
+use crate::ledger::{Holder, Ledger, Resource, Shares};
+use actr_lite_net::source::Source;
 use index::Index;
 use node::{Node, Standing, Unwanted};
 use renewal::{Renewals, TokenError};
