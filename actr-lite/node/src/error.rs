@@ -1,6 +1,6 @@
 use std::{fmt::Display, time::Duration};
 
-use actr_lite_registry::client::RegistryLinkError;
+use actr_lite_registry_client::RegistryLinkError;
 use actr_lite_wire::{
     envelope::ErrorReply,
     error_code::ErrorCode,

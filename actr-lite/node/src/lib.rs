@@ -10,6 +10,9 @@
 //! latency-first stream ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]). One that is
 //! to outlive its sender is handed to [`StreamRegistration::resume_with`].
 //!
+//! A node that is to host a registry (`embedded = true` in its Actr.toml) needs the feature `registry-host`. Without it no
+//! registry is compiled, and [`Node::start`] refuses to host one ([`HostError`]).
+//!
 //! In reading order: `system`, `node`, `hosted_registry`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`,
 //! `context`, `call`, `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures`
 //! (peers and what is said with them), `stream`, `lane` (how it gets there).
@@ -60,7 +63,7 @@ mod workload;
 
 pub use actr_lite_manifest::{ConfigOverride, ContractFingerprint, LockError, Manifest, ManifestError, resolve_path};
 pub use actr_lite_quota::Limit;
-pub use actr_lite_registry::client::RegistryLinkError;
+pub use actr_lite_registry_client::RegistryLinkError;
 pub use actr_lite_tls::TlsFileError;
 pub use actr_lite_wire::{
     envelope::ErrorReply,
@@ -79,6 +82,7 @@ pub use context::Context;
 pub use dest::Dest;
 pub use discover_error::DiscoverError;
 pub use error::ActrError;
+pub use hosted_registry::HostError;
 pub use lane::{CloseReason, websocket::BindError};
 pub use lock_update::UpdateLockError;
 pub use node::{Node, StartError};

@@ -1,12 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use actr_lite_manifest::LockError;
-use actr_lite_registry::{
-    RegistryError,
-    client::{LinkConfig, LoadSource, ParseRegistryUrlError, RegistryLink, RegistryLinkError},
-    exposure::{Exposure, ExposureError},
-    realms::RealmsFileError,
-};
+use actr_lite_net::exposure::{Exposure, ExposureError};
+use actr_lite_registry_client::{LinkConfig, LoadSource, RegistryLink, RegistryLinkError};
 use actr_lite_tls::{HandshakeError, TlsFileError};
 use actr_lite_wire::proto::Acl;
 use thiserror::Error;
@@ -18,7 +14,7 @@ use crate::{
     accounts::Accounts,
     clear_text::{self, InClearError},
     error::humantime,
-    hosted_registry,
+    hosted_registry::{self, HostError},
     lane::Closing,
     limits::Occupancy,
     node_state::{LaneSettings, NodeState},
@@ -55,36 +51,12 @@ pub enum StartError {
     /// The data lane can't listen.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The embedded registry can't listen.
+    /// The registry can't be hosted, or its URL is not valid.
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Host(#[from] HostError),
     /// The realm's secret can't be loaded.
     #[error(transparent)]
     RealmSecret(#[from] LoadSecretError),
-    /// The file with the registry's realms can't be used.
-    #[error("[system.signaling] realms: {0}")]
-    Realms(#[from] RealmsFileError),
-    /// Keys would expire before what they sign.
-    #[error(
-        "[system.signaling] key_lifetime is {}, but credentials are valid for {}: a key has to sign at least as long; make it \
-         longer, or credential_lifetime shorter",
-        humantime(*.key),
-        humantime(*.credential)
-    )]
-    KeyLifetime {
-        /// `key_lifetime`, or its default.
-        key: Duration,
-        /// `credential_lifetime`, or its default.
-        credential: Duration,
-    },
-    /// The node would not accept its own registry's certificate.
-    #[error("[system.signaling] url: nobody gets to the registry that this node is to host at {url}: {cause}")]
-    OwnRegistry {
-        /// Where the registry is to be.
-        url: String,
-        /// What a dial would come to.
-        cause: Box<HandshakeError>,
-    },
     /// No dialler of the data lane would accept its certificate.
     #[error(
         "[system.websocket] listen: nobody gets to the data lane at {host}: {cause}; or write advertised = \
@@ -102,9 +74,6 @@ pub enum StartError {
     /// Other machines could reach something that is not protected.
     #[error(transparent)]
     Exposed(#[from] ExposureError),
-    /// The registry's URL is not valid.
-    #[error("[system.signaling] url: {0}")]
-    RegistryUrl(#[from] ParseRegistryUrlError),
     /// The registry did not register the node in time.
     #[error(
         "this node could not be registered within {}: {cause}; start the registry (a server with embedded = true hosts \

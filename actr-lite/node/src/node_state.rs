@@ -8,11 +8,8 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_net::ClearText;
-use actr_lite_registry::{
-    client::{Candidate, RegistryLink},
-    complaints::Complaints,
-};
+use actr_lite_net::{ClearText, complaints::Complaints};
+use actr_lite_registry_client::{Candidate, RegistryLink};
 use actr_lite_tls::Tls;
 use actr_lite_wire::{
     host_policy::HostPolicy,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actr_lite_net::{DialProgress, Step};
-use actr_lite_registry::client::RegistryLinkError;
+use actr_lite_registry_client::RegistryLinkError;
 use actr_lite_wire::{
     identity::{ActrId, ActrType},
     peer_text::PeerText,

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use actr_lite_registry::RegistryHandle;
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -9,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
-    ActrRef, Context, Workload, error::humantime, lane::Closing, node_state::NodeState,
-    shutdown_budget::ShutdownBudget, tasks::contain,
+    ActrRef, Context, Workload, error::humantime, hosted_registry::HostedRegistry, lane::Closing,
+    node_state::NodeState, shutdown_budget::ShutdownBudget, tasks::contain,
 };
 
 /// The end of a node, once it is requested.
 pub(crate) struct Shutdown<W> {
     node: Arc<NodeState>,
     workload: Arc<W>,
-    registry: Option<RegistryHandle>,
+    registry: Option<HostedRegistry>,
     budget: ShutdownBudget,
 }
 
@@ -26,7 +25,7 @@ impl<W: Workload> Shutdown<W> {
     pub(crate) fn watch(
         node: Arc<NodeState>,
         workload: Arc<W>,
-        registry: Option<RegistryHandle>,
+        registry: Option<HostedRegistry>,
         budget: ShutdownBudget,
     ) -> ActrRef {
         let requested = CancellationToken::new();

@@ -9,7 +9,7 @@ use actr_lite_wire::{
 };
 use thiserror::Error;
 
-use crate::source::Source;
+use actr_lite_net::source::Source;
 
 /// Registrations from one address, and connections from there that are not of a registered node. The burst lets 800 nodes
 /// behind one address start at once, or register again when the registry was restarted, which takes two each. At this rate

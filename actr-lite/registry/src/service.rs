@@ -7,6 +7,7 @@ use actr_lite_wire::{
     peer_text::PeerText,
     possession::PROOF_HEADER,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
+    realm_secret::REALM_SECRET_HEADER,
     websocket::accept_key,
 };
 use bytes::Bytes;
@@ -27,16 +28,14 @@ use crate::{
     audit::Event,
     body::{self, BodyError},
     gate::{self, Refusal},
-    host_check::check_host,
     in_flight::InFlightBytes,
     ledger::{Holder, LimitReached},
     origin::Origin,
     rates::RateExceeded,
-    realms::SECRET_HEADER,
     session,
     shared::Shared,
-    source::Source,
 };
+use actr_lite_net::{host_check::check_host, source::Source};
 
 /// The most bytes of a renewal: an id and a token.
 const MAX_RENEWAL_BYTES: usize = 4 * 1024;
@@ -219,7 +218,7 @@ async fn register(
     let peer = origin.address;
     shared.rates.register(Source::of(peer.ip()), shared.clock.now())?;
     check_content_type(&request)?;
-    let secret = request.headers().get(SECRET_HEADER).cloned();
+    let secret = request.headers().get(REALM_SECRET_HEADER).cloned();
     let secret = secret.as_ref().map(HeaderValue::as_bytes);
     if let Some(refusal) = ais::refuse_stranger(shared, peer, secret) {
         return Ok(answered(&refusal));

@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use actr_lite_net::source::Source;
 use actr_lite_registry::directory::{
     AccessList, Candidate, CandidateSearch, Contract, ContractSearch, Directory, DirectoryError, EXPIRED_PER_STEP,
     Grant, Limits, Load, MAX_CANDIDATES, NODE_BYTES, NODES_PER_STEP, RENEWAL_TOKEN_LEN, Registration,
 };
-use actr_lite_registry::{ledger::Shares, source::Source};
+use actr_lite_registry::ledger::Shares;
 use actr_lite_wire::{
     acl::{Acl, AclRule, Permission, RealmScope},
     credential::SigningKey,

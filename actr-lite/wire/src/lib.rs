@@ -6,6 +6,7 @@
 //! - [`identity`]: names, types and ids of actors, as text and as messages
 //! - [`credential`]: what proves an identity, signed and verified
 //! - [`possession`]: what proves that a credential is shown by its own holder
+//! - [`realm_secret`]: what proves that a node belongs to a realm
 //! - [`acl`]: who may call whom
 //! - [`error_code`]: the numbers that failures carry
 //! - [`peer_text`]: what a peer wrote for people, on one line
@@ -52,6 +53,7 @@ pub mod peer_text;
 pub mod possession;
 pub mod proto;
 pub mod rate_limit;
+pub mod realm_secret;
 pub mod record;
 pub mod record_limit;
 pub mod resume;

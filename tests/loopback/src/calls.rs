@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actr_lite::{ActrError, CallOptions, CloseReason, Dest, ErrorCode};
-use actr_lite_registry::client::{LinkConfig, RegistryLink};
+use actr_lite_registry_client::{LinkConfig, RegistryLink};
 use actr_lite_wire::record::DEFAULT_MAX_RECORD_LEN;
 use bytes::Bytes;
 use tokio::{

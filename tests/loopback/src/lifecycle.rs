@@ -7,7 +7,8 @@ use std::{
 };
 
 use actr_lite::{ActrError, ActrRef, Dest, ErrorCode, RouterError, StartError, StreamEnd};
-use actr_lite_registry::{Options, Registry, client::LinkState};
+use actr_lite_registry::{Options, Registry};
+use actr_lite_registry_client::LinkState;
 use tokio::{
     net::TcpStream,
     sync::{mpsc, oneshot},

@@ -1,4 +1,4 @@
-use actr_lite_registry::client::RegistryLinkError;
+use actr_lite_registry_client::RegistryLinkError;
 
 use super::resume_error::ResumeError;
 use crate::{error::ActrError, stream::SubscribeError};

@@ -2,10 +2,8 @@
 
 use std::net::SocketAddr;
 
-use actr_lite_registry::{
-    Options,
-    client::{LinkConfig, LinkState, RegistryLink},
-};
+use actr_lite_registry::Options;
+use actr_lite_registry_client::{LinkConfig, LinkState, RegistryLink};
 use actr_lite_wire::{
     error_code::ErrorCode,
     proto::{

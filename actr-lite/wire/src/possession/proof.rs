@@ -2,11 +2,14 @@ use data_encoding::BASE64;
 use prost::Message as _;
 use thiserror::Error;
 
-use super::Audience;
-use crate::{credential::MAX_ENCODED_LEN, identity::ActrId, proto};
+use super::audience::Audience;
+use crate::{identity::ActrId, proto};
 
 /// What is signed begins with this, so that no other signature by the same key, whatever it is for, is a proof.
 const LABEL: &[u8] = b"actr-lite proof of possession 1\0";
+
+/// The most bytes that a proof may have in a header: several times what one for the longest id has.
+const MAX_ENCODED_LEN: usize = 1024;
 
 /// What is shown beside a credential that names its holder's key; not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_registry::{
-    Listener,
+use actr_lite_net::{
     host_check::check_host,
     http_socket::{self, HttpSocket, Unreadable},
+    listener::Listener,
 };
 use actr_lite_wire::{
     acl::AclRefusal,
