@@ -16,8 +16,14 @@ use tokio::{
 
 use crate::{
     harness::{
-        Answer, Ask, NodePlan, Pair, Push, World, assert_cancelled, caller, free_address, start_server, stream_id,
-        subscribe_from, within,
+        address::free_address,
+        deadline::within,
+        messages::{Answer, Ask, Push},
+        node_plan::NodePlan,
+        pair::Pair,
+        server::start_server,
+        stream::{assert_cancelled, caller, stream_id, subscribe_from},
+        world::World,
     },
     raw_peer::{self, Outsider, RawPeer},
 };
@@ -390,7 +396,7 @@ async fn whom_no_rule_admits_may_bring_what_was_asked_for_and_no_more() {
 #[tokio::test]
 async fn a_node_that_is_not_admitted_learns_it_and_does_not_retry() {
     let world = World::new().await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     // The registry lets the client find this one, which admits nobody.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let outsider = Outsider::listening(&world, "Strict", Some(listener.local_addr().unwrap())).await;

@@ -15,7 +15,13 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    harness::{Answer, Ask, Push, World, caller, start_server, stream_id, subscribe_from, within},
+    harness::{
+        deadline::within,
+        messages::{Answer, Ask, Push},
+        server::start_server,
+        stream::{caller, stream_id, subscribe_from},
+        world::World,
+    },
     raw_peer::{Outsider, frame, record},
 };
 
@@ -83,7 +89,7 @@ async fn an_answer_leaves_whatever_its_spawned_task_does() {
         })
         .start()
         .await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let dest = Dest::actor(server.actor_id());
     for text in ["waits", "panics", "is over", "several", "runs before"] {
         let request = Ask {

@@ -12,7 +12,12 @@ use actr_lite::{ActrError, ActrRef, Budget, DataStream, ErrorCode, ResumableStre
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    harness::{Answer, Ask, NodePlan, Push, World, within},
+    harness::{
+        deadline::within,
+        messages::{Answer, Ask, Push},
+        node_plan::NodePlan,
+        world::World,
+    },
     stream_server::{Asked, Conduct, LONG, Seen, Sending, Then, push, receive_options, server},
 };
 
@@ -22,7 +27,7 @@ const FRAMES: u64 = 10;
 const SHORT: Duration = Duration::from_millis(400);
 
 async fn client(world: &World) -> ActrRef {
-    world.node("Client").hidden().start().await
+    world.client().await
 }
 
 async fn receive(client: &ActrRef, id: &str, options: ResumeOptions, seen: &Seen) -> ResumableStream {

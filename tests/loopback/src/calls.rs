@@ -14,7 +14,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::harness::{
-    Answer, Ask, Garbled, Nowhere, Pair, Push, Secret, World, caller, remote_error, stream_id, until, within,
+    deadline::{until, within},
+    error_reply::remote_error,
+    messages::{Answer, Ask, Garbled, Nowhere, Push, Secret},
+    pair::Pair,
+    stream::{caller, stream_id},
+    world::World,
 };
 
 fn ask(text: &str) -> Ask {
@@ -37,7 +42,7 @@ async fn a_call_is_answered_and_the_handler_knows_who_called() {
         })
         .start()
         .await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let ctx = client.context();
     let found = within(ctx.discover(server.actor_id().actr_type())).await.unwrap();
     assert_eq!(found, server.actor_id());
@@ -64,7 +69,7 @@ async fn hints_come_with_the_call_and_do_not_stay() {
         })
         .start()
         .await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let dest = Dest::actor(server.actor_id());
     let options = CallOptions {
         metadata: vec![("resume-after".into(), "7".into())],
@@ -111,7 +116,7 @@ async fn every_failure_of_a_call_is_an_error_reply_with_its_code() {
         .on(|_: Secret, _| async { Ok(Answer::default()) })
         .start()
         .await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let (ctx, dest) = (client.context(), Dest::actor(server.actor_id()));
 
     let error = within(ctx.call(&dest, ask("not found"))).await.unwrap_err();
@@ -265,7 +270,7 @@ async fn endless(world: &World) -> (actr_lite::ActrRef, mpsc::UnboundedReceiver<
 async fn a_timeout_ends_the_call_at_both_ends() {
     let world = World::new().await;
     let (server, mut starts) = endless(&world).await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let after = Duration::from_millis(300);
     let options = CallOptions {
         timeout: after,
@@ -317,7 +322,7 @@ async fn the_timeout_covers_connecting_too() {
     config.ws_address = Some(format!("ws://{}", mute.local_addr().unwrap()));
     let link = RegistryLink::spawn(config, &tasks, stop.clone());
     let dest = Dest::actor(link.connected().await.unwrap().actor_id);
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let options = CallOptions {
         timeout: Duration::from_millis(50),
         ..CallOptions::default()
@@ -335,7 +340,7 @@ async fn the_timeout_covers_connecting_too() {
 async fn a_dropped_call_drops_its_handler() {
     let world = World::new().await;
     let (server, mut starts) = endless(&world).await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let remote = Dest::actor(server.actor_id());
     for (ctx, dest) in [(client.context(), &remote), (server.context(), &Dest::Local)] {
         let call = ctx.call(dest, ask(""));
@@ -371,7 +376,7 @@ async fn a_call_to_a_peer_that_dies_fails_at_once() {
         })
         .start_mortal()
         .await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let server_id = server.node.actor_id();
     let (ctx, dest) = (client.context().clone(), Dest::actor(server_id.clone()));
     let call = tokio::spawn(async move { ctx.call(&dest, ask("")).await });
@@ -403,7 +408,7 @@ async fn a_told_message_is_handled() {
         })
         .start()
         .await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let dest = Dest::actor(server.actor_id());
     within(client.context().tell(&dest, ask("fyi"))).await.unwrap();
     let expected = ("fyi".to_string(), Some(client.actor_id()));
@@ -460,7 +465,7 @@ async fn a_thousand_calls_at_once_are_all_answered() {
         })
         .start()
         .await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let mut calls = JoinSet::new();
     for number in 0..CALLS {
         let (ctx, dest) = (client.context().clone(), Dest::actor(server.actor_id()));

@@ -30,7 +30,13 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    harness::{Answer, Push, World, caller, start_server, stream_id, subscribe_from, until, within},
+    harness::{
+        deadline::{until, within},
+        messages::{Answer, Push},
+        server::start_server,
+        stream::{caller, stream_id, subscribe_from},
+        world::World,
+    },
     raw_peer::{CREDENTIAL, Outsider, RawPeer, SOURCE, dial, frame, headers, record},
 };
 
@@ -128,7 +134,7 @@ async fn a_request_that_is_repeated_while_it_is_served_is_served_once() {
             served.send(go).unwrap();
             async {
                 gate.await.unwrap();
-                Ok(crate::harness::Answer::default())
+                Ok(crate::harness::messages::Answer::default())
             }
         })
         .start()
@@ -559,7 +565,7 @@ async fn a_first_call_that_was_dropped_is_sent_again() {
     let world = World::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let outsider = Outsider::listening(&world, "Official", Some(listener.local_addr().unwrap())).await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let dest = Dest::actor(outsider.id().clone());
     let ctx = client.context().clone();
     let call = tokio::spawn(async move { ctx.call(&dest, Push::default()).await });

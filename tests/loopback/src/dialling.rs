@@ -9,7 +9,13 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Ask, World, free_address, start_plan, start_server, within},
+    harness::{
+        address::free_address,
+        deadline::within,
+        messages::Ask,
+        server::{start_plan, start_server},
+        world::World,
+    },
     raw_peer::{Outsider, dial},
 };
 

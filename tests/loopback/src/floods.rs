@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     bystander::Bystander,
-    harness::{Nowhere, World, start_server, until},
+    harness::{deadline::until, messages::Nowhere, server::start_server, world::World},
     logs::{self, TOLD_PER_NODE},
     raw_peer::{Outsider, dial, frame, record},
 };

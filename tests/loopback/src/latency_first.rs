@@ -18,7 +18,14 @@ use actr_lite_wire::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    harness::{Pair, Push, World, assert_cancelled, caller, start_server, stream_id, subscribe_from, until, within},
+    harness::{
+        deadline::{until, within},
+        messages::Push,
+        pair::Pair,
+        server::start_server,
+        stream::{assert_cancelled, caller, stream_id, subscribe_from},
+        world::World,
+    },
     raw_peer::{Outsider, frame},
 };
 
@@ -55,11 +62,7 @@ async fn without_congestion_nothing_is_dropped_and_the_order_is_kept() {
     const FRAMES: u64 = 2000;
     let mut pair = Pair::new().await;
     let id = stream_id("swift");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut subscription = pair.subscribe(&id);
     let mut sender = open(&mut pair, &id).await;
     for number in 1..=FRAMES {
         // Bursts that fit the connection's batch, and then a pause until they have come.
@@ -85,11 +88,7 @@ async fn without_congestion_nothing_is_dropped_and_the_order_is_kept() {
 async fn a_stalled_receiver_gets_the_newest_frames() {
     let mut pair = Pair::new().await;
     let id = stream_id("stalled");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut subscription = pair.subscribe(&id);
     let mut sender = open(&mut pair, &id).await;
     for _ in 0..20 {
         send(&mut sender, MANY / 20, &PAYLOAD).await;
@@ -123,11 +122,7 @@ async fn a_stalled_receiver_gets_the_newest_frames() {
 async fn frames_stay_in_order_while_credit_comes_and_goes() {
     let mut pair = Pair::new().await;
     let id = stream_id("uneven");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut subscription = pair.subscribe(&id);
     let mut sender = open(&mut pair, &id).await;
     let sending = tokio::spawn(async move {
         send(&mut sender, MANY, &PAYLOAD).await;
@@ -151,11 +146,7 @@ async fn a_node_stops_despite_senders_with_queued_frames() {
     let mut kept = Vec::new();
     for id in ["dropped", "kept"] {
         let id = stream_id(id);
-        let subscription = pair
-            .client
-            .context()
-            .subscribe(id.clone(), &pair.server.actor_id())
-            .unwrap();
+        let subscription = pair.subscribe(&id);
         let mut sender = open(&mut pair, &id).await;
         send(&mut sender, 2000, &PAYLOAD).await;
         assert!(sender.dropped() > 0);
@@ -172,11 +163,7 @@ async fn frames_that_are_dropped_at_the_end_are_counted_too() {
     let mut pair = Pair::new().await;
     for finishes in [true, false] {
         let id = stream_id(if finishes { "finished" } else { "brokenoff" });
-        let mut subscription = pair
-            .client
-            .context()
-            .subscribe(id.clone(), &pair.server.actor_id())
-            .unwrap();
+        let mut subscription = pair.subscribe(&id);
         let mut sender = open(&mut pair, &id).await;
         send(&mut sender, MANY, &PAYLOAD).await;
         let dropped = sender.dropped();
@@ -211,11 +198,7 @@ async fn a_slow_callback_knows_how_many_frames_it_missed() {
         count.fetch_add(1, Ordering::Relaxed);
         async move { drop(permits.acquire().await.unwrap()) }
     };
-    let mut registration = pair
-        .client
-        .context()
-        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
-        .unwrap();
+    let mut registration = pair.register_async(&id, callback);
     let mut sender = open(&mut pair, &id).await;
     send(&mut sender, MANY, &PAYLOAD).await;
     drop(sender);
@@ -233,11 +216,7 @@ async fn frames_of_some_length_are_bounded_by_their_bytes() {
     const FRAMES: u64 = 50;
     let mut pair = Pair::new().await;
     let id = stream_id("long");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut subscription = pair.subscribe(&id);
     let mut sender = open(&mut pair, &id).await;
     send(&mut sender, FRAMES, &vec![1; LEN]).await;
     let mut numbers = Vec::new();
@@ -256,11 +235,7 @@ async fn a_cancel_drops_what_is_queued() {
     let mut pair = Pair::new().await;
     let id = stream_id("again");
     for _ in 0..5 {
-        let subscription = pair
-            .client
-            .context()
-            .subscribe(id.clone(), &pair.server.actor_id())
-            .unwrap();
+        let subscription = pair.subscribe(&id);
         let mut sender = open(&mut pair, &id).await;
         send(&mut sender, MANY / 20, b"old and in the way".repeat(60).as_slice()).await;
         assert!(sender.dropped() > 0);
@@ -272,11 +247,7 @@ async fn a_cancel_drops_what_is_queued() {
         assert_cancelled(&sender.finish().await.unwrap_err(), &id);
         assert!(dropped > 0);
 
-        let mut subscription = pair
-            .client
-            .context()
-            .subscribe(id.clone(), &pair.server.actor_id())
-            .unwrap();
+        let mut subscription = pair.subscribe(&id);
         let mut sender = open(&mut pair, &id).await;
         sender.send("new").await.unwrap();
         sender.finish().await.unwrap();
@@ -382,16 +353,8 @@ async fn a_reliable_stream_beside_one_that_drops_loses_nothing() {
     const FRAMES: u64 = 3000;
     let mut pair = Pair::new().await;
     let (dropping, reliable) = (stream_id("dropping"), stream_id("reliable"));
-    let stalled = pair
-        .client
-        .context()
-        .subscribe(dropping.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(reliable.clone(), &pair.server.actor_id())
-        .unwrap();
+    let stalled = pair.subscribe(&dropping);
+    let mut subscription = pair.subscribe(&reliable);
     let mut late = open(&mut pair, &dropping).await;
     let mut sender = pair.open(&reliable).await;
     let sending = tokio::spawn(async move {
@@ -418,11 +381,7 @@ async fn a_reliable_stream_beside_one_that_drops_loses_nothing() {
 async fn a_frame_over_the_record_limit_is_refused_and_has_no_number() {
     let mut pair = Pair::new().await;
     let id = stream_id("toolong");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut subscription = pair.subscribe(&id);
     let mut sender = open(&mut pair, &id).await;
     let error = within(sender.send(vec![0; 5 << 20])).await.unwrap_err();
     assert!(matches!(error, SendError::TooLong { .. }), "{error:?}");

@@ -15,7 +15,13 @@ use tokio::{
 
 use crate::{
     harness::{
-        Answer, Ask, BOUND, Pair, Push, Secret, World, caller, remote_error, start_server, stream_id, until, within,
+        deadline::{BOUND, until, within},
+        error_reply::remote_error,
+        messages::{Answer, Ask, Push, Secret},
+        pair::Pair,
+        server::start_server,
+        stream::{caller, stream_id},
+        world::World,
     },
     raw_peer::Outsider,
 };
@@ -257,7 +263,7 @@ async fn a_shutdown_waits_for_tasks_and_then_calls_on_stop() {
         })
         .start()
         .await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let dest = Dest::actor(server.actor_id());
     let (ctx, to) = (client.context().clone(), dest.clone());
     let call = tokio::spawn(async move { ctx.call(&to, Ask::default()).await });
@@ -433,12 +439,7 @@ async fn discovered(node: &ActrRef, other: &ActrRef) -> Option<()> {
 async fn a_registry_restart_does_not_disturb_streams() {
     let mut pair = Pair::new().await;
     let id = stream_id("lasting");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     sender.send("before").await.unwrap();
     within(subscription.next()).await.unwrap();
     let (before, dest) = (pair.server.actor_id(), pair.dest());

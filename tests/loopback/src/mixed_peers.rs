@@ -11,7 +11,14 @@ use prost::Message as _;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    harness::{Pair, Push, World, caller, start_server, stream_id, subscribe_from, within},
+    harness::{
+        deadline::within,
+        messages::Push,
+        pair::Pair,
+        server::start_server,
+        stream::{caller, stream_id, subscribe_from},
+        world::World,
+    },
     raw_peer::{self, Outsider},
 };
 
@@ -112,11 +119,7 @@ async fn two_nodes_lose_and_reorder_nothing() {
     let mut pair = Pair::new().await;
     let (up, down) = (stream_id("up"), stream_id("down"));
     let at_server = subscribe_from(pair.server.context(), &pair.client.actor_id(), "up");
-    let at_client = pair
-        .client
-        .context()
-        .subscribe(down.clone(), &pair.server.actor_id())
-        .unwrap();
+    let at_client = pair.subscribe(&down);
     let to_client = pair.open(&down).await;
     let to_server = pair.client.context().open_stream(&pair.dest(), up).await.unwrap();
     let tasks = [tokio::spawn(take_all(at_server)), tokio::spawn(take_all(at_client))];

@@ -26,7 +26,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::harness::{Ask, World, within};
+use crate::harness::{deadline::within, messages::Ask, world::World};
 use actr_lite::Rpc as _;
 
 pub(crate) const SOURCE: &str = "x-actr-source-id";
@@ -268,7 +268,7 @@ impl RawPeer {
             route_key: route.into(),
             payload: payload.into(),
             metadata: Vec::new(),
-            timeout: Some(crate::harness::BOUND),
+            timeout: Some(crate::harness::deadline::BOUND),
         };
         (request_id, envelope)
     }
@@ -300,7 +300,7 @@ impl RawPeer {
             ..Ask::default()
         };
         let request_id = self.ask(Ask::ROUTE, request.encode_to_vec()).await;
-        let answer = crate::harness::Answer::decode(self.answer(&request_id).await).unwrap();
+        let answer = crate::harness::messages::Answer::decode(self.answer(&request_id).await).unwrap();
         assert_eq!(answer.text, "raw");
     }
 

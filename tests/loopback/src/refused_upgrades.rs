@@ -9,7 +9,11 @@ use tokio::{
 
 use crate::{
     bystander::Bystander,
-    harness::{World, start_plan, start_server, within},
+    harness::{
+        deadline::within,
+        server::{start_plan, start_server},
+        world::World,
+    },
     logs::{self, TOLD_PER_NODE, Told},
     raw_peer::{CREDENTIAL, Outsider, SOURCE, headers, raw},
 };

@@ -21,7 +21,12 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    harness::{Ask, World, stream_id, until, within},
+    harness::{
+        deadline::{until, within},
+        messages::Ask,
+        stream::stream_id,
+        world::World,
+    },
     raw_peer::{self, Outsider},
     stream_server::{
         Asked, Conduct, LONG, SERVER, Seen, Sending, Then, push, receive, receive_with, server, server_type,
@@ -34,7 +39,7 @@ const FRAMES: u64 = 10;
 const SHORT: Duration = Duration::from_millis(300);
 
 async fn client(world: &World) -> ActrRef {
-    world.node("Client").hidden().start().await
+    world.client().await
 }
 
 /// Sends up to frame 5 and holds the stream, for any caller.

@@ -13,7 +13,15 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Ask, NodePlan, Push, World, caller, free_address, start_plan, stream_id, subscribe_from, within},
+    harness::{
+        address::free_address,
+        deadline::within,
+        messages::{Ask, Push},
+        node_plan::NodePlan,
+        server::start_plan,
+        stream::{caller, stream_id, subscribe_from},
+        world::World,
+    },
     raw_peer::{self, Outsider},
 };
 
@@ -153,7 +161,7 @@ async fn an_official_peer_gets_a_frame_longer_than_the_keepalive() {
 async fn an_error_says_how_much_came_of_a_frame_that_took_too_long() {
     let world = World::new().await;
     let (server, mut contexts, _) = far_server(&world, |plan| plan, "ws").await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let options = ResumeOptions::new(Budget::new(Duration::from_secs(5)));
     let (id, server_id) = (stream_id("long"), server.actor_id());
     let stream = client.context().register_stream(id.clone(), &server_id, |_| {});

@@ -9,7 +9,11 @@ use actr_lite::{ActrError, Context, DataStream, Dest, FrameHints, SendError, Str
 use tokio::sync::{Barrier, mpsc};
 
 use crate::harness::{
-    Ask, Pair, Push, assert_cancelled, caller, start_server, stream_id, subscribe_from, until, within,
+    deadline::{until, within},
+    messages::{Ask, Push},
+    pair::Pair,
+    server::start_server,
+    stream::{assert_cancelled, caller, stream_id, subscribe_from},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -17,12 +21,7 @@ async fn all_frames_arrive_in_order_and_the_end_has_their_count() {
     const FRAMES: u64 = 20_000;
     let mut pair = Pair::new().await;
     let id = stream_id("ordered1");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     assert_eq!((sender.stream_id(), subscription.stream_id()), (&id, &id));
     let sending = tokio::spawn(async move {
         for number in 1..=FRAMES {
@@ -45,11 +44,7 @@ async fn all_frames_arrive_in_order_and_the_end_has_their_count() {
 async fn a_stream_without_frames_ends_as_finished() {
     let mut pair = Pair::new().await;
     let id = stream_id("empty");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut subscription = pair.subscribe(&id);
     pair.open(&id).await.finish().await.unwrap();
     assert_eq!(within(subscription.next()).await, None);
     assert_eq!(subscription.end(), Some(StreamEnd::Finished { frames: 0 }));
@@ -77,11 +72,7 @@ async fn callbacks_overlap_between_streams_only() {
                 assert_eq!(running.fetch_sub(1, Ordering::SeqCst), 1);
             }
         };
-        let registration = pair
-            .client
-            .context()
-            .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
-            .unwrap();
+        let registration = pair.register_async(&id, callback);
         assert_eq!(registration.stream_id(), &id);
         registrations.push(registration);
         let mut sender = pair.open(&id).await;
@@ -113,11 +104,7 @@ async fn a_callback_may_use_the_connection_that_feeds_it() {
             ctx.send_stream(&dest, &echo).await.unwrap();
         }
     };
-    let mut registration = pair
-        .client
-        .context()
-        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
-        .unwrap();
+    let mut registration = pair.register_async(&id, callback);
     let mut sender = pair.open(&id).await;
     for number in 1..=FRAMES {
         sender.send(number.to_be_bytes()).await.unwrap();
@@ -147,11 +134,7 @@ async fn the_end_is_told_after_the_callback_had_its_last_frame() {
             count.fetch_add(1, Ordering::SeqCst);
         }
     };
-    let mut registration = pair
-        .client
-        .context()
-        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
-        .unwrap();
+    let mut registration = pair.register_async(&id, callback);
     let mut sender = pair.open(&id).await;
     sender.send("the only one").await.unwrap();
     sender.finish().await.unwrap();
@@ -174,12 +157,7 @@ async fn a_hundred_streams_on_one_connection_lose_and_mix_nothing() {
     let mut work = tokio::task::JoinSet::new();
     for number in 0..STREAMS {
         let id = stream_id(&format!("many{number}"));
-        let mut subscription = pair
-            .client
-            .context()
-            .subscribe(id.clone(), &pair.server.actor_id())
-            .unwrap();
-        let mut sender = pair.open(&id).await;
+        let (mut sender, mut subscription) = pair.stream(&id).await;
         work.spawn(async move {
             for frame in 0..FRAMES {
                 sender.send(format!("{number}/{frame}")).await.unwrap();
@@ -203,11 +181,7 @@ async fn a_hundred_streams_on_one_connection_lose_and_mix_nothing() {
 async fn send_stream_keeps_the_frames_own_number_hints_and_time() {
     let mut pair = Pair::new().await;
     let id = stream_id("direct");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut subscription = pair.subscribe(&id);
     let ctx = pair.asked().await;
     let dest = caller(&ctx);
     // One that counts from 0 is taken as it is.
@@ -236,13 +210,9 @@ async fn a_frame_comes_once_and_a_missing_one_ends_the_stream() {
     let mut pair = Pair::new().await;
     let id = stream_id("filtered");
     let (frames, mut received) = mpsc::unbounded_channel();
-    let registration = pair
-        .client
-        .context()
-        .register_stream(id.clone(), &pair.server.actor_id(), move |frame| {
-            frames.send(frame.sequence).unwrap();
-        });
-    let mut registration = registration.unwrap();
+    let mut registration = pair.register(&id, move |frame| {
+        frames.send(frame.sequence).unwrap();
+    });
     let ctx = pair.asked().await;
     for number in [1, 2, 2, 1, 3, 5] {
         let frame = DataStream::new(id.clone(), number, "x");
@@ -263,11 +233,7 @@ async fn send_stream_ends_with_finish_stream_or_its_context() {
     let mut pair = Pair::new().await;
     for (name, frames, finishes) in [("done", 2, true), ("nothing", 0, true), ("broken", 2, false)] {
         let id = stream_id(name);
-        let mut subscription = pair
-            .client
-            .context()
-            .subscribe(id.clone(), &pair.server.actor_id())
-            .unwrap();
+        let mut subscription = pair.subscribe(&id);
         let ctx = pair.asked().await;
         let dest = caller(&ctx);
         for number in 1..=frames {
@@ -407,12 +373,7 @@ async fn frames_of_an_unknown_stream_are_counted_and_stopped() {
     drop(sender);
 
     // The refusal is no obstacle once the stream is registered.
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     sender.send("now").await.unwrap();
     assert_eq!(within(subscription.next()).await.unwrap().payload, "now");
     assert_eq!(pair.client.unknown_frames(), 3);
@@ -423,12 +384,7 @@ async fn dropping_a_wait_for_the_next_frame_loses_none() {
     const FRAMES: u64 = 500;
     let mut pair = Pair::new().await;
     let id = stream_id("impatient");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     let sending = tokio::spawn(async move {
         for _ in 0..FRAMES {
             sender.send("x").await.unwrap();

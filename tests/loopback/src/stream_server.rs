@@ -12,7 +12,13 @@ use actr_lite::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Answer, BOUND, NodePlan, Push, World, caller, stream_id, until};
+use crate::harness::{
+    deadline::{BOUND, until},
+    messages::{Answer, Push},
+    node_plan::NodePlan,
+    stream::{caller, stream_id},
+    world::World,
+};
 
 /// The name in the type of all these servers.
 pub(crate) const SERVER: &str = "Server";

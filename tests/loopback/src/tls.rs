@@ -16,7 +16,15 @@ use tokio::{
 
 use crate::{
     bystander::Bystander,
-    harness::{Ask, Pair, Push, World, caller, free_address, start_plan, stream_id, within},
+    harness::{
+        address::free_address,
+        deadline::within,
+        messages::{Ask, Push},
+        pair::Pair,
+        server::start_plan,
+        stream::{caller, stream_id},
+        world::World,
+    },
     logs::{self, Told},
     raw_peer::{Outsider, raw},
 };
@@ -38,21 +46,13 @@ async fn take_all(mut subscription: Subscription) -> u64 {
 async fn a_slow_receivers_sender_waits_alone() {
     let mut pair = Pair::with_tls().await;
     let (stalled, flowing) = (stream_id("stalled"), stream_id("flowing"));
-    let untouched = pair
-        .client
-        .context()
-        .subscribe(stalled.clone(), &pair.server.actor_id())
-        .unwrap();
+    let untouched = pair.subscribe(&stalled);
     let mut sender = pair.open(&stalled).await;
     let sent = pair.fill(&mut sender, &PAYLOAD).await;
     assert!(sent * PAYLOAD.len() as u64 <= INITIAL_WINDOW + PAYLOAD.len() as u64);
 
     let frames = 10 * INITIAL_WINDOW / PAYLOAD.len() as u64;
-    let subscription = pair
-        .client
-        .context()
-        .subscribe(flowing.clone(), &pair.server.actor_id())
-        .unwrap();
+    let subscription = pair.subscribe(&flowing);
     let mut other = pair.open(&flowing).await;
     let sending = tokio::spawn(async move {
         for _ in 0..frames {
@@ -89,12 +89,7 @@ async fn the_longest_records_pass_in_both_directions() {
     assert!(answer.data == data, "it came back changed");
 
     let id = stream_id("large");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     let sent = data.clone();
     let sending = tokio::spawn(async move {
         for _ in 0..10 {
@@ -123,11 +118,7 @@ async fn many_small_frames_pass_in_both_directions_at_once() {
     const FRAMES: u64 = 50_000;
     let mut pair = Pair::with_tls().await;
     let (down, up) = (stream_id("down"), stream_id("up"));
-    let downwards = pair
-        .client
-        .context()
-        .subscribe(down.clone(), &pair.server.actor_id())
-        .unwrap();
+    let downwards = pair.subscribe(&down);
     let ctx = pair.asked().await;
     let upwards = pair
         .server
@@ -157,12 +148,7 @@ async fn many_small_frames_pass_in_both_directions_at_once() {
 async fn a_node_that_closes_says_why_over_tls_too() {
     let mut pair = Pair::with_tls().await;
     let id = stream_id("closed");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     sender.send("the only one").await.unwrap();
     within(pair.server.shutdown()).await;
     assert_eq!(within(subscription.next()).await.unwrap().payload, "the only one");
@@ -375,12 +361,7 @@ async fn an_untrusted_node_is_not_called_and_the_error_says_why() {
 async fn a_reload_leaves_what_is_open_and_counts_for_what_comes() {
     let mut pair = Pair::with_tls().await;
     let id = stream_id("across");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     sender.send("before").await.unwrap();
     assert_eq!(within(subscription.next()).await.unwrap().payload, "before");
 
