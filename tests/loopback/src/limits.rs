@@ -35,7 +35,7 @@ use crate::{
         world::World,
     },
     raw_peer::{Outsider, dial},
-    stream_server::server_type,
+    stream_server::server::server_type,
 };
 
 /// Echoes, and hands over the context of each [`Push`].
