@@ -25,7 +25,7 @@ use crate::{
         stream::{assert_cancelled, caller, stream_id, subscribe_from},
         world::World,
     },
-    raw_peer::{self, Outsider, RawPeer},
+    raw_peer::{connection, connection::RawPeer, outsider::Outsider, wire_bytes},
 };
 
 /// A way in which a node says who may do what, and what that comes to for a node of the type `acme+Caller`.
@@ -188,7 +188,7 @@ async fn discovery_refusal(asker: &ActrRef, found: &ActrRef) -> Option<String> {
 
 /// Dials an address that it has from elsewhere, so that nobody but the callee decides, and calls; the refusal of either.
 async fn call_refusal(outsider: &Outsider, callee: &ActrRef, address: SocketAddr) -> Option<String> {
-    let mut peer = match raw_peer::dial(address, &outsider.headers()).await {
+    let mut peer = match connection::dial(address, &outsider.headers()).await {
         Ok(peer) => peer,
         Err((status, text)) => {
             assert_eq!(status, 403, "{text}");
@@ -364,7 +364,7 @@ async fn a_denied_sender_cannot_feed_a_stream() {
         .await;
     let outsider = Outsider::new(&world, "Sender").await;
     let mut subscription = subscribe_from(receiver.context(), outsider.id(), "denied");
-    let (status, text) = raw_peer::dial(address, &outsider.headers()).await.err().unwrap();
+    let (status, text) = connection::dial(address, &outsider.headers()).await.err().unwrap();
     assert!(status == 403 && text.contains("denies"), "{status} {text}");
     assert_eq!(within(subscription.next()).await, None);
     assert!(
@@ -381,14 +381,14 @@ async fn whom_no_rule_admits_may_bring_what_was_asked_for_and_no_more() {
     let plan = world.node("Receiver").echo().set("acl.rules=[]");
     let receiver = plan.set(&format!("system.websocket.listen={address}")).start().await;
     let outsider = Outsider::new(&world, "Sender").await;
-    let (status, text) = raw_peer::dial(address, &outsider.headers()).await.err().unwrap();
+    let (status, text) = connection::dial(address, &outsider.headers()).await.err().unwrap();
     assert!(status == 403 && text.contains(NO_RULE), "{status} {text}");
 
     let mut subscription = subscribe_from(receiver.context(), outsider.id(), "asked");
-    let mut peer = raw_peer::dial(address, &outsider.headers()).await.unwrap();
+    let mut peer = connection::dial(address, &outsider.headers()).await.unwrap();
     let refusal = call_over(&mut peer, &outsider, &receiver).await;
     assert!(refusal.is_some_and(|text| text.contains(NO_RULE)));
-    peer.send_record(RecordKind::StreamReliable, &raw_peer::frame("asked", 1, b"x"))
+    peer.send_record(RecordKind::StreamReliable, &wire_bytes::frame("asked", 1, b"x"))
         .await;
     assert_eq!(within(subscription.next()).await.unwrap().payload, "x");
 }

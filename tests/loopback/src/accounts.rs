@@ -26,7 +26,11 @@ use crate::{
         stream::{caller, stream_id},
         world::World,
     },
-    raw_peer::{Outsider, RawPeer, dial, frame, record, websocket_frame, websocket_header},
+    raw_peer::{
+        connection::{RawPeer, dial},
+        outsider::Outsider,
+        wire_bytes::{frame, record, websocket_frame, websocket_header},
+    },
 };
 
 const STALL: &str = "system.limits.stall_timeout=300ms";

@@ -16,7 +16,7 @@ use crate::{
         server::{start_plan, start_server},
         world::World,
     },
-    raw_peer::{Outsider, dial},
+    raw_peer::{connection::dial, outsider::Outsider},
 };
 
 /// How many nodes of a type a registry names at most when it is asked for any of them.

@@ -12,7 +12,11 @@ use crate::{
     bystander::Bystander,
     harness::{deadline::until, messages::Nowhere, server::start_server, world::World},
     logs::{self, TOLD_PER_NODE},
-    raw_peer::{Outsider, dial, frame, record},
+    raw_peer::{
+        connection::dial,
+        outsider::Outsider,
+        wire_bytes::{frame, record},
+    },
 };
 
 /// What says how long a record a peer takes.

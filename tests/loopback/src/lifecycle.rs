@@ -23,7 +23,7 @@ use crate::{
         stream::{caller, stream_id},
         world::World,
     },
-    raw_peer::Outsider,
+    raw_peer::outsider::Outsider,
 };
 
 /// What happened, in its order.

@@ -34,7 +34,7 @@ use crate::{
         stream::{caller, stream_id},
         world::World,
     },
-    raw_peer::{Outsider, dial},
+    raw_peer::{connection::dial, outsider::Outsider},
     stream_server::server::server_type,
 };
 

@@ -19,7 +19,7 @@ use crate::{
         stream::{caller, stream_id, subscribe_from},
         world::World,
     },
-    raw_peer::{self, Outsider},
+    raw_peer::{outsider::Outsider, wire_bytes},
 };
 
 const FRAMES: u64 = 100_000;
@@ -78,8 +78,8 @@ async fn a_peer_without_the_extension_loses_and_reorders_nothing() {
     let taking = tokio::spawn(take_all(subscription));
     let peer_sends = tokio::spawn(async move {
         for number in 1..=FRAMES {
-            let frame = raw_peer::frame("to node", number, payload(number).as_bytes());
-            let message = Message::binary(raw_peer::record(RecordKind::StreamReliable, &frame));
+            let frame = wire_bytes::frame("to node", number, payload(number).as_bytes());
+            let message = Message::binary(wire_bytes::record(RecordKind::StreamReliable, &frame));
             within(sink.feed(message)).await.unwrap();
         }
         within(sink.flush()).await.unwrap();

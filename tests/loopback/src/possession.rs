@@ -19,7 +19,7 @@ use crate::{
         server::{start_plan, start_server},
         world::World,
     },
-    raw_peer::{CREDENTIAL, Outsider},
+    raw_peer::outsider::{CREDENTIAL, Outsider},
 };
 
 /// The head of a request or an answer.

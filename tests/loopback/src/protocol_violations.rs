@@ -12,7 +12,10 @@ use crate::{
     bystander::Bystander,
     harness::{deadline::within, server::start_server, world::World},
     logs::{self, TOLD_PER_NODE, Told},
-    raw_peer::{Outsider, frame, record, websocket_frame, websocket_header},
+    raw_peer::{
+        outsider::Outsider,
+        wire_bytes::{frame, record, websocket_frame, websocket_header},
+    },
 };
 
 const PROTOCOL_ERROR: u16 = 1002;

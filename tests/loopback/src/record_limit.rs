@@ -18,7 +18,11 @@ use crate::{
         stream::{caller, stream_id, subscribe_from},
         world::World,
     },
-    raw_peer::{Outsider, dial, frame, record},
+    raw_peer::{
+        connection::dial,
+        outsider::Outsider,
+        wire_bytes::{frame, record},
+    },
 };
 
 const LOW: usize = 64 << 10;

@@ -15,7 +15,10 @@ use crate::{
         world::World,
     },
     logs::{self, TOLD_PER_NODE, Told},
-    raw_peer::{CREDENTIAL, Outsider, SOURCE, headers, raw},
+    raw_peer::{
+        connection::raw,
+        outsider::{CREDENTIAL, Outsider, SOURCE, headers},
+    },
 };
 
 const VERSION: &str = "sec-websocket-version: 13\r\n";

@@ -22,7 +22,7 @@ use crate::{
         stream::{caller, stream_id, subscribe_from},
         world::World,
     },
-    raw_peer::{self, Outsider},
+    raw_peer::{connection, outsider::Outsider},
 };
 
 /// What the link carries in a second, each way.
@@ -140,7 +140,7 @@ async fn an_official_peer_gets_a_frame_longer_than_the_keepalive() {
     let world = World::new().await;
     let (_server, mut contexts, link) = far_server(&world, |plan| plan, "ws").await;
     let outsider = Outsider::new(&world, "Official").await;
-    let mut peer = raw_peer::dial(link, &outsider.headers()).await.unwrap();
+    let mut peer = connection::dial(link, &outsider.headers()).await.unwrap();
     let request = peer.ask(Push::ROUTE, Vec::new()).await;
     peer.answer(&request).await;
     let ctx = contexts.recv().await.unwrap();

@@ -26,7 +26,7 @@ use crate::{
         world::World,
     },
     logs::{self, Told},
-    raw_peer::{Outsider, raw},
+    raw_peer::{connection::raw, outsider::Outsider},
 };
 
 const PAYLOAD: [u8; 1000] = [7; 1000];

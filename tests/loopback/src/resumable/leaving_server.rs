@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     harness::deadline::{until, within},
-    raw_peer::Outsider,
+    raw_peer::outsider::Outsider,
     resumable::SHORT,
     stream_server::{
         cue::Cue,

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     harness::deadline::within,
-    raw_peer::Outsider,
+    raw_peer::outsider::Outsider,
     stream_server::{
         cue::Cue,
         scene::Scene,

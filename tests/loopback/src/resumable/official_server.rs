@@ -12,7 +12,7 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 use crate::{
     harness::deadline::{until, within},
-    raw_peer::{self, Outsider},
+    raw_peer::{outsider::Outsider, wire_bytes},
     stream_server::{
         request::{FRAMES, STREAM},
         scene::Scene,
@@ -30,7 +30,7 @@ impl OfficialServer {
     }
 
     async fn send(&mut self, kind: RecordKind, body: &[u8]) {
-        let message = Message::binary(raw_peer::record(kind, body));
+        let message = Message::binary(wire_bytes::record(kind, body));
         within(self.0.send(message)).await.unwrap();
     }
 
@@ -77,7 +77,7 @@ impl OfficialServer {
 
     async fn send_frames(&mut self, numbers: RangeInclusive<u64>) {
         for number in numbers {
-            let frame = raw_peer::frame(STREAM, number, number.to_string().as_bytes());
+            let frame = wire_bytes::frame(STREAM, number, number.to_string().as_bytes());
             self.send(RecordKind::StreamReliable, &frame).await;
         }
     }
