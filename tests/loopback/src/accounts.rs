@@ -18,8 +18,19 @@ use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode
 
 use crate::{
     bystander::Bystander,
-    harness::{Answer, Ask, Nowhere, Pair, Push, World, caller, start_plan, start_server, stream_id, until, within},
-    raw_peer::{Outsider, RawPeer, dial, frame, record, websocket_frame, websocket_header},
+    harness::{
+        deadline::{until, within},
+        messages::{Answer, Ask, Nowhere, Push},
+        pair::Pair,
+        server::{start_plan, start_server},
+        stream::{caller, stream_id},
+        world::World,
+    },
+    raw_peer::{
+        connection::{RawPeer, dial},
+        outsider::Outsider,
+        wire_bytes::{frame, record, websocket_frame, websocket_header},
+    },
 };
 
 const STALL: &str = "system.limits.stall_timeout=300ms";
@@ -269,7 +280,7 @@ async fn frames_that_wait_for_a_receiver_are_counted() {
 async fn a_frame_that_waits_for_credit_has_a_deadline() {
     let world = World::new().await;
     let (server, mut contexts) = start_plan(world.node("Server").set(STALL)).await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let mut subscription = client
         .context()
         .subscribe(stream_id("slow"), &server.actor_id())
@@ -388,7 +399,7 @@ async fn a_call_that_may_not_be_made_takes_no_place() {
     peer.ask(Push::ROUTE, Push::default().encode_to_vec()).await;
     within(contexts.recv()).await.unwrap();
     // The only place is taken, and still it is not the limit that they meet.
-    for route in [Nowhere::ROUTE, crate::harness::Secret::ROUTE] {
+    for route in [Nowhere::ROUTE, crate::harness::messages::Secret::ROUTE] {
         let request_id = peer.ask(route, Vec::new()).await;
         let (_, body) = peer.record().await;
         let Envelope::Response {
@@ -411,7 +422,7 @@ async fn a_call_that_may_not_be_made_takes_no_place() {
 async fn a_kept_error_keeps_no_connection_open() {
     let world = World::new().await;
     let server = world.node("Server").echo().start().await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let mut errors = Vec::new();
     for _ in 0..3 {
         let own = within(client.context().with_own_connection(&server.actor_id()))

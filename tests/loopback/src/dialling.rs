@@ -9,8 +9,14 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Ask, World, free_address, start_plan, start_server, within},
-    raw_peer::{Outsider, dial},
+    harness::{
+        address::free_address,
+        deadline::within,
+        messages::Ask,
+        server::{start_plan, start_server},
+        world::World,
+    },
+    raw_peer::{connection::dial, outsider::Outsider},
 };
 
 /// How many nodes of a type a registry names at most when it is asked for any of them.

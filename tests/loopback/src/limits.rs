@@ -26,9 +26,16 @@ use tokio::{
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::{
-    harness::{Answer, Ask, NodePlan, Push, World, caller, remote_error, stream_id, until, within},
-    raw_peer::{Outsider, dial},
-    stream_server::server_type,
+    harness::{
+        deadline::{until, within},
+        error_reply::remote_error,
+        messages::{Answer, Ask, Push},
+        node_plan::NodePlan,
+        stream::{caller, stream_id},
+        world::World,
+    },
+    raw_peer::{connection::dial, outsider::Outsider},
+    stream_server::server::server_type,
 };
 
 /// Echoes, and hands over the context of each [`Push`].
@@ -96,7 +103,7 @@ async fn a_peers_connection_over_its_limit_is_refused() {
         .echo()
         .set("system.limits.max_connections_per_peer=2");
     let server = server.start().await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let id = server.actor_id();
     let connect = || within(client.context().with_own_connection(&id));
     let first = connect().await.unwrap();
@@ -168,7 +175,7 @@ async fn a_stream_over_the_nodes_limit_is_the_callers_error() {
     let server = opening(world.node("Server").echo()).set("system.limits.max_streams=2");
     let server = server.start().await;
     let dest = Dest::actor(server.actor_id());
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let other = world.node("Other").hidden().start().await;
     let first = open(&client, &dest, "first").await.unwrap();
     let second = open(&other, &dest, "second").await.unwrap();
@@ -188,7 +195,7 @@ async fn the_streams_to_a_peer_count_over_all_its_connections() {
     let (plan, mut contexts) = serving(world.node("Server"));
     let server = plan.set("system.limits.max_streams_per_peer=2").start().await;
     let dest = Dest::actor(server.actor_id());
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let own = within(client.context().with_own_connection(&server.actor_id()))
         .await
         .unwrap();
@@ -281,7 +288,7 @@ async fn the_callee_refuses_metadata_over_the_limit() {
     let (plan, mut contexts) = serving(world.node("Server"));
     let server = plan.set("system.limits.max_metadata_bytes=300").start().await;
     let dest = Dest::actor(server.actor_id());
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let call = client.context().call_with(&dest, Push::default(), with_metadata(301));
     let (code, text) = remote_error(within(call).await.unwrap_err(), &dest, Push::ROUTE);
     assert_eq!(code, ErrorCode::InvalidArgument);
@@ -428,7 +435,7 @@ async fn an_unused_connection_is_closed_and_replaced_on_demand() {
         "nobody uses the connection any more"
     );
 
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let before = asked(&client, &dest, &mut contexts).await;
     drop(before);
     idle_timeouts(&outsider, &server, 3).await;
@@ -548,7 +555,7 @@ async fn the_registry_names_the_less_loaded_of_two_nodes_first() {
     let plan = || opening(world.node("Server")).set("system.limits.max_streams=4");
     let busy = plan().start().await;
     let calm = plan().start().await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let ids: Vec<_> = (0..4).map(|number| format!("stream-{number}")).collect();
     let mut subscriptions = Vec::new();
     for id in &ids {

@@ -13,8 +13,16 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Ask, NodePlan, Push, World, caller, free_address, start_plan, stream_id, subscribe_from, within},
-    raw_peer::{self, Outsider},
+    harness::{
+        address::free_address,
+        deadline::within,
+        messages::{Ask, Push},
+        node_plan::NodePlan,
+        server::start_plan,
+        stream::{caller, stream_id, subscribe_from},
+        world::World,
+    },
+    raw_peer::{connection, outsider::Outsider},
 };
 
 /// What the link carries in a second, each way.
@@ -132,7 +140,7 @@ async fn an_official_peer_gets_a_frame_longer_than_the_keepalive() {
     let world = World::new().await;
     let (_server, mut contexts, link) = far_server(&world, |plan| plan, "ws").await;
     let outsider = Outsider::new(&world, "Official").await;
-    let mut peer = raw_peer::dial(link, &outsider.headers()).await.unwrap();
+    let mut peer = connection::dial(link, &outsider.headers()).await.unwrap();
     let request = peer.ask(Push::ROUTE, Vec::new()).await;
     peer.answer(&request).await;
     let ctx = contexts.recv().await.unwrap();
@@ -153,7 +161,7 @@ async fn an_official_peer_gets_a_frame_longer_than_the_keepalive() {
 async fn an_error_says_how_much_came_of_a_frame_that_took_too_long() {
     let world = World::new().await;
     let (server, mut contexts, _) = far_server(&world, |plan| plan, "ws").await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let options = ResumeOptions::new(Budget::new(Duration::from_secs(5)));
     let (id, server_id) = (stream_id("long"), server.actor_id());
     let stream = client.context().register_stream(id.clone(), &server_id, |_| {});
