@@ -17,12 +17,15 @@ use prost::Message as _;
 use protos::stream_server::RegisterStreamRequest;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
-use crate::raw_peer::{Doors, Identity, connect, frame_header, response_head};
+use crate::{
+    campaign,
+    raw_peer::{Doors, Identity, connect, frame_header, response_head},
+};
 
 const MIB: usize = 1 << 20;
 
 /// What docs/limits.md promises.
-const MAX_MEMORY: u64 = 512 << 20;
+pub(crate) const MAX_MEMORY: u64 = 512 << 20;
 
 const PEERS: u64 = 24;
 
@@ -34,7 +37,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How a peer makes a server hold memory.
 #[derive(Debug, Clone, Copy)]
-enum Attack {
+pub(crate) enum Attack {
     HalfMessage,
     HalfRecord,
     UnreadAnswers,
@@ -43,7 +46,7 @@ enum Attack {
     EmptyMetadata,
 }
 
-const ATTACKS: [Attack; 6] = [
+pub(crate) const ATTACKS: [Attack; 6] = [
     Attack::HalfMessage,
     Attack::HalfRecord,
     Attack::UnreadAnswers,
@@ -116,18 +119,16 @@ fn stream(stream_id: String, message_count: i32) -> RegisterStreamRequest {
 }
 
 /// Makes connections and attacks over each; those that stay open.
-fn attack(doors: Doors, seed: u64) -> Vec<TcpStream> {
-    let mut random = SmallRng::seed_from_u64(seed);
-    let identity = Identity::register(doors.registry);
+pub(crate) fn attack(data_lane: SocketAddr, identity: &Identity, mut choose: impl FnMut() -> Attack) -> Vec<TcpStream> {
     let mut open = Vec::new();
     for connection in 0..CONNECTIONS {
-        let mut socket = connect(doors.data_lane);
+        let mut socket = connect(data_lane);
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         socket.write_all(&identity.data_lane_upgrade()).unwrap();
         if !response_head(&mut socket).starts_with("HTTP/1.1 101 ") {
             continue;
         }
-        let attack = ATTACKS[random.random_range(..ATTACKS.len())];
+        let attack = choose();
         // What the server does not take, or cuts off, is as good as sent.
         let _ = socket.write_all(&attack.bytes(connection));
         open.push(socket);
@@ -135,10 +136,15 @@ fn attack(doors: Doors, seed: u64) -> Vec<TcpStream> {
     open
 }
 
+/// One attack after another, drawn from a seed.
+pub(crate) fn drawn(seed: u64) -> impl FnMut() -> Attack {
+    let mut random = SmallRng::seed_from_u64(seed);
+    move || ATTACKS[random.random_range(..ATTACKS.len())]
+}
+
 #[test]
 fn no_mixture_of_peers_gets_a_server_above_its_promise() {
-    let seed: u64 = rand::random();
-    println!("seed {seed}");
+    let seed = campaign::seed();
     let deployment = Deployment::new();
     let data_lane = SocketAddr::from(([127, 0, 0, 1], harness::unused_port()));
     let server = deployment.server().config("system.websocket.listen", data_lane).spawn();
@@ -147,11 +153,20 @@ fn no_mixture_of_peers_gets_a_server_above_its_promise() {
     let registry = url.split('/').nth(2).unwrap().parse().unwrap();
     let doors = Doors { registry, data_lane };
     let attacks: Vec<_> = (0..PEERS)
-        .map(|peer| thread::spawn(move || attack(doors, seed.wrapping_add(peer))))
+        .map(|peer| {
+            thread::spawn(move || {
+                let identity = Identity::register(doors.registry);
+                attack(doors.data_lane, &identity, drawn(seed.wrapping_add(peer)))
+            })
+        })
         .collect();
     let open: Vec<_> = attacks.into_iter().flat_map(|attack| attack.join().unwrap()).collect();
     let memory = server.peak_memory();
-    assert!(memory < MAX_MEMORY, "{memory} bytes with {} connections", open.len());
+    assert!(
+        memory < MAX_MEMORY,
+        "{memory} bytes with {} connections, seed {seed}",
+        open.len()
+    );
     let client = deployment.client(&url, 10).arg("--json").run();
     Summary::of_success(&client, 10);
     drop(open);

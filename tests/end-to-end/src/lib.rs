@@ -6,6 +6,8 @@
 #[cfg(target_os = "linux")]
 mod accounts;
 mod budget;
+#[cfg(target_os = "linux")]
+mod campaign;
 mod discovery;
 mod faults;
 #[cfg(target_os = "linux")]
@@ -17,6 +19,8 @@ mod manifest;
 #[cfg(target_os = "linux")]
 mod memory;
 mod misbehaviour;
+#[cfg(target_os = "linux")]
+mod mixtures;
 mod other_nodes;
 #[cfg(target_os = "linux")]
 mod output;

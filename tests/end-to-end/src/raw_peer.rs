@@ -68,9 +68,13 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn register(registry: SocketAddr) -> Self {
+        Self::register_in(registry, 1)
+    }
+
+    pub(crate) fn register_in(registry: SocketAddr, realm_id: u32) -> Self {
         let request = RegisterRequest {
             actr_type: (&"acme:Junk:1.0.0".parse::<actr_lite::ActrType>().unwrap()).into(),
-            realm: Realm { realm_id: 1 },
+            realm: Realm { realm_id },
             auth_mode: Some(2),
             ..RegisterRequest::default()
         };

@@ -7,4 +7,5 @@ mod client_alone;
 mod delivery;
 mod failover;
 mod readme;
+mod threat_model;
 mod usage;

@@ -72,6 +72,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_signed_begins_with_the_label_of_this_protocol() {
+        let id: ActrId = "5@1/acme:Echo:1.0.0".parse().unwrap();
+        let signed = signed_bytes(&id, &Audience::Signaling, b"key", 1);
+        assert!(signed.starts_with(b"actr-lite proof of possession 1\0"));
+    }
+
+    #[test]
     fn a_header_gives_back_what_was_written() {
         let id: ActrId = "5@1/acme:Echo:1.0.0".parse().unwrap();
         for audience in [Audience::Node(id), Audience::Signaling, Audience::Renewal] {
