@@ -149,13 +149,17 @@ impl Inbox {
         if taken == 0 || self.end.is_some() || !has_credit {
             return;
         }
-        if let Some(grant) = self.window.take(taken as u64, *growth, now) {
-            *growth -= grant.grown;
+        let grow = |wanted: u64| {
+            let grown = wanted.min(*growth);
+            *growth -= grown;
+            grown
+        };
+        if let Some(bytes) = self.window.take(taken as u64, grow, now) {
             grants.push(Grant {
                 connection,
                 control: Control::Credit {
                     stream_id: self.stream_id.clone(),
-                    bytes: grant.bytes,
+                    bytes,
                 },
             });
         }

@@ -11,12 +11,13 @@ mod served;
 use std::{
     fmt::Display,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use actr_lite_quota::Quota;
 use actr_lite_wire::{
     control::Control, envelope::Envelope, identity::ActrId, record::RecordKind, send_queue::Precedence,
 };
@@ -42,7 +43,7 @@ use crate::{
 /// How much all windows of one connection may grow together beyond what each stream starts with: enough for one or two
 /// streams at full speed, which need it, while many share the connection anyway. What is on its way is ahead of every
 /// call on the same connection.
-const CONNECTION_GROWTH: u64 = 1 << 20;
+const CONNECTION_GROWTH: usize = 1 << 20;
 
 /// One peer over one lane. It lives as long as the lane.
 pub(crate) struct Session {
@@ -54,7 +55,8 @@ pub(crate) struct Session {
     served: ServedCalls,
     outgoing: OutgoingStreams,
     incoming: IncomingStreams,
-    growth: Mutex<u64>,
+    /// What the windows of this connection may grow.
+    growth: Arc<Quota>,
     /// With the peer's other connections.
     account: Arc<PeerAccount>,
     usage: Mutex<Usage>,
@@ -82,7 +84,7 @@ impl Session {
             calls: Calls::default(),
             served: ServedCalls::default(),
             outgoing: OutgoingStreams::default(),
-            growth: Mutex::new(CONNECTION_GROWTH),
+            growth: account.growth_of_a_connection(CONNECTION_GROWTH),
             incoming: IncomingStreams::new(Arc::clone(&account)),
             account,
             usage: Mutex::new(Usage::new()),
@@ -266,17 +268,9 @@ impl Session {
         }
     }
 
-    /// Lets `decide` see how much windows may still grow, and counts what it uses of that.
-    pub(crate) fn with_growth<T>(&self, decide: impl FnOnce(u64) -> (T, u64)) -> T {
-        let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);
-        let (result, used) = decide(*growth);
-        *growth = growth.saturating_sub(used);
-        result
-    }
-
-    /// A stream that had grown is over.
-    pub(crate) fn return_growth(&self, grown: u64) {
-        *self.growth.lock().unwrap_or_else(PoisonError::into_inner) += grown;
+    /// From which the windows of the streams that the peer sends take what they grow.
+    pub(crate) fn growth(&self) -> &Arc<Quota> {
+        &self.growth
     }
 
     /// This node wants no more of a stream that the peer sends.
