@@ -124,8 +124,8 @@ impl<Inbox: Clone> IncomingStreams<Inbox> {
     }
 
     /// The connection is gone: the inboxes that it fed.
-    pub fn take_all(&mut self) -> impl Iterator<Item = Inbox> {
-        mem::take(&mut self.bound).into_values()
+    pub fn take_all(&mut self) -> Vec<Inbox> {
+        mem::take(&mut self.bound).into_values().collect()
     }
 
     /// What the names cost of the streams that are remembered as unwanted, in bytes.
