@@ -10,3 +10,5 @@ pub mod incoming;
 pub mod message_reader;
 pub mod receive_error;
 pub mod runs;
+pub mod served_calls;
+pub mod usage;
