@@ -3,7 +3,6 @@ use std::time::Duration;
 use actr_lite_wire::{
     identity::ActrId,
     resume::{MAX_WAIT, Resume},
-    sequence::{Observed, SequenceFilter},
 };
 use bytes::Bytes;
 
@@ -57,7 +56,8 @@ pub(crate) struct ClientStream {
     pub(crate) spec: StreamSpec,
     pub(crate) resume: Resume,
     /// Which frames are new.
-    pub(crate) filter: SequenceFilter,
+    /// How many frames came again.
+    pub(crate) duplicates: u64,
     /// How many times a server has taken over.
     pub(crate) resumes: u64,
     was_live: bool,
@@ -86,7 +86,7 @@ impl ClientStream {
     pub(crate) fn new(spec: StreamSpec, timeout: Duration, pause: Duration, now: Duration) -> Self {
         Self {
             resume: Resume::new(timeout, now),
-            filter: SequenceFilter::default(),
+            duplicates: 0,
             resumes: 0,
             was_live: false,
             spec,
@@ -111,34 +111,19 @@ impl ClientStream {
 
     /// Whether all frames were handed over.
     pub(crate) fn is_complete(&self) -> bool {
-        self.filter.last() == self.spec.frames
+        self.seen == self.spec.frames
     }
 
-    /// Looks at a frame. False: the sender's stream is of no use any more.
-    pub(crate) fn observe(&mut self, sequence: u64, payload: &Bytes, cx: &mut Context<'_>) -> bool {
-        if self.is_complete() {
-            cx.check(sequence <= self.seen || sequence > self.spec.frames, || {
-                format!("frame {sequence} is dropped, but only {} were seen", self.seen)
-            });
-            return true;
-        }
-        match self.filter.observe(sequence) {
-            Observed::Deliver => {
-                self.deliver(sequence, payload, cx);
-                true
-            }
-            Observed::Duplicate => {
-                cx.check(sequence <= self.seen, || {
-                    format!("frame {sequence} is dropped, but only {} were seen", self.seen)
-                });
-                true
-            }
-            Observed::Gap { .. } => false,
-        }
+    /// A frame came that had come before.
+    pub(crate) fn repeated(&mut self, sequence: u64, cx: &mut Context<'_>) {
+        self.duplicates += 1;
+        cx.check(sequence <= self.seen, || {
+            format!("frame {sequence} is dropped, but only {} were seen", self.seen)
+        });
     }
 
     /// The application's view: 1 to N, in order, once each, with the payloads that were sent.
-    fn deliver(&mut self, sequence: u64, payload: &Bytes, cx: &mut Context<'_>) {
+    pub(crate) fn deliver(&mut self, sequence: u64, payload: &Bytes, cx: &mut Context<'_>) {
         let number = self.spec.number;
         cx.check(sequence == self.seen + 1, || {
             format!("stream {number}: frame {sequence} follows frame {}", self.seen)

@@ -411,7 +411,7 @@ impl Node {
     fn lane_ended(&mut self, at: usize, ended: Ended, cx: &mut Context<'_>) {
         let lane = &mut self.lanes[at];
         lane.outgoing.clear();
-        lane.bound.clear();
+        lane.incoming.take_all();
         lane.end(ended, cx);
         let (connection, peer) = (lane.socket.connection, lane.peer.clone());
         self.servings.retain(|serving| serving.connection != connection);

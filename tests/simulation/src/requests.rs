@@ -17,7 +17,7 @@ use rand::RngExt as _;
 use crate::{
     client_stream::{Looking, Stage},
     context::{Context, earlier},
-    inbox::{Inbox, StreamEnd},
+    inbox::{Inbox, StreamEnd, Taken},
     network::ConnectionId,
     node::{Node, ROUTE},
     reception::request_payload,
@@ -97,16 +97,22 @@ impl Node {
             let mut none = 0;
             let (extended, growth) = lane.map_or((false, &mut none), |lane| (lane.extended, &mut lane.growth));
             match inbox.take(extended, growth, &mut grants, cx.now) {
-                Ok(None) => break,
-                Ok(Some((sequence, payload))) => {
+                Ok(Taken::Nothing) => break,
+                Ok(Taken::Frame(frame)) => {
                     self.progress = true;
-                    if !stream.observe(sequence, &payload, cx) {
-                        is_useless = true;
-                        break;
-                    }
+                    stream.deliver(frame.sequence, &frame.payload, cx);
+                }
+                Ok(Taken::Duplicate(number)) => {
+                    self.progress = true;
+                    stream.repeated(number, cx);
+                }
+                Ok(Taken::Gap) => {
+                    self.progress = true;
+                    is_useless = true;
+                    break;
                 }
                 Err(error) => {
-                    cx.fail(error);
+                    cx.fail(error.to_string());
                     break;
                 }
             }
@@ -170,14 +176,14 @@ impl Node {
                 self.link.forget(number);
             }
             let since = *stream.completed.get_or_insert(cx.now);
-            if inbox.end.is_none() && cx.now < since + END_GRACE {
+            if inbox.ended().is_none() && cx.now < since + END_GRACE {
                 return false;
             }
             self.drop_try(at, cx);
             self.streams[at].complete(cx);
             return true;
         }
-        if inbox.end.is_some() && inbox.is_drained() {
+        if inbox.ended().is_some() && inbox.is_drained() {
             self.fail_live(at, cx);
             return true;
         }
@@ -341,7 +347,7 @@ impl Node {
         let (stream, lane) = (&mut self.streams[at], &mut self.lanes[lane]);
         self.next_request += 1;
         let request_id = format!("{}-{}", cx.host, self.next_request);
-        let delivered = stream.filter.last();
+        let delivered = stream.seen();
         let envelope = Envelope::Request {
             request_id: request_id.as_str().into(),
             route_key: ROUTE.into(),
@@ -360,7 +366,7 @@ impl Node {
             return false;
         }
         cx.record("asks for stream {} behind frame {}", [stream.spec.number, delivered]);
-        stream.inbox = Some(Inbox::new(stream.spec.id(), lane.peer.clone()));
+        stream.inbox = Some(Inbox::new(stream.spec.id(), lane.peer.clone(), delivered));
         stream.stage = Stage::Calling {
             servers,
             until,
@@ -459,7 +465,7 @@ impl Node {
         let Some(mut inbox) = stream.inbox.take() else {
             return;
         };
-        let was_open = inbox.end.is_none();
+        let was_open = inbox.ended().is_none();
         inbox.end(StreamEnd::Finished);
         let source = inbox.source;
         let lane = self

@@ -65,7 +65,7 @@ impl World {
                         && inbox.is_some_and(|inbox| {
                             inbox.stream_id == outgoing.stream_id
                                 && inbox.source == Some(connection)
-                                && inbox.end.is_none()
+                                && inbox.ended().is_none()
                                 && inbox.is_drained()
                         })
                 })
@@ -131,7 +131,7 @@ impl World {
         let mut failure = None;
         for stream in self.streams() {
             counts.frames += stream.seen();
-            counts.duplicates += stream.filter.duplicates();
+            counts.duplicates += stream.duplicates;
             counts.resumes += stream.resumes;
             match stream.stage {
                 Stage::Complete => counts.complete += 1,
