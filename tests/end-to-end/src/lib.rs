@@ -26,6 +26,8 @@ mod other_nodes;
 mod output;
 mod peer_text;
 #[cfg(target_os = "linux")]
+mod raw_connection;
+#[cfg(target_os = "linux")]
 mod raw_peer;
 mod refusal;
 mod registry_loss;

@@ -3,7 +3,7 @@
 
 use std::{
     io::Write as _,
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,6 +24,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     accounts::{Attack, MAX_MEMORY, attack, drawn},
     campaign::Campaign,
+    raw_connection::{RawConnection, Transport},
     raw_peer::{Doors, Identity, connect, response_head},
 };
 
@@ -58,7 +59,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Who has no credential that counts: half a request, junk, a forged name, a body without its end, at either door.
-fn stranger(doors: Doors, seed: u64) -> Vec<TcpStream> {
+fn stranger(doors: Doors, seed: u64) -> Vec<RawConnection> {
     let mut random = SmallRng::seed_from_u64(seed);
     let identity = Identity::register(doors.registry);
     let (forged, wrong) = (identity.forged(), identity.with_wrong_signature());
@@ -78,7 +79,7 @@ fn stranger(doors: Doors, seed: u64) -> Vec<TcpStream> {
             socket.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
             // What is refused before it is read is as good as sent.
             let _ = socket.write_all(&bytes);
-            open.push(socket);
+            open.push(RawConnection::Clear(socket));
         }
     }
     open
@@ -92,11 +93,16 @@ fn post(path: &str, announced: usize, sent: usize) -> Vec<u8> {
 }
 
 /// All peers of a round; what they hold.
-fn mixture(doors: Doors, seed: u64) -> Vec<TcpStream> {
+fn mixture(doors: Doors, seed: u64) -> Vec<RawConnection> {
     let peer = |number: u64, realm_id, choose: fn(u64) -> Box<dyn FnMut() -> Attack>| {
         thread::spawn(move || {
             let identity = Identity::register_in(doors.registry, realm_id);
-            attack(doors.data_lane, &identity, choose(seed.wrapping_add(number)))
+            attack(
+                doors.data_lane,
+                &Transport::Clear,
+                &identity,
+                choose(seed.wrapping_add(number)),
+            )
         })
     };
     let mut numbers = 0..;

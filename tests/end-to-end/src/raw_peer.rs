@@ -1,7 +1,7 @@
 //! A peer that keeps to no rule: bytes over sockets, and who it says it is.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{Read, Write as _},
     net::{Shutdown, SocketAddr, TcpStream},
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn exchange(address: SocketAddr, bytes: &[u8], hangs_up: bool) -> Vec
 }
 
 /// Reads the head of an HTTP response, and nothing behind it.
-pub(crate) fn response_head(stream: &mut TcpStream) -> String {
+pub(crate) fn response_head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
