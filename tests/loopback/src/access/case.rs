@@ -1,7 +1,9 @@
 //! The ways in which a node can say who may do what.
 
-use crate::access::Expected::{self, Granted, Refused};
-use crate::harness::node_plan::NodePlan;
+use crate::{
+    access::Expected::{self, Granted, Refused},
+    harness::node_plan::NodePlan,
+};
 
 /// A way in which a node says who may do what, and what that comes to for a node of the type `acme+Caller`.
 pub(super) struct Case {

@@ -10,8 +10,8 @@ use actr_lite_wire::{
 
 use prost::Message as _;
 
-use crate::access::{Expected::Granted, case::CASES};
 use crate::{
+    access::{Expected::Granted, case::CASES},
     harness::{
         address::free_address,
         deadline::within,

@@ -8,8 +8,8 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::access::{case::NO_RULE, doors::call_over};
 use crate::{
+    access::{case::NO_RULE, doors::call_over},
     harness::{
         address::free_address,
         deadline::within,

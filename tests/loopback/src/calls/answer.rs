@@ -5,12 +5,14 @@ use actr_lite_wire::record::DEFAULT_MAX_RECORD_LEN;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::calls::ask;
-use crate::harness::{
-    deadline::within,
-    error_reply::remote_error,
-    messages::{Answer, Ask, Garbled, Nowhere, Push, Secret},
-    world::World,
+use crate::{
+    calls::ask,
+    harness::{
+        deadline::within,
+        error_reply::remote_error,
+        messages::{Answer, Ask, Garbled, Nowhere, Push, Secret},
+        world::World,
+    },
 };
 
 #[tokio::test]

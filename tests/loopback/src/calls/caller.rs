@@ -3,14 +3,16 @@
 use actr_lite::{ActrError, Dest, ErrorCode};
 use tokio::sync::mpsc;
 
-use crate::calls::ask;
-use crate::harness::{
-    deadline::{until, within},
-    error_reply::remote_error,
-    messages::{Answer, Nowhere, Push, Secret},
-    pair::Pair,
-    stream::{caller, stream_id},
-    world::World,
+use crate::{
+    calls::ask,
+    harness::{
+        deadline::{until, within},
+        error_reply::remote_error,
+        messages::{Answer, Nowhere, Push, Secret},
+        pair::Pair,
+        stream::{caller, stream_id},
+        world::World,
+    },
 };
 
 #[tokio::test]

@@ -10,8 +10,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::calls::ask;
-use crate::harness::{deadline::within, error_reply::remote_error, messages::Ask, pair::Pair, world::World};
+use crate::{
+    calls::ask,
+    harness::{deadline::within, error_reply::remote_error, messages::Ask, pair::Pair, world::World},
+};
 
 /// Says so when it is dropped.
 struct Guard(Option<oneshot::Sender<()>>);

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use actr_lite::Dest;
 use tokio::{sync::Barrier, task::JoinSet};
 
-use crate::calls::ask;
-use crate::harness::{
-    deadline::within,
-    messages::{Answer, Ask},
-    world::World,
+use crate::{
+    calls::ask,
+    harness::{
+        deadline::within,
+        messages::{Answer, Ask},
+        world::World,
+    },
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

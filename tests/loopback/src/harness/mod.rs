@@ -9,5 +9,6 @@ pub(crate) mod node_plan;
 pub(crate) mod pair;
 pub(crate) mod server;
 pub(crate) mod stream;
+pub(crate) mod waiting_server;
 mod workload;
 pub(crate) mod world;

@@ -22,8 +22,10 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::harness::{deadline::within, messages::Ask};
-use crate::raw_peer::{outsider::PROTOCOL, wire_bytes::record};
+use crate::{
+    harness::{deadline::within, messages::Ask},
+    raw_peer::{outsider::PROTOCOL, wire_bytes::record},
+};
 
 /// A data lane connection without a runtime behind it.
 pub(crate) struct RawPeer {

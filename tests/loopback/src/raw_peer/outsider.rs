@@ -14,8 +14,10 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::harness::{deadline::within, world::World};
-use crate::raw_peer::connection::{RawPeer, dial, upgrade};
+use crate::{
+    harness::{deadline::within, world::World},
+    raw_peer::connection::{RawPeer, dial, upgrade},
+};
 
 /// A registered peer that is not one of our nodes.
 pub(crate) struct Outsider {

@@ -2,7 +2,6 @@
 
 use actr_lite::StreamEnd;
 
-use crate::tls::{call, lane_of, take_all_of_nothing};
 use crate::{
     bystander::Bystander,
     harness::{
@@ -10,6 +9,7 @@ use crate::{
     },
     logs::{self, Told},
     raw_peer::connection::raw,
+    tls::{call, lane_of, take_all_of_nothing},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

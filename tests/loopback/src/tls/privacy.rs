@@ -2,15 +2,17 @@
 
 use actr_lite::{Dest, StreamEnd};
 
-use crate::harness::{
-    address::free_address,
-    deadline::within,
-    messages::Push,
-    server::start_plan,
-    stream::{caller, stream_id},
-    world::World,
+use crate::{
+    harness::{
+        address::free_address,
+        deadline::within,
+        messages::Push,
+        server::start_plan,
+        stream::{caller, stream_id},
+        world::World,
+    },
+    tls::relay::Relay,
 };
-use crate::tls::relay::Relay;
 
 /// A stream of 10,000 frames over a relay: how many frames came, how it ended, and the relay.
 async fn stream_over_relay(is_tls: bool, cut_after: usize) -> (u64, StreamEnd, Relay) {

@@ -6,13 +6,15 @@ use actr_lite::{CloseReason, StreamEnd};
 use actr_lite_wire::{credit::INITIAL_WINDOW, record::DEFAULT_MAX_RECORD_LEN};
 use bytes::Bytes;
 
-use crate::harness::{
-    deadline::within,
-    messages::Ask,
-    pair::Pair,
-    stream::{caller, stream_id},
+use crate::{
+    harness::{
+        deadline::within,
+        messages::Ask,
+        pair::Pair,
+        stream::{caller, stream_id},
+    },
+    tls::{take_all, take_all_of_nothing},
 };
-use crate::tls::{take_all, take_all_of_nothing};
 
 const PAYLOAD: [u8; 1000] = [7; 1000];
 

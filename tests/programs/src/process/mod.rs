@@ -1,9 +1,13 @@
 //! A program that runs, and is killed when it is dropped.
 
+mod announced;
+mod finished;
+#[cfg(target_os = "linux")]
+mod resources;
+
 use std::{
     fmt::Write as _,
     io::{self, Read},
-    net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -16,6 +20,7 @@ use rustix::{
     process::{Pid, WaitId, WaitIdOptions, kill_process, waitid},
 };
 
+pub use finished::Finished;
 pub use rustix::process::Signal;
 
 use crate::{
@@ -133,73 +138,6 @@ impl Process {
         }
     }
 
-    /// The URL of the registry that it hosts.
-    ///
-    /// # Errors
-    /// If it ends without having said it, or doesn't say it in time.
-    pub fn try_registry_url(&self) -> anyhow::Result<String> {
-        const BEFORE: &str = "registry listening on ";
-        let line = self
-            .output
-            .wait_for(BEFORE, WAIT_TIMEOUT)
-            .with_context(|| self.name.clone())?
-            .text;
-        let url = line
-            .split_once(BEFORE)
-            .and_then(|(_, rest)| rest.split_whitespace().next());
-        Ok(url.with_context(|| format!("no URL in {line:?}"))?.to_owned())
-    }
-
-    /// The URL of the registry that it hosts.
-    ///
-    /// # Panics
-    /// As [`Self::try_registry_url`] fails.
-    #[track_caller]
-    pub fn registry_url(&self) -> String {
-        self.try_registry_url().unwrap_or_else(|error| panic!("{error:#}"))
-    }
-
-    /// Waits until a server says that it is ready; its actor id.
-    ///
-    /// # Errors
-    /// If it ends without having said it, or doesn't say it in time.
-    pub fn try_ready(&self) -> anyhow::Result<String> {
-        const BEFORE: &str = "server ready as ";
-        let line = self
-            .output
-            .wait_for(BEFORE, WAIT_TIMEOUT)
-            .with_context(|| self.name.clone())?
-            .text;
-        let id = line
-            .split_once(BEFORE)
-            .and_then(|(_, rest)| rest.split_whitespace().next());
-        Ok(id.with_context(|| format!("no actor id in {line:?}"))?.to_owned())
-    }
-
-    /// Waits until a server says that it is ready; its actor id.
-    ///
-    /// # Panics
-    /// As [`Self::try_ready`] fails.
-    #[track_caller]
-    pub fn ready(&self) -> String {
-        self.try_ready().unwrap_or_else(|error| panic!("{error:#}"))
-    }
-
-    /// Where a server's data lane listens.
-    ///
-    /// # Panics
-    /// If it doesn't say so.
-    #[track_caller]
-    pub fn data_lane(&self) -> SocketAddr {
-        const BEFORE: &str = "data lane listening on ";
-        let line = self.wait_for_line(BEFORE, WAIT_TIMEOUT);
-        let address = line.split_once(BEFORE).map(|(_, rest)| rest.trim().parse());
-        match address {
-            Some(Ok(address)) => address,
-            _ => panic!("no address in {line:?}"),
-        }
-    }
-
     /// Sends a signal; nothing happens if the program has ended.
     ///
     /// # Panics
@@ -210,71 +148,6 @@ impl Process {
             && let Err(error) = kill_process(self.pid, signal)
         {
             panic!("no {signal:?} to {}: {error}", self.name);
-        }
-    }
-
-    /// Its peak resident memory so far, in bytes.
-    ///
-    /// # Panics
-    /// If it has ended.
-    #[cfg(target_os = "linux")]
-    #[track_caller]
-    pub fn peak_memory(&self) -> u64 {
-        self.memory("VmHWM:")
-    }
-
-    /// How much memory it has resident now, in bytes.
-    ///
-    /// # Panics
-    /// If it has ended.
-    #[cfg(target_os = "linux")]
-    #[track_caller]
-    pub fn resident_memory(&self) -> u64 {
-        self.memory("VmRSS:")
-    }
-
-    /// The most memory that it has reserved so far, used or not, in bytes.
-    ///
-    /// # Panics
-    /// If it has ended.
-    #[cfg(target_os = "linux")]
-    #[track_caller]
-    pub fn peak_reserved_memory(&self) -> u64 {
-        self.memory("VmPeak:")
-    }
-
-    #[cfg(target_os = "linux")]
-    #[track_caller]
-    fn memory(&self, figure: &str) -> u64 {
-        let status = self.read_running(|folder| std::fs::read_to_string(folder.join("status")).ok());
-        let line = status.lines().find_map(|line| line.strip_prefix(figure));
-        match line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()) {
-            Some(kib) => kib << 10,
-            None => panic!("the system does not say how much memory {} has", self.name),
-        }
-    }
-
-    /// How many file descriptors it has open.
-    ///
-    /// # Panics
-    /// If it has ended.
-    #[cfg(target_os = "linux")]
-    #[track_caller]
-    pub fn open_files(&self) -> usize {
-        self.read_running(|folder| Some(std::fs::read_dir(folder.join("fd")).ok()?.count()))
-    }
-
-    /// Reads something in the folder that the system keeps about it.
-    #[cfg(target_os = "linux")]
-    #[track_caller]
-    fn read_running<T>(&self, read: impl FnOnce(&std::path::Path) -> Option<T>) -> T {
-        // Not reaped as long as the state says that it runs, so the pid is its own.
-        let state = self.life.lock();
-        assert!(state.1.is_none(), "{} has ended", self.name);
-        let folder = format!("/proc/{}", self.pid.as_raw_nonzero());
-        match read(folder.as_ref()) {
-            Some(found) => found,
-            None => panic!("the system says nothing about {}", self.name),
         }
     }
 
@@ -369,54 +242,6 @@ impl Drop for Process {
             self.output.wait_for_end(Duration::from_secs(1));
             let end = status.map_or("killed by the test".into(), |status| status.to_string());
             eprintln!("{}{} {end}", self.transcript(), self.name);
-        }
-    }
-}
-
-/// A program that has ended.
-#[derive(Debug)]
-pub struct Finished {
-    /// How it ended.
-    pub status: ExitStatus,
-    /// All that it printed on standard output.
-    pub stdout: String,
-    /// All that it printed on standard error.
-    pub stderr: String,
-}
-
-impl Finished {
-    /// The exit code; `None` if a signal ended it.
-    pub fn code(&self) -> Option<i32> {
-        self.status.code()
-    }
-
-    /// The one line that says why it failed, which is the last on standard error.
-    ///
-    /// # Panics
-    /// If it ended by a signal or with another exit code than 1, or there is no such line, or more than one.
-    #[track_caller]
-    pub fn error(&self) -> &str {
-        assert_eq!(self.code(), Some(1), "{}", self.stderr);
-        let errors = self.stderr.lines().filter(|line| line.starts_with("error: ")).count();
-        assert_eq!(errors, 1, "one error in one line: {}", self.stderr);
-        let last = self.stderr.lines().last().unwrap_or_default();
-        assert!(
-            last.starts_with("error: "),
-            "the error is not the last line: {}",
-            self.stderr
-        );
-        last
-    }
-
-    /// That it failed, and that its error says all of this.
-    ///
-    /// # Panics
-    /// If not.
-    #[track_caller]
-    pub fn assert_fails_with(&self, parts: &[&str]) {
-        let error = self.error();
-        for part in parts {
-            assert!(error.contains(part), "{part:?} is not in: {error}");
         }
     }
 }

@@ -1,41 +1,27 @@
 //! A relay in front of a server that fails on request.
 
+mod connection;
+mod shared;
+
 use std::{
-    collections::VecDeque,
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    net::Ipv4Addr,
+    sync::{Arc, Condvar, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use programs::Process;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{
-        TcpListener, TcpSocket, TcpStream,
-        tcp::{ReadHalf, WriteHalf},
-    },
     runtime::{Builder, Runtime},
     sync::watch,
-    time::sleep,
 };
 
-use programs::Process;
-
-/// What is read at a time.
-const CHUNK: usize = 16 << 10;
-
-/// What the ends of a slow proxy hold: little, so that what is on the way is what the link carries in a moment.
-const SLOW_BUFFER: u32 = 8 << 10;
-
-/// A slow proxy hands on what it carries in this part of a second, at a time.
-const SLOW_STEPS: u64 = 20;
+use crate::fault_proxy::{
+    connection::accept,
+    shared::{Fate, Orders, Shared},
+};
 
 /// How many connections may wait to be accepted: what the standard library takes.
 const BACKLOG: u32 = 1024;
-
-/// From this many bytes of the target on, a connection carries frames: an upgrade and the answer to a registration are
-/// less than half of it.
-const FRAMES_FLOW_AFTER: u64 = 2048;
 
 /// A relay of TCP connections to a target, on a port of loopback. A server is told to advertise its address.
 ///
@@ -57,81 +43,6 @@ pub enum Newcomers {
     Swallow,
     /// They are reset.
     Refuse,
-}
-
-#[derive(Debug)]
-struct Shared {
-    /// Bytes in a second, each way; none is as fast as possible.
-    rate: Option<u64>,
-    orders: watch::Sender<Orders>,
-    log: Mutex<Log>,
-    frozen: Condvar,
-}
-
-/// What all connections are told. A connection counts what came since it was accepted.
-#[derive(Debug, Clone, Copy)]
-struct Orders {
-    target: Option<SocketAddr>,
-    newcomers: Newcomers,
-    cuts: u64,
-    freezes: u64,
-}
-
-/// What happens to a connection when it has carried this many bytes from the target.
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    CutAfter(u64),
-    FreezeAfter(u64),
-}
-
-#[derive(Debug, Default)]
-struct Log {
-    accepted: u64,
-    /// What becomes of the next connections.
-    fates: VecDeque<Fate>,
-    cuts: Vec<Instant>,
-    freezes: Vec<Instant>,
-    /// When a connection began to carry frames.
-    flows: Vec<Instant>,
-    /// Everything that was relayed, if it is recorded.
-    recorded: Option<Vec<u8>>,
-}
-
-impl Shared {
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A socket for a connection; those that a listener accepts have the same buffers.
-    fn socket(&self) -> io::Result<TcpSocket> {
-        let socket = TcpSocket::new_v4()?;
-        if self.rate.is_some() {
-            socket.set_send_buffer_size(SLOW_BUFFER)?;
-            socket.set_recv_buffer_size(SLOW_BUFFER)?;
-        }
-        Ok(socket)
-    }
-
-    /// What is read at a time.
-    fn chunk(&self) -> Vec<u8> {
-        let len = self
-            .rate
-            .map_or(CHUNK as u64, |rate| (rate / SLOW_STEPS).clamp(1, CHUNK as u64));
-        vec![0; usize::try_from(len).unwrap_or(CHUNK)]
-    }
-
-    /// Waits as long as the link takes for this many bytes.
-    async fn carry(&self, bytes: usize) {
-        if let Some(rate) = self.rate {
-            sleep(Duration::from_secs_f64(bytes as f64 / rate as f64)).await;
-        }
-    }
-
-    fn record(&self, bytes: &[u8]) {
-        if let Some(recorded) = &mut self.log().recorded {
-            recorded.extend_from_slice(bytes);
-        }
-    }
 }
 
 impl FaultProxy {
@@ -277,167 +188,10 @@ impl Drop for FaultProxy {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    while let Ok((client, _)) = listener.accept().await {
-        let number = {
-            let mut log = shared.log();
-            log.accepted += 1;
-            log.accepted
-        };
-        let connection = Connection {
-            // Every other one ends with a reset, which also throws away what the other end has not read yet.
-            ends_with_reset: number.is_multiple_of(2),
-            orders: shared.orders.subscribe(),
-            shared: shared.clone(),
-        };
-        tokio::spawn(connection.run(client));
-    }
-}
-
-/// Why a connection is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// On request.
-    Cut,
-    /// It has carried its number of bytes.
-    Fate,
-    /// An end has closed it.
-    Gone,
-}
-
-impl From<io::Error> for End {
-    fn from(_: io::Error) -> Self {
-        Self::Gone
-    }
-}
-
-struct Connection {
-    ends_with_reset: bool,
-    orders: watch::Receiver<Orders>,
-    shared: Arc<Shared>,
-}
-
-impl Connection {
-    async fn connect(&self, target: SocketAddr) -> io::Result<TcpStream> {
-        self.shared.socket()?.connect(target).await
-    }
-
-    async fn run(mut self, mut client: TcpStream) {
-        let at_start = *self.orders.borrow_and_update();
-        let target = match (at_start.newcomers, at_start.target) {
-            (Newcomers::Relay, Some(target)) => target,
-            (Newcomers::Swallow, _) => return self.cut_order(at_start).await,
-            _ => return reset(&client),
-        };
-        let Ok(mut server) = self.connect(target).await else {
-            return reset(&client);
-        };
-        // Bytes have to be as fast as without the relay.
-        let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let fate = self.shared.log().fates.pop_front();
-        let end = self.relay(at_start, &mut client, &mut server, fate).await;
-        if end == End::Cut {
-            if self.ends_with_reset {
-                reset(&client);
-                reset(&server);
-            }
-            // Noted before the sockets are closed: a recovery comes after it.
-            self.shared.log().cuts.push(Instant::now());
-        }
-    }
-
-    async fn relay(
-        &mut self,
-        at_start: Orders,
-        client: &mut TcpStream,
-        server: &mut TcpStream,
-        fate: Option<Fate>,
-    ) -> End {
-        let (from_client, to_client) = client.split();
-        let (from_server, to_server) = server.split();
-        let mut orders = self.orders.clone();
-        let frozen = orders.wait_for(|orders| orders.freezes != at_start.freezes);
-        let relayed = async {
-            tokio::try_join!(
-                self.downstream(from_server, to_client, fate),
-                self.upstream(from_client, to_server)
-            )
-        };
-        tokio::select! {
-            biased;
-            () = self.cut_order(at_start) => return End::Cut,
-            _ = frozen => {}
-            ended = relayed => match (ended, fate) {
-                (Err(End::Fate), Some(Fate::FreezeAfter(_))) => {
-                    self.shared.log().freezes.push(Instant::now());
-                    self.shared.frozen.notify_all();
-                }
-                (Err(End::Fate), _) => return End::Cut,
-                _ => return End::Gone,
-            },
-        }
-        self.cut_order(at_start).await;
-        End::Cut
-    }
-
-    /// Returns when all connections are to be cut.
-    async fn cut_order(&self, at_start: Orders) {
-        // The sender is gone only when all is over.
-        let _ = self
-            .orders
-            .clone()
-            .wait_for(|orders| orders.cuts != at_start.cuts)
-            .await;
-    }
-
-    async fn downstream(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, fate: Option<Fate>) -> Result<(), End> {
-        let budget = fate.map(|(Fate::CutAfter(bytes) | Fate::FreezeAfter(bytes))| bytes);
-        let mut buffer = self.shared.chunk();
-        let mut carried = 0;
-        loop {
-            let read = from.read(&mut buffer).await?;
-            let left = budget.map_or(u64::MAX, |budget| budget - carried);
-            let len = read.min(usize::try_from(left).unwrap_or(usize::MAX));
-            self.shared.carry(len).await;
-            self.shared.record(buffer.get(..len).unwrap_or_default());
-            to.write_all(buffer.get(..len).unwrap_or_default()).await?;
-            let before = carried;
-            carried += len as u64;
-            if before <= FRAMES_FLOW_AFTER && carried > FRAMES_FLOW_AFTER {
-                self.shared.log().flows.push(Instant::now());
-            }
-            if budget.is_some_and(|budget| carried >= budget) {
-                return Err(End::Fate);
-            }
-            if read == 0 {
-                return Ok(to.shutdown().await?);
-            }
-        }
-    }
-
-    async fn upstream(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> Result<(), End> {
-        let mut buffer = self.shared.chunk();
-        loop {
-            let read = from.read(&mut buffer).await?;
-            if read == 0 {
-                return Ok(to.shutdown().await?);
-            }
-            self.shared.carry(read).await;
-            self.shared.record(buffer.get(..read).unwrap_or_default());
-            to.write_all(buffer.get(..read).unwrap_or_default()).await?;
-        }
-    }
-}
-
-/// Makes the end of this connection a reset.
-fn reset(stream: &TcpStream) {
-    let _ = stream.set_zero_linger();
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
-        io::{ErrorKind, Read as _, Write as _},
+        io::{self, ErrorKind, Read as _, Write as _},
         net::{TcpListener, TcpStream},
         thread,
     };
