@@ -17,6 +17,8 @@ mod manifest;
 #[cfg(target_os = "linux")]
 mod memory;
 mod misbehaviour;
+#[cfg(target_os = "linux")]
+mod names;
 mod other_nodes;
 #[cfg(target_os = "linux")]
 mod output;
