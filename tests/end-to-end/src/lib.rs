@@ -21,6 +21,7 @@ mod memory;
 mod misbehaviour;
 #[cfg(target_os = "linux")]
 mod mixtures;
+mod names;
 mod other_nodes;
 #[cfg(target_os = "linux")]
 mod output;

@@ -90,7 +90,8 @@ async fn a_start_ends_when_two_registries_share_an_address() {
         registry.register(LIFETIME).await;
         registry.refuse_to_open("401 Unauthorized").await;
     }
-    let error = registry.link.connected().await.unwrap_err();
+    let told = timeout(Duration::from_secs(60), registry.link.connected()).await;
+    let error = told.expect("a start that ends").unwrap_err();
     assert!(matches!(error, RegistryLinkError::Mismatch { .. }), "{error}");
 }
 

@@ -123,7 +123,11 @@ impl FaultProxy {
     /// If the server doesn't print where it listens.
     #[track_caller]
     pub fn relay_to(&self, server: &Process) {
-        let target = server.data_lane();
+        self.relay_to_address(server.data_lane());
+    }
+
+    /// Relays to a data lane that listens there, or will.
+    pub fn relay_to_address(&self, target: SocketAddr) {
         self.shared.orders.send_modify(|orders| orders.target = Some(target));
     }
 
