@@ -28,18 +28,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accounts::Accounts,
-    context::Context,
-    lane::{Accepted, CloseReason, Closing, Lane, SendRefused, Urgency},
-    limits::Occupancy,
-    node_state::{LaneSettings, NodeState},
-    reach,
-    router::Router,
-    service::{DispatchFuture, Service, ServiceDescriptor, generated},
-    session::{CallOptions, Session, SessionReceiver},
-    sessions::Sharing,
-    stream::Subscription,
-    system::LockedContracts,
+    actor::{
+        context::Context,
+        router::Router,
+        service::{DispatchFuture, Service, ServiceDescriptor, generated},
+    },
+    contracts::locked_contracts::LockedContracts,
+    lane::{
+        close_reason::CloseReason,
+        closing::Closing,
+        lane::{Accepted, Lane, SendRefused, Urgency},
+    },
+    limits::{accounts::Accounts, occupancy::Occupancy},
+    node::reach,
+    node_state::NodeState,
+    peers::lane_settings::LaneSettings,
+    session::{call_options::CallOptions, receiver::SessionReceiver, session::Session, sharing::Sharing},
+    stream::subscription::Subscription,
     tasks::Tasks,
 };
 

@@ -23,16 +23,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ActrError,
-    connect_limit::ConnectLimit,
-    departures::Departures,
-    discover_error::DiscoverError,
-    limits::Occupancy,
-    peer_identities::PeerIdentities,
-    router::Router,
-    sessions::Sessions,
-    stream::{Inbox, StreamEnd, Subscriptions},
-    system::LockedContracts,
+    actor::router::Router,
+    contracts::locked_contracts::LockedContracts,
+    error::{actr_error::ActrError, discover_error::DiscoverError},
+    limits::occupancy::Occupancy,
+    peers::{
+        connect_limit::ConnectLimit, lane_settings::LaneSettings, peer_identities::PeerIdentities, peers::Sessions,
+    },
+    session::departures::Departures,
+    stream::{inbox::Inbox, stream_end::StreamEnd, subscriptions::Subscriptions},
     tasks::Tasks,
 };
 
@@ -51,17 +50,6 @@ struct Address {
     url: String,
     /// It could not be reached there: the registry may know better.
     is_doubtful: bool,
-}
-
-/// How a node speaks with others over the data lane.
-pub(crate) struct LaneSettings {
-    /// The longest record that it sends and takes.
-    pub(crate) record_limit: RecordLimit,
-    pub(crate) tls: Tls,
-    /// Where it shows its credential without TLS.
-    pub(crate) clear_text: ClearText,
-    /// By which names others may address it.
-    pub(crate) hosts: HostPolicy,
 }
 
 /// What the parts of a running node share.

@@ -15,20 +15,24 @@ use tokio::{
 };
 use tracing::{debug, info};
 
-use super::{
-    broken::Broken,
-    options::ResumeOptions,
-    resume_error::ResumeError,
-    setback::{Setback, is_stopped},
-};
 use crate::{
-    context::Context,
-    dest::Dest,
-    discovery::no_answer,
-    error::ActrError,
-    lane::Closing,
-    session::CallOptions,
-    stream::{Delivered, ProgressCell, StreamDelivery, StreamEnd, StreamRegistration, SubscribeError},
+    actor::{context::Context, registration::StreamRegistration},
+    contracts::discovery::no_answer,
+    error::{actr_error::ActrError, dest::Dest},
+    lane::closing::Closing,
+    resumable::{
+        broken::Broken,
+        options::ResumeOptions,
+        resume_error::ResumeError,
+        setback::{Setback, is_stopped},
+    },
+    session::call_options::CallOptions,
+    stream::{
+        delivery::{Delivered, Delivery},
+        progress::ProgressCell,
+        stream_end::StreamEnd,
+        subscriptions::SubscribeError,
+    },
 };
 
 /// How long one server may take to be reached and to agree before the next one is asked.
@@ -51,14 +55,14 @@ const END_GRACE: Duration = Duration::from_secs(1);
 const LOOKS_PER_IDLE_TIMEOUT: u32 = 4;
 
 /// The request that is sent again, and to whom.
-pub(super) struct Request {
-    pub(super) server_type: ActrType,
-    pub(super) route: &'static str,
-    pub(super) payload: Bytes,
+pub(crate) struct Request {
+    pub(crate) server_type: ActrType,
+    pub(crate) route: &'static str,
+    pub(crate) payload: Bytes,
 }
 
 /// Asks one server after the other until all frames have arrived.
-pub(super) struct Supervisor {
+pub(crate) struct Supervisor {
     ctx: Context,
     stream_id: StreamId,
     request: Request,
@@ -73,7 +77,7 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn new(registration: &StreamRegistration, request: Request, options: ResumeOptions) -> Self {
+    pub(crate) fn new(registration: &StreamRegistration, request: Request, options: ResumeOptions) -> Self {
         Self {
             ctx: Context::uncalled(Arc::clone(registration.node())),
             stream_id: registration.stream_id().clone(),
@@ -90,7 +94,7 @@ impl Supervisor {
     }
 
     /// Follows this stream, and those that resume it, until all frames have arrived.
-    pub(super) async fn run(mut self, mut stream: StreamRegistration) -> Result<(), ResumeError> {
+    pub(crate) async fn run(mut self, mut stream: StreamRegistration) -> Result<(), ResumeError> {
         while let Some(broken) = self.follow(&mut stream).await? {
             match broken {
                 Broken::Ended(StreamEnd::Cancelled) => return Err(ResumeError::Cancelled),
@@ -411,10 +415,10 @@ impl Supervisor {
 /// The delivery while no server's stream has it. Only its owner uses it: the lock is for the compiler, to which
 /// a callback is not [`Sync`].
 #[derive(Default)]
-struct HeldDelivery(Mutex<Option<Box<dyn StreamDelivery>>>);
+struct HeldDelivery(Mutex<Option<Box<dyn Delivery>>>);
 
 impl HeldDelivery {
-    fn get_mut(&mut self) -> &mut Option<Box<dyn StreamDelivery>> {
+    fn get_mut(&mut self) -> &mut Option<Box<dyn Delivery>> {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -422,11 +426,11 @@ impl HeldDelivery {
         self.get_mut().is_none()
     }
 
-    fn put(&mut self, delivery: Box<dyn StreamDelivery>) {
+    fn put(&mut self, delivery: Box<dyn Delivery>) {
         *self.get_mut() = Some(delivery);
     }
 
-    fn take(&mut self) -> Option<Box<dyn StreamDelivery>> {
+    fn take(&mut self) -> Option<Box<dyn Delivery>> {
         self.get_mut().take()
     }
 }
@@ -438,13 +442,13 @@ async fn long_after(progress: &ProgressCell) {
 }
 
 /// Ends a stream here, which stops its sender, and waits until its callback is done.
-async fn take_back(stream: &mut StreamRegistration) -> Result<Box<dyn StreamDelivery>, ResumeError> {
+async fn take_back(stream: &mut StreamRegistration) -> Result<Box<dyn Delivery>, ResumeError> {
     stream.unregister();
     passed_on(stream.delivered().await).map(|(delivery, _)| delivery)
 }
 
 /// What handed a stream's frames over, and how the stream ended.
-fn passed_on(delivered: Result<Delivered, RecvError>) -> Result<(Box<dyn StreamDelivery>, StreamEnd), ResumeError> {
+fn passed_on(delivered: Result<Delivered, RecvError>) -> Result<(Box<dyn Delivery>, StreamEnd), ResumeError> {
     match delivered {
         Ok(Ok(passed_on)) => Ok(passed_on),
         Ok(Err(panic)) => Err(ResumeError::Panicked(panic)),

@@ -13,31 +13,11 @@ use bytes::Bytes;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::debug;
 
-use super::Session;
-use crate::{ActrError, Dest, lane::Urgency};
-
-/// How long a call waits for its answer unless it says otherwise: actr's own default.
-pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How a call is made.
-#[derive(Debug, Clone)]
-pub struct CallOptions {
-    /// How long to wait for a connection and the answer. What is left of it travels with the call, and the callee gives
-    /// up then too.
-    pub timeout: Duration,
-    /// Metadata that goes with the request.
-    pub metadata: Vec<(String, String)>,
-}
-
-impl Default for CallOptions {
-    /// 30 s, no metadata.
-    fn default() -> Self {
-        Self {
-            timeout: DEFAULT_CALL_TIMEOUT,
-            metadata: Vec::new(),
-        }
-    }
-}
+use crate::{
+    error::{actr_error::ActrError, dest::Dest},
+    lane::lane::Urgency,
+    session::{call_options::CallOptions, session::Session},
+};
 
 /// How long to wait before a request is sent again, each time: an official node is ready some milliseconds after it has
 /// accepted a connection, on a busy machine some hundred. After the last retry only the call's own timeout helps.
@@ -52,21 +32,21 @@ type Answer = Result<Result<Bytes, ErrorReply>, ActrError>;
 
 /// The calls that wait for the peer's answer.
 #[derive(Default)]
-pub(super) struct Calls(Mutex<HashMap<String, oneshot::Sender<Answer>>>);
+pub(crate) struct Calls(Mutex<HashMap<String, oneshot::Sender<Answer>>>);
 
 impl Calls {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Answer>>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Answer>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands an answer to its call; false if the call is not pending.
-    pub(super) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) -> bool {
+    pub(crate) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) -> bool {
         let waiting = self.lock().remove(request_id.as_str());
         waiting.is_some_and(|waiting| waiting.send(Ok(result)).is_ok())
     }
 
     /// The connection is gone.
-    pub(super) fn fail_all(&self, error: &ActrError) {
+    pub(crate) fn fail_all(&self, error: &ActrError) {
         let all: Vec<_> = self.lock().drain().collect();
         for (_, waiting) in all {
             // A caller that dropped its call does not wait for this.
@@ -159,7 +139,7 @@ impl Session {
     }
 
     /// Hands the peer's answer to the caller that waits for it.
-    pub(super) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) {
+    pub(crate) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) {
         self.answered.store(true, Ordering::Relaxed);
         if !self.calls.answer(request_id, result) {
             debug!(

@@ -6,12 +6,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::Session;
-use crate::lane::Closing;
+use crate::{lane::closing::Closing, session::session::Session};
 
 /// How much a session is used.
 #[derive(Debug)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     users: usize,
     /// When the last of them left.
     unused_since: Instant,
@@ -20,7 +19,7 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             users: 0,
             unused_since: Instant::now(),

@@ -7,7 +7,7 @@ use actr_lite_quota::Permit;
 use actr_lite_wire::identity::StreamId;
 use tokio::time::Instant;
 
-use crate::{accounts::PeerAccount, stream::Inbox};
+use crate::{limits::accounts::PeerAccount, stream::inbox::Inbox};
 
 /// How many streams are remembered that the peer may still send though they are not registered here.
 const MAX_UNWANTED: usize = 4096;
@@ -45,7 +45,7 @@ impl Default for State {
 }
 
 /// Where a stream's frames go.
-pub(super) enum Route {
+pub(crate) enum Route {
     /// To a subscription.
     To(Arc<Inbox>),
     /// Nowhere: that is known.
@@ -55,7 +55,7 @@ pub(super) enum Route {
 }
 
 impl IncomingStreams {
-    pub(super) fn new(account: Arc<PeerAccount>) -> Self {
+    pub(crate) fn new(account: Arc<PeerAccount>) -> Self {
         Self {
             account,
             state: Mutex::default(),
@@ -66,7 +66,7 @@ impl IncomingStreams {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn route(&self, stream_id: &str) -> Route {
+    pub(crate) fn route(&self, stream_id: &str) -> Route {
         let state = self.lock();
         match state.bound.get(stream_id) {
             Some(inbox) => Route::To(Arc::clone(inbox)),
@@ -75,24 +75,24 @@ impl IncomingStreams {
         }
     }
 
-    pub(super) fn bind(&self, inbox: &Arc<Inbox>) {
+    pub(crate) fn bind(&self, inbox: &Arc<Inbox>) {
         self.lock().bound.insert(inbox.stream_id().clone(), Arc::clone(inbox));
     }
 
     /// Frames of this stream have to be dropped; false if that is known already.
-    pub(super) fn refuse(&self, stream_id: StreamId) -> bool {
+    pub(crate) fn refuse(&self, stream_id: StreamId) -> bool {
         self.lock().add_unwanted(stream_id, &self.account)
     }
 
     /// The receiver cancels; false if the connection does not feed the stream.
-    pub(super) fn cancel(&self, stream_id: &StreamId) -> bool {
+    pub(crate) fn cancel(&self, stream_id: &StreamId) -> bool {
         let mut state = self.lock();
         state.unbind(stream_id.as_str()).is_some() && state.add_unwanted(stream_id.clone(), &self.account)
     }
 
     /// The sender confirms that no more frames come. Returns the inbox that the connection fed, if the stream was
     /// wanted.
-    pub(super) fn finish(&self, stream_id: &str) -> Finished {
+    pub(crate) fn finish(&self, stream_id: &str) -> Finished {
         let mut state = self.lock();
         if state.unwanted.remove(stream_id) {
             state.release(stream_id);
@@ -102,19 +102,19 @@ impl IncomingStreams {
     }
 
     /// Since when the connection feeds no inbox; none while it does.
-    pub(super) fn unused_since(&self) -> Option<Instant> {
+    pub(crate) fn unused_since(&self) -> Option<Instant> {
         let state = self.lock();
         state.bound.is_empty().then_some(state.unused_since)
     }
 
     /// The connection is gone.
-    pub(super) fn take_all(&self) -> Vec<Arc<Inbox>> {
+    pub(crate) fn take_all(&self) -> Vec<Arc<Inbox>> {
         self.lock().bound.drain().map(|(_, inbox)| inbox).collect()
     }
 }
 
 /// Which stream it was that finished.
-pub(super) enum Finished {
+pub(crate) enum Finished {
     /// One that this inbox got.
     Fed(Arc<Inbox>),
     /// One that nobody wanted any more.

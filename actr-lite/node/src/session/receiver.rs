@@ -8,35 +8,36 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_quota::Limit;
 use actr_lite_wire::{
     acl::AclRefusal,
-    control::{Control, ControlError},
-    credit::CreditError,
+    control::Control,
     envelope::{Envelope, EnvelopeError, ErrorReply},
-    frame::{self, FrameError},
+    frame::{self},
     identity::{ActrId, StreamId},
     misbehaviour::MisbehaviourKind,
-    partial_record::{PartError, PartialRecord},
+    partial_record::PartialRecord,
     peer_text::{PeerText, RawText},
     record::{self, RecordError, RecordKind, Span},
-    websocket::CloseCode,
 };
 use bytes::Bytes;
 use thiserror::Error;
 use tracing::debug;
 
-use super::{
-    Session,
-    incoming::{Finished, Route},
-    runs::{Run, Runs},
-    served::Request,
-};
 use crate::{
-    accounts::PeerAccount,
-    held_bytes::HeldBytes,
-    lane::CloseReason,
-    stream::{EndedStream, Inbox, Pushed, SendError, StreamEnd, Unbound},
+    lane::close_reason::CloseReason,
+    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
+    session::{
+        incoming::{Finished, Route},
+        receive_error::ReceiveError,
+        request::Request,
+        runs::{Run, Runs},
+        session::Session,
+    },
+    stream::{
+        inbox::{Inbox, Pushed, Unbound},
+        send_error::{EndedStream, SendError},
+        stream_end::StreamEnd,
+    },
 };
 
 /// Takes what a lane brings. The lane's driver owns it; of the application only callbacks that wait for nothing run in
@@ -69,48 +70,6 @@ const MAX_WAITING_ANSWERS: usize = 16;
 
 /// How many refused streams of one connection are logged at the usual level: more are a flood.
 const MAX_REFUSALS_TOLD: usize = 10;
-
-/// How a peer broke the protocol.
-#[derive(Debug, Error)]
-pub(crate) enum ReceiveError {
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    #[error(transparent)]
-    Envelope(#[from] EnvelopeError),
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    #[error(transparent)]
-    Control(#[from] ControlError),
-    #[error(transparent)]
-    Credit(#[from] CreditError),
-    #[error(transparent)]
-    Part(#[from] PartError),
-    #[error("a stream id is not valid")]
-    StreamId,
-    #[error("a record of {len} bytes is over the limit of {limit} bytes")]
-    TooLong { len: usize, limit: usize },
-    #[error("this node has {0}")]
-    OverShare(Limit),
-    #[error("{0:?} records need the extension, which was not agreed on")]
-    NotExtended(RecordKind),
-    #[error("several records in one message need the extension, which was not agreed on")]
-    Batch,
-}
-
-impl ReceiveError {
-    /// The code to close the connection with (RFC 6455 §7.4.1).
-    pub(crate) fn close_code(&self) -> CloseCode {
-        match self {
-            Self::TooLong { .. } | Self::Part(PartError::TooLong { .. }) => CloseCode::MESSAGE_TOO_BIG,
-            // What a record holds is not what its kind says.
-            Self::Envelope(_) | Self::Frame(_) | Self::Control(_) | Self::StreamId => CloseCode::INVALID_PAYLOAD,
-            Self::OverShare(_) => CloseCode::POLICY_VIOLATION,
-            Self::Record(_) | Self::Part(_) | Self::Credit(_) | Self::NotExtended(_) | Self::Batch => {
-                CloseCode::PROTOCOL_ERROR
-            }
-        }
-    }
-}
 
 /// Why a stream's frames are not taken; the sender is told.
 #[derive(Debug, Error)]

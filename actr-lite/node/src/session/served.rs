@@ -17,11 +17,14 @@ use futures_util::future::{AbortHandle, Abortable, Aborted};
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::{AnswerHold, InUse, Session};
 use crate::{
-    ActrError, Context,
-    call::Call,
-    lane::{Closing, SendRefused, Urgency},
+    actor::{call::Call, context::Context},
+    error::actr_error::ActrError,
+    lane::{
+        closing::Closing,
+        lane::{SendRefused, Urgency},
+    },
+    session::{answer_hold::AnswerHold, in_use::InUse, request::Request, session::Session},
 };
 
 /// How long a handler may take if the caller gives no timeout: nothing else bounds it.
@@ -37,7 +40,7 @@ const MAX_REMEMBERED: usize = 64;
 
 /// The peer's calls that are being served, and the last ones that were.
 #[derive(Default)]
-pub(super) struct ServedCalls {
+pub(crate) struct ServedCalls {
     /// By request id; a message without an answer can't be cancelled.
     serving: Mutex<HashMap<Arc<RawText>, Option<AbortHandle>>>,
     /// The oldest first, as digests, since an id may be as long as a record; empty with a peer that speaks the extension.
@@ -69,7 +72,7 @@ impl ServedCalls {
     }
 
     /// The caller no longer waits.
-    pub(super) fn cancel(&self, request_id: &RawText) {
+    pub(crate) fn cancel(&self, request_id: &RawText) {
         let serving = self.lock().get(request_id).cloned();
         if let Some(Some(serving)) = serving {
             serving.abort();
@@ -77,7 +80,7 @@ impl ServedCalls {
     }
 
     /// The connection is gone: nobody waits any more.
-    pub(super) fn cancel_all(&self) {
+    pub(crate) fn cancel_all(&self) {
         let all: Vec<_> = self.lock().values().flatten().cloned().collect();
         for serving in all {
             serving.abort();
@@ -103,61 +106,9 @@ impl Drop for Serving {
     }
 }
 
-/// A request as it came.
-pub(super) struct Request {
-    pub(super) request_id: Arc<RawText>,
-    pub(super) route: RawText,
-    pub(super) payload: Bytes,
-    pub(super) metadata: Vec<(String, String)>,
-    /// How long the message is that the payload may be a part of, and then keeps as a whole.
-    pub(super) message_len: usize,
-    /// How long the caller waits; `None` if nobody waits.
-    pub(super) timeout: Option<Duration>,
-    /// Whether the caller wants an answer.
-    pub(super) is_call: bool,
-}
-
-impl Request {
-    /// What an envelope asks for, which came in a message of this length; `None` if it is an answer.
-    pub(super) fn of(envelope: Envelope, message_len: usize) -> Option<Self> {
-        match envelope {
-            Envelope::Request {
-                request_id,
-                route_key: route,
-                payload,
-                metadata,
-                timeout,
-            } => Some(Self {
-                request_id: request_id.into(),
-                route,
-                payload,
-                metadata,
-                message_len,
-                timeout,
-                is_call: true,
-            }),
-            Envelope::Tell {
-                request_id,
-                route_key: route,
-                payload,
-                metadata,
-            } => Some(Self {
-                request_id: request_id.into(),
-                route,
-                payload,
-                metadata,
-                message_len,
-                timeout: None,
-                is_call: false,
-            }),
-            Envelope::Response { .. } => None,
-        }
-    }
-}
-
 impl Session {
     /// Serves a request in a task of its own, and answers it, if it wants that, whatever happens.
-    pub(super) fn serve(self: &Arc<Self>, mut request: Request) {
+    pub(crate) fn serve(self: &Arc<Self>, mut request: Request) {
         let Some(session) = self.enter() else {
             // The peer learns that the connection is closed as unused, and makes the call again.
             debug!(
@@ -303,7 +254,7 @@ impl Session {
     }
 
     /// There may be no room for another task, so the answer can't wait for room on the lane either.
-    pub(super) fn refuse(&self, request: Request, error: &ActrError) {
+    pub(crate) fn refuse(&self, request: Request, error: &ActrError) {
         let Request {
             request_id,
             route: route_key,

@@ -5,8 +5,10 @@ use std::{
 
 use actr_lite_wire::identity::StreamId;
 
-use super::{SendError, StreamOptions, StreamSender};
-use crate::session::Session;
+use crate::{
+    session::session::Session,
+    stream::{options::StreamOptions, send_error::SendError, sender::StreamSender},
+};
 
 /// The streams that a context has opened by sending their first frame.
 ///

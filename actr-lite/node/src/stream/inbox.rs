@@ -18,8 +18,10 @@ use actr_lite_wire::{
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::{InPlace, StreamEnd};
-use crate::session::Session;
+use crate::{
+    session::session::Session,
+    stream::{in_place::InPlace, stream_end::StreamEnd},
+};
 
 /// How much of a stream waits when its sender knows no credit: then the connection is not read until the application
 /// has taken some, and TCP slows the sender down. As much as a window grows to.

@@ -14,11 +14,14 @@ use actr_lite_wire::{
 use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::outgoing_streams::OutgoingStream;
 use crate::{
-    held_bytes::HeldBytes,
-    lane::{SendRefused, Turn, Urgency},
-    session::Session,
+    lane::{
+        lane::{SendRefused, Urgency},
+        turn::Turn,
+    },
+    limits::held_bytes::HeldBytes,
+    session::session::Session,
+    stream::outgoing_streams::OutgoingStream,
 };
 
 /// How long the end of a stream waits for what is queued: a frame that is later than that is of no use to anybody.
@@ -30,7 +33,7 @@ const KIND: RecordKind = RecordKind::StreamLatencyFirst;
 ///
 /// A frame goes straight to the lane as long as nothing is queued. A frame that the lane or the receiver's credit does
 /// not let through is queued, and a task sends what is queued as credit and room come; it ends when all has left.
-pub(super) struct LatencyFirst {
+pub(crate) struct LatencyFirst {
     shared: Arc<Shared>,
     runtime: Handle,
 }
@@ -56,7 +59,7 @@ struct State {
 
 /// What became of a frame that was to leave at once.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
+pub(crate) enum Attempt {
     /// It is on its way.
     Sent,
     /// There is no credit or no room, or older frames wait.
@@ -77,7 +80,7 @@ enum HeldUp {
 }
 
 impl LatencyFirst {
-    pub(super) fn new(session: &Arc<Session>, stream: &Arc<OutgoingStream>) -> Self {
+    pub(crate) fn new(session: &Arc<Session>, stream: &Arc<OutgoingStream>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 session: Arc::clone(session),
@@ -96,7 +99,7 @@ impl LatencyFirst {
     }
 
     /// Sends a frame if that can be at once.
-    pub(super) fn try_send(&self, head: &[u8], payload: &[u8]) -> Attempt {
+    pub(crate) fn try_send(&self, head: &[u8], payload: &[u8]) -> Attempt {
         let shared = &self.shared;
         let mut state = shared.lock();
         if !state.queue.is_empty() || !shared.has_credit(&mut state) {
@@ -113,7 +116,7 @@ impl LatencyFirst {
     }
 
     /// Puts an encoded frame behind those that wait, if it still has to.
-    pub(super) fn queue(&self, frame: Vec<u8>) {
+    pub(crate) fn queue(&self, frame: Vec<u8>) {
         let mut state = self.shared.lock();
         // Here too, and not in the task alone: while that waits for its turn, frames would be dropped without need.
         let before = self.shared.advance(&mut state);
@@ -129,7 +132,7 @@ impl LatencyFirst {
     }
 
     /// Waits until all that is queued has left, the stream is over, or it has taken too long.
-    pub(super) async fn flush(&self) {
+    pub(crate) async fn flush(&self) {
         let shared = &self.shared;
         let flushed = async {
             while !shared.lock().queue.is_empty() && shared.stream.end.get().is_none() {
@@ -144,7 +147,7 @@ impl LatencyFirst {
     }
 
     /// Drops what is queued; nothing of the stream is sent after this.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let mut state = self.shared.lock();
         state.queue.clear();
         state.held.shrink(0);
@@ -153,7 +156,7 @@ impl LatencyFirst {
     }
 
     /// How many frames were dropped.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.shared.lock().queue.dropped()
     }
 }

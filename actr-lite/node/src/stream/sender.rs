@@ -16,14 +16,19 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    Delivery, EndedStream, SendError, StreamOptions,
-    latency_first::{Attempt, LatencyFirst},
-    outgoing_streams::OutgoingStream,
-};
 use crate::{
-    lane::{Accepted, Patience, SendRefused, Turn, Urgency},
-    session::{InUse, Session},
+    lane::{
+        lane::{Accepted, SendRefused, Urgency},
+        patience::Patience,
+        turn::Turn,
+    },
+    session::{in_use::InUse, session::Session},
+    stream::{
+        latency_first::{Attempt, LatencyFirst},
+        options::{Delivery, StreamOptions},
+        outgoing_streams::OutgoingStream,
+        send_error::{EndedStream, SendError},
+    },
 };
 
 /// By which part of itself a turn may go on until a batch is full, so that the pause does not cost a short write: a whole

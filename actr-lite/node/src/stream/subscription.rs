@@ -14,8 +14,10 @@ use actr_lite_wire::{
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::{Inbox, StreamEnd};
-use crate::node_state::NodeState;
+use crate::{
+    node_state::NodeState,
+    stream::{inbox::Inbox, stream_end::StreamEnd},
+};
 
 /// The receiving end of a stream: its frames in the order in which they were sent.
 ///

@@ -1,3 +1,4 @@
+use actr_lite_quota::Limit;
 use std::{
     collections::{HashMap, hash_map::Entry},
     mem,
@@ -8,8 +9,7 @@ use actr_lite_manifest::Limits;
 use actr_lite_wire::identity::{ActrId, ParseStreamIdError, StreamId};
 use thiserror::Error;
 
-use super::{Inbox, StreamEnd};
-use crate::Limit;
+use crate::stream::{inbox::Inbox, stream_end::StreamEnd};
 
 /// Why a stream can't be subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -2,13 +2,15 @@ use std::sync::Arc;
 
 use actr_lite_wire::{identity::ActrId, record, websocket::Role};
 
-use super::{Upgraded, driver::Driver, outbox::Outbox, socket};
 use crate::{
-    accounts::Admission,
-    lane::Lane,
+    lane::{
+        lane::Lane,
+        websocket::{driver::Driver, outbox::Outbox, socket},
+    },
+    limits::accounts::Admission,
     node_state::NodeState,
-    session::{Session, SessionReceiver},
-    sessions::Sharing,
+    peers::dial::Upgraded,
+    session::{receiver::SessionReceiver, session::Session, sharing::Sharing},
 };
 
 /// What a batch may have beyond one record of the greatest length: other records, and control records.

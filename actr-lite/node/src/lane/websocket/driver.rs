@@ -16,31 +16,36 @@ use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{
-    exchange::{CLOSE_TIMEOUT, End, Exchange},
-    outbox::{Outbox, Outgoing},
-    socket::{Reader, Writer},
+use crate::{
+    lane::{
+        close_reason::CloseReason,
+        websocket::{
+            exchange::{CLOSE_TIMEOUT, End, Exchange},
+            outbox::{Outbox, Outgoing},
+            socket::{Reader, Writer},
+        },
+    },
+    session::receiver::SessionReceiver,
 };
-use crate::{lane::CloseReason, session::SessionReceiver};
 
 /// How much is read at once to be thrown away.
 const DISCARDED_AT_ONCE: usize = 8 << 10;
 
 /// One connection's way in and out.
-pub(super) struct Driver {
-    pub(super) reader: Reader,
-    pub(super) writer: Arc<Writer>,
-    pub(super) outbox: Arc<Outbox>,
-    pub(super) receiver: SessionReceiver,
-    pub(super) role: Role,
-    pub(super) max_message_len: usize,
+pub(crate) struct Driver {
+    pub(crate) reader: Reader,
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) receiver: SessionReceiver,
+    pub(crate) role: Role,
+    pub(crate) max_message_len: usize,
     /// What came behind the handshake in the same read.
-    pub(super) leftover: BytesMut,
+    pub(crate) leftover: BytesMut,
 }
 
 impl Driver {
     /// Reads and writes until the connection ends; the session is told how, also when this future is dropped.
-    pub(super) async fn run(self) {
+    pub(crate) async fn run(self) {
         let Self {
             reader,
             writer,

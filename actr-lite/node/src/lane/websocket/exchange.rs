@@ -19,12 +19,17 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::{
-    outbox::{Outbox, Outgoing},
-    socket::{Read, Reader, Writer},
-    write_gauge::Written,
+use crate::{
+    lane::lane::Lane as _,
+    lane::websocket::{
+        outbox::{Outbox, Outgoing},
+        read::Read,
+        socket::{Reader, Writer},
+        write_gauge::Written,
+    },
+    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
+    session::receiver::SessionReceiver,
 };
-use crate::{accounts::PeerAccount, held_bytes::HeldBytes, lane::Lane as _, session::SessionReceiver};
 
 /// What a connection reads into at first, so that an answer with a frame of some kilobytes comes in one read. An idle
 /// one keeps no more.
@@ -50,10 +55,10 @@ const MAX_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
 /// to have read everything and to close too.
-pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How an exchange ended.
-pub(super) enum End {
+pub(crate) enum End {
     /// This node asked for it; all was sent, the close frame last.
     Closed(CloseFrame),
     /// This node asked for it; the peer did not read what came before.
@@ -65,7 +70,7 @@ pub(super) enum End {
 }
 
 /// What goes over one connection, in and out, as long as nothing ends it.
-pub(super) struct Exchange<'a> {
+pub(crate) struct Exchange<'a> {
     reader: Reader,
     socket: &'a Writer,
     outbox: &'a Outbox,
@@ -94,7 +99,7 @@ pub(super) struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     /// An exchange that begins now, with what came behind the handshake.
-    pub(super) fn new(
+    pub(crate) fn new(
         reader: Reader,
         socket: &'a Writer,
         outbox: &'a Outbox,
@@ -124,7 +129,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Reads, writes and looks at the clock; ready when the connection ends. `timer` is the exchange's own.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         receiver: &mut SessionReceiver,
