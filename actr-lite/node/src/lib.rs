@@ -23,7 +23,6 @@ pub mod fuzzing;
 mod lane;
 mod limits;
 mod node;
-mod node_state;
 mod peers;
 mod readable_duration;
 mod resumable;
@@ -61,7 +60,8 @@ pub use contracts::{lock_update::UpdateLockError, published_contracts::Published
 pub use error::{actr_error::ActrError, dest::Dest, discover_error::DiscoverError};
 pub use lane::close_reason::CloseReason;
 pub use node::{
-    actr_ref::{ActrRef, ShutdownKind},
+    actr_ref::ActrRef,
+    shutdown_on_signal::ShutdownKind,
     signals::Signals,
     start::Node,
     start_error::StartError,

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     session::{
         answer_hold::{AnswerHold, FirstTurn},
-        in_use::InUse,
+        session_handle::SessionHandle,
     },
     stream::direct::DirectStreams,
 };
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Call {
     /// The session that brought it; `None` for a call within the node.
-    pub(crate) session: Option<InUse>,
+    pub(crate) session: Option<SessionHandle>,
     pub(crate) metadata: Vec<(String, String)>,
     /// When the caller gives up.
     deadline: Option<Instant>,
@@ -32,7 +32,11 @@ pub(crate) struct Call {
 
 impl Call {
     /// A call whose caller waits this long.
-    pub(crate) fn new(session: Option<InUse>, metadata: Vec<(String, String)>, timeout: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        session: Option<SessionHandle>,
+        metadata: Vec<(String, String)>,
+        timeout: Option<Duration>,
+    ) -> Self {
         Self {
             session,
             metadata,
@@ -56,7 +60,7 @@ impl Call {
     /// own.
     pub(crate) fn first_turn(&self) -> Option<FirstTurn> {
         let session = self.session.as_ref().filter(|_| self.hold.get().is_none())?;
-        let (hold, first_turn) = session.hold_answer();
+        let (hold, first_turn) = AnswerHold::new(session.uplink().shared_lane());
         self.hold.set(hold).is_ok().then_some(first_turn)
     }
 

@@ -4,7 +4,7 @@ use actr_lite_wire::identity::{ActrId, StreamId};
 use tokio::sync::oneshot;
 
 use crate::{
-    node_state::NodeState,
+    actor::actor::Actor,
     stream::{
         delivery::{Delivered, Delivery},
         in_place::InPlace,
@@ -18,7 +18,7 @@ use crate::{
 /// A callback that gets the frames of a stream. Dropping this unregisters the stream, and stops its sender.
 #[must_use = "dropping a registration unregisters its stream"]
 pub struct StreamRegistration {
-    node: Arc<NodeState>,
+    actor: Arc<Actor>,
     inbox: Arc<Inbox>,
     progress: Arc<ProgressCell>,
     delivered: oneshot::Receiver<Delivered>,
@@ -33,7 +33,7 @@ impl StreamRegistration {
     /// Prepares everything for frames; ask for the stream after that. See [`InPlace`] for where the
     /// callback runs.
     pub(crate) fn start(
-        node: &Arc<NodeState>,
+        actor: &Arc<Actor>,
         subscription: Subscription,
         delivery: Box<dyn Delivery>,
         progress: Arc<ProgressCell>,
@@ -41,10 +41,10 @@ impl StreamRegistration {
         let (done, delivered) = oneshot::channel();
         let inbox = Arc::clone(subscription.inbox());
         let begun_with = progress.delivered();
-        let in_place = InPlace::start(Arc::clone(node), delivery.run(subscription, done));
+        let in_place = InPlace::start(actor.tasks().clone(), delivery.run(subscription, done));
         inbox.run_in_place(in_place);
         Self {
-            node: Arc::clone(node),
+            actor: Arc::clone(actor),
             inbox,
             progress,
             delivered,
@@ -99,7 +99,9 @@ impl StreamRegistration {
 
     /// Ends the stream here, and stops its sender; [`Self::ended`] waits until the callback is done.
     pub fn unregister(&self) {
-        self.node.unsubscribe(&self.inbox, StreamEnd::Cancelled);
+        self.actor
+            .subscriptions()
+            .unsubscribe(&self.inbox, StreamEnd::Cancelled);
     }
 
     /// Lets the callback go on without this, until the stream or the node ends.
@@ -107,8 +109,8 @@ impl StreamRegistration {
         self.is_detached = true;
     }
 
-    pub(crate) fn node(&self) -> &Arc<NodeState> {
-        &self.node
+    pub(crate) fn actor(&self) -> &Arc<Actor> {
+        &self.actor
     }
 
     pub(crate) fn inbox(&self) -> &Arc<Inbox> {

@@ -2,7 +2,6 @@ use std::{collections::HashMap, sync::Arc};
 
 use actr_lite_manifest::{ContractFingerprint, Manifest};
 use actr_lite_wire::{
-    acl::{self, Acl, AclRefusal, Permission, RealmScope},
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     peer_text::PeerText,
@@ -18,6 +17,7 @@ use crate::{
         service::{Service, ServiceDescriptor},
     },
     error::actr_error::ActrError,
+    session::access::Access,
     tasks::contain,
 };
 
@@ -25,7 +25,6 @@ use crate::{
 pub(crate) struct Router {
     routes: HashMap<&'static str, Route>,
     exported: Vec<&'static ServiceDescriptor>,
-    acl: Option<Acl>,
 }
 
 struct Route {
@@ -98,11 +97,7 @@ impl Router {
             .into_iter()
             .filter(|service| manifest.exports_proto(service.proto_file))
             .collect();
-        Ok(Self {
-            routes,
-            exported,
-            acl: manifest.acl.clone(),
-        })
+        Ok(Self { routes, exported })
     }
 
     /// The contract to publish: that of the exported services. `None` if nothing is exported.
@@ -140,44 +135,16 @@ impl Router {
     }
 
     /// Whether another node may call this: only what is exported, and only if the access list admits the caller.
-    pub(crate) fn check(&self, route: &str, own_id: impl FnOnce() -> ActrId, caller: &ActrId) -> Result<(), ActrError> {
+    pub(crate) fn check(&self, route: &str, access: &Access, caller: &ActrId) -> Result<(), ActrError> {
         let entry = self.routes.get(route).ok_or_else(|| unknown(route))?;
         let denied = |message| Err(ActrError::new(ErrorCode::PermissionDenied, message));
         if !entry.is_exported {
             return denied(format!("{route} is not exported: only its own node may call it"));
         }
-        match self.admit(&own_id(), caller) {
+        match access.admit(caller) {
             Ok(()) => Ok(()),
             Err(refusal) => denied(format!("{route} refused: {refusal}")),
         }
-    }
-
-    /// Whether the access list has a rule for nodes of other realms than this.
-    pub(crate) fn admits_others(&self, own_realm: u32) -> bool {
-        let mut rules = self.acl.iter().flat_map(|acl| &acl.rules);
-        rules.any(|rule| {
-            rule.permission == Permission::Allow
-                && match rule.realm {
-                    RealmScope::Own => false,
-                    RealmScope::Any => true,
-                    RealmScope::Only(realm) => realm != own_realm,
-                }
-        })
-    }
-
-    /// Whether a rule of this node's access list denies another node. A missing rule does not count: a node that was
-    /// asked may answer.
-    pub(crate) fn denial(&self, own_id: impl FnOnce() -> ActrId, peer: &ActrId) -> Option<AclRefusal> {
-        // A stream is bound for each request: without a list there is nothing to look up.
-        self.acl.as_ref()?;
-        self.admit(&own_id(), peer)
-            .err()
-            .filter(|refusal| matches!(refusal, AclRefusal::Denied { .. }))
-    }
-
-    /// Whether this node's access list admits another node.
-    pub(crate) fn admit(&self, own_id: &ActrId, caller: &ActrId) -> Result<(), AclRefusal> {
-        acl::admit(self.acl.as_ref(), own_id, caller)
     }
 }
 

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::{
     error::{dest::Dest, discover_error::DiscoverError},
     lane::close_reason::CloseReason,
+    limits::occupancy::MetadataTooLong,
     readable_duration::readable,
     stream::{send_error::SendError, subscriptions::SubscribeError},
 };
@@ -125,6 +126,12 @@ pub enum ActrError {
     /// This node is shutting down.
     #[error("this node is shutting down")]
     Stopping,
+}
+
+impl From<MetadataTooLong> for ActrError {
+    fn from(MetadataTooLong { len, limit }: MetadataTooLong) -> Self {
+        Self::MetadataTooLong { len, limit }
+    }
 }
 
 impl From<Limit> for ActrError {

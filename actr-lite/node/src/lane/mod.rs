@@ -7,5 +7,6 @@ pub(crate) mod close_reason;
 pub(crate) mod closing;
 pub(crate) mod lane;
 pub(crate) mod patience;
+pub(crate) mod receiver;
 pub(crate) mod turn;
 pub(crate) mod websocket;

@@ -6,9 +6,10 @@ use actr_lite_manifest::Limits;
 use actr_lite_quota::{Limit, Quota};
 use actr_lite_registry::client::LoadReport;
 use actr_lite_wire::envelope::metadata_cost;
+use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::{error::actr_error::ActrError, limits::accounts::Accounts};
+use crate::limits::accounts::Accounts;
 
 /// How much of a node's limits is used.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl Occupancy {
     }
 
     /// Whether a call may have this metadata.
-    pub(crate) fn check_metadata(&self, metadata: &[(String, String)]) -> Result<(), ActrError> {
+    pub(crate) fn check_metadata(&self, metadata: &[(String, String)]) -> Result<(), MetadataTooLong> {
         let len = metadata_cost(metadata);
         let value = self.limits.max_metadata_bytes.get();
         if len <= value {
@@ -62,13 +63,25 @@ impl Occupancy {
     }
 
     /// The error of a call with so much metadata.
-    pub(crate) fn metadata_too_long(&self, len: usize) -> ActrError {
+    pub(crate) fn metadata_too_long(&self, len: usize) -> MetadataTooLong {
         let value = self.limits.max_metadata_bytes.get();
-        ActrError::MetadataTooLong {
+        MetadataTooLong {
             len,
             limit: Limit::new("bytes of metadata", "system.limits.max_metadata_bytes", value),
         }
     }
+}
+
+/// A call's metadata is longer than this node allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "the metadata of a call has {len} bytes, but this node allows {}; send less, or raise {} in its Actr.toml",
+    .limit.value(), .limit.key()
+)]
+pub(crate) struct MetadataTooLong {
+    /// The length of all keys and values together.
+    pub(crate) len: usize,
+    pub(crate) limit: Limit,
 }
 
 /// Which part of it is used.
@@ -106,7 +119,6 @@ mod tests {
         assert!(occupancy.check_metadata(&[]).is_ok());
         assert!(occupancy.check_metadata(&metadata(16 << 10)).is_ok());
         let error = occupancy.check_metadata(&metadata((16 << 10) + 1)).unwrap_err();
-        assert_eq!(error.code(), crate::ErrorCode::InvalidArgument);
         assert_eq!(
             error.to_string(),
             "the metadata of a call has 16385 bytes, but this node allows 16384; send less, or raise \

@@ -1,4 +1,4 @@
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use actr_lite_tls::TlsFileError;
 use actr_lite_wire::{identity::ActrId, misbehaviour::Misbehaviour, resume::Resume};
@@ -10,9 +10,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
 
 use crate::{
+    actor::actor::Actor,
     actor::{budget::Budget, context::Context, service::Rpc},
     error::{actr_error::ActrError, dest::Dest},
-    node_state::NodeState,
     session::call_options::CallOptions,
 };
 
@@ -27,26 +27,17 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct ActrRef {
     ctx: Context,
-    node: Arc<NodeState>,
+    actor: Arc<Actor>,
     requested: CancellationToken,
     stopped: watch::Receiver<bool>,
     _shut_down_when_dropped: Arc<DropGuard>,
 }
 
-/// How a shutdown by a signal ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShutdownKind {
-    /// Everything ended in order.
-    Clean,
-    /// A second signal came before that.
-    Forced,
-}
-
 impl ActrRef {
-    pub(crate) fn new(node: Arc<NodeState>, requested: CancellationToken, stopped: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(actor: Arc<Actor>, requested: CancellationToken, stopped: watch::Receiver<bool>) -> Self {
         Self {
-            ctx: Context::uncalled(Arc::clone(&node)),
-            node,
+            ctx: Context::uncalled(Arc::clone(&actor)),
+            actor,
             _shut_down_when_dropped: Arc::new(requested.clone().drop_guard()),
             requested,
             stopped,
@@ -55,7 +46,7 @@ impl ActrRef {
 
     /// The node's id. A node that had to register again, after its registry was restarted, has a new one.
     pub fn actor_id(&self) -> ActrId {
-        self.node.self_id()
+        self.actor.id()
     }
 
     /// Calls one of the node's own services, exported or not, and waits at most 30 s for it.
@@ -126,13 +117,13 @@ impl ActrRef {
 
     /// How many frames have come since the start for streams that were not registered, or from another sender.
     pub fn unknown_frames(&self) -> u64 {
-        self.node.unknown_frames()
+        self.actor.sessions.unknown_frames()
     }
 
     /// How many connections of the data lane have misbehaved since the start, by kind; each was refused or closed with
     /// a reason. Those to a registry that the node hosts are not counted here.
     pub fn misbehaviour(&self) -> Misbehaviour {
-        self.node.complaints().misbehaviour()
+        self.actor.streams().complaints.misbehaviour()
     }
 
     /// Reloads the files of `[system.tls]`, and returns which they were. New connections, to this node and the registry
@@ -141,7 +132,7 @@ impl ActrRef {
     /// # Errors
     /// If one of them can't be read or used. Then nothing changes.
     pub fn reload_tls(&self) -> Result<Vec<PathBuf>, TlsFileError> {
-        self.node.tls().reload()
+        self.actor.peers.tls().reload()
     }
 
     /// Shuts the node down: it takes no more connections and calls, leaves the registry, lets handlers and spawned
@@ -162,28 +153,5 @@ impl ActrRef {
     pub async fn wait_for_shutdown(&self) {
         // Without a sender the task that shuts down is gone, and so is the node.
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
-    }
-
-    /// Waits for SIGINT or SIGTERM, then shuts down; meanwhile SIGHUP [reloads](Self::reload_tls) what TLS needs. A second
-    /// signal ends the wait at once.
-    ///
-    /// # Errors
-    /// When the system does not let signals be listened for.
-    pub async fn wait_for_ctrl_c_and_shutdown(&self) -> io::Result<ShutdownKind> {
-        Ok(self.shutdown_on(crate::Signals::listen()?).await)
-    }
-
-    /// The same with signals that are already listened for, so that an earlier one is not lost.
-    pub async fn shutdown_on(&self, mut signals: crate::Signals) -> ShutdownKind {
-        tokio::select! {
-            signal = signals.next_for(self) => {
-                info!("{signal}: shutting down; send it again to stop at once");
-            }
-            () = self.wait_for_shutdown() => return ShutdownKind::Clean,
-        }
-        tokio::select! {
-            () = self.shutdown() => ShutdownKind::Clean,
-            _ = signals.next() => ShutdownKind::Forced,
-        }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod hosted_registry;
 pub(crate) mod reach;
 pub(crate) mod shutdown;
 pub(crate) mod shutdown_budget;
+pub(crate) mod shutdown_on_signal;
 pub(crate) mod signals;
 pub(crate) mod start;
 pub(crate) mod start_error;

@@ -9,17 +9,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
+    actor::actor::Actor,
     actor::{context::Context, workload::Workload},
     lane::closing::Closing,
     node::{actr_ref::ActrRef, shutdown_budget::ShutdownBudget},
-    node_state::NodeState,
     readable_duration::readable,
     tasks::contain,
 };
 
 /// The end of a node, once it is requested.
 pub(crate) struct Shutdown<W> {
-    node: Arc<NodeState>,
+    actor: Arc<Actor>,
     workload: Arc<W>,
     registry: Option<RegistryHandle>,
     budget: ShutdownBudget,
@@ -28,7 +28,7 @@ pub(crate) struct Shutdown<W> {
 impl<W: Workload> Shutdown<W> {
     /// Waits, in a task, for the handle's word or its drop.
     pub(crate) fn watch(
-        node: Arc<NodeState>,
+        actor: Arc<Actor>,
         workload: Arc<W>,
         registry: Option<RegistryHandle>,
         budget: ShutdownBudget,
@@ -36,7 +36,7 @@ impl<W: Workload> Shutdown<W> {
         let requested = CancellationToken::new();
         let (stopped, has_stopped) = watch::channel(false);
         let shutdown = Self {
-            node: Arc::clone(&node),
+            actor: Arc::clone(&actor),
             workload,
             registry,
             budget,
@@ -48,42 +48,42 @@ impl<W: Workload> Shutdown<W> {
             shutdown.run().await;
             stopped.send_replace(true);
         });
-        ActrRef::new(node, requested, has_stopped)
+        ActrRef::new(actor, requested, has_stopped)
     }
 
     /// Takes no longer than its budget, whatever peers, the application and the registry do.
     async fn run(self) {
-        let (node, budget, started) = (Arc::clone(&self.node), self.budget, Instant::now());
+        let (actor, budget, started) = (Arc::clone(&self.actor), self.budget, Instant::now());
         let in_order = self.stop_in_order(started);
         if timeout_at(started + budget.close_until(), in_order).await.is_err() {
             warn!(
                 "not everything was closed within {}: the rest is dropped",
                 readable(budget.close_until())
             );
-            node.tasks().give_up_work();
-            node.subscriptions().stop();
-            node.tasks().give_up_runtime();
+            actor.tasks().give_up_work();
+            actor.subscriptions().stop();
+            actor.tasks().give_up_runtime();
         }
-        node.complaints().conclude();
+        actor.streams().complaints.conclude();
     }
 
     async fn stop_in_order(self, started: Instant) {
         let Self {
-            node,
+            actor,
             workload,
             registry,
             budget,
         } = self;
-        let tasks = node.tasks();
-        node.draining().cancel();
-        let leave = node.link().unregister("shutting down");
+        let tasks = actor.tasks();
+        actor.occupancy().draining().cancel();
+        let leave = actor.peers.link().unregister("shutting down");
         match timeout_at(started + budget.leave_until(), leave).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => info!("the registry was not told of the shutdown: {error}"),
             Err(_) => info!("the registry was not told of the shutdown: it does not answer"),
         }
         // Only now: peers that are told to go elsewhere must not be sent here again.
-        node.sessions().say_leaving();
+        actor.peers.say_leaving();
         let left = budget.work_until().saturating_sub(started.elapsed());
         if tasks.work_count() > 0 {
             info!(
@@ -105,7 +105,7 @@ impl<W: Workload> Shutdown<W> {
             tasks.give_up_work();
             tasks.work_done().await;
         }
-        let on_stop = async { workload.on_stop(Context::uncalled(Arc::clone(&node))).await };
+        let on_stop = async { workload.on_stop(Context::uncalled(Arc::clone(&actor))).await };
         match timeout_at(started + budget.on_stop_until(), contain(on_stop)).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => error!("on_stop failed: {error}"),
@@ -118,9 +118,9 @@ impl<W: Workload> Shutdown<W> {
         // What on_stop itself has spawned gets no further time.
         tasks.give_up_work();
         tasks.work_done().await;
-        node.sessions().close_all(Closing::ShuttingDown);
+        actor.peers.close_all(Closing::ShuttingDown);
         // What waits for frames, in a task or not, is told first: nothing else wakes it.
-        node.subscriptions().stop();
+        actor.subscriptions().stop();
         let stop_registry = async {
             if let Some(registry) = registry {
                 registry.shutdown().await;

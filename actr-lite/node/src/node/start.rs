@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use crate::{
-    actor::{context::Context, router::Router, workload::Workload},
+    actor::{actor::Actor, assembly::Assembly, context::Context, router::Router, workload::Workload},
     error::actr_error::ActrError,
     lane::closing::Closing,
     limits::{accounts::Accounts, occupancy::Occupancy},
@@ -17,8 +17,7 @@ use crate::{
         actr_ref::ActrRef, hosted_registry, reach, shutdown::Shutdown, shutdown_budget::ShutdownBudget,
         start_error::StartError, system::ActrSystem,
     },
-    node_state::NodeState,
-    peers::lane_settings::LaneSettings,
+    session::access::admits_others,
     settings::{clear_text, realm_secret, tls},
     tasks::{CLOSE_TIMEOUT, Tasks, contain},
 };
@@ -31,8 +30,15 @@ pub struct Node<W> {
     shutdown_grace: Duration,
 }
 
+impl ActrSystem {
+    /// Joins it with what the node runs.
+    pub fn attach<W: Workload>(self, workload: W) -> Node<W> {
+        Node::new(self, Arc::new(workload))
+    }
+}
+
 impl<W: Workload> Node<W> {
-    pub(crate) fn new(system: ActrSystem, workload: Arc<W>) -> Self {
+    fn new(system: ActrSystem, workload: Arc<W>) -> Self {
         let shutdown_grace = system.manifest().system.shutdown_grace.duration();
         Self {
             system,
@@ -101,7 +107,7 @@ impl<W: Workload> Node<W> {
         let tasks = Tasks::default();
         let mut stop_when_dropped = StopWhenDropped {
             tasks: Some(tasks.clone()),
-            node: None,
+            actor: None,
         };
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
         config.tls = tls.client.clone();
@@ -115,46 +121,53 @@ impl<W: Workload> Node<W> {
         // A node that stops, for whatever reason, takes nothing new.
         let limits = manifest.system.limits;
         let realm_id = manifest.system.deployment.realm_id;
-        let accounts = Accounts::new(&limits, record_limit.bytes(), realm_id, router.admits_others(realm_id));
+        let accounts = Accounts::new(
+            &limits,
+            record_limit.bytes(),
+            realm_id,
+            admits_others(manifest.acl.as_ref(), realm_id),
+        );
         let occupancy = Occupancy::new(limits, accounts, tasks.stop().child_token());
         let told = Arc::clone(&occupancy);
         config.load = LoadSource::new(move || told.load());
         let link = RegistryLink::spawn(config, tasks.runtime(), tasks.stop().clone());
         connect(&link, register_timeout).await?;
 
-        let node = NodeState::new(
+        let assembly = Assembly {
             actr_type,
             router,
+            acl: manifest.acl.clone(),
             link,
             contracts,
-            LaneSettings {
-                record_limit,
-                tls,
-                clear_text,
-                hosts: reach::hosts(&manifest.system.websocket),
-            },
+            record_limit,
+            tls,
+            clear_text,
             occupancy,
-            tasks.clone(),
-        );
-        stop_when_dropped.node = Some(Arc::clone(&node));
+            tasks: tasks.clone(),
+        };
+        let actor = assembly.assemble();
+        stop_when_dropped.actor = Some(Arc::clone(&actor));
         if let Some(acceptor) = acceptor {
             info!("data lane listening on {}", acceptor.local_addr());
-            tasks.spawn_runtime("the data lane's listener", Box::pin(acceptor.run(Arc::clone(&node))));
+            tasks.spawn_runtime(
+                "the data lane's listener",
+                Box::pin(acceptor.run(Arc::clone(&actor.peers), reach::hosts(&manifest.system.websocket))),
+            );
         }
-        let on_start = async { workload.on_start(Context::uncalled(Arc::clone(&node))).await };
+        let on_start = async { workload.on_start(Context::uncalled(Arc::clone(&actor))).await };
         let on_start = contain(on_start).await;
         let on_start = on_start.unwrap_or_else(|panic| Err(ActrError::internal(format!("it panicked: {panic}"))));
         if let Err(error) = on_start {
             // The registry forgets the node anyway when its lease ends.
-            let _ = node.link().unregister("on_start failed").await;
+            let _ = actor.peers.link().unregister("on_start failed").await;
             tasks.give_up_work();
-            node.sessions().close_all(Closing::ShuttingDown);
+            actor.peers.close_all(Closing::ShuttingDown);
             tasks.stop_runtime(Instant::now() + CLOSE_TIMEOUT).await;
             return Err(StartError::OnStart(error));
         }
         stop_when_dropped.disarm();
         Ok(Shutdown::watch(
-            node,
+            actor,
             workload,
             registry,
             ShutdownBudget::new(shutdown_grace),
@@ -165,7 +178,7 @@ impl<W: Workload> Node<W> {
 /// Ends what a start that is dropped, or fails, has begun.
 struct StopWhenDropped {
     tasks: Option<Tasks>,
-    node: Option<Arc<NodeState>>,
+    actor: Option<Arc<Actor>>,
 }
 
 impl StopWhenDropped {
@@ -177,8 +190,8 @@ impl StopWhenDropped {
 impl Drop for StopWhenDropped {
     fn drop(&mut self) {
         if let Some(tasks) = &self.tasks {
-            if let Some(node) = &self.node {
-                node.subscriptions().stop();
+            if let Some(actor) = &self.actor {
+                actor.subscriptions().stop();
             }
             tasks.give_up_work();
             tasks.give_up_runtime();

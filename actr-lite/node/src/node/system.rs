@@ -1,7 +1,6 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -11,13 +10,9 @@ use actr_lite_manifest::{
 use actr_lite_wire::identity::ActrType;
 use thiserror::Error;
 
-use crate::{
-    actor::workload::Workload,
-    contracts::{
-        lock_update::{self, UpdateLockError},
-        locked_contracts::LockedContracts,
-    },
-    node::start::Node,
+use crate::contracts::{
+    lock_update::{self, UpdateLockError},
+    locked_contracts::LockedContracts,
 };
 
 /// A program needs a dependency that its Actr.toml does not have.
@@ -72,11 +67,6 @@ impl ActrSystem {
             alias: alias.into(),
         })?;
         Ok(&dependency.actr_type)
-    }
-
-    /// Joins it with what the node runs.
-    pub fn attach<W: Workload>(self, workload: W) -> Node<W> {
-        Node::new(self, Arc::new(workload))
     }
 
     /// Asks the registry for the contract of each dependency, waiting until `timeout` is over for one that is not

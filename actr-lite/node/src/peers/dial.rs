@@ -27,7 +27,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    lane::websocket::socket,
+    lane::websocket::{socket, upgraded::Upgraded},
     peers::{
         peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
         upgrade_headers::{CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER},
@@ -39,19 +39,6 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most bytes of a refusal's text that are read.
 const MAX_REASON_LEN: usize = 1 << 10;
-
-/// A connection after the upgrade.
-pub(crate) struct Upgraded {
-    pub(crate) stream: Stream,
-    /// What came behind the handshake in the same read.
-    pub(crate) leftover: BytesMut,
-    /// Whether both sides speak the extension.
-    pub(crate) extended: bool,
-    /// The longest record that the peer takes.
-    pub(crate) peer_limit: RecordLimit,
-    /// Whether the peer wants to keep it when nobody uses it.
-    pub(crate) is_kept_by_peer: bool,
-}
 
 /// Why a peer's data lane can't be reached.
 #[derive(Debug, Error)]
@@ -195,7 +182,6 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
         leftover: BytesMut::from(parts.read_buf),
         extended,
         peer_limit,
-        is_kept_by_peer: false,
     })
 }
 

@@ -3,11 +3,17 @@
 //! It knows the registry's answers, certificates and sessions. It must not know services or contexts.
 
 pub(crate) mod acceptor;
+pub(crate) mod addresses;
 pub(crate) mod connect_limit;
 pub(crate) mod dial;
-pub(crate) mod lane_settings;
+pub(crate) mod dials;
+pub(crate) mod doorkeeper;
+pub(crate) mod peer_connection;
 pub(crate) mod peer_identities;
 pub(crate) mod peer_limit;
 pub(crate) mod peers;
+pub(crate) mod pool;
+pub(crate) mod refused_upgrade;
+pub(crate) mod upgrade;
 pub(crate) mod upgrade_headers;
 pub(crate) mod upgrade_places;

@@ -31,7 +31,7 @@ impl StreamRegistration {
     /// The sender must have agreed to send the stream. How many frames it has should be known
     /// ([`Self::expect_frames`]): otherwise the sender's word that it has finished is believed.
     pub fn resume_with<R: Rpc>(self, server_type: &ActrType, request: R, options: ResumeOptions) -> ResumableStream {
-        let node = Arc::clone(self.node());
+        let actor = Arc::clone(self.actor());
         let (stream_id, progress) = (self.stream_id().clone(), Arc::clone(self.progress_cell()));
         let (sender, result) = watch::channel(None);
         let stop = CancellationToken::new();
@@ -46,7 +46,7 @@ impl StreamRegistration {
             route: R::ROUTE,
             payload: request.encode_to_vec().into(),
         };
-        let end = node.tasks().stop().clone();
+        let end = actor.tasks().stop().clone();
         let supervisor = Supervisor::new(&self, request, options);
         let supervised = async move {
             tokio::select! {
@@ -55,7 +55,7 @@ impl StreamRegistration {
                 () = end.cancelled() => {}
             }
         };
-        node.tasks().spawn_runtime("a resumable stream", Box::pin(supervised));
+        actor.tasks().spawn_runtime("a resumable stream", Box::pin(supervised));
         stream
     }
 }

@@ -17,7 +17,6 @@ use tracing::{debug, info};
 
 use crate::{
     actor::{context::Context, registration::StreamRegistration},
-    contracts::discovery::no_answer,
     error::{actr_error::ActrError, dest::Dest},
     lane::closing::Closing,
     resumable::{
@@ -79,7 +78,7 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     pub(crate) fn new(registration: &StreamRegistration, request: Request, options: ResumeOptions) -> Self {
         Self {
-            ctx: Context::uncalled(Arc::clone(registration.node())),
+            ctx: Context::uncalled(Arc::clone(registration.actor())),
             stream_id: registration.stream_id().clone(),
             request,
             // Its clock starts with the budget.
@@ -165,7 +164,7 @@ impl Supervisor {
 
     /// Waits until the server shuts down and there is another one.
     async fn until_left(&self, server: &ActrId) {
-        self.ctx.node().departures().of(server).await;
+        self.ctx.actor().sessions.departures.of(server).await;
         self.until_other(server).await;
     }
 
@@ -194,7 +193,7 @@ impl Supervisor {
 
     /// How many bytes have come of a frame that is not whole yet.
     fn partial_len(&self, server: &ActrId) -> usize {
-        let session = self.ctx.node().sessions().find(server);
+        let session = self.ctx.actor().peers.find(server);
         session.map_or(0, |session| session.partial_len())
     }
 
@@ -228,9 +227,9 @@ impl Supervisor {
     async fn finds_other(&self, server: &ActrId) -> bool {
         let found = timeout(DISCOVER_TIMEOUT, self.ctx.discover_all(&self.request.server_type)).await;
         let Ok(Ok(servers)) = found else { return false };
-        let node = self.ctx.node();
+        let peers = &self.ctx.actor().peers;
         for other in servers.iter().filter(|other| *other != server) {
-            if let Ok(Ok(_)) = timeout(ASK_TIMEOUT, node.sessions().to(node, other)).await {
+            if let Ok(Ok(_)) = timeout(ASK_TIMEOUT, peers.connect(other)).await {
                 return true;
             }
         }
@@ -311,7 +310,7 @@ impl Supervisor {
 
     /// Asks the registry for the servers. If it does not answer, those that it named before are kept.
     async fn discover(&mut self) -> Result<(), Setback> {
-        if !self.known.is_empty() && self.ctx.node().link().last_error().is_some() {
+        if !self.known.is_empty() && self.ctx.actor().discovery.is_down() {
             debug!("the registry is down; asking the servers known from before");
             return Ok(());
         }
@@ -344,8 +343,8 @@ impl Supervisor {
     }
 
     fn no_answer(&self) -> ActrError {
-        let link = self.ctx.node().link();
-        no_answer(link, &self.request.server_type, self.options.budget.timeout())
+        let discovery = &self.ctx.actor().discovery;
+        discovery.no_answer(&self.request.server_type, self.options.budget.timeout())
     }
 
     /// Asks one server, after registering for its frames.
@@ -359,7 +358,7 @@ impl Supervisor {
         };
         let delivery = self.delivery.take().ok_or(ResumeError::Stopped)?;
         let progress = Arc::clone(&self.progress);
-        let mut stream = StreamRegistration::start(self.ctx.node(), subscription, delivery, progress);
+        let mut stream = StreamRegistration::start(self.ctx.actor(), subscription, delivery, progress);
         let metadata = match last {
             0 => Vec::new(),
             last => vec![(RESUME_AFTER.into(), last.to_string())],
@@ -459,9 +458,9 @@ fn passed_on(delivered: Result<Delivered, RecvError>) -> Result<(Box<dyn Deliver
 /// Makes sure that no more frames of an incomplete stream arrive. A sender that knows no cancel goes on over its
 /// connection, and its frames would be taken for those of the next sender. So the connection is closed.
 fn retire(stream: &StreamRegistration) {
-    if let Some(session) = stream.inbox().source()
-        && !session.lane().has_control()
+    if let Some(source) = stream.inbox().source()
+        && !source.lane().has_control()
     {
-        session.close(Closing::Uncancellable);
+        source.close(Closing::Uncancellable);
     }
 }

@@ -4,22 +4,22 @@ use actr_lite_wire::{envelope::Envelope, peer_text::RawText};
 use bytes::Bytes;
 
 /// A request as it came.
-pub(crate) struct Request {
-    pub(crate) request_id: Arc<RawText>,
-    pub(crate) route: RawText,
-    pub(crate) payload: Bytes,
-    pub(crate) metadata: Vec<(String, String)>,
+pub(super) struct Request {
+    pub(super) request_id: Arc<RawText>,
+    pub(super) route: RawText,
+    pub(super) payload: Bytes,
+    pub(super) metadata: Vec<(String, String)>,
     /// How long the message is that the payload may be a part of, and then keeps as a whole.
-    pub(crate) message_len: usize,
+    pub(super) message_len: usize,
     /// How long the caller waits; `None` if nobody waits.
-    pub(crate) timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
     /// Whether the caller wants an answer.
-    pub(crate) is_call: bool,
+    pub(super) is_call: bool,
 }
 
 impl Request {
     /// What an envelope asks for, which came in a message of this length; `None` if it is an answer.
-    pub(crate) fn of(envelope: Envelope, message_len: usize) -> Option<Self> {
+    pub(super) fn of(envelope: Envelope, message_len: usize) -> Option<Self> {
         match envelope {
             Envelope::Request {
                 request_id,

@@ -11,23 +11,23 @@ const MAX_RUNS: usize = 64;
 
 /// The frames of one message, gathered stream by stream: a look-up, a lock and a wake serve all frames of a stream.
 #[derive(Default)]
-pub(crate) struct Runs(Vec<Run>);
+pub(super) struct Runs(Vec<Run>);
 
 /// Frames of one stream, in their order.
-pub(crate) struct Run {
-    pub(crate) inbox: Arc<Inbox>,
+pub(super) struct Run {
+    pub(super) inbox: Arc<Inbox>,
     /// The latest ones, which stand side by side in the message.
     range: Range<usize>,
     /// Those before, where others stand in between.
     before: BytesMut,
-    pub(crate) last_len: usize,
-    pub(crate) frames: u64,
+    pub(super) last_len: usize,
+    pub(super) frames: u64,
 }
 
 impl Runs {
     /// Adds a frame to the run of its stream; false if there is none yet.
     #[inline]
-    pub(crate) fn extend(&mut self, stream_id: &[u8], message: &[u8], span: Span) -> bool {
+    pub(super) fn extend(&mut self, stream_id: &[u8], message: &[u8], span: Span) -> bool {
         let mut runs = self.0.iter_mut().rev();
         let Some(run) = runs.find(|run| run.inbox.stream_id().as_str().as_bytes() == stream_id) else {
             return false;
@@ -43,7 +43,7 @@ impl Runs {
     }
 
     /// Starts the run of a stream.
-    pub(crate) fn start(&mut self, inbox: Arc<Inbox>, span: Span) {
+    pub(super) fn start(&mut self, inbox: Arc<Inbox>, span: Span) {
         let range = span.start..span.end;
         self.0.push(Run {
             inbox,
@@ -54,22 +54,22 @@ impl Runs {
         });
     }
 
-    pub(crate) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.0.len() >= MAX_RUNS
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(crate) fn drain(&mut self) -> Drain<'_, Run> {
+    pub(super) fn drain(&mut self) -> Drain<'_, Run> {
         self.0.drain(..)
     }
 }
 
 impl Run {
     /// The bytes that hold the frames, and where they stand in them: the message itself if they are side by side.
-    pub(crate) fn records(&mut self, message: &Bytes) -> (Bytes, Range<usize>) {
+    pub(super) fn records(&mut self, message: &Bytes) -> (Bytes, Range<usize>) {
         if self.before.is_empty() {
             return (message.clone(), self.range.clone());
         }

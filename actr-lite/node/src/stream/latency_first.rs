@@ -20,8 +20,7 @@ use crate::{
         turn::Turn,
     },
     limits::held_bytes::HeldBytes,
-    session::session::Session,
-    stream::outgoing_streams::OutgoingStream,
+    stream::{outgoing_streams::OutgoingStream, uplink::Uplink},
 };
 
 /// How long the end of a stream waits for what is queued: a frame that is later than that is of no use to anybody.
@@ -39,7 +38,7 @@ pub(crate) struct LatencyFirst {
 }
 
 struct Shared {
-    session: Arc<Session>,
+    uplink: Arc<Uplink>,
     stream: Arc<OutgoingStream>,
     state: Mutex<State>,
     /// All that was queued has left or was dropped.
@@ -80,14 +79,14 @@ enum HeldUp {
 }
 
 impl LatencyFirst {
-    pub(crate) fn new(session: &Arc<Session>, stream: &Arc<OutgoingStream>) -> Self {
+    pub(crate) fn new(uplink: &Arc<Uplink>, stream: &Arc<OutgoingStream>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                session: Arc::clone(session),
+                uplink: Arc::clone(uplink),
                 stream: Arc::clone(stream),
                 state: Mutex::new(State {
                     queue: LatencyQueue::default(),
-                    held: HeldBytes::new(Arc::clone(session.account()), 0),
+                    held: HeldBytes::new(Arc::clone(uplink.account()), 0),
                     credit: SendCredit::default(),
                     is_pumped: false,
                 }),
@@ -105,7 +104,7 @@ impl LatencyFirst {
         if !state.queue.is_empty() || !shared.has_credit(&mut state) {
             return Attempt::Congested;
         }
-        match shared.session.lane().try_send(KIND, Urgency::Pause, head, payload) {
+        match shared.uplink.lane().try_send(KIND, Urgency::Pause, head, payload) {
             Ok(_) => {
                 shared.spend(&mut state, head.len() + payload.len());
                 Attempt::Sent
@@ -126,7 +125,7 @@ impl LatencyFirst {
         if is_stuck && !std::mem::replace(&mut state.is_pumped, true) {
             drop(state);
             let pump = Arc::clone(&self.shared).pump();
-            let tasks = self.shared.session.tasks();
+            let tasks = &self.shared.uplink.environment().tasks;
             tasks.spawn_runtime_on(&self.runtime, "a latency-first stream's queue", Box::pin(pump));
         }
     }
@@ -177,7 +176,7 @@ impl Shared {
 
     /// Whether a record may go to the receiver, after counting what that has granted.
     fn has_credit(&self, state: &mut State) -> bool {
-        if state.credit.may_send() || !self.session.lane().has_control() {
+        if state.credit.may_send() || !self.uplink.lane().has_control() {
             return true;
         }
         // What is too much was refused when it came.
@@ -186,7 +185,7 @@ impl Shared {
     }
 
     fn spend(&self, state: &mut State, len: usize) {
-        if self.session.lane().has_control() {
+        if self.uplink.lane().has_control() {
             state.credit.spend((HEADER_LEN + len) as u64);
         }
     }
@@ -205,7 +204,7 @@ impl Shared {
             }
             let Some(frame) = state.queue.front() else { break };
             let len = frame.len();
-            match self.session.lane().try_send(KIND, Urgency::Pause, frame, &[]) {
+            match self.uplink.lane().try_send(KIND, Urgency::Pause, frame, &[]) {
                 Ok(_) => {
                     self.spend(state, len);
                     state.queue.pop();
@@ -251,7 +250,7 @@ impl Shared {
             if is_over {
                 return;
             }
-            let turn = turn.get_or_insert_with(|| Turn::new(self.session.lane(), Precedence::Bulk));
+            let turn = turn.get_or_insert_with(|| Turn::new(self.uplink.lane(), Precedence::Bulk));
             tokio::select! {
                 () = turn.wait() => {}
                 () = self.stream.closed.cancelled() => {}

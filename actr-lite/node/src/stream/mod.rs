@@ -10,7 +10,9 @@
 pub(crate) mod delivery;
 pub(crate) mod direct;
 pub(crate) mod in_place;
+pub(crate) mod in_use;
 pub(crate) mod inbox;
+pub(crate) mod incoming;
 pub(crate) mod latency_first;
 pub(crate) mod options;
 pub(crate) mod outgoing_streams;
@@ -19,5 +21,8 @@ pub(crate) mod random_stream_id;
 pub(crate) mod send_error;
 pub(crate) mod sender;
 pub(crate) mod stream_end;
+pub(crate) mod stream_environment;
 pub(crate) mod subscription;
 pub(crate) mod subscriptions;
+pub(crate) mod uplink;
+pub(crate) mod usage;

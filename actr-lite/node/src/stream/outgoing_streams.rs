@@ -24,7 +24,7 @@ const TURN_BYTES: usize = 256 << 10;
 /// turns cost nothing, and a call waits for one turn of each.
 const SHARED_TURN_BYTES: usize = 64 << 10;
 
-/// What a session knows of a stream that it sends.
+/// What a connection knows of a stream that goes out over it.
 #[derive(Debug)]
 pub(crate) struct OutgoingStream {
     pub(crate) stream_id: StreamId,
@@ -59,7 +59,7 @@ impl OutgoingStream {
     }
 }
 
-/// The streams that a session sends.
+/// The streams that go out over a connection.
 #[derive(Debug, Default)]
 pub(crate) struct OutgoingStreams(Mutex<HashMap<StreamId, Arc<OutgoingStream>>>);
 

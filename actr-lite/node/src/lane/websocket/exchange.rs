@@ -20,15 +20,17 @@ use tokio::{
 };
 
 use crate::{
-    lane::lane::Lane as _,
-    lane::websocket::{
-        outbox::{Outbox, Outgoing},
-        read::Read,
-        socket::{Reader, Writer},
-        write_gauge::Written,
+    lane::{
+        lane::Lane as _,
+        receiver::{Receiver, Violation},
+        websocket::{
+            outbox::{Outbox, Outgoing},
+            read::Read,
+            socket::{Reader, Writer},
+            write_gauge::Written,
+        },
     },
     limits::{accounts::PeerAccount, held_bytes::HeldBytes},
-    session::receiver::SessionReceiver,
 };
 
 /// What a connection reads into at first, so that an answer with a frame of some kilobytes comes in one read. An idle
@@ -80,6 +82,8 @@ pub(crate) struct Exchange<'a> {
     want: usize,
     /// The buffer may hold a message that was not looked at.
     fresh: bool,
+    /// How long the peer may take with what it has begun to send.
+    stall_timeout: Duration,
     started: Instant,
     keepalive: Keepalive,
     /// What the system had taken at the last look.
@@ -105,7 +109,8 @@ impl<'a> Exchange<'a> {
         outbox: &'a Outbox,
         decoder: Decoder,
         leftover: BytesMut,
-        account: &Arc<PeerAccount>,
+        account: Arc<PeerAccount>,
+        stall_timeout: Duration,
         now: Instant,
     ) -> Self {
         Self {
@@ -116,10 +121,11 @@ impl<'a> Exchange<'a> {
             buffer: leftover,
             want: MIN_READ,
             fresh: true,
+            stall_timeout,
             started: now,
             keepalive: Keepalive::new(life_sign(outbox), Duration::ZERO),
             written: Written::default(),
-            held: HeldBytes::new(Arc::clone(account), SMALL_READ),
+            held: HeldBytes::new(account, SMALL_READ),
             message: Unfinished::default(),
             partial: Unfinished::default(),
             whole_records: 0,
@@ -132,7 +138,7 @@ impl<'a> Exchange<'a> {
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        receiver: &mut SessionReceiver,
+        receiver: &mut impl Receiver,
         mut timer: Pin<&mut Sleep>,
     ) -> Poll<End> {
         let pause = self.paused_at.take().map(|paused_at| self.now() - paused_at);
@@ -164,7 +170,7 @@ impl<'a> Exchange<'a> {
                     Poll::Pending => {}
                 }
             }
-            match self.poll_timer(cx, receiver.stall_timeout(), timer.as_mut()) {
+            match self.poll_timer(cx, timer.as_mut()) {
                 Poll::Pending if has_more => break,
                 end => return end,
             }
@@ -216,7 +222,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// One read, and all that is complete with it; how many bytes came.
-    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<usize, End>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut impl Receiver) -> Poll<Result<usize, End>> {
         let mut len = 0;
         if !mem::take(&mut self.fresh) {
             self.make_room()?;
@@ -262,7 +268,7 @@ impl<'a> Exchange<'a> {
                     self.message = Unfinished::default();
                     receiver
                         .receive(message)
-                        .map_err(|error| End::Protocol(error.close_code(), error.to_string()))?;
+                        .map_err(|Violation { code, reason }| End::Protocol(code, reason))?;
                     if receiver.poll_room(cx).is_pending() {
                         self.fresh = true;
                         return Poll::Ready(Ok(len));
@@ -295,7 +301,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// All that is complete was handed over.
-    fn note_unfinished(&mut self, receiver: &SessionReceiver) {
+    fn note_unfinished(&mut self, receiver: &impl Receiver) {
         let (partial_len, whole_records) = receiver.partial();
         if mem::replace(&mut self.whole_records, whole_records) != whole_records {
             self.partial = Unfinished::default();
@@ -329,7 +335,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Pending until the next thing to do by the clock, or how the connection ends.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, stall_timeout: Duration, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+    fn poll_timer(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         loop {
             let now = self.now();
             self.note_written(now);
@@ -358,7 +364,7 @@ impl<'a> Exchange<'a> {
                 until = until.min(*since + CLOSE_TIMEOUT);
             }
             for unfinished in [&self.message, &self.partial] {
-                let Some(deadline) = unfinished.deadline(stall_timeout) else {
+                let Some(deadline) = unfinished.deadline(self.stall_timeout) else {
                     continue;
                 };
                 if now >= deadline {

@@ -10,4 +10,5 @@ pub(crate) mod outbox;
 pub(crate) mod read;
 pub(crate) mod socket;
 pub(crate) mod tls_socket;
+pub(crate) mod upgraded;
 pub(crate) mod write_gauge;

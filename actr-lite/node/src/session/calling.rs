@@ -1,6 +1,5 @@
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -16,7 +15,7 @@ use tracing::debug;
 use crate::{
     error::{actr_error::ActrError, dest::Dest},
     lane::lane::Urgency,
-    session::{call_options::CallOptions, session::Session},
+    session::{call_options::CallOptions, pending_calls::Answer, session::Session},
 };
 
 /// How long to wait before a request is sent again, each time: an official node is ready some milliseconds after it has
@@ -28,33 +27,6 @@ const RESEND_AFTER: [Duration; 4] = [
     Duration::from_secs(2),
 ];
 
-type Answer = Result<Result<Bytes, ErrorReply>, ActrError>;
-
-/// The calls that wait for the peer's answer.
-#[derive(Default)]
-pub(crate) struct Calls(Mutex<HashMap<String, oneshot::Sender<Answer>>>);
-
-impl Calls {
-    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Answer>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Hands an answer to its call; false if the call is not pending.
-    pub(crate) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) -> bool {
-        let waiting = self.lock().remove(request_id.as_str());
-        waiting.is_some_and(|waiting| waiting.send(Ok(result)).is_ok())
-    }
-
-    /// The connection is gone.
-    pub(crate) fn fail_all(&self, error: &ActrError) {
-        let all: Vec<_> = self.lock().drain().collect();
-        for (_, waiting) in all {
-            // A caller that dropped its call does not wait for this.
-            let _ = waiting.send(Err(error.clone()));
-        }
-    }
-}
-
 /// One call's place among those that wait; dropped before the answer came, it tells the callee.
 struct Waiting<'a> {
     session: &'a Session,
@@ -64,7 +36,7 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if self.session.calls.lock().remove(self.request_id).is_some() {
-            self.session.lane.send_control(&Control::CallCancel {
+            self.session.lane().send_control(&Control::CallCancel {
                 request_id: self.request_id.into(),
             });
         }
@@ -81,9 +53,9 @@ impl Session {
         payload: Bytes,
         options: CallOptions,
     ) -> Result<Bytes, ActrError> {
-        let request_id = self.node.next_request_id();
+        let request_id = self.environment.request_ids.next();
         let (sender, answer) = oneshot::channel();
-        let _place = self.account.waiting_call()?;
+        let _place = self.uplink.account().waiting_call()?;
         self.calls.lock().insert(request_id.clone(), sender);
         let waiting = Waiting {
             session: self,
@@ -99,7 +71,7 @@ impl Session {
             metadata: options.metadata,
             timeout: Some(options.timeout),
         };
-        let again = (!self.lane.has_control() && !self.has_answered()).then(|| request.clone());
+        let again = (!self.lane().has_control() && !self.has_answered()).then(|| request.clone());
         self.send_envelope(request, Urgency::Now).await?;
         let answer = match again {
             // In a box, as few calls need it: what one may wait for is part of its future from the start.
@@ -109,7 +81,7 @@ impl Session {
         let answer = answer.unwrap_or_else(|_| Err(self.peer_gone()))?;
         drop(waiting);
         answer.map_err(|reply| ActrError::Remote {
-            dest: Dest::Actor(self.peer.clone()),
+            dest: Dest::Actor(self.peer().clone()),
             route: route.into(),
             reply,
         })
@@ -138,13 +110,18 @@ impl Session {
         answer.await
     }
 
+    /// Whether the peer has answered a call.
+    fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
     /// Hands the peer's answer to the caller that waits for it.
     pub(crate) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) {
         self.answered.store(true, Ordering::Relaxed);
         if !self.calls.answer(request_id, result) {
             debug!(
                 "{} answered request {}, which is not pending",
-                self.peer,
+                self.peer(),
                 request_id.shown()
             );
         }
@@ -152,7 +129,7 @@ impl Session {
 
     /// Sends the peer a message without an answer.
     pub(crate) async fn tell(&self, route: &str, payload: Bytes) -> Result<(), ActrError> {
-        let request_id = self.node.next_request_id();
+        let request_id = self.environment.request_ids.next();
         let metadata = Vec::new();
         self.send_envelope(
             Envelope::Tell {

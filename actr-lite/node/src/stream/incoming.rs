@@ -4,10 +4,13 @@ use std::{
 };
 
 use actr_lite_quota::Permit;
-use actr_lite_wire::identity::StreamId;
+use actr_lite_wire::{control::Control, identity::StreamId};
 use tokio::time::Instant;
 
-use crate::{limits::accounts::PeerAccount, stream::inbox::Inbox};
+use crate::{
+    limits::accounts::PeerAccount,
+    stream::{inbox::Inbox, uplink::Uplink},
+};
 
 /// How many streams are remembered that the peer may still send though they are not registered here.
 const MAX_UNWANTED: usize = 4096;
@@ -17,7 +20,7 @@ const UNWANTED_COST: usize = 96;
 
 /// The streams that a peer sends.
 pub(crate) struct IncomingStreams {
-    account: Arc<PeerAccount>,
+    uplink: Arc<Uplink>,
     state: Mutex<State>,
 }
 
@@ -55,11 +58,16 @@ pub(crate) enum Route {
 }
 
 impl IncomingStreams {
-    pub(crate) fn new(account: Arc<PeerAccount>) -> Self {
-        Self {
-            account,
+    pub(crate) fn new(uplink: Arc<Uplink>) -> Arc<Self> {
+        Arc::new(Self {
+            uplink,
             state: Mutex::default(),
-        }
+        })
+    }
+
+    /// The connection that brings them.
+    pub(crate) fn uplink(&self) -> &Arc<Uplink> {
+        &self.uplink
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -81,13 +89,23 @@ impl IncomingStreams {
 
     /// Frames of this stream have to be dropped; false if that is known already.
     pub(crate) fn refuse(&self, stream_id: StreamId) -> bool {
-        self.lock().add_unwanted(stream_id, &self.account)
+        self.lock().add_unwanted(stream_id, self.uplink.account())
     }
 
-    /// The receiver cancels; false if the connection does not feed the stream.
-    pub(crate) fn cancel(&self, stream_id: &StreamId) -> bool {
+    /// This node wants no more of a stream: the peer is told, if the connection feeds it.
+    pub(crate) fn cancel(&self, stream_id: &StreamId, reason: &str) {
+        if self.unbind(stream_id) {
+            self.uplink.lane().send_control(&Control::Cancel {
+                stream_id: stream_id.clone(),
+                reason: reason.into(),
+            });
+        }
+    }
+
+    /// The receiver wants no more; false if the connection does not feed the stream.
+    fn unbind(&self, stream_id: &StreamId) -> bool {
         let mut state = self.lock();
-        state.unbind(stream_id.as_str()).is_some() && state.add_unwanted(stream_id.clone(), &self.account)
+        state.unbind(stream_id.as_str()).is_some() && state.add_unwanted(stream_id.clone(), self.uplink.account())
     }
 
     /// The sender confirms that no more frames come. Returns the inbox that the connection fed, if the stream was
