@@ -2,11 +2,11 @@ use std::{fmt, time::Duration};
 
 use actr_lite_wire::identity::ActrId;
 
-use crate::{error::humantime, stream::StreamEnd};
+use crate::{readable_duration::readable, stream::stream_end::StreamEnd};
 
 /// How one server's stream ended before it was complete.
 #[derive(Debug, Clone)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// As the stream itself says.
     Ended(StreamEnd),
     /// The server shuts down, and there is another one.
@@ -23,13 +23,13 @@ impl fmt::Display for Broken {
             Self::Ended(end) => end.fmt(f),
             Self::Leaving(server) => write!(f, "{server} is shutting down"),
             Self::Silent(server, after, partial_len) => {
-                write!(f, "{server} agreed, and sent no frame within {}", humantime(*after))?;
+                write!(f, "{server} agreed, and sent no frame within {}", readable(*after))?;
                 match partial_len {
                     0 => Ok(()),
                     len => write!(f, ", but {len} bytes of one: allow more time, or send shorter frames"),
                 }
             }
-            Self::Idle(server, after) => write!(f, "{server} sent no frame for {}", humantime(*after)),
+            Self::Idle(server, after) => write!(f, "{server} sent no frame for {}", readable(*after)),
         }
     }
 }

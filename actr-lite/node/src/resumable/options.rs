@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::budget::Budget;
+use crate::actor::budget::Budget;
 
 /// How long a stream may be without frames.
 #[derive(Debug, Clone, Copy)]

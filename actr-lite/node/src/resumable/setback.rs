@@ -1,10 +1,11 @@
 use actr_lite_registry_client::RegistryLinkError;
 
-use super::resume_error::ResumeError;
-use crate::{error::ActrError, stream::SubscribeError};
+use crate::{
+    error::actr_error::ActrError, resumable::resume_error::ResumeError, stream::subscriptions::SubscribeError,
+};
 
 /// Why no server of a round took the stream.
-pub(super) enum Setback {
+pub(crate) enum Setback {
     /// Another try may succeed.
     Transient(ActrError),
     Final(ResumeError),
@@ -17,7 +18,7 @@ impl From<ResumeError> for Setback {
 }
 
 /// Whether the error means that this node stops.
-pub(super) fn is_stopped(error: &ActrError) -> bool {
+pub(crate) fn is_stopped(error: &ActrError) -> bool {
     matches!(
         error,
         ActrError::Stopping

@@ -15,20 +15,23 @@ use tokio::{
 };
 use tracing::{debug, info};
 
-use super::{
-    broken::Broken,
-    options::ResumeOptions,
-    resume_error::ResumeError,
-    setback::{Setback, is_stopped},
-};
 use crate::{
-    context::Context,
-    dest::Dest,
-    discovery::no_answer,
-    error::ActrError,
-    lane::Closing,
-    session::CallOptions,
-    stream::{Delivered, ProgressCell, StreamDelivery, StreamEnd, StreamRegistration, SubscribeError},
+    actor::{context::Context, registration::StreamRegistration},
+    error::{actr_error::ActrError, dest::Dest},
+    lane::closing::Closing,
+    resumable::{
+        broken::Broken,
+        options::ResumeOptions,
+        resume_error::ResumeError,
+        setback::{Setback, is_stopped},
+    },
+    session::call_options::CallOptions,
+    stream::{
+        delivery::{Delivered, Delivery},
+        progress::ProgressCell,
+        stream_end::StreamEnd,
+        subscriptions::SubscribeError,
+    },
 };
 
 /// How long one server may take to be reached and to agree before the next one is asked.
@@ -51,14 +54,14 @@ const END_GRACE: Duration = Duration::from_secs(1);
 const LOOKS_PER_IDLE_TIMEOUT: u32 = 4;
 
 /// The request that is sent again, and to whom.
-pub(super) struct Request {
-    pub(super) server_type: ActrType,
-    pub(super) route: &'static str,
-    pub(super) payload: Bytes,
+pub(crate) struct Request {
+    pub(crate) server_type: ActrType,
+    pub(crate) route: &'static str,
+    pub(crate) payload: Bytes,
 }
 
 /// Asks one server after the other until all frames have arrived.
-pub(super) struct Supervisor {
+pub(crate) struct Supervisor {
     ctx: Context,
     stream_id: StreamId,
     request: Request,
@@ -73,9 +76,9 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn new(registration: &StreamRegistration, request: Request, options: ResumeOptions) -> Self {
+    pub(crate) fn new(registration: &StreamRegistration, request: Request, options: ResumeOptions) -> Self {
         Self {
-            ctx: Context::uncalled(Arc::clone(registration.node())),
+            ctx: Context::uncalled(Arc::clone(registration.actor())),
             stream_id: registration.stream_id().clone(),
             request,
             // Its clock starts with the budget.
@@ -90,7 +93,7 @@ impl Supervisor {
     }
 
     /// Follows this stream, and those that resume it, until all frames have arrived.
-    pub(super) async fn run(mut self, mut stream: StreamRegistration) -> Result<(), ResumeError> {
+    pub(crate) async fn run(mut self, mut stream: StreamRegistration) -> Result<(), ResumeError> {
         while let Some(broken) = self.follow(&mut stream).await? {
             match broken {
                 Broken::Ended(StreamEnd::Cancelled) => return Err(ResumeError::Cancelled),
@@ -161,7 +164,7 @@ impl Supervisor {
 
     /// Waits until the server shuts down and there is another one.
     async fn until_left(&self, server: &ActrId) {
-        self.ctx.node().departures().of(server).await;
+        self.ctx.actor().sessions.departures.of(server).await;
         self.until_other(server).await;
     }
 
@@ -190,7 +193,7 @@ impl Supervisor {
 
     /// How many bytes have come of a frame that is not whole yet.
     fn partial_len(&self, server: &ActrId) -> usize {
-        let session = self.ctx.node().sessions().find(server);
+        let session = self.ctx.actor().peers.find(server);
         session.map_or(0, |session| session.partial_len())
     }
 
@@ -224,9 +227,9 @@ impl Supervisor {
     async fn finds_other(&self, server: &ActrId) -> bool {
         let found = timeout(DISCOVER_TIMEOUT, self.ctx.discover_all(&self.request.server_type)).await;
         let Ok(Ok(servers)) = found else { return false };
-        let node = self.ctx.node();
+        let peers = &self.ctx.actor().peers;
         for other in servers.iter().filter(|other| *other != server) {
-            if let Ok(Ok(_)) = timeout(ASK_TIMEOUT, node.sessions().to(node, other)).await {
+            if let Ok(Ok(_)) = timeout(ASK_TIMEOUT, peers.connect(other)).await {
                 return true;
             }
         }
@@ -307,7 +310,7 @@ impl Supervisor {
 
     /// Asks the registry for the servers. If it does not answer, those that it named before are kept.
     async fn discover(&mut self) -> Result<(), Setback> {
-        if !self.known.is_empty() && self.ctx.node().link().last_error().is_some() {
+        if !self.known.is_empty() && self.ctx.actor().discovery.is_down() {
             debug!("the registry is down; asking the servers known from before");
             return Ok(());
         }
@@ -340,8 +343,8 @@ impl Supervisor {
     }
 
     fn no_answer(&self) -> ActrError {
-        let link = self.ctx.node().link();
-        no_answer(link, &self.request.server_type, self.options.budget.timeout())
+        let discovery = &self.ctx.actor().discovery;
+        discovery.no_answer(&self.request.server_type, self.options.budget.timeout())
     }
 
     /// Asks one server, after registering for its frames.
@@ -355,7 +358,7 @@ impl Supervisor {
         };
         let delivery = self.delivery.take().ok_or(ResumeError::Stopped)?;
         let progress = Arc::clone(&self.progress);
-        let mut stream = StreamRegistration::start(self.ctx.node(), subscription, delivery, progress);
+        let mut stream = StreamRegistration::start(self.ctx.actor(), subscription, delivery, progress);
         let metadata = match last {
             0 => Vec::new(),
             last => vec![(RESUME_AFTER.into(), last.to_string())],
@@ -411,10 +414,10 @@ impl Supervisor {
 /// The delivery while no server's stream has it. Only its owner uses it: the lock is for the compiler, to which
 /// a callback is not [`Sync`].
 #[derive(Default)]
-struct HeldDelivery(Mutex<Option<Box<dyn StreamDelivery>>>);
+struct HeldDelivery(Mutex<Option<Box<dyn Delivery>>>);
 
 impl HeldDelivery {
-    fn get_mut(&mut self) -> &mut Option<Box<dyn StreamDelivery>> {
+    fn get_mut(&mut self) -> &mut Option<Box<dyn Delivery>> {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -422,11 +425,11 @@ impl HeldDelivery {
         self.get_mut().is_none()
     }
 
-    fn put(&mut self, delivery: Box<dyn StreamDelivery>) {
+    fn put(&mut self, delivery: Box<dyn Delivery>) {
         *self.get_mut() = Some(delivery);
     }
 
-    fn take(&mut self) -> Option<Box<dyn StreamDelivery>> {
+    fn take(&mut self) -> Option<Box<dyn Delivery>> {
         self.get_mut().take()
     }
 }
@@ -438,13 +441,13 @@ async fn long_after(progress: &ProgressCell) {
 }
 
 /// Ends a stream here, which stops its sender, and waits until its callback is done.
-async fn take_back(stream: &mut StreamRegistration) -> Result<Box<dyn StreamDelivery>, ResumeError> {
+async fn take_back(stream: &mut StreamRegistration) -> Result<Box<dyn Delivery>, ResumeError> {
     stream.unregister();
     passed_on(stream.delivered().await).map(|(delivery, _)| delivery)
 }
 
 /// What handed a stream's frames over, and how the stream ended.
-fn passed_on(delivered: Result<Delivered, RecvError>) -> Result<(Box<dyn StreamDelivery>, StreamEnd), ResumeError> {
+fn passed_on(delivered: Result<Delivered, RecvError>) -> Result<(Box<dyn Delivery>, StreamEnd), ResumeError> {
     match delivered {
         Ok(Ok(passed_on)) => Ok(passed_on),
         Ok(Err(panic)) => Err(ResumeError::Panicked(panic)),
@@ -455,9 +458,9 @@ fn passed_on(delivered: Result<Delivered, RecvError>) -> Result<(Box<dyn StreamD
 /// Makes sure that no more frames of an incomplete stream arrive. A sender that knows no cancel goes on over its
 /// connection, and its frames would be taken for those of the next sender. So the connection is closed.
 fn retire(stream: &StreamRegistration) {
-    if let Some(session) = stream.inbox().source()
-        && !session.lane().has_control()
+    if let Some(source) = stream.inbox().source()
+        && !source.lane().has_control()
     {
-        session.close(Closing::Uncancellable);
+        source.close(Closing::Uncancellable);
     }
 }

@@ -19,8 +19,7 @@ use actr_lite_wire::{
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::{InPlace, StreamEnd};
-use crate::session::Session;
+use crate::stream::{in_place::InPlace, stream_end::StreamEnd, uplink::Uplink};
 
 /// How much of a stream waits when its sender knows no credit: then the connection is not read until the application
 /// has taken some, and TCP slows the sender down. As much as a window grows to.
@@ -63,7 +62,7 @@ struct State {
     /// From when on the window counts time.
     started: Instant,
     /// The connection that feeds it, from its first record on.
-    source: Option<Arc<Session>>,
+    source: Option<Arc<Uplink>>,
     end: Option<StreamEnd>,
     reader: Option<Waker>,
     driver: Option<Waker>,
@@ -83,8 +82,8 @@ pub(crate) enum Pushed {
 /// Why a connection does not feed an inbox.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unbound {
-    /// Another one does, or it is over.
-    Taken,
+    /// Nobody waits for it, another connection feeds it, or it is over.
+    Unknown,
     /// The registration names another sender.
     OtherSender,
 }
@@ -124,24 +123,24 @@ impl Inbox {
     }
 
     /// Lets this connection feed it.
-    pub(crate) fn bind(&self, session: &Arc<Session>) -> Result<(), Unbound> {
-        if self.sender != *session.peer() {
+    pub(crate) fn bind(&self, uplink: &Arc<Uplink>) -> Result<(), Unbound> {
+        if self.sender != *uplink.peer() {
             return Err(Unbound::OtherSender);
         }
         let mut state = self.lock();
         if state.end.is_some() {
-            return Err(Unbound::Taken);
+            return Err(Unbound::Unknown);
         }
-        let source = state.source.get_or_insert_with(|| Arc::clone(session));
-        if Arc::ptr_eq(source, session) {
+        let source = state.source.get_or_insert_with(|| Arc::clone(uplink));
+        if Arc::ptr_eq(source, uplink) {
             Ok(())
         } else {
-            Err(Unbound::Taken)
+            Err(Unbound::Unknown)
         }
     }
 
     /// Who feeds it.
-    pub(crate) fn source(&self) -> Option<Arc<Session>> {
+    pub(crate) fn source(&self) -> Option<Arc<Uplink>> {
         self.lock().source.clone()
     }
 
@@ -248,8 +247,8 @@ impl Inbox {
         if let Some(driver) = driver {
             driver.wake();
         }
-        if let Some((session, bytes)) = grant {
-            session.lane().send_control(&Control::Credit {
+        if let Some((source, bytes)) = grant {
+            source.lane().send_control(&Control::Credit {
                 stream_id: self.stream_id.clone(),
                 bytes,
             });
@@ -333,7 +332,7 @@ impl State {
     }
 
     /// Counts what was handed over; what to grant for it.
-    fn take(&mut self, taken: usize) -> Option<(Arc<Session>, u64)> {
+    fn take(&mut self, taken: usize) -> Option<(Arc<Uplink>, u64)> {
         self.waiting = self.waiting.saturating_sub(taken);
         // Credit for a stream that is over would go to a sender that has forgotten it.
         if taken == 0 || self.end.is_some() {

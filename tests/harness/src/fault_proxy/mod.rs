@@ -5,6 +5,7 @@ mod shared;
 
 use std::{
     net::Ipv4Addr,
+    net::SocketAddr,
     sync::{Arc, Condvar, Mutex, PoisonError},
     time::{Duration, Instant},
 };
