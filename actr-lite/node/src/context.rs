@@ -13,7 +13,7 @@ use actr_lite_wire::{
     frame::DataStream,
     identity::{ActrId, ActrType, StreamId},
     peer_text::PeerText,
-    resume::RESUME_AFTER,
+    resume::{self, MAX_RESUME_AFTER, RESUME_AFTER},
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -40,9 +40,6 @@ use crate::{
 /// How often a call is retried if the peer had just closed its connection as unused: more often in a row is not bad
 /// luck.
 const MAX_REDIALS: usize = 3;
-
-/// The last frame after which a caller may ask to go on: no stream gets to half of the highest number.
-const MAX_RESUME_AFTER: u64 = u64::MAX / 2;
 
 /// How much longer the caller of a local call waits than its handler, so that the step that takes too long reports it.
 const LOCAL_SLACK: Duration = Duration::from_millis(200);
@@ -95,9 +92,7 @@ impl Context {
         let Some(value) = self.metadata(RESUME_AFTER) else {
             return Ok(0);
         };
-        // After the highest there would be no number for the next frame.
-        let number = value.parse().ok().filter(|number| *number <= MAX_RESUME_AFTER);
-        number.ok_or_else(|| {
+        resume::parse(value).ok_or_else(|| {
             let message = format!("{RESUME_AFTER} is {value:?}, but must be a number from 0 to {MAX_RESUME_AFTER}");
             ActrError::invalid_argument(message)
         })

@@ -21,6 +21,8 @@ pub(crate) enum StreamEnd {
     Finished,
     Failed,
     PeerGone,
+    /// A frame is missing.
+    Gap,
 }
 
 /// What became of records that were put into an inbox.
@@ -164,6 +166,12 @@ impl Inbox {
     /// Ends it, unless it has ended. What waits is still handed over.
     pub(crate) fn end(&mut self, end: StreamEnd) {
         self.end.get_or_insert(end);
+    }
+
+    /// Drops what waits.
+    pub(crate) fn abandon(&mut self) {
+        self.runs.clear();
+        (self.run, self.at, self.waiting) = (Bytes::new(), 0, 0);
     }
 
     /// Whether all that came was taken.

@@ -1,12 +1,11 @@
 //! Streams that outlive their senders.
 //!
-//! It knows registrations, discovery and calls, and decides whom to ask next. It must not know how a connection is made
+//! It knows registrations, discovery and calls, and does what the engine's resumption decides. It must not know how a connection is made
 //! or how a node starts.
 
 mod broken;
 mod options;
 mod resume_error;
-mod setback;
 mod supervisor;
 
 use std::sync::Arc;
@@ -55,10 +54,10 @@ impl StreamRegistration {
             payload: request.encode_to_vec().into(),
         };
         let end = node.tasks().stop().clone();
-        let supervisor = Supervisor::new(&self, request, options);
+        let supervisor = Supervisor::new(self, request, options);
         let supervised = async move {
             tokio::select! {
-                result = supervisor.run(self) => drop(sender.send(Some(result))),
+                result = supervisor.run() => drop(sender.send(Some(result))),
                 () = stop.cancelled() => {}
                 () = end.cancelled() => {}
             }
