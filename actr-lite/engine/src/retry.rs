@@ -132,4 +132,15 @@ mod tests {
         assert!((5..=10).contains(&tries), "{tries} tries");
         assert!(now >= TIMEOUT && now <= TIMEOUT + seconds(2), "{now:?}");
     }
+
+    #[test]
+    fn no_try_begins_in_the_last_moment() {
+        let mut retry = Retry::new(TIMEOUT, seconds(0));
+        assert_eq!(retry.next_try(seconds(0), 1.0), Some(Duration::ZERO));
+        assert_eq!(retry.next_try(seconds(0), 1.0), Some(FIRST_WAIT));
+        let late = TIMEOUT - FIRST_WAIT;
+        assert_eq!(retry.next_try(late, 1.0), None);
+        let earlier = late - Duration::from_millis(2);
+        assert_eq!(retry.next_try(earlier, 1.0), Some(Duration::from_millis(26)));
+    }
 }
