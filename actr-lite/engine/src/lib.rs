@@ -9,6 +9,8 @@ pub mod inbox;
 pub mod incoming;
 pub mod message_reader;
 pub mod receive_error;
+pub mod resumption;
+pub mod retry;
 pub mod runs;
 pub mod served_calls;
 pub mod usage;

@@ -303,6 +303,72 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_by_how_much_a_sender_overdrew() {
+        let mut receiver = ReceiveWindow::default();
+        receiver.receive(INITIAL_WINDOW - 10, 10).unwrap();
+        assert_eq!(receiver.receive(45, 15), Err(CreditError::Violated { over: 20 }));
+        // The last record may overdraw.
+        receiver.receive(24, 15).unwrap();
+        assert_eq!(receiver.waiting(), INITIAL_WINDOW + 14);
+    }
+
+    #[test]
+    fn a_grant_up_to_the_most_there_can_be_is_accepted() {
+        let mut sender = SendCredit::default();
+        assert_eq!(sender.grant(MAX_CREDIT - INITIAL_WINDOW), Ok(()));
+        assert_eq!(sender.grant(1), Err(CreditError::Overflow { bytes: 1 }));
+        sender.spend(1);
+        assert_eq!(sender.grant(1), Ok(()));
+    }
+
+    #[test]
+    fn half_a_window_is_granted_and_less_is_not() {
+        let mut receiver = ReceiveWindow::default();
+        receiver.receive(INITIAL_WINDOW - 1, 1).unwrap();
+        assert_eq!(receiver.take(INITIAL_WINDOW / 2 - 1, |_| 0, Duration::ZERO), None);
+        let granted = receiver.take(1, |_| 0, Duration::ZERO);
+        assert_eq!((granted, receiver.grown()), (Some(INITIAL_WINDOW / 2), 0));
+    }
+
+    #[test]
+    fn a_sender_without_credit_gets_the_little_that_was_taken() {
+        let mut receiver = ReceiveWindow::default();
+        receiver.receive(INITIAL_WINDOW, 1).unwrap();
+        let granted = receiver.take(1, freely, Duration::ZERO);
+        assert_eq!((granted, receiver.grown()), (Some(1), 0));
+        assert_eq!(receiver.waiting(), INITIAL_WINDOW - 1);
+    }
+
+    #[test]
+    fn little_is_granted_as_soon_as_the_time_is_over() {
+        let mut receiver = ReceiveWindow::default();
+        receiver.receive(30, 10).unwrap();
+        assert_eq!(receiver.take(10, |_| 0, GRANT_AFTER), None);
+        assert_eq!(
+            receiver.take(10, |_| 0, 2 * GRANT_AFTER - Duration::from_nanos(1)),
+            None
+        );
+        assert_eq!(receiver.take(5, |_| 0, 2 * GRANT_AFTER), Some(25));
+        assert_eq!(receiver.take(5, |_| 0, 3 * GRANT_AFTER - Duration::from_nanos(1)), None);
+    }
+
+    #[test]
+    fn a_window_grows_to_its_limit_and_no_further() {
+        let mut receiver = ReceiveWindow::default();
+        let mut grown = Vec::new();
+        for _ in 0..4 {
+            let window = INITIAL_WINDOW + receiver.grown();
+            receiver.receive(window, 1).unwrap();
+            let granted = receiver.take(window, freely, Duration::ZERO);
+            let more = INITIAL_WINDOW + receiver.grown() - window;
+            assert_eq!(granted, Some(window + more));
+            grown.push(more);
+        }
+        assert_eq!(grown, [INITIAL_WINDOW, 2 * INITIAL_WINDOW, 0, 0]);
+        assert_eq!(receiver.grown(), MAX_WINDOW - INITIAL_WINDOW);
+    }
+
+    #[test]
     fn an_absurd_grant_is_refused() {
         let mut sender = SendCredit::default();
         assert_eq!(sender.grant(u64::MAX), Err(CreditError::Overflow { bytes: u64::MAX }));

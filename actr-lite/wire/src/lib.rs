@@ -19,7 +19,7 @@
 //! - [`credit`]: who may send how many bytes of a stream
 //! - [`latency_queue`]: what waits in a stream whose late frames are worth nothing
 //! - [`sequence`]: what is missing, doubled or out of order in a stream
-//! - [`resume`]: a stream that may come from several senders, one after the other
+//! - [`resume`]: how a stream is asked for again behind what came already
 //! - [`keepalive`]: when to ask a silent peer, and when to give it up
 //! - [`pace`]: how much goes to the system at once, by what a link carries
 //! - [`send_queue`]: what waits to be sent on a connection, and in which order it leaves

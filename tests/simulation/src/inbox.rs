@@ -25,6 +25,8 @@ pub(crate) enum StreamEnd {
     Finished,
     Failed,
     PeerGone,
+    /// A frame is missing.
+    Gap,
 }
 
 /// The receiving end of one try for a stream.
@@ -158,6 +160,13 @@ impl Inbox {
 
     pub(crate) fn ended(&self) -> Option<StreamEnd> {
         self.waiting.ended().copied()
+    }
+
+    /// Drops what waits.
+    pub(crate) fn abandon(&mut self) {
+        self.waiting.discard();
+        self.reader.discard();
+        self.is_drained = true;
     }
 
     /// Whether all that came was taken.

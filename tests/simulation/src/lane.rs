@@ -109,6 +109,11 @@ impl Lane {
         self.state == State::Open
     }
 
+    /// How much has come of a record in parts that is not whole yet.
+    pub(crate) fn partial_len(&self) -> usize {
+        self.reader.as_ref().map_or(0, MessageReader::partial_len)
+    }
+
     pub(crate) fn is_gone(&self) -> bool {
         self.state == State::Gone
     }

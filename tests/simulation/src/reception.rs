@@ -12,7 +12,7 @@ use actr_lite_wire::{
     control::Control,
     envelope::Envelope,
     identity::{ActrId, StreamId},
-    resume::RESUME_AFTER,
+    resume::{self, RESUME_AFTER},
 };
 use bytes::Bytes;
 use rand::RngExt as _;
@@ -166,8 +166,7 @@ impl Node {
                     return;
                 };
                 let entry = metadata.iter().find(|(key, _)| key == RESUME_AFTER);
-                let after = entry.map_or(Ok(0), |(_, value)| value.parse());
-                let Ok(after) = after else {
+                let Some(after) = entry.map_or(Some(0), |(_, value)| resume::parse(value)) else {
                     cx.fail("a resumption can't be read");
                     return;
                 };
@@ -184,7 +183,7 @@ impl Node {
             }
             Ok(Envelope::Response { request_id, result, .. }) => {
                 let agreed = result.is_ok_and(|payload| payload.first() == Some(&1));
-                self.answered(request_id.as_str(), agreed, cx);
+                self.answered(request_id.as_str(), agreed);
             }
             other => cx.fail(format!("not a call: {other:?}")),
         }
@@ -273,8 +272,8 @@ impl Node {
     }
 
     /// A connection has ended: its calls fail, and what it fed, or would have fed, ends.
-    pub(crate) fn peer_gone(&mut self, connection: ConnectionId, peer: &ActrId, cx: &mut Context<'_>) {
-        self.fail_calls(connection, cx);
+    pub(crate) fn peer_gone(&mut self, connection: ConnectionId, peer: &ActrId) {
+        self.fail_calls(connection);
         for inbox in self.streams.iter_mut().filter_map(|stream| stream.inbox.as_mut()) {
             let waits = inbox.source.is_none() && inbox.expected == *peer;
             if waits || inbox.source == Some(connection) {
