@@ -12,11 +12,13 @@ mod patience;
 mod turn;
 pub(crate) mod websocket;
 
+pub(crate) use actr_lite_engine::outbox::{Accepted, Urgency};
 pub(crate) use patience::Patience;
 pub(crate) use turn::Turn;
 
 use std::time::Duration;
 
+use actr_lite_engine::outbox;
 use actr_lite_quota::Limit;
 use actr_lite_wire::{
     control::Control, peer_text::PeerText, record::RecordKind, send_queue::Precedence, websocket::CloseCode,
@@ -59,26 +61,6 @@ pub(crate) trait Lane: Send + Sync + 'static {
     fn close(&self, cause: Closing);
 }
 
-/// When a record is to leave whose batch is not full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    /// At once, from the sender's own thread.
-    Now,
-    /// As soon as the sender pauses: others may follow.
-    Pause,
-    /// With what follows, or when the sender calls [`Lane::flush`].
-    Later,
-}
-
-/// What became of a record that a lane took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Accepted {
-    /// It waits for others, or for the next chance to write.
-    Queued,
-    /// It left at the end of a full batch, and nothing waits behind it.
-    BatchWritten,
-}
-
 /// What a peer is told whose connection is closed because nobody uses it: a call that it has made meanwhile was not
 /// served.
 const UNUSED: &str = "nobody uses the connection any more";
@@ -106,16 +88,8 @@ pub(crate) enum Closing {
     Stalled,
 }
 
-/// Why a lane does not take a record now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SendRefused {
-    /// The queue is full; [`Lane::room`] tells when to try again.
-    Full,
-    /// The peer would make this node hold more than its share.
-    OverShare(Limit),
-    /// The lane is closed.
-    Closed,
-}
+/// Why a lane does not take a record now. After `Full`, [`Lane::room`] tells when to try again.
+pub(crate) type SendRefused = outbox::SendRefused<Limit>;
 
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

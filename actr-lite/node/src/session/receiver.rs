@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_engine::memory::Memory as _;
 use actr_lite_quota::Limit;
 use actr_lite_wire::{
     acl::AclRefusal,

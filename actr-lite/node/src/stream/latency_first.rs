@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_engine::memory::Memory as _;
 use actr_lite_wire::{
     credit::SendCredit,
     latency_queue::LatencyQueue,
