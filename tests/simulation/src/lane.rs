@@ -115,7 +115,7 @@ impl Lane {
     }
 
     pub(crate) fn send_control(&mut self, control: &Control, cx: &mut Context<'_>) {
-        self.outbox.send_control(control, cx);
+        self.outbox.send_control(control, self.socket, cx);
     }
 
     pub(crate) fn close(&mut self) {
@@ -139,7 +139,7 @@ impl Lane {
         if self.closing_since.is_none() && self.outbox.is_closing() {
             self.closing_since = Some(cx.now);
         }
-        match self.outbox.flush(self.socket, cx) {
+        match self.outbox.drive(self.socket, cx) {
             Ok(true) => Err(Ended::Closed),
             Ok(false) => Ok(()),
             Err(_) => Err(Ended::Broken),
@@ -204,7 +204,6 @@ impl Lane {
                 KeepaliveAction::Ping => {
                     cx.record("pings connection {}", [self.socket.connection, 0]);
                     self.outbox.ping();
-                    let _ = self.outbox.flush(self.socket, cx);
                     continue;
                 }
                 KeepaliveAction::Pong => {
@@ -213,7 +212,6 @@ impl Lane {
                         [self.socket.connection, 0],
                     );
                     self.outbox.pong(&[]);
-                    let _ = self.outbox.flush(self.socket, cx);
                     continue;
                 }
                 KeepaliveAction::WaitUntil(until) => self.started + until,
@@ -274,7 +272,7 @@ impl Lane {
         let State::Lingering { until, answers } = self.state else {
             return None;
         };
-        let is_said = answers && !matches!(self.outbox.flush(self.socket, cx), Ok(false));
+        let is_said = answers && !matches!(self.outbox.drive(self.socket, cx), Ok(false));
         self.buffer.clear();
         let is_over = loop {
             match cx.network.read(self.socket, &mut self.buffer, READ, cx.now) {

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use actr_lite_engine::outbox::Urgency;
 use actr_lite_wire::{
     control::Control,
     envelope::Envelope,
@@ -352,9 +353,14 @@ impl Node {
             },
             timeout: Some(until - cx.now),
         };
-        let sent = lane
-            .outbox
-            .try_send(RecordKind::RpcReliable, &[], &envelope.encode(), lane.socket, cx);
+        let sent = lane.outbox.try_send(
+            RecordKind::RpcReliable,
+            Urgency::Now,
+            &[],
+            &envelope.encode(),
+            lane.socket,
+            cx,
+        );
         if sent.is_err() {
             // It is full, or closes: the next turn sees.
             return false;
