@@ -4,6 +4,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use actr_lite_engine::memory::Memory as _;
 use actr_lite_wire::{
     control::Control,
     envelope::{Envelope, EnvelopeError, ErrorReply},

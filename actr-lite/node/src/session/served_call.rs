@@ -1,5 +1,6 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
+use actr_lite_engine::outbox::Urgency;
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     envelope::{Envelope, ErrorReply},
@@ -13,7 +14,7 @@ use tracing::debug;
 
 use crate::{
     error::actr_error::ActrError,
-    lane::{closing::Closing, lane::Urgency},
+    lane::closing::Closing,
     session::{answer_hold::AnswerHold, session_handle::SessionHandle},
 };
 

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use actr_lite_engine::outbox::Urgency;
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     envelope::{Envelope, metadata_cost},
@@ -11,10 +12,7 @@ use tracing::debug;
 
 use crate::{
     error::actr_error::ActrError,
-    lane::{
-        closing::Closing,
-        lane::{SendRefused, Urgency},
-    },
+    lane::{closing::Closing, lane::SendRefused},
     session::{
         request::Request,
         serve::{Serve, ServedRequest},

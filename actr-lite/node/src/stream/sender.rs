@@ -1,5 +1,6 @@
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
+use actr_lite_engine::outbox::{Accepted, Urgency};
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     control::Control,
@@ -17,11 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    lane::{
-        lane::{Accepted, SendRefused, Urgency},
-        patience::Patience,
-        turn::Turn,
-    },
+    lane::{lane::SendRefused, patience::Patience, turn::Turn},
     stream::{
         in_use::InUse,
         latency_first::{Attempt, LatencyFirst},

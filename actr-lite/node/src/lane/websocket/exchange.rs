@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_engine::memory::Memory as _;
 use actr_lite_wire::{
     keepalive::{Keepalive, KeepaliveAction, LifeSign},
     misbehaviour::MisbehaviourKind,
