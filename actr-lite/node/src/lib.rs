@@ -10,9 +10,8 @@
 //! latency-first stream ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]). One that is
 //! to outlive its sender is handed to [`StreamRegistration::resume_with`].
 //!
-//! In reading order: `system`, `node`, `hosted_registry`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`,
-//! `context`, `call`, `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures`
-//! (peers and what is said with them), `stream`, `lane` (how it gets there).
+//! The layers, from the ground; each knows only those before it: `limits`, `lane`, `stream`, `error`, `session`, `peers`,
+//! `contracts`, `actor`, `resumable`, `node`. Each folder's first lines say what it knows and what it must not know.
 
 mod actor;
 mod contracts;

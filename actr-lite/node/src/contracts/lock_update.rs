@@ -19,12 +19,12 @@ use tracing::info;
 
 use crate::{
     contracts::published_contracts::{LockChoice, PublishedContracts, choose},
-    node::hosted_registry::registry_url,
     readable_duration::readable,
     settings::{
         clear_text::{self, InClearError},
         realm_secret::{self, LoadSecretError},
-        tls::{self},
+        registry_url::registry_url,
+        tls,
     },
 };
 

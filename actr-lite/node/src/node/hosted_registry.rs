@@ -1,7 +1,7 @@
-use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Signaling, SignalingUrl, Timeout};
+use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Signaling, Timeout};
 use actr_lite_registry::{
     Options, Registry, RegistryHandle,
-    client::{ParseRegistryUrlError, RealmSecret, RegistryUrl},
+    client::{RealmSecret, RegistryUrl},
     exposure::Remedies,
     realms::Realms,
     registry::check_rivals,
@@ -10,7 +10,7 @@ use actr_lite_tls::Tls;
 use actr_lite_wire::host_policy::HostName;
 use tracing::info;
 
-use crate::node::start_error::StartError;
+use crate::{node::start_error::StartError, settings::registry_url::registry_url};
 
 /// What to do if other machines could reach something as it is.
 pub(crate) const REMEDIES: Remedies = Remedies {
@@ -112,8 +112,4 @@ fn allowed_hosts(signaling: &Signaling) -> Vec<HostName> {
         .into_iter()
         .chain(signaling.allowed_hosts.iter().cloned())
         .collect()
-}
-
-pub(crate) fn registry_url(url: &SignalingUrl) -> Result<RegistryUrl, ParseRegistryUrlError> {
-    url.as_str().parse()
 }

@@ -6,7 +6,7 @@ use crate::{readable_duration::readable, stream::stream_end::StreamEnd};
 
 /// How one server's stream ended before it was complete.
 #[derive(Debug, Clone)]
-pub(crate) enum Broken {
+pub(super) enum Broken {
     /// As the stream itself says.
     Ended(StreamEnd),
     /// The server shuts down, and there is another one.

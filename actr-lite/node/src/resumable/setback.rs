@@ -5,7 +5,7 @@ use crate::{
 };
 
 /// Why no server of a round took the stream.
-pub(crate) enum Setback {
+pub(super) enum Setback {
     /// Another try may succeed.
     Transient(ActrError),
     Final(ResumeError),
@@ -18,7 +18,7 @@ impl From<ResumeError> for Setback {
 }
 
 /// Whether the error means that this node stops.
-pub(crate) fn is_stopped(error: &ActrError) -> bool {
+pub(super) fn is_stopped(error: &ActrError) -> bool {
     matches!(
         error,
         ActrError::Stopping

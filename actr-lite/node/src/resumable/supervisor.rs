@@ -54,14 +54,14 @@ const END_GRACE: Duration = Duration::from_secs(1);
 const LOOKS_PER_IDLE_TIMEOUT: u32 = 4;
 
 /// The request that is sent again, and to whom.
-pub(crate) struct Request {
-    pub(crate) server_type: ActrType,
-    pub(crate) route: &'static str,
-    pub(crate) payload: Bytes,
+pub(super) struct Request {
+    pub(super) server_type: ActrType,
+    pub(super) route: &'static str,
+    pub(super) payload: Bytes,
 }
 
 /// Asks one server after the other until all frames have arrived.
-pub(crate) struct Supervisor {
+pub(super) struct Supervisor {
     ctx: Context,
     stream_id: StreamId,
     request: Request,
@@ -76,7 +76,7 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(crate) fn new(registration: &StreamRegistration, request: Request, options: ResumeOptions) -> Self {
+    pub(super) fn new(registration: &StreamRegistration, request: Request, options: ResumeOptions) -> Self {
         Self {
             ctx: Context::uncalled(Arc::clone(registration.actor())),
             stream_id: registration.stream_id().clone(),
@@ -93,7 +93,7 @@ impl Supervisor {
     }
 
     /// Follows this stream, and those that resume it, until all frames have arrived.
-    pub(crate) async fn run(mut self, mut stream: StreamRegistration) -> Result<(), ResumeError> {
+    pub(super) async fn run(mut self, mut stream: StreamRegistration) -> Result<(), ResumeError> {
         while let Some(broken) = self.follow(&mut stream).await? {
             match broken {
                 Broken::Ended(StreamEnd::Cancelled) => return Err(ResumeError::Cancelled),

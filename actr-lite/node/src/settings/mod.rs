@@ -4,4 +4,5 @@
 
 pub(crate) mod clear_text;
 pub(crate) mod realm_secret;
+pub(crate) mod registry_url;
 pub(crate) mod tls;

@@ -33,7 +33,7 @@ const FREE_BYTES: usize = 16 << 10;
 const MAX_CONTROL_LEN: usize = 1 << 10;
 
 /// What is to be sent on a connection, and the socket for whoever has a batch together.
-pub(crate) struct Outbox {
+pub(super) struct Outbox {
     /// Whether the peer takes batches and control records; otherwise one record makes one message.
     extended: bool,
     max_record_len: usize,
@@ -91,7 +91,7 @@ impl State {
 
 /// What the driver has to do for the way out.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outgoing {
+pub(super) enum Outgoing {
     /// Nothing now; the driver is woken when there is.
     Idle,
     /// Senders have added more while the driver wrote; it has to come back for that.
@@ -189,14 +189,14 @@ impl Outbox {
     }
 
     /// Sends a ping; it goes out before the records.
-    pub(crate) fn ping(&self) {
+    pub(super) fn ping(&self) {
         let mut state = self.lock();
         state.queue.ping();
         state.wake_driver();
     }
 
     /// Sends a pong; it goes out before the records.
-    pub(crate) fn pong(&self, payload: &[u8]) {
+    pub(super) fn pong(&self, payload: &[u8]) {
         let mut state = self.lock();
         state.queue.pong(payload);
         state.wake_driver();
@@ -205,7 +205,7 @@ impl Outbox {
     /// Writes what there is, until the socket takes no more. A batch that stands behind what was written, as senders go
     /// on, has to wait until other tasks of the thread have had their turn: to follow senders closely would make many
     /// short messages.
-    pub(crate) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
+    pub(super) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
         let mut written = 0;
         loop {
             let was_closing;
@@ -261,19 +261,19 @@ impl Outbox {
     }
 
     /// Why this side wants to close, while there is still something to be sent before.
-    pub(crate) fn closing(&self) -> Option<CloseFrame> {
+    pub(super) fn closing(&self) -> Option<CloseFrame> {
         self.lock().queue.closing().cloned()
     }
 
     /// Drops what nobody will read, and lets only the close frame follow: a frame that was begun is still finished.
-    pub(crate) fn abandon(&self, frame: CloseFrame) {
+    pub(super) fn abandon(&self, frame: CloseFrame) {
         let mut state = self.lock();
         state.queue.abandon(frame);
         state.wake_driver();
     }
 
     /// The connection has ended: nothing is taken or kept any more, and everybody who waits for room learns it.
-    pub(crate) fn end(&self) {
+    pub(super) fn end(&self) {
         let mut state = self.lock();
         state.queue.end();
         state.held.shrink(0);
