@@ -13,9 +13,8 @@
 //! A node that is to host a registry (`embedded = true` in its Actr.toml) needs the feature `registry-host`. Without it no
 //! registry is compiled, and [`Node::start`] refuses to host one ([`HostError`]).
 //!
-//! In reading order: `system`, `node`, `hosted_registry`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`,
-//! `context`, `call`, `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures`
-//! (peers and what is said with them), `stream`, `lane` (how it gets there).
+//! The layers, from the ground; each knows only those before it: `limits`, `lane`, `stream`, `error`, `session`, `peers`,
+//! `contracts`, `actor`, `resumable`, `node`. Each folder's first lines say what it knows and what it must not know.
 
 mod actor;
 mod contracts;

@@ -53,7 +53,7 @@ impl Context {
     }
 
     /// The number of the last frame that the caller of this handler already has: 0 unless it resumes a stream
-    /// that broke, at this server or another. What is sent should start after it: [`StreamOptions::resume_after`].
+    /// that broke, at this server or another. What is sent should start after it: [`crate::StreamOptions::resume_after`].
     ///
     /// # Errors
     /// If the caller's metadata is not a number; the error can be the answer.

@@ -53,7 +53,7 @@ pub mod generated {
     use prost::Message;
 
     use super::DispatchFuture;
-    use crate::ActrError;
+    use crate::error::actr_error::ActrError;
 
     pub fn decode_request<M: Message + Default>(route: &str, payload: Bytes) -> Result<M, ActrError> {
         M::decode(payload).map_err(|cause| {

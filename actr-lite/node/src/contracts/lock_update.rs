@@ -24,7 +24,7 @@ use crate::{
         clear_text::{self, InClearError},
         realm_secret::{self, LoadSecretError},
         registry_url::registry_url,
-        tls::{self},
+        tls,
     },
 };
 

@@ -2,7 +2,7 @@ use actr_lite_wire::record_limit::RecordLimit;
 use hyper::header::HeaderMap;
 
 /// The header by which two nodes that speak the extension tell each other the longest record that they take.
-pub(crate) const RECORD_LIMIT_HEADER: &str = "x-actr-lite-max-record";
+pub(super) const RECORD_LIMIT_HEADER: &str = "x-actr-lite-max-record";
 
 /// The longest record that a peer takes, as the headers of its upgrade say.
 ///
@@ -10,7 +10,7 @@ pub(crate) const RECORD_LIMIT_HEADER: &str = "x-actr-lite-max-record";
 ///
 /// # Errors
 /// For people: when it says something that is no limit.
-pub(crate) fn peer_limit(headers: &HeaderMap, extended: bool) -> Result<RecordLimit, String> {
+pub(super) fn peer_limit(headers: &HeaderMap, extended: bool) -> Result<RecordLimit, String> {
     let value = match headers.get(RECORD_LIMIT_HEADER) {
         Some(value) if extended => value,
         _ => return Ok(RecordLimit::default()),

@@ -15,7 +15,7 @@ const MAX_UPGRADES: usize = 256;
 /// One more is never refused: if there is no place, the oldest one from the address that has most of them is ended. So who
 /// connects and says nothing is in his own way.
 #[derive(Default)]
-pub(crate) struct UpgradePlaces(Mutex<State>);
+pub(super) struct UpgradePlaces(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -25,7 +25,7 @@ struct State {
 }
 
 /// One connection's place; dropping it gives it back.
-pub(crate) struct UpgradePlace {
+pub(super) struct UpgradePlace {
     places: Arc<UpgradePlaces>,
     number: u64,
     ended: CancellationToken,
@@ -37,7 +37,7 @@ impl UpgradePlaces {
     }
 
     /// A place for a connection from this address.
-    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> UpgradePlace {
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> UpgradePlace {
         let mut state = self.lock();
         let evicted = (state.places.len() >= MAX_UPGRADES).then(|| state.evict()).flatten();
         let number = state.next;
@@ -74,7 +74,7 @@ impl State {
 
 impl UpgradePlace {
     /// Completes when the connection has to go.
-    pub(crate) async fn ended(&self) {
+    pub(super) async fn ended(&self) {
         self.ended.cancelled().await;
     }
 }

@@ -116,7 +116,7 @@ impl Session {
     }
 
     /// Hands the peer's answer to the caller that waits for it.
-    pub(crate) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) {
+    pub(super) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) {
         self.answered.store(true, Ordering::Relaxed);
         if !self.calls.answer(request_id, result) {
             debug!(

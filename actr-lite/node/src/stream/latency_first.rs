@@ -31,7 +31,7 @@ const KIND: RecordKind = RecordKind::StreamLatencyFirst;
 ///
 /// A frame goes straight to the lane as long as nothing is queued. A frame that the lane or the receiver's credit does
 /// not let through is queued, and a task sends what is queued as credit and room come; it ends when all has left.
-pub(crate) struct LatencyFirst {
+pub(super) struct LatencyFirst {
     shared: Arc<Shared>,
     runtime: Handle,
 }
@@ -57,7 +57,7 @@ struct State {
 
 /// What became of a frame that was to leave at once.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
+pub(super) enum Attempt {
     /// It is on its way.
     Sent,
     /// There is no credit or no room, or older frames wait.
@@ -97,7 +97,7 @@ impl LatencyFirst {
     }
 
     /// Sends a frame if that can be at once.
-    pub(crate) fn try_send(&self, head: &[u8], payload: &[u8]) -> Attempt {
+    pub(super) fn try_send(&self, head: &[u8], payload: &[u8]) -> Attempt {
         let shared = &self.shared;
         let mut state = shared.lock();
         if !state.queue.is_empty() || !shared.has_credit(&mut state) {
@@ -114,7 +114,7 @@ impl LatencyFirst {
     }
 
     /// Puts an encoded frame behind those that wait, if it still has to.
-    pub(crate) fn queue(&self, frame: Vec<u8>) {
+    pub(super) fn queue(&self, frame: Vec<u8>) {
         let mut state = self.shared.lock();
         // Here too, and not in the task alone: while that waits for its turn, frames would be dropped without need.
         let before = self.shared.advance(&mut state);
@@ -130,7 +130,7 @@ impl LatencyFirst {
     }
 
     /// Waits until all that is queued has left, the stream is over, or it has taken too long.
-    pub(crate) async fn flush(&self) {
+    pub(super) async fn flush(&self) {
         let shared = &self.shared;
         let flushed = async {
             while !shared.lock().queue.is_empty() && shared.stream.end.get().is_none() {
@@ -145,7 +145,7 @@ impl LatencyFirst {
     }
 
     /// Drops what is queued; nothing of the stream is sent after this.
-    pub(crate) fn end(&self) {
+    pub(super) fn end(&self) {
         let mut state = self.shared.lock();
         state.queue.clear();
         state.held.shrink(0);

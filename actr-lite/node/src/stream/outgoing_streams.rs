@@ -27,12 +27,12 @@ const SHARED_TURN_BYTES: usize = 64 << 10;
 /// What a connection knows of a stream that goes out over it.
 #[derive(Debug)]
 pub(crate) struct OutgoingStream {
-    pub(crate) stream_id: StreamId,
+    pub(super) stream_id: StreamId,
     /// Credit that came and was not counted by the sender yet.
     granted: AtomicU64,
-    pub(crate) waker: AtomicWaker,
-    pub(crate) end: OnceLock<SendError>,
-    pub(crate) closed: CancellationToken,
+    pub(super) waker: AtomicWaker,
+    pub(super) end: OnceLock<SendError>,
+    pub(super) closed: CancellationToken,
 }
 
 impl OutgoingStream {
@@ -47,7 +47,7 @@ impl OutgoingStream {
     }
 
     /// The credit that came since the last time.
-    pub(crate) fn take_granted(&self) -> u64 {
+    pub(super) fn take_granted(&self) -> u64 {
         self.granted.swap(0, Ordering::AcqRel)
     }
 
@@ -68,7 +68,7 @@ impl OutgoingStreams {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn insert(&self, stream_id: &StreamId) -> Result<Arc<OutgoingStream>, SendError> {
+    pub(super) fn insert(&self, stream_id: &StreamId) -> Result<Arc<OutgoingStream>, SendError> {
         let mut streams = self.lock();
         if streams.contains_key(stream_id) {
             return Err(SendError::AlreadyOpen(stream_id.clone()));
@@ -85,14 +85,14 @@ impl OutgoingStreams {
     }
 
     /// Forgets a stream and tells the receiver, under one lock: no stream with the same id can open in between.
-    pub(crate) fn remove(&self, stream: &OutgoingStream, say: impl FnOnce()) {
+    pub(super) fn remove(&self, stream: &OutgoingStream, say: impl FnOnce()) {
         let mut streams = self.lock();
         say();
         streams.remove(&stream.stream_id);
     }
 
     /// How much one of them sends before others have their turn.
-    pub(crate) fn turn(&self) -> usize {
+    pub(super) fn turn(&self) -> usize {
         if self.lock().len() > 1 {
             SHARED_TURN_BYTES
         } else {

@@ -142,7 +142,7 @@ impl ProgressCell {
 }
 
 /// Counts what one server's stream hands over. There is one at a time, so plain stores do.
-pub(crate) struct Tally<'a> {
+pub(super) struct Tally<'a> {
     cell: &'a ProgressCell,
     server: &'a ActrId,
     duplicates_before: u64,
@@ -150,7 +150,7 @@ pub(crate) struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    pub(crate) fn new(cell: &'a ProgressCell, server: &'a ActrId) -> Self {
+    pub(super) fn new(cell: &'a ProgressCell, server: &'a ActrId) -> Self {
         Self {
             cell,
             server,
@@ -161,13 +161,13 @@ impl<'a> Tally<'a> {
 
     /// Whether a frame is one of those that are wanted.
     #[inline]
-    pub(crate) fn is_wanted(&self) -> bool {
+    pub(super) fn is_wanted(&self) -> bool {
         !self.cell.is_complete()
     }
 
     /// A frame is about to be handed over.
     #[inline]
-    pub(crate) fn begin(&mut self, frame: &DataStream) -> Counted {
+    pub(super) fn begin(&mut self, frame: &DataStream) -> Counted {
         Counted {
             sequence: frame.sequence,
             len: frame.payload.len() as u64,
@@ -176,7 +176,7 @@ impl<'a> Tally<'a> {
 
     /// It was handed over.
     #[inline]
-    pub(crate) fn count(&mut self, frame: Counted) {
+    pub(super) fn count(&mut self, frame: Counted) {
         let cell = self.cell;
         let delivered = cell.delivered() + 1;
         cell.bytes.store(cell.bytes.load(Relaxed) + frame.len, Relaxed);
@@ -195,13 +195,13 @@ impl<'a> Tally<'a> {
     }
 
     /// This many frames of this server arrived again.
-    pub(crate) fn set_duplicates(&self, duplicates: u64) {
+    pub(super) fn set_duplicates(&self, duplicates: u64) {
         self.cell.duplicates.store(self.duplicates_before + duplicates, Relaxed);
     }
 }
 
 /// What is counted of a frame that the callback has got.
-pub(crate) struct Counted {
+pub(super) struct Counted {
     sequence: u64,
     len: u64,
 }

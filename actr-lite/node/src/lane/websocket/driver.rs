@@ -24,6 +24,7 @@ use crate::{
         websocket::{
             exchange::{CLOSE_TIMEOUT, End, Exchange},
             outbox::{Outbox, Outgoing},
+            read_buffer::ReadBuffer,
             socket::{Reader, Writer},
         },
     },
@@ -35,16 +36,16 @@ const DISCARDED_AT_ONCE: usize = 8 << 10;
 
 /// One connection's way in and out.
 pub(crate) struct Driver<R> {
-    pub(crate) reader: Reader,
-    pub(crate) writer: Arc<Writer>,
-    pub(crate) outbox: Arc<Outbox>,
+    pub(super) reader: Reader,
+    pub(super) writer: Arc<Writer>,
+    pub(super) outbox: Arc<Outbox>,
     pub(crate) receiver: R,
     /// What the peer makes this node hold.
     pub(crate) account: Arc<PeerAccount>,
     /// How long the peer may take with what it has begun to send.
     pub(crate) stall_timeout: Duration,
-    pub(crate) role: Role,
-    pub(crate) max_message_len: usize,
+    pub(super) role: Role,
+    pub(super) max_message_len: usize,
     /// What came behind the handshake in the same read.
     pub(crate) leftover: BytesMut,
 }
@@ -75,8 +76,7 @@ impl<R: Receiver> Driver<R> {
             &writer,
             &outbox,
             Decoder::new(role, max_message_len),
-            leftover,
-            account,
+            ReadBuffer::new(leftover, account),
             stall_timeout,
             started,
         );

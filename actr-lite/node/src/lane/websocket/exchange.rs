@@ -2,48 +2,32 @@ use std::{
     future::Future as _,
     io, mem,
     pin::{Pin, pin},
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use actr_lite_engine::memory::Memory as _;
 use actr_lite_wire::{
     keepalive::{Keepalive, KeepaliveAction, LifeSign},
     misbehaviour::MisbehaviourKind,
     unfinished::Unfinished,
     websocket::{CloseCode, CloseFrame, Decoder, Event},
 };
-use bytes::BytesMut;
 use tokio::{
     task::yield_now,
     time::{Instant, Sleep},
 };
 
-use crate::{
-    lane::{
-        lane::Lane as _,
-        receiver::{Receiver, Violation},
-        websocket::{
-            outbox::{Outbox, Outgoing},
-            read::Read,
-            socket::{Reader, Writer},
-            write_gauge::Written,
-        },
+use crate::lane::{
+    lane::Lane as _,
+    receiver::{Receiver, Violation},
+    websocket::{
+        outbox::{Outbox, Outgoing},
+        read::Read,
+        read_buffer::ReadBuffer,
+        socket::{Reader, Writer},
+        write_gauge::Written,
     },
-    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
 };
-
-/// What a connection reads into at first, so that an answer with a frame of some kilobytes comes in one read. An idle
-/// one keeps no more.
-const MIN_READ: usize = 8 << 10;
-
-/// How far the read buffer grows while reads fill it: a few batches, so that a system call brings more than one.
-const MAX_READ: usize = 256 << 10;
-
-/// Up to this length a read buffer is given back whenever there is nothing to read: making one anew costs less than what
-/// a thousand connections that pause would keep.
-const SMALL_READ: usize = 16 << 10;
 
 /// How many bytes one poll takes before other tasks of the thread have their turn, among them whoever got an answer: a
 /// fraction of a millisecond. With twice as much calls among streams wait longer.
@@ -58,10 +42,10 @@ const MAX_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
 /// to have read everything and to close too.
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How an exchange ended.
-pub(crate) enum End {
+pub(super) enum End {
     /// This node asked for it; all was sent, the close frame last.
     Closed(CloseFrame),
     /// This node asked for it; the peer did not read what came before.
@@ -73,14 +57,12 @@ pub(crate) enum End {
 }
 
 /// What goes over one connection, in and out, as long as nothing ends it.
-pub(crate) struct Exchange<'a> {
+pub(super) struct Exchange<'a> {
     reader: Reader,
     socket: &'a Writer,
     outbox: &'a Outbox,
     decoder: Decoder,
-    buffer: BytesMut,
-    /// How much to read at once.
-    want: usize,
+    buffer: ReadBuffer,
     /// The buffer may hold a message that was not looked at.
     fresh: bool,
     /// How long the peer may take with what it has begun to send.
@@ -89,8 +71,6 @@ pub(crate) struct Exchange<'a> {
     keepalive: Keepalive,
     /// What the system had taken at the last look.
     written: Written,
-    /// For what is read and not handed over yet.
-    held: HeldBytes,
     /// The message that is under way.
     message: Unfinished,
     /// The record in parts that is, and how many were whole before it.
@@ -103,14 +83,13 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    /// An exchange that begins now, with what came behind the handshake.
+    /// An exchange that begins now, with what was read already.
     pub(crate) fn new(
         reader: Reader,
         socket: &'a Writer,
         outbox: &'a Outbox,
         decoder: Decoder,
-        leftover: BytesMut,
-        account: Arc<PeerAccount>,
+        buffer: ReadBuffer,
         stall_timeout: Duration,
         now: Instant,
     ) -> Self {
@@ -119,14 +98,12 @@ impl<'a> Exchange<'a> {
             socket,
             outbox,
             decoder,
-            buffer: leftover,
-            want: MIN_READ,
+            buffer,
             fresh: true,
             stall_timeout,
             started: now,
             keepalive: Keepalive::new(life_sign(outbox), Duration::ZERO),
             written: Written::default(),
-            held: HeldBytes::new(account, SMALL_READ),
             message: Unfinished::default(),
             partial: Unfinished::default(),
             whole_records: 0,
@@ -136,7 +113,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Reads, writes and looks at the clock; ready when the connection ends. `timer` is the exchange's own.
-    pub(crate) fn poll(
+    pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         receiver: &mut impl Receiver,
@@ -226,19 +203,16 @@ impl<'a> Exchange<'a> {
     fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut impl Receiver) -> Poll<Result<usize, End>> {
         let mut len = 0;
         if !mem::take(&mut self.fresh) {
-            self.make_room()?;
-            match self.reader.poll_read(cx, &mut self.buffer) {
+            let announced = self.decoder.wanted();
+            let room = self.buffer.make_room(self.decoder.fragmented_len(), announced);
+            room.map_err(|limit| End::Protocol(CloseCode::POLICY_VIOLATION, format!("this node has {limit}")))?;
+            match self.reader.poll_read(cx, &mut self.buffer.bytes) {
                 Poll::Ready(Ok(Read { len: 0, .. })) => {
                     return Poll::Ready(Err(End::Broken("the peer closed it without a word".into())));
                 }
                 Poll::Ready(Ok(read)) => {
                     len = read.len;
-                    if read.was_full {
-                        self.want = (self.want * 2).min(MAX_READ);
-                    } else if len < self.want / 8 {
-                        // What is kept of a read keeps its whole buffer: a trickle gets small ones.
-                        self.want = (self.want / 2).max(MIN_READ);
-                    }
+                    self.buffer.note(read);
                 }
                 Poll::Ready(Err(error)) => {
                     // Only TLS finds fault with the bytes themselves.
@@ -248,17 +222,14 @@ impl<'a> Exchange<'a> {
                     return Poll::Ready(Err(End::Broken(error.to_string())));
                 }
                 Poll::Pending => {
-                    if self.buffer.is_empty() && self.want <= SMALL_READ {
-                        self.buffer = BytesMut::new();
-                        self.held.shrink(0);
-                    }
+                    self.buffer.pause();
                     return Poll::Pending;
                 }
             }
             self.keepalive.heard(self.now());
         }
         loop {
-            let event = self.decoder.decode(&mut self.buffer);
+            let event = self.decoder.decode(&mut self.buffer.bytes);
             match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
                 None => {
                     self.note_unfinished(receiver);
@@ -286,21 +257,6 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Makes room for the next read. What a peer announces it may not have: then reads are short, or there is none.
-    fn make_room(&mut self) -> Result<(), End> {
-        // A fragmented message's buffer doubles as it grows.
-        let held = self.buffer.len() + 2 * self.decoder.fragmented_len();
-        let mut room = room(self.want, self.decoder.wanted(), self.buffer.len());
-        if self.held.cover(held + room).is_err() {
-            self.want = MIN_READ;
-            room = MIN_READ;
-            let over_share = |limit| End::Protocol(CloseCode::POLICY_VIOLATION, format!("this node has {limit}"));
-            self.held.cover(held + room).map_err(over_share)?;
-        }
-        self.buffer.reserve(room);
-        Ok(())
-    }
-
     /// All that is complete was handed over.
     fn note_unfinished(&mut self, receiver: &impl Receiver) {
         let (partial_len, whole_records) = receiver.partial();
@@ -311,14 +267,14 @@ impl<'a> Exchange<'a> {
         if is_within_message {
             self.keepalive.received();
         } else {
-            self.held.shrink(self.want + self.buffer.len());
+            self.buffer.settle();
         }
         if !is_within_message && partial_len == 0 {
             (self.message, self.partial) = Default::default();
             return;
         }
         let now = self.now();
-        let message_len = 1 + self.buffer.len() + self.decoder.fragmented_len();
+        let message_len = 1 + self.buffer.bytes.len() + self.decoder.fragmented_len();
         self.message.note(if is_within_message { message_len } else { 0 }, now);
         self.partial.note(partial_len, now);
     }
@@ -344,11 +300,7 @@ impl<'a> Exchange<'a> {
                 KeepaliveAction::GiveUp(silence) => return Poll::Ready(End::Silent(silence)),
                 KeepaliveAction::Ping => {
                     self.outbox.ping();
-                    if self.buffer.is_empty() {
-                        self.buffer = BytesMut::new();
-                        self.want = MIN_READ;
-                        self.held.shrink(0);
-                    }
+                    self.buffer.rest();
                     // The outbox woke this task, which writes the ping in its next turn.
                     continue;
                 }
@@ -389,33 +341,5 @@ fn life_sign(outbox: &Outbox) -> LifeSign {
     match outbox.has_control() {
         true => LifeSign::Speaks,
         false => LifeSign::Takes,
-    }
-}
-
-/// How much room the next read gets, where so much is wanted at once, so much more is announced, and so much is here.
-///
-/// What is announced is within the limit, and still may never come: memory at most doubles what has.
-fn room(want: usize, announced: usize, held: usize) -> usize {
-    want.max(announced.min(held.max(MAX_READ)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_follows_what_has_come_and_not_what_is_announced() {
-        const LEN: usize = 64 << 20;
-        assert_eq!(room(MIN_READ, LEN, 0), MAX_READ, "a header alone");
-        assert_eq!(room(MIN_READ, 100, 0), MIN_READ);
-        assert_eq!(room(MIN_READ, MIN_READ + 1, 0), MIN_READ + 1);
-        let (mut held, mut reads) = (0, 0);
-        while held < LEN {
-            let room = room(MIN_READ, LEN - held, held);
-            assert!(room <= held.max(MAX_READ));
-            held += room;
-            reads += 1;
-        }
-        assert!(held == LEN && reads <= 10, "{reads} reads");
     }
 }

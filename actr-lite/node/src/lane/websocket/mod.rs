@@ -4,11 +4,12 @@
 //! batch together, writes it to the socket itself: no queue and no other task stands between a sender and the socket.
 
 pub(crate) mod connection;
-pub(crate) mod driver;
-pub(crate) mod exchange;
-pub(crate) mod outbox;
-pub(crate) mod read;
+mod driver;
+mod exchange;
+mod outbox;
+mod read;
+mod read_buffer;
 pub(crate) mod socket;
-pub(crate) mod tls_socket;
+mod tls_socket;
 pub(crate) mod upgraded;
-pub(crate) mod write_gauge;
+mod write_gauge;

@@ -99,7 +99,7 @@ impl Drop for Wake<'_> {
 
 /// What the driver has to do for the way out.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outgoing {
+pub(super) enum Outgoing {
     /// Nothing now; the driver is woken when there is.
     Idle,
     /// Senders have added more while the driver wrote; it has to come back for that.
@@ -236,7 +236,7 @@ impl Outbox {
     }
 
     /// The connection has ended: nothing is taken or kept any more, and everybody who waits for room learns it.
-    pub(crate) fn end(&self) {
+    pub(super) fn end(&self) {
         let mut state = self.lock();
         state.machine.end();
         state.socket = None;

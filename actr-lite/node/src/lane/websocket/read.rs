@@ -1,8 +1,8 @@
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Read {
+pub(super) struct Read {
     /// How many bytes.
-    pub(crate) len: usize,
+    pub(super) len: usize,
     /// As many as could be read at once: there is probably more.
-    pub(crate) was_full: bool,
+    pub(super) was_full: bool,
 }

@@ -39,7 +39,7 @@ pub(crate) fn set_up(socket: &TcpStream) -> io::Result<()> {
 }
 
 /// Both halves of a connection after the upgrade.
-pub(crate) fn split(stream: Stream) -> (Reader, Writer) {
+pub(super) fn split(stream: Stream) -> (Reader, Writer) {
     match stream.into_parts() {
         (socket, None) => {
             let (reader, writer) = socket.into_split();
@@ -57,14 +57,14 @@ fn gauge() -> WriteGauge {
 }
 
 /// The way in, for the connection's driver.
-pub(crate) enum Reader {
+pub(super) enum Reader {
     Plain(OwnedReadHalf),
     Tls(TlsReader),
 }
 
 impl Reader {
     /// Reads at most as much as `buffer` has room for; 0 bytes are the end of the connection.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Read>> {
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Read>> {
         match self {
             Self::Plain(socket) => {
                 let room = buffer.capacity() - buffer.len();
@@ -78,7 +78,7 @@ impl Reader {
 }
 
 /// The way out: whoever has a batch together writes, and the driver does the rest.
-pub(crate) struct Writer(Io);
+pub(super) struct Writer(Io);
 
 enum Io {
     Plain(OwnedWriteHalf, WriteGauge),
@@ -86,12 +86,12 @@ enum Io {
 }
 
 impl Writer {
-    pub(crate) fn plain(socket: OwnedWriteHalf) -> Self {
+    pub(super) fn plain(socket: OwnedWriteHalf) -> Self {
         Self(Io::Plain(socket, gauge()))
     }
 
     /// The socket below, for what TLS has no part in.
-    pub(crate) fn tcp(&self) -> &TcpStream {
+    pub(super) fn tcp(&self) -> &TcpStream {
         match &self.0 {
             Io::Plain(socket, _) => socket.as_ref(),
             Io::Tls(socket) => socket.tcp(),
@@ -99,7 +99,7 @@ impl Writer {
     }
 
     /// Lets no more than so many bytes lie between this side and the network.
-    pub(crate) fn bound(&self, bytes: usize) {
+    pub(super) fn bound(&self, bytes: usize) {
         match &self.0 {
             Io::Plain(socket, gauge) => gauge.bound(socket.as_ref(), bytes),
             Io::Tls(socket) => socket.bound(bytes),
@@ -107,7 +107,7 @@ impl Writer {
     }
 
     /// What the system has taken.
-    pub(crate) fn written(&self) -> Written {
+    pub(super) fn written(&self) -> Written {
         match &self.0 {
             Io::Plain(_, gauge) => gauge.written(),
             Io::Tls(socket) => socket.written(),
@@ -115,7 +115,7 @@ impl Writer {
     }
 
     /// Takes as much as can be written without waiting; `WouldBlock` if that is nothing.
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0 {
             Io::Plain(socket, gauge) => gauge.write(socket.as_ref(), bytes),
             Io::Tls(socket) => socket.try_write(bytes),
@@ -123,7 +123,7 @@ impl Writer {
     }
 
     /// Whether some of what was taken is not with the system yet: the driver has to flush.
-    pub(crate) fn has_unsent(&self) -> bool {
+    pub(super) fn has_unsent(&self) -> bool {
         match &self.0 {
             Io::Plain(..) => false,
             Io::Tls(socket) => socket.has_unsent(),
@@ -131,7 +131,7 @@ impl Writer {
     }
 
     /// Only the driver may wait: it is the one that is woken.
-    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.0 {
             Io::Plain(..) => Poll::Ready(Ok(())),
             Io::Tls(socket) => socket.poll_flush(cx),
@@ -139,7 +139,7 @@ impl Writer {
     }
 
     /// Tells TLS, if it is spoken, that nothing more comes.
-    pub(crate) async fn finish(&self) -> io::Result<()> {
+    pub(super) async fn finish(&self) -> io::Result<()> {
         if let Io::Tls(socket) = &self.0 {
             socket.say_end();
         }
