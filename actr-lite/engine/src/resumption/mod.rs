@@ -24,7 +24,7 @@ pub use self::{
     action::{Action, GiveUp},
     broken::Broken,
     event::{End, Event, Failure, Seen, Unnamed},
-    limits::Limits,
+    limits::{ASK_TIMEOUT, DISCOVER_TIMEOUT, END_GRACE, LOOK_EVERY, Limits},
 };
 use self::{
     attempt::Attempt,
@@ -32,19 +32,6 @@ use self::{
     watch::{Advice, Watch},
 };
 use crate::retry::Retry;
-
-/// How long one server may take to be reached and to agree before the next one is asked.
-pub const ASK_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long to wait for the registry if servers are known from before; after that they are asked.
-pub const DISCOVER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How often another server is looked for while the one that sends is of little use.
-pub const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// How long to wait, when all frames have arrived, for the sender to say that it has finished: one that does not speak
-/// the extension never says so.
-pub const END_GRACE: Duration = Duration::from_secs(1);
 
 /// Decides for one stream. `S` says how a server's stream ended and `E` why a step failed.
 #[derive(Debug)]

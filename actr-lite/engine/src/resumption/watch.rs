@@ -2,7 +2,10 @@ use std::{collections::VecDeque, time::Duration};
 
 use actr_lite_wire::identity::ActrId;
 
-use super::{ASK_TIMEOUT, DISCOVER_TIMEOUT, LOOK_EVERY, event::Seen, limits::Limits};
+use super::{
+    event::Seen,
+    limits::{ASK_TIMEOUT, DISCOVER_TIMEOUT, LOOK_EVERY, Limits},
+};
 
 /// How often a stream is checked within its idle timeout: an idle one is noticed at most that fraction later.
 const LOOKS_PER_IDLE_TIMEOUT: u32 = 4;

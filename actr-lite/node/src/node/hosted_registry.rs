@@ -8,7 +8,6 @@ mod embedded;
 pub(crate) mod error;
 
 use actr_lite_manifest::Manifest;
-use actr_lite_net::exposure::Remedies;
 use actr_lite_registry_client::RegistryUrl;
 use actr_lite_tls::Tls;
 use actr_lite_wire::realm_secret::RealmSecret;
@@ -19,13 +18,6 @@ pub(crate) use absent::HostedRegistry;
 pub(crate) use embedded::HostedRegistry;
 
 use crate::{node::hosted_registry::error::HostError, settings::registry_url::registry_url};
-
-/// What to do if other machines could reach something as it is.
-pub(crate) const REMEDIES: Remedies = Remedies {
-    tls: "add cert and key to [system.tls], and to a registry's url the scheme wss",
-    secret: "set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file",
-    insecure: "add insecure = true to [system]",
-};
 
 /// The registry's URL, and the registry itself if this node is to host it: it runs then.
 pub(crate) async fn host(
