@@ -35,12 +35,7 @@ pub(crate) struct ServedCall {
 
 impl Drop for ServedCall {
     fn drop(&mut self) {
-        let served = &self.session.served;
-        // First the one and then the other: it is known all the time.
-        if !self.session.lane().has_control() {
-            served.remember(&self.request_id);
-        }
-        served.lock().remove(&self.request_id);
+        self.session.served.finish(&self.request_id);
     }
 }
 

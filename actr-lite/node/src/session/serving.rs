@@ -39,9 +39,7 @@ impl Session {
             return;
         };
         // One task takes the requests of a connection, so no other request comes in between.
-        let is_known = self.served.lock().contains_key(&request.request_id)
-            || (!self.lane().has_control() && self.served.is_done(&request.request_id));
-        if is_known {
+        if self.served.is_known(&request.request_id) {
             debug!("{} repeated request {}", self.peer(), request.request_id.shown());
             return;
         }
@@ -61,7 +59,7 @@ impl Session {
         let (abort, aborted) = AbortHandle::new_pair();
         // A message without an answer is not cancelled: its sender does not wait anyway.
         let abort = is_call.then_some(abort);
-        self.served.lock().insert(Arc::clone(&request_id), abort);
+        self.served.begin(Arc::clone(&request_id), abort);
         let call = ServedCall {
             session,
             request_id,

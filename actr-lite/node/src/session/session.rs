@@ -46,7 +46,7 @@ impl Session {
         Arc::new(Self {
             environment,
             calls: PendingCalls::default(),
-            served: ServedCalls::default(),
+            served: ServedCalls::new(uplink.lane().has_control()),
             incoming: IncomingStreams::new(Arc::clone(&uplink)),
             uplink,
             answered: AtomicBool::new(false),

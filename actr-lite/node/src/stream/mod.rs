@@ -25,4 +25,3 @@ pub(crate) mod stream_environment;
 pub(crate) mod subscription;
 pub(crate) mod subscriptions;
 pub(crate) mod uplink;
-pub(crate) mod usage;
