@@ -27,7 +27,8 @@ use crate::{
     origin::Origin,
     possession::{PossessionError, Shown},
     realms::{RealmRefusal, Realms, SecretDigest, SecretNumber},
-    shared::{Dismissal, Notice, Shared},
+    sessions::{Dismissal, Notice},
+    shared::Shared,
 };
 use actr_lite_net::source::Source;
 

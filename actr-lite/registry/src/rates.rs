@@ -1,7 +1,4 @@
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use actr_lite_wire::{
     identity::ActrId,
@@ -44,11 +41,8 @@ const QUERIES_FROM_ADDRESS: Rate = Rate {
 ///
 /// What a node needs to stay is not limited: heartbeats, renewals and unregistering; and a node that is registered connects
 /// again whatever others at its address do.
+#[derive(Debug)]
 pub(crate) struct Rates {
-    buckets: Mutex<Buckets>,
-}
-
-struct Buckets {
     registrations: RateLimit<Source>,
     reconnects: RateLimit<u64>,
     queries_of_node: RateLimit<u64>,
@@ -101,28 +95,25 @@ impl RateExceeded {
 
 impl Default for Rates {
     fn default() -> Self {
-        let buckets = Buckets {
+        Self {
             registrations: RateLimit::new(REGISTRATIONS),
             reconnects: RateLimit::new(RECONNECTS),
             queries_of_node: RateLimit::new(QUERIES_OF_NODE),
             queries_from_address: RateLimit::new(QUERIES_FROM_ADDRESS),
-        };
-        Self {
-            buckets: Mutex::new(buckets),
         }
     }
 }
 
 impl Rates {
     /// Counts a registration, or a connection of somebody who is not registered.
-    pub(crate) fn register(&self, from: Source, now: Duration) -> Result<(), RateExceeded> {
-        let taken = self.buckets().registrations.take(from, now);
+    pub(crate) fn register(&mut self, from: Source, now: Duration) -> Result<(), RateExceeded> {
+        let taken = self.registrations.take(from, now);
         taken.map_err(|too_often| RateExceeded::Registrations { from, too_often })
     }
 
     /// Counts a connection of a node that is registered and has proven it.
-    pub(crate) fn connect(&self, id: &ActrId, now: Duration) -> Result<(), RateExceeded> {
-        let taken = self.buckets().reconnects.take(id.serial_number(), now);
+    pub(crate) fn connect(&mut self, id: &ActrId, now: Duration) -> Result<(), RateExceeded> {
+        let taken = self.reconnects.take(id.serial_number(), now);
         taken.map_err(|too_often| RateExceeded::Reconnects {
             id: id.clone(),
             too_often,
@@ -130,21 +121,15 @@ impl Rates {
     }
 
     /// Counts a question or a relayed message of a node.
-    pub(crate) fn query(&self, id: &ActrId, from: Source, now: Duration) -> Result<(), RateExceeded> {
-        let mut buckets = self.buckets();
-        let of_node = buckets.queries_of_node.take(id.serial_number(), now);
+    pub(crate) fn query(&mut self, id: &ActrId, from: Source, now: Duration) -> Result<(), RateExceeded> {
+        let of_node = self.queries_of_node.take(id.serial_number(), now);
         of_node.map_err(|too_often| RateExceeded::QueriesOfNode {
             id: id.clone(),
             too_often,
         })?;
         // What its own limit refuses costs its neighbours nothing.
-        let from_address = buckets.queries_from_address.take(from, now);
+        let from_address = self.queries_from_address.take(from, now);
         from_address.map_err(|too_often| RateExceeded::QueriesFromAddress { from, too_often })
-    }
-
-    fn buckets(&self) -> std::sync::MutexGuard<'_, Buckets> {
-        // No code panics while it holds the lock.
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,7 +147,7 @@ mod tests {
 
     #[test]
     fn eight_hundred_nodes_of_one_address_start_at_once() {
-        let (rates, here, now) = (Rates::default(), source("192.0.2.1"), Duration::from_secs(1));
+        let (mut rates, here, now) = (Rates::default(), source("192.0.2.1"), Duration::from_secs(1));
         for serial in 0..800 {
             rates.register(here, now).unwrap();
             // Those of a registry that was restarted are not known there any more.
@@ -176,7 +161,7 @@ mod tests {
 
     #[test]
     fn one_that_asks_too_often_leaves_its_neighbours_their_share() {
-        let (rates, here, now) = (Rates::default(), source("2001:db8::1"), Duration::from_secs(1));
+        let (mut rates, here, now) = (Rates::default(), source("2001:db8::1"), Duration::from_secs(1));
         let refused = (0..10_000).filter(|_| rates.query(&id(1), here, now).is_err()).count();
         assert_eq!(refused, 10_000 - 1024);
         assert_eq!(rates.query(&id(2), here, now), Ok(()));

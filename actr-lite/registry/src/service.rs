@@ -216,7 +216,10 @@ async fn register(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
     let peer = origin.address;
-    shared.rates.register(Source::of(peer.ip()), shared.clock.now())?;
+    shared
+        .state()
+        .rates
+        .register(Source::of(peer.ip()), shared.clock.now())?;
     check_content_type(&request)?;
     let secret = request.headers().get(REALM_SECRET_HEADER).cloned();
     let secret = secret.as_ref().map(HeaderValue::as_bytes);
@@ -307,19 +310,19 @@ fn signaling(
     let (from, now) = (Source::of(origin.address.ip()), shared.clock.now());
     let is_known = shared.state().directory.knows(claim.id());
     if !is_known {
-        shared.rates.register(from, now)?;
+        shared.state().rates.register(from, now)?;
     }
     let id = match claim.verify(shared, request.headers()) {
         Ok(id) => id,
         Err(refusal) => {
             // Who shows another node's id counts as a stranger.
             if is_known {
-                shared.rates.register(from, now)?;
+                shared.state().rates.register(from, now)?;
             }
             return Err(refusal.into());
         }
     };
-    shared.rates.connect(&id, now)?;
+    shared.state().rates.connect(&id, now)?;
     let replaces_own = shared.state().sessions.has(&id);
     let permit = shared
         .permits
