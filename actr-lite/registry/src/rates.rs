@@ -1,12 +1,10 @@
 use std::time::Duration;
 
+use actr_lite_net::source::Source;
 use actr_lite_wire::{
     identity::ActrId,
-    rate_limit::{Rate, RateLimit, TooOften},
+    rate_limit::{Rate, RateExceeded, RateLimit},
 };
-use thiserror::Error;
-
-use actr_lite_net::source::Source;
 
 /// Registrations from one address, and connections from there that are not of a registered node. The burst lets 800 nodes
 /// behind one address start at once, or register again when the registry was restarted, which takes two each. At this rate
@@ -49,50 +47,6 @@ pub(crate) struct Rates {
     queries_from_address: RateLimit<Source>,
 }
 
-/// Somebody comes too often.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum RateExceeded {
-    #[error(
-        "{from} registers and connects too often: after the first {} at most {} a second; try again in {} s",
-        REGISTRATIONS.burst,
-        REGISTRATIONS.per_second,
-        .too_often.seconds()
-    )]
-    Registrations { from: Source, too_often: TooOften },
-    #[error(
-        "{id} connects too often: after the first {} at most {} a second; try again in {} s",
-        RECONNECTS.burst,
-        RECONNECTS.per_second,
-        .too_often.seconds()
-    )]
-    Reconnects { id: ActrId, too_often: TooOften },
-    #[error(
-        "{id} asks too often: after the first {} at most {} a second; try again in {} s",
-        QUERIES_OF_NODE.burst,
-        QUERIES_OF_NODE.per_second,
-        .too_often.seconds()
-    )]
-    QueriesOfNode { id: ActrId, too_often: TooOften },
-    #[error(
-        "the nodes at {from} ask too often: after the first {} at most {} a second; try again in {} s",
-        QUERIES_FROM_ADDRESS.burst,
-        QUERIES_FROM_ADDRESS.per_second,
-        .too_often.seconds()
-    )]
-    QueriesFromAddress { from: Source, too_often: TooOften },
-}
-
-impl RateExceeded {
-    /// In so many seconds it may be tried again, as HTTP writes it (RFC 9110 §10.2.3).
-    pub(crate) fn retry_after(&self) -> u64 {
-        let (Self::Registrations { too_often, .. }
-        | Self::Reconnects { too_often, .. }
-        | Self::QueriesOfNode { too_often, .. }
-        | Self::QueriesFromAddress { too_often, .. }) = self;
-        too_often.seconds()
-    }
-}
-
 impl Default for Rates {
     fn default() -> Self {
         Self {
@@ -108,28 +62,22 @@ impl Rates {
     /// Counts a registration, or a connection of somebody who is not registered.
     pub(crate) fn register(&mut self, from: Source, now: Duration) -> Result<(), RateExceeded> {
         let taken = self.registrations.take(from, now);
-        taken.map_err(|too_often| RateExceeded::Registrations { from, too_often })
+        taken.map_err(|too_often| too_often.of(format_args!("{from} registers and connects")))
     }
 
     /// Counts a connection of a node that is registered and has proven it.
     pub(crate) fn connect(&mut self, id: &ActrId, now: Duration) -> Result<(), RateExceeded> {
         let taken = self.reconnects.take(id.serial_number(), now);
-        taken.map_err(|too_often| RateExceeded::Reconnects {
-            id: id.clone(),
-            too_often,
-        })
+        taken.map_err(|too_often| too_often.of(format_args!("{id} connects")))
     }
 
     /// Counts a question or a relayed message of a node.
     pub(crate) fn query(&mut self, id: &ActrId, from: Source, now: Duration) -> Result<(), RateExceeded> {
         let of_node = self.queries_of_node.take(id.serial_number(), now);
-        of_node.map_err(|too_often| RateExceeded::QueriesOfNode {
-            id: id.clone(),
-            too_often,
-        })?;
+        of_node.map_err(|too_often| too_often.of(format_args!("{id} asks")))?;
         // What its own limit refuses costs its neighbours nothing.
         let from_address = self.queries_from_address.take(from, now);
-        from_address.map_err(|too_often| RateExceeded::QueriesFromAddress { from, too_often })
+        from_address.map_err(|too_often| too_often.of(format_args!("the nodes at {from} ask")))
     }
 }
 

@@ -7,6 +7,7 @@ use actr_lite_wire::{
     peer_text::PeerText,
     possession::PROOF_HEADER,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
+    rate_limit::RateExceeded,
     realm_secret::REALM_SECRET_HEADER,
     websocket::accept_key,
 };
@@ -31,7 +32,6 @@ use crate::{
     in_flight::InFlightBytes,
     ledger::{Holder, LimitReached},
     origin::Origin,
-    rates::RateExceeded,
     session,
     shared::Shared,
 };

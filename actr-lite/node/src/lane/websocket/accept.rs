@@ -22,6 +22,7 @@ use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
     peer_text::PeerText,
     possession::PROOF_HEADER,
+    rate_limit::RateExceeded,
     record::EXTENSION,
     record_limit::RecordLimit,
     websocket::{Role, accept_key},
@@ -53,7 +54,6 @@ use super::{
 };
 use crate::{
     accounts::Admission,
-    connect_limit::ConnectsTooOften,
     node_state::NodeState,
     peer_identities::Shown,
     sessions::{self, Sharing},
@@ -281,8 +281,8 @@ impl Refused {
     }
 }
 
-impl From<ConnectsTooOften> for Refused {
-    fn from(error: ConnectsTooOften) -> Self {
+impl From<RateExceeded> for Refused {
+    fn from(error: RateExceeded) -> Self {
         Self {
             retry_after: Some(error.retry_after()),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string())
