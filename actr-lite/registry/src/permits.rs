@@ -188,7 +188,7 @@ mod tests {
         all: 6,
         per_address: 4,
         per_realm: 3,
-        is_modest: false,
+        modesty: None,
     };
 
     /// The most connections of all kinds.
