@@ -26,7 +26,7 @@ use crate::{
     lane_address::{self, LaneAddress, MAX_WS_ADDRESS_LEN, WithheldAddress},
     origin::Origin,
     possession::{PossessionError, Shown},
-    realms::{RealmRefusal, Realms, SecretDigest, SecretNumber},
+    realms::{RealmRefusal, SecretDigest, SecretNumber},
     sessions::{Dismissal, Notice},
     shared::Shared,
 };
@@ -136,10 +136,10 @@ pub(crate) fn register(
     match registered {
         Ok((id, grant)) => {
             info!(%id, "registered");
-            if let Some(contest) = contest {
+            if let Some(rival) = contest.rival {
                 shared
                     .complaints
-                    .remark(&format_args!("contested type from {peer}: {id} {contest}"));
+                    .remark(&format_args!("contested type from {peer}: {id} {rival}"));
             }
             if let Some(description) = description {
                 let registered = Registered {
@@ -149,11 +149,9 @@ pub(crate) fn register(
                     address: peer,
                     description,
                 };
-                // In an open realm nobody has to show one.
-                let secret = secret.filter(|_| *realms != Realms::Open);
                 shared
                     .audit
-                    .note_registration(&registered, secret.map(SecretDigest::of));
+                    .note_registration(&registered, contest.taken_from.as_deref());
             }
             success(RegisterOk {
                 withheld_address: withheld.map(|withheld| withheld.to_string()),
