@@ -3,6 +3,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use actr_lite_net::source::Source;
 use actr_lite_wire::{
     acl::Acl,
     error_code::ErrorCode,
@@ -30,7 +31,6 @@ use crate::{
     sessions::{Dismissal, Notice},
     shared::Shared,
 };
-use actr_lite_net::source::Source;
 
 /// The code of a refused renewal. An official node (actr 0.4.21) reads the code of this one answer as an HTTP status,
 /// and registers again on 401 only.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_net::source::Source;
 use actr_lite_wire::{
     host_policy::HostPolicy,
     identity::ActrId,
@@ -28,7 +29,6 @@ use crate::{
     sessions::Dismissal,
     shared::Shared,
 };
-use actr_lite_net::source::Source;
 
 /// A registry that listens nowhere.
 pub struct FuzzedRegistry {

@@ -5,11 +5,11 @@
 
 use std::{collections::HashMap, fmt, hash::Hash};
 
+use actr_lite_net::source::Source;
 use actr_lite_quota::Modesty;
 use thiserror::Error;
 
 use crate::advice::advice;
-use actr_lite_net::source::Source;
 
 /// One that is alone gets a fifth, and ten that take all they can get leave a tenth.
 const MODEST: Modesty = Modesty { divisor: 4, floor: 0 };

@@ -1,5 +1,6 @@
 use std::{net::SocketAddr, sync::Arc};
 
+use actr_lite_net::{host_check::check_host, source::Source};
 use actr_lite_tls::ServerTls;
 use actr_lite_wire::{
     host_policy::HostRefusal,
@@ -35,7 +36,6 @@ use crate::{
     session,
     shared::Shared,
 };
-use actr_lite_net::{host_check::check_host, source::Source};
 
 /// The most bytes of a renewal: an id and a token.
 const MAX_RENEWAL_BYTES: usize = 4 * 1024;

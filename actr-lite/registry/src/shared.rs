@@ -1,5 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use actr_lite_clock::Clock;
+use actr_lite_net::complaints::Complaints;
 use actr_lite_wire::host_policy::HostPolicy;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -14,8 +16,6 @@ use crate::{
     permits::Permits,
     state::State,
 };
-use actr_lite_clock::Clock;
-use actr_lite_net::complaints::Complaints;
 
 /// What all connections of a registry have in common.
 pub(crate) struct Shared {

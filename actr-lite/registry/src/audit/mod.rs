@@ -22,13 +22,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actr_lite_clock::Clock;
+use actr_lite_net::source::Source;
 use actr_lite_wire::rate_limit::{Rate, RateLimit};
 use thiserror::Error;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::{info, warn};
-
-use actr_lite_clock::Clock;
-use actr_lite_net::source::Source;
 
 pub(crate) use event::{Description, Event, Registered};
 

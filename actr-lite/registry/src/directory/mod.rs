@@ -25,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_net::source::Source;
 use actr_lite_wire::{credential::VerifyingKey, identity::ActrId, possession::HolderKey};
 
 pub use access_list::AccessList;
@@ -37,7 +38,6 @@ pub use renewal::{Grant, RENEWAL_TOKEN_LEN, RenewalToken};
 pub use search::{CandidateSearch, ContractSearch, NODES_PER_STEP};
 
 use crate::ledger::{Holder, Ledger, Resource, Shares};
-use actr_lite_net::source::Source;
 use index::Index;
 use node::{Node, Standing, Unwanted};
 use renewal::{Renewals, TokenError};
