@@ -25,7 +25,7 @@ use crate::{
     in_flight::InFlightBytes,
     ledger::{Holder, LimitReached},
     relay::{self, Relayed},
-    sessions::{Dismissal, Notice},
+    sessions::{Dismissal, Notice, Told},
     state::State,
 };
 
@@ -85,25 +85,6 @@ enum Work {
 pub struct Envelope {
     id: String,
     is_forged: bool,
-}
-
-/// Who is to be told something, at a time without locks.
-#[derive(Debug)]
-#[must_use = "nobody is told anything by this"]
-pub struct Told<H> {
-    /// For these there is something to read.
-    pub woken: Vec<H>,
-    /// This one is to end.
-    pub dismissed: Option<Notice<H>>,
-}
-
-impl<H> Default for Told<H> {
-    fn default() -> Self {
-        Self {
-            woken: Vec::new(),
-            dismissed: None,
-        }
-    }
 }
 
 /// What comes of an envelope.

@@ -3,10 +3,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    conversation::Told,
-    sessions::{Dismissal, Notice},
-};
+use crate::sessions::{Dismissal, Notice, Told};
 
 /// How the task of a signaling connection is reached by others.
 #[derive(Debug, Default)]

@@ -9,14 +9,14 @@ use tokio::{task::yield_now, time::timeout};
 use tracing::debug;
 
 use crate::{
-    conversation::{Conversation, MAX_ENVELOPE_BYTES, Reply, Setting, Told},
+    conversation::{Conversation, MAX_ENVELOPE_BYTES, Reply, Setting},
     ending::Ending,
     envelope_socket::{Socket, next_message, send},
     ledger::Holder,
     line::Line,
     origin::Origin,
     permits::SignalingPermit,
-    sessions::{Dismissal, Notice},
+    sessions::{Dismissal, Notice, Told},
     shared::Shared,
 };
 

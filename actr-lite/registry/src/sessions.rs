@@ -43,6 +43,25 @@ pub struct Notice<H> {
     pub why: Dismissal,
 }
 
+/// Who is to be told something, at a time without locks.
+#[derive(Debug)]
+#[must_use = "nobody is told anything by this"]
+pub struct Told<H> {
+    /// For these there is something to read.
+    pub woken: Vec<H>,
+    /// This one is to end.
+    pub dismissed: Option<Notice<H>>,
+}
+
+impl<H> Default for Told<H> {
+    fn default() -> Self {
+        Self {
+            woken: Vec::new(),
+            dismissed: None,
+        }
+    }
+}
+
 /// The open signaling connections; as many as connections are allowed.
 #[derive(Debug)]
 pub struct Sessions<H> {

@@ -6,11 +6,11 @@ use std::{
 
 use actr_lite_net::source::Source;
 use actr_lite_registry::{
-    conversation::{Conversation, MAX_ENVELOPE_BYTES, Reply, Setting, Told},
+    conversation::{Conversation, MAX_ENVELOPE_BYTES, Reply, Setting},
     directory::{Departed, Directory, LEASE_HEARTBEATS, Limits, Registration},
     ledger::Holder,
     options::{HEARTBEAT_INTERVAL, MAX_IN_FLIGHT_BYTES},
-    sessions::{Dismissal, Notice},
+    sessions::{Dismissal, Notice, Told},
     state::State,
 };
 use actr_lite_wire::{
