@@ -6,4 +6,5 @@
 mod delivery;
 mod failover;
 mod readme;
+mod test_files;
 mod usage;
