@@ -13,7 +13,7 @@ use std::{
 use actr_lite_manifest::{Manifest, UpdateCommand};
 use actr_lite_net::ClearText;
 use actr_lite_quota::Limit;
-use actr_lite_registry::client::{LinkConfig, LoadReport, RegistryLink};
+use actr_lite_registry_client::{LinkConfig, LoadReport, RegistryLink};
 use actr_lite_tls::{ClientTls, Tls};
 use actr_lite_wire::{
     control::Control, envelope::Envelope, frame, identity::ActrId, record::RecordKind, send_queue::Precedence,
@@ -28,18 +28,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accounts::Accounts,
-    context::Context,
-    lane::{Accepted, CloseReason, Closing, Lane, SendRefused, Urgency},
-    limits::Occupancy,
-    node_state::{LaneSettings, NodeState},
-    reach,
-    router::Router,
-    service::{DispatchFuture, Service, ServiceDescriptor, generated},
-    session::{CallOptions, Session, SessionReceiver},
-    sessions::Sharing,
-    stream::Subscription,
-    system::LockedContracts,
+    actor::{
+        actor::Actor,
+        assembly::Assembly,
+        context::Context,
+        router::Router,
+        service::{DispatchFuture, Service, ServiceDescriptor, generated},
+    },
+    contracts::locked_contracts::LockedContracts,
+    lane::receiver::{Receiver as _, Violation},
+    lane::{
+        close_reason::CloseReason,
+        closing::Closing,
+        lane::{Accepted, Lane, SendRefused, Urgency},
+    },
+    limits::{accounts::Accounts, occupancy::Occupancy},
+    session::{call_options::CallOptions, receiver::SessionReceiver, session::Session},
+    stream::subscription::Subscription,
     tasks::Tasks,
 };
 
@@ -125,7 +130,7 @@ impl Service for Fuzz {
 /// A node without a registry, whose tasks run only while a session takes a step.
 pub struct FuzzedNode {
     runtime: Runtime,
-    node: Arc<NodeState>,
+    actor: Arc<Actor>,
     release: Arc<Notify>,
 }
 
@@ -149,22 +154,33 @@ impl FuzzedNode {
         let ended = CancellationToken::new();
         ended.cancel();
         let link = RegistryLink::spawn(config, tasks.runtime(), ended);
-        let settings = LaneSettings {
-            record_limit: manifest.system.websocket.max_record_bytes,
+        let record_limit = manifest.system.websocket.max_record_bytes;
+        let contracts = LockedContracts::none(UpdateCommand::new("fuzz", "Actr.toml".as_ref()));
+        let limits = manifest.system.limits;
+        let accounts = Accounts::new(&limits, record_limit.bytes(), 0, false);
+        let occupancy = Occupancy::new(limits, accounts, tasks.stop().child_token());
+        let assembly = Assembly {
+            actr_type,
+            router,
+            acl: None,
+            link,
+            contracts,
+            record_limit,
             tls: Tls {
                 server: None,
                 client: ClientTls::default(),
             },
             clear_text: ClearText::Nowhere,
-            hosts: reach::hosts(&manifest.system.websocket),
+            occupancy,
+            tasks,
         };
-        let contracts = LockedContracts::none(UpdateCommand::new("fuzz", "Actr.toml".as_ref()));
-        let limits = manifest.system.limits;
-        let accounts = Accounts::new(&limits, settings.record_limit.bytes(), 0, false);
-        let occupancy = Occupancy::new(limits, accounts, tasks.stop().child_token());
-        let node = NodeState::new(actr_type, router, link, contracts, settings, occupancy, tasks);
+        let actor = assembly.assemble();
         drop(entered);
-        Ok(Self { runtime, node, release })
+        Ok(Self {
+            runtime,
+            actor,
+            release,
+        })
     }
 
     /// A session with a peer; `is_extended` if the peer speaks the extension.
@@ -174,25 +190,20 @@ impl FuzzedNode {
     pub fn session(&self, is_extended: bool) -> Result<FuzzedSession<'_>, Limit> {
         let lane = Arc::new(MemoryLane {
             is_extended,
-            max_record_len: self.node.record_limit().bytes(),
+            max_record_len: self.actor.sessions.record_limit.bytes(),
             waiting: Mutex::new(0),
             read: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             room: Notify::new(),
         });
-        let peer_type = self.node.self_id().actr_type().clone();
+        let peer_type = self.actor.id().actr_type().clone();
         let peer = ActrId::new(0, 1, peer_type);
-        let account = self.node.occupancy().accounts().of(&peer)?;
-        let session = Session::new(
-            Arc::clone(&self.node),
-            peer,
-            Arc::clone(&lane) as Arc<dyn Lane>,
-            Sharing::Shared,
-            account,
-        );
+        let account = self.actor.occupancy().accounts().of(&peer)?;
+        let peers = &self.actor.peers;
+        let (session, receiver) = peers.session(peer, Arc::clone(&lane) as Arc<dyn Lane>, account);
         Ok(FuzzedSession {
             fuzzed: self,
-            receiver: Some(SessionReceiver::new(Arc::clone(&session))),
+            receiver: Some(receiver),
             session,
             lane,
             awaited: None,
@@ -234,7 +245,7 @@ impl FuzzedSession<'_> {
                 .now_or_never()
                 .is_some();
             if has_room {
-                receiver.receive(message).map_err(|error| error.to_string())
+                receiver.receive(message).map_err(|Violation { reason, .. }| reason)
             } else {
                 Ok(())
             }
@@ -251,13 +262,13 @@ impl FuzzedSession<'_> {
 
     /// This node waits for the stream [`AWAITED`], if it does not yet.
     pub fn subscribe(&mut self) {
-        let (node, peer) = (&self.fuzzed.node, self.session.peer().clone());
+        let (actor, peer) = (&self.fuzzed.actor, self.session.peer().clone());
         let awaited = &mut self.awaited;
         self.fuzzed.run(async {
             if awaited.is_none()
                 && let Ok(stream_id) = AWAITED.parse()
             {
-                *awaited = Context::uncalled(Arc::clone(node)).subscribe(stream_id, &peer).ok();
+                *awaited = Context::uncalled(Arc::clone(actor)).subscribe(stream_id, &peer).ok();
             }
         });
     }
@@ -287,7 +298,7 @@ impl FuzzedSession<'_> {
             let _ = session.call(ECHO, Bytes::new(), CallOptions::default()).await;
         };
         self.fuzzed.run(async {
-            self.fuzzed.node.tasks().spawn_work("a fuzzed call", call.boxed());
+            self.fuzzed.actor.tasks().spawn_work("a fuzzed call", call.boxed());
         });
     }
 
@@ -310,11 +321,11 @@ impl FuzzedSession<'_> {
             fuzzed.release.notify_waiters();
             fuzzed.run(async {});
         }
-        let node = &fuzzed.node;
-        assert_eq!(node.tasks().work_count(), 0, "tasks are left");
+        let actor = &fuzzed.actor;
+        assert_eq!(actor.tasks().work_count(), 0, "tasks are left");
         assert_eq!(Arc::strong_count(&self.session), 1, "somebody holds the session");
-        assert_eq!(node.occupancy().load(), LoadReport::IDLE, "places are left");
-        assert!(node.subscriptions().find(AWAITED).is_none(), "a subscription is left");
+        assert_eq!(actor.occupancy().load(), LoadReport::IDLE, "places are left");
+        assert!(actor.subscriptions().find(AWAITED).is_none(), "a subscription is left");
     }
 }
 

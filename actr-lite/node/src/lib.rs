@@ -10,57 +10,33 @@
 //! latency-first stream ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]). One that is
 //! to outlive its sender is handed to [`StreamRegistration::resume_with`].
 //!
+//! A node that is to host a registry (`embedded = true` in its Actr.toml) needs the feature `registry-host`. Without it no
+//! registry is compiled, and [`Node::start`] refuses to host one ([`HostError`]).
+//!
 //! In reading order: `system`, `node`, `hosted_registry`, `actr_ref`, `shutdown` (a node's life), `workload`, `service`,
 //! `context`, `call`, `router` (what an application writes against), `discovery`, `sessions`, `session`, `departures`
 //! (peers and what is said with them), `stream`, `lane` (how it gets there).
 
-mod accounts;
-mod actr_ref;
-mod budget;
-mod call;
-mod clear_text;
-mod connect_limit;
-mod context;
-mod contract_fit;
-mod departures;
-mod dest;
-mod discover_error;
-mod discovery;
+mod actor;
+mod contracts;
 mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod held_bytes;
-mod hosted_registry;
 mod lane;
 mod limits;
-mod lock_update;
 mod node;
-mod node_state;
-mod own_connection;
-mod peer_identities;
-mod published_contracts;
-mod random_stream_id;
-mod reach;
-mod realm_secret;
+mod peers;
+mod readable_duration;
 mod resumable;
-mod router;
-mod service;
 mod session;
-mod sessions;
-mod shutdown;
-mod shutdown_budget;
-mod signals;
+mod settings;
 mod stream;
-mod system;
-mod task_outcome;
 mod tasks;
-mod tls;
-mod workload;
 
 pub use actr_lite_manifest::{ConfigOverride, ContractFingerprint, LockError, Manifest, ManifestError, resolve_path};
 pub use actr_lite_quota::Limit;
-pub use actr_lite_registry::client::RegistryLinkError;
+pub use actr_lite_registry_client::RegistryLinkError;
 pub use actr_lite_tls::TlsFileError;
 pub use actr_lite_wire::{
     envelope::ErrorReply,
@@ -72,30 +48,43 @@ pub use actr_lite_wire::{
     sequence::SequenceTally,
 };
 
-pub use actr_ref::{ActrRef, ShutdownKind};
-pub use budget::Budget;
-pub use clear_text::InClearError;
-pub use context::Context;
-pub use dest::Dest;
-pub use discover_error::DiscoverError;
-pub use error::ActrError;
-pub use lane::{CloseReason, websocket::BindError};
-pub use lock_update::UpdateLockError;
-pub use node::{Node, StartError};
-pub use published_contracts::PublishedContracts;
-pub use random_stream_id::random_stream_id;
-pub use realm_secret::{LoadSecretError, REALM_SECRET_VARIABLE};
-pub use resumable::{ResumableStream, ResumeError, ResumeOptions};
-pub use router::RouterError;
 #[doc(hidden)]
-pub use service::generated;
-pub use service::{DispatchFuture, Rpc, Service, ServiceDescriptor};
-pub use session::CallOptions;
-pub use signals::Signals;
-pub use stream::{
-    Delivery, EndedStream, SendError, StreamEnd, StreamOptions, StreamProgress, StreamRegistration, StreamSender,
-    SubscribeError, Subscription,
+pub use actor::service::generated;
+pub use actor::{
+    budget::Budget,
+    context::Context,
+    registration::StreamRegistration,
+    router::RouterError,
+    service::{DispatchFuture, Rpc, Service, ServiceDescriptor},
+    task_outcome::TaskOutcome,
+    workload::Workload,
 };
-pub use system::{ActrSystem, MissingDependency};
-pub use task_outcome::TaskOutcome;
-pub use workload::Workload;
+pub use contracts::{lock_update::UpdateLockError, published_contracts::PublishedContracts};
+pub use error::{actr_error::ActrError, dest::Dest, discover_error::DiscoverError};
+pub use lane::close_reason::CloseReason;
+pub use node::{
+    actr_ref::ActrRef,
+    hosted_registry::error::HostError,
+    shutdown_on_signal::ShutdownKind,
+    signals::Signals,
+    start::Node,
+    start_error::StartError,
+    system::{ActrSystem, MissingDependency},
+};
+pub use peers::acceptor::BindError;
+pub use resumable::{options::ResumeOptions, resumable_stream::ResumableStream, resume_error::ResumeError};
+pub use session::call_options::CallOptions;
+pub use settings::{
+    clear_text::InClearError,
+    realm_secret::{LoadSecretError, REALM_SECRET_VARIABLE},
+};
+pub use stream::{
+    options::{Delivery, StreamOptions},
+    progress::StreamProgress,
+    random_stream_id::random_stream_id,
+    send_error::{EndedStream, SendError},
+    sender::StreamSender,
+    stream_end::StreamEnd,
+    subscription::Subscription,
+    subscriptions::SubscribeError,
+};

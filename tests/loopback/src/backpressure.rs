@@ -53,6 +53,37 @@ async fn a_sender_without_credit_waits_alone() {
     sending.await.unwrap();
 }
 
+/// How many bytes come of a stream that was taken at once for a while and then is not any more, at a node with these
+/// settings.
+async fn waiting_after_a_rush(settings: &[&str]) -> u64 {
+    let mut pair = Pair::with_client(|plan| settings.iter().fold(plan, |plan, setting| plan.set(setting))).await;
+    let id = stream_id("rush");
+    let sender_id = pair.server.actor_id();
+    let mut subscription = pair.client.context().subscribe(id.clone(), &sender_id).unwrap();
+    let mut sender = pair.open(&id).await;
+    let frames = 64 * INITIAL_WINDOW / PAYLOAD.len() as u64;
+    let sending = tokio::spawn(async move {
+        for _ in 0..frames {
+            sender.send(PAYLOAD).await.unwrap();
+        }
+        sender
+    });
+    for _ in 0..frames {
+        within(subscription.next()).await.unwrap();
+    }
+    let mut sender = within(sending).await.unwrap();
+    pair.fill(&mut sender, &PAYLOAD).await * PAYLOAD.len() as u64
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_grows_no_more_than_its_peer_may_fill() {
+    let grown = waiting_after_a_rush(&[]).await;
+    assert!(grown > INITIAL_WINDOW + INITIAL_WINDOW / 2, "{grown}");
+    let share = 3 * INITIAL_WINDOW;
+    let bounded = waiting_after_a_rush(&[&format!("system.limits.max_bytes_per_peer={share}")]).await;
+    assert!(bounded <= INITIAL_WINDOW + PAYLOAD.len() as u64, "{bounded}");
+}
+
 #[tokio::test]
 async fn a_callback_that_waits_makes_its_sender_wait() {
     let mut pair = Pair::new().await;

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use actr_lite::{ActrRef, Budget, Context, Dest, ResumeOptions, Rpc as _, StreamEnd};
+use futures_util::FutureExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -133,6 +134,27 @@ async fn a_frame_longer_than_the_keepalive_arrives() {
 #[tokio::test]
 async fn a_frame_longer_than_the_keepalive_arrives_over_tls() {
     a_long_frame_arrives(NodePlan::with_tls, "wss").await;
+}
+
+#[tokio::test]
+async fn a_broken_stream_ends_while_others_frames_are_under_way() {
+    let world = World::new().await;
+    let (server, mut contexts, _) = far_server(&world, |plan| plan, "ws").await;
+    let client = world.node("Client").hidden().start().await;
+    let server_id = server.actor_id();
+    let (long, broken) = (stream_id("long"), stream_id("broken"));
+    let mut frames = subscribe_from(client.context(), &server_id, long.as_str());
+    let mut nothing = subscribe_from(client.context(), &server_id, broken.as_str());
+    within(client.context().call(&server_id, Push::default()))
+        .await
+        .unwrap();
+    let ctx = contexts.recv().await.unwrap();
+    let mut sender = ctx.open_stream(&caller(&ctx), long).await.unwrap();
+    within(sender.send(vec![7; FRAME])).await.unwrap();
+    drop(ctx.open_stream(&caller(&ctx), broken).await.unwrap());
+    assert!(within(nothing.next()).await.is_none());
+    assert!(matches!(nothing.end(), Some(StreamEnd::Failed { frames: 0, .. })));
+    assert!(frames.next().now_or_never().is_none(), "the frame came first");
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod client_alone;
 mod delivery;
 mod failover;
 mod readme;
 mod test_files;
+mod threat_model;
 mod usage;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use actr_lite_wire::unfinished::LEAST_PROGRESS;
 use tokio::time::{Instant, sleep_until};
 
-use super::Lane;
+use crate::lane::lane::Lane;
 
 /// How often a wait is longer because the peer takes other records meanwhile: on a link of 5 KB/s the longest record of the
 /// usual limit takes a quarter of an hour, and it may stand behind another.

@@ -1,6 +1,6 @@
 use actr_lite_wire::send_queue::Precedence;
 
-use super::Lane;
+use crate::lane::lane::Lane;
 
 /// One sender's turn at a lane's room.
 ///

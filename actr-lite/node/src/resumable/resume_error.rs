@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use crate::error::{ActrError, humantime};
+use crate::{error::actr_error::ActrError, readable_duration::readable};
 
 /// Why a resumable stream did not come to its end.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl fmt::Display for ResumeError {
                 write!(
                     f,
                     "{broke}; no server took the stream over within {}",
-                    humantime(*timeout)
+                    readable(*timeout)
                 )?;
                 cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
             }

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 
-use crate::lane::Lane;
+use crate::lane::lane::Lane;
 
 /// The task has its first turn, or had it.
 const TURN_BEGUN: u8 = 1;
@@ -93,7 +93,10 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::lane::{Accepted, Closing, SendRefused, Urgency};
+    use crate::lane::{
+        closing::Closing,
+        lane::{Accepted, SendRefused, Urgency},
+    };
 
     /// Counts how often it has to release what it holds.
     #[derive(Default)]

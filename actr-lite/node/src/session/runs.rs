@@ -3,7 +3,7 @@ use std::{ops::Range, sync::Arc, vec::Drain};
 use actr_lite_wire::record::Span;
 use bytes::{Bytes, BytesMut};
 
-use crate::stream::Inbox;
+use crate::stream::inbox::Inbox;
 
 /// How many streams' frames are gathered before they are handed over: the search for a frame's stream is a walk over
 /// them, from the latest.

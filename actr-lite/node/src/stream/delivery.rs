@@ -5,11 +5,14 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tracing::error;
 
-use super::{
-    StreamEnd, Subscription,
-    progress::{ProgressCell, Tally},
+use crate::{
+    stream::{
+        progress::{ProgressCell, Tally},
+        stream_end::StreamEnd,
+        subscription::Subscription,
+    },
+    tasks::contain,
 };
-use crate::tasks::contain;
 
 /// Hands a stream's frames over. It moves from one sender's stream to the next one's, so that nothing is shared
 /// between the two.

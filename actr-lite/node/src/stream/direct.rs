@@ -5,8 +5,7 @@ use std::{
 
 use actr_lite_wire::identity::StreamId;
 
-use super::{SendError, StreamOptions, StreamSender};
-use crate::session::Session;
+use crate::stream::{options::StreamOptions, send_error::SendError, sender::StreamSender, uplink::Uplink};
 
 /// The streams that a context has opened by sending their first frame.
 ///
@@ -20,14 +19,14 @@ type DirectSender = Arc<tokio::sync::Mutex<StreamSender>>;
 
 impl DirectStreams {
     /// The stream's sender, opened if this is its first frame.
-    pub(crate) fn sender(&self, session: &Arc<Session>, stream_id: &StreamId) -> Result<DirectSender, SendError> {
+    pub(crate) fn sender(&self, uplink: &Arc<Uplink>, stream_id: &StreamId) -> Result<DirectSender, SendError> {
         let mut senders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = key(session, stream_id);
+        let key = key(uplink, stream_id);
         if let Some(sender) = senders.get(&key) {
             return Ok(Arc::clone(sender));
         }
         let sender = Arc::new(tokio::sync::Mutex::new(StreamSender::open(
-            session,
+            uplink,
             stream_id.clone(),
             StreamOptions::default(),
         )?));
@@ -36,15 +35,15 @@ impl DirectStreams {
     }
 
     /// The stream is over.
-    pub(crate) fn forget(&self, session: &Arc<Session>, stream_id: &StreamId) {
+    pub(crate) fn forget(&self, uplink: &Arc<Uplink>, stream_id: &StreamId) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(&key(session, stream_id));
+            .remove(&key(uplink, stream_id));
     }
 }
 
-/// Unique as long as the entry is there: its sender keeps the session.
-fn key(session: &Arc<Session>, stream_id: &StreamId) -> (usize, StreamId) {
-    (Arc::as_ptr(session).addr(), stream_id.clone())
+/// Unique as long as the entry is there: its sender keeps the uplink.
+fn key(uplink: &Arc<Uplink>, stream_id: &StreamId) -> (usize, StreamId) {
+    (Arc::as_ptr(uplink).addr(), stream_id.clone())
 }

@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
-use crate::node_state::NodeState;
+use crate::tasks::Tasks;
 
 /// A callback that takes longer than this for the frames of one batch gets a task of its own: until then the connection
 /// is not read. Callbacks that count or log take a hundredth of it.
@@ -24,7 +24,7 @@ const MAX_TURN: Duration = Duration::from_millis(2);
 /// keeps in its callback: so nobody may wake it while holding a lock.
 pub(crate) struct InPlace {
     state: Mutex<State>,
-    node: Arc<NodeState>,
+    tasks: Tasks,
     runtime: Handle,
 }
 
@@ -41,11 +41,11 @@ enum State {
 
 impl InPlace {
     /// Polls it for the first time.
-    pub(crate) fn start(node: Arc<NodeState>, future: BoxFuture<'static, ()>) -> Arc<Self> {
+    pub(crate) fn start(tasks: Tasks, future: BoxFuture<'static, ()>) -> Arc<Self> {
         let state = Mutex::new(State::Waiting(future));
         let in_place = Arc::new(Self {
             state,
-            node,
+            tasks,
             runtime: Handle::current(),
         });
         if let Some(turn) = in_place.begin() {
@@ -74,15 +74,14 @@ impl InPlace {
     }
 
     fn spawn(&self, future: StreamFuture) {
-        let tasks = self.node.tasks();
-        let stop = tasks.stop().clone();
+        let stop = self.tasks.stop().clone();
         let stream = async move {
             tokio::select! {
                 () = future => {}
                 () = stop.cancelled() => {}
             }
         };
-        tasks.spawn_runtime_on(&self.runtime, "a stream", Box::pin(stream));
+        self.tasks.spawn_runtime_on(&self.runtime, "a stream", Box::pin(stream));
     }
 }
 

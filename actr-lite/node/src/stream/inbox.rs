@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use actr_lite_quota::Permit;
 use actr_lite_wire::{
     control::Control,
     credit::ReceiveWindow,
@@ -18,8 +19,7 @@ use actr_lite_wire::{
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::{InPlace, StreamEnd};
-use crate::session::Session;
+use crate::stream::{in_place::InPlace, stream_end::StreamEnd, uplink::Uplink};
 
 /// How much of a stream waits when its sender knows no credit: then the connection is not read until the application
 /// has taken some, and TCP slows the sender down. As much as a window grows to.
@@ -57,10 +57,12 @@ struct State {
     /// A record came that must not be dropped. Used only if the sender knows no credit.
     has_reliable: bool,
     window: ReceiveWindow,
+    /// For what the window has grown, as long as so much may come or wait.
+    grown: Option<Permit>,
     /// From when on the window counts time.
     started: Instant,
     /// The connection that feeds it, from its first record on.
-    source: Option<Arc<Session>>,
+    source: Option<Arc<Uplink>>,
     end: Option<StreamEnd>,
     reader: Option<Waker>,
     driver: Option<Waker>,
@@ -80,8 +82,8 @@ pub(crate) enum Pushed {
 /// Why a connection does not feed an inbox.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unbound {
-    /// Another one does, or it is over.
-    Taken,
+    /// Nobody waits for it, another connection feeds it, or it is over.
+    Unknown,
     /// The registration names another sender.
     OtherSender,
 }
@@ -121,24 +123,24 @@ impl Inbox {
     }
 
     /// Lets this connection feed it.
-    pub(crate) fn bind(&self, session: &Arc<Session>) -> Result<(), Unbound> {
-        if self.sender != *session.peer() {
+    pub(crate) fn bind(&self, uplink: &Arc<Uplink>) -> Result<(), Unbound> {
+        if self.sender != *uplink.peer() {
             return Err(Unbound::OtherSender);
         }
         let mut state = self.lock();
         if state.end.is_some() {
-            return Err(Unbound::Taken);
+            return Err(Unbound::Unknown);
         }
-        let source = state.source.get_or_insert_with(|| Arc::clone(session));
-        if Arc::ptr_eq(source, session) {
+        let source = state.source.get_or_insert_with(|| Arc::clone(uplink));
+        if Arc::ptr_eq(source, uplink) {
             Ok(())
         } else {
-            Err(Unbound::Taken)
+            Err(Unbound::Unknown)
         }
     }
 
     /// Who feeds it.
-    pub(crate) fn source(&self) -> Option<Arc<Session>> {
+    pub(crate) fn source(&self) -> Option<Arc<Uplink>> {
         self.lock().source.clone()
     }
 
@@ -231,7 +233,10 @@ impl Inbox {
         state.settle_tail();
         let next = match state.runs.pop_front() {
             Some(run) => Poll::Ready(Some(run)),
-            None if state.end.is_some() => Poll::Ready(None),
+            None if state.end.is_some() => {
+                state.release_growth();
+                Poll::Ready(None)
+            }
             None => {
                 state.reader = Some(cx.waker().clone());
                 Poll::Pending
@@ -242,8 +247,8 @@ impl Inbox {
         if let Some(driver) = driver {
             driver.wake();
         }
-        if let Some((session, bytes)) = grant {
-            session.lane().send_control(&Control::Credit {
+        if let Some((source, bytes)) = grant {
+            source.lane().send_control(&Control::Credit {
                 stream_id: self.stream_id.clone(),
                 bytes,
             });
@@ -304,6 +309,7 @@ impl State {
             waiting: 0,
             has_reliable: false,
             window: ReceiveWindow::default(),
+            grown: None,
             started: Instant::now(),
             source: None,
             end: None,
@@ -314,26 +320,35 @@ impl State {
 
     fn end(&mut self, end: StreamEnd) -> Wakers {
         self.end = Some(end);
-        if let Some(source) = &self.source {
-            source.return_growth(self.window.grown());
-        }
+        self.release_growth();
         Wakers(self.reader.take(), self.driver.take())
     }
 
+    /// No more comes: what waits is all that has to be held.
+    fn release_growth(&mut self) {
+        if self.runs.is_empty() && self.tail.is_empty() {
+            self.grown = None;
+        }
+    }
+
     /// Counts what was handed over; what to grant for it.
-    fn take(&mut self, taken: usize) -> Option<(Arc<Session>, u64)> {
+    fn take(&mut self, taken: usize) -> Option<(Arc<Uplink>, u64)> {
         self.waiting = self.waiting.saturating_sub(taken);
         // Credit for a stream that is over would go to a sender that has forgotten it.
         if taken == 0 || self.end.is_some() {
             return None;
         }
         let source = self.source.as_ref().filter(|source| source.lane().has_control())?;
-        let (window, now) = (&mut self.window, self.started.elapsed());
-        let grant = source.with_growth(|growth| {
-            let grant = window.take(taken as u64, growth, now);
-            (grant, grant.map_or(0, |grant| grant.grown))
-        })?;
-        Some((Arc::clone(source), grant.bytes))
+        let grow = |wanted: u64| {
+            let len = usize::try_from(wanted).unwrap_or(usize::MAX);
+            let held = match &mut self.grown {
+                Some(grown) => grown.resize(grown.amount().saturating_add(len)),
+                None => source.growth().take(len).map(|grown| self.grown = Some(grown)),
+            };
+            held.map_or(0, |()| wanted)
+        };
+        let bytes = self.window.take(taken as u64, grow, self.started.elapsed())?;
+        Some((Arc::clone(source), bytes))
     }
 
     /// Makes room by dropping what waits longest, but not what came last. The gap in the numbers tells the reader.

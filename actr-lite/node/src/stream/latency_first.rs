@@ -14,11 +14,13 @@ use actr_lite_wire::{
 use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::outgoing_streams::OutgoingStream;
 use crate::{
-    held_bytes::HeldBytes,
-    lane::{SendRefused, Turn, Urgency},
-    session::Session,
+    lane::{
+        lane::{SendRefused, Urgency},
+        turn::Turn,
+    },
+    limits::held_bytes::HeldBytes,
+    stream::{outgoing_streams::OutgoingStream, uplink::Uplink},
 };
 
 /// How long the end of a stream waits for what is queued: a frame that is later than that is of no use to anybody.
@@ -30,13 +32,13 @@ const KIND: RecordKind = RecordKind::StreamLatencyFirst;
 ///
 /// A frame goes straight to the lane as long as nothing is queued. A frame that the lane or the receiver's credit does
 /// not let through is queued, and a task sends what is queued as credit and room come; it ends when all has left.
-pub(super) struct LatencyFirst {
+pub(crate) struct LatencyFirst {
     shared: Arc<Shared>,
     runtime: Handle,
 }
 
 struct Shared {
-    session: Arc<Session>,
+    uplink: Arc<Uplink>,
     stream: Arc<OutgoingStream>,
     state: Mutex<State>,
     /// All that was queued has left or was dropped.
@@ -56,7 +58,7 @@ struct State {
 
 /// What became of a frame that was to leave at once.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
+pub(crate) enum Attempt {
     /// It is on its way.
     Sent,
     /// There is no credit or no room, or older frames wait.
@@ -77,14 +79,14 @@ enum HeldUp {
 }
 
 impl LatencyFirst {
-    pub(super) fn new(session: &Arc<Session>, stream: &Arc<OutgoingStream>) -> Self {
+    pub(crate) fn new(uplink: &Arc<Uplink>, stream: &Arc<OutgoingStream>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                session: Arc::clone(session),
+                uplink: Arc::clone(uplink),
                 stream: Arc::clone(stream),
                 state: Mutex::new(State {
                     queue: LatencyQueue::default(),
-                    held: HeldBytes::new(Arc::clone(session.account()), 0),
+                    held: HeldBytes::new(Arc::clone(uplink.account()), 0),
                     credit: SendCredit::default(),
                     is_pumped: false,
                 }),
@@ -96,13 +98,13 @@ impl LatencyFirst {
     }
 
     /// Sends a frame if that can be at once.
-    pub(super) fn try_send(&self, head: &[u8], payload: &[u8]) -> Attempt {
+    pub(crate) fn try_send(&self, head: &[u8], payload: &[u8]) -> Attempt {
         let shared = &self.shared;
         let mut state = shared.lock();
         if !state.queue.is_empty() || !shared.has_credit(&mut state) {
             return Attempt::Congested;
         }
-        match shared.session.lane().try_send(KIND, Urgency::Pause, head, payload) {
+        match shared.uplink.lane().try_send(KIND, Urgency::Pause, head, payload) {
             Ok(_) => {
                 shared.spend(&mut state, head.len() + payload.len());
                 Attempt::Sent
@@ -113,7 +115,7 @@ impl LatencyFirst {
     }
 
     /// Puts an encoded frame behind those that wait, if it still has to.
-    pub(super) fn queue(&self, frame: Vec<u8>) {
+    pub(crate) fn queue(&self, frame: Vec<u8>) {
         let mut state = self.shared.lock();
         // Here too, and not in the task alone: while that waits for its turn, frames would be dropped without need.
         let before = self.shared.advance(&mut state);
@@ -123,13 +125,13 @@ impl LatencyFirst {
         if is_stuck && !std::mem::replace(&mut state.is_pumped, true) {
             drop(state);
             let pump = Arc::clone(&self.shared).pump();
-            let tasks = self.shared.session.tasks();
+            let tasks = &self.shared.uplink.environment().tasks;
             tasks.spawn_runtime_on(&self.runtime, "a latency-first stream's queue", Box::pin(pump));
         }
     }
 
     /// Waits until all that is queued has left, the stream is over, or it has taken too long.
-    pub(super) async fn flush(&self) {
+    pub(crate) async fn flush(&self) {
         let shared = &self.shared;
         let flushed = async {
             while !shared.lock().queue.is_empty() && shared.stream.end.get().is_none() {
@@ -144,7 +146,7 @@ impl LatencyFirst {
     }
 
     /// Drops what is queued; nothing of the stream is sent after this.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let mut state = self.shared.lock();
         state.queue.clear();
         state.held.shrink(0);
@@ -153,7 +155,7 @@ impl LatencyFirst {
     }
 
     /// How many frames were dropped.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.shared.lock().queue.dropped()
     }
 }
@@ -174,7 +176,7 @@ impl Shared {
 
     /// Whether a record may go to the receiver, after counting what that has granted.
     fn has_credit(&self, state: &mut State) -> bool {
-        if state.credit.may_send() || !self.session.lane().has_control() {
+        if state.credit.may_send() || !self.uplink.lane().has_control() {
             return true;
         }
         // What is too much was refused when it came.
@@ -183,7 +185,7 @@ impl Shared {
     }
 
     fn spend(&self, state: &mut State, len: usize) {
-        if self.session.lane().has_control() {
+        if self.uplink.lane().has_control() {
             state.credit.spend((HEADER_LEN + len) as u64);
         }
     }
@@ -202,7 +204,7 @@ impl Shared {
             }
             let Some(frame) = state.queue.front() else { break };
             let len = frame.len();
-            match self.session.lane().try_send(KIND, Urgency::Pause, frame, &[]) {
+            match self.uplink.lane().try_send(KIND, Urgency::Pause, frame, &[]) {
                 Ok(_) => {
                     self.spend(state, len);
                     state.queue.pop();
@@ -248,7 +250,7 @@ impl Shared {
             if is_over {
                 return;
             }
-            let turn = turn.get_or_insert_with(|| Turn::new(self.session.lane(), Precedence::Bulk));
+            let turn = turn.get_or_insert_with(|| Turn::new(self.uplink.lane(), Precedence::Bulk));
             tokio::select! {
                 () = turn.wait() => {}
                 () = self.stream.closed.cancelled() => {}

@@ -1,35 +1,28 @@
-//! Streams of frames between two actors.
+//! Streams of frames between two actors, both ends.
 //!
 //! The receiver subscribes to an id, and then asks the sender (by a call of its own) for the stream. From then on
-//! frames go one way and credit the other. A stream ends visibly at both ends: see [`StreamEnd`] and [`SendError`].
+//! frames go one way and credit the other. A stream ends visibly at both ends: see [`stream_end::StreamEnd`] and
+//! [`send_error::SendError`].
+//!
+//! It knows an [`uplink::Uplink`]: the lane to a peer, and what its users count. It must not know calls, who dials, or the
+//! node.
 
-mod delivery;
-mod direct;
-mod in_place;
-mod inbox;
-mod latency_first;
-mod options;
-mod outgoing_streams;
-mod progress;
-mod registration;
-mod send_error;
-mod sender;
-mod stream_end;
-mod subscription;
-mod subscriptions;
-
-pub(crate) use delivery::{CallbackDelivery, Delivered, Delivery as StreamDelivery};
-pub(crate) use direct::DirectStreams;
-pub(crate) use in_place::InPlace;
-pub(crate) use inbox::{Inbox, Pushed, Unbound};
-pub use options::{Delivery, StreamOptions};
-pub(crate) use outgoing_streams::OutgoingStreams;
-pub(crate) use progress::ProgressCell;
-pub use progress::StreamProgress;
-pub use registration::StreamRegistration;
-pub use send_error::{EndedStream, SendError};
-pub use sender::StreamSender;
-pub use stream_end::StreamEnd;
-pub use subscription::Subscription;
-pub use subscriptions::SubscribeError;
-pub(crate) use subscriptions::Subscriptions;
+pub(crate) mod delivery;
+pub(crate) mod direct;
+pub(crate) mod in_place;
+pub(crate) mod in_use;
+pub(crate) mod inbox;
+pub(crate) mod incoming;
+pub(crate) mod latency_first;
+pub(crate) mod options;
+pub(crate) mod outgoing_streams;
+pub(crate) mod progress;
+pub(crate) mod random_stream_id;
+pub(crate) mod send_error;
+pub(crate) mod sender;
+pub(crate) mod stream_end;
+pub(crate) mod stream_environment;
+pub(crate) mod subscription;
+pub(crate) mod subscriptions;
+pub(crate) mod uplink;
+pub(crate) mod usage;

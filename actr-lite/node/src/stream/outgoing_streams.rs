@@ -13,7 +13,7 @@ use actr_lite_wire::{
 use futures_util::task::AtomicWaker;
 use tokio_util::sync::CancellationToken;
 
-use super::SendError;
+use crate::stream::send_error::SendError;
 
 /// How much a sender sends before other tasks of its thread have their turn: four batches, a fraction of a millisecond.
 /// A loop that only sends would otherwise keep calls waiting for as long as its credit lasts; with half as much the rate
@@ -24,15 +24,15 @@ const TURN_BYTES: usize = 256 << 10;
 /// turns cost nothing, and a call waits for one turn of each.
 const SHARED_TURN_BYTES: usize = 64 << 10;
 
-/// What a session knows of a stream that it sends.
+/// What a connection knows of a stream that goes out over it.
 #[derive(Debug)]
 pub(crate) struct OutgoingStream {
-    pub(super) stream_id: StreamId,
+    pub(crate) stream_id: StreamId,
     /// Credit that came and was not counted by the sender yet.
     granted: AtomicU64,
-    pub(super) waker: AtomicWaker,
-    pub(super) end: OnceLock<SendError>,
-    pub(super) closed: CancellationToken,
+    pub(crate) waker: AtomicWaker,
+    pub(crate) end: OnceLock<SendError>,
+    pub(crate) closed: CancellationToken,
 }
 
 impl OutgoingStream {
@@ -47,7 +47,7 @@ impl OutgoingStream {
     }
 
     /// The credit that came since the last time.
-    pub(super) fn take_granted(&self) -> u64 {
+    pub(crate) fn take_granted(&self) -> u64 {
         self.granted.swap(0, Ordering::AcqRel)
     }
 
@@ -59,7 +59,7 @@ impl OutgoingStream {
     }
 }
 
-/// The streams that a session sends.
+/// The streams that go out over a connection.
 #[derive(Debug, Default)]
 pub(crate) struct OutgoingStreams(Mutex<HashMap<StreamId, Arc<OutgoingStream>>>);
 
@@ -68,7 +68,7 @@ impl OutgoingStreams {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn insert(&self, stream_id: &StreamId) -> Result<Arc<OutgoingStream>, SendError> {
+    pub(crate) fn insert(&self, stream_id: &StreamId) -> Result<Arc<OutgoingStream>, SendError> {
         let mut streams = self.lock();
         if streams.contains_key(stream_id) {
             return Err(SendError::AlreadyOpen(stream_id.clone()));
@@ -85,14 +85,14 @@ impl OutgoingStreams {
     }
 
     /// Forgets a stream and tells the receiver, under one lock: no stream with the same id can open in between.
-    pub(super) fn remove(&self, stream: &OutgoingStream, say: impl FnOnce()) {
+    pub(crate) fn remove(&self, stream: &OutgoingStream, say: impl FnOnce()) {
         let mut streams = self.lock();
         say();
         streams.remove(&stream.stream_id);
     }
 
     /// How much one of them sends before others have their turn.
-    pub(super) fn turn(&self) -> usize {
+    pub(crate) fn turn(&self) -> usize {
         if self.lock().len() > 1 {
             SHARED_TURN_BYTES
         } else {

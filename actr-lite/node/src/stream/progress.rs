@@ -47,7 +47,7 @@ pub(crate) struct ProgressCell {
     resumes: AtomicU64,
     servers: Mutex<Vec<ActrId>>,
     completed: OnceLock<Instant>,
-    /// A server's first frame was handed over, or the last of all.
+    /// The last frame of all was handed over.
     changed: Notify,
 }
 
@@ -113,11 +113,6 @@ impl ProgressCell {
         self.until(|| self.is_complete()).await;
     }
 
-    /// Waits until more than this many frames were handed over.
-    pub(crate) async fn progressed_beyond(&self, delivered: u64) {
-        self.until(|| self.delivered() > delivered).await;
-    }
-
     pub(crate) fn add_resume(&self) {
         self.resumes.fetch_add(1, Relaxed);
     }
@@ -147,7 +142,7 @@ impl ProgressCell {
 }
 
 /// Counts what one server's stream hands over. There is one at a time, so plain stores do.
-pub(super) struct Tally<'a> {
+pub(crate) struct Tally<'a> {
     cell: &'a ProgressCell,
     server: &'a ActrId,
     duplicates_before: u64,
@@ -155,7 +150,7 @@ pub(super) struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    pub(super) fn new(cell: &'a ProgressCell, server: &'a ActrId) -> Self {
+    pub(crate) fn new(cell: &'a ProgressCell, server: &'a ActrId) -> Self {
         Self {
             cell,
             server,
@@ -166,13 +161,13 @@ impl<'a> Tally<'a> {
 
     /// Whether a frame is one of those that are wanted.
     #[inline]
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         !self.cell.is_complete()
     }
 
     /// A frame is about to be handed over.
     #[inline]
-    pub(super) fn begin(&mut self, frame: &DataStream) -> Counted {
+    pub(crate) fn begin(&mut self, frame: &DataStream) -> Counted {
         Counted {
             sequence: frame.sequence,
             len: frame.payload.len() as u64,
@@ -181,7 +176,7 @@ impl<'a> Tally<'a> {
 
     /// It was handed over.
     #[inline]
-    pub(super) fn count(&mut self, frame: Counted) {
+    pub(crate) fn count(&mut self, frame: Counted) {
         let cell = self.cell;
         let delivered = cell.delivered() + 1;
         cell.bytes.store(cell.bytes.load(Relaxed) + frame.len, Relaxed);
@@ -193,7 +188,6 @@ impl<'a> Tally<'a> {
         if self.is_first {
             self.is_first = false;
             cell.add_server(self.server);
-            cell.changed.notify_waiters();
         }
         if delivered == cell.expected.load(Relaxed) {
             cell.complete();
@@ -201,13 +195,13 @@ impl<'a> Tally<'a> {
     }
 
     /// This many frames of this server arrived again.
-    pub(super) fn set_duplicates(&self, duplicates: u64) {
+    pub(crate) fn set_duplicates(&self, duplicates: u64) {
         self.cell.duplicates.store(self.duplicates_before + duplicates, Relaxed);
     }
 }
 
 /// What is counted of a frame that the callback has got.
-pub(super) struct Counted {
+pub(crate) struct Counted {
     sequence: u64,
     len: u64,
 }

@@ -8,7 +8,7 @@ use actr_lite_wire::{
 };
 use thiserror::Error;
 
-use crate::{error::humantime, lane::CloseReason};
+use crate::{lane::close_reason::CloseReason, readable_duration::readable};
 
 /// Why a frame can't be sent, or a stream not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -53,7 +53,7 @@ pub enum SendError {
     #[error("this node has {0}")]
     OverShare(Limit),
     /// The receiver has taken nothing for too long.
-    #[error("{stream}the receiver has taken nothing for {} (system.limits.stall_timeout)", humantime(*.after))]
+    #[error("{stream}the receiver has taken nothing for {} (system.limits.stall_timeout)", readable(*.after))]
     Stalled {
         /// The stream.
         stream: EndedStream,

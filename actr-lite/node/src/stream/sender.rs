@@ -16,14 +16,20 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    Delivery, EndedStream, SendError, StreamOptions,
-    latency_first::{Attempt, LatencyFirst},
-    outgoing_streams::OutgoingStream,
-};
 use crate::{
-    lane::{Accepted, Patience, SendRefused, Turn, Urgency},
-    session::{InUse, Session},
+    lane::{
+        lane::{Accepted, SendRefused, Urgency},
+        patience::Patience,
+        turn::Turn,
+    },
+    stream::{
+        in_use::InUse,
+        latency_first::{Attempt, LatencyFirst},
+        options::{Delivery, StreamOptions},
+        outgoing_streams::OutgoingStream,
+        send_error::{EndedStream, SendError},
+        uplink::Uplink,
+    },
 };
 
 /// By which part of itself a turn may go on until a batch is full, so that the pause does not cost a short write: a whole
@@ -37,7 +43,7 @@ const OVERTIME: usize = 4;
 /// go on. A [`Delivery::LatencyFirst`] stream does not wait but drops its oldest frames. If the sender is dropped
 /// before [`Self::finish`], the receiver is told that the stream broke off.
 pub struct StreamSender {
-    session: InUse,
+    uplink: InUse,
     stream: Arc<OutgoingStream>,
     /// In the receiver's account.
     places: Option<[Permit; 2]>,
@@ -66,36 +72,36 @@ pub struct StreamSender {
 }
 
 impl StreamSender {
-    pub(crate) fn open(session: &Arc<Session>, stream_id: StreamId, options: StreamOptions) -> Result<Self, SendError> {
-        let Some(in_use) = session.enter() else {
-            return Err(session.retired());
+    pub(crate) fn open(uplink: &Arc<Uplink>, stream_id: StreamId, options: StreamOptions) -> Result<Self, SendError> {
+        let Some(in_use) = InUse::enter(uplink) else {
+            return Err(uplink.retired());
         };
-        let places = session.account().stream().map_err(SendError::TooManyStreams)?;
-        let stream = session.outgoing().insert(&stream_id)?;
+        let places = uplink.account().stream().map_err(SendError::TooManyStreams)?;
+        let stream = uplink.outgoing().insert(&stream_id)?;
         let latency_first = match options.delivery {
             Delivery::Reliable => None,
-            Delivery::LatencyFirst => Some(LatencyFirst::new(session, &stream)),
+            Delivery::LatencyFirst => Some(LatencyFirst::new(uplink, &stream)),
         };
         let sender = Self {
-            session: in_use,
+            uplink: in_use,
             encoder: FrameEncoder::new(&stream_id),
             stream,
             places: Some(places),
             sequence: options.resume_after,
             frames: options.resume_after,
             credit: SendCredit::default(),
-            has_credit: session.lane().has_control(),
-            max_record_len: session.lane().max_record_len(),
+            has_credit: uplink.lane().has_control(),
+            max_record_len: uplink.lane().max_record_len(),
             latency_first,
             unbroken: 0,
-            turn: session.outgoing().turn(),
+            turn: uplink.outgoing().turn(),
             turn_is_over: false,
             broke_off: false,
             failed: None,
             ended: false,
         };
         // The session ends the streams that it knows: one that it ended before this one came is ended here.
-        match session.gone() {
+        match uplink.gone() {
             Some(error) => Err(error),
             None => Ok(sender),
         }
@@ -108,7 +114,7 @@ impl StreamSender {
 
     /// Who gets it.
     pub fn receiver(&self) -> &ActrId {
-        self.session.peer()
+        self.uplink.peer()
     }
 
     /// The number of the next frame.
@@ -235,7 +241,7 @@ impl StreamSender {
         }
         let head = self.encoder.head(sequence, payload.len());
         let len = head.len() + payload.len();
-        let lane = self.session.lane();
+        let lane = self.uplink.lane();
         let Ok(accepted) = lane.try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload) else {
             return false;
         };
@@ -281,7 +287,7 @@ impl StreamSender {
             if self.turn_is_over {
                 self.turn_is_over = false;
                 self.unbroken = 0;
-                self.turn = self.session.outgoing().turn();
+                self.turn = self.uplink.outgoing().turn();
                 yield_now().await;
             }
             // As long as it waits, the receiver makes this node hold the frame.
@@ -309,7 +315,7 @@ impl StreamSender {
     /// Counts a frame that waits.
     fn hold(&self, held: &mut Option<Permit>, len: usize) -> Result<(), SendError> {
         if held.is_none() {
-            *held = Some(self.session.account().hold(len).map_err(SendError::OverShare)?);
+            *held = Some(self.uplink.account().hold(len).map_err(SendError::OverShare)?);
         }
         Ok(())
     }
@@ -317,7 +323,7 @@ impl StreamSender {
     fn stalled(&self) -> SendError {
         SendError::Stalled {
             stream: self.as_ended(),
-            after: self.session.stall_timeout(),
+            after: self.uplink.environment().stall_timeout(),
         }
     }
 
@@ -340,8 +346,8 @@ impl StreamSender {
         }
         while !self.credit.may_send() {
             self.hold(held, len)?;
-            let lane = self.session.lane();
-            let mut patience = Patience::new(lane, self.session.stall_timeout());
+            let lane = self.uplink.lane();
+            let mut patience = Patience::new(lane, self.uplink.environment().stall_timeout());
             let stream = Arc::clone(&self.stream);
             let granted = poll_fn(move |cx| {
                 stream.waker.register(cx.waker());
@@ -366,7 +372,7 @@ impl StreamSender {
 
     /// Waits until the connection takes the record.
     async fn room(&self, held: &mut Option<Permit>, head: &[u8], payload: &[u8]) -> Result<Accepted, SendError> {
-        let lane = self.session.lane();
+        let lane = self.uplink.lane();
         let mut turn = Turn::new(lane, Precedence::Bulk);
         let mut patience = None;
         loop {
@@ -380,7 +386,8 @@ impl StreamSender {
                 Err(SendRefused::OverShare(limit)) => return Err(SendError::OverShare(limit)),
                 Err(SendRefused::Full) => {
                     self.hold(held, head.len() + payload.len())?;
-                    let patience = patience.get_or_insert_with(|| Patience::new(lane, self.session.stall_timeout()));
+                    let patience =
+                        patience.get_or_insert_with(|| Patience::new(lane, self.uplink.environment().stall_timeout()));
                     tokio::select! {
                         () = turn.wait() => {}
                         () = self.stream.closed.cancelled() => {}
@@ -435,7 +442,7 @@ impl StreamSender {
             },
             (None, false) => Control::End { stream_id, frames },
             (None, true) => {
-                let (code, message) = match self.session.is_stopping() {
+                let (code, message) = match self.uplink.environment().is_stopping() {
                     true => (ErrorCode::Unavailable, "the sender is shutting down"),
                     false => (
                         ErrorCode::Internal,
@@ -444,7 +451,10 @@ impl StreamSender {
                 };
                 // Nothing else reports it. A task that panics reports more than this would.
                 if !std::thread::panicking() {
-                    self.session.remark(&format_args!("{}{message}", self.as_ended()));
+                    self.uplink
+                        .environment()
+                        .complaints
+                        .remark(&format_args!("{}{message}", self.as_ended()));
                 }
                 Control::Error {
                     stream_id,
@@ -454,9 +464,9 @@ impl StreamSender {
                 }
             }
         };
-        self.session
+        self.uplink
             .outgoing()
-            .remove(&self.stream, || self.session.lane().send_control(&last));
+            .remove(&self.stream, || self.uplink.lane().send_control(&last));
         self.places = None;
     }
 }

@@ -1,7 +1,7 @@
 use actr_lite_wire::{acl::AclRefusal, error_code::ErrorCode, identity::ActrId, peer_text::PeerText};
 use thiserror::Error;
 
-use crate::lane::CloseReason;
+use crate::lane::close_reason::CloseReason;
 
 /// How a stream ended, as its receiver sees it. All earlier frames have been handed over.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -14,8 +14,7 @@ use actr_lite_wire::{
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::{Inbox, StreamEnd};
-use crate::node_state::NodeState;
+use crate::stream::{inbox::Inbox, stream_end::StreamEnd, subscriptions::Subscriptions};
 
 /// The receiving end of a stream: its frames in the order in which they were sent.
 ///
@@ -27,7 +26,7 @@ use crate::node_state::NodeState;
 /// Taking frames gives the sender credit: a subscription that nobody polls holds at most a window of frames. Dropping it
 /// unsubscribes and stops the sender.
 pub struct Subscription {
-    node: Arc<NodeState>,
+    subscriptions: Arc<Subscriptions>,
     inbox: Arc<Inbox>,
     run: Bytes,
     /// How much of `run` was handed over.
@@ -40,10 +39,10 @@ pub struct Subscription {
 
 impl Subscription {
     /// Of a stream of which the frames up to the number `last` came already.
-    pub(crate) fn new(node: Arc<NodeState>, inbox: Arc<Inbox>, last: u64) -> Self {
+    pub(crate) fn new(subscriptions: Arc<Subscriptions>, inbox: Arc<Inbox>, last: u64) -> Self {
         let decoder = FrameDecoder::new(inbox.stream_id());
         Self {
-            node,
+            subscriptions,
             inbox,
             run: Bytes::new(),
             at: 0,
@@ -141,7 +140,7 @@ impl Subscription {
     #[cold]
     fn end_here(&mut self, end: StreamEnd) -> Poll<Option<DataStream>> {
         (self.run, self.at) = (Bytes::new(), 0);
-        self.node.unsubscribe(&self.inbox, end);
+        self.subscriptions.unsubscribe(&self.inbox, end);
         Poll::Ready(None)
     }
 
@@ -200,6 +199,6 @@ impl Stream for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.node.unsubscribe(&self.inbox, StreamEnd::Cancelled);
+        self.subscriptions.unsubscribe(&self.inbox, StreamEnd::Cancelled);
     }
 }

@@ -1,3 +1,4 @@
+use actr_lite_quota::Limit;
 use std::{
     collections::{HashMap, hash_map::Entry},
     mem,
@@ -8,8 +9,11 @@ use actr_lite_manifest::Limits;
 use actr_lite_wire::identity::{ActrId, ParseStreamIdError, StreamId};
 use thiserror::Error;
 
-use super::{Inbox, StreamEnd};
-use crate::Limit;
+use crate::stream::{
+    inbox::{Inbox, Unbound},
+    incoming::IncomingStreams,
+    stream_end::StreamEnd,
+};
 
 /// Why a stream can't be subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -37,20 +41,26 @@ pub(crate) struct Subscriptions {
 
 #[derive(Default)]
 struct State {
-    inboxes: HashMap<StreamId, Arc<Inbox>>,
+    streams: HashMap<StreamId, Subscribed>,
     stopped: bool,
 }
 
+struct Subscribed {
+    inbox: Arc<Inbox>,
+    /// The connection that feeds it, from its first record on.
+    source: Option<Arc<IncomingStreams>>,
+}
+
 impl Subscriptions {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
+    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
             limit: Limit::new(
                 "streams registered",
                 "system.limits.max_subscriptions",
                 limits.max_subscriptions.get(),
             ),
             state: Mutex::default(),
-        }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -62,42 +72,67 @@ impl Subscriptions {
         if state.stopped {
             return Err(SubscribeError::Stopped);
         }
-        let count = state.inboxes.len();
-        match state.inboxes.entry(stream_id) {
+        let count = state.streams.len();
+        match state.streams.entry(stream_id) {
             Entry::Occupied(entry) => Err(SubscribeError::AlreadyRegistered(entry.key().clone())),
             Entry::Vacant(_) if count >= self.limit.value() => Err(SubscribeError::TooMany(self.limit)),
             Entry::Vacant(entry) => {
                 let inbox = Inbox::new(entry.key().clone(), sender);
-                Ok(Arc::clone(entry.insert(inbox)))
+                let subscribed = Subscribed { inbox, source: None };
+                Ok(Arc::clone(&entry.insert(subscribed).inbox))
             }
         }
     }
 
-    /// Forgets this very inbox, not a later one of the same id.
-    pub(crate) fn remove(&self, inbox: &Arc<Inbox>) {
-        let inboxes = &mut self.lock().inboxes;
-        if inboxes
-            .get(inbox.stream_id())
-            .is_some_and(|known| Arc::ptr_eq(known, inbox))
-        {
-            inboxes.remove(inbox.stream_id());
+    /// Lets a connection feed the stream of this id; its inbox.
+    pub(crate) fn bind(&self, stream_id: &str, source: &Arc<IncomingStreams>) -> Result<Arc<Inbox>, Unbound> {
+        let mut state = self.lock();
+        let subscribed = state.streams.get_mut(stream_id).ok_or(Unbound::Unknown)?;
+        subscribed.inbox.bind(source.uplink())?;
+        subscribed.source.get_or_insert_with(|| Arc::clone(source));
+        Ok(Arc::clone(&subscribed.inbox))
+    }
+
+    /// Ends a subscription, and stops its sender unless the stream was over.
+    pub(crate) fn unsubscribe(&self, inbox: &Arc<Inbox>, end: StreamEnd) {
+        let source = self.remove(inbox).and_then(|subscribed| subscribed.source);
+        let reason = inbox.ended().is_none().then(|| end.to_string());
+        inbox.end(end);
+        if let (Some(reason), Some(source)) = (reason, source) {
+            source.cancel(inbox.stream_id(), &reason);
         }
     }
 
+    /// Forgets this very inbox, not a later one of the same id.
+    fn remove(&self, inbox: &Arc<Inbox>) -> Option<Subscribed> {
+        let streams = &mut self.lock().streams;
+        let known = streams.get(inbox.stream_id())?;
+        Arc::ptr_eq(&known.inbox, inbox)
+            .then(|| streams.remove(inbox.stream_id()))
+            .flatten()
+    }
+
     pub(crate) fn find(&self, stream_id: &str) -> Option<Arc<Inbox>> {
-        self.lock().inboxes.get(stream_id).cloned()
+        self.lock()
+            .streams
+            .get(stream_id)
+            .map(|subscribed| Arc::clone(&subscribed.inbox))
     }
 
     /// Whether an inbox waits for this peer's first record.
     pub(crate) fn wait_for_any(&self, peer: &ActrId) -> bool {
-        self.lock().inboxes.values().any(|inbox| inbox.waits_for(peer))
+        self.lock()
+            .streams
+            .values()
+            .any(|subscribed| subscribed.inbox.waits_for(peer))
     }
 
     /// The inboxes that wait for a peer's first record.
     pub(crate) fn waiting_for(&self, peer: &ActrId) -> Vec<Arc<Inbox>> {
         self.lock()
-            .inboxes
+            .streams
             .values()
+            .map(|subscribed| &subscribed.inbox)
             .filter(|inbox| inbox.waits_for(peer))
             .cloned()
             .collect()
@@ -105,13 +140,13 @@ impl Subscriptions {
 
     /// The node has shut down: what nobody feeds any more ends, and nothing new begins.
     pub(crate) fn stop(&self) {
-        let inboxes = {
+        let streams = {
             let mut state = self.lock();
             state.stopped = true;
-            mem::take(&mut state.inboxes)
+            mem::take(&mut state.streams)
         };
-        for inbox in inboxes.into_values() {
-            inbox.end(StreamEnd::Stopped);
+        for subscribed in streams.into_values() {
+            subscribed.inbox.end(StreamEnd::Stopped);
         }
     }
 }

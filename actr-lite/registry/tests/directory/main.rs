@@ -9,11 +9,11 @@ mod steps;
 
 use std::time::Duration;
 
+use actr_lite_net::source::Source;
 use actr_lite_registry::directory::{
     AccessList, Candidate, CandidateSearch, Contract, ContractSearch, Directory, DirectoryError, Grant, Limits,
     Registration,
 };
-use actr_lite_registry::source::Source;
 use actr_lite_wire::{
     acl::{Acl, AclRule, Permission, RealmScope},
     identity::{ActrId, ActrType},

@@ -5,6 +5,7 @@ mod shared;
 
 use std::{
     net::Ipv4Addr,
+    net::SocketAddr,
     sync::{Arc, Condvar, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -123,7 +124,11 @@ impl FaultProxy {
     /// If the server doesn't print where it listens.
     #[track_caller]
     pub fn relay_to(&self, server: &Process) {
-        let target = server.data_lane();
+        self.relay_to_address(server.data_lane());
+    }
+
+    /// Relays to a data lane that listens there, or will.
+    pub fn relay_to_address(&self, target: SocketAddr) {
         self.shared.orders.send_modify(|orders| orders.target = Some(target));
     }
 

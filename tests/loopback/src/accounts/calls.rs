@@ -4,6 +4,7 @@ use actr_lite::Rpc as _;
 use actr_lite_wire::{
     envelope::{Envelope, ErrorReply},
     error_code::ErrorCode,
+    peer_text::MAX_SHOWN_CHARS,
     record::RecordKind,
 };
 use bytes::Bytes;
@@ -38,6 +39,42 @@ async fn ids_and_routes_of_calls_that_nobody_reads_are_counted() {
         .await;
     }
     bystander.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_routes_that_are_refused_are_not_sent_back() {
+    const CALLS: usize = 20;
+    let world = World::new().await;
+    let server = world.node("Server").echo().start().await;
+    let outsider = Outsider::new(&world, "Own").await;
+    let mut peer = outsider.dial_extended_with_little_room(&server).await;
+    // Almost as long as a record may be.
+    let long = "r".repeat((4 << 20) - (64 << 10));
+    for number in 0..CALLS {
+        let (_, mut envelope) = peer.request(&format!("{long}{number}"), Vec::new());
+        if let Envelope::Request { metadata, .. } = &mut envelope
+            && number % 2 == 0
+        {
+            *metadata = vec![(String::new(), String::new()); 300];
+        }
+        peer.send_record(RecordKind::RpcReliable, &envelope.encode()).await;
+    }
+    for number in 0..CALLS {
+        let (_, body) = peer.record().await;
+        let len = body.len();
+        let Envelope::Response {
+            request_id,
+            route_key,
+            result: Err(_),
+        } = Envelope::decode(body).unwrap()
+        else {
+            panic!("it was served");
+        };
+        assert_eq!(request_id, format!("raw-{}", number + 1));
+        assert!(len < 4 << 10, "{len}");
+        assert!(route_key.as_str().starts_with(&long[..MAX_SHOWN_CHARS]));
+    }
+    peer.round_trip().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actr_lite::{ActrError, CallOptions, CloseReason, Dest, ErrorCode};
-use actr_lite_registry::client::{LinkConfig, RegistryLink};
+use actr_lite_registry_client::{LinkConfig, RegistryLink};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},

@@ -33,12 +33,24 @@ impl Pair {
         Self::with(NodePlan::with_tls).await
     }
 
+    /// With changes to the client alone.
+    pub(crate) async fn with_client(change: impl FnOnce(NodePlan) -> NodePlan) -> Self {
+        Self::start(|plan| plan, change).await
+    }
+
     async fn with(change: fn(NodePlan) -> NodePlan) -> Self {
+        Self::start(change, change).await
+    }
+
+    async fn start(
+        change_server: impl FnOnce(NodePlan) -> NodePlan,
+        change_client: impl FnOnce(NodePlan) -> NodePlan,
+    ) -> Self {
         let world = World::new().await;
         // Costs little, and is of use to those alone who name the files.
         world.certify();
-        let (server, contexts) = start_plan(change(world.node("Server"))).await;
-        let client = change(world.node("Client").hidden().echo()).start().await;
+        let (server, contexts) = start_plan(change_server(world.node("Server"))).await;
+        let client = change_client(world.node("Client").hidden().echo()).start().await;
         Self {
             world,
             server,

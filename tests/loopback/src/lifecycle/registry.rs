@@ -1,7 +1,8 @@
 //! A node and its registry: hosted in the node, restarted, or told of nobody.
 
 use actr_lite::{ActrRef, Dest, ErrorCode, StreamEnd};
-use actr_lite_registry::{Options, Registry, client::LinkState};
+use actr_lite_registry::{Options, Registry};
+use actr_lite_registry_client::LinkState;
 
 use crate::{
     harness::{

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use actr_lite::{ActrId, ActrRef};
-use actr_lite_registry::client::{Identity, LinkConfig, RegistryLink};
+use actr_lite_registry_client::{Identity, LinkConfig, RegistryLink};
 use actr_lite_wire::{
     credential::{self, Credential},
     record::EXTENSION,

@@ -1,85 +1,97 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use actr_lite_wire::{identity::ActrId, record, websocket::Role};
+use actr_lite_wire::{record, record_limit::RecordLimit, websocket::Role};
+use bytes::BytesMut;
 
-use super::{Upgraded, driver::Driver, outbox::Outbox, socket};
 use crate::{
-    accounts::Admission,
-    lane::Lane,
-    node_state::NodeState,
-    session::{Session, SessionReceiver},
-    sessions::Sharing,
+    lane::{
+        lane::Lane,
+        receiver::Receiver,
+        websocket::{
+            driver::Driver,
+            outbox::Outbox,
+            socket::{self, Reader, Writer},
+            upgraded::Upgraded,
+        },
+    },
+    limits::accounts::PeerAccount,
 };
 
 /// What a batch may have beyond one record of the greatest length: other records, and control records.
 const BATCH_ALLOWANCE: usize = 2 << 20;
 
-/// A connection after the upgrade, and the session over it.
+/// A connection after the upgrade, which nobody drives yet.
 pub(crate) struct Connection {
-    session: Arc<Session>,
-    driver: Driver,
-    is_kept_by_peer: bool,
-    /// Until the connection has ended.
-    _admission: Admission,
+    reader: Reader,
+    writer: Arc<Writer>,
+    outbox: Arc<Outbox>,
+    account: Arc<PeerAccount>,
+    stall_timeout: Duration,
+    role: Role,
+    max_message_len: usize,
+    leftover: BytesMut,
 }
 
 impl Connection {
+    /// The connection of a node that takes records up to this limit, and waits so long for what a peer has begun to send.
     pub(crate) fn new(
-        node: &Arc<NodeState>,
-        peer: ActrId,
-        admission: Admission,
         upgraded: Upgraded,
         role: Role,
-        sharing: Sharing,
+        own_limit: RecordLimit,
+        stall_timeout: Duration,
+        account: &Arc<PeerAccount>,
     ) -> Self {
         let Upgraded {
             stream,
             leftover,
             extended,
             peer_limit,
-            is_kept_by_peer,
         } = upgraded;
-        let own_limit = node.record_limit();
         let max_sent = own_limit.min(peer_limit).bytes();
-        let max_received = own_limit.bytes();
         let (reader, writer) = socket::split(stream);
         let writer = Arc::new(writer);
-        let account = admission.account();
         let outbox = Outbox::new(Arc::clone(&writer), role, extended, max_sent, Arc::clone(account));
-        let outbox = Arc::new(outbox);
-        let lane = Arc::clone(&outbox) as Arc<dyn Lane>;
-        let session = Session::new(Arc::clone(node), peer, lane, sharing, Arc::clone(account));
-        let receiver = SessionReceiver::new(Arc::clone(&session));
-        let max_message_len = max_received + record::HEADER_LEN + if extended { BATCH_ALLOWANCE } else { 0 };
+        let max_message_len = own_limit.bytes() + record::HEADER_LEN + if extended { BATCH_ALLOWANCE } else { 0 };
+        Self {
+            reader,
+            writer,
+            outbox: Arc::new(outbox),
+            account: Arc::clone(account),
+            stall_timeout,
+            role,
+            max_message_len,
+            leftover,
+        }
+    }
+
+    /// The way of records to the peer.
+    pub(crate) fn lane(&self) -> Arc<dyn Lane> {
+        Arc::clone(&self.outbox) as Arc<dyn Lane>
+    }
+
+    /// Reads and writes until the connection ends.
+    pub(crate) async fn run(self, receiver: impl Receiver) {
+        let Self {
+            reader,
+            writer,
+            outbox,
+            account,
+            stall_timeout,
+            role,
+            max_message_len,
+            leftover,
+        } = self;
         let driver = Driver {
             reader,
             writer,
             outbox,
             receiver,
+            account,
+            stall_timeout,
             role,
             max_message_len,
             leftover,
         };
-        Self {
-            session,
-            driver,
-            is_kept_by_peer,
-            _admission: admission,
-        }
-    }
-
-    pub(crate) fn session(&self) -> &Arc<Session> {
-        &self.session
-    }
-
-    /// Whether the peer wants to keep it when nobody uses it.
-    pub(crate) fn is_kept_by_peer(&self) -> bool {
-        self.is_kept_by_peer
-    }
-
-    /// Reads and writes until the connection ends.
-    pub(crate) async fn run(self) {
-        let Self { driver, _admission, .. } = self;
         driver.run().await;
     }
 }

@@ -5,6 +5,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Poll, ready},
+    time::Duration,
 };
 
 use actr_lite_wire::{
@@ -16,36 +17,48 @@ use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{
-    exchange::{CLOSE_TIMEOUT, End, Exchange},
-    outbox::{Outbox, Outgoing},
-    socket::{Reader, Writer},
+use crate::{
+    lane::{
+        close_reason::CloseReason,
+        receiver::Receiver,
+        websocket::{
+            exchange::{CLOSE_TIMEOUT, End, Exchange},
+            outbox::{Outbox, Outgoing},
+            socket::{Reader, Writer},
+        },
+    },
+    limits::accounts::PeerAccount,
 };
-use crate::{lane::CloseReason, session::SessionReceiver};
 
 /// How much is read at once to be thrown away.
 const DISCARDED_AT_ONCE: usize = 8 << 10;
 
 /// One connection's way in and out.
-pub(super) struct Driver {
-    pub(super) reader: Reader,
-    pub(super) writer: Arc<Writer>,
-    pub(super) outbox: Arc<Outbox>,
-    pub(super) receiver: SessionReceiver,
-    pub(super) role: Role,
-    pub(super) max_message_len: usize,
+pub(crate) struct Driver<R> {
+    pub(crate) reader: Reader,
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) receiver: R,
+    /// What the peer makes this node hold.
+    pub(crate) account: Arc<PeerAccount>,
+    /// How long the peer may take with what it has begun to send.
+    pub(crate) stall_timeout: Duration,
+    pub(crate) role: Role,
+    pub(crate) max_message_len: usize,
     /// What came behind the handshake in the same read.
-    pub(super) leftover: BytesMut,
+    pub(crate) leftover: BytesMut,
 }
 
-impl Driver {
-    /// Reads and writes until the connection ends; the session is told how, also when this future is dropped.
-    pub(super) async fn run(self) {
+impl<R: Receiver> Driver<R> {
+    /// Reads and writes until the connection ends; the receiver is told how, also when this future is dropped.
+    pub(crate) async fn run(self) {
         let Self {
             reader,
             writer,
             outbox,
             receiver,
+            account,
+            stall_timeout,
             role,
             max_message_len,
             leftover,
@@ -63,7 +76,8 @@ impl Driver {
             &outbox,
             Decoder::new(role, max_message_len),
             leftover,
-            ending.receiver.account(),
+            account,
+            stall_timeout,
             started,
         );
         let mut timer = pin!(sleep_until(started));
@@ -142,15 +156,15 @@ async fn wait_for_peer(writer: &Writer) -> io::Result<()> {
     }
 }
 
-/// Tells session and outbox of the end, however it comes.
-struct Ending {
+/// Tells receiver and outbox of the end, however it comes.
+struct Ending<R: Receiver> {
     writer: Arc<Writer>,
     outbox: Arc<Outbox>,
-    receiver: SessionReceiver,
+    receiver: R,
     reason: Option<CloseReason>,
 }
 
-impl Ending {
+impl<R: Receiver> Ending<R> {
     /// This node closes the connection: if that is the peer's fault, somebody should know.
     fn complain_of(&self, frame: &CloseFrame) {
         if frame.code() == CloseCode::POLICY_VIOLATION {
@@ -158,14 +172,14 @@ impl Ending {
         }
     }
 
-    /// Tells the session; what is still in the outbox may go out.
+    /// Tells the receiver; what is still in the outbox may go out.
     fn tell(&mut self, reason: CloseReason) {
         self.receiver.closed(reason.clone());
         self.reason = Some(reason);
     }
 }
 
-impl Drop for Ending {
+impl<R: Receiver> Drop for Ending<R> {
     fn drop(&mut self) {
         // First why, then that: whoever finds the outbox closed can say the reason.
         if self.reason.is_none() {

@@ -19,12 +19,19 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::{
-    outbox::{Outbox, Outgoing},
-    socket::{Read, Reader, Writer},
-    write_gauge::Written,
+use crate::{
+    lane::{
+        lane::Lane as _,
+        receiver::{Receiver, Violation},
+        websocket::{
+            outbox::{Outbox, Outgoing},
+            read::Read,
+            socket::{Reader, Writer},
+            write_gauge::Written,
+        },
+    },
+    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
 };
-use crate::{accounts::PeerAccount, held_bytes::HeldBytes, lane::Lane as _, session::SessionReceiver};
 
 /// What a connection reads into at first, so that an answer with a frame of some kilobytes comes in one read. An idle
 /// one keeps no more.
@@ -50,10 +57,10 @@ const MAX_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
 /// to have read everything and to close too.
-pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How an exchange ended.
-pub(super) enum End {
+pub(crate) enum End {
     /// This node asked for it; all was sent, the close frame last.
     Closed(CloseFrame),
     /// This node asked for it; the peer did not read what came before.
@@ -65,7 +72,7 @@ pub(super) enum End {
 }
 
 /// What goes over one connection, in and out, as long as nothing ends it.
-pub(super) struct Exchange<'a> {
+pub(crate) struct Exchange<'a> {
     reader: Reader,
     socket: &'a Writer,
     outbox: &'a Outbox,
@@ -75,6 +82,8 @@ pub(super) struct Exchange<'a> {
     want: usize,
     /// The buffer may hold a message that was not looked at.
     fresh: bool,
+    /// How long the peer may take with what it has begun to send.
+    stall_timeout: Duration,
     started: Instant,
     keepalive: Keepalive,
     /// What the system had taken at the last look.
@@ -94,13 +103,14 @@ pub(super) struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     /// An exchange that begins now, with what came behind the handshake.
-    pub(super) fn new(
+    pub(crate) fn new(
         reader: Reader,
         socket: &'a Writer,
         outbox: &'a Outbox,
         decoder: Decoder,
         leftover: BytesMut,
-        account: &Arc<PeerAccount>,
+        account: Arc<PeerAccount>,
+        stall_timeout: Duration,
         now: Instant,
     ) -> Self {
         Self {
@@ -111,10 +121,11 @@ impl<'a> Exchange<'a> {
             buffer: leftover,
             want: MIN_READ,
             fresh: true,
+            stall_timeout,
             started: now,
             keepalive: Keepalive::new(life_sign(outbox), Duration::ZERO),
             written: Written::default(),
-            held: HeldBytes::new(Arc::clone(account), SMALL_READ),
+            held: HeldBytes::new(account, SMALL_READ),
             message: Unfinished::default(),
             partial: Unfinished::default(),
             whole_records: 0,
@@ -124,10 +135,10 @@ impl<'a> Exchange<'a> {
     }
 
     /// Reads, writes and looks at the clock; ready when the connection ends. `timer` is the exchange's own.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        receiver: &mut SessionReceiver,
+        receiver: &mut impl Receiver,
         mut timer: Pin<&mut Sleep>,
     ) -> Poll<End> {
         let pause = self.paused_at.take().map(|paused_at| self.now() - paused_at);
@@ -159,7 +170,7 @@ impl<'a> Exchange<'a> {
                     Poll::Pending => {}
                 }
             }
-            match self.poll_timer(cx, receiver.stall_timeout(), timer.as_mut()) {
+            match self.poll_timer(cx, timer.as_mut()) {
                 Poll::Pending if has_more => break,
                 end => return end,
             }
@@ -211,7 +222,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// One read, and all that is complete with it; how many bytes came.
-    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<usize, End>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut impl Receiver) -> Poll<Result<usize, End>> {
         let mut len = 0;
         if !mem::take(&mut self.fresh) {
             self.make_room()?;
@@ -257,7 +268,7 @@ impl<'a> Exchange<'a> {
                     self.message = Unfinished::default();
                     receiver
                         .receive(message)
-                        .map_err(|error| End::Protocol(error.close_code(), error.to_string()))?;
+                        .map_err(|Violation { code, reason }| End::Protocol(code, reason))?;
                     if receiver.poll_room(cx).is_pending() {
                         self.fresh = true;
                         return Poll::Ready(Ok(len));
@@ -290,7 +301,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// All that is complete was handed over.
-    fn note_unfinished(&mut self, receiver: &SessionReceiver) {
+    fn note_unfinished(&mut self, receiver: &impl Receiver) {
         let (partial_len, whole_records) = receiver.partial();
         if mem::replace(&mut self.whole_records, whole_records) != whole_records {
             self.partial = Unfinished::default();
@@ -324,7 +335,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Pending until the next thing to do by the clock, or how the connection ends.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, stall_timeout: Duration, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+    fn poll_timer(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         loop {
             let now = self.now();
             self.note_written(now);
@@ -353,7 +364,7 @@ impl<'a> Exchange<'a> {
                 until = until.min(*since + CLOSE_TIMEOUT);
             }
             for unfinished in [&self.message, &self.partial] {
-                let Some(deadline) = unfinished.deadline(stall_timeout) else {
+                let Some(deadline) = unfinished.deadline(self.stall_timeout) else {
                     continue;
                 };
                 if now >= deadline {

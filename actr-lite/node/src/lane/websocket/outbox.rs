@@ -13,11 +13,13 @@ use actr_lite_wire::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-use super::socket::Writer;
 use crate::{
-    accounts::PeerAccount,
-    held_bytes::HeldBytes,
-    lane::{Accepted, Closing, Lane, SendRefused, Urgency},
+    lane::{
+        closing::Closing,
+        lane::{Accepted, Lane, SendRefused, Urgency},
+        websocket::socket::Writer,
+    },
+    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
 };
 
 /// How much the driver writes before it looks at what comes: a few of the longest pieces, so that a long record does not
@@ -31,7 +33,7 @@ const FREE_BYTES: usize = 16 << 10;
 const MAX_CONTROL_LEN: usize = 1 << 10;
 
 /// What is to be sent on a connection, and the socket for whoever has a batch together.
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     /// Whether the peer takes batches and control records; otherwise one record makes one message.
     extended: bool,
     max_record_len: usize,
@@ -89,7 +91,7 @@ impl State {
 
 /// What the driver has to do for the way out.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outgoing {
+pub(crate) enum Outgoing {
     /// Nothing now; the driver is woken when there is.
     Idle,
     /// Senders have added more while the driver wrote; it has to come back for that.
@@ -99,7 +101,7 @@ pub(super) enum Outgoing {
 }
 
 impl Outbox {
-    pub(super) fn new(
+    pub(crate) fn new(
         socket: Arc<Writer>,
         role: Role,
         extended: bool,
@@ -187,14 +189,14 @@ impl Outbox {
     }
 
     /// Sends a ping; it goes out before the records.
-    pub(super) fn ping(&self) {
+    pub(crate) fn ping(&self) {
         let mut state = self.lock();
         state.queue.ping();
         state.wake_driver();
     }
 
     /// Sends a pong; it goes out before the records.
-    pub(super) fn pong(&self, payload: &[u8]) {
+    pub(crate) fn pong(&self, payload: &[u8]) {
         let mut state = self.lock();
         state.queue.pong(payload);
         state.wake_driver();
@@ -203,7 +205,7 @@ impl Outbox {
     /// Writes what there is, until the socket takes no more. A batch that stands behind what was written, as senders go
     /// on, has to wait until other tasks of the thread have had their turn: to follow senders closely would make many
     /// short messages.
-    pub(super) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
+    pub(crate) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
         let mut written = 0;
         loop {
             let was_closing;
@@ -259,19 +261,19 @@ impl Outbox {
     }
 
     /// Why this side wants to close, while there is still something to be sent before.
-    pub(super) fn closing(&self) -> Option<CloseFrame> {
+    pub(crate) fn closing(&self) -> Option<CloseFrame> {
         self.lock().queue.closing().cloned()
     }
 
     /// Drops what nobody will read, and lets only the close frame follow: a frame that was begun is still finished.
-    pub(super) fn abandon(&self, frame: CloseFrame) {
+    pub(crate) fn abandon(&self, frame: CloseFrame) {
         let mut state = self.lock();
         state.queue.abandon(frame);
         state.wake_driver();
     }
 
     /// The connection has ended: nothing is taken or kept any more, and everybody who waits for room learns it.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let mut state = self.lock();
         state.queue.end();
         state.held.shrink(0);

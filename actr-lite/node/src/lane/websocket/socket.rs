@@ -15,7 +15,8 @@ use tokio::net::{
 };
 use tokio_util::io::poll_read_buf;
 
-use super::{
+use crate::lane::websocket::{
+    read::Read,
     tls_socket::{self, TlsReader, TlsWriter},
     write_gauge::{WriteGauge, Written},
 };
@@ -29,7 +30,7 @@ const RECEIVE_BUFFER: usize = 512 << 10;
 ///
 /// # Errors
 /// When the connection is gone. What the system does not support is left as it is.
-pub(super) fn set_up(socket: &TcpStream) -> io::Result<()> {
+pub(crate) fn set_up(socket: &TcpStream) -> io::Result<()> {
     // Batches are made before the socket; it must not wait for more.
     socket.set_nodelay(true)?;
     let socket = SockRef::from(socket);
@@ -38,7 +39,7 @@ pub(super) fn set_up(socket: &TcpStream) -> io::Result<()> {
 }
 
 /// Both halves of a connection after the upgrade.
-pub(super) fn split(stream: Stream) -> (Reader, Writer) {
+pub(crate) fn split(stream: Stream) -> (Reader, Writer) {
     match stream.into_parts() {
         (socket, None) => {
             let (reader, writer) = socket.into_split();
@@ -55,24 +56,15 @@ fn gauge() -> WriteGauge {
     WriteGauge::new(BATCHES_AHEAD * MAX_BATCH)
 }
 
-/// What a read brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Read {
-    /// How many bytes.
-    pub(super) len: usize,
-    /// As many as could be read at once: there is probably more.
-    pub(super) was_full: bool,
-}
-
 /// The way in, for the connection's driver.
-pub(super) enum Reader {
+pub(crate) enum Reader {
     Plain(OwnedReadHalf),
     Tls(TlsReader),
 }
 
 impl Reader {
     /// Reads at most as much as `buffer` has room for; 0 bytes are the end of the connection.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Read>> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Read>> {
         match self {
             Self::Plain(socket) => {
                 let room = buffer.capacity() - buffer.len();
@@ -86,7 +78,7 @@ impl Reader {
 }
 
 /// The way out: whoever has a batch together writes, and the driver does the rest.
-pub(super) struct Writer(Io);
+pub(crate) struct Writer(Io);
 
 enum Io {
     Plain(OwnedWriteHalf, WriteGauge),
@@ -94,12 +86,12 @@ enum Io {
 }
 
 impl Writer {
-    pub(super) fn plain(socket: OwnedWriteHalf) -> Self {
+    pub(crate) fn plain(socket: OwnedWriteHalf) -> Self {
         Self(Io::Plain(socket, gauge()))
     }
 
     /// The socket below, for what TLS has no part in.
-    pub(super) fn tcp(&self) -> &TcpStream {
+    pub(crate) fn tcp(&self) -> &TcpStream {
         match &self.0 {
             Io::Plain(socket, _) => socket.as_ref(),
             Io::Tls(socket) => socket.tcp(),
@@ -107,7 +99,7 @@ impl Writer {
     }
 
     /// Lets no more than so many bytes lie between this side and the network.
-    pub(super) fn bound(&self, bytes: usize) {
+    pub(crate) fn bound(&self, bytes: usize) {
         match &self.0 {
             Io::Plain(socket, gauge) => gauge.bound(socket.as_ref(), bytes),
             Io::Tls(socket) => socket.bound(bytes),
@@ -115,7 +107,7 @@ impl Writer {
     }
 
     /// What the system has taken.
-    pub(super) fn written(&self) -> Written {
+    pub(crate) fn written(&self) -> Written {
         match &self.0 {
             Io::Plain(_, gauge) => gauge.written(),
             Io::Tls(socket) => socket.written(),
@@ -123,7 +115,7 @@ impl Writer {
     }
 
     /// Takes as much as can be written without waiting; `WouldBlock` if that is nothing.
-    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0 {
             Io::Plain(socket, gauge) => gauge.write(socket.as_ref(), bytes),
             Io::Tls(socket) => socket.try_write(bytes),
@@ -131,7 +123,7 @@ impl Writer {
     }
 
     /// Whether some of what was taken is not with the system yet: the driver has to flush.
-    pub(super) fn has_unsent(&self) -> bool {
+    pub(crate) fn has_unsent(&self) -> bool {
         match &self.0 {
             Io::Plain(..) => false,
             Io::Tls(socket) => socket.has_unsent(),
@@ -139,7 +131,7 @@ impl Writer {
     }
 
     /// Only the driver may wait: it is the one that is woken.
-    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.0 {
             Io::Plain(..) => Poll::Ready(Ok(())),
             Io::Tls(socket) => socket.poll_flush(cx),
@@ -147,7 +139,7 @@ impl Writer {
     }
 
     /// Tells TLS, if it is spoken, that nothing more comes.
-    pub(super) async fn finish(&self) -> io::Result<()> {
+    pub(crate) async fn finish(&self) -> io::Result<()> {
         if let Io::Tls(socket) = &self.0 {
             socket.say_end();
         }

@@ -13,8 +13,8 @@ use tokio::net::{
 };
 use tokio_util::io::poll_read_buf;
 
-use super::{
-    socket::Read,
+use crate::lane::websocket::{
+    read::Read,
     write_gauge::{WriteGauge, Written},
 };
 
@@ -37,7 +37,7 @@ fn lock(session: &Session) -> MutexGuard<'_, Connection> {
 }
 
 /// Both halves of a connection whose handshake is over.
-pub(super) fn split(socket: TcpStream, mut connection: Connection, gauge: WriteGauge) -> (TlsReader, TlsWriter) {
+pub(crate) fn split(socket: TcpStream, mut connection: Connection, gauge: WriteGauge) -> (TlsReader, TlsWriter) {
     connection.set_buffer_limit(Some(MAX_UNSENT));
     let session = Arc::new(Session {
         connection: Mutex::new(connection),
@@ -57,7 +57,7 @@ pub(super) fn split(socket: TcpStream, mut connection: Connection, gauge: WriteG
 }
 
 /// The way in.
-pub(super) struct TlsReader {
+pub(crate) struct TlsReader {
     socket: OwnedReadHalf,
     session: Arc<Session>,
     /// What was read and is not decrypted yet; none is kept while nothing comes.
@@ -66,7 +66,7 @@ pub(super) struct TlsReader {
 
 impl TlsReader {
     /// Reads as much as there is and `buffer` has room for; 0 bytes are the end of the connection.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Read>> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Read>> {
         let mut was_full = false;
         loop {
             let decrypted = self.decrypt(buffer);
@@ -134,13 +134,13 @@ impl TlsReader {
 }
 
 /// The way out.
-pub(super) struct TlsWriter {
+pub(crate) struct TlsWriter {
     socket: OwnedWriteHalf,
     session: Arc<Session>,
 }
 
 impl TlsWriter {
-    pub(super) fn tcp(&self) -> &TcpStream {
+    pub(crate) fn tcp(&self) -> &TcpStream {
         self.socket.as_ref()
     }
 
@@ -148,7 +148,7 @@ impl TlsWriter {
     ///
     /// # Errors
     /// `WouldBlock` while something is unsent that the system does not take.
-    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut connection = lock(&self.session);
         self.flush(&mut connection)?;
         let mut taken = 0;
@@ -169,27 +169,27 @@ impl TlsWriter {
 
     /// Lets no more than so many bytes lie between this side and the network: half of them encrypted, half with the
     /// system.
-    pub(super) fn bound(&self, bytes: usize) {
+    pub(crate) fn bound(&self, bytes: usize) {
         self.session.gauge.bound(self.tcp(), bytes);
         lock(&self.session).set_buffer_limit(Some(MAX_UNSENT.min(bytes / 2)));
     }
 
     /// What the system has taken.
-    pub(super) fn written(&self) -> Written {
+    pub(crate) fn written(&self) -> Written {
         self.session.gauge.written()
     }
 
     /// Whether something was taken and not sent: somebody has to flush.
-    pub(super) fn has_unsent(&self) -> bool {
+    pub(crate) fn has_unsent(&self) -> bool {
         lock(&self.session).wants_write()
     }
 
-    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         poll_flush(&self.session, self.tcp(), cx)
     }
 
     /// Says that nothing more comes (RFC 8446 §6.1); it has to be flushed.
-    pub(super) fn say_end(&self) {
+    pub(crate) fn say_end(&self) {
         lock(&self.session).send_close_notify();
     }
 }

@@ -17,7 +17,7 @@ const UNASKED: usize = 2;
 ///
 /// What the system holds can't be overtaken by a ping or an answer.
 #[derive(Debug)]
-pub(super) struct WriteGauge {
+pub(crate) struct WriteGauge {
     /// What the system should hold at most.
     bound: AtomicUsize,
     /// From this bound on the system is not asked.
@@ -31,16 +31,16 @@ pub(super) struct WriteGauge {
 
 /// What the system has taken since the connection was made, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// In all.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// After it had refused some: the peer has taken what came before.
-    pub(super) relieved: u64,
+    pub(crate) relieved: u64,
 }
 
 impl WriteGauge {
     /// A gauge that asks the system before it writes as long as the bound is below `loose`.
-    pub(super) fn new(loose: usize) -> Self {
+    pub(crate) fn new(loose: usize) -> Self {
         Self {
             bound: AtomicUsize::new(UNBOUNDED),
             loose,
@@ -53,12 +53,12 @@ impl WriteGauge {
 
     /// Lets the system hold no more than so many bytes that the network has not taken. What the system does not support
     /// is left as it is.
-    pub(super) fn bound(&self, socket: &TcpStream, bytes: usize) {
+    pub(crate) fn bound(&self, socket: &TcpStream, bytes: usize) {
         self.bound.store(bytes, Ordering::Relaxed);
         set_bound(socket, bytes);
     }
 
-    pub(super) fn written(&self) -> Written {
+    pub(crate) fn written(&self) -> Written {
         Written {
             bytes: self.written.load(Ordering::Relaxed),
             relieved: self.relieved.load(Ordering::Relaxed),
@@ -66,7 +66,7 @@ impl WriteGauge {
     }
 
     /// Writes what the system takes without waiting; `WouldBlock` if that is nothing.
-    pub(super) fn write(&self, socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(&self, socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
         let written = match self.has_to_ask(bytes.len()) {
             true => socket.try_io(Interest::WRITABLE, || {
                 has_room(socket)?;
@@ -78,7 +78,7 @@ impl WriteGauge {
     }
 
     /// As [`Self::write`], from several places.
-    pub(super) fn write_vectored(&self, socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write_vectored(&self, socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = slices.iter().map(|slice| slice.len()).sum();
         let written = match self.has_to_ask(len) {
             true => socket.try_io(Interest::WRITABLE, || {

@@ -9,7 +9,7 @@ use actr_lite_manifest::Limits;
 use actr_lite_wire::{identity::ActrId, record};
 
 use super::*;
-use crate::accounts::Accounts;
+use crate::limits::accounts::Accounts;
 
 /// Whether somebody was woken.
 #[derive(Default)]

@@ -1,0 +1,28 @@
+use thiserror::Error;
+
+/// What a peer is told whose connection is closed because nobody uses it: a call that it has made meanwhile was not
+/// served.
+pub(super) const UNUSED: &str = "nobody uses the connection any more";
+
+/// Why this node closes a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum Closing {
+    /// The handle is dropped whose own it was.
+    #[error("its handle was dropped")]
+    Dropped,
+    /// Nobody has used it for a long time. The peer's calls that came since are not served.
+    #[error("{UNUSED}")]
+    Idle,
+    /// A stream that is to be asked for again can't be stopped in any other way.
+    #[error("one of its streams is asked for again, and the peer knows no cancel")]
+    Uncancellable,
+    /// The node stops.
+    #[error("the node is shutting down")]
+    ShuttingDown,
+    /// The peer makes this node say more than it reads.
+    #[error("the peer asks for more than it reads")]
+    Overwhelmed,
+    /// The peer has not read what it asked for.
+    #[error("the peer did not read an answer in time (system.limits.stall_timeout)")]
+    Stalled,
+}

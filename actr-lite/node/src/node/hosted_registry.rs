@@ -1,0 +1,42 @@
+//! The registry that a node hosts, if its Actr.toml says so and its program can: if `registry-host`, a feature of this
+//! crate, is on. Without it no registry is compiled.
+
+#[cfg(not(feature = "registry-host"))]
+mod absent;
+#[cfg(feature = "registry-host")]
+mod embedded;
+pub(crate) mod error;
+
+use actr_lite_manifest::Manifest;
+use actr_lite_net::exposure::Remedies;
+use actr_lite_registry_client::RegistryUrl;
+use actr_lite_tls::Tls;
+use actr_lite_wire::realm_secret::RealmSecret;
+
+#[cfg(not(feature = "registry-host"))]
+pub(crate) use absent::HostedRegistry;
+#[cfg(feature = "registry-host")]
+pub(crate) use embedded::HostedRegistry;
+
+use crate::{node::hosted_registry::error::HostError, settings::registry_url::registry_url};
+
+/// What to do if other machines could reach something as it is.
+pub(crate) const REMEDIES: Remedies = Remedies {
+    tls: "add cert and key to [system.tls], and to a registry's url the scheme wss",
+    secret: "set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file",
+    insecure: "add insecure = true to [system]",
+};
+
+/// The registry's URL, and the registry itself if this node is to host it: it runs then.
+pub(crate) async fn host(
+    manifest: &Manifest,
+    tls: &Tls,
+    realm_secret: Option<&RealmSecret>,
+) -> Result<(RegistryUrl, Option<HostedRegistry>), HostError> {
+    let signaling = &manifest.system.signaling;
+    if !signaling.embedded {
+        return Ok((registry_url(&signaling.url)?, None));
+    }
+    let (url, registry) = HostedRegistry::start(manifest, tls, realm_secret).await?;
+    Ok((registry_url(&url)?, Some(registry)))
+}

@@ -1,0 +1,130 @@
+use std::sync::Arc;
+
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    actor::actor::Actor,
+    actor::{context::Context, workload::Workload},
+    lane::closing::Closing,
+    node::{actr_ref::ActrRef, hosted_registry::HostedRegistry, shutdown_budget::ShutdownBudget},
+    readable_duration::readable,
+    tasks::contain,
+};
+
+/// The end of a node, once it is requested.
+pub(crate) struct Shutdown<W> {
+    actor: Arc<Actor>,
+    workload: Arc<W>,
+    registry: Option<HostedRegistry>,
+    budget: ShutdownBudget,
+}
+
+impl<W: Workload> Shutdown<W> {
+    /// Waits, in a task, for the handle's word or its drop.
+    pub(crate) fn watch(
+        actor: Arc<Actor>,
+        workload: Arc<W>,
+        registry: Option<HostedRegistry>,
+        budget: ShutdownBudget,
+    ) -> ActrRef {
+        let requested = CancellationToken::new();
+        let (stopped, has_stopped) = watch::channel(false);
+        let shutdown = Self {
+            actor: Arc::clone(&actor),
+            workload,
+            registry,
+            budget,
+        };
+        let request = requested.clone();
+        // The one task that no tracker has: it ends all others, and the handle waits for it.
+        tokio::spawn(async move {
+            request.cancelled().await;
+            shutdown.run().await;
+            stopped.send_replace(true);
+        });
+        ActrRef::new(actor, requested, has_stopped)
+    }
+
+    /// Takes no longer than its budget, whatever peers, the application and the registry do.
+    async fn run(self) {
+        let (actor, budget, started) = (Arc::clone(&self.actor), self.budget, Instant::now());
+        let in_order = self.stop_in_order(started);
+        if timeout_at(started + budget.close_until(), in_order).await.is_err() {
+            warn!(
+                "not everything was closed within {}: the rest is dropped",
+                readable(budget.close_until())
+            );
+            actor.tasks().give_up_work();
+            actor.subscriptions().stop();
+            actor.tasks().give_up_runtime();
+        }
+        actor.streams().complaints.conclude();
+    }
+
+    async fn stop_in_order(self, started: Instant) {
+        let Self {
+            actor,
+            workload,
+            registry,
+            budget,
+        } = self;
+        let tasks = actor.tasks();
+        actor.occupancy().draining().cancel();
+        let leave = actor.peers.link().unregister("shutting down");
+        match timeout_at(started + budget.leave_until(), leave).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => info!("the registry was not told of the shutdown: {error}"),
+            Err(_) => info!("the registry was not told of the shutdown: it does not answer"),
+        }
+        // Only now: peers that are told to go elsewhere must not be sent here again.
+        actor.peers.say_leaving();
+        let left = budget.work_until().saturating_sub(started.elapsed());
+        if tasks.work_count() > 0 {
+            info!(
+                "shutting down: {} tasks may finish within {} s",
+                tasks.work_count(),
+                left.as_secs_f64().ceil()
+            );
+        }
+        if timeout_at(started + budget.work_until(), tasks.work_done())
+            .await
+            .is_err()
+        {
+            warn!(
+                "{} tasks did not finish within {} s and are dropped: [system] shutdown_grace is {}",
+                tasks.work_count(),
+                left.as_secs_f64().ceil(),
+                readable(budget.close_until())
+            );
+            tasks.give_up_work();
+            tasks.work_done().await;
+        }
+        let on_stop = async { workload.on_stop(Context::uncalled(Arc::clone(&actor))).await };
+        match timeout_at(started + budget.on_stop_until(), contain(on_stop)).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => error!("on_stop failed: {error}"),
+            Ok(Err(panic)) => error!("on_stop panicked: {panic}"),
+            Err(_) => error!(
+                "on_stop did not end in time: [system] shutdown_grace is {}",
+                readable(budget.close_until())
+            ),
+        }
+        // What on_stop itself has spawned gets no further time.
+        tasks.give_up_work();
+        tasks.work_done().await;
+        actor.peers.close_all(Closing::ShuttingDown);
+        // What waits for frames, in a task or not, is told first: nothing else wakes it.
+        actor.subscriptions().stop();
+        let stop_registry = async {
+            if let Some(registry) = registry {
+                registry.shutdown().await;
+            }
+        };
+        tokio::join!(tasks.stop_runtime(started + budget.close_until()), stop_registry);
+    }
+}

@@ -1,0 +1,217 @@
+use std::{sync::Arc, time::Duration};
+
+use actr_lite_net::exposure::Exposure;
+use actr_lite_registry_client::{LinkConfig, LoadSource, RegistryLink};
+use actr_lite_wire::proto::Acl;
+use tokio::time::{Instant, timeout};
+use tracing::info;
+
+use crate::{
+    actor::{actor::Actor, assembly::Assembly, context::Context, router::Router, workload::Workload},
+    error::actr_error::ActrError,
+    lane::closing::Closing,
+    limits::{accounts::Accounts, occupancy::Occupancy},
+    node::{
+        actr_ref::ActrRef, hosted_registry, reach, shutdown::Shutdown, shutdown_budget::ShutdownBudget,
+        start_error::StartError, system::ActrSystem,
+    },
+    session::access::admits_others,
+    settings::{clear_text, realm_secret, tls},
+    tasks::{CLOSE_TIMEOUT, Tasks, contain},
+};
+
+/// A node that is not started yet.
+pub struct Node<W> {
+    system: ActrSystem,
+    workload: Arc<W>,
+    register_timeout: Option<Duration>,
+    shutdown_grace: Duration,
+}
+
+impl ActrSystem {
+    /// Joins it with what the node runs.
+    pub fn attach<W: Workload>(self, workload: W) -> Node<W> {
+        Node::new(self, Arc::new(workload))
+    }
+}
+
+impl<W: Workload> Node<W> {
+    fn new(system: ActrSystem, workload: Arc<W>) -> Self {
+        let shutdown_grace = system.manifest().system.shutdown_grace.duration();
+        Self {
+            system,
+            workload,
+            register_timeout: None,
+            shutdown_grace,
+        }
+    }
+
+    /// How long [`Self::start`] waits for the registry. Without a timeout it waits until the registry answers, and says
+    /// so.
+    pub fn register_timeout(mut self, timeout: Duration) -> Self {
+        self.register_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a shutdown may take altogether, instead of what `[system] shutdown_grace` says: three quarters of it are for
+    /// handlers and spawned tasks, the rest for `on_stop` and for closing what is open.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.shutdown_grace = grace;
+        self
+    }
+
+    /// Listens, registers, and calls `on_start`. Everything is in place before the first byte of a peer is read.
+    ///
+    /// # Errors
+    /// [`StartError`] says what, where, and what to do; nothing of the node is left then.
+    ///
+    /// # Cancel safety
+    /// Dropping it stops what was started.
+    pub async fn start(self) -> Result<ActrRef, StartError> {
+        let Self {
+            system,
+            workload,
+            register_timeout,
+            shutdown_grace,
+        } = self;
+        let contracts = system.contracts()?;
+        let manifest = system.manifest();
+        let actr_type = manifest.package.actr_type.clone();
+        let router = Router::new(Arc::clone(&workload).services(), manifest)?;
+
+        let tls = tls::load(&manifest.system.tls)?;
+        let realm_secret = realm_secret::load(&manifest.system)?;
+        let clear_text = clear_text::of(&manifest.system)?;
+        if manifest.system.discovery.visible {
+            let data_lane = Exposure {
+                what: "the data lane",
+                address: manifest.system.websocket.listen,
+                has_tls: tls.server.is_some(),
+                has_secret: realm_secret.is_some(),
+                remedies: hosted_registry::REMEDIES,
+            };
+            data_lane.check(manifest.system.insecure)?;
+        }
+        let (url, registry) = hosted_registry::host(manifest, &tls, realm_secret.as_ref()).await?;
+        // A node that nobody is to discover is not dialled either.
+        let acceptor = match manifest.system.discovery.visible {
+            true => {
+                clear_text::check_lane(clear_text, &manifest.system.websocket, &tls)?;
+                Some(reach::bind(&manifest.system.websocket, &tls).await?)
+            }
+            false => None,
+        };
+        let record_limit = manifest.system.websocket.max_record_bytes;
+        let tasks = Tasks::default();
+        let mut stop_when_dropped = StopWhenDropped {
+            tasks: Some(tasks.clone()),
+            actor: None,
+        };
+        let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
+        config.tls = tls.client.clone();
+        config.clear_text = clear_text;
+        config.realm_secret = realm_secret;
+        config.service_spec = router.service_spec(&actr_type, manifest);
+        config.acl = manifest.acl.as_ref().map(Acl::from);
+        config.ws_address = acceptor
+            .as_ref()
+            .map(|acceptor| reach::advertised(&manifest.system.websocket, &tls, acceptor));
+        // A node that stops, for whatever reason, takes nothing new.
+        let limits = manifest.system.limits;
+        let realm_id = manifest.system.deployment.realm_id;
+        let accounts = Accounts::new(
+            &limits,
+            record_limit.bytes(),
+            realm_id,
+            admits_others(manifest.acl.as_ref(), realm_id),
+        );
+        let occupancy = Occupancy::new(limits, accounts, tasks.stop().child_token());
+        let told = Arc::clone(&occupancy);
+        config.load = LoadSource::new(move || told.load());
+        let link = RegistryLink::spawn(config, tasks.runtime(), tasks.stop().clone());
+        connect(&link, register_timeout).await?;
+
+        let assembly = Assembly {
+            actr_type,
+            router,
+            acl: manifest.acl.clone(),
+            link,
+            contracts,
+            record_limit,
+            tls,
+            clear_text,
+            occupancy,
+            tasks: tasks.clone(),
+        };
+        let actor = assembly.assemble();
+        stop_when_dropped.actor = Some(Arc::clone(&actor));
+        if let Some(acceptor) = acceptor {
+            info!("data lane listening on {}", acceptor.local_addr());
+            tasks.spawn_runtime(
+                "the data lane's listener",
+                Box::pin(acceptor.run(Arc::clone(&actor.peers), reach::hosts(&manifest.system.websocket))),
+            );
+        }
+        let on_start = async { workload.on_start(Context::uncalled(Arc::clone(&actor))).await };
+        let on_start = contain(on_start).await;
+        let on_start = on_start.unwrap_or_else(|panic| Err(ActrError::internal(format!("it panicked: {panic}"))));
+        if let Err(error) = on_start {
+            // The registry forgets the node anyway when its lease ends.
+            let _ = actor.peers.link().unregister("on_start failed").await;
+            tasks.give_up_work();
+            actor.peers.close_all(Closing::ShuttingDown);
+            tasks.stop_runtime(Instant::now() + CLOSE_TIMEOUT).await;
+            return Err(StartError::OnStart(error));
+        }
+        stop_when_dropped.disarm();
+        Ok(Shutdown::watch(
+            actor,
+            workload,
+            registry,
+            ShutdownBudget::new(shutdown_grace),
+        ))
+    }
+}
+
+/// Ends what a start that is dropped, or fails, has begun.
+struct StopWhenDropped {
+    tasks: Option<Tasks>,
+    actor: Option<Arc<Actor>>,
+}
+
+impl StopWhenDropped {
+    fn disarm(mut self) {
+        self.tasks = None;
+    }
+}
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        if let Some(tasks) = &self.tasks {
+            if let Some(actor) = &self.actor {
+                actor.subscriptions().stop();
+            }
+            tasks.give_up_work();
+            tasks.give_up_runtime();
+        }
+    }
+}
+
+/// Waits until the registry names this node to others.
+async fn connect(link: &RegistryLink, register_timeout: Option<Duration>) -> Result<(), StartError> {
+    let connected = link.connected();
+    let Some(after) = register_timeout else {
+        connected.await?;
+        return Ok(());
+    };
+    match timeout(after, connected).await {
+        Ok(identity) => {
+            identity?;
+            Ok(())
+        }
+        Err(_) => Err(StartError::NotRegistered {
+            after,
+            cause: link.standing(),
+        }),
+    }
+}

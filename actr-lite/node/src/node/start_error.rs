@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use actr_lite_manifest::LockError;
+use actr_lite_net::exposure::ExposureError;
+use actr_lite_registry_client::RegistryLinkError;
+use actr_lite_tls::{HandshakeError, TlsFileError};
+use thiserror::Error;
+
+use crate::{
+    actor::router::RouterError,
+    error::actr_error::ActrError,
+    node::hosted_registry::error::HostError,
+    peers::acceptor::BindError,
+    readable_duration::readable,
+    settings::{clear_text::InClearError, realm_secret::LoadSecretError},
+};
+
+/// Why a node did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The lock file is missing or broken.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Services and Actr.toml don't match.
+    #[error(transparent)]
+    Router(#[from] RouterError),
+    /// A file of `[system.tls]` can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsFileError),
+    /// The data lane can't listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The registry can't be hosted, or its URL is not valid.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The realm's secret can't be loaded.
+    #[error(transparent)]
+    RealmSecret(#[from] LoadSecretError),
+    /// No dialler of the data lane would accept its certificate.
+    #[error(
+        "[system.websocket] listen: nobody gets to the data lane at {host}: {cause}; or write advertised = \
+         \"wss://HOST:PORT\" with a name that the certificate has, and a port other than 0 in both"
+    )]
+    OwnDataLane {
+        /// What is dialled.
+        host: String,
+        /// What a dial would come to.
+        cause: Box<HandshakeError>,
+    },
+    /// Its credential, or those of others, would be sent without TLS.
+    #[error(transparent)]
+    InClear(#[from] InClearError),
+    /// Other machines could reach something that is not protected.
+    #[error(transparent)]
+    Exposed(#[from] ExposureError),
+    /// The registry did not register the node in time.
+    #[error(
+        "this node could not be registered within {}: {cause}; start the registry (a server with embedded = true hosts \
+         it), or correct [system.signaling] url",
+        readable(*.after)
+    )]
+    NotRegistered {
+        /// How long it was tried.
+        after: Duration,
+        /// What the last try said.
+        cause: String,
+    },
+    /// The registry's answer is final.
+    #[error(transparent)]
+    Link(#[from] RegistryLinkError),
+    /// `on_start` failed.
+    #[error("on_start failed: {0}")]
+    OnStart(ActrError),
+}

@@ -1,0 +1,94 @@
+use std::{net::SocketAddr, sync::Arc};
+
+use actr_lite_net::listener::Listener;
+use actr_lite_wire::host_policy::HostPolicy;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tracing::debug;
+
+use crate::peers::{
+    doorkeeper::Doorkeeper,
+    peers::Peers,
+    upgrade::upgrade,
+    upgrade_places::{UpgradePlace, UpgradePlaces},
+};
+
+/// The node's data lane listener: it accepts WebSocket upgrades with a valid credential.
+pub(crate) struct Acceptor {
+    listener: Listener,
+    address: SocketAddr,
+}
+
+/// Why the data lane can't listen.
+#[derive(Debug, Error)]
+#[error(
+    "the data lane cannot listen on {address}: {cause}; set [system.websocket] listen to a free address, or to port 0"
+)]
+pub struct BindError {
+    address: SocketAddr,
+    cause: std::io::Error,
+}
+
+impl Acceptor {
+    /// Listens on `address`, which others reach by dialling `host`, if it is known what they dial.
+    pub(crate) async fn bind(address: SocketAddr, host: Option<&str>) -> Result<Self, BindError> {
+        let failed = |cause| BindError { address, cause };
+        let listener = Listener::bind(address, "the data lane").await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        if let Some(host) = host
+            && let Some(rival) = actr_lite_net::rival(address, host).await
+        {
+            return Err(BindError {
+                address: rival,
+                cause: std::io::ErrorKind::AddrInUse.into(),
+            });
+        }
+        Ok(Self { listener, address })
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts until the node stops. `hosts` says by which names others may address it.
+    pub(crate) async fn run(mut self, peers: Arc<Peers>, hosts: HostPolicy) {
+        let doorkeeper = Arc::new(Doorkeeper::new(peers, hosts));
+        let streams = &doorkeeper.peers.sessions().streams;
+        let places = Arc::new(UpgradePlaces::default());
+        loop {
+            let (socket, address) = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = streams.occupancy.draining().cancelled() => return,
+            };
+            let connection = serve(Arc::clone(&doorkeeper), socket, address, places.enter(address.ip()));
+            streams
+                .tasks
+                .spawn_runtime("a data lane connection", Box::pin(connection));
+        }
+    }
+}
+
+async fn serve(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAddr, place: UpgradePlace) {
+    let streams = &doorkeeper.peers.sessions().streams;
+    let upgraded = tokio::select! {
+        // Boxed, so that what an upgrade needs is not kept as long as the connection.
+        upgraded = Box::pin(upgrade(&doorkeeper, socket, address)) => upgraded,
+        () = place.ended() => {
+            streams.complaints.remark(&format_args!(
+                "{address} was cut off before its upgrade: too many connections do not say who they are"
+            ));
+            return;
+        }
+        () = streams.tasks.stop().cancelled() => return,
+    };
+    drop(place);
+    if let Some((admitted, upgraded)) = upgraded {
+        debug!("{} connected from {address}", admitted.peer);
+        let served = doorkeeper
+            .peers
+            .serve(admitted.peer, admitted.admission, upgraded, admitted.is_kept_by_peer);
+        // What the upgrade needed is not kept as long as the connection.
+        drop(doorkeeper);
+        served.await;
+    }
+}

@@ -1,0 +1,59 @@
+use std::{future::pending, sync::Weak, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    lane::websocket::connection::Connection,
+    limits::accounts::Admission,
+    peers::pool::PoolPlace,
+    session::{receiver::SessionReceiver, session::Session},
+};
+
+/// A connection, and the session over it.
+pub(super) struct PeerConnection {
+    pub(super) session: Weak<Session>,
+    pub(super) receiver: SessionReceiver,
+    pub(super) connection: Connection,
+    /// It is closed when nobody has used it for so long; `None` if the peer wants to keep it.
+    pub(super) idle_timeout: Option<Duration>,
+    /// Until the connection has ended.
+    pub(super) admission: Admission,
+    pub(super) place: PoolPlace,
+}
+
+impl PeerConnection {
+    /// Reads and writes until the connection ends. One that nobody uses is closed.
+    pub(super) async fn run(self) {
+        let Self {
+            session,
+            receiver,
+            connection,
+            idle_timeout,
+            admission: _admission,
+            place: _place,
+        } = self;
+        let idle = idle_timeout.map(|timeout| (session, timeout));
+        tokio::select! {
+            // It is what wakes this task as a rule.
+            biased;
+            () = connection.run(receiver) => {}
+            () = close_when_unused(idle) => {}
+        }
+    }
+}
+
+/// Closes a session that nobody has used for so long; the rest is for its connection. Never ends.
+async fn close_when_unused(idle: Option<(Weak<Session>, Duration)>) {
+    if let Some((session, timeout)) = idle {
+        let mut look_at = Instant::now() + timeout;
+        loop {
+            sleep_until(look_at).await;
+            let session = session.upgrade();
+            match session.and_then(|session| session.close_if_unused(timeout)) {
+                Some(later) => look_at = later,
+                None => break,
+            }
+        }
+    }
+    pending().await
+}

@@ -1,0 +1,271 @@
+use std::{future::Future, sync::Arc, time::Duration};
+
+use actr_lite_net::{ClearText, DialProgress, Step};
+use actr_lite_registry_client::{Candidate, RegistryLink, RegistryLinkError};
+use actr_lite_tls::Tls;
+use actr_lite_wire::{
+    identity::{ActrId, ActrType},
+    peer_text::PeerText,
+    websocket::Role,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    error::actr_error::ActrError,
+    lane::{
+        closing::Closing,
+        lane::Lane,
+        websocket::{connection::Connection, upgraded::Upgraded},
+    },
+    limits::accounts::{Admission, PeerAccount},
+    peers::{
+        addresses::Addresses,
+        dial::{DialError, Dialer, dial},
+        dials::Dials,
+        peer_connection::PeerConnection,
+        pool::{Pool, Sharing},
+    },
+    session::{
+        receiver::SessionReceiver, serve::Serve, session::Session, session_environment::SessionEnvironment,
+        session_handle::SessionHandle,
+    },
+};
+
+/// How long a dial waits for its turn where too many come: less than what waits for the dial has left as a rule.
+const LONGEST_TURN: Duration = Duration::from_secs(5);
+
+/// The connections of a node to others, and how they are made.
+pub(crate) struct Peers {
+    link: RegistryLink,
+    tls: Tls,
+    /// Where this node shows its credential without TLS.
+    clear_text: ClearText,
+    addresses: Addresses,
+    pool: Arc<Pool>,
+    dials: Dials,
+    sessions: Arc<SessionEnvironment>,
+    serve: Arc<dyn Serve>,
+}
+
+impl Peers {
+    /// Of a node whose sessions share `sessions`, and whose peers' calls are served by `serve`.
+    pub(crate) fn new(
+        link: RegistryLink,
+        tls: Tls,
+        clear_text: ClearText,
+        sessions: Arc<SessionEnvironment>,
+        serve: Arc<dyn Serve>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            addresses: Addresses::new(link.clone()),
+            link,
+            tls,
+            clear_text,
+            pool: Arc::default(),
+            dials: Dials::default(),
+            sessions,
+            serve,
+        })
+    }
+
+    /// This node's own connection to its registry.
+    pub(crate) fn link(&self) -> &RegistryLink {
+        &self.link
+    }
+
+    /// Who this node is to those who dial it, and whom it trusts.
+    pub(crate) fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    /// What the sessions share.
+    pub(super) fn sessions(&self) -> &SessionEnvironment {
+        &self.sessions
+    }
+
+    /// An open connection to this peer.
+    pub(crate) fn find(&self, peer: &ActrId) -> Option<SessionHandle> {
+        self.pool.find(peer)
+    }
+
+    /// A connection to this peer: an open one, or a new one.
+    ///
+    /// Whoever comes while one is being made shares its fate, good or bad.
+    pub(crate) async fn connect(&self, peer: &ActrId) -> Result<SessionHandle, ActrError> {
+        loop {
+            if let Some(session) = self.find(peer) {
+                return Ok(session);
+            }
+            let dialing = self.dials.join(peer);
+            let dial = || async {
+                // In a box, as a dial needs some kilobytes, which would be part of the future of every call.
+                let session = Box::pin(self.dial(peer, Sharing::Shared, &dialing.dial.progress)).await?;
+                Ok(Arc::clone(&session))
+            };
+            let session = dialing.dial.outcome.get_or_init(dial).await.clone()?;
+            if let Some(error) = session.uplink().gone() {
+                return Err(error.into());
+            }
+            // It came so late that the connection is being closed again for want of use: once more.
+            if let Some(session) = SessionHandle::enter(&session) {
+                return Ok(session);
+            }
+        }
+    }
+
+    /// A new connection to this peer that only the holders of the handle use.
+    pub(crate) async fn connect_alone(&self, peer: &ActrId) -> Result<SessionHandle, ActrError> {
+        self.dial(peer, Sharing::Own, &DialProgress::default()).await
+    }
+
+    /// The step at which the connection to this peer is that is being made, if one is.
+    pub(crate) fn dial_standing(&self, peer: &ActrId) -> Option<String> {
+        self.dials.standing(peer)
+    }
+
+    /// A node of this type to which a connection is being made, and at which step that is.
+    pub(crate) fn dial_to(&self, actr_type: &ActrType) -> Option<(ActrId, String)> {
+        self.dials.to_type(actr_type)
+    }
+
+    /// The registry has named these, with their addresses.
+    pub(crate) fn remember_addresses(&self, candidates: &[Candidate]) {
+        self.addresses.remember(candidates);
+    }
+
+    /// A new connection to this peer. Meanwhile `progress` tells the step.
+    async fn dial(&self, peer: &ActrId, sharing: Sharing, progress: &DialProgress) -> Result<SessionHandle, ActrError> {
+        let streams = &self.sessions.streams;
+        if streams.is_stopping() {
+            return Err(ActrError::Stopping);
+        }
+        let unreachable = |cause: PeerText| ActrError::Unreachable {
+            peer: peer.clone(),
+            cause,
+        };
+        let admission = streams.occupancy.accounts().of(peer)?.dial()?;
+        let step = progress.enter(Step::Answer("question for its address"));
+        let address = self.addresses.of(peer).await?;
+        drop(step);
+        let identity = self.link.identity().ok_or(RegistryLinkError::Stopped)?;
+        let prove = |websocket_key: &[u8]| self.link.prove(&identity, peer, websocket_key);
+        let dialer = Dialer {
+            tls: &self.tls.client,
+            clear_text: self.clear_text,
+            id: &identity.actor_id,
+            credential: &identity.credential,
+            prove: &prove,
+            record_limit: self.sessions.record_limit,
+            keeps_open: sharing == Sharing::Own,
+        };
+        let upgraded = dial_in_turn(&address, dialer, progress).await.map_err(|error| {
+            if let DialError::Denied { reason, .. } = error {
+                return ActrError::NotAdmitted {
+                    peer: peer.clone(),
+                    reason,
+                };
+            }
+            self.addresses.doubt(peer);
+            unreachable(PeerText::of(&error))
+        })?;
+        let (session, connection) = self.open(peer.clone(), admission, upgraded, Role::Client, sharing, false);
+        let session = SessionHandle::enter(&session).ok_or(ActrError::Stopping)?;
+        streams
+            .tasks
+            .spawn_runtime("a data lane connection", Box::pin(connection.run()));
+        Ok(session)
+    }
+
+    /// Serves a peer over the connection that it has made, until that ends.
+    pub(super) fn serve(
+        &self,
+        peer: ActrId,
+        admission: Admission,
+        upgraded: Upgraded,
+        is_kept_by_peer: bool,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (_, connection) = self.open(
+            peer,
+            admission,
+            upgraded,
+            Role::Server,
+            Sharing::Shared,
+            is_kept_by_peer,
+        );
+        connection.run()
+    }
+
+    /// Makes a connection's session known; it works once the connection is driven.
+    fn open(
+        &self,
+        peer: ActrId,
+        admission: Admission,
+        upgraded: Upgraded,
+        role: Role,
+        sharing: Sharing,
+        is_kept_by_peer: bool,
+    ) -> (Arc<Session>, PeerConnection) {
+        let SessionEnvironment {
+            streams, record_limit, ..
+        } = self.sessions.as_ref();
+        let account = admission.account();
+        let connection = Connection::new(upgraded, role, *record_limit, streams.stall_timeout(), account);
+        let (session, receiver) = self.session(peer, connection.lane(), Arc::clone(account));
+        let idle_timeout = streams.occupancy.limits().idle_timeout.duration();
+        let connection = PeerConnection {
+            receiver,
+            session: Arc::downgrade(&session),
+            connection,
+            idle_timeout: (!is_kept_by_peer).then_some(idle_timeout),
+            admission,
+            place: self.pool.enter(&session, sharing),
+        };
+        (session, connection)
+    }
+
+    /// A session with a peer over a lane, and what takes the lane's records for it.
+    pub(crate) fn session(
+        &self,
+        peer: ActrId,
+        lane: Arc<dyn Lane>,
+        account: Arc<PeerAccount>,
+    ) -> (Arc<Session>, SessionReceiver) {
+        let session = Session::new(Arc::clone(&self.sessions), peer, lane, account);
+        let receiver = SessionReceiver::new(Arc::clone(&session), Arc::clone(&self.serve));
+        (session, receiver)
+    }
+
+    /// Tells all peers that this node shuts down, so that they can go elsewhere in time.
+    pub(crate) fn say_leaving(&self) {
+        for session in self.pool.all() {
+            session.say_leaving();
+        }
+    }
+
+    /// Asks all to send what they have and to close.
+    pub(crate) fn close_all(&self, cause: Closing) {
+        for session in self.pool.all() {
+            session.close(cause);
+        }
+    }
+}
+
+/// Dials, and dials again if the peer says that it is dialled too often and when it takes the connection.
+async fn dial_in_turn(address: &str, dialer: Dialer<'_>, progress: &DialProgress) -> Result<Upgraded, DialError> {
+    let gives_up_at = Instant::now() + LONGEST_TURN;
+    loop {
+        let error = match dial(address, dialer, progress).await {
+            Ok(upgraded) => return Ok(upgraded),
+            Err(error) => error,
+        };
+        let Some(wait) = error.retry_after() else {
+            return Err(error);
+        };
+        // Others were told the same, and are not to come all at once.
+        let wait = wait.min(LONGEST_TURN).mul_f64(1.0 + rand::random::<f64>());
+        if Instant::now() + wait > gives_up_at {
+            return Err(error);
+        }
+        sleep(wait).await;
+    }
+}

@@ -1,0 +1,145 @@
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use actr_lite_wire::{
+    control::Control,
+    envelope::{Envelope, ErrorReply},
+    peer_text::RawText,
+};
+use bytes::Bytes;
+use tokio::{sync::oneshot, time::timeout};
+use tracing::debug;
+
+use crate::{
+    error::{actr_error::ActrError, dest::Dest},
+    lane::lane::Urgency,
+    session::{call_options::CallOptions, pending_calls::Answer, session::Session},
+};
+
+/// How long to wait before a request is sent again, each time: an official node is ready some milliseconds after it has
+/// accepted a connection, on a busy machine some hundred. After the last retry only the call's own timeout helps.
+const RESEND_AFTER: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+
+/// One call's place among those that wait; dropped before the answer came, it tells the callee.
+struct Waiting<'a> {
+    session: &'a Session,
+    request_id: &'a str,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.session.calls.lock().remove(self.request_id).is_some() {
+            self.session.lane().send_control(&Control::CallCancel {
+                request_id: self.request_id.into(),
+            });
+        }
+    }
+}
+
+impl Session {
+    /// Calls the peer, and waits for its answer; the caller bounds the wait, of which the options tell the callee.
+    ///
+    /// Dropped before that, it is cancelled there too, if the peer speaks the extension.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        route: &str,
+        payload: Bytes,
+        options: CallOptions,
+    ) -> Result<Bytes, ActrError> {
+        let request_id = self.environment.request_ids.next();
+        let (sender, answer) = oneshot::channel();
+        let _place = self.uplink.account().waiting_call()?;
+        self.calls.lock().insert(request_id.clone(), sender);
+        let waiting = Waiting {
+            session: self,
+            request_id: &request_id,
+        };
+        if !self.is_open() {
+            return Err(self.peer_gone());
+        }
+        let request = Envelope::Request {
+            request_id: request_id.as_str().into(),
+            route_key: route.into(),
+            payload,
+            metadata: options.metadata,
+            timeout: Some(options.timeout),
+        };
+        let again = (!self.lane().has_control() && !self.has_answered()).then(|| request.clone());
+        self.send_envelope(request, Urgency::Now).await?;
+        let answer = match again {
+            // In a box, as few calls need it: what one may wait for is part of its future from the start.
+            Some(again) => Box::pin(self.until_heard(again, answer)).await,
+            None => answer.await,
+        };
+        let answer = answer.unwrap_or_else(|_| Err(self.peer_gone()))?;
+        drop(waiting);
+        answer.map_err(|reply| ActrError::Remote {
+            dest: Dest::Actor(self.peer().clone()),
+            route: route.into(),
+            reply,
+        })
+    }
+
+    /// Waits for the answer to a request, and sends it again while the peer may not have been ready for it.
+    ///
+    /// An official node (actr 0.4.21) reads a connection before it knows where to put what comes, and drops that. It
+    /// knows requests by their ids, so one that comes twice is served once. Once it has answered anything it is ready.
+    async fn until_heard(
+        self: &Arc<Self>,
+        request: Envelope,
+        mut answer: oneshot::Receiver<Answer>,
+    ) -> Result<Answer, oneshot::error::RecvError> {
+        let mut waits = RESEND_AFTER.into_iter();
+        while !self.has_answered()
+            && let Some(wait) = waits.next()
+        {
+            match timeout(wait, &mut answer).await {
+                Ok(answer) => return answer,
+                Err(_) if self.has_answered() => {}
+                // If it can't be sent the connection is gone, which the answer says.
+                Err(_) => drop(self.send_envelope(request.clone(), Urgency::Now).await),
+            }
+        }
+        answer.await
+    }
+
+    /// Whether the peer has answered a call.
+    fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Hands the peer's answer to the caller that waits for it.
+    pub(crate) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) {
+        self.answered.store(true, Ordering::Relaxed);
+        if !self.calls.answer(request_id, result) {
+            debug!(
+                "{} answered request {}, which is not pending",
+                self.peer(),
+                request_id.shown()
+            );
+        }
+    }
+
+    /// Sends the peer a message without an answer.
+    pub(crate) async fn tell(&self, route: &str, payload: Bytes) -> Result<(), ActrError> {
+        let request_id = self.environment.request_ids.next();
+        let metadata = Vec::new();
+        self.send_envelope(
+            Envelope::Tell {
+                request_id: request_id.into(),
+                route_key: route.into(),
+                payload,
+                metadata,
+            },
+            Urgency::Now,
+        )
+        .await
+    }
+}

@@ -1,0 +1,211 @@
+use std::{
+    mem,
+    ops::Range,
+    str,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use actr_lite_wire::{
+    acl::AclRefusal,
+    control::Control,
+    frame,
+    identity::{ActrId, StreamId},
+    peer_text::PeerText,
+    record::Span,
+};
+use bytes::Bytes;
+use thiserror::Error;
+use tracing::debug;
+
+use crate::{
+    session::{
+        receive_error::ReceiveError,
+        runs::{Run, Runs},
+        session::Session,
+    },
+    stream::{
+        inbox::{Inbox, Pushed, Unbound},
+        incoming::{Finished, Route},
+        stream_end::StreamEnd,
+    },
+};
+
+/// How many refused streams of one connection are logged at the usual level: more are a flood.
+const MAX_REFUSALS_TOLD: usize = 10;
+
+/// Takes the frames that a peer sends to the streams that wait for them.
+pub(super) struct FrameIntake {
+    session: Arc<Session>,
+    /// The frames that were received and not handed over yet: none between two messages.
+    runs: Runs,
+    /// Whose queue is full, with a sender that knows no credit.
+    full: Option<Arc<Inbox>>,
+    /// How many streams were refused.
+    refused: usize,
+}
+
+/// Why a stream's frames are not taken; the sender is told.
+#[derive(Debug, Error)]
+enum StreamRefusal {
+    #[error("the stream is not registered here")]
+    Unknown,
+    #[error("{receiver} has registered another sender for this stream than {sender} (PermissionDenied)")]
+    OtherSender { sender: ActrId, receiver: ActrId },
+    #[error("{0} (PermissionDenied)")]
+    Denied(AclRefusal),
+}
+
+impl FrameIntake {
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        Self {
+            session,
+            runs: Runs::default(),
+            full: None,
+            refused: 0,
+        }
+    }
+
+    /// Ready when more may be received.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(inbox) = &self.full else {
+            return Poll::Ready(());
+        };
+        let room = inbox.poll_room(cx);
+        if room.is_ready() {
+            self.full = None;
+        }
+        room
+    }
+
+    /// Adds a frame to the run of its stream.
+    pub(super) fn add(&mut self, message: &Bytes, span: Span) -> Result<(), ReceiveError> {
+        let stream_id = frame::stream_id_of(&message[span.body_start()..span.end])?;
+        if self.runs.extend(stream_id, message, span) {
+            return Ok(());
+        }
+        if self.runs.is_full() {
+            self.flush(message);
+        }
+        let text = str::from_utf8(stream_id).map_err(|_| ReceiveError::StreamId)?;
+        match self.route(text)? {
+            Some(inbox) => self.runs.start(inbox, span),
+            None => self.session.environment.count_unknown_frames(1),
+        }
+        Ok(())
+    }
+
+    /// The inbox of a stream. If it is not registered, the sender is told and this is `None`.
+    fn route(&mut self, stream_id: &str) -> Result<Option<Arc<Inbox>>, ReceiveError> {
+        let session = Arc::clone(&self.session);
+        match session.incoming.route(stream_id) {
+            Route::To(inbox) => return Ok(Some(inbox)),
+            Route::Unwanted if session.lane().has_control() => return Ok(None),
+            Route::Unwanted | Route::Unknown => {}
+        }
+        let refusal = match self.bind(stream_id) {
+            Ok(inbox) => {
+                session.incoming.bind(&inbox);
+                return Ok(Some(inbox));
+            }
+            Err(refusal) => refusal,
+        };
+        self.refuse(stream_id.parse().map_err(|_| ReceiveError::StreamId)?, &refusal);
+        Ok(None)
+    }
+
+    /// The inbox of a stream that this connection may feed.
+    fn bind(&self, stream_id: &str) -> Result<Arc<Inbox>, StreamRefusal> {
+        let session = &self.session;
+        let access = &session.environment.access;
+        match session.environment.subscriptions.bind(stream_id, &session.incoming) {
+            Ok(inbox) => match access.denial(session.peer()) {
+                None => Ok(inbox),
+                Some(denial) => {
+                    inbox.end(StreamEnd::Denied(denial.clone()));
+                    Err(StreamRefusal::Denied(denial))
+                }
+            },
+            Err(Unbound::Unknown) => Err(StreamRefusal::Unknown),
+            Err(Unbound::OtherSender) => Err(StreamRefusal::OtherSender {
+                sender: session.peer().clone(),
+                receiver: access.own_id(),
+            }),
+        }
+    }
+
+    fn refuse(&mut self, stream_id: StreamId, refusal: &StreamRefusal) {
+        let session = &self.session;
+        if !session.incoming.refuse(stream_id.clone()) {
+            return;
+        }
+        let peer = session.peer();
+        self.refused += 1;
+        if self.refused <= MAX_REFUSALS_TOLD {
+            session.environment.streams.complaints.remark(&format_args!(
+                "{peer} sends stream {stream_id}: {refusal}; its frames are dropped"
+            ));
+        } else {
+            debug!("{peer} sends stream {stream_id} too: {refusal}");
+        }
+        let reason = PeerText::of(refusal);
+        session.lane().send_control(&Control::Cancel { stream_id, reason });
+    }
+
+    /// Hands over what was gathered.
+    pub(super) fn flush(&mut self, message: &Bytes) {
+        if self.runs.is_empty() {
+            return;
+        }
+        let mut runs = mem::take(&mut self.runs);
+        for mut run in runs.drain() {
+            self.deliver(message, &mut run);
+        }
+        self.runs = runs;
+    }
+
+    fn deliver(&mut self, message: &Bytes, run: &mut Run) {
+        let (message, range) = run.records(message);
+        if self.push(&run.inbox, &message, range.clone(), run.last_len) {
+            return;
+        }
+        // An unsubscribed stream is cancelled already; a sender that ignored its credit has not been told yet.
+        let stream_id = run.inbox.stream_id();
+        self.session.incoming.cancel(stream_id, "the subscription is over");
+        // If the sender knows no cancel, the stream may have been requested again, and this may be its beginning.
+        if !self.session.lane().has_control()
+            && let Ok(Some(next)) = self.route(stream_id.as_str())
+            && self.push(&next, &message, range, run.last_len)
+        {
+            return;
+        }
+        self.session.environment.count_unknown_frames(run.frames);
+    }
+
+    /// Puts records into an inbox; false if the inbox has ended.
+    fn push(&mut self, inbox: &Arc<Inbox>, message: &Bytes, range: Range<usize>, last_len: usize) -> bool {
+        let has_credit = self.session.lane().has_control();
+        match inbox.deliver(message, range, last_len, has_credit) {
+            Pushed::Taken => true,
+            Pushed::Full => {
+                self.full = Some(Arc::clone(inbox));
+                true
+            }
+            Pushed::Ended => false,
+        }
+    }
+
+    /// The sender says that its stream is over.
+    pub(super) fn finish(&mut self, stream_id: &StreamId, end: StreamEnd) {
+        match self.session.incoming.finish(stream_id.as_str()) {
+            Finished::Fed(inbox) => inbox.deliver_end(end),
+            Finished::Unwanted => {}
+            // A stream without a single frame was requested too.
+            Finished::Unknown => {
+                if let Ok(inbox) = self.bind(stream_id.as_str()) {
+                    inbox.deliver_end(end);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{lane::closing::Closing, session::session::Session};
+
+impl Session {
+    /// Closes the session if it was unused for this long; otherwise returns when to check again.
+    ///
+    /// Once it has decided to close, it serves no call of the peer, which may then make it again over another
+    /// connection. To be called by the task that receives what the peer sends: a stream can't begin meanwhile.
+    pub(crate) fn close_if_unused(&self, idle_timeout: Duration) -> Option<Instant> {
+        let now = Instant::now();
+        let Some(no_stream_since) = self.incoming.unused_since() else {
+            return Some(now + idle_timeout);
+        };
+        // A stream that was asked for may begin with the next record.
+        if self.environment.subscriptions.wait_for_any(self.peer()) {
+            return Some(now + idle_timeout);
+        }
+        // The lock is not held while the lane closes.
+        let retired = self.uplink.usage().retire(no_stream_since, idle_timeout, now);
+        if let Err(look_at) = retired {
+            return Some(look_at);
+        }
+        self.close(Closing::Idle);
+        None
+    }
+}

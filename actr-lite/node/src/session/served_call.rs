@@ -1,0 +1,130 @@
+use std::{future::Future, sync::Arc, time::Duration};
+
+use actr_lite_quota::Permit;
+use actr_lite_wire::{
+    envelope::{Envelope, ErrorReply},
+    error_code::ErrorCode,
+    peer_text::{PeerText, RawText},
+};
+use bytes::Bytes;
+use futures_util::future::{AbortRegistration, Abortable, Aborted};
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::{
+    error::actr_error::ActrError,
+    lane::{closing::Closing, lane::Urgency},
+    session::{answer_hold::AnswerHold, session_handle::SessionHandle},
+};
+
+/// How long a handler may take if the caller gives no timeout: nothing else bounds it.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// One call of a peer that is being served. Dropping it gives its place back.
+pub(crate) struct ServedCall {
+    pub(super) session: SessionHandle,
+    pub(super) request_id: Arc<RawText>,
+    pub(super) route: RawText,
+    /// How long the caller waits; `None` if nobody waits.
+    pub(super) timeout: Option<Duration>,
+    /// Whether the caller wants an answer.
+    pub(super) is_call: bool,
+    pub(super) _places: [Permit; 2],
+}
+
+impl Drop for ServedCall {
+    fn drop(&mut self) {
+        let served = &self.session.served;
+        // First the one and then the other: it is known all the time.
+        if !self.session.lane().has_control() {
+            served.remember(&self.request_id);
+        }
+        served.lock().remove(&self.request_id);
+    }
+}
+
+impl ServedCall {
+    /// The session that brought it.
+    pub(crate) fn session(&self) -> &SessionHandle {
+        &self.session
+    }
+
+    /// What was called.
+    pub(crate) fn route(&self) -> &str {
+        self.route.as_str()
+    }
+
+    /// Runs the handler as long as the caller waits for it; `None` if it was cancelled.
+    pub(crate) async fn run(
+        &self,
+        aborted: AbortRegistration,
+        handler: impl Future<Output = Result<Bytes, ActrError>>,
+    ) -> Option<Result<Bytes, ErrorReply>> {
+        let handler = Abortable::new(handler, aborted);
+        match timeout(self.timeout.unwrap_or(DEFAULT_TIMEOUT), handler).await {
+            Ok(Ok(result)) => Some(result.map_err(|error| error.to_reply())),
+            Ok(Err(Aborted)) => None,
+            Err(_) => {
+                let route = self.route.shown();
+                Some(Err(ErrorReply {
+                    code: ErrorCode::TimedOut,
+                    message: PeerText::of(&format_args!("{route} was not done within the caller's timeout")),
+                }))
+            }
+        }
+    }
+
+    /// Answers the call, if the caller wants that; `hold` keeps the answer for what the handler has spawned.
+    pub(crate) async fn finish(self, result: Result<Bytes, ErrorReply>, hold: Option<Arc<AnswerHold>>) {
+        match (&result, self.is_call) {
+            (Ok(_), _) => {}
+            (Err(error), true) => debug!(
+                "{}, called by {}, failed: {error}",
+                self.route.shown(),
+                self.session.peer()
+            ),
+            // A peer can tell as much as it likes: a flood of it must not fill the log.
+            (Err(error), false) => self.session.environment.streams.complaints.remark(&format_args!(
+                "{}, told by {}, failed: {error}",
+                self.route.shown(),
+                self.session.peer()
+            )),
+        }
+        if self.is_call {
+            self.reply(result, hold).await;
+        }
+    }
+
+    async fn reply(&self, result: Result<Bytes, ErrorReply>, hold: Option<Arc<AnswerHold>>) {
+        let is_held = hold.as_ref().is_some_and(|hold| hold.is_on());
+        let urgency = if is_held { Urgency::Later } else { Urgency::Now };
+        let session = &self.session;
+        let response = |result| Envelope::Response {
+            request_id: RawText::clone(&self.request_id),
+            route_key: self.route.clone(),
+            result,
+        };
+        let sent = match session.send_envelope(response(result), urgency).await {
+            Err(error @ ActrError::TooLong { .. }) => {
+                session.environment.streams.complaints.remark(&format_args!(
+                    "the response of {} to {} cannot be sent: {error}",
+                    self.route.shown(),
+                    session.peer()
+                ));
+                session.send_envelope(response(Err(error.to_reply())), urgency).await
+            }
+            // There is no room for the answer, but there may be for why.
+            Err(error @ ActrError::Busy(_)) => session.send_envelope(response(Err(error.to_reply())), urgency).await,
+            sent => sent,
+        };
+        if let Err(error) = sent {
+            if let ActrError::Busy(_) = error {
+                session.close(Closing::Overwhelmed);
+            }
+            debug!("the answer to {} was not sent: {error}", self.route.shown());
+        }
+        if let Some(hold) = hold {
+            hold.answer_is_queued();
+        }
+    }
+}

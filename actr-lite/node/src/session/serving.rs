@@ -1,0 +1,146 @@
+use std::sync::Arc;
+
+use actr_lite_quota::Permit;
+use actr_lite_wire::{
+    envelope::{Envelope, metadata_cost},
+    record::RecordKind,
+};
+use bytes::Bytes;
+use futures_util::future::AbortHandle;
+use tracing::debug;
+
+use crate::{
+    error::actr_error::ActrError,
+    lane::{
+        closing::Closing,
+        lane::{SendRefused, Urgency},
+    },
+    session::{
+        request::Request,
+        serve::{Serve, ServedRequest},
+        served_call::ServedCall,
+        session::Session,
+        session_handle::SessionHandle,
+    },
+};
+
+/// From this length on a payload stays in the message that it came in, if it is most of that; a shorter one is copied, as
+/// it would keep the whole message, or the whole buffer of the connection.
+const SLICE_FROM: usize = 256 << 10;
+
+impl Session {
+    /// Serves a request in a task of its own, and answers it, if it wants that, whatever happens.
+    pub(super) fn serve(self: &Arc<Self>, mut request: Request, serve: &dyn Serve) {
+        let Some(session) = SessionHandle::enter(self) else {
+            // The peer learns that the connection is closed as unused, and makes the call again.
+            debug!(
+                "{} is closed: request {} is not served",
+                self.peer(),
+                request.request_id.shown()
+            );
+            return;
+        };
+        // One task takes the requests of a connection, so no other request comes in between.
+        let is_known = self.served.lock().contains_key(&request.request_id)
+            || (!self.lane().has_control() && self.served.is_done(&request.request_id));
+        if is_known {
+            debug!("{} repeated request {}", self.peer(), request.request_id.shown());
+            return;
+        }
+        let places = match self.places_for(&mut request, serve) {
+            Ok(places) => places,
+            Err(error) => return self.refuse(request, &error),
+        };
+        let Request {
+            request_id,
+            route,
+            payload,
+            metadata,
+            timeout,
+            is_call,
+            ..
+        } = request;
+        let (abort, aborted) = AbortHandle::new_pair();
+        // A message without an answer is not cancelled: its sender does not wait anyway.
+        let abort = is_call.then_some(abort);
+        self.served.lock().insert(Arc::clone(&request_id), abort);
+        let call = ServedCall {
+            session,
+            request_id,
+            route,
+            timeout,
+            is_call,
+            _places: places,
+        };
+        let request = ServedRequest {
+            payload,
+            metadata,
+            timeout,
+            aborted,
+        };
+        let tasks = &self.environment.streams.tasks;
+        tasks.spawn_work("a call's task", serve.serve(call, request));
+    }
+
+    /// Room for a request, if the caller may make it and the node takes one like it. Who may not uses up nothing.
+    fn places_for(&self, request: &mut Request, serve: &dyn Serve) -> Result<[Permit; 2], ActrError> {
+        serve.check(request.route.as_str(), self.peer())?;
+        self.environment.streams.occupancy.check_metadata(&request.metadata)?;
+        let is_slice = request.payload.len() >= SLICE_FROM && request.payload.len() >= request.message_len / 2;
+        let held = if is_slice {
+            request.message_len
+        } else {
+            request.payload.len()
+        };
+        let texts = request.request_id.as_str().len() + request.route.as_str().len();
+        let places = self
+            .uplink
+            .account()
+            .call(held + texts + metadata_cost(&request.metadata))?;
+        if !is_slice {
+            request.payload = Bytes::copy_from_slice(&request.payload);
+        }
+        Ok(places)
+    }
+
+    /// There may be no room for another task, so the answer can't wait for room on the lane either.
+    pub(super) fn refuse(&self, request: Request, error: &ActrError) {
+        let Request {
+            request_id,
+            route: route_key,
+            is_call,
+            ..
+        } = request;
+        let request_id = Arc::unwrap_or_clone(request_id);
+        if !is_call {
+            self.environment.streams.complaints.remark(&format_args!(
+                "a tell of {} to {} was dropped: {error}",
+                self.peer(),
+                route_key.shown()
+            ));
+            return;
+        }
+        let shown = route_key.shown();
+        debug!("{shown}, called by {}, was refused: {error}", self.peer());
+        let response = Envelope::Response {
+            request_id,
+            // Nobody here has checked it: as it came, it could be as long as a record, and the peer need not read it.
+            route_key: shown.as_str().into(),
+            result: Err(error.to_reply()),
+        };
+        let body = response.encode();
+        let (len, limit) = (body.len(), self.lane().max_record_len());
+        if len > limit {
+            let error = ActrError::TooLong { len, limit };
+            self.environment.streams.complaints.remark(&format_args!(
+                "the response of {shown} to {} cannot be sent: {error}",
+                self.peer()
+            ));
+            return;
+        }
+        match self.lane().try_send(RecordKind::RpcReliable, Urgency::Now, &[], &body) {
+            Ok(_) | Err(SendRefused::Closed) => {}
+            Err(SendRefused::Full | SendRefused::OverShare(_)) => self.close(Closing::Overwhelmed),
+        }
+    }
+}
