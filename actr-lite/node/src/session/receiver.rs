@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::memory::Memory as _;
+use actr_lite_engine::{connection::Partial, memory::Memory as _};
 use actr_lite_quota::Limit;
 use actr_lite_wire::{
     acl::AclRefusal,
@@ -215,8 +215,11 @@ impl SessionReceiver {
     }
 
     /// What has come of a record in parts that is not whole yet, and how many were whole.
-    pub(crate) fn partial(&self) -> (usize, u64) {
-        (self.partial.len(), self.whole_records)
+    pub(crate) fn partial(&self) -> Partial {
+        Partial {
+            len: self.partial.len(),
+            whole_records: self.whole_records,
+        }
     }
 
     /// What the peer makes this node hold.

@@ -7,21 +7,25 @@ use std::{
     task::{Poll, ready},
 };
 
+use actr_lite_engine::connection::{CLOSE_TIMEOUT, Connection, End, Goodbye, SMALL_READ};
 use actr_lite_wire::{
-    misbehaviour::MisbehaviourKind,
     peer_text::PeerText,
-    websocket::{CloseCode, CloseFrame, Decoder, Role},
+    websocket::{CloseCode, CloseFrame, Role},
 };
 use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
-    exchange::{CLOSE_TIMEOUT, End, Exchange},
+    exchange::Exchange,
     outbox::{Outbox, Outgoing},
     socket::{Reader, Writer},
 };
-use crate::{lane::CloseReason, session::SessionReceiver};
+use crate::{
+    held_bytes::HeldBytes,
+    lane::{CloseReason, Lane as _},
+    session::SessionReceiver,
+};
 
 /// How much is read at once to be thrown away.
 const DISCARDED_AT_ONCE: usize = 8 << 10;
@@ -57,76 +61,65 @@ impl Driver {
             reason: None,
         };
         let started = Instant::now();
-        let mut exchange = Exchange::new(
-            reader,
-            &writer,
-            &outbox,
-            Decoder::new(role, max_message_len),
+        let connection = Connection::new(
+            role,
+            outbox.has_control(),
+            max_message_len,
+            ending.receiver.stall_timeout(),
             leftover,
-            ending.receiver.account(),
-            started,
+            HeldBytes::new(Arc::clone(ending.receiver.account()), SMALL_READ),
         );
+        let mut exchange = Exchange::new(reader, &writer, &outbox, connection, started);
         let mut timer = pin!(sleep_until(started));
         let end = poll_fn(|cx| exchange.poll(cx, &mut ending.receiver, timer.as_mut())).await;
-        let (reason, answer) = match end {
-            End::Closed(frame) => {
-                ending.complain_of(&frame);
-                ending.tell(CloseReason::Local(frame.reason().into()));
-                // Closing with unread input would reset the connection, and lose what the peer has not read yet.
-                let _ = timeout(CLOSE_TIMEOUT, wait_for_peer(&writer)).await;
-                return;
-            }
-            End::Stuck(frame) => {
-                ending.complain_of(&frame);
-                (CloseReason::Local(frame.reason().into()), None)
-            }
-            End::Peer(frame) => {
-                let code = frame.as_ref().map_or(CloseCode::NORMAL, |frame| frame.code());
-                let reason = frame.map_or_else(PeerText::default, |frame| frame.reason().into());
-                (
-                    CloseReason::Closed {
-                        code: code.value(),
-                        reason,
-                    },
-                    Some(CloseFrame::new(code, "")),
-                )
-            }
-            End::Broken(error) => (CloseReason::Lost(error.into()), None),
-            End::Silent(silence) => (CloseReason::Silent(silence), None),
-            End::Protocol(code, error) => {
-                ending.receiver.complain(MisbehaviourKind::ProtocolViolation, &error);
-                let answer = CloseFrame::new(code, error.clone());
-                (CloseReason::Protocol(error.into()), Some(answer))
-            }
-        };
-        let is_peers = matches!(reason, CloseReason::Closed { .. });
-        ending.tell(reason);
-        if let Some(frame) = answer {
-            outbox.abandon(frame);
-            let goodbye = async {
-                poll_fn(|cx| {
-                    loop {
-                        if ready!(outbox.poll_write(&writer, cx))? == Outgoing::Closed {
-                            return Poll::Ready(io::Result::Ok(()));
-                        }
-                    }
-                })
-                .await?;
-                if is_peers {
-                    writer.finish().await
-                } else {
-                    wait_for_peer(&writer).await
-                }
-            };
+        if let Some((kind, reason)) = end.complaint() {
+            ending.receiver.complain(kind, &reason);
+        }
+        let goodbye = end.goodbye();
+        ending.tell(reason(end));
+        if let Some(goodbye) = goodbye {
             // The peer may be gone by now: then there is nobody left to tell.
-            let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
+            let _ = timeout(CLOSE_TIMEOUT, say(goodbye, &outbox, &writer)).await;
         }
     }
 }
 
+/// How the connection ended, for its session.
+fn reason(end: End) -> CloseReason {
+    match end {
+        End::Closed(frame) | End::Stuck(frame) => CloseReason::Local(frame.reason().into()),
+        End::Peer(frame) => CloseReason::Closed {
+            code: frame.as_ref().map_or(CloseCode::NORMAL, CloseFrame::code).value(),
+            reason: frame.map_or_else(PeerText::default, |frame| frame.reason().into()),
+        },
+        End::Broken(error) => CloseReason::Lost(error.into()),
+        End::Silent(silence) => CloseReason::Silent(silence),
+        End::Protocol(_, error) => CloseReason::Protocol(error.into()),
+    }
+}
+
+/// Says the last that is to be said.
+async fn say(goodbye: Goodbye, outbox: &Outbox, writer: &Writer) -> io::Result<()> {
+    if let Some(frame) = goodbye.answer {
+        outbox.abandon(frame);
+        poll_fn(|cx| {
+            loop {
+                if ready!(outbox.poll_write(writer, cx))? == Outgoing::Closed {
+                    return Poll::Ready(io::Result::Ok(()));
+                }
+            }
+        })
+        .await?;
+    }
+    writer.finish().await?;
+    if goodbye.waits_for_peer {
+        wait_for_peer(writer).await?;
+    }
+    Ok(())
+}
+
 /// Says that nothing more comes, and reads until the peer says so too.
 async fn wait_for_peer(writer: &Writer) -> io::Result<()> {
-    writer.finish().await?;
     let socket = writer.tcp();
     SockRef::from(socket).shutdown(Shutdown::Write)?;
     // An array would be part of every connection's task from its start.
@@ -151,13 +144,6 @@ struct Ending {
 }
 
 impl Ending {
-    /// This node closes the connection: if that is the peer's fault, somebody should know.
-    fn complain_of(&self, frame: &CloseFrame) {
-        if frame.code() == CloseCode::POLICY_VIOLATION {
-            self.receiver.complain(MisbehaviourKind::UnreadAnswers, &frame.reason());
-        }
-    }
-
     /// Tells the session; what is still in the outbox may go out.
     fn tell(&mut self, reason: CloseReason) {
         self.receiver.closed(reason.clone());

@@ -1,20 +1,13 @@
 use std::{
     future::Future as _,
-    io, mem,
+    io,
     pin::{Pin, pin},
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use actr_lite_engine::memory::Memory as _;
-use actr_lite_wire::{
-    keepalive::{Keepalive, KeepaliveAction, LifeSign},
-    misbehaviour::MisbehaviourKind,
-    unfinished::Unfinished,
-    websocket::{CloseCode, CloseFrame, Decoder, Event},
-};
-use bytes::BytesMut;
+use actr_lite_engine::connection::{Connection, Due, End, Incoming};
+use actr_lite_wire::misbehaviour::MisbehaviourKind;
 use tokio::{
     task::yield_now,
     time::{Instant, Sleep},
@@ -22,21 +15,9 @@ use tokio::{
 
 use super::{
     outbox::{Outbox, Outgoing},
-    socket::{Read, Reader, Writer},
-    write_gauge::Written,
+    socket::{Reader, Writer},
 };
-use crate::{accounts::PeerAccount, held_bytes::HeldBytes, lane::Lane as _, session::SessionReceiver};
-
-/// What a connection reads into at first, so that an answer with a frame of some kilobytes comes in one read. An idle
-/// one keeps no more.
-const MIN_READ: usize = 8 << 10;
-
-/// How far the read buffer grows while reads fill it: a few batches, so that a system call brings more than one.
-const MAX_READ: usize = 256 << 10;
-
-/// Up to this length a read buffer is given back whenever there is nothing to read: making one anew costs less than what
-/// a thousand connections that pause would keep.
-const SMALL_READ: usize = 16 << 10;
+use crate::{held_bytes::HeldBytes, session::SessionReceiver};
 
 /// How many bytes one poll takes before other tasks of the thread have their turn, among them whoever got an answer: a
 /// fraction of a millisecond. With twice as much calls among streams wait longer.
@@ -49,77 +30,33 @@ const READS_PER_POLL: usize = 16;
 /// turn of its own takes. Where they took longer it looks for another thread the next time.
 const MAX_PAUSE: Duration = Duration::from_millis(5);
 
-/// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
-/// to have read everything and to close too.
-pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How an exchange ended.
-pub(super) enum End {
-    /// This node asked for it; all was sent, the close frame last.
-    Closed(CloseFrame),
-    /// This node asked for it; the peer did not read what came before.
-    Stuck(CloseFrame),
-    Peer(Option<CloseFrame>),
-    Broken(String),
-    Silent(Duration),
-    Protocol(CloseCode, String),
-}
-
-/// What goes over one connection, in and out, as long as nothing ends it.
+/// What goes over one connection, in and out, as long as nothing ends it. [`Connection`] and the outbox's machine decide;
+/// this has the socket and the clock.
 pub(super) struct Exchange<'a> {
     reader: Reader,
     socket: &'a Writer,
     outbox: &'a Outbox,
-    decoder: Decoder,
-    buffer: BytesMut,
-    /// How much to read at once.
-    want: usize,
-    /// The buffer may hold a message that was not looked at.
-    fresh: bool,
+    connection: Connection<HeldBytes>,
     started: Instant,
-    keepalive: Keepalive,
-    /// What the system had taken at the last look.
-    written: Written,
-    /// For what is read and not handed over yet.
-    held: HeldBytes,
-    /// The message that is under way.
-    message: Unfinished,
-    /// The record in parts that is, and how many were whole before it.
-    partial: Unfinished,
-    whole_records: u64,
-    /// Why this side closes, and since when.
-    closing: Option<(CloseFrame, Duration)>,
     /// When it gave its turn up though there was more to do.
     paused_at: Option<Duration>,
 }
 
 impl<'a> Exchange<'a> {
-    /// An exchange that begins now, with what came behind the handshake.
+    /// An exchange that begins now.
     pub(super) fn new(
         reader: Reader,
         socket: &'a Writer,
         outbox: &'a Outbox,
-        decoder: Decoder,
-        leftover: BytesMut,
-        account: &Arc<PeerAccount>,
+        connection: Connection<HeldBytes>,
         now: Instant,
     ) -> Self {
         Self {
             reader,
             socket,
             outbox,
-            decoder,
-            buffer: leftover,
-            want: MIN_READ,
-            fresh: true,
+            connection,
             started: now,
-            keepalive: Keepalive::new(life_sign(outbox), Duration::ZERO),
-            written: Written::default(),
-            held: HeldBytes::new(Arc::clone(account), SMALL_READ),
-            message: Unfinished::default(),
-            partial: Unfinished::default(),
-            whole_records: 0,
-            closing: None,
             paused_at: None,
         }
     }
@@ -143,13 +80,8 @@ impl<'a> Exchange<'a> {
                     Err(end) => return Poll::Ready(end),
                 }
             }
-            // A receiver without room stops the reading; then the peer's silence means nothing.
             if receiver.poll_room(cx).is_pending() {
-                let now = self.now();
-                self.keepalive.heard(now);
-                self.keepalive.received();
-                self.message.excuse(now);
-                self.partial.excuse(now);
+                self.connection.is_not_read(self.now());
             } else {
                 match self.poll_read(cx, receiver) {
                     Poll::Ready(Ok(len)) => {
@@ -160,7 +92,7 @@ impl<'a> Exchange<'a> {
                     Poll::Pending => {}
                 }
             }
-            match self.poll_timer(cx, receiver.stall_timeout(), timer.as_mut()) {
+            match self.poll_timer(cx, timer.as_mut()) {
                 Poll::Pending if has_more => break,
                 end => return end,
             }
@@ -184,23 +116,9 @@ impl<'a> Exchange<'a> {
 
     /// Writes what there is to write; whether there is more, for the next turn.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        if self.closing.is_none() {
-            self.closing = self.outbox.closing().map(|frame| (frame, self.now()));
-        }
-        // A peer that sends without a pause and reads nothing never lets the timer have its turn.
-        if let Some((frame, since)) = &self.closing
-            && self.now() >= *since + CLOSE_TIMEOUT
-        {
-            return Err(End::Stuck(frame.clone()));
-        }
+        self.connection.look_at_close(|| self.outbox.closing(), self.now())?;
         match self.outbox.poll_write(self.socket, cx) {
-            Poll::Ready(Ok(Outgoing::Closed)) => {
-                let frame = self
-                    .closing
-                    .take()
-                    .map_or_else(|| CloseFrame::new(CloseCode::NORMAL, "it asked to"), |(frame, _)| frame);
-                Err(End::Closed(frame))
-            }
+            Poll::Ready(Ok(Outgoing::Closed)) => Err(self.connection.closed(|| self.outbox.closing())),
             Poll::Ready(Err(error)) => Err(End::Broken(error.to_string())),
             Poll::Ready(Ok(Outgoing::More)) => Ok(true),
             Poll::Ready(Ok(Outgoing::Idle)) | Poll::Pending => Ok(false),
@@ -213,21 +131,13 @@ impl<'a> Exchange<'a> {
 
     /// One read, and all that is complete with it; how many bytes came.
     fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<usize, End>> {
-        let mut len = 0;
-        if !mem::take(&mut self.fresh) {
-            self.make_room()?;
-            match self.reader.poll_read(cx, &mut self.buffer) {
-                Poll::Ready(Ok(Read { len: 0, .. })) => {
-                    return Poll::Ready(Err(End::Broken("the peer closed it without a word".into())));
-                }
+        let (len, now) = match self.connection.buffer()? {
+            None => (0, self.now()),
+            Some(buffer) => match self.reader.poll_read(cx, buffer) {
                 Poll::Ready(Ok(read)) => {
-                    len = read.len;
-                    if read.was_full {
-                        self.want = (self.want * 2).min(MAX_READ);
-                    } else if len < self.want / 8 {
-                        // What is kept of a read keeps its whole buffer: a trickle gets small ones.
-                        self.want = (self.want / 2).max(MIN_READ);
-                    }
+                    let now = self.now();
+                    self.connection.has_read(read.len, read.was_full, now)?;
+                    (read.len, now)
                 }
                 Poll::Ready(Err(error)) => {
                     // Only TLS finds fault with the bytes themselves.
@@ -237,174 +147,44 @@ impl<'a> Exchange<'a> {
                     return Poll::Ready(Err(End::Broken(error.to_string())));
                 }
                 Poll::Pending => {
-                    if self.buffer.is_empty() && self.want <= SMALL_READ {
-                        self.buffer = BytesMut::new();
-                        self.held.shrink(0);
-                    }
+                    self.connection.found_nothing();
                     return Poll::Pending;
                 }
-            }
-            self.keepalive.heard(self.now());
-        }
-        loop {
-            let event = self.decoder.decode(&mut self.buffer);
-            match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
-                None => {
-                    self.note_unfinished(receiver);
-                    return Poll::Ready(Ok(len));
-                }
-                Some(Event::Binary(message)) => {
-                    self.keepalive.received();
-                    self.message = Unfinished::default();
+            },
+        };
+        while let Some(incoming) = self.connection.incoming()? {
+            match incoming {
+                Incoming::Message(message) => {
                     receiver
                         .receive(message)
                         .map_err(|error| End::Protocol(error.close_code(), error.to_string()))?;
                     if receiver.poll_room(cx).is_pending() {
-                        self.fresh = true;
                         return Poll::Ready(Ok(len));
                     }
                 }
-                Some(Event::Ping(payload)) => self.outbox.pong(&payload),
-                Some(Event::Pong(_)) => {}
-                Some(Event::Text) => {
-                    let error = "text messages are not part of the data lane";
-                    return Poll::Ready(Err(End::Protocol(CloseCode::UNSUPPORTED_DATA, error.into())));
-                }
-                Some(Event::Close(frame)) => return Poll::Ready(Err(End::Peer(frame))),
+                Incoming::Ping(payload) => self.outbox.pong(&payload),
             }
         }
-    }
-
-    /// Makes room for the next read. What a peer announces it may not have: then reads are short, or there is none.
-    fn make_room(&mut self) -> Result<(), End> {
-        // A fragmented message's buffer doubles as it grows.
-        let held = self.buffer.len() + 2 * self.decoder.fragmented_len();
-        let mut room = room(self.want, self.decoder.wanted(), self.buffer.len());
-        if self.held.cover(held + room).is_err() {
-            self.want = MIN_READ;
-            room = MIN_READ;
-            let over_share = |limit| End::Protocol(CloseCode::POLICY_VIOLATION, format!("this node has {limit}"));
-            self.held.cover(held + room).map_err(over_share)?;
-        }
-        self.buffer.reserve(room);
-        Ok(())
-    }
-
-    /// All that is complete was handed over.
-    fn note_unfinished(&mut self, receiver: &SessionReceiver) {
-        let (partial_len, whole_records) = receiver.partial();
-        if mem::replace(&mut self.whole_records, whole_records) != whole_records {
-            self.partial = Unfinished::default();
-        }
-        let is_within_message = self.decoder.is_within_message();
-        if is_within_message {
-            self.keepalive.received();
-        } else {
-            self.held.shrink(self.want + self.buffer.len());
-        }
-        if !is_within_message && partial_len == 0 {
-            (self.message, self.partial) = Default::default();
-            return;
-        }
-        let now = self.now();
-        let message_len = 1 + self.buffer.len() + self.decoder.fragmented_len();
-        self.message.note(if is_within_message { message_len } else { 0 }, now);
-        self.partial.note(partial_len, now);
-    }
-
-    /// Tells what the system has taken since the last look.
-    fn note_written(&mut self, now: Duration) {
-        let written = self.socket.written();
-        if written.bytes != self.written.bytes {
-            self.keepalive.spoke(now);
-        }
-        if written.relieved != self.written.relieved {
-            self.keepalive.taken(now);
-        }
-        self.written = written;
+        self.connection.caught_up(receiver.partial(), now);
+        Poll::Ready(Ok(len))
     }
 
     /// Pending until the next thing to do by the clock, or how the connection ends.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, stall_timeout: Duration, mut timer: Pin<&mut Sleep>) -> Poll<End> {
+    fn poll_timer(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         loop {
-            let now = self.now();
-            self.note_written(now);
-            let mut until = match self.keepalive.poll(now) {
-                KeepaliveAction::GiveUp(silence) => return Poll::Ready(End::Silent(silence)),
-                KeepaliveAction::Ping => {
-                    self.outbox.ping();
-                    if self.buffer.is_empty() {
-                        self.buffer = BytesMut::new();
-                        self.want = MIN_READ;
-                        self.held.shrink(0);
+            match self.connection.due(self.socket.written(), self.now()) {
+                Err(end) => return Poll::Ready(end),
+                // The outbox wakes this task, which writes it in its next turn.
+                Ok(Due::Ping) => self.outbox.ping(),
+                Ok(Due::Pong) => self.outbox.pong(&[]),
+                Ok(Due::At(until)) => {
+                    let until = self.started + until;
+                    if timer.deadline() != until {
+                        timer.as_mut().reset(until);
                     }
-                    // The outbox woke this task, which writes the ping in its next turn.
-                    continue;
+                    ready!(timer.as_mut().poll(cx));
                 }
-                KeepaliveAction::Pong => {
-                    self.outbox.pong(&[]);
-                    continue;
-                }
-                KeepaliveAction::WaitUntil(until) => until,
-            };
-            if let Some((frame, since)) = &self.closing {
-                if now >= *since + CLOSE_TIMEOUT {
-                    return Poll::Ready(End::Stuck(frame.clone()));
-                }
-                until = until.min(*since + CLOSE_TIMEOUT);
             }
-            for unfinished in [&self.message, &self.partial] {
-                let Some(deadline) = unfinished.deadline(stall_timeout) else {
-                    continue;
-                };
-                if now >= deadline {
-                    let error = "a message or record was begun, and not enough of it has come \
-                                 (system.limits.stall_timeout)";
-                    return Poll::Ready(End::Protocol(CloseCode::POLICY_VIOLATION, error.into()));
-                }
-                until = until.min(deadline);
-            }
-            let until = self.started + until;
-            if timer.deadline() != until {
-                timer.as_mut().reset(until);
-            }
-            ready!(timer.as_mut().poll(cx));
         }
-    }
-}
-
-/// By what the peer is known to live: one that speaks the extension says so itself.
-fn life_sign(outbox: &Outbox) -> LifeSign {
-    match outbox.has_control() {
-        true => LifeSign::Speaks,
-        false => LifeSign::Takes,
-    }
-}
-
-/// How much room the next read gets, where so much is wanted at once, so much more is announced, and so much is here.
-///
-/// What is announced is within the limit, and still may never come: memory at most doubles what has.
-fn room(want: usize, announced: usize, held: usize) -> usize {
-    want.max(announced.min(held.max(MAX_READ)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_follows_what_has_come_and_not_what_is_announced() {
-        const LEN: usize = 64 << 20;
-        assert_eq!(room(MIN_READ, LEN, 0), MAX_READ, "a header alone");
-        assert_eq!(room(MIN_READ, 100, 0), MIN_READ);
-        assert_eq!(room(MIN_READ, MIN_READ + 1, 0), MIN_READ + 1);
-        let (mut held, mut reads) = (0, 0);
-        while held < LEN {
-            let room = room(MIN_READ, LEN - held, held);
-            assert!(room <= held.max(MAX_READ));
-            held += room;
-            reads += 1;
-        }
-        assert!(held == LEN && reads <= 10, "{reads} reads");
     }
 }
