@@ -53,7 +53,10 @@ impl Node {
                     match kind {
                         RecordKind::RpcReliable | RecordKind::RpcSignal => self.envelope(body, at, cx),
                         RecordKind::Part => match self.lanes[at].partial.push(&body, DEFAULT_MAX_RECORD_LEN) {
-                            Ok(Some(record)) => self.receive(at, &record, cx),
+                            Ok(Some(record)) => {
+                                self.lanes[at].whole_records += 1;
+                                self.receive(at, &record, cx);
+                            }
                             Ok(None) => {}
                             Err(error) => cx.fail(error.to_string()),
                         },

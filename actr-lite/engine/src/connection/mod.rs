@@ -1,9 +1,9 @@
 //! What a connection's driver decides: how much it reads, what came, what is due by the clock, and how it ends.
 //!
 //! The driver asks for the [`buffer`](Connection::buffer), reads into it and tells what came, takes one
-//! [`incoming`](Connection::incoming) after the other until there is none, and then says that it has [`caught up`](Connection::caught_up).
-//! Beside that it looks at [`due`](Connection::due) after each turn. What is sent is decided by
-//! [`Outbox`](crate::outbox::Outbox).
+//! [`incoming`](Connection::incoming) after the other until there is none, and then says that it has
+//! [`caught up`](Connection::caught_up). Beside that it looks at [`due`](Connection::due) in each turn. What is sent is
+//! decided by [`Outbox`](crate::outbox::Outbox).
 
 mod end;
 mod read_buffer;
