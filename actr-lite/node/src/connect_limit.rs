@@ -24,6 +24,14 @@ const OF_PEER: Rate = Rate {
     per_second: 100,
 };
 
+/// Signing keys that this node asks its registry for, because an upgrade from one address names one that it does not know.
+/// Anybody can name one, and the registry answers a node 200 questions a second, which are for its own: a flood from an
+/// address gets a twentieth. A registry has two keys or three, and its earlier lives had as many.
+const UNKNOWN_KEYS: Rate = Rate {
+    burst: 64,
+    per_second: 10,
+};
+
 /// How often others may connect to this node.
 pub(crate) struct ConnectLimit {
     started: Instant,
@@ -33,6 +41,7 @@ pub(crate) struct ConnectLimit {
 struct Buckets {
     from_address: RateLimit<Source>,
     of_peer: RateLimit<(u32, u64)>,
+    unknown_keys: RateLimit<Source>,
 }
 
 /// Somebody connects too often.
@@ -52,12 +61,22 @@ pub(crate) enum ConnectsTooOften {
         .too_often.seconds()
     )]
     OfPeer { peer: ActrId, too_often: TooOften },
+    #[error(
+        "credentials with unknown signing keys come from {from} too often: after the first {} at most {} a second; try \
+         again in {} s",
+        UNKNOWN_KEYS.burst,
+        UNKNOWN_KEYS.per_second,
+        .too_often.seconds()
+    )]
+    UnknownKeys { from: Source, too_often: TooOften },
 }
 
 impl ConnectsTooOften {
     /// In so many seconds it may be tried again.
     pub(crate) fn retry_after(&self) -> u64 {
-        let (Self::FromAddress { too_often, .. } | Self::OfPeer { too_often, .. }) = self;
+        let (Self::FromAddress { too_often, .. }
+        | Self::OfPeer { too_often, .. }
+        | Self::UnknownKeys { too_often, .. }) = self;
         too_often.seconds()
     }
 }
@@ -67,6 +86,7 @@ impl Default for ConnectLimit {
         let buckets = Buckets {
             from_address: RateLimit::new(FROM_ADDRESS),
             of_peer: RateLimit::new(OF_PEER),
+            unknown_keys: RateLimit::new(UNKNOWN_KEYS),
         };
         Self {
             started: Instant::now(),
@@ -91,6 +111,13 @@ impl ConnectLimit {
             peer: peer.clone(),
             too_often,
         })
+    }
+
+    /// Counts a signing key that the registry is to be asked for.
+    pub(crate) fn unknown_key(&self, address: IpAddr) -> Result<(), ConnectsTooOften> {
+        let from = Source::of(address);
+        let taken = self.buckets().unknown_keys.take(from, self.started.elapsed());
+        taken.map_err(|too_often| ConnectsTooOften::UnknownKeys { from, too_often })
     }
 
     fn buckets(&self) -> MutexGuard<'_, Buckets> {

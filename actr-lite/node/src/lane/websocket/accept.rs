@@ -55,7 +55,7 @@ use crate::{
     accounts::Admission,
     connect_limit::ConnectsTooOften,
     node_state::NodeState,
-    peer_identities::Shown,
+    peer_identities::{IdentityError, Shown},
     sessions::{self, Sharing},
     stream::StreamEnd,
 };
@@ -332,7 +332,7 @@ async fn admit(
     };
     let peer = timeout(
         node.occupancy().limits().header_timeout.duration(),
-        authenticate(node, headers, key),
+        authenticate(node, address, headers, key),
     )
     .await
     .map_err(|_| {
@@ -340,8 +340,7 @@ async fn admit(
             StatusCode::SERVICE_UNAVAILABLE,
             "the credential can't be checked in time",
         )
-    })?
-    .map_err(|reason| Refused::new(StatusCode::UNAUTHORIZED, reason))?;
+    })??;
     node.connects().connect(&peer)?;
     if node.draining().is_cancelled() {
         return Err(Refused::new(
@@ -398,21 +397,33 @@ fn admit_peer(node: &NodeState, peer: &ActrId) -> Result<bool, Refused> {
 }
 
 /// Who asks for the upgrade with this `Sec-WebSocket-Key`: it shows its own credential, or is refused.
-async fn authenticate(node: &NodeState, headers: &HeaderMap, websocket_key: &HeaderValue) -> Result<ActrId, String> {
-    let value = |name: &str| headers.get(name).ok_or_else(|| format!("the header {name} is missing"));
+async fn authenticate(
+    node: &NodeState,
+    address: SocketAddr,
+    headers: &HeaderMap,
+    websocket_key: &HeaderValue,
+) -> Result<ActrId, Refused> {
+    let unproven = |reason: &dyn Display| Refused::new(StatusCode::UNAUTHORIZED, reason.to_string());
+    let value = |name: &str| {
+        let value = headers.get(name);
+        value.ok_or_else(|| unproven(&format_args!("the header {name} is missing")))
+    };
     let source = value(SOURCE_HEADER)?;
-    let peer = credential::source_id_from_header(source.as_bytes()).map_err(|error| error.to_string())?;
+    let peer = credential::source_id_from_header(source.as_bytes()).map_err(|error| unproven(&error))?;
     let credential = value(CREDENTIAL_HEADER)?;
-    let credential = Credential::from_header(credential.as_bytes()).map_err(|error| error.to_string())?;
+    let credential = Credential::from_header(credential.as_bytes()).map_err(|error| unproven(&error))?;
     let shown = Shown {
         peer: &peer,
         credential: &credential,
         proof: headers.get(PROOF_HEADER).map(HeaderValue::as_bytes),
         websocket_key: websocket_key.as_bytes(),
     };
-    let verified = node.peer_identities().verify(shown).await;
-    verified.map_err(|error| error.to_string())?;
-    Ok(peer)
+    let may_ask = || node.connects().unknown_key(address.ip());
+    match node.peer_identities().verify(shown, may_ask).await {
+        Ok(()) => Ok(peer),
+        Err(IdentityError::UnknownKeys(too_often)) => Err(too_often.into()),
+        Err(error) => Err(unproven(&error)),
+    }
 }
 
 /// Whether a comma-separated header has this token, in whatever case.
