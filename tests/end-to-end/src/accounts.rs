@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     thread,
     time::Duration,
 };
@@ -173,4 +173,44 @@ fn no_mixture_of_peers_gets_a_server_above_its_promise() {
     server.signal(Signal::TERM);
     let finished = server.finish();
     assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+}
+
+#[test]
+fn a_flood_of_the_shortest_frames_leaves_others_their_turn() {
+    const FLOODS: usize = 16;
+    /// At 20 ms each, eight seconds if nothing holds them up.
+    const FRAMES: u64 = 400;
+    let deployment = Deployment::new();
+    let data_lane = SocketAddr::from(([127, 0, 0, 1], harness::unused_port()));
+    let server = deployment
+        .server()
+        .args(["--interval", "20ms"])
+        .config("system.websocket.listen", data_lane)
+        .spawn();
+    let url = server.registry_url();
+    server.ready();
+    let registry = url.split('/').nth(2).unwrap().parse().unwrap();
+    let identity = Identity::register(registry);
+    // Pings, and fragments of a message that never ends: six bytes each.
+    let [pings, fragments] = [0x89, 0x00].map(|first| [first, 0x80, 0, 0, 0, 0].repeat(20_000));
+    let (floods, ends): (Vec<_>, Vec<_>) = (0..FLOODS)
+        .map(|number| {
+            let mut socket = connect(data_lane);
+            socket.write_all(&identity.data_lane_upgrade()).unwrap();
+            socket.write_all(b"\x02\x81\0\0\0\0x").unwrap();
+            let end = socket.try_clone().unwrap();
+            let flood = if number % 2 == 0 {
+                pings.clone()
+            } else {
+                fragments.clone()
+            };
+            (thread::spawn(move || while socket.write_all(&flood).is_ok() {}), end)
+        })
+        .unzip();
+    let client = deployment.client(&url, FRAMES).arg("--json").run();
+    Summary::of_success(&client, FRAMES);
+    for end in ends {
+        end.shutdown(Shutdown::Both).unwrap();
+    }
+    floods.into_iter().for_each(|flood| flood.join().unwrap());
 }

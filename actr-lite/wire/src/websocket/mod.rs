@@ -23,7 +23,7 @@ mod seal;
 
 pub use close::{CloseCode, CloseFrame};
 pub use control_frame::{ControlFrame, EncodedControl, MAX_CONTROL_PAYLOAD_LEN, encode_control};
-pub use decoder::{Decoder, Event};
+pub use decoder::{Decoded, Decoder, Event};
 pub use handshake::accept_key;
 pub use protocol_error::ProtocolError;
 pub use role::Role;

@@ -11,7 +11,7 @@ use actr_lite_wire::{
     keepalive::{Keepalive, KeepaliveAction, LifeSign},
     misbehaviour::MisbehaviourKind,
     unfinished::Unfinished,
-    websocket::{CloseCode, CloseFrame, Decoder, Event},
+    websocket::{CloseCode, CloseFrame, Decoded, Decoder, Event},
 };
 use bytes::BytesMut;
 use tokio::{
@@ -40,6 +40,10 @@ const SMALL_READ: usize = 16 << 10;
 /// How many bytes one poll takes before other tasks of the thread have their turn, among them whoever got an answer: a
 /// fraction of a millisecond. With twice as much calls among streams wait longer.
 const MAX_POLL_BYTES: usize = 512 << 10;
+
+/// What a frame counts as, however short it is: a ping or an empty fragment takes six bytes, and as much work as a short
+/// message. So one poll takes 256 of them at most.
+const LEAST_FRAME_COST: usize = 2 << 10;
 
 /// How many reads one poll makes, however little they bring: enough for the buffer to grow to its full size.
 const READS_PER_POLL: usize = 16;
@@ -150,9 +154,9 @@ impl<'a> Exchange<'a> {
                 self.message.excuse(now);
                 self.partial.excuse(now);
             } else {
-                match self.poll_read(cx, receiver) {
-                    Poll::Ready(Ok(len)) => {
-                        left = left.saturating_sub(len);
+                match self.poll_read(cx, receiver, left) {
+                    Poll::Ready(Ok(cost)) => {
+                        left = left.saturating_sub(cost);
                         continue;
                     }
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
@@ -163,6 +167,10 @@ impl<'a> Exchange<'a> {
                 Poll::Pending if has_more => break,
                 end => return end,
             }
+        }
+        // A peer that sends without a pause never lets the timer have its turn.
+        if let Err(end) = self.check_unfinished(self.now(), receiver.stall_timeout()) {
+            return Poll::Ready(end);
         }
         self.yield_turn(cx, pause);
         Poll::Pending
@@ -210,8 +218,13 @@ impl<'a> Exchange<'a> {
         self.started.elapsed()
     }
 
-    /// One read, and all that is complete with it; how many bytes came.
-    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut SessionReceiver) -> Poll<Result<usize, End>> {
+    /// One read, and what is complete with it, as far as `budget` goes; what that cost, in bytes.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver: &mut SessionReceiver,
+        budget: usize,
+    ) -> Poll<Result<usize, End>> {
         let mut len = 0;
         if !mem::take(&mut self.fresh) {
             self.make_room()?;
@@ -245,14 +258,20 @@ impl<'a> Exchange<'a> {
             }
             self.keepalive.heard(self.now());
         }
+        let mut frames_cost = 0;
         loop {
-            let event = self.decoder.decode(&mut self.buffer);
-            match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
-                None => {
+            if frames_cost >= budget {
+                self.fresh = true;
+                return Poll::Ready(Ok(frames_cost));
+            }
+            frames_cost += LEAST_FRAME_COST;
+            let decoded = self.decoder.decode_frame(&mut self.buffer);
+            match decoded.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
+                Decoded::Incomplete => {
                     self.note_unfinished(receiver);
-                    return Poll::Ready(Ok(len));
+                    return Poll::Ready(Ok(len.max(frames_cost)));
                 }
-                Some(Event::Binary(message)) => {
+                Decoded::Event(Event::Binary(message)) => {
                     self.keepalive.received();
                     self.message = Unfinished::default();
                     receiver
@@ -260,16 +279,16 @@ impl<'a> Exchange<'a> {
                         .map_err(|error| End::Protocol(error.close_code(), error.to_string()))?;
                     if receiver.poll_room(cx).is_pending() {
                         self.fresh = true;
-                        return Poll::Ready(Ok(len));
+                        return Poll::Ready(Ok(len.max(frames_cost)));
                     }
                 }
-                Some(Event::Ping(payload)) => self.outbox.pong(&payload),
-                Some(Event::Pong(_)) => {}
-                Some(Event::Text) => {
+                Decoded::Event(Event::Ping(payload)) => self.outbox.pong(&payload),
+                Decoded::Event(Event::Pong(_)) | Decoded::Fragment => {}
+                Decoded::Event(Event::Text) => {
                     let error = "text messages are not part of the data lane";
                     return Poll::Ready(Err(End::Protocol(CloseCode::UNSUPPORTED_DATA, error.into())));
                 }
-                Some(Event::Close(frame)) => return Poll::Ready(Err(End::Peer(frame))),
+                Decoded::Event(Event::Close(frame)) => return Poll::Ready(Err(End::Peer(frame))),
             }
         }
     }
@@ -323,6 +342,17 @@ impl<'a> Exchange<'a> {
         self.written = written;
     }
 
+    /// By when more has to come of what the peer has begun, if it has begun something.
+    fn check_unfinished(&self, now: Duration, stall_timeout: Duration) -> Result<Option<Duration>, End> {
+        let deadlines = [&self.message, &self.partial].map(|unfinished| unfinished.deadline(stall_timeout));
+        let first = deadlines.into_iter().flatten().min();
+        if first.is_some_and(|deadline| now >= deadline) {
+            let error = "a message or record was begun, and not enough of it has come (system.limits.stall_timeout)";
+            return Err(End::Protocol(CloseCode::POLICY_VIOLATION, error.into()));
+        }
+        Ok(first)
+    }
+
     /// Pending until the next thing to do by the clock, or how the connection ends.
     fn poll_timer(&mut self, cx: &mut Context<'_>, stall_timeout: Duration, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         loop {
@@ -352,16 +382,9 @@ impl<'a> Exchange<'a> {
                 }
                 until = until.min(*since + CLOSE_TIMEOUT);
             }
-            for unfinished in [&self.message, &self.partial] {
-                let Some(deadline) = unfinished.deadline(stall_timeout) else {
-                    continue;
-                };
-                if now >= deadline {
-                    let error = "a message or record was begun, and not enough of it has come \
-                                 (system.limits.stall_timeout)";
-                    return Poll::Ready(End::Protocol(CloseCode::POLICY_VIOLATION, error.into()));
-                }
-                until = until.min(deadline);
+            match self.check_unfinished(now, stall_timeout) {
+                Ok(deadline) => until = deadline.map_or(until, |deadline| until.min(deadline)),
+                Err(end) => return Poll::Ready(end),
             }
             let until = self.started + until;
             if timer.deadline() != until {
