@@ -1,6 +1,11 @@
 //! Peers that take whatever they can get: the server stays below the memory that it promises, and serves others meanwhile.
 
-use std::{io::Write as _, net::SocketAddr, thread, time::Duration};
+use std::{
+    io::Write as _,
+    net::{Shutdown, SocketAddr},
+    thread,
+    time::Duration,
+};
 
 use actr_lite::Rpc as _;
 use actr_lite_wire::{
@@ -15,7 +20,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use crate::{
     campaign,
     raw_connection::{RawConnection, Transport},
-    raw_peer::{Doors, Identity, frame_header, response_head},
+    raw_peer::{Doors, Identity, connect, frame_header, response_head},
 };
 
 const MIB: usize = 1 << 20;
@@ -212,4 +217,44 @@ fn no_mixture_over_tls_gets_a_server_above_its_promise() {
     let client = certificates.trusted_by(deployment.client(&url, 10).arg("--json"));
     let transport = Transport::tls(&certificates.files().ca);
     check(server, Doors { registry, data_lane }, &transport, client);
+}
+
+#[test]
+fn a_flood_of_the_shortest_frames_leaves_others_their_turn() {
+    const FLOODS: usize = 16;
+    /// At 20 ms each, eight seconds if nothing holds them up.
+    const FRAMES: u64 = 400;
+    let deployment = Deployment::new();
+    let data_lane = SocketAddr::from(([127, 0, 0, 1], harness::unused_port()));
+    let server = deployment
+        .server()
+        .args(["--interval", "20ms"])
+        .config("system.websocket.listen", data_lane)
+        .spawn();
+    let url = server.registry_url();
+    server.ready();
+    let registry = address_in(&url);
+    let identity = Identity::register(registry);
+    // Pings, and fragments of a message that never ends: six bytes each.
+    let [pings, fragments] = [0x89, 0x00].map(|first| [first, 0x80, 0, 0, 0, 0].repeat(20_000));
+    let (floods, ends): (Vec<_>, Vec<_>) = (0..FLOODS)
+        .map(|number| {
+            let mut socket = connect(data_lane);
+            socket.write_all(&identity.data_lane_upgrade()).unwrap();
+            socket.write_all(b"\x02\x81\0\0\0\0x").unwrap();
+            let end = socket.try_clone().unwrap();
+            let flood = if number % 2 == 0 {
+                pings.clone()
+            } else {
+                fragments.clone()
+            };
+            (thread::spawn(move || while socket.write_all(&flood).is_ok() {}), end)
+        })
+        .unzip();
+    let client = deployment.client(&url, FRAMES).arg("--json").run();
+    Summary::of_success(&client, FRAMES);
+    for end in ends {
+        end.shutdown(Shutdown::Both).unwrap();
+    }
+    floods.into_iter().for_each(|flood| flood.join().unwrap());
 }

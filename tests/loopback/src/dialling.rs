@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use actr_lite::{CallOptions, Dest};
+use actr_lite_wire::proto::AIdCredential;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -16,7 +17,10 @@ use crate::{
         server::{start_plan, start_server},
         world::World,
     },
-    raw_peer::{connection::dial, outsider::Outsider},
+    raw_peer::{
+        connection::dial,
+        outsider::{Outsider, headers},
+    },
 };
 
 /// How many nodes of a type a registry names at most when it is asked for any of them.
@@ -79,6 +83,34 @@ async fn one_peer_does_not_connect_again_and_again() {
     let client = world.node("Client").start().await;
     within(client.context().call(&dest, Ask::default())).await.unwrap();
     assert_eq!(server.misbehaviour().total(), 0);
+}
+
+#[tokio::test]
+async fn strangers_do_not_use_up_a_nodes_questions_to_its_registry() {
+    let world = World::new().await;
+    let (server, _contexts) = start_server(&world, "Server").await;
+    let outsider = Outsider::new(&world, "Official").await;
+    let address = outsider.address_of(&server.actor_id()).await.unwrap();
+    let mut message = AIdCredential::from(outsider.identity.credential.clone());
+    let refusal = within(async {
+        loop {
+            // One that no registry ever had.
+            message.key_id = message.key_id.wrapping_add(1);
+            match dial(address, &headers(outsider.id(), &message.clone().into())).await {
+                Err((401, _)) => {}
+                Err(refusal) => break refusal,
+                Ok(_) => panic!("a key is taken that nobody has"),
+            }
+        }
+    });
+    let (status, text) = refusal.await;
+    assert_eq!(status, 429, "{text}");
+    assert!(
+        text.contains("unknown signing keys come from address 127.0.0.1"),
+        "{text}"
+    );
+    // A key that is known is not asked for.
+    outsider.dial(&server).await.round_trip().await;
 }
 
 /// Tells the first who comes that it comes too often, and lets the others pass to `target`.

@@ -155,10 +155,11 @@ impl Lane {
                     Read::Reset => return Err(End::Broken("the network reset it".into())),
                 }
             }
-            match self.connection.incoming()? {
-                Some(Incoming::Message(message)) => return Ok(Some(message)),
-                Some(Incoming::Ping(payload)) => self.outbox.pong(&payload),
-                None => {
+            match self.connection.incoming(&mut usize::MAX.clone())? {
+                Incoming::Message(message) => return Ok(Some(message)),
+                Incoming::Ping(payload) => self.outbox.pong(&payload),
+                Incoming::Later => {}
+                Incoming::Nothing => {
                     let partial = Partial {
                         len: self.partial_len(),
                         whole_records: self.reader.as_ref().map_or(0, MessageReader::whole_records),

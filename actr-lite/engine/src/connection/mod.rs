@@ -2,7 +2,7 @@
 //!
 //! The driver asks for the [`buffer`](Connection::buffer), reads into it and tells what came, takes one
 //! [`incoming`](Connection::incoming) after the other until there is none, and then says that it has
-//! [`caught up`](Connection::caught_up). Beside that it looks at [`due`](Connection::due) in each turn. What is sent is
+//! [`caught up`](Connection::caught_up); a turn may end before that. Beside that it looks at [`due`](Connection::due) in each turn. What is sent is
 //! decided by [`Outbox`](crate::outbox::Outbox).
 
 mod end;
@@ -13,7 +13,7 @@ use std::{fmt::Display, mem, time::Duration};
 use actr_lite_wire::{
     keepalive::{Keepalive, KeepaliveAction, LifeSign},
     unfinished::Unfinished,
-    websocket::{CloseCode, CloseFrame, Decoder, Event, Role},
+    websocket::{CloseCode, CloseFrame, Decoded, Decoder, Event, Role},
 };
 use bytes::{Bytes, BytesMut};
 
@@ -28,6 +28,10 @@ use crate::memory::Memory;
 /// to have read everything and to close too.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What a frame counts as in a turn, however short it is: a ping or an empty fragment takes six bytes, and as much work as
+/// a short message.
+const LEAST_FRAME_COST: usize = 2 << 10;
+
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
@@ -35,6 +39,10 @@ pub enum Incoming {
     Message(Bytes),
     /// This is to be sent back in a pong.
     Ping(Bytes),
+    /// The rest is not there yet.
+    Nothing,
+    /// The turn is over, and there may be more.
+    Later,
 }
 
 /// What is to be done by the clock.
@@ -148,32 +156,50 @@ impl<M: Memory<Limit: Display>> Connection<M> {
         self.read.give_back_small();
     }
 
-    /// The next that has come; `None`: the rest is not there yet.
+    /// The next that has come. `left` is what the turn may still take, in bytes; each frame takes some of it, however short it
+    /// is, as a flood of short ones would hold up others otherwise.
     ///
     /// # Errors
     /// When the peer closes, or breaks the protocol.
-    pub fn incoming(&mut self) -> Result<Option<Incoming>, End> {
-        loop {
-            let event = self.decoder.decode(&mut self.read.buffer);
-            match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
-                None => {
+    pub fn incoming(&mut self, left: &mut usize) -> Result<Incoming, End> {
+        while *left > 0 {
+            *left = left.saturating_sub(LEAST_FRAME_COST);
+            let decoded = self.decoder.decode_frame(&mut self.read.buffer);
+            match decoded.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
+                Decoded::Incomplete => {
                     self.is_fresh = false;
-                    return Ok(None);
+                    return Ok(Incoming::Nothing);
                 }
-                Some(Event::Binary(message)) => {
+                Decoded::Event(Event::Binary(message)) => {
                     self.keepalive.received();
                     self.message = Unfinished::default();
-                    return Ok(Some(Incoming::Message(message)));
+                    return Ok(Incoming::Message(message));
                 }
-                Some(Event::Ping(payload)) => return Ok(Some(Incoming::Ping(payload))),
-                Some(Event::Pong(_)) => {}
-                Some(Event::Text) => {
+                Decoded::Event(Event::Ping(payload)) => return Ok(Incoming::Ping(payload)),
+                Decoded::Event(Event::Pong(_)) | Decoded::Fragment => {}
+                Decoded::Event(Event::Text) => {
                     let error = "text messages are not part of the data lane";
                     return Err(End::Protocol(CloseCode::UNSUPPORTED_DATA, error.into()));
                 }
-                Some(Event::Close(frame)) => return Err(End::Peer(frame)),
+                Decoded::Event(Event::Close(frame)) => return Err(End::Peer(frame)),
             }
         }
+        Ok(Incoming::Later)
+    }
+
+    /// By when more has to come of what the peer has begun, if it has begun something. To be asked after each turn too: a
+    /// peer that sends without a pause never lets the timer have its own.
+    ///
+    /// # Errors
+    /// When that time is over.
+    pub fn check_unfinished(&self, now: Duration) -> Result<Option<Duration>, End> {
+        let deadlines = [&self.message, &self.partial].map(|unfinished| unfinished.deadline(self.stall_timeout));
+        let first = deadlines.into_iter().flatten().min();
+        if first.is_some_and(|deadline| now >= deadline) {
+            let error = "a message or record was begun, and not enough of it has come (system.limits.stall_timeout)";
+            return Err(End::Protocol(CloseCode::POLICY_VIOLATION, error.into()));
+        }
+        Ok(first)
     }
 
     /// All that is complete was handed over; `partial` is what its receiver has of a record in parts.
@@ -240,18 +266,8 @@ impl<M: Memory<Limit: Display>> Connection<M> {
         if let Some((_, since)) = &self.closing {
             until = until.min(*since + CLOSE_TIMEOUT);
         }
-        for unfinished in [&self.message, &self.partial] {
-            let Some(deadline) = unfinished.deadline(self.stall_timeout) else {
-                continue;
-            };
-            if now >= deadline {
-                let error = "a message or record was begun, and not enough of it has come \
-                             (system.limits.stall_timeout)";
-                return Err(End::Protocol(CloseCode::POLICY_VIOLATION, error.into()));
-            }
-            until = until.min(deadline);
-        }
-        Ok(Due::At(until))
+        let deadline = self.check_unfinished(now)?;
+        Ok(Due::At(deadline.map_or(until, |deadline| until.min(deadline))))
     }
 
     /// Counts what the system has taken since the last look.

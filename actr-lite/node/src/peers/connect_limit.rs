@@ -23,6 +23,14 @@ const OF_PEER: Rate = Rate {
     per_second: 100,
 };
 
+/// Signing keys that this node asks its registry for, because an upgrade from one address names one that it does not know.
+/// Anybody can name one, and the registry answers a node 200 questions a second, which are for its own: a flood from an
+/// address gets a twentieth. A registry has two keys or three, and its earlier lives had as many.
+const UNKNOWN_KEYS: Rate = Rate {
+    burst: 64,
+    per_second: 10,
+};
+
 /// How often others may connect to this node.
 pub(crate) struct ConnectLimit {
     started: Instant,
@@ -32,6 +40,7 @@ pub(crate) struct ConnectLimit {
 struct Buckets {
     from_address: RateLimit<Source>,
     of_peer: RateLimit<(u32, u64)>,
+    unknown_keys: RateLimit<Source>,
 }
 
 impl Default for ConnectLimit {
@@ -39,6 +48,7 @@ impl Default for ConnectLimit {
         let buckets = Buckets {
             from_address: RateLimit::new(FROM_ADDRESS),
             of_peer: RateLimit::new(OF_PEER),
+            unknown_keys: RateLimit::new(UNKNOWN_KEYS),
         };
         Self {
             started: Instant::now(),
@@ -60,6 +70,13 @@ impl ConnectLimit {
         let key = (peer.realm_id(), peer.serial_number());
         let taken = self.buckets().of_peer.take(key, self.started.elapsed());
         taken.map_err(|too_often| too_often.of(format_args!("{peer} connects")))
+    }
+
+    /// Counts a signing key that the registry is to be asked for.
+    pub(crate) fn unknown_key(&self, address: IpAddr) -> Result<(), RateExceeded> {
+        let from = Source::of(address);
+        let taken = self.buckets().unknown_keys.take(from, self.started.elapsed());
+        taken.map_err(|too_often| too_often.of(format_args!("{from} shows credentials with unknown signing keys")))
     }
 
     fn buckets(&self) -> MutexGuard<'_, Buckets> {

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt::Display, net::SocketAddr, sync::Arc};
 
 use actr_lite_net::host_check::check_host;
 use actr_lite_wire::{
@@ -24,7 +24,7 @@ use crate::{
     limits::accounts::Admission,
     peers::{
         connect_limit::ConnectLimit,
-        peer_identities::{PeerIdentities, Shown},
+        peer_identities::{IdentityError, PeerIdentities, Shown},
         peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
         peers::Peers,
         refused_upgrade::RefusedUpgrade,
@@ -100,7 +100,7 @@ impl Doorkeeper {
         };
         let peer = timeout(
             streams.occupancy.limits().header_timeout.duration(),
-            self.authenticate(headers, key),
+            self.authenticate(address, headers, key),
         )
         .await
         .map_err(|_| {
@@ -108,8 +108,7 @@ impl Doorkeeper {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the credential can't be checked in time",
             )
-        })?
-        .map_err(|reason| RefusedUpgrade::new(StatusCode::UNAUTHORIZED, reason))?;
+        })??;
         self.connects.connect(&peer)?;
         if streams.is_stopping() {
             return Err(RefusedUpgrade::new(
@@ -172,21 +171,33 @@ impl Doorkeeper {
     }
 
     /// Who asks for the upgrade with this `Sec-WebSocket-Key`: it shows its own credential, or is refused.
-    async fn authenticate(&self, headers: &HeaderMap, websocket_key: &HeaderValue) -> Result<ActrId, String> {
-        let value = |name: &str| headers.get(name).ok_or_else(|| format!("the header {name} is missing"));
+    async fn authenticate(
+        &self,
+        address: SocketAddr,
+        headers: &HeaderMap,
+        websocket_key: &HeaderValue,
+    ) -> Result<ActrId, RefusedUpgrade> {
+        let unproven = |reason: &dyn Display| RefusedUpgrade::new(StatusCode::UNAUTHORIZED, reason.to_string());
+        let value = |name: &str| {
+            let value = headers.get(name);
+            value.ok_or_else(|| unproven(&format_args!("the header {name} is missing")))
+        };
         let source = value(SOURCE_HEADER)?;
-        let peer = credential::source_id_from_header(source.as_bytes()).map_err(|error| error.to_string())?;
+        let peer = credential::source_id_from_header(source.as_bytes()).map_err(|error| unproven(&error))?;
         let credential = value(CREDENTIAL_HEADER)?;
-        let credential = Credential::from_header(credential.as_bytes()).map_err(|error| error.to_string())?;
+        let credential = Credential::from_header(credential.as_bytes()).map_err(|error| unproven(&error))?;
         let shown = Shown {
             peer: &peer,
             credential: &credential,
             proof: headers.get(PROOF_HEADER).map(HeaderValue::as_bytes),
             websocket_key: websocket_key.as_bytes(),
         };
-        let verified = self.identities.verify(shown).await;
-        verified.map_err(|error| error.to_string())?;
-        Ok(peer)
+        let may_ask = || self.connects.unknown_key(address.ip());
+        match self.identities.verify(shown, may_ask).await {
+            Ok(()) => Ok(peer),
+            Err(IdentityError::UnknownKeys(too_often)) => Err(too_often.into()),
+            Err(error) => Err(unproven(&error)),
+        }
     }
 }
 

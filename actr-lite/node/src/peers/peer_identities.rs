@@ -5,6 +5,7 @@ use actr_lite_wire::{
     credential::{Credential, CredentialError, VerifyingKey},
     identity::ActrId,
     possession::{Audience, HolderKey, MalformedProof, PROOF_HEADER, Proof, ProofError, ProofMemory},
+    rate_limit::RateExceeded,
 };
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -38,6 +39,8 @@ pub(crate) enum IdentityError {
     #[error("signing key {key_id} cannot be checked: {cause}")]
     SigningKey { key_id: u32, cause: RegistryLinkError },
     #[error(transparent)]
+    UnknownKeys(#[from] RateExceeded),
+    #[error(transparent)]
     Credential(#[from] CredentialError),
     #[error("the credential names its holder's key: prove in the header {PROOF_HEADER} that you have the private one")]
     NoProof,
@@ -57,8 +60,13 @@ impl PeerIdentities {
     }
 
     /// Checks that the peer itself asks for the upgrade, and that it asks this node. The same upgrade does so once.
-    pub(crate) async fn verify(&self, shown: Shown<'_>) -> Result<(), IdentityError> {
-        let key = self.signing_key(shown.credential.key_id()).await?;
+    /// `may_ask` is whether the registry may be asked for a key, if it has to be.
+    pub(crate) async fn verify(
+        &self,
+        shown: Shown<'_>,
+        may_ask: impl FnOnce() -> Result<(), RateExceeded>,
+    ) -> Result<(), IdentityError> {
+        let key = self.signing_key(shown.credential.key_id(), may_ask).await?;
         let verified = key.verify(shown.credential, shown.peer, self.link.unix_seconds())?;
         match &verified.holder {
             Some(holder) => self.take_proof(&shown, holder, verified.expires_at),
@@ -66,13 +74,22 @@ impl PeerIdentities {
         }
     }
 
-    async fn signing_key(&self, key_id: u32) -> Result<VerifyingKey, IdentityError> {
+    async fn signing_key(
+        &self,
+        key_id: u32,
+        may_ask: impl FnOnce() -> Result<(), RateExceeded>,
+    ) -> Result<VerifyingKey, IdentityError> {
         if let Some(key) = self.link.known_signing_key(key_id) {
             return Ok(key);
         }
         let unknown = |cause| IdentityError::SigningKey { key_id, cause };
         // It is never closed.
         let _permit = self.key_lookups.acquire().await;
+        // Another upgrade may have asked for it meanwhile.
+        if let Some(key) = self.link.known_signing_key(key_id) {
+            return Ok(key);
+        }
+        may_ask()?;
         self.link.signing_key(key_id).await.map_err(unknown)
     }
 

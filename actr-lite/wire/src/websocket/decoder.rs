@@ -29,6 +29,17 @@ pub enum Event {
     Close(Option<CloseFrame>),
 }
 
+/// What one more frame comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A whole message, or a control frame.
+    Event(Event),
+    /// A part of a message that goes on.
+    Fragment,
+    /// It takes more bytes to say what comes next.
+    Incomplete,
+}
+
 /// Cuts what a peer sends into messages and control frames (RFC 6455 §5).
 ///
 /// Memory is bounded: besides the caller's buffer, at most `max_message_len` bytes of a fragmented message are held,
@@ -77,7 +88,23 @@ impl Decoder {
     /// If the peer broke the protocol. The place of the next frame is unknown then, so every later call returns the
     /// same error.
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        let decoded = self.decode_frames(buffer);
+        loop {
+            match self.decode_frame(buffer)? {
+                Decoded::Event(event) => return Ok(Some(event)),
+                Decoded::Fragment => {}
+                Decoded::Incomplete => return Ok(None),
+            }
+        }
+    }
+
+    /// Like [`decode`](Self::decode), one frame at a time: for whoever counts them, as a short message may come in any
+    /// number of fragments.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn decode_frame(&mut self, buffer: &mut BytesMut) -> Result<Decoded, ProtocolError> {
+        let decoded = self.next_frame(buffer);
         if let Err(error) = decoded {
             self.state = State::Failed(error);
             self.fragmented = None;
@@ -103,42 +130,39 @@ impl Decoder {
         self.fragmented.as_ref().map_or(0, FragmentedMessage::len)
     }
 
-    fn decode_frames(&mut self, buffer: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        loop {
-            let (header, len) = match self.state {
-                State::Header => match FrameHeader::parse(buffer, self.role)? {
-                    Parsed::Incomplete { missing } => {
-                        self.wanted = missing;
-                        return Ok(None);
-                    }
-                    Parsed::Complete { header, header_len } => {
-                        let len = self.admit(&header)?;
-                        buffer.advance(header_len);
-                        (header, len)
-                    }
-                },
-                State::Payload { header, len } => (header, len),
-                State::Closed => {
-                    buffer.clear();
-                    return Ok(None);
+    fn next_frame(&mut self, buffer: &mut BytesMut) -> Result<Decoded, ProtocolError> {
+        let (header, len) = match self.state {
+            State::Header => match FrameHeader::parse(buffer, self.role)? {
+                Parsed::Incomplete { missing } => {
+                    self.wanted = missing;
+                    return Ok(Decoded::Incomplete);
                 }
-                State::Failed(error) => return Err(error),
-            };
-            if buffer.len() < len {
-                self.state = State::Payload { header, len };
-                self.wanted = len - buffer.len();
-                return Ok(None);
+                Parsed::Complete { header, header_len } => {
+                    let len = self.admit(&header)?;
+                    buffer.advance(header_len);
+                    (header, len)
+                }
+            },
+            State::Payload { header, len } => (header, len),
+            State::Closed => {
+                buffer.clear();
+                return Ok(Decoded::Incomplete);
             }
-            self.state = State::Header;
-            self.wanted = MIN_HEADER_LEN;
-            let mut payload = buffer.split_to(len);
-            if let Some(key) = header.mask {
-                apply_mask(&mut payload, key);
-            }
-            if let Some(event) = self.finish_frame(header, payload)? {
-                return Ok(Some(event));
-            }
+            State::Failed(error) => return Err(error),
+        };
+        if buffer.len() < len {
+            self.state = State::Payload { header, len };
+            self.wanted = len - buffer.len();
+            return Ok(Decoded::Incomplete);
         }
+        self.state = State::Header;
+        self.wanted = MIN_HEADER_LEN;
+        let mut payload = buffer.split_to(len);
+        if let Some(key) = header.mask {
+            apply_mask(&mut payload, key);
+        }
+        let event = self.finish_frame(header, payload)?;
+        Ok(event.map_or(Decoded::Fragment, Decoded::Event))
     }
 
     /// Checks a header against what came before it, and returns the length of its payload.

@@ -25,7 +25,7 @@ mod seal;
 pub use close_code::CloseCode;
 pub use close_frame::CloseFrame;
 pub use control_frame::{ControlFrame, EncodedControl, encode_control};
-pub use decoder::{Decoder, Event};
+pub use decoder::{Decoded, Decoder, Event};
 pub use frame_header::HEADER_ROOM;
 pub use handshake::accept_key;
 pub use opcode::MAX_CONTROL_PAYLOAD_LEN;

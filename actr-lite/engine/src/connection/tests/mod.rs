@@ -10,6 +10,9 @@ const LONGEST: usize = 1 << 20;
 
 const STALL: Duration = Duration::from_secs(100);
 
+/// More than anything here takes.
+const LONG_TURN: usize = 1 << 30;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 const MASK: Option<[u8; 4]> = Some([1, 2, 3, 4]);
@@ -22,7 +25,7 @@ fn connection(limit: usize) -> Connection<Budget> {
 /// A connection that has looked at what came with the handshake.
 fn ready(limit: usize) -> Connection<Budget> {
     let mut connection = connection(limit);
-    assert_eq!(connection.incoming(), Ok(None));
+    assert_eq!(connection.incoming(&mut LONG_TURN.clone()), Ok(Incoming::Nothing));
     connection.caught_up(Partial::default(), Duration::ZERO);
     connection
 }
@@ -50,8 +53,12 @@ fn read(
         connection.has_read(len, len == room, now)?;
     }
     let mut came = Vec::new();
-    while let Some(incoming) = connection.incoming()? {
-        came.push(incoming);
+    let mut left = LONG_TURN;
+    loop {
+        match connection.incoming(&mut left)? {
+            Incoming::Nothing => break,
+            incoming => came.push(incoming),
+        }
     }
     connection.caught_up(Partial::default(), now);
     Ok(came)

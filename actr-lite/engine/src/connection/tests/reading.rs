@@ -7,7 +7,7 @@ use actr_lite_wire::{
 };
 use proptest::{collection::vec, prelude::*};
 
-use super::{LONGEST, MASK, SECOND, STALL, control, message, read, ready};
+use super::{LONG_TURN, LONGEST, MASK, SECOND, STALL, control, message, read, ready};
 use crate::{
     connection::{read_buffer::MAX_READ, *},
     memory::Budget,
@@ -94,9 +94,12 @@ fn what_came_with_the_handshake_is_looked_at_before_a_read() {
     };
     let mut connection = Connection::new(Role::Server, true, LONGEST, STALL, leftover, memory);
     assert_eq!(connection.buffer(), Ok(None));
-    assert_eq!(connection.incoming(), Ok(Some(Incoming::Message(b"early"[..].into()))));
+    assert_eq!(
+        connection.incoming(&mut LONG_TURN.clone()),
+        Ok(Incoming::Message(b"early"[..].into()))
+    );
     assert_eq!(connection.buffer(), Ok(None), "there may be more");
-    assert_eq!(connection.incoming(), Ok(None));
+    assert_eq!(connection.incoming(&mut LONG_TURN.clone()), Ok(Incoming::Nothing));
     assert!(connection.buffer().unwrap().is_some());
 }
 
@@ -186,7 +189,49 @@ fn what_is_left_of_a_read_is_looked_at_before_the_next() {
     connection.has_read(bytes.len(), false, SECOND).unwrap();
     for _ in 0..2 {
         assert_eq!(connection.buffer(), Ok(None));
-        assert_eq!(connection.incoming(), Ok(Some(Incoming::Message(b"two"[..].into()))));
+        assert_eq!(
+            connection.incoming(&mut LONG_TURN.clone()),
+            Ok(Incoming::Message(b"two"[..].into()))
+        );
     }
-    assert_eq!(connection.incoming(), Ok(None));
+    assert_eq!(connection.incoming(&mut LONG_TURN.clone()), Ok(Incoming::Nothing));
+}
+
+#[test]
+fn a_turn_ends_after_so_many_frames_however_short_they_are() {
+    let mut connection = ready(LONGEST);
+    let ping = control(ControlFrame::Ping(b""));
+    let bytes = ping.repeat(10);
+    let buffer = connection.buffer().unwrap().unwrap();
+    buffer.extend_from_slice(&bytes);
+    connection.has_read(bytes.len(), false, SECOND).unwrap();
+    let mut left = 3 * LEAST_FRAME_COST;
+    for _ in 0..3 {
+        assert_eq!(connection.incoming(&mut left), Ok(Incoming::Ping(Bytes::new())));
+    }
+    assert_eq!(connection.incoming(&mut left), Ok(Incoming::Later));
+    assert_eq!(
+        connection.buffer(),
+        Ok(None),
+        "the rest is looked at before more is read"
+    );
+    let mut left = LONG_TURN;
+    for _ in 0..7 {
+        assert_eq!(connection.incoming(&mut left), Ok(Incoming::Ping(Bytes::new())));
+    }
+    assert_eq!(connection.incoming(&mut left), Ok(Incoming::Nothing));
+}
+
+#[test]
+fn a_peer_that_sends_without_a_pause_has_its_deadline_too() {
+    let mut connection = ready(LONGEST);
+    let mut begun = Vec::new();
+    append_frame(&mut begun, Fragment::First, b"x", MASK);
+    read(&mut connection, &mut &begun[..], usize::MAX, Duration::ZERO).unwrap();
+    assert!(
+        connection
+            .check_unfinished(STALL / 2)
+            .is_ok_and(|deadline| deadline.is_some())
+    );
+    assert!(matches!(connection.check_unfinished(2 * STALL), Err(End::Protocol(..))));
 }

@@ -88,9 +88,9 @@ impl<'a> Exchange<'a> {
             if receiver.poll_room(cx).is_pending() {
                 self.connection.is_not_read(self.now());
             } else {
-                match self.poll_read(cx, receiver) {
-                    Poll::Ready(Ok(len)) => {
-                        left = left.saturating_sub(len);
+                match self.poll_read(cx, receiver, left) {
+                    Poll::Ready(Ok(cost)) => {
+                        left = left.saturating_sub(cost);
                         continue;
                     }
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
@@ -101,6 +101,10 @@ impl<'a> Exchange<'a> {
                 Poll::Pending if has_more => break,
                 end => return end,
             }
+        }
+        // A peer that sends without a pause never lets the timer have its turn.
+        if let Err(end) = self.connection.check_unfinished(self.now()) {
+            return Poll::Ready(end);
         }
         self.yield_turn(cx, pause);
         Poll::Pending
@@ -134,8 +138,13 @@ impl<'a> Exchange<'a> {
         self.started.elapsed()
     }
 
-    /// One read, and all that is complete with it; how many bytes came.
-    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut impl Receiver) -> Poll<Result<usize, End>> {
+    /// One read, and what is complete with it, as far as `budget` goes; what that cost, in bytes.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        receiver: &mut impl Receiver,
+        budget: usize,
+    ) -> Poll<Result<usize, End>> {
         let (len, now) = match self.connection.buffer()? {
             None => (0, self.now()),
             Some(buffer) => match self.reader.poll_read(cx, buffer) {
@@ -157,21 +166,26 @@ impl<'a> Exchange<'a> {
                 }
             },
         };
-        while let Some(incoming) = self.connection.incoming()? {
-            match incoming {
+        let mut left = budget;
+        loop {
+            match self.connection.incoming(&mut left)? {
                 Incoming::Message(message) => {
                     receiver
                         .receive(message)
                         .map_err(|violation| End::Protocol(violation.code, violation.reason))?;
                     if receiver.poll_room(cx).is_pending() {
-                        return Poll::Ready(Ok(len));
+                        break;
                     }
                 }
                 Incoming::Ping(payload) => self.outbox.pong(&payload),
+                Incoming::Nothing => {
+                    self.connection.caught_up(receiver.partial(), now);
+                    break;
+                }
+                Incoming::Later => break,
             }
         }
-        self.connection.caught_up(receiver.partial(), now);
-        Poll::Ready(Ok(len))
+        Poll::Ready(Ok(len.max(budget - left)))
     }
 
     /// Pending until the next thing to do by the clock, or how the connection ends.
