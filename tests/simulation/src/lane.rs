@@ -125,6 +125,11 @@ impl Lane {
         self.heard = cx.now;
     }
 
+    /// A sender that lost the processor before it wrote goes on.
+    pub(crate) fn resume(&mut self, cx: &mut Context<'_>) {
+        self.outbox.resume(self.socket, cx);
+    }
+
     /// Writes what the connection takes.
     pub(crate) fn write(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let age = self.age(cx);

@@ -368,6 +368,7 @@ impl Node {
 
     fn read_lanes(&mut self, cx: &mut Context<'_>) {
         for at in 0..self.lanes.len() {
+            self.lanes[at].resume(cx);
             while self.lanes[at].is_open() {
                 if let Some(full) = self.lanes[at].full.clone() {
                     if !self.has_room(&full, self.lanes[at].socket.connection) {

@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use actr_lite_engine::{
     connection::Written,
     memory::Memory,
-    outbox::{self, Drive, Next, Room, SendRefused, Urgency},
+    outbox::{self, Drive, Next, Room, SendRefused, Urgency, Writing},
 };
 use actr_lite_wire::{
     control::Control,
@@ -19,6 +19,9 @@ use crate::{
     network::{Broken, Socket},
     waiters::{Ticket, Waiters},
 };
+
+/// One of so many senders that write themselves loses the processor before it does: others have a turn meanwhile.
+const PREEMPTED: u32 = 8;
 
 /// Why a record is not taken.
 pub(crate) type Refused = SendRefused<Infallible>;
@@ -37,6 +40,8 @@ pub(crate) struct Outbox {
     pub(crate) written: Written,
     /// It has taken some after it had refused some, since the last look.
     was_relieved: bool,
+    /// What a sender was about to write when its thread lost the processor.
+    preempted: Option<Writing>,
     /// The driver is to have a turn.
     is_awake: bool,
     /// The driver waits for the network to take more.
@@ -75,6 +80,7 @@ impl Outbox {
             was_refused: false,
             written: Written::default(),
             was_relieved: false,
+            preempted: None,
             is_awake: true,
             is_blocked: false,
             waiters: Waiters::default(),
@@ -96,8 +102,14 @@ impl Outbox {
         while let Some(writing) = self.machine.make_room(kind, len, || mask(cx))? {
             self.write_all(Next::Write(writing), socket, cx);
         }
-        let next = self.machine.push(kind, urgency, head, body, || mask(cx));
-        self.write_all(next, socket, cx);
+        match self.machine.push(kind, urgency, head, body, || mask(cx)) {
+            Next::Write(writing) if cx.rng.random_ratio(1, PREEMPTED) => {
+                self.preempted = Some(writing);
+                self.has_woken = true;
+                self.notice();
+            }
+            next => self.write_all(next, socket, cx),
+        }
         self.longest = self.longest.max(len);
         let waiting = self.machine.waiting();
         // Calls may wait beside bulk data, and control records beside both.
@@ -128,6 +140,13 @@ impl Outbox {
     pub(crate) fn pong(&mut self, payload: &[u8]) {
         self.machine.pong(payload);
         self.notice();
+    }
+
+    /// A sender that lost the processor goes on.
+    pub(crate) fn resume(&mut self, socket: Socket, cx: &mut Context<'_>) {
+        if let Some(writing) = self.preempted.take() {
+            self.write_all(Next::Write(writing), socket, cx);
+        }
     }
 
     /// Writes what a sender has to write itself.

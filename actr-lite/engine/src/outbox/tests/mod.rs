@@ -1,4 +1,5 @@
 mod model;
+mod steps;
 
 use actr_lite_wire::{pace::MAX_BATCH, record::HEADER_LEN, websocket::CloseCode};
 

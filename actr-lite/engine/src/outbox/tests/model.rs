@@ -8,9 +8,12 @@ use actr_lite_wire::{
     websocket::{CloseCode, Decoder, Event},
 };
 use bytes::BytesMut;
-use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
+use proptest::{prelude::*, test_runner::TestCaseError};
 
-use super::{LONGEST, MASK};
+use super::{
+    LONGEST, MASK,
+    steps::{Step, steps},
+};
 use crate::{memory::Budget, outbox::*};
 
 /// Records in order: those that leave ahead of bulk data, and bulk data.
@@ -22,51 +25,6 @@ type Digest = (RecordKind, usize, u64);
 fn digest(kind: RecordKind, body: &[u8]) -> Digest {
     let add = |sum: u64, byte: &u8| sum.wrapping_mul(31).wrapping_add(u64::from(*byte));
     (kind, body.len(), body.iter().fold(0, add))
-}
-
-/// What happens to an outbox; how much a write takes of what it is offered, in 256ths.
-#[derive(Debug, Clone)]
-enum Step {
-    Send {
-        is_call: bool,
-        urgency: Urgency,
-        len: usize,
-    },
-    Control,
-    /// Whoever writes has written.
-    Written {
-        part: u8,
-    },
-    /// The driver has its turn, if it does not rest.
-    Driver,
-    Ping,
-    Pong,
-    Flush,
-    Close,
-    Abandon,
-    End,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let urgency = prop_oneof![Just(Urgency::Now), Just(Urgency::Pause), Just(Urgency::Later)];
-    let len = prop_oneof![0..200usize, 0..40_000usize, 0..300_000usize];
-    let send = (any::<bool>(), urgency, len).prop_map(|(is_call, urgency, len)| Step::Send { is_call, urgency, len });
-    let part = prop_oneof![3 => Just(255), 1 => Just(0), 2 => any::<u8>()];
-    let step = prop_oneof![
-        40 => send,
-        5 => Just(Step::Control),
-        30 => part.prop_map(|part| Step::Written { part }),
-        20 => Just(Step::Driver),
-        2 => Just(Step::Ping),
-        2 => Just(Step::Pong),
-        4 => Just(Step::Flush),
-    ];
-    let last = prop_oneof![4 => Just(None), 2 => Just(Some(Step::Close)), 1 => Just(Some(Step::Abandon)), 1 => Just(Some(Step::End))];
-    (vec(step.clone(), 0..120), last, vec(step, 0..30)).prop_map(|(mut steps, last, behind)| {
-        steps.extend(last);
-        steps.extend(behind);
-        steps
-    })
 }
 
 /// Who has bytes to write.
