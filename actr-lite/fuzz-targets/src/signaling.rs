@@ -1,10 +1,10 @@
 use std::{net::Ipv4Addr, sync::LazyLock, time::Duration};
 
+use actr_lite_net::source::Source;
 use actr_lite_registry::{
     Claim,
     answer::{self, Asker},
     directory::{Contract, Directory, Grant, Limits, MAX_CANDIDATES, RENEWAL_TOKEN_LEN, Registration},
-    source::Source,
 };
 use actr_lite_wire::{
     credential::{SigningKey, VerifyingKey},

@@ -3,7 +3,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-use crate::{Place, document::syntax_problem, shell_word::shell_word};
+use crate::{place::Place, shell_word::shell_word, syntax_problem::syntax_problem};
 
 /// One key of an `Actr.toml`, set from the command line: `--config KEY=VALUE`.
 ///

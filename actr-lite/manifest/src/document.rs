@@ -7,13 +7,16 @@ use toml::{
 };
 
 use crate::{
-    ConfigOverride, ManifestError, Place,
+    config_override::ConfigOverride,
+    error::ManifestError,
     key_path::{dotted, key_path},
+    place::Place,
     read_error::{Problem, ReadError},
     reader::Reader,
     reference::Reference,
     shown,
     suggestion::nearest_key,
+    syntax_problem::syntax_problem,
 };
 
 /// A file's values with overrides in place, and where each of them is from.
@@ -125,15 +128,6 @@ impl<'a> Document<'a> {
                 problem: "the number is out of range".into(),
             },
         }
-    }
-}
-
-/// What the parser says, on one line.
-pub(crate) fn syntax_problem(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().lines().collect::<Vec<_>>().join(", ");
-    match error.span().and_then(|span| text.get(span)) {
-        None | Some("") => message,
-        Some(found) => format!("{message}, found {}", shown::text(found)),
     }
 }
 

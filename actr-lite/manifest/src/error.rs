@@ -2,7 +2,7 @@ use std::{fmt, io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{Place, file::MAX_FILE_LEN};
+use crate::place::Place;
 
 /// Why a file of this crate can't be used: one line, for the person who wrote the file.
 #[derive(Debug, Error)]
@@ -29,11 +29,13 @@ pub enum ManifestError {
         /// The path as given.
         path: PathBuf,
     },
-    /// The file is longer than [`MAX_FILE_LEN`].
-    #[error("{}: larger than {MAX_FILE_LEN} bytes, the most that is read: is this the right file?", path.display())]
+    /// The file is longer than [`MAX_FILE_LEN`](crate::MAX_FILE_LEN).
+    #[error("{}: larger than {limit} bytes, the most that is read: is this the right file?", path.display())]
     TooLarge {
         /// The path as given.
         path: PathBuf,
+        /// The most bytes that are read.
+        limit: usize,
     },
     /// The file is not text.
     #[error("{place}: not UTF-8 from here on: save the file as UTF-8 text")]

@@ -4,7 +4,7 @@ use std::{
     path::Path,
 };
 
-use crate::{ManifestError, Place};
+use crate::{error::ManifestError, place::Place};
 
 /// The most bytes that are read of a file: a thousand times what a manifest needs, and no burden on memory.
 pub const MAX_FILE_LEN: usize = 1 << 20;
@@ -23,7 +23,10 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ManifestError> {
         },
     })?;
     if bytes.len() > MAX_FILE_LEN {
-        return Err(ManifestError::TooLarge { path: path.into() });
+        return Err(ManifestError::TooLarge {
+            path: path.into(),
+            limit: MAX_FILE_LEN,
+        });
     }
     String::from_utf8(bytes).map_err(|error| ManifestError::NotUtf8 {
         place: Place::in_text(path, error.as_bytes(), error.utf8_error().valid_up_to()),

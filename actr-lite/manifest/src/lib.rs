@@ -43,6 +43,7 @@ mod shell_word;
 mod shown;
 mod signaling_url;
 mod suggestion;
+mod syntax_problem;
 mod system;
 mod timestamp;
 mod tls;

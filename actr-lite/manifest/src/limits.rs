@@ -35,8 +35,8 @@ pub struct Limits {
     pub max_streams: Count,
     /// `max_streams_per_peer`, 2048 if absent: those to one peer among them, over all its connections.
     pub max_streams_per_peer: Count,
-    /// `max_subscriptions`, 65536 if absent: the streams that the node receives. Each may hold a window of up to a
-    /// mebibyte.
+    /// `max_subscriptions`, 65536 if absent: the streams that the node receives. Each may hold a window of 256 KiB and
+    /// a record; what windows grow beyond that is on the sender's account.
     pub max_subscriptions: Count,
     /// `max_calls`, 65536 if absent: the calls that the node serves. Each is a task with whatever its handler holds.
     pub max_calls: Count,

@@ -8,13 +8,16 @@ use actr_lite_wire::identity::{ActrType, DEFAULT_VERSION};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::{
-    ContractFingerprint, FileFingerprint, LockError, ManifestError, Timestamp, UpdateCommand, WriteLockError,
     actr_type,
     document::Document,
+    error::ManifestError,
     expecting::{array, whole_number},
     file::read_text,
+    fingerprint::{ContractFingerprint, FileFingerprint},
+    lock_error::{LockError, UpdateCommand, WriteLockError},
     reference::ACTR_LOCK_TOML,
     replacement::{follow_links, replace},
+    timestamp::Timestamp,
 };
 
 /// What an `Actr.lock.toml` says: the contracts that a node's dependencies had when it was last brought up to date.

@@ -5,7 +5,7 @@ use std::{
 
 use thiserror::Error;
 
-use crate::{ManifestError, replacement::ReplaceError, shell_word::shell_word};
+use crate::{error::ManifestError, replacement::ReplaceError, shell_word::shell_word};
 
 /// The command line that makes a lock file, for people to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]

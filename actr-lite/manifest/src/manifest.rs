@@ -7,11 +7,16 @@ use actr_lite_wire::acl::Acl;
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{
-    ConfigOverride, Dependency, ManifestError, Package, System, acl,
+    acl,
+    config_override::ConfigOverride,
+    dependency::Dependency,
     document::Document,
+    error::ManifestError,
     expecting::{array, whole_number},
     file::read_text,
+    package::Package,
     reference::ACTR_TOML,
+    system::System,
 };
 
 /// The edition of `Actr.toml` that this runtime reads.

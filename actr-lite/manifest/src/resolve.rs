@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::ManifestError;
+use crate::error::ManifestError;
 
 /// Finds the file that `--actr-toml` names: in the working directory, then, if the program was started through cargo,
 /// in its package's own folder, which is `package_dir` (`CARGO_MANIFEST_DIR` at run time). An absolute path is only

@@ -3,7 +3,10 @@ use std::{fmt, ops::Deref, str::FromStr};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-use crate::{ParseWebSocketUrlError, WebSocketUrl, expecting::parsed};
+use crate::{
+    expecting::parsed,
+    websocket_url::{ParseWebSocketUrlError, WebSocketUrl},
+};
 
 /// How the path of every registry's signaling URL ends.
 pub const SIGNALING_PATH: &str = "/signaling/ws";

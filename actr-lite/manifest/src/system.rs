@@ -10,11 +10,15 @@ use actr_lite_wire::{
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{
-    Limits, ManifestError, RegistryLimits, SignalingUrl, Tls, TlsIdentity, WebSocketUrl,
     bounded::{Lifetime, Timeout},
     dialable::{is_dialable, misses},
     document::Document,
+    error::ManifestError,
     expecting::whole_number,
+    limits::{Limits, RegistryLimits},
+    signaling_url::SignalingUrl,
+    tls::{Tls, TlsIdentity},
+    websocket_url::WebSocketUrl,
 };
 
 /// `[system]`: how the node reaches others and is reached.

@@ -5,7 +5,7 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-use crate::resolve;
+use crate::resolve::resolve;
 
 /// Where else on this machine somebody would arrive who dials `host` at the port of `bound`, a listener of this process,
 /// and finds another program there: a name may have an address of the other family, and who listens on all addresses of

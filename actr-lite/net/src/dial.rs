@@ -13,9 +13,11 @@ use tokio::{
 };
 
 use crate::{
-    ATTEMPT_TIMEOUT, ClearText, DialError, DialProgress, FailedAttempt, Step as DialStep,
-    race::{Race, Step},
-    resolve,
+    clear_text::ClearText,
+    dial_error::{DialError, FailedAttempt},
+    progress::{DialProgress, Step as DialStep},
+    race::{ATTEMPT_TIMEOUT, Race, Step},
+    resolve::resolve,
 };
 
 /// How long a TLS handshake may take: several round trips around the world, and a chain of certificates over a slow link.
@@ -59,7 +61,10 @@ pub async fn secure(
             after: began.elapsed(),
             cause: Box::new(cause),
         }),
-        Err(_) => Err(DialError::TlsTimeout { address }),
+        Err(_) => Err(DialError::TlsTimeout {
+            address,
+            after: TLS_TIMEOUT,
+        }),
     }
 }
 

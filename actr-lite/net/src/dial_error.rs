@@ -3,8 +3,6 @@ use std::{fmt, io, net::SocketAddr, time::Duration};
 use actr_lite_tls::HandshakeError;
 use thiserror::Error;
 
-use crate::{RESOLVE_TIMEOUT, TLS_TIMEOUT};
-
 /// Why a dial came to nothing: the step, where, after how long, and the cause. It may quote the peer's certificate.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -22,11 +20,13 @@ pub enum DialError {
     /// The name servers don't answer.
     #[error(
         "resolving {host} took longer than {} s: check the name, and the name servers of this machine",
-        RESOLVE_TIMEOUT.as_secs()
+        after.as_secs()
     )]
     ResolveTimeout {
         /// The name.
         host: String,
+        /// How long they had.
+        after: Duration,
     },
     /// None of the addresses takes a connection.
     #[error("connecting to {}", Attempts(_0))]
@@ -42,10 +42,12 @@ pub enum DialError {
         cause: Box<HandshakeError>,
     },
     /// Whoever took the connection does not go on with TLS.
-    #[error("the TLS handshake with {address} took longer than {} s", TLS_TIMEOUT.as_secs())]
+    #[error("the TLS handshake with {address} took longer than {} s", after.as_secs())]
     TlsTimeout {
         /// Who took the connection.
         address: SocketAddr,
+        /// How long it had.
+        after: Duration,
     },
     /// Others could read what is sent.
     #[error(

@@ -1,7 +1,8 @@
-//! How actr-lite dials: a name is resolved, its addresses are tried one beside the other (RFC 8305, "happy eyeballs"), and
-//! TLS is set up. Each step has a time limit of its own, and an error says which step failed, where, and after how long.
+//! How actr-lite dials and is dialled.
 //!
-//! In reading order:
+//! To dial, a name is resolved, its addresses are tried one beside the other (RFC 8305, "happy eyeballs"), and TLS is set
+//! up. Each step has a time limit of its own, and an error says which step failed, where, and after how long. In reading
+//! order:
 //!
 //! - [`connect`], [`secure`], [`leave_in_clear`]: the steps
 //! - [`ClearText`]: who may be dialled without TLS
@@ -10,14 +11,34 @@
 //! - `race`: which address is tried when; it does no I/O
 //! - [`rival`]: who else may be found where this process listens
 //! - [`DialError`]: what comes out if nothing does
+//!
+//! A port takes connections from everybody, and answers each of them:
+//!
+//! - [`exposure`]: what other machines may reach
+//! - [`listener`]: accepting connections, also when file descriptors run out
+//! - [`http_socket`]: HTTP that answers every peer
+//! - [`host_check`]: by which names a listener may be addressed
+//! - [`source`]: where a connection comes from
+//! - [`complaints`]: what is counted and logged about peers that misbehave
+//!
+//! Behind both:
+//!
+//! - [`message_socket`]: a WebSocket that carries protobuf messages
 
 mod claim;
 mod clear_text;
+pub mod complaints;
 mod dial;
 mod dial_error;
+pub mod exposure;
+pub mod host_check;
+pub mod http_socket;
+pub mod listener;
+pub mod message_socket;
 mod progress;
 mod race;
 mod resolve;
+pub mod source;
 
 pub use claim::rival;
 pub use clear_text::{ClearText, is_this_machine};

@@ -13,7 +13,7 @@ use tokio::{
     time::{self, timeout},
 };
 
-use crate::DialError;
+use crate::dial_error::DialError;
 
 /// How long a name may take to resolve: a system whose first name server is dead asks the second one after 5 s, and one
 /// that asks for IPv4 and IPv6 in turn does so twice.
@@ -77,7 +77,12 @@ impl Lookups {
         let found = timeout(RESOLVE_TIMEOUT, outcome.wait_for(Option::is_some)).await;
         let found = match found {
             Ok(found) => found.ok().and_then(|found| found.clone()),
-            Err(_) => return Err(DialError::ResolveTimeout { host: host.into() }),
+            Err(_) => {
+                return Err(DialError::ResolveTimeout {
+                    host: host.into(),
+                    after: RESOLVE_TIMEOUT,
+                });
+            }
         };
         match found.map(|found| found.addresses) {
             Some(Ok(addresses)) if addresses.is_empty() => Err(failed(io::Error::other("it has no address"))),

@@ -13,7 +13,7 @@ use std::{
 use actr_lite_manifest::{Manifest, UpdateCommand};
 use actr_lite_net::ClearText;
 use actr_lite_quota::Limit;
-use actr_lite_registry::client::{LinkConfig, LoadReport, RegistryLink};
+use actr_lite_registry_client::{LinkConfig, LoadReport, RegistryLink};
 use actr_lite_tls::{ClientTls, Tls};
 use actr_lite_wire::{
     control::Control, envelope::Envelope, frame, identity::ActrId, record::RecordKind, send_queue::Precedence,

@@ -10,6 +10,9 @@
 //! latency-first stream ([`Delivery`]); a stream ends visibly at both ends ([`StreamEnd`], [`SendError`]). One that is
 //! to outlive its sender is handed to [`StreamRegistration::resume_with`].
 //!
+//! A node that is to host a registry (`embedded = true` in its Actr.toml) needs the feature `registry-host`. Without it no
+//! registry is compiled, and [`Node::start`] refuses to host one ([`HostError`]).
+//!
 //! The layers, from the ground; each knows only those before it: `limits`, `lane`, `stream`, `error`, `session`, `peers`,
 //! `contracts`, `actor`, `resumable`, `node`. Each folder's first lines say what it knows and what it must not know.
 
@@ -32,7 +35,7 @@ mod tasks;
 
 pub use actr_lite_manifest::{ConfigOverride, ContractFingerprint, LockError, Manifest, ManifestError, resolve_path};
 pub use actr_lite_quota::Limit;
-pub use actr_lite_registry::client::RegistryLinkError;
+pub use actr_lite_registry_client::RegistryLinkError;
 pub use actr_lite_tls::TlsFileError;
 pub use actr_lite_wire::{
     envelope::ErrorReply,
@@ -60,6 +63,7 @@ pub use error::{actr_error::ActrError, dest::Dest, discover_error::DiscoverError
 pub use lane::close_reason::CloseReason;
 pub use node::{
     actr_ref::ActrRef,
+    hosted_registry::error::HostError,
     shutdown_on_signal::ShutdownKind,
     signals::Signals,
     start::Node,

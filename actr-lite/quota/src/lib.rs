@@ -9,10 +9,8 @@
 
 mod limit;
 mod parts;
-mod permit;
 mod quota;
 
 pub use limit::Limit;
 pub use parts::Parts;
-pub use permit::Permit;
-pub use quota::{Modesty, Quota};
+pub use quota::{Modesty, Permit, Quota};

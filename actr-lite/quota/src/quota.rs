@@ -1,9 +1,12 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use crate::{limit::Limit, permit::Permit};
+use crate::limit::Limit;
 
 /// How much of something there may be, and how much there is; a whole, or a part of one.
 ///
@@ -64,7 +67,10 @@ impl Quota {
     /// The limit that leaves too little. Nothing is taken then.
     pub fn take(self: &Arc<Self>, amount: usize) -> Result<Permit, Limit> {
         self.add(amount)?;
-        Ok(Permit::new(Arc::clone(self), amount))
+        Ok(Permit {
+            quota: Arc::clone(self),
+            amount,
+        })
     }
 
     /// The most that may be taken.
@@ -82,7 +88,7 @@ impl Quota {
         std::iter::successors(Some(self), |quota| quota.whole.as_deref())
     }
 
-    pub(crate) fn add(&self, amount: usize) -> Result<(), Limit> {
+    fn add(&self, amount: usize) -> Result<(), Limit> {
         for (below, level) in self.levels().enumerate() {
             let fits = |used: usize| used.checked_add(amount).filter(|used| *used <= level.limit.value());
             // Nothing else depends on the order in which others see the counts.
@@ -109,7 +115,7 @@ impl Quota {
         (self.used() > most).then_some(whole.limit)
     }
 
-    pub(crate) fn subtract(&self, amount: usize) {
+    fn subtract(&self, amount: usize) {
         self.subtract_from(usize::MAX, amount);
     }
 
@@ -118,5 +124,44 @@ impl Quota {
         for level in self.levels().take(levels) {
             level.used.fetch_sub(amount, Ordering::Relaxed);
         }
+    }
+}
+
+/// What was taken of a [`Quota`]; dropping it gives it back.
+#[derive(Debug)]
+pub struct Permit {
+    quota: Arc<Quota>,
+    amount: usize,
+}
+
+impl Permit {
+    /// How much it stands for.
+    pub fn amount(&self) -> usize {
+        self.amount
+    }
+
+    /// Makes it stand for this much: takes what is missing, or gives back what is too much.
+    ///
+    /// # Errors
+    /// The limit that leaves too little. It stands for as much as before then.
+    pub fn resize(&mut self, amount: usize) -> Result<(), Limit> {
+        match amount.checked_sub(self.amount) {
+            Some(missing) => self.quota.add(missing)?,
+            None => self.quota.subtract(self.amount - amount),
+        }
+        self.amount = amount;
+        Ok(())
+    }
+
+    /// Makes it stand for no more than this.
+    pub fn shrink(&mut self, amount: usize) {
+        let kept = amount.min(self.amount);
+        self.quota.subtract(mem::replace(&mut self.amount, kept) - kept);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.quota.subtract(self.amount);
     }
 }

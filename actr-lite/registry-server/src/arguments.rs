@@ -2,10 +2,10 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use actr_lite_net::exposure::Remedies;
 use actr_lite_registry::{
     Options, Realms,
     directory::{MAX_NODES, MAX_STORED_BYTES},
-    exposure::Remedies,
     options::{
         CREDENTIAL_LIFETIME, HEADER_TIMEOUT, KEY_LIFETIME, MAX_BODY_BYTES, MAX_CONNECTIONS, MAX_IN_FLIGHT_BYTES,
     },

@@ -28,8 +28,8 @@ use crate::{
     possession::{PossessionError, Shown},
     realms::{RealmRefusal, Realms, SecretDigest, SecretNumber},
     shared::{Dismissal, Notice, Shared},
-    source::Source,
 };
+use actr_lite_net::source::Source;
 
 /// The code of a refused renewal. An official node (actr 0.4.21) reads the code of this one answer as an HTTP status,
 /// and registers again on 401 only.

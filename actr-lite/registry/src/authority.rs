@@ -13,12 +13,12 @@ use bytes::Bytes;
 
 use crate::{
     audit::{AuditLog, Event},
-    clock::timestamp_of,
     directory::Grant,
     key_file::{KeyFile, KeyFileError},
     key_ring::{Key, KeyRing, Lifetimes},
     options::Options,
 };
+use actr_lite_clock::timestamp_of;
 
 /// What proves identities: the one place that makes secrets, with the system's randomness.
 pub(crate) struct Authority {

@@ -8,7 +8,7 @@ use hyper::body::{Body as _, Incoming};
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{in_flight::InFlightBytes, ledger::LimitReached, options::advice};
+use crate::{advice::advice, in_flight::InFlightBytes, ledger::LimitReached};
 
 /// How long a request's body may take: the largest allowed one within it needs 100 KiB/s.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);

@@ -15,11 +15,11 @@ use tracing::{debug, info};
 
 use crate::{
     answer::{self, Answering, Asker, Outcome},
+    envelope_socket::{Ending, MAX_ENVELOPE_BYTES, Socket, next_envelope, send},
     in_flight::InFlightBytes,
     ledger::{Holder, LimitReached},
     origin::Origin,
     relay::{self, RelayReceiver, Relayed},
-    session::{Ending, MAX_ENVELOPE_BYTES, Socket, next_envelope, send},
     shared::{Dismissal, Notice, Shared},
 };
 

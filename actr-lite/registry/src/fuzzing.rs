@@ -30,8 +30,8 @@ use crate::{
     registry::RegistryError,
     relay::{self, RelayReceiver},
     shared::{Dismissal, Notice, Shared},
-    source::Source,
 };
+use actr_lite_net::source::Source;
 
 /// A registry that listens nowhere.
 pub struct FuzzedRegistry {

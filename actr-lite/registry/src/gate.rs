@@ -14,13 +14,10 @@ use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
 use crate::{
+    directory::REGISTER_AGAIN,
     possession::{PossessionError, Shown},
     shared::Shared,
 };
-
-/// What every refusal says whose remedy is a new registration: after a restart of the registry a node learns from it
-/// that its id and credential are worthless.
-pub const REGISTER_AGAIN: &str = "register again";
 
 /// How many base64 characters the 16 bytes of a `Sec-WebSocket-Key` take (RFC 6455 §4.1).
 const KEY_LEN: usize = 24;

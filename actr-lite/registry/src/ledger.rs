@@ -7,7 +7,8 @@ use std::{collections::HashMap, fmt, hash::Hash};
 
 use thiserror::Error;
 
-use crate::{options::advice, source::Source};
+use crate::advice::advice;
+use actr_lite_net::source::Source;
 
 /// One that is alone gets a fifth, and ten that take all they can get leave a tenth.
 pub const MODEST_DIVISOR: usize = 4;

@@ -6,12 +6,10 @@
 //!
 //! - [`registry`]: the port, the tasks behind it, and their end
 //! - [`options`]: what can be set
-//! - [`exposure`]: what may be reached from other machines
-//! - [`host_check`]: by which names it may be addressed
-//! - [`listener`]: accepting connections, also when file descriptors run out
 //! - [`directory`]: who is registered, as plain data with time as an argument
 //! - `service`: routes requests
 //! - `ais`: registration and renewal
+//! - `advice`: how to change a limit that was met
 //! - `gate`: who may open a signaling connection
 //! - [`ledger`]: who holds how much of what all share
 //! - `in_flight`: the memory for what is under way
@@ -22,48 +20,37 @@
 //! - `permits`: which connections there are at a time
 //! - `rates`: how often somebody may ask for something
 //! - `session`: one signaling connection, from its opening to its end
+//! - `envelope_socket`: envelopes over its WebSocket
 //! - `conversation`: what is said over it
-//! - `message_socket`: the WebSocket of both its ends
 //! - [`answer`]: what is answered to one signaling request, in steps
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, who belongs to one, and who may register which type there
 //! - `audit`: what was granted and refused, in a file
 //! - `failure_limit`: how often somebody may be wrong about that
-//! - [`source`]: where a connection comes from
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
 //! - `shared`: what all connections have in common
 //! - `upkeep`: what it does by the clock, unasked
-//! - `clock`: the system's two clocks
-//! - [`http_socket`]: HTTP that answers every peer
-//! - [`complaints`]: what is counted and logged about peers that misbehave
-//! - [`client`]: a node's side of both
 
+mod advice;
 mod ais;
 pub mod answer;
 mod audit;
 mod authority;
 mod body;
-pub mod client;
-mod clock;
-pub mod complaints;
 mod conversation;
 pub mod directory;
-pub mod exposure;
+mod envelope_socket;
 mod failure_limit;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod gate;
-pub mod host_check;
-pub mod http_socket;
 mod in_flight;
 mod key_file;
 mod key_ring;
 mod lane_address;
 pub mod ledger;
-pub mod listener;
-mod message_socket;
 pub mod options;
 mod origin;
 mod permits;
@@ -75,14 +62,13 @@ mod relay;
 mod service;
 mod session;
 mod shared;
-pub mod source;
 mod upkeep;
 
 pub use ais::RequestError;
 pub use audit::AuditError;
-pub use gate::{Claim, REGISTER_AGAIN, Refusal};
+pub use directory::REGISTER_AGAIN;
+pub use gate::{Claim, Refusal};
 pub use key_file::KeyFileError;
-pub use listener::Listener;
 pub use options::Options;
 pub use possession::PossessionError;
 pub use realms::Realms;

@@ -129,12 +129,6 @@ fn shares(all: usize, per_address: Option<usize>, per_realm: Option<usize>) -> S
     }
 }
 
-/// Names the option to change in an error.
-pub(crate) fn advice(option: &str) -> String {
-    let flag = option.replace('_', "-");
-    format!("system.signaling.limits.{option} of the node that hosts it, or --{flag} of actr-lite-registry")
-}
-
 impl Default for Options {
     fn default() -> Self {
         Self {

@@ -12,10 +12,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    ledger::{Amounts, Holder, Ledger, LimitReached, Resource, Shares},
-    source::Source,
-};
+use crate::ledger::{Amounts, Holder, Ledger, LimitReached, Resource, Shares};
+use actr_lite_net::source::Source;
 
 /// How many HTTP connections there may be beside all signaling connections. They last for one request, a few milliseconds,
 /// so that this serves tens of thousands of renewals a second. While there are fewer signaling connections there may be

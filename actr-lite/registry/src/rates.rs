@@ -9,9 +9,10 @@ use actr_lite_wire::{
 };
 use thiserror::Error;
 
-use crate::source::Source;
+use actr_lite_net::source::Source;
 
-/// Registrations from one address, and connections from there that are not of a registered node. The burst lets 800 nodes
+/// Registrations from one address, connections from there that are not of a registered node, and requests to connect or to
+/// renew that are refused as wrong. The burst lets 800 nodes
 /// behind one address start at once, or register again when the registry was restarted, which takes two each. At this rate
 /// an address that registers nodes and goes away has fewer than half of the 10,000 at any time, as they are forgotten after
 /// 15 s.
@@ -42,7 +43,7 @@ const QUERIES_FROM_ADDRESS: Rate = Rate {
 
 /// How often nodes and addresses may ask for something.
 ///
-/// What a node needs to stay is not limited: heartbeats, renewals and unregistering; and a node that is registered connects
+/// What a node needs to stay is not limited: heartbeats, renewals that succeed and unregistering; and a node that is registered connects
 /// again whatever others at its address do.
 pub(crate) struct Rates {
     buckets: Mutex<Buckets>,
@@ -114,7 +115,7 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// Counts a registration, or a connection of somebody who is not registered.
+    /// Counts a registration, a connection of somebody who is not registered, or a wrong request to connect or to renew.
     pub(crate) fn register(&self, from: Source, now: Duration) -> Result<(), RateExceeded> {
         let taken = self.buckets().registrations.take(from, now);
         taken.map_err(|too_often| RateExceeded::Registrations { from, too_often })

@@ -29,10 +29,7 @@ use tracing::{debug, warn};
 
 use crate::{
     audit::{AuditError, AuditLog},
-    exposure::{Exposure, ExposureError, Remedies},
-    http_socket::{self, HttpSocket, Unreadable},
     key_file::KeyFileError,
-    listener::Listener,
     options::Options,
     origin::Origin,
     permits::HttpPermit,
@@ -40,6 +37,11 @@ use crate::{
     service,
     shared::Shared,
     upkeep,
+};
+use actr_lite_net::{
+    exposure::{Exposure, ExposureError, Remedies},
+    http_socket::{self, HttpSocket, Unreadable},
+    listener::Listener,
 };
 
 /// The most bytes of a request's head: a signaling query has under 1 KiB.

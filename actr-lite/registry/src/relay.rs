@@ -190,10 +190,8 @@ impl RelayReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        directory::{AccessList, Limits, Registration},
-        source::Source,
-    };
+    use crate::directory::{AccessList, Limits, Registration};
+    use actr_lite_net::source::Source;
     use actr_lite_wire::acl::{Acl, AclRule, Permission, RealmScope};
 
     const NOW: Duration = Duration::ZERO;

@@ -7,6 +7,7 @@ use actr_lite_wire::{
     peer_text::PeerText,
     possession::PROOF_HEADER,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
+    realm_secret::REALM_SECRET_HEADER,
     websocket::accept_key,
 };
 use bytes::Bytes;
@@ -27,16 +28,14 @@ use crate::{
     audit::Event,
     body::{self, BodyError},
     gate::{self, Refusal},
-    host_check::check_host,
     in_flight::InFlightBytes,
     ledger::{Holder, LimitReached},
     origin::Origin,
     rates::RateExceeded,
-    realms::SECRET_HEADER,
     session,
     shared::Shared,
-    source::Source,
 };
+use actr_lite_net::{host_check::check_host, source::Source};
 
 /// The most bytes of a renewal: an id and a token.
 const MAX_RENEWAL_BYTES: usize = 4 * 1024;
@@ -134,6 +133,15 @@ impl HttpRefusal {
     }
 }
 
+/// Counts the refusal of a wrong request like the registration of a stranger. Of one peer too many it becomes another.
+fn counted(shared: &Shared, peer: SocketAddr, refusal: HttpRefusal) -> HttpRefusal {
+    if refusal.kind.is_none() {
+        return refusal;
+    }
+    let taken = shared.rates.register(Source::of(peer.ip()), shared.clock.now());
+    taken.err().map_or(refusal, HttpRefusal::from)
+}
+
 impl From<HostRefusal> for HttpRefusal {
     fn from(refusal: HostRefusal) -> Self {
         let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
@@ -219,7 +227,7 @@ async fn register(
     let peer = origin.address;
     shared.rates.register(Source::of(peer.ip()), shared.clock.now())?;
     check_content_type(&request)?;
-    let secret = request.headers().get(SECRET_HEADER).cloned();
+    let secret = request.headers().get(REALM_SECRET_HEADER).cloned();
     let secret = secret.as_ref().map(HeaderValue::as_bytes);
     if let Some(refusal) = ais::refuse_stranger(shared, peer, secret) {
         return Ok(answered(&refusal));
@@ -231,13 +239,28 @@ async fn register(
     Ok(answered(&ais::register(shared, origin, secret, message)))
 }
 
+/// Renews a credential. Only what is refused counts: a node can always renew.
 async fn renew(
     shared: &Shared,
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
-    check_content_type(&request)?;
     let proof = request.headers().get(PROOF_HEADER).cloned();
+    let message = read_renewal(shared, peer, request).await;
+    let message = message.map_err(|refusal| counted(shared, peer, refusal))?;
+    let answer = ais::renew(shared, peer, proof.as_ref(), &message);
+    if is_refusal(&answer) {
+        shared.rates.register(Source::of(peer.ip()), shared.clock.now())?;
+    }
+    Ok(answered(&answer))
+}
+
+async fn read_renewal(
+    shared: &Shared,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<RenewCredentialRequest, HttpRefusal> {
+    check_content_type(&request)?;
     let max_bytes = shared.options.max_body_bytes.min(MAX_RENEWAL_BYTES);
     let mut held = hold(shared, peer)?;
     let body = body::read(request.into_body(), max_bytes, &mut held).await;
@@ -248,8 +271,7 @@ async fn renew(
         ),
         error => error.into(),
     })?;
-    let message: RenewCredentialRequest = decode(body)?;
-    Ok(answered(&ais::renew(shared, peer, proof.as_ref(), &message)))
+    decode(body)
 }
 
 /// An account for a body: that of its address, as the realm is not proven yet.
@@ -275,10 +297,14 @@ fn answered(answer: &RegisterResponse) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(answer.encode_to_vec()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, PROTOBUF);
-    if matches!(answer.result, Some(register_response::Result::Error(_))) {
+    if is_refusal(answer) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+fn is_refusal(answer: &RegisterResponse) -> bool {
+    matches!(answer.result, Some(register_response::Result::Error(_)))
 }
 
 fn check_content_type(request: &Request<Incoming>) -> Result<(), HttpRefusal> {
@@ -303,8 +329,10 @@ fn signaling(
     origin: &Origin,
     mut request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
-    let accept = accept_key(gate::websocket_key(request.headers())?);
-    let claim = gate::Claim::from_query(request.uri().query().unwrap_or_default())?;
+    let refuse = |refusal: Refusal| counted(shared, origin.address, refusal.into());
+    let accept = accept_key(gate::websocket_key(request.headers()).map_err(refuse)?);
+    let query = request.uri().query().unwrap_or_default();
+    let claim = gate::Claim::from_query(query).map_err(refuse)?;
     let (from, now) = (Source::of(origin.address.ip()), shared.clock.now());
     let is_known = shared.state().directory.knows(claim.id());
     if !is_known {
@@ -312,13 +340,9 @@ fn signaling(
     }
     let id = match claim.verify(shared, request.headers()) {
         Ok(id) => id,
-        Err(refusal) => {
-            // Who shows another node's id counts as a stranger.
-            if is_known {
-                shared.rates.register(from, now)?;
-            }
-            return Err(refusal.into());
-        }
+        // Who shows another node's id counts as a stranger.
+        Err(refusal) if is_known => return Err(refuse(refusal)),
+        Err(refusal) => return Err(refusal.into()),
     };
     shared.rates.connect(&id, now)?;
     let replaces_own = shared.state().sessions.has(&id);

@@ -3,56 +3,29 @@ use std::{sync::Arc, time::Duration};
 use actr_lite_wire::{
     identity::ActrId,
     misbehaviour::MisbehaviourKind,
-    proto::SignalingEnvelope,
-    websocket::{CloseCode, CloseFrame, ProtocolError, Role},
+    websocket::{CloseCode, CloseFrame, Role},
 };
 use bytes::BytesMut;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use prost::Message as _;
-use thiserror::Error;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::debug;
 
 use crate::{
     conversation::Conversation,
-    message_socket::{Incoming, MessageSocket, SocketError},
+    envelope_socket::{Ending, MAX_ENVELOPE_BYTES, Socket},
     origin::Origin,
     permits::SignalingPermit,
     relay::{self, RelayReceiver},
     shared::{Dismissal, Notice, Shared},
 };
-
-/// The most bytes of a message from a node: its largest, a session description for WebRTC, has some 10 KiB.
-pub(crate) const MAX_ENVELOPE_BYTES: usize = 64 * 1024;
+use actr_lite_net::message_socket::MessageSocket;
 
 /// How long the HTTP half may take to hand over the socket: it only writes the 101.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a node may take to accept an answer: official nodes give up waiting for it after 5 s.
-const SEND_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How long a node may take to close after the registry did (RFC 6455 §7.1.1 lets a server close at once).
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-pub(crate) type Socket = MessageSocket<TokioIo<Upgraded>>;
-
-/// Why a connection ends.
-#[derive(Debug, Error)]
-pub(crate) enum Ending {
-    #[error("the peer is gone")]
-    Lost,
-    #[error("unregistered")]
-    Unregistered,
-    #[error(transparent)]
-    Dismissed(Dismissal),
-    #[error("{2}")]
-    Misbehaved(MisbehaviourKind, CloseCode, String),
-    #[error("answers are not read")]
-    Stalled,
-    #[error("the registry stops")]
-    Stop,
-}
 
 /// Runs one signaling connection of `id` to its end. The connection's loss does not unregister the node: its lease
 /// decides.
@@ -135,46 +108,4 @@ async fn close(socket: &mut Socket, ending: Ending) {
     let frame = CloseFrame::new(code, ending.to_string());
     // Whoever does not take part in the handshake just loses the socket.
     let _ = timeout(CLOSE_TIMEOUT, socket.close(Some(&frame))).await;
-}
-
-pub(crate) async fn send(socket: &mut Socket, envelope: &SignalingEnvelope) -> Result<(), Ending> {
-    match timeout(SEND_TIMEOUT, socket.send(envelope)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(from_socket(error)),
-        Err(_) => Err(Ending::Stalled),
-    }
-}
-
-/// The next envelope.
-pub(crate) async fn next_envelope(socket: &mut Socket) -> Result<SignalingEnvelope, Ending> {
-    loop {
-        match socket.next().await.map_err(from_socket)? {
-            Incoming::Message(bytes) => {
-                return SignalingEnvelope::decode(bytes).map_err(|error| {
-                    violation(CloseCode::INVALID_PAYLOAD, format!("not a SignalingEnvelope: {error}"))
-                });
-            }
-            Incoming::Text => {
-                let reason = "envelopes are binary messages";
-                return Err(violation(CloseCode::UNSUPPORTED_DATA, reason));
-            }
-            Incoming::SignOfLife => {}
-        }
-    }
-}
-
-fn violation(code: CloseCode, reason: impl Into<String>) -> Ending {
-    Ending::Misbehaved(MisbehaviourKind::ProtocolViolation, code, reason.into())
-}
-
-fn from_socket(error: SocketError) -> Ending {
-    match error {
-        SocketError::Protocol(ProtocolError::MessageTooLong { .. }) => violation(
-            CloseCode::MESSAGE_TOO_BIG,
-            format!("an envelope has at most {MAX_ENVELOPE_BYTES} bytes"),
-        ),
-        SocketError::Protocol(error) => violation(error.close_code(), error.to_string()),
-        // Who is gone, or is closing, does nothing wrong.
-        SocketError::Closed(_) | SocketError::Cut | SocketError::Io(_) => Ending::Lost,
-    }
 }

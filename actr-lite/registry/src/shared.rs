@@ -11,11 +11,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     audit::AuditLog,
     authority::Authority,
-    clock::Clock,
-    complaints::Complaints,
-    directory::{Directory, LEASE_HEARTBEATS},
+    directory::{Directory, LEASE_HEARTBEATS, REGISTER_AGAIN},
     failure_limit::FailureLimit,
-    gate::REGISTER_AGAIN,
     in_flight::InFlight,
     key_file::KeyFileError,
     options::Options,
@@ -23,6 +20,8 @@ use crate::{
     rates::Rates,
     relay::{self, RelaySender},
 };
+use actr_lite_clock::Clock;
+use actr_lite_net::complaints::Complaints;
 
 /// What all connections of a registry have in common.
 pub(crate) struct Shared {
@@ -54,7 +53,7 @@ pub(crate) struct State {
 
 impl Shared {
     pub(crate) fn new(options: Options, hosts: HostPolicy, audit: AuditLog) -> Result<Self, KeyFileError> {
-        let clock = Clock::new();
+        let clock = Clock::start();
         let authority = Authority::open(&options, clock.unix_seconds())?;
         let lease = options.heartbeat_interval.saturating_mul(LEASE_HEARTBEATS);
         // Below 2^63 it can't wrap, and fits the signed integers in which others may keep it.

@@ -4,10 +4,8 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use actr_lite_registry::{
-    Options, Registry, RegistryHandle,
-    client::{LinkConfig, LinkState, PublishedContract, RegistryLink, RegistryLinkError},
-};
+use actr_lite_registry::{Options, Registry, RegistryHandle};
+use actr_lite_registry_client::{LinkConfig, LinkState, PublishedContract, RegistryLink, RegistryLinkError};
 use actr_lite_wire::{credential::VerifyingKey, error_code::ErrorCode, identity::ActrType, proto::ServiceSpec};
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};

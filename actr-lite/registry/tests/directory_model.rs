@@ -4,12 +4,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use actr_lite_registry::{
-    directory::{
-        AccessList, CandidateSearch, Contract, ContractSearch, Directory, DirectoryError, Limits, Load, MAX_CANDIDATES,
-        Registration,
-    },
-    source::Source,
+use actr_lite_net::source::Source;
+use actr_lite_registry::directory::{
+    AccessList, CandidateSearch, Contract, ContractSearch, Directory, DirectoryError, Limits, Load, MAX_CANDIDATES,
+    Registration,
 };
 use actr_lite_wire::{
     acl::{self, Acl, AclRule, Permission, RealmScope},

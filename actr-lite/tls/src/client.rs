@@ -9,7 +9,10 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::{HandshakeError, PemFile, Stream, TlsFileError, provider, words};
+use crate::{
+    file_error::TlsFileError, handshake_error::HandshakeError, pem_content, pem_file::PemFile, provider,
+    stream::Stream, words,
+};
 
 /// The CAs that diallers trust: those of a file, or the system's own. Cheap to clone; clones share what a reload
 /// changes.
@@ -96,7 +99,7 @@ impl fmt::Debug for ClientTls {
 
 fn read(ca: &PemFile) -> Result<Arc<ClientConfig>, TlsFileError> {
     let mut roots = RootCertStore::empty();
-    for certificate in ca.certificates()? {
+    for certificate in pem_content::certificates(ca)? {
         roots.add(certificate).map_err(|error| TlsFileError::Unusable {
             file: ca.clone(),
             problem: format!("a certificate in it cannot be used ({})", words::of_error(&error)),

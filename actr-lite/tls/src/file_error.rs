@@ -2,7 +2,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::{PemFile, pem_file::MAX_PEM_LEN};
+use crate::pem_file::PemFile;
 
 /// Why TLS can't be set up from its files: one line that says which file, what is wrong, and what to do.
 #[derive(Debug, Error)]
@@ -16,9 +16,14 @@ pub enum TlsFileError {
     /// It can't be read.
     #[error("{0}: cannot be read: {1}")]
     Unreadable(PemFile, #[source] io::Error),
-    /// It is longer than [`MAX_PEM_LEN`].
-    #[error("{0}: larger than {MAX_PEM_LEN} bytes, the most that is read: is this the right file?")]
-    TooLarge(PemFile),
+    /// It is longer than [`MAX_PEM_LEN`](crate::MAX_PEM_LEN).
+    #[error("{file}: larger than {limit} bytes, the most that is read: is this the right file?")]
+    TooLarge {
+        /// The file.
+        file: PemFile,
+        /// The most bytes that are read.
+        limit: u64,
+    },
     /// The section is not in it.
     #[error("{file}: no {what} in it: it has to be a PEM file, with a section -----BEGIN {section}-----")]
     Lacks {

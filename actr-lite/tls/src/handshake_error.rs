@@ -8,7 +8,7 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 use rustls_pki_types::UnixTime;
 use thiserror::Error;
 
-use crate::{TlsFileError, words};
+use crate::{file_error::TlsFileError, words};
 
 /// The most names of a certificate that an error shows.
 const MAX_SHOWN_NAMES: usize = 8;

@@ -6,7 +6,14 @@ use rustls::{
 };
 use rustls_pki_types::ServerName;
 
-use crate::{HandshakeError, ServerTls, Tls, TlsFileError, handshake_error, words};
+use crate::{
+    Tls,
+    file_error::TlsFileError,
+    handshake_error::{self, HandshakeError},
+    pem_content,
+    server::ServerTls,
+    words,
+};
 
 /// The most flights of a handshake, each way: TLS 1.2 takes two, 1.3 two, and one more with a retry.
 const MAX_FLIGHTS: usize = 8;
@@ -43,7 +50,7 @@ impl ServerTls {
     /// # Errors
     /// [`HandshakeError::WrongName`] when it is not; what is wrong with the file or the name.
     pub fn check_name(&self, host: &str) -> Result<(), HandshakeError> {
-        let certificates = self.cert().certificates()?;
+        let certificates = pem_content::certificates(self.cert())?;
         let unusable = |error: rustls::Error| TlsFileError::Unusable {
             file: self.cert().clone(),
             problem: words::of_error(&error),

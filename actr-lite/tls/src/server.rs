@@ -13,7 +13,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{AcceptError, PemFile, Stream, TlsFileError, provider, words};
+use crate::{
+    accept_error::AcceptError, file_error::TlsFileError, pem_content, pem_file::PemFile, provider, stream::Stream,
+    words,
+};
 
 /// The first byte of a connection with TLS: a record of the handshake (RFC 8446 §5.1).
 const HANDSHAKE_RECORD: u8 = 0x16;
@@ -143,9 +146,9 @@ impl fmt::Debug for ServerTls {
 }
 
 fn read(cert: &PemFile, key: &PemFile) -> Result<Arc<Loaded>, TlsFileError> {
-    let certificates = cert.certificates()?;
+    let certificates = pem_content::certificates(cert)?;
     let leaf = certificates.first().cloned();
-    let private_key = key.private_key()?;
+    let private_key = pem_content::private_key(key)?;
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| TlsFileError::Setup(words::of_error(&error)))?;
     let config = builder

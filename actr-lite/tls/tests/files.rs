@@ -152,6 +152,20 @@ fn an_encrypted_key_is_called_one() {
 }
 
 #[test]
+fn a_key_in_an_older_format_is_taken() {
+    let folder = Folder::new();
+    for (cert, key) in [
+        (
+            include_str!("keys/rsa-cert.pem"),
+            include_str!("keys/rsa-key-pkcs1.pem"),
+        ),
+        (include_str!("keys/ec-cert.pem"), include_str!("keys/ec-key-sec1.pem")),
+    ] {
+        server(&folder.put("cert.pem", cert), &folder.put("key.pem", key)).unwrap();
+    }
+}
+
+#[test]
 fn a_byte_order_mark_is_called_one() {
     let folder = Folder::new();
     let one = cert();

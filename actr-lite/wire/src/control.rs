@@ -67,6 +67,14 @@ pub enum Control {
 }
 
 impl Control {
+    /// The stream of which a sender says that this is its last record.
+    pub fn ends(&self) -> Option<&StreamId> {
+        match self {
+            Self::End { stream_id, .. } | Self::Error { stream_id, .. } => Some(stream_id),
+            Self::Credit { .. } | Self::Cancel { .. } | Self::CallCancel { .. } | Self::Leaving => None,
+        }
+    }
+
     /// The record's kind and body.
     pub fn encode(&self) -> (RecordKind, Vec<u8>) {
         match self {

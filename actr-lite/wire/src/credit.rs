@@ -117,9 +117,10 @@ impl ReceiveWindow {
 
     /// Counts `len` bytes of records as taken by the application. Returns what to grant now, if it is worth a record.
     ///
-    /// `growth` is how much this window may still grow (a connection shares it out); what is used of it is
-    /// the second number. `now` is the time since any fixed moment of a clock that never goes back.
-    pub fn take(&mut self, len: u64, growth: u64, now: Duration) -> Option<Grant> {
+    /// `grow` is asked if the window would do better with this much more, and says how much more it gets: what a connection
+    /// and a peer may have altogether is known elsewhere. `now` is the time since any fixed moment of a clock that never
+    /// goes back.
+    pub fn take(&mut self, len: u64, grow: impl FnOnce(u64) -> u64, now: Duration) -> Option<u64> {
         debug_assert!(len <= self.waiting);
         self.waiting -= len;
         self.taken += len;
@@ -130,8 +131,9 @@ impl ReceiveWindow {
         }
         self.granted_at = Some(now);
         // A receiver that has taken everything is faster than what comes: the window may be what holds the sender up.
-        let grown = if self.waiting == 0 && !is_little {
-            self.window.min(MAX_WINDOW.saturating_sub(self.window)).min(growth)
+        let wanted = self.window.min(MAX_WINDOW.saturating_sub(self.window));
+        let grown = if self.waiting == 0 && !is_little && wanted > 0 {
+            grow(wanted).min(wanted)
         } else {
             0
         };
@@ -140,7 +142,7 @@ impl ReceiveWindow {
         self.taken = 0;
         // Own grants can't overflow: they are bounded by the window.
         let _ = self.credit.grant(bytes);
-        Some(Grant { bytes, grown })
+        Some(bytes)
     }
 
     /// What has arrived and was not taken yet, in bytes of records.
@@ -152,15 +154,6 @@ impl ReceiveWindow {
     pub fn grown(&self) -> u64 {
         self.window - INITIAL_WINDOW
     }
-}
-
-/// Credit to send to a stream's sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
-    /// How much.
-    pub bytes: u64,
-    /// How much of it is growth of the window.
-    pub grown: u64,
 }
 
 /// How a peer broke the flow control.
@@ -187,6 +180,10 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+
+    fn freely(wanted: u64) -> u64 {
+        wanted
+    }
 
     #[derive(Debug, Clone)]
     enum Step {
@@ -244,9 +241,9 @@ mod tests {
                 Step::Take if !self.inbox.is_empty() => {
                     let len = self.inbox.pop_front().unwrap();
                     self.taken += len;
-                    if let Some(grant) = self.receiver.take(len, u64::MAX, self.now) {
-                        self.grants.push_back(grant.bytes);
-                        self.granted += grant.bytes;
+                    if let Some(bytes) = self.receiver.take(len, freely, self.now) {
+                        self.grants.push_back(bytes);
+                        self.granted += bytes;
                     }
                 }
                 Step::DeliverGrant if !self.grants.is_empty() => {
@@ -306,6 +303,72 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_by_how_much_a_sender_overdrew() {
+        let mut receiver = ReceiveWindow::default();
+        receiver.receive(INITIAL_WINDOW - 10, 10).unwrap();
+        assert_eq!(receiver.receive(45, 15), Err(CreditError::Violated { over: 20 }));
+        // The last record may overdraw.
+        receiver.receive(24, 15).unwrap();
+        assert_eq!(receiver.waiting(), INITIAL_WINDOW + 14);
+    }
+
+    #[test]
+    fn a_grant_up_to_the_most_there_can_be_is_accepted() {
+        let mut sender = SendCredit::default();
+        assert_eq!(sender.grant(MAX_CREDIT - INITIAL_WINDOW), Ok(()));
+        assert_eq!(sender.grant(1), Err(CreditError::Overflow { bytes: 1 }));
+        sender.spend(1);
+        assert_eq!(sender.grant(1), Ok(()));
+    }
+
+    #[test]
+    fn half_a_window_is_granted_and_less_is_not() {
+        let mut receiver = ReceiveWindow::default();
+        receiver.receive(INITIAL_WINDOW - 1, 1).unwrap();
+        assert_eq!(receiver.take(INITIAL_WINDOW / 2 - 1, |_| 0, Duration::ZERO), None);
+        let granted = receiver.take(1, |_| 0, Duration::ZERO);
+        assert_eq!((granted, receiver.grown()), (Some(INITIAL_WINDOW / 2), 0));
+    }
+
+    #[test]
+    fn a_sender_without_credit_gets_the_little_that_was_taken() {
+        let mut receiver = ReceiveWindow::default();
+        receiver.receive(INITIAL_WINDOW, 1).unwrap();
+        let granted = receiver.take(1, freely, Duration::ZERO);
+        assert_eq!((granted, receiver.grown()), (Some(1), 0));
+        assert_eq!(receiver.waiting(), INITIAL_WINDOW - 1);
+    }
+
+    #[test]
+    fn little_is_granted_as_soon_as_the_time_is_over() {
+        let mut receiver = ReceiveWindow::default();
+        receiver.receive(30, 10).unwrap();
+        assert_eq!(receiver.take(10, |_| 0, GRANT_AFTER), None);
+        assert_eq!(
+            receiver.take(10, |_| 0, 2 * GRANT_AFTER - Duration::from_nanos(1)),
+            None
+        );
+        assert_eq!(receiver.take(5, |_| 0, 2 * GRANT_AFTER), Some(25));
+        assert_eq!(receiver.take(5, |_| 0, 3 * GRANT_AFTER - Duration::from_nanos(1)), None);
+    }
+
+    #[test]
+    fn a_window_grows_to_its_limit_and_no_further() {
+        let mut receiver = ReceiveWindow::default();
+        let mut grown = Vec::new();
+        for _ in 0..4 {
+            let window = INITIAL_WINDOW + receiver.grown();
+            receiver.receive(window, 1).unwrap();
+            let granted = receiver.take(window, freely, Duration::ZERO);
+            let more = INITIAL_WINDOW + receiver.grown() - window;
+            assert_eq!(granted, Some(window + more));
+            grown.push(more);
+        }
+        assert_eq!(grown, [INITIAL_WINDOW, 2 * INITIAL_WINDOW, 0, 0]);
+        assert_eq!(receiver.grown(), MAX_WINDOW - INITIAL_WINDOW);
+    }
+
+    #[test]
     fn an_absurd_grant_is_refused() {
         let mut sender = SendCredit::default();
         assert_eq!(sender.grant(u64::MAX), Err(CreditError::Overflow { bytes: u64::MAX }));
@@ -317,38 +380,21 @@ mod tests {
         let mut receiver = ReceiveWindow::default();
         receiver.receive(INITIAL_WINDOW, 1).unwrap();
         // A slow reader takes it bit by bit: the sender gets credit back before the reader runs dry.
-        let grant = receiver.take(INITIAL_WINDOW / 2, u64::MAX, Duration::ZERO).unwrap();
-        assert_eq!(
-            grant,
-            Grant {
-                bytes: INITIAL_WINDOW / 2,
-                grown: 0
-            }
-        );
+        let granted = receiver.take(INITIAL_WINDOW / 2, freely, Duration::ZERO);
+        assert_eq!((granted, receiver.grown()), (Some(INITIAL_WINDOW / 2), 0));
         // A fast one empties it while the sender may not send.
         receiver.receive(INITIAL_WINDOW / 2, 1).unwrap();
-        let grant = receiver.take(INITIAL_WINDOW, u64::MAX, Duration::ZERO).unwrap();
-        assert_eq!(
-            grant,
-            Grant {
-                bytes: 2 * INITIAL_WINDOW,
-                grown: INITIAL_WINDOW
-            }
-        );
+        let granted = receiver.take(INITIAL_WINDOW, freely, Duration::ZERO);
+        assert_eq!(granted, Some(2 * INITIAL_WINDOW));
         assert_eq!(receiver.grown(), INITIAL_WINDOW);
     }
 
     #[test]
-    fn a_window_does_not_grow_beyond_what_its_connection_has_left() {
+    fn a_window_does_not_grow_beyond_what_it_gets() {
         let mut receiver = ReceiveWindow::default();
         receiver.receive(INITIAL_WINDOW, 1).unwrap();
-        assert_eq!(
-            receiver.take(INITIAL_WINDOW, 10, Duration::ZERO),
-            Some(Grant {
-                bytes: INITIAL_WINDOW + 10,
-                grown: 10
-            })
-        );
+        let granted = receiver.take(INITIAL_WINDOW, |wanted| wanted.min(10), Duration::ZERO);
+        assert_eq!((granted, receiver.grown()), (Some(INITIAL_WINDOW + 10), 10));
     }
 
     #[test]
@@ -356,10 +402,8 @@ mod tests {
         let (mut receiver, mut granted) = (ReceiveWindow::default(), Vec::new());
         for second in 0..30 {
             receiver.receive(1000, 1000).unwrap();
-            if let Some(grant) = receiver.take(1000, u64::MAX, Duration::from_secs(second)) {
-                assert_eq!(grant.grown, 0, "time is no reason to grow");
-                granted.push(grant.bytes);
-            }
+            granted.extend(receiver.take(1000, freely, Duration::from_secs(second)));
+            assert_eq!(receiver.grown(), 0, "time is no reason to grow");
         }
         assert_eq!(granted, [[4000].as_slice(), &[3000; 8]].concat());
     }

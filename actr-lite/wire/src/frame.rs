@@ -134,14 +134,20 @@ impl FrameEncoder {
 
 /// What every frame of a stream starts with when its fields come in their order.
 fn fixed_head(stream_id: &StreamId) -> Vec<u8> {
-    let stream_id = stream_id.as_str();
-    // With room for what an encoder adds.
-    let mut head = Vec::with_capacity(1 + MAX_VARINT_LEN + stream_id.len() + 1 + MAX_VARIABLE_LEN);
-    head.push(STREAM_ID);
-    encode_varint(stream_id.len() as u64, &mut head);
-    head.extend_from_slice(stream_id.as_bytes());
+    let mut head = stream_id_field(stream_id);
     head.push(SEQUENCE);
     head
+}
+
+/// What the body of every record that a sender sends of a stream starts with: its frames, its end, and its error.
+pub(crate) fn stream_id_field(stream_id: &StreamId) -> Vec<u8> {
+    let stream_id = stream_id.as_str();
+    // With room for what an encoder adds.
+    let mut field = Vec::with_capacity(1 + MAX_VARINT_LEN + stream_id.len() + 1 + MAX_VARIABLE_LEN);
+    field.push(STREAM_ID);
+    encode_varint(stream_id.len() as u64, &mut field);
+    field.extend_from_slice(stream_id.as_bytes());
+    field
 }
 
 /// Writes a number to where there is room for it; how many bytes it takes.

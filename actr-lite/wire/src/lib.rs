@@ -6,6 +6,7 @@
 //! - [`identity`]: names, types and ids of actors, as text and as messages
 //! - [`credential`]: what proves an identity, signed and verified
 //! - [`possession`]: what proves that a credential is shown by its own holder
+//! - [`realm_secret`]: what proves that a node belongs to a realm
 //! - [`acl`]: who may call whom
 //! - [`error_code`]: the numbers that failures carry
 //! - [`peer_text`]: what a peer wrote for people, on one line
@@ -18,7 +19,7 @@
 //! - [`credit`]: who may send how many bytes of a stream
 //! - [`latency_queue`]: what waits in a stream whose late frames are worth nothing
 //! - [`sequence`]: what is missing, doubled or out of order in a stream
-//! - [`resume`]: a stream that may come from several senders, one after the other
+//! - [`resume`]: how a stream is asked for again behind what came already
 //! - [`keepalive`]: when to ask a silent peer, and when to give it up
 //! - [`pace`]: how much goes to the system at once, by what a link carries
 //! - [`send_queue`]: what waits to be sent on a connection, and in which order it leaves
@@ -52,6 +53,7 @@ pub mod peer_text;
 pub mod possession;
 pub mod proto;
 pub mod rate_limit;
+pub mod realm_secret;
 pub mod record;
 pub mod record_limit;
 pub mod resume;

@@ -1,160 +1,45 @@
-//! How long a receiver waits for a stream, and when it asks for it again.
-//!
-//! A sender can vanish in the middle. The receiver then asks the next one for the same stream, with the metadata
-//! [`RESUME_AFTER`]. Which frames are new is decided by [`crate::sequence::SequenceFilter`].
-//!
-//! Times are durations since any fixed moment of a clock that never goes back.
-
-use std::time::Duration;
-
-use crate::{backoff::Backoff, identity::ActrId};
+//! How a stream is asked for again behind the frames that came already.
 
 /// The call metadata that asks a sender to start after a frame: its value is that frame's number, in decimal.
 ///
 /// This project's own. A sender that does not know it starts at 1, and the receiver drops what it had.
 pub const RESUME_AFTER: &str = "stream-resume-after";
 
-/// The wait after the first try that fails.
-pub const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// The last frame after which a caller may ask to go on: no stream gets to half of the highest number, and after the
+/// highest there would be none for the next frame.
+pub const MAX_RESUME_AFTER: u64 = u64::MAX / 2;
 
-/// The longest wait between two tries: hardly noticeable for a person, and a registry can serve a few thousand clients
-/// that ask twice a second.
-pub const MAX_WAIT: Duration = Duration::from_secs(1);
-
-/// The time without a frame, and the tries within it.
-///
-/// One budget covers everything that lies between two frames: finding a sender, reaching it, asking it, and its first
-/// frame. Only a frame that is handed over restarts it, so that senders that agree and send nothing, or break off
-/// again and again, don't keep a receiver forever.
-#[derive(Debug, Clone)]
-pub struct Resume {
-    timeout: Duration,
-    /// Since when a frame is waited for; `None` while a sender sends.
-    waiting_since: Option<Duration>,
-    backoff: Backoff,
-    /// It has been tried since a frame was last handed over.
-    was_tried: bool,
-}
-
-impl Resume {
-    /// Waits for a first sender, and its first frame, from `now` on and no longer than `timeout`.
-    pub fn new(timeout: Duration, now: Duration) -> Self {
-        Self {
-            timeout,
-            waiting_since: Some(now),
-            backoff: Backoff::new(FIRST_WAIT, MAX_WAIT),
-            was_tried: false,
-        }
-    }
-
-    /// The present sender's first frame was handed over: from now on it may be as slow as it likes.
-    pub fn progressed(&mut self) {
-        self.waiting_since = None;
-        self.was_tried = false;
-        self.backoff.reset();
-    }
-
-    /// The present sender is lost, or was none.
-    pub fn broke(&mut self, now: Duration) {
-        self.waiting_since.get_or_insert(now);
-    }
-
-    /// How long to wait before the next try; `None` if the time is over by then.
-    ///
-    /// The first try after a delivered frame is immediate. No try waits for more than half of what is left, so that
-    /// the last ones still have time to succeed. `jitter` is random, from 0 to 1.
-    pub fn next_try(&mut self, now: Duration, jitter: f64) -> Option<Duration> {
-        let left = self.left(now);
-        if !std::mem::replace(&mut self.was_tried, true) {
-            return (!left.is_zero()).then_some(Duration::ZERO);
-        }
-        let wait = self.backoff.next_wait(jitter).min(left / 2);
-        (left > FIRST_WAIT).then_some(wait)
-    }
-
-    /// How much longer a frame may be waited for.
-    pub fn left(&self, now: Duration) -> Duration {
-        let waited = self
-            .waiting_since
-            .map_or(Duration::ZERO, |since| now.saturating_sub(since));
-        self.timeout.saturating_sub(waited)
+/// The metadata for a stream of which the frames up to the number `last` came already; none for a new one.
+pub fn metadata(last: u64) -> Vec<(String, String)> {
+    match last {
+        0 => Vec::new(),
+        last => vec![(RESUME_AFTER.into(), last.to_string())],
     }
 }
 
-/// The servers to ask, in this order: all except the one that has just failed, unless there is no other.
-pub fn without_failed(mut candidates: Vec<ActrId>, failed: Option<&ActrId>) -> Vec<ActrId> {
-    if candidates.iter().any(|candidate| Some(candidate) != failed) {
-        candidates.retain(|candidate| Some(candidate) != failed);
-    }
-    candidates
+/// Reads the value of [`RESUME_AFTER`]; `None` if it is not a number up to [`MAX_RESUME_AFTER`].
+pub fn parse(value: &str) -> Option<u64> {
+    value.parse().ok().filter(|number| *number <= MAX_RESUME_AFTER)
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::{collection::vec, prelude::*};
-
     use super::*;
 
-    const TIMEOUT: Duration = Duration::from_secs(10);
-
-    fn seconds(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    proptest! {
-        #[test]
-        fn tries_end_when_the_time_does_and_hardly_before(jitter in vec(0.0..1.0f64, 1000)) {
-            let mut now = seconds(100);
-            let mut resume = Resume::new(TIMEOUT, now);
-            let mut tries = 0;
-            for jitter in jitter {
-                let Some(wait) = resume.next_try(now, jitter) else { break };
-                prop_assert!(wait <= MAX_WAIT);
-                tries += 1;
-                now += wait;
-            }
-            let waited = now - seconds(100);
-            prop_assert!(waited < TIMEOUT && waited + FIRST_WAIT >= TIMEOUT, "{waited:?}");
-            prop_assert!((10..60).contains(&tries), "{tries} tries");
-        }
+    #[test]
+    fn a_sender_reads_what_a_receiver_asks_for() {
+        assert_eq!(metadata(0), []);
+        let [(name, value)] = &metadata(7)[..] else {
+            panic!("one entry")
+        };
+        assert_eq!((name.as_str(), parse(value)), (RESUME_AFTER, Some(7)));
     }
 
     #[test]
-    fn after_a_frame_it_is_tried_at_once_with_all_the_time() {
-        let mut resume = Resume::new(TIMEOUT, seconds(0));
-        assert_eq!(resume.next_try(seconds(0), 0.5), Some(Duration::ZERO));
-        assert!(resume.next_try(seconds(0), 0.5).is_some_and(|wait| !wait.is_zero()));
-        assert_eq!(resume.left(seconds(9)), seconds(1));
-        resume.progressed();
-        // While a sender sends, time does not count.
-        assert_eq!(resume.left(seconds(500)), TIMEOUT);
-        resume.broke(seconds(500));
-        assert_eq!(resume.next_try(seconds(500), 0.5), Some(Duration::ZERO));
-        assert_eq!(resume.left(seconds(504)), seconds(6));
-        assert_eq!(resume.next_try(seconds(510), 0.5), None);
-    }
-
-    #[test]
-    fn senders_that_send_nothing_use_the_time_up() {
-        let mut resume = Resume::new(TIMEOUT, seconds(0));
-        let mut now = seconds(0);
-        let mut tries = 0;
-        while let Some(wait) = resume.next_try(now, 0.5) {
-            // It agrees, and breaks off a second later.
-            now += wait + seconds(1);
-            resume.broke(now);
-            tries += 1;
-        }
-        assert!((5..=10).contains(&tries), "{tries} tries");
-        assert!(now >= TIMEOUT && now <= TIMEOUT + seconds(2), "{now:?}");
-    }
-
-    #[test]
-    fn the_one_that_failed_is_asked_only_if_there_is_nobody_else() {
-        let id = |serial| ActrId::new(1, serial, "acme+Echo".parse().unwrap());
-        assert_eq!(without_failed(vec![id(1), id(2), id(3)], Some(&id(2))), [id(1), id(3)]);
-        assert_eq!(without_failed(vec![id(2)], Some(&id(2))), [id(2)]);
-        assert_eq!(without_failed(vec![id(2)], None), [id(2)]);
-        assert_eq!(without_failed(Vec::new(), Some(&id(2))), []);
+    fn only_numbers_with_room_behind_them_are_read() {
+        assert_eq!(parse(&MAX_RESUME_AFTER.to_string()), Some(MAX_RESUME_AFTER));
+        assert_eq!(parse(&(MAX_RESUME_AFTER + 1).to_string()), None);
+        assert_eq!(parse("-1"), None);
+        assert_eq!(parse(""), None);
     }
 }

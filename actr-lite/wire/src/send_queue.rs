@@ -1,7 +1,9 @@
 //! What is to be sent on a connection: records in, bytes for the socket out.
 //!
-//! Pings and pongs leave first, then calls, answers, credit and cancels, and bulk data last. A piece of bulk is as long as
-//! [`Pace`] says. A record longer than that is cut: with the extension into records of kind
+//! Pings and pongs leave first, then calls, answers, credit and cancels, and bulk data last. The end of a stream, or its
+//! error, leaves ahead of the bulk of other streams too, but not of its own: a receiver that has the end takes what still
+//! comes for another stream. That also holds for a stream that was cancelled, as its end tells the receiver that the name
+//! is free again. A piece of bulk is as long as [`Pace`] says. A record longer than that is cut: with the extension into records of kind
 //! [`Part`](RecordKind::Part), between which other records leave; without it into the fragments of one message, between
 //! which only pings and pongs may stand.
 
@@ -42,9 +44,7 @@ pub enum Precedence {
 }
 
 impl Precedence {
-    /// That of a record with a body of this length.
-    ///
-    /// The end of a stream is bulk: it must not overtake the stream's frames.
+    /// That of a record with a body of this length. The end of a stream is bulk where something of the stream waits.
     pub fn of(kind: RecordKind, len: usize) -> Self {
         match kind {
             RecordKind::RpcReliable | RecordKind::RpcSignal if len <= MAX_AHEAD_RECORD => Self::Ahead,
@@ -128,9 +128,15 @@ impl SendQueue {
     /// Adds a record, whose body is `head` and `body` together.
     #[inline]
     pub fn push(&mut self, kind: RecordKind, head: &[u8], body: &[u8]) {
-        match Precedence::of(kind, head.len() + body.len()) {
-            Precedence::Ahead => self.ahead.push(kind, head, body),
-            Precedence::Bulk => self.bulk.push(kind, head, body),
+        let precedence = Precedence::of(kind, head.len() + body.len());
+        self.records(precedence).push(kind, head, body);
+    }
+
+    #[inline]
+    fn records(&mut self, precedence: Precedence) -> &mut Records {
+        match precedence {
+            Precedence::Ahead => &mut self.ahead,
+            Precedence::Bulk => &mut self.bulk,
         }
     }
 
@@ -143,7 +149,12 @@ impl SendQueue {
         if self.ahead.control() + self.bulk.control() + HEADER_LEN + body.len() > MAX_CONTROL_BACKLOG {
             return Err(Overwhelmed);
         }
-        self.push(kind, &[], &body);
+        // Bulk that waits is a batch as a rule: a look through it takes microseconds.
+        let precedence = match control.ends() {
+            Some(stream_id) if !self.bulk.has_any_of(stream_id) => Precedence::Ahead,
+            _ => Precedence::of(kind, body.len()),
+        };
+        self.records(precedence).push(kind, &[], &body);
         Ok(())
     }
 

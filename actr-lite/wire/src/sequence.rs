@@ -201,4 +201,20 @@ mod tests {
         assert_eq!(tally.observe(3), Arrival::Repeated);
         assert_eq!(tally.observe(5), Arrival::InOrder);
     }
+
+    #[test]
+    fn a_stream_is_complete_if_all_came_once_in_order() {
+        let is_complete = |numbers: &[u64], expected| {
+            let mut tally = SequenceTally::default();
+            for number in numbers {
+                tally.observe(*number);
+            }
+            tally.is_complete(expected)
+        };
+        assert!(is_complete(&[], 0));
+        assert!(is_complete(&[1, 2, 3], 3));
+        assert!(!is_complete(&[1, 3], 3), "one is missing");
+        assert!(!is_complete(&[1, 2, 4], 3), "one is too many");
+        assert!(!is_complete(&[1, 3, 2], 3), "one is late");
+    }
 }

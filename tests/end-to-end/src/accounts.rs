@@ -1,28 +1,27 @@
 //! Peers that take whatever they can get: the server stays below the memory that it promises, and serves others meanwhile.
 
-use std::{
-    io::Write as _,
-    net::{SocketAddr, TcpStream},
-    thread,
-    time::Duration,
-};
+use std::{io::Write as _, net::SocketAddr, thread, time::Duration};
 
 use actr_lite::Rpc as _;
 use actr_lite_wire::{
     envelope::Envelope,
     record::{RecordKind, header},
 };
-use harness::{Deployment, Signal, Summary};
+use harness::{Certificates, Deployment, Launch, Process, Signal, Summary};
 use prost::Message as _;
 use protos::stream_server::RegisterStreamRequest;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
-use crate::raw_peer::{Doors, Identity, connect, frame_header, response_head};
+use crate::{
+    campaign,
+    raw_connection::{RawConnection, Transport},
+    raw_peer::{Doors, Identity, frame_header, response_head},
+};
 
 const MIB: usize = 1 << 20;
 
 /// What docs/limits.md promises.
-const MAX_MEMORY: u64 = 512 << 20;
+pub(crate) const MAX_MEMORY: u64 = 512 << 20;
 
 const PEERS: u64 = 24;
 
@@ -34,23 +33,28 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How a peer makes a server hold memory.
 #[derive(Debug, Clone, Copy)]
-enum Attack {
+pub(crate) enum Attack {
     HalfMessage,
     HalfRecord,
     UnreadAnswers,
     StalledStreams,
     UnknownStreams,
     EmptyMetadata,
+    HalfTlsRecord,
 }
 
-const ATTACKS: [Attack; 6] = [
+pub(crate) const ATTACKS: [Attack; 7] = [
     Attack::HalfMessage,
     Attack::HalfRecord,
     Attack::UnreadAnswers,
     Attack::StalledStreams,
     Attack::UnknownStreams,
     Attack::EmptyMetadata,
+    Attack::HalfTlsRecord,
 ];
+
+/// The start of the longest TLS record of data (RFC 8446 §5.1): without TLS that of a message that breaks the protocol.
+const TLS_RECORD: [u8; 5] = [23, 3, 3, 0x40, 0];
 
 fn message(records: &[u8]) -> Vec<u8> {
     [&frame_header(records.len() as u64), records].concat()
@@ -72,7 +76,14 @@ fn call(request_id: String, request: &RegisterStreamRequest, metadata: usize) ->
 }
 
 impl Attack {
-    /// What it sends over one connection.
+    /// Sends what it can over one connection. What the server does not take, or cuts off, is as good as sent.
+    fn send(self, connection: usize, socket: &mut RawConnection) {
+        let _ = match self {
+            Self::HalfTlsRecord => socket.tcp().write_all(&[&TLS_RECORD[..], &[0; 16 << 10][1..]].concat()),
+            _ => socket.write_all(&self.bytes(connection)),
+        };
+    }
+
     fn bytes(self, connection: usize) -> Vec<u8> {
         match self {
             Self::HalfMessage => [frame_header(5 * MIB as u64), vec![0; 4 * MIB]].concat(),
@@ -104,6 +115,7 @@ impl Attack {
                 message(&(0..4000).flat_map(frame).collect::<Vec<_>>())
             }
             Self::EmptyMetadata => message(&call("m".into(), &stream("s".into(), 0), 500_000)),
+            Self::HalfTlsRecord => Vec::new(),
         }
     }
 }
@@ -116,46 +128,88 @@ fn stream(stream_id: String, message_count: i32) -> RegisterStreamRequest {
 }
 
 /// Makes connections and attacks over each; those that stay open.
-fn attack(doors: Doors, seed: u64) -> Vec<TcpStream> {
-    let mut random = SmallRng::seed_from_u64(seed);
-    let identity = Identity::register(doors.registry);
+pub(crate) fn attack(
+    data_lane: SocketAddr,
+    transport: &Transport,
+    identity: &Identity,
+    mut choose: impl FnMut() -> Attack,
+) -> Vec<RawConnection> {
     let mut open = Vec::new();
     for connection in 0..CONNECTIONS {
-        let mut socket = connect(doors.data_lane);
-        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        let mut socket = transport.connect(data_lane);
+        socket.tcp().set_write_timeout(Some(PATIENCE)).unwrap();
         socket.write_all(&identity.data_lane_upgrade()).unwrap();
         if !response_head(&mut socket).starts_with("HTTP/1.1 101 ") {
             continue;
         }
-        let attack = ATTACKS[random.random_range(..ATTACKS.len())];
-        // What the server does not take, or cuts off, is as good as sent.
-        let _ = socket.write_all(&attack.bytes(connection));
+        choose().send(connection, &mut socket);
         open.push(socket);
     }
     open
 }
 
+/// One attack after another, drawn from a seed.
+pub(crate) fn drawn(seed: u64) -> impl FnMut() -> Attack {
+    let mut random = SmallRng::seed_from_u64(seed);
+    move || ATTACKS[random.random_range(..ATTACKS.len())]
+}
+
+/// Lets peers attack a server, whose memory stays below the promise, and which then serves this client.
+fn check(server: Process, doors: Doors, transport: &Transport, client: Launch) {
+    let seed = campaign::seed();
+    let open: Vec<_> = thread::scope(|scope| {
+        let peers = (0..PEERS).map(|peer| seed.wrapping_add(peer));
+        let attacks: Vec<_> = peers
+            .map(|seed| {
+                scope.spawn(move || {
+                    let identity = Identity::register(doors.registry);
+                    attack(doors.data_lane, transport, &identity, drawn(seed))
+                })
+            })
+            .collect();
+        attacks.into_iter().flat_map(|attack| attack.join().unwrap()).collect()
+    });
+    let memory = server.peak_memory();
+    println!("{} MiB with {} connections", memory >> 20, open.len());
+    let connections = open.len();
+    assert!(
+        memory < MAX_MEMORY,
+        "{memory} bytes with {connections} connections, seed {seed}"
+    );
+    Summary::of_success(&client.run(), 10);
+    drop(open);
+    server.signal(Signal::TERM);
+    let finished = server.finish();
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+}
+
+fn address_in(url: &str) -> SocketAddr {
+    url.split('/').nth(2).unwrap().parse().unwrap()
+}
+
 #[test]
 fn no_mixture_of_peers_gets_a_server_above_its_promise() {
-    let seed: u64 = rand::random();
-    println!("seed {seed}");
     let deployment = Deployment::new();
     let data_lane = SocketAddr::from(([127, 0, 0, 1], harness::unused_port()));
     let server = deployment.server().config("system.websocket.listen", data_lane).spawn();
     let url = server.registry_url();
     server.ready();
-    let registry = url.split('/').nth(2).unwrap().parse().unwrap();
-    let doors = Doors { registry, data_lane };
-    let attacks: Vec<_> = (0..PEERS)
-        .map(|peer| thread::spawn(move || attack(doors, seed.wrapping_add(peer))))
-        .collect();
-    let open: Vec<_> = attacks.into_iter().flat_map(|attack| attack.join().unwrap()).collect();
-    let memory = server.peak_memory();
-    assert!(memory < MAX_MEMORY, "{memory} bytes with {} connections", open.len());
-    let client = deployment.client(&url, 10).arg("--json").run();
-    Summary::of_success(&client, 10);
-    drop(open);
-    server.signal(Signal::TERM);
-    let finished = server.finish();
-    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+    let registry = address_in(&url);
+    let client = deployment.client(&url, 10).arg("--json");
+    check(server, Doors { registry, data_lane }, &Transport::Clear, client);
+}
+
+#[test]
+fn no_mixture_over_tls_gets_a_server_above_its_promise() {
+    let deployment = Deployment::new();
+    let certificates = Certificates::new(&deployment.path("certs"));
+    let (_registry, url) = deployment.start_registry();
+    let data_lane = SocketAddr::from(([127, 0, 0, 1], harness::unused_port()));
+    let server = certificates.served_by(deployment.server_at(&url));
+    let server = server.config("system.websocket.listen", data_lane).spawn();
+    server.ready();
+    let registry = address_in(&url);
+    let client = certificates.trusted_by(deployment.client(&url, 10).arg("--json"));
+    let transport = Transport::tls(&certificates.files().ca);
+    check(server, Doors { registry, data_lane }, &transport, client);
 }

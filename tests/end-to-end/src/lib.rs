@@ -6,6 +6,8 @@
 #[cfg(target_os = "linux")]
 mod accounts;
 mod budget;
+#[cfg(target_os = "linux")]
+mod campaign;
 mod discovery;
 mod faults;
 #[cfg(target_os = "linux")]
@@ -17,10 +19,15 @@ mod manifest;
 #[cfg(target_os = "linux")]
 mod memory;
 mod misbehaviour;
+#[cfg(target_os = "linux")]
+mod mixtures;
+mod names;
 mod other_nodes;
 #[cfg(target_os = "linux")]
 mod output;
 mod peer_text;
+#[cfg(target_os = "linux")]
+mod raw_connection;
 #[cfg(target_os = "linux")]
 mod raw_peer;
 mod refusal;

@@ -1,7 +1,7 @@
 //! A peer that keeps to no rule: bytes over sockets, and who it says it is.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{Read, Write as _},
     net::{Shutdown, SocketAddr, TcpStream},
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn exchange(address: SocketAddr, bytes: &[u8], hangs_up: bool) -> Vec
 }
 
 /// Reads the head of an HTTP response, and nothing behind it.
-pub(crate) fn response_head(stream: &mut TcpStream) -> String {
+pub(crate) fn response_head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -68,9 +68,13 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn register(registry: SocketAddr) -> Self {
+        Self::register_in(registry, 1)
+    }
+
+    pub(crate) fn register_in(registry: SocketAddr, realm_id: u32) -> Self {
         let request = RegisterRequest {
             actr_type: (&"acme:Junk:1.0.0".parse::<actr_lite::ActrType>().unwrap()).into(),
-            realm: Realm { realm_id: 1 },
+            realm: Realm { realm_id },
             auth_mode: Some(2),
             ..RegisterRequest::default()
         };

@@ -1,15 +1,19 @@
 //! Nodes within the test's own process, for what the real programs never do.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use actr_lite::{ActrError, ActrRef, ActrSystem, ActrType, Context, Service, Workload};
-use programs::WAIT_TIMEOUT;
+use programs::{WAIT_TIMEOUT, unused_port};
 use protos::{
     stream_client::{LocalStreamServiceDispatcher, LocalStreamServiceHandler, StartStreamRequest, StartStreamResponse},
     stream_server::{RegisterStreamRequest, RegisterStreamResponse, StreamServerDispatcher, StreamServerHandler},
 };
 
-use crate::deployment::Deployment;
+use crate::{deployment::Deployment, fault_proxy::FaultProxy};
 
 /// The type of the shipped server.
 ///
@@ -45,6 +49,22 @@ where
     F: Future<Output = Result<RegisterStreamResponse, ActrError>> + Send + 'static,
 {
     start(deployment, "server", url, Scripted(handler)).await
+}
+
+/// The same, whom others reach through this relay.
+///
+/// # Panics
+/// If it does not start.
+pub async fn server_behind<H, F>(deployment: &Deployment, url: &str, proxy: &FaultProxy, handler: H) -> ActrRef
+where
+    H: Fn(RegisterStreamRequest, Context) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<RegisterStreamResponse, ActrError>> + Send + 'static,
+{
+    let listen = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), unused_port());
+    proxy.relay_to_address(listen);
+    let listens = format!("system.websocket.listen={listen}");
+    let advertised = format!("system.websocket.advertised={}", proxy.url());
+    start_with(deployment, "server", url, &[&listens, &advertised], Scripted(handler)).await
 }
 
 /// A node with the server's Actr.toml at this registry whose contract is not the shipped server's: it exports the client's

@@ -15,8 +15,17 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    harness::{Answer, Ask, Push, World, caller, start_server, stream_id, subscribe_from, within},
-    raw_peer::{Outsider, frame, record},
+    harness::{
+        deadline::within,
+        messages::{Answer, Ask, Push},
+        stream::{caller, stream_id, subscribe_from},
+        world::World,
+    },
+    raw_peer::{
+        outsider::Outsider,
+        visit::Visit,
+        wire_bytes::{frame, record},
+    },
 };
 
 // With one thread it is known what runs when: the answer is queued before the task runs.
@@ -83,7 +92,7 @@ async fn an_answer_leaves_whatever_its_spawned_task_does() {
         })
         .start()
         .await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let dest = Dest::actor(server.actor_id());
     for text in ["waits", "panics", "is over", "several", "runs before"] {
         let request = Ask {
@@ -96,13 +105,11 @@ async fn an_answer_leaves_whatever_its_spawned_task_does() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_with_an_answer_is_there_when_the_call_returns() {
-    let world = World::new().await;
-    let (server, mut contexts) = start_server(&world, "Server").await;
-    let outsider = Outsider::new(&world, "Raw").await;
-    let mut peer = outsider.dial_extended(&server).await;
-    let asked = peer.ask(Push::ROUTE, Push::default().encode_to_vec()).await;
-    let ctx = within(contexts.recv()).await.unwrap();
-    peer.answer(&asked).await;
+    let mut visit = Visit::of_extended_peer().await;
+    let asked = visit.peer.ask(Push::ROUTE, Push::default().encode_to_vec()).await;
+    let ctx = visit.next_context().await;
+    visit.peer.answer(&asked).await;
+    let mut peer = visit.peer;
     let answering = tokio::spawn(async move {
         let (_, body) = peer.record().await;
         let Envelope::Request { request_id, .. } = Envelope::decode(body).unwrap() else {
@@ -126,7 +133,7 @@ async fn what_comes_with_an_answer_is_there_when_the_call_returns() {
         peer.send(Message::binary(message.concat())).await;
         peer
     });
-    let mut subscription = subscribe_from(&ctx, outsider.id(), "with");
+    let mut subscription = subscribe_from(&ctx, visit.outsider.id(), "with");
     within(ctx.call(&caller(&ctx), Ask::default())).await.unwrap();
     let first = subscription.next().now_or_never().expect("the frame is not there yet");
     assert_eq!(first.unwrap().payload, b"the answer"[..]);

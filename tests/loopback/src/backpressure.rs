@@ -3,7 +3,7 @@
 use actr_lite::{SendError, StreamEnd};
 use actr_lite_wire::{credit::INITIAL_WINDOW, record::DEFAULT_MAX_RECORD_LEN};
 
-use crate::harness::{Pair, stream_id, within};
+use crate::harness::{deadline::within, pair::Pair, stream::stream_id};
 
 const PAYLOAD: [u8; 1000] = [7; 1000];
 
@@ -14,11 +14,7 @@ const OVERHEAD: u64 = 200;
 async fn a_sender_without_credit_waits_alone() {
     let mut pair = Pair::new().await;
     let (stalled, flowing) = (stream_id("stalled"), stream_id("flowing"));
-    let mut untouched = pair
-        .client
-        .context()
-        .subscribe(stalled.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut untouched = pair.subscribe(&stalled);
     let mut sender = pair.open(&stalled).await;
     let sent = pair.fill(&mut sender, &PAYLOAD).await;
     let bytes = sent * (PAYLOAD.len() as u64 + OVERHEAD);
@@ -27,11 +23,7 @@ async fn a_sender_without_credit_waits_alone() {
 
     // Ten windows of another stream pass meanwhile.
     let frames = 10 * INITIAL_WINDOW / PAYLOAD.len() as u64;
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(flowing.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut subscription = pair.subscribe(&flowing);
     let mut other = pair.open(&flowing).await;
     let sending = tokio::spawn(async move {
         for _ in 0..frames {
@@ -61,6 +53,37 @@ async fn a_sender_without_credit_waits_alone() {
     sending.await.unwrap();
 }
 
+/// How many bytes come of a stream that was taken at once for a while and then is not any more, at a node with these
+/// settings.
+async fn waiting_after_a_rush(settings: &[&str]) -> u64 {
+    let mut pair = Pair::with_client(|plan| settings.iter().fold(plan, |plan, setting| plan.set(setting))).await;
+    let id = stream_id("rush");
+    let sender_id = pair.server.actor_id();
+    let mut subscription = pair.client.context().subscribe(id.clone(), &sender_id).unwrap();
+    let mut sender = pair.open(&id).await;
+    let frames = 64 * INITIAL_WINDOW / PAYLOAD.len() as u64;
+    let sending = tokio::spawn(async move {
+        for _ in 0..frames {
+            sender.send(PAYLOAD).await.unwrap();
+        }
+        sender
+    });
+    for _ in 0..frames {
+        within(subscription.next()).await.unwrap();
+    }
+    let mut sender = within(sending).await.unwrap();
+    pair.fill(&mut sender, &PAYLOAD).await * PAYLOAD.len() as u64
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_grows_no_more_than_its_peer_may_fill() {
+    let grown = waiting_after_a_rush(&[]).await;
+    assert!(grown > INITIAL_WINDOW + INITIAL_WINDOW / 2, "{grown}");
+    let share = 3 * INITIAL_WINDOW;
+    let bounded = waiting_after_a_rush(&[&format!("system.limits.max_bytes_per_peer={share}")]).await;
+    assert!(bounded <= INITIAL_WINDOW + PAYLOAD.len() as u64, "{bounded}");
+}
+
 #[tokio::test]
 async fn a_callback_that_waits_makes_its_sender_wait() {
     let mut pair = Pair::new().await;
@@ -71,11 +94,7 @@ async fn a_callback_that_waits_makes_its_sender_wait() {
         let permits = std::sync::Arc::clone(&permits);
         async move { permits.acquire().await.unwrap().forget() }
     };
-    let mut registration = pair
-        .client
-        .context()
-        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
-        .unwrap();
+    let mut registration = pair.register_async(&id, callback);
     let mut sender = pair.open(&id).await;
     let sent = pair.fill(&mut sender, &PAYLOAD).await;
     assert!(sent * PAYLOAD.len() as u64 <= INITIAL_WINDOW + PAYLOAD.len() as u64);
@@ -88,12 +107,7 @@ async fn a_callback_that_waits_makes_its_sender_wait() {
 async fn a_frame_longer_than_the_window_passes() {
     let mut pair = Pair::new().await;
     let id = stream_id("large");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     let lens = [3 << 20, 1, INITIAL_WINDOW as usize, 3 << 20, 0, 1 << 20];
     let sending = tokio::spawn(async move {
         for len in lens {
@@ -114,12 +128,7 @@ async fn a_frame_longer_than_the_window_passes() {
 async fn an_oversized_frame_is_refused_and_the_stream_goes_on() {
     let mut pair = Pair::new().await;
     let id = stream_id("limit");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     let taking = tokio::spawn(async move {
         let mut lens = Vec::new();
         while let Some(frame) = subscription.next().await {
@@ -160,12 +169,7 @@ async fn an_oversized_frame_is_refused_and_the_stream_goes_on() {
 async fn a_dropped_send_has_sent_nothing_and_uses_no_number() {
     let mut pair = Pair::new().await;
     let id = stream_id("dropped");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     let mut expected = pair.fill(&mut sender, &PAYLOAD).await;
     let mut taken = 0;
     // Sends that are dropped while they wait for credit, at every point where credit may come.
@@ -202,18 +206,13 @@ async fn a_dropped_send_has_sent_nothing_and_uses_no_number() {
 async fn frames_in_flight_arrive_after_the_sender_has_finished() {
     let mut pair = Pair::new().await;
     let id = stream_id("later");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     for _ in 0..100 {
         sender.send(PAYLOAD).await.unwrap();
     }
     sender.finish().await.unwrap();
     let end = StreamEnd::Finished { frames: 100 };
-    crate::harness::until(|| async { subscription.end() }).await;
+    crate::harness::deadline::until(|| async { subscription.end() }).await;
     for number in 1..=100 {
         assert_eq!(within(subscription.next()).await.unwrap().sequence, number);
     }

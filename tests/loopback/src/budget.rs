@@ -8,133 +8,84 @@ use std::{
     time::Duration,
 };
 
-use actr_lite::{ActrError, ActrRef, Budget, DataStream, ErrorCode, ResumableStream, ResumeError, ResumeOptions};
-use tokio_util::sync::CancellationToken;
+use actr_lite::{ActrError, Budget, ErrorCode, ResumeError};
 
 use crate::{
-    harness::{Answer, Ask, NodePlan, Push, World, within},
-    stream_server::{Asked, Conduct, LONG, Seen, Sending, Then, push, receive_options, server},
+    harness::{
+        deadline::{BOUND, within},
+        messages::{Answer, Ask, Push},
+        node_plan::NodePlan,
+        world::World,
+    },
+    stream_server::{
+        cue::Cue,
+        request::FRAMES,
+        scene::Scene,
+        script::{Asked, Conduct, Then, silent},
+        server::push,
+    },
 };
-
-const FRAMES: u64 = 10;
 
 /// For a test that waits until it is over.
 const SHORT: Duration = Duration::from_millis(400);
 
-async fn client(world: &World) -> ActrRef {
-    world.node("Client").hidden().start().await
-}
-
-async fn receive(client: &ActrRef, id: &str, options: ResumeOptions, seen: &Seen) -> ResumableStream {
-    let seen = seen.clone();
-    let callback = move |frame: DataStream| {
-        seen.push(&frame);
-        std::future::ready(())
-    };
-    within(receive_options(client, id, FRAMES, options, callback))
-        .await
-        .unwrap()
-}
-
-/// Agrees, and sends nothing.
-fn silent(_: Asked) -> Conduct {
-    Conduct::Send(Sending(Vec::new(), Then::Hold))
-}
-
 #[tokio::test]
 async fn a_server_that_agrees_and_sends_nothing_is_left_for_another() {
-    let world = World::new().await;
-    let (first, first_log) = server(&world, silent);
-    let _first = first.start().await;
-    let client = client(&world).await;
-    let seen = Seen::default();
-    let budget = Budget::new(Duration::from_secs(4));
-    let stream = receive(&client, "silent", ResumeOptions::new(budget), &seen).await;
-    let (second, second_log) = server(&world, Asked::rest);
-    let _second = second.start().await;
-    within(stream.ended()).await.unwrap();
-    seen.assert_all(FRAMES);
-    assert_eq!((first_log.asked(), second_log.asked()), (vec![0], vec![0]));
+    let (scene, first) = Scene::with_server(silent).await;
+    let reception = scene.request().timeout(Duration::from_secs(4)).receive().await;
+    let second = scene.add_server(Asked::rest).await;
+    reception.comes_whole().await;
+    assert_eq!((first.asked(), second.asked()), (vec![0], vec![0]));
 }
 
 #[tokio::test]
 async fn without_another_the_error_says_that_it_sent_nothing() {
-    let world = World::new().await;
-    let (plan, _) = server(&world, silent);
-    let server = plan.start().await;
-    let client = client(&world).await;
-    let options = ResumeOptions::new(Budget::new(SHORT));
-    let stream = receive(&client, "alone", options, &Seen::default()).await;
-    let error = within(stream.ended()).await.unwrap_err();
+    let (scene, server) = Scene::with_server(silent).await;
+    let error = scene.request().timeout(SHORT).receive().await.fails().await;
     assert!(matches!(error, ResumeError::TimedOut { .. }), "{error:?}");
-    let text = format!("{} agreed, and sent no frame within ", server.actor_id());
+    let text = format!("{} agreed, and sent no frame within ", server.id());
     assert!(error.to_string().contains(&text), "{error}");
 }
 
 #[tokio::test]
 async fn a_stream_that_has_begun_may_pause_longer_than_the_budget() {
-    let world = World::new().await;
-    let told = CancellationToken::new();
-    let tell = told.clone();
-    let (plan, log) = server(&world, move |asked| {
-        let rest = Box::new(Sending((2..=FRAMES).collect(), Then::Finish));
-        asked.send(1, Then::Wait(told.clone(), rest))
-    });
-    let _server = plan.start().await;
-    let client = client(&world).await;
-    let seen = Seen::default();
-    let budget = Budget::new(SHORT);
-    let stream = receive(&client, "pausing", ResumeOptions::new(budget), &seen).await;
-    seen.last_is(1).await;
+    let cue = Cue::default();
+    let goes_on = cue.clone();
+    let (scene, server) =
+        Scene::with_server(move |asked| asked.send(1, Then::send_at(&goes_on, 2..=FRAMES, Then::Finish))).await;
+    let reception = scene.request().timeout(SHORT).receive().await;
+    reception.reaches(1).await;
     tokio::time::sleep(2 * SHORT).await;
-    tell.cancel();
-    within(stream.ended()).await.unwrap();
-    seen.assert_all(FRAMES);
-    assert_eq!(log.asked(), [0]);
+    cue.give();
+    reception.comes_whole().await;
+    assert_eq!(server.asked(), [0]);
 }
 
 #[tokio::test]
 async fn an_idle_timeout_leaves_a_server_that_pauses() {
-    let world = World::new().await;
-    let (plan, log) = server(&world, |asked| match asked.before {
+    let (scene, server) = Scene::with_server(|asked| match asked.before {
         0 => asked.send(3, Then::Hold),
         _ => asked.rest(),
-    });
-    let _server = plan.start().await;
-    let client = client(&world).await;
-    let seen = Seen::default();
-    let options = ResumeOptions {
-        idle_timeout: Some(SHORT),
-        ..ResumeOptions::new(Budget::new(LONG))
-    };
-    let stream = receive(&client, "idle", options, &seen).await;
-    within(stream.ended()).await.unwrap();
-    seen.assert_all(FRAMES);
-    assert_eq!(log.asked(), [0, 3]);
+    })
+    .await;
+    let reception = scene.request().idle_timeout(SHORT).receive().await;
+    reception.comes_whole().await;
+    assert_eq!(server.asked(), [0, 3]);
 }
 
 #[tokio::test]
 async fn a_first_frame_may_be_later_than_the_budget_if_that_is_said() {
-    let world = World::new().await;
-    let told = CancellationToken::new();
-    let tell = told.clone();
-    let (plan, log) = server(&world, move |asked| {
-        let all = Box::new(Sending((1..=asked.frames).collect(), Then::Finish));
-        Conduct::Send(Sending(Vec::new(), Then::Wait(told.clone(), all)))
-    });
-    let _server = plan.start().await;
-    let client = client(&world).await;
-    let seen = Seen::default();
-    let options = ResumeOptions {
-        first_frame: Some(LONG),
-        ..ResumeOptions::new(Budget::new(SHORT))
-    };
-    let stream = receive(&client, "late", options, &seen).await;
+    let cue = Cue::default();
+    let begins = cue.clone();
+    let (scene, server) =
+        Scene::with_server(move |asked| Conduct::send([], Then::send_at(&begins, 1..=asked.frames, Then::Finish)))
+            .await;
+    let request = scene.request().timeout(SHORT).patient_for_the_first();
+    let reception = request.receive().await;
     tokio::time::sleep(2 * SHORT).await;
-    tell.cancel();
-    within(stream.ended()).await.unwrap();
-    seen.assert_all(FRAMES);
-    assert_eq!(log.asked(), [0]);
+    cue.give();
+    reception.comes_whole().await;
+    assert_eq!(server.asked(), [0]);
 }
 
 /// A node whose own service fails so often with this code before it answers; and how often it was called.
@@ -158,7 +109,7 @@ async fn a_local_call_is_retried_until_it_succeeds() {
     let world = World::new().await;
     let (plan, calls) = failing(&world, 3, ErrorCode::Unavailable);
     let node = plan.start().await;
-    let answer = within(node.call_with_retry(Ask::default(), Budget::new(LONG))).await;
+    let answer = within(node.call_with_retry(Ask::default(), Budget::new(BOUND))).await;
     assert_eq!((answer.unwrap().text.as_str(), calls.load(SeqCst)), ("at last", 4));
 }
 
@@ -167,7 +118,7 @@ async fn a_failure_that_does_not_heal_is_not_retried() {
     let world = World::new().await;
     let (plan, calls) = failing(&world, 3, ErrorCode::InvalidArgument);
     let node = plan.start().await;
-    let error = within(node.call_with_retry(Ask::default(), Budget::new(LONG))).await;
+    let error = within(node.call_with_retry(Ask::default(), Budget::new(BOUND))).await;
     assert_eq!(error.unwrap_err().to_string(), "try 0");
     assert_eq!(calls.load(SeqCst), 1);
 }

@@ -2,7 +2,13 @@ use actr_lite::{ActrRef, Context, Dest, StreamEnd, Subscription};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{NodePlan, Push, World, caller, stream_id, within};
+use crate::harness::{
+    deadline::within,
+    messages::Push,
+    node_plan::NodePlan,
+    stream::{caller, stream_id},
+    world::World,
+};
 
 /// A client that receives a stream without an end from a server, over a connection of its own, while others misbehave.
 pub(crate) struct Bystander {
@@ -13,7 +19,7 @@ pub(crate) struct Bystander {
 }
 
 impl Bystander {
-    /// `contexts` is what [`start_server`](crate::harness::start_server) gave with the server.
+    /// `contexts` is what [`start_server`](crate::harness::server::start_server) gave with the server.
     pub(crate) async fn start(
         world: &World,
         server: &ActrRef,

@@ -9,8 +9,14 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Ask, World, free_address, start_plan, start_server, within},
-    raw_peer::{Outsider, dial},
+    harness::{
+        address::free_address,
+        deadline::within,
+        messages::Ask,
+        server::{start_plan, start_server},
+        world::World,
+    },
+    raw_peer::{connection::dial, outsider::Outsider},
 };
 
 /// How many nodes of a type a registry names at most when it is asked for any of them.
@@ -24,7 +30,9 @@ async fn every_node_of_a_type_can_be_called_by_its_id() {
         servers.push(start_server(&world, "Server").await);
     }
     let client = world.node("Client").start().await;
-    for (server, _) in &servers {
+    // The last one first: with each answer the registry begins at another node, so that in the order of their registration
+    // all would be among those that it names.
+    for (server, _) in servers.iter().rev() {
         let dest = Dest::actor(server.actor_id());
         within(client.context().call(&dest, Ask::default())).await.unwrap();
     }

@@ -10,9 +10,13 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     bystander::Bystander,
-    harness::{Nowhere, World, start_server, until},
+    harness::{deadline::until, messages::Nowhere, server::start_server, world::World},
     logs::{self, TOLD_PER_NODE},
-    raw_peer::{Outsider, dial, frame, record},
+    raw_peer::{
+        connection::dial,
+        outsider::Outsider,
+        wire_bytes::{frame, record},
+    },
 };
 
 /// What says how long a record a peer takes.

@@ -5,7 +5,7 @@ use std::{
 
 use actr_lite::ActrRef;
 
-use crate::harness::until;
+use crate::harness::deadline::until;
 
 /// The warnings of all tests of this program.
 static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());

@@ -11,8 +11,15 @@ use prost::Message as _;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    harness::{Pair, Push, World, caller, start_server, stream_id, subscribe_from, within},
-    raw_peer::{self, Outsider},
+    harness::{
+        deadline::within,
+        messages::Push,
+        pair::Pair,
+        server::start_server,
+        stream::{caller, stream_id, subscribe_from},
+        world::World,
+    },
+    raw_peer::{outsider::Outsider, wire_bytes},
 };
 
 const FRAMES: u64 = 100_000;
@@ -71,8 +78,8 @@ async fn a_peer_without_the_extension_loses_and_reorders_nothing() {
     let taking = tokio::spawn(take_all(subscription));
     let peer_sends = tokio::spawn(async move {
         for number in 1..=FRAMES {
-            let frame = raw_peer::frame("to node", number, payload(number).as_bytes());
-            let message = Message::binary(raw_peer::record(RecordKind::StreamReliable, &frame));
+            let frame = wire_bytes::frame("to node", number, payload(number).as_bytes());
+            let message = Message::binary(wire_bytes::record(RecordKind::StreamReliable, &frame));
             within(sink.feed(message)).await.unwrap();
         }
         within(sink.flush()).await.unwrap();
@@ -112,11 +119,7 @@ async fn two_nodes_lose_and_reorder_nothing() {
     let mut pair = Pair::new().await;
     let (up, down) = (stream_id("up"), stream_id("down"));
     let at_server = subscribe_from(pair.server.context(), &pair.client.actor_id(), "up");
-    let at_client = pair
-        .client
-        .context()
-        .subscribe(down.clone(), &pair.server.actor_id())
-        .unwrap();
+    let at_client = pair.subscribe(&down);
     let to_client = pair.open(&down).await;
     let to_server = pair.client.context().open_stream(&pair.dest(), up).await.unwrap();
     let tasks = [tokio::spawn(take_all(at_server)), tokio::spawn(take_all(at_client))];

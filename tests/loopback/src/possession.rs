@@ -11,8 +11,15 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Ask, NodePlan, World, free_address, start_plan, start_server, within},
-    raw_peer::{CREDENTIAL, Outsider},
+    harness::{
+        address::free_address,
+        deadline::within,
+        messages::Ask,
+        node_plan::NodePlan,
+        server::{start_plan, start_server},
+        world::World,
+    },
+    raw_peer::outsider::{CREDENTIAL, Outsider},
 };
 
 /// The head of a request or an answer.
@@ -84,7 +91,7 @@ fn dest(id: &ActrId) -> Dest {
 async fn a_dialled_node_cannot_be_its_caller_to_a_third() {
     let world = World::new().await;
     let (third, _contexts) = start_server(&world, "Third").await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let relay = Relay::new().await;
     let dialled = Outsider::listening(&world, "Dialled", Some(relay.address)).await;
     let lane = dialled.address_of(&third.actor_id()).await.unwrap();
@@ -118,7 +125,7 @@ async fn a_request_that_somebody_has_seen_is_taken_once() {
     let relay = Relay::new().await;
     let (plan, listen) = behind(world.node("Server").echo(), &relay);
     let (server, _contexts) = start_plan(plan).await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let (server_id, ctx) = (dest(&server.actor_id()), client.context());
     let call = ctx.call(&server_id, Ask::default());
     let (called, (request, answer)) = tokio::join!(within(call), relay.pass_on(listen));
@@ -136,7 +143,7 @@ async fn a_request_that_somebody_has_seen_is_taken_once() {
 #[tokio::test]
 async fn a_dialled_node_cannot_be_its_caller_to_the_registry() {
     let world = World::new().await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let relay = Relay::new().await;
     let dialled = Outsider::listening(&world, "Dialled", Some(relay.address)).await;
     let registry = world.registry.local_addr();

@@ -10,9 +10,12 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     bystander::Bystander,
-    harness::{World, start_server, within},
+    harness::{deadline::within, server::start_server, world::World},
     logs::{self, TOLD_PER_NODE, Told},
-    raw_peer::{Outsider, frame, record, websocket_frame, websocket_header},
+    raw_peer::{
+        outsider::Outsider,
+        wire_bytes::{frame, record, websocket_frame, websocket_header},
+    },
 };
 
 const PROTOCOL_ERROR: u16 = 1002;
@@ -190,8 +193,11 @@ async fn more_credit_than_there_can_be_is_a_violation() {
     let request = peer.ask("open.Open.Push", Vec::new()).await;
     peer.answer(&request).await;
     let ctx = contexts.recv().await.unwrap();
-    let id = crate::harness::stream_id("rich");
-    let sender = ctx.open_stream(&crate::harness::caller(&ctx), id).await.unwrap();
+    let id = crate::harness::stream::stream_id("rich");
+    let sender = ctx
+        .open_stream(&crate::harness::stream::caller(&ctx), id)
+        .await
+        .unwrap();
     let message = actr_lite_wire::proto::StreamCredit {
         stream_id: "rich".into(),
         bytes: u64::MAX,
@@ -200,7 +206,7 @@ async fn more_credit_than_there_can_be_is_a_violation() {
         .await;
     let frame = peer.closed().await.unwrap();
     assert_eq!(u16::from(frame.code), PROTOCOL_ERROR);
-    let error = crate::harness::within(sender.closed()).await;
+    let error = crate::harness::deadline::within(sender.closed()).await;
     assert!(
         matches!(
             error,

@@ -5,7 +5,9 @@ use std::net::TcpListener;
 use actr_lite::Dest;
 use actr_lite_dev_certs::LOCAL_HOSTS;
 
-use crate::harness::{Ask, NodePlan, World, free_address, start_plan, within};
+use crate::harness::{
+    address::free_address, deadline::within, messages::Ask, node_plan::NodePlan, server::start_plan, world::World,
+};
 
 /// Hosts a registry of its own at `url`.
 fn hosting(world: &World, url: &str) -> NodePlan {

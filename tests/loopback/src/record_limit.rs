@@ -11,8 +11,18 @@ use tokio::{
 use tokio_tungstenite::tungstenite::{Message, handshake::derive_accept_key};
 
 use crate::{
-    harness::{Answer, Ask, Push, World, caller, remote_error, stream_id, subscribe_from, within},
-    raw_peer::{Outsider, dial, frame, record},
+    harness::{
+        deadline::within,
+        error_reply::remote_error,
+        messages::{Answer, Ask, Push},
+        stream::{caller, stream_id, subscribe_from},
+        world::World,
+    },
+    raw_peer::{
+        connection::dial,
+        outsider::Outsider,
+        wire_bytes::{frame, record},
+    },
 };
 
 const LOW: usize = 64 << 10;
@@ -160,7 +170,7 @@ async fn the_lowest_limit_is_enough_for_calls_streams_and_a_cancel() {
     sender.send("x").await.unwrap();
     assert_eq!(within(subscription.next()).await.unwrap().payload, "x");
     drop(subscription);
-    crate::harness::assert_cancelled(&within(sender.closed()).await, &id);
+    crate::harness::stream::assert_cancelled(&within(sender.closed()).await, &id);
     assert_eq!(nodes.ask(1, 1).await.unwrap().text, "1");
 }
 

@@ -9,9 +9,16 @@ use tokio::{
 
 use crate::{
     bystander::Bystander,
-    harness::{World, start_plan, start_server, within},
+    harness::{
+        deadline::within,
+        server::{start_plan, start_server},
+        world::World,
+    },
     logs::{self, TOLD_PER_NODE, Told},
-    raw_peer::{CREDENTIAL, Outsider, SOURCE, headers, raw},
+    raw_peer::{
+        connection::raw,
+        outsider::{CREDENTIAL, Outsider, SOURCE, headers},
+    },
 };
 
 const VERSION: &str = "sec-websocket-version: 13\r\n";

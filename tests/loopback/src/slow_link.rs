@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use actr_lite::{ActrRef, Budget, Context, Dest, ResumeOptions, Rpc as _, StreamEnd};
+use futures_util::FutureExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -13,8 +14,16 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Ask, NodePlan, Push, World, caller, free_address, start_plan, stream_id, subscribe_from, within},
-    raw_peer::{self, Outsider},
+    harness::{
+        address::free_address,
+        deadline::within,
+        messages::{Ask, Push},
+        node_plan::NodePlan,
+        server::start_plan,
+        stream::{caller, stream_id, subscribe_from},
+        world::World,
+    },
+    raw_peer::{connection, outsider::Outsider},
 };
 
 /// What the link carries in a second, each way.
@@ -128,11 +137,32 @@ async fn a_frame_longer_than_the_keepalive_arrives_over_tls() {
 }
 
 #[tokio::test]
+async fn a_broken_stream_ends_while_others_frames_are_under_way() {
+    let world = World::new().await;
+    let (server, mut contexts, _) = far_server(&world, |plan| plan, "ws").await;
+    let client = world.node("Client").hidden().start().await;
+    let server_id = server.actor_id();
+    let (long, broken) = (stream_id("long"), stream_id("broken"));
+    let mut frames = subscribe_from(client.context(), &server_id, long.as_str());
+    let mut nothing = subscribe_from(client.context(), &server_id, broken.as_str());
+    within(client.context().call(&server_id, Push::default()))
+        .await
+        .unwrap();
+    let ctx = contexts.recv().await.unwrap();
+    let mut sender = ctx.open_stream(&caller(&ctx), long).await.unwrap();
+    within(sender.send(vec![7; FRAME])).await.unwrap();
+    drop(ctx.open_stream(&caller(&ctx), broken).await.unwrap());
+    assert!(within(nothing.next()).await.is_none());
+    assert!(matches!(nothing.end(), Some(StreamEnd::Failed { frames: 0, .. })));
+    assert!(frames.next().now_or_never().is_none(), "the frame came first");
+}
+
+#[tokio::test]
 async fn an_official_peer_gets_a_frame_longer_than_the_keepalive() {
     let world = World::new().await;
     let (_server, mut contexts, link) = far_server(&world, |plan| plan, "ws").await;
     let outsider = Outsider::new(&world, "Official").await;
-    let mut peer = raw_peer::dial(link, &outsider.headers()).await.unwrap();
+    let mut peer = connection::dial(link, &outsider.headers()).await.unwrap();
     let request = peer.ask(Push::ROUTE, Vec::new()).await;
     peer.answer(&request).await;
     let ctx = contexts.recv().await.unwrap();
@@ -153,7 +183,7 @@ async fn an_official_peer_gets_a_frame_longer_than_the_keepalive() {
 async fn an_error_says_how_much_came_of_a_frame_that_took_too_long() {
     let world = World::new().await;
     let (server, mut contexts, _) = far_server(&world, |plan| plan, "ws").await;
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let options = ResumeOptions::new(Budget::new(Duration::from_secs(5)));
     let (id, server_id) = (stream_id("long"), server.actor_id());
     let stream = client.context().register_stream(id.clone(), &server_id, |_| {});

@@ -7,7 +7,11 @@ use std::sync::{
 
 use actr_lite::{ActrError, DataStream, SendError, StreamEnd, StreamSender};
 
-use crate::harness::{Pair, assert_cancelled, caller, stream_id, until, within};
+use crate::harness::{
+    deadline::{until, within},
+    pair::Pair,
+    stream::{assert_cancelled, caller, stream_id},
+};
 
 const PAYLOAD: [u8; 1000] = [7; 1000];
 
@@ -33,11 +37,7 @@ async fn unregistering_a_stream_stops_its_sender() {
     let callback = move |_| {
         count.fetch_add(1, Ordering::SeqCst);
     };
-    let mut registration = pair
-        .client
-        .context()
-        .register_stream(id.clone(), &pair.server.actor_id(), callback)
-        .unwrap();
+    let mut registration = pair.register(&id, callback);
     let mut sender = pair.open(&id).await;
     sender.send("1").await.unwrap();
     until(|| async { (seen.load(Ordering::SeqCst) == 1).then_some(()) }).await;
@@ -55,12 +55,7 @@ async fn unregistering_a_stream_stops_its_sender() {
 async fn a_sender_that_waits_for_credit_learns_of_the_end_at_once() {
     let mut pair = Pair::new().await;
     let id = stream_id("waiting");
-    let subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, subscription) = pair.stream(&id).await;
     pair.fill(&mut sender, &PAYLOAD).await;
     let waiting = tokio::spawn(async move { sender.send(PAYLOAD).await });
     tokio::task::yield_now().await;
@@ -73,12 +68,7 @@ async fn a_sender_that_waits_for_credit_learns_of_the_end_at_once() {
 async fn dropping_a_subscription_stops_its_sender() {
     let mut pair = Pair::new().await;
     let id = stream_id("drop");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     sender.send("1").await.unwrap();
     within(subscription.next()).await.unwrap();
     drop(subscription);
@@ -100,11 +90,7 @@ async fn no_frame_is_handed_over_after_a_stream_was_unregistered() {
         }
         async {}
     };
-    let mut registration = pair
-        .client
-        .context()
-        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
-        .unwrap();
+    let mut registration = pair.register_async(&id, callback);
     let mut sender = pair.open(&id).await;
     let sending = tokio::spawn(async move { send_until_error(&mut sender).await });
     assert_eq!(within(registration.ended()).await, StreamEnd::Cancelled);
@@ -116,12 +102,7 @@ async fn no_frame_is_handed_over_after_a_stream_was_unregistered() {
 async fn a_subscription_whose_stream_was_unregistered_yields_no_more() {
     let mut pair = Pair::new().await;
     let id = stream_id("elsewhere");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut sender = pair.open(&id).await;
+    let (mut sender, mut subscription) = pair.stream(&id).await;
     for _ in 0..10 {
         sender.send("x").await.unwrap();
     }
@@ -140,16 +121,8 @@ async fn a_panic_in_a_callback_ends_its_stream_and_nothing_else() {
     let callback = |frame: DataStream| async move {
         assert!(frame.sequence < 3, "frame {} is too much", frame.sequence);
     };
-    let mut registration = pair
-        .client
-        .context()
-        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
-        .unwrap();
-    let mut calm = pair
-        .client
-        .context()
-        .subscribe(other.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut registration = pair.register_async(&id, callback);
+    let mut calm = pair.subscribe(&other);
     let mut calm_sender = pair.open(&other).await;
     let mut sender = pair.open(&id).await;
     assert_cancelled(&send_until_error(&mut sender).await, &id);
@@ -162,11 +135,7 @@ async fn a_panic_in_a_callback_ends_its_stream_and_nothing_else() {
     // Also when the panic comes before the callback's future, and the id is free again.
     drop(sender);
     let callback = |_| -> std::future::Ready<()> { panic!("at once") };
-    let mut registration = pair
-        .client
-        .context()
-        .register_stream_async(id.clone(), &pair.server.actor_id(), callback)
-        .unwrap();
+    let mut registration = pair.register_async(&id, callback);
     let mut sender = pair.open(&id).await;
     assert_cancelled(&send_until_error(&mut sender).await, &id);
     assert_eq!(
@@ -180,11 +149,7 @@ async fn a_new_registration_gets_no_frame_of_the_old_stream() {
     let mut pair = Pair::new().await;
     let id = stream_id("again");
     for round in 0..300_u32 {
-        let mut subscription = pair
-            .client
-            .context()
-            .subscribe(id.clone(), &pair.server.actor_id())
-            .unwrap();
+        let mut subscription = pair.subscribe(&id);
         // The old sender may still have the stream: until it has learned of the end, it is open.
         let mut sender = loop {
             let ctx = pair.asked().await;
@@ -210,12 +175,7 @@ async fn a_finished_stream_can_be_asked_for_again_at_once() {
     let mut pair = Pair::new().await;
     let id = stream_id("reused");
     for round in 0..200_u64 {
-        let mut subscription = pair
-            .client
-            .context()
-            .subscribe(id.clone(), &pair.server.actor_id())
-            .unwrap();
-        let mut sender = pair.open(&id).await;
+        let (mut sender, mut subscription) = pair.stream(&id).await;
         for _ in 0..round % 3 {
             sender.send(round.to_be_bytes()).await.unwrap();
         }
@@ -235,11 +195,7 @@ async fn a_finished_stream_can_be_asked_for_again_at_once() {
 async fn send_stream_fails_at_once_when_the_receiver_has_unregistered() {
     let mut pair = Pair::new().await;
     let id = stream_id("directly");
-    let mut subscription = pair
-        .client
-        .context()
-        .subscribe(id.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut subscription = pair.subscribe(&id);
     let ctx = pair.asked().await;
     let dest = caller(&ctx);
     ctx.send_stream(&dest, &DataStream::new(id.clone(), 1, "x"))
@@ -261,11 +217,7 @@ async fn a_send_stream_stream_can_be_requested_again() {
     let mut pair = Pair::new().await;
     let id = stream_id("direct2");
     for _ in 0..3 {
-        let mut subscription = pair
-            .client
-            .context()
-            .subscribe(id.clone(), &pair.server.actor_id())
-            .unwrap();
+        let mut subscription = pair.subscribe(&id);
         let ctx = pair.asked().await;
         // All that this handler had to send: this form has no end of its own.
         let frame = DataStream::new(id.clone(), 1, "x");

@@ -3,7 +3,15 @@
 use actr_lite::{CloseReason, DataStream, Dest, ErrorCode, SendError, StreamEnd};
 use tokio::sync::mpsc;
 
-use crate::harness::{Answer, Ask, Pair, Push, World, caller, start_server, stream_id, within};
+use crate::harness::{
+    deadline::within,
+    messages::{Answer, Ask, Push},
+    mortal::Mortal,
+    pair::Pair,
+    server::start_server,
+    stream::{caller, stream_id},
+    world::World,
+};
 
 const PAYLOAD: [u8; 1000] = [7; 1000];
 
@@ -12,12 +20,7 @@ async fn a_sender_that_is_dropped_before_the_end_is_seen_as_a_failure() {
     let mut pair = Pair::new().await;
     let id = stream_id("broken");
     for frames in [0, 3] {
-        let mut subscription = pair
-            .client
-            .context()
-            .subscribe(id.clone(), &pair.server.actor_id())
-            .unwrap();
-        let mut sender = pair.open(&id).await;
+        let (mut sender, mut subscription) = pair.stream(&id).await;
         for _ in 0..frames {
             sender.send("x").await.unwrap();
         }
@@ -36,7 +39,7 @@ async fn a_sender_that_is_dropped_before_the_end_is_seen_as_a_failure() {
 }
 
 /// A server that dies: a [`Push`] for the stream `text` is served with `number` frames, then with silence.
-async fn mortal_server(world: &World) -> crate::harness::Mortal {
+async fn mortal_server(world: &World) -> Mortal {
     let server = world.node("Mortal").echo().on(|push: Push, ctx| async move {
         for number in 1..=push.number {
             let frame = DataStream::new(stream_id(&push.text), number, "x");
@@ -59,7 +62,7 @@ async fn a_receiver_learns_of_a_sender_lost_before_its_first_frame() {
     let world = World::new().await;
     let server = mortal_server(&world).await;
     let server_id = server.node.actor_id();
-    let client = world.node("Client").hidden().start().await;
+    let client = world.client().await;
     let ctx = client.context();
     let (started, silent, called) = (stream_id("started"), stream_id("silent"), stream_id("callback"));
     let mut started_subscription = ctx.subscribe(started.clone(), &server_id).unwrap();
@@ -127,16 +130,8 @@ async fn a_node_that_leaves_sends_what_it_has_and_says_so() {
     const FRAMES: u64 = 100;
     let mut pair = Pair::new().await;
     let (done, open) = (stream_id("done"), stream_id("open"));
-    let mut done_subscription = pair
-        .client
-        .context()
-        .subscribe(done.clone(), &pair.server.actor_id())
-        .unwrap();
-    let mut open_subscription = pair
-        .client
-        .context()
-        .subscribe(open.clone(), &pair.server.actor_id())
-        .unwrap();
+    let mut done_subscription = pair.subscribe(&done);
+    let mut open_subscription = pair.subscribe(&open);
     let mut sender = pair.open(&done).await;
     let mut open_sender = pair.open(&open).await;
     open_sender.send("x").await.unwrap();
@@ -177,13 +172,9 @@ async fn a_receiver_that_leaves_stops_its_senders() {
     let mut pair = Pair::new().await;
     let id = stream_id("leaving");
     let (frames, mut received) = mpsc::unbounded_channel();
-    let mut registration = pair
-        .client
-        .context()
-        .register_stream(id.clone(), &pair.server.actor_id(), move |frame| {
-            frames.send(frame.sequence).unwrap();
-        })
-        .unwrap();
+    let mut registration = pair.register(&id, move |frame| {
+        frames.send(frame.sequence).unwrap();
+    });
     let mut sender = pair.open(&id).await;
     sender.send("x").await.unwrap();
     within(received.recv()).await.unwrap();

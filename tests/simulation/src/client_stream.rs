@@ -1,77 +1,81 @@
 use std::time::Duration;
 
-use actr_lite_wire::{
-    identity::ActrId,
-    resume::{MAX_WAIT, Resume},
-    sequence::{Observed, SequenceFilter},
+use actr_lite_engine::{
+    resumption::{Broken, Limits, Resumption},
+    retry::MAX_WAIT,
 };
+use actr_lite_wire::identity::ActrId;
 use bytes::Bytes;
 
 use crate::{
     context::Context,
-    inbox::{Inbox, Pace},
+    inbox::{Inbox, Pace, StreamEnd},
     network::ConnectionId,
     stream_spec::StreamSpec,
 };
 
-/// What a stream does now.
+/// What a stream waits for: a server's answer, or the registry's.
 #[derive(Debug)]
-pub(crate) enum Stage {
-    /// The next try is to be planned.
-    Idle,
-    /// Until the next try.
-    Waiting(Duration),
-    /// Asks the registry for servers, until then.
-    Asking { number: u64, until: Duration },
-    /// Makes a connection to the first of these servers, until then.
-    Reaching {
-        servers: Vec<ActrId>,
-        until: Duration,
-        has_dialled: bool,
-    },
-    /// Has asked the first of these servers over this connection, and waits until then.
-    Calling {
-        servers: Vec<ActrId>,
+pub(crate) enum Question {
+    /// The registry is to name servers.
+    Discover { number: u64, until: Duration },
+    /// A connection to another server is made.
+    Connect(Reaching),
+    /// A connection to the server that is to be asked is made.
+    Reach(Reaching),
+    /// The server was asked over this connection.
+    Call {
         until: Duration,
         connection: ConnectionId,
         request_id: String,
     },
-    /// The server has agreed.
-    Live,
-    /// All frames were handed over.
-    Complete,
-    /// There was no live stream for too long.
-    GaveUp,
 }
 
-/// How far the search for another server is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Looking {
-    Asked { number: u64, until: Duration },
-    Waits(Duration),
+/// The way to a server.
+#[derive(Debug, Clone)]
+pub(crate) struct Reaching {
+    pub(crate) server: ActrId,
+    pub(crate) until: Duration,
+    pub(crate) has_dialled: bool,
+}
+
+impl Reaching {
+    pub(crate) fn new(server: ActrId, until: Duration) -> Self {
+        Self {
+            server,
+            until,
+            has_dialled: false,
+        }
+    }
+}
+
+/// How a stream came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All frames were handed over.
+    Complete,
+    /// There was no frame for too long: from, until.
+    GivenUp(Duration, Duration),
 }
 
 /// A stream that a client wants, from any server, and what its application has seen of it.
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     pub(crate) spec: StreamSpec,
-    pub(crate) resume: Resume,
+    pub(crate) resumption: Resumption<StreamEnd, &'static str>,
     /// Which frames are new.
-    pub(crate) filter: SequenceFilter,
+    /// How many frames came again.
+    pub(crate) duplicates: u64,
     /// How many times a server has taken over.
     pub(crate) resumes: u64,
-    was_live: bool,
-    pub(crate) stage: Stage,
+    has_begun: bool,
+    pub(crate) question: Option<Question>,
+    /// When the resumption wants its turn.
+    pub(crate) wake: Option<Duration>,
     pub(crate) inbox: Option<Inbox>,
-    pub(crate) failed: Option<ActrId>,
-    /// The servers that the registry named last.
-    pub(crate) known: Vec<ActrId>,
-    /// While the sender shuts down: the question for another one, or when it is asked next.
-    pub(crate) other: Option<Looking>,
-    /// When the last frame came.
-    pub(crate) completed: Option<Duration>,
-    /// The time without a live stream after which it was given up: from, until.
-    pub(crate) given_up: Option<(Duration, Duration)>,
+    /// The end of the present inbox was passed on.
+    pub(crate) has_ended: bool,
+    pub(crate) outcome: Option<Outcome>,
     pub(crate) pace: Pace,
     timeout: Duration,
     /// The last frame that the application saw.
@@ -83,22 +87,20 @@ pub(crate) struct ClientStream {
 }
 
 impl ClientStream {
-    pub(crate) fn new(spec: StreamSpec, timeout: Duration, pause: Duration, now: Duration) -> Self {
+    pub(crate) fn new(spec: StreamSpec, limits: Limits, pause: Duration, now: Duration) -> Self {
         Self {
-            resume: Resume::new(timeout, now),
-            filter: SequenceFilter::default(),
+            resumption: Resumption::new(limits, Some(spec.frames), now),
+            duplicates: 0,
             resumes: 0,
-            was_live: false,
+            has_begun: false,
             spec,
-            stage: Stage::Idle,
+            question: None,
+            wake: None,
             inbox: None,
-            failed: None,
-            known: Vec::new(),
-            other: None,
-            completed: None,
-            given_up: None,
+            has_ended: false,
+            outcome: None,
             pace: Pace { pause, next_at: now },
-            timeout,
+            timeout: limits.timeout,
             seen: 0,
             without_since: Some(now),
             progressed: now,
@@ -106,39 +108,24 @@ impl ClientStream {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::Complete | Stage::GaveUp)
+        self.outcome.is_some()
     }
 
     /// Whether all frames were handed over.
     pub(crate) fn is_complete(&self) -> bool {
-        self.filter.last() == self.spec.frames
+        self.seen == self.spec.frames
     }
 
-    /// Looks at a frame. False: the sender's stream is of no use any more.
-    pub(crate) fn observe(&mut self, sequence: u64, payload: &Bytes, cx: &mut Context<'_>) -> bool {
-        if self.is_complete() {
-            cx.check(sequence <= self.seen || sequence > self.spec.frames, || {
-                format!("frame {sequence} is dropped, but only {} were seen", self.seen)
-            });
-            return true;
-        }
-        match self.filter.observe(sequence) {
-            Observed::Deliver => {
-                self.deliver(sequence, payload, cx);
-                true
-            }
-            Observed::Duplicate => {
-                cx.check(sequence <= self.seen, || {
-                    format!("frame {sequence} is dropped, but only {} were seen", self.seen)
-                });
-                true
-            }
-            Observed::Gap { .. } => false,
-        }
+    /// A frame came that had come before.
+    pub(crate) fn repeated(&mut self, sequence: u64, cx: &mut Context<'_>) {
+        self.duplicates += 1;
+        cx.check(sequence <= self.seen, || {
+            format!("frame {sequence} is dropped, but only {} were seen", self.seen)
+        });
     }
 
     /// The application's view: 1 to N, in order, once each, with the payloads that were sent.
-    fn deliver(&mut self, sequence: u64, payload: &Bytes, cx: &mut Context<'_>) {
+    pub(crate) fn deliver(&mut self, sequence: u64, payload: &Bytes, cx: &mut Context<'_>) {
         let number = self.spec.number;
         cx.check(sequence == self.seen + 1, || {
             format!("stream {number}: frame {sequence} follows frame {}", self.seen)
@@ -152,7 +139,6 @@ impl ClientStream {
         cx.record("sees frame {} of stream {}", [sequence, number]);
         self.seen = sequence;
         self.progressed = cx.now;
-        self.resume.progressed();
         self.without_since = None;
         self.pace.next_at = cx.now + self.pace.pause;
     }
@@ -160,16 +146,25 @@ impl ClientStream {
     /// A server has agreed.
     pub(crate) fn live(&mut self, cx: &mut Context<'_>) {
         cx.record("stream {} is live", [self.spec.number, 0]);
-        self.resumes += u64::from(std::mem::replace(&mut self.was_live, true));
-        self.stage = Stage::Live;
+        self.resumes += u64::from(std::mem::replace(&mut self.has_begun, true));
     }
 
-    /// The try has failed, or the live stream is lost.
-    pub(crate) fn broke(&mut self, cx: &mut Context<'_>) {
+    /// A server is given up.
+    pub(crate) fn released(&mut self, now: Duration) {
+        if !self.is_complete() {
+            self.without_since.get_or_insert(now);
+        }
+    }
+
+    pub(crate) fn broke(&mut self, broken: &Broken<StreamEnd>, cx: &mut Context<'_>) {
         cx.record("stream {} breaks behind frame {}", [self.spec.number, self.seen]);
-        self.resume.broke(cx.now);
-        self.without_since.get_or_insert(cx.now);
-        self.stage = Stage::Idle;
+        let what = match broken {
+            Broken::Ended(_) => return,
+            Broken::Leaving(_) => "moves stream {} on",
+            Broken::Silent { .. } => "hears nothing of stream {}",
+            Broken::Idle { .. } => "hears nothing more of stream {}",
+        };
+        cx.record(what, [self.spec.number, 0]);
     }
 
     /// How long there has been no frame since the last break behind one.
@@ -185,9 +180,7 @@ impl ClientStream {
         cx.check(without + MAX_WAIT >= self.timeout, || {
             format!("stream {number} is given up after {without:?} without a frame")
         });
-        self.given_up = Some((cx.now.saturating_sub(without), cx.now));
-        self.stage = Stage::GaveUp;
-        self.inbox = None;
+        self.outcome = Some(Outcome::GivenUp(cx.now.saturating_sub(without), cx.now));
     }
 
     pub(crate) fn complete(&mut self, cx: &mut Context<'_>) {
@@ -199,8 +192,7 @@ impl ClientStream {
                 self.seen
             )
         });
-        self.stage = Stage::Complete;
-        self.inbox = None;
+        self.outcome = Some(Outcome::Complete);
     }
 
     pub(crate) fn seen(&self) -> u64 {

@@ -1,11 +1,15 @@
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
+use actr_lite_engine::{
+    frame_reader::{FrameReader, ReadError, Step},
+    inbox::{Inbox as Waiting, Next, Pushed},
+    runs::Run,
+};
 use actr_lite_wire::{
     control::Control,
-    credit::{INITIAL_WINDOW, MAX_WINDOW, ReceiveWindow},
-    frame::{self, FrameDecoder},
+    credit::{INITIAL_WINDOW, MAX_WINDOW},
+    frame::DataStream,
     identity::{ActrId, StreamId},
-    record,
 };
 use bytes::Bytes;
 
@@ -21,32 +25,34 @@ pub(crate) enum StreamEnd {
     Finished,
     Failed,
     PeerGone,
+    /// A frame is missing.
+    Gap,
 }
 
-/// What became of records that were put into an inbox.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Pushed {
-    Taken,
-    Full,
-    Ended,
-}
-
-/// The frames of one try that came and were not taken yet: as the node's inbox and subscription together.
+/// The receiving end of one try for a stream.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     pub(crate) stream_id: StreamId,
-    runs: VecDeque<Bytes>,
-    waiting: usize,
-    longest: usize,
-    window: ReceiveWindow,
+    waiting: Waiting<StreamEnd>,
+    reader: FrameReader,
     /// The connection that feeds it.
     pub(crate) source: Option<ConnectionId>,
     pub(crate) expected: ActrId,
-    pub(crate) end: Option<StreamEnd>,
-    decoder: FrameDecoder,
-    /// The run that is being taken, and how far.
-    run: Bytes,
-    at: usize,
+    /// The longest record so far.
+    longest: usize,
+    /// All that came was taken.
+    is_drained: bool,
+}
+
+/// What an inbox had for the application.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Frame(DataStream),
+    /// A frame of this number that came before.
+    Duplicate(u64),
+    /// A frame is missing.
+    Gap,
+    Nothing,
 }
 
 /// Credit to send to a stream's sender: over which connection, and how many bytes.
@@ -56,106 +62,92 @@ pub(crate) struct Grant {
 }
 
 impl Inbox {
-    pub(crate) fn new(stream_id: StreamId, expected: ActrId) -> Self {
+    /// For a stream of which the frames up to the number `last` were seen.
+    pub(crate) fn new(stream_id: StreamId, expected: ActrId, last: u64) -> Self {
         Self {
-            decoder: FrameDecoder::new(&stream_id),
+            waiting: Waiting::new(MAX_WAITING_WITHOUT_CREDIT),
+            reader: FrameReader::behind(stream_id.clone(), last),
             stream_id,
-            runs: VecDeque::new(),
-            waiting: 0,
-            longest: 0,
-            window: ReceiveWindow::default(),
             source: None,
             expected,
-            end: None,
-            run: Bytes::new(),
-            at: 0,
+            longest: 0,
+            is_drained: true,
         }
     }
 
     /// Lets this connection feed it.
     pub(crate) fn bind(&mut self, connection: ConnectionId, peer: &ActrId) -> bool {
-        if self.end.is_some() || self.expected != *peer {
+        if self.ended().is_some() || self.expected != *peer {
             return false;
         }
         *self.source.get_or_insert(connection) == connection
     }
 
-    pub(crate) fn push(&mut self, run: Bytes, last_len: usize, has_credit: bool, cx: &mut Context<'_>) -> Pushed {
-        if self.end.is_some() {
-            return Pushed::Ended;
-        }
-        let len = run.len();
-        if has_credit && let Err(error) = self.window.receive(len as u64, last_len as u64) {
-            cx.fail(format!("{}: {error}", self.stream_id));
-            return Pushed::Ended;
-        }
-        self.waiting += len;
-        self.longest = self.longest.max(last_len);
-        self.runs.push_back(run);
+    pub(crate) fn push(&mut self, message: &Bytes, mut run: Run<()>, has_credit: bool, cx: &mut Context<'_>) -> Pushed {
+        let (records, range) = run.records(message);
+        self.is_drained = false;
+        self.longest = self.longest.max(run.last_len);
+        let pushed = self.waiting.push(&records, range, run.last_len, has_credit);
         let bound = if has_credit {
-            (INITIAL_WINDOW + self.window.grown()).min(MAX_WINDOW) as usize + self.longest
+            (INITIAL_WINDOW + self.grown()).min(MAX_WINDOW) as usize + self.longest
         } else {
             MAX_WAITING_WITHOUT_CREDIT + self.longest
         };
-        cx.check(self.waiting <= bound, || {
-            format!("{}: {} bytes wait, more than {bound}", self.stream_id, self.waiting)
+        let waiting = self.waiting.waiting();
+        cx.check(waiting <= bound, || {
+            format!("{}: {waiting} bytes wait, more than {bound}", self.stream_id)
         });
-        if !has_credit && self.waiting >= MAX_WAITING_WITHOUT_CREDIT {
-            return Pushed::Full;
-        }
-        Pushed::Taken
+        pushed.unwrap_or_else(|error| {
+            cx.fail(format!("{}: {error}", self.stream_id));
+            Pushed::Ended
+        })
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.end.is_some() || self.waiting < MAX_WAITING_WITHOUT_CREDIT
+        self.waiting.has_room()
     }
 
-    /// The next frame: its number and payload. None: nothing waits.
+    /// The next frame.
     pub(crate) fn take(
         &mut self,
         has_credit: bool,
         growth: &mut u64,
         grants: &mut Vec<Grant>,
         now: Duration,
-    ) -> Result<Option<(u64, Bytes)>, String> {
-        while self.at == self.run.len() {
-            let taken = std::mem::take(&mut self.run).len();
-            self.at = 0;
-            self.give_back(taken, has_credit, growth, grants, now);
-            let Some(run) = self.runs.pop_front() else {
-                return Ok(None);
-            };
-            self.run = run;
-        }
-        let Some((body, end)) = record::body_at(&self.run, self.at) else {
-            return Err("a run is not made of whole records".into());
-        };
-        let (sequence, payload) = match self.decoder.decode_plain(body) {
-            Some(plain) => plain,
-            None => {
-                let parts = frame::decode(body).map_err(|error| error.to_string())?;
-                (parts.sequence, parts.payload)
+    ) -> Result<Taken, ReadError> {
+        loop {
+            match self.reader.step()? {
+                Step::Frame(frame) => return Ok(Taken::Frame(frame)),
+                Step::Duplicate(number) => return Ok(Taken::Duplicate(number)),
+                Step::Gap { .. } => return Ok(Taken::Gap),
+                Step::Read(len) => {
+                    self.give_back(len, has_credit, growth, grants, now);
+                    let Next::Run(run) = self.waiting.take() else {
+                        self.is_drained = true;
+                        return Ok(Taken::Nothing);
+                    };
+                    self.reader.put(run);
+                }
             }
-        };
-        let start = self.at + record::HEADER_LEN;
-        let payload = self.run.slice(start + payload.start..start + payload.end);
-        self.at = end;
-        Ok(Some((sequence, payload)))
+        }
     }
 
-    fn give_back(&mut self, taken: usize, has_credit: bool, growth: &mut u64, grants: &mut Vec<Grant>, now: Duration) {
-        self.waiting -= taken;
-        let Some(connection) = self.source else { return };
-        if taken == 0 || self.end.is_some() || !has_credit {
+    fn give_back(&mut self, len: usize, has_credit: bool, growth: &mut u64, grants: &mut Vec<Grant>, now: Duration) {
+        let may_grant = self.waiting.hand_over(len) && has_credit;
+        let (true, Some(connection)) = (may_grant, self.source) else {
             return;
-        }
-        if let Some(grant) = self.window.take(taken as u64, *growth, now) {
-            *growth -= grant.grown;
+        };
+        let grow = |wanted: u64| {
+            let grown = wanted.min(*growth);
+            *growth -= grown;
+            grown
+        };
+        if let Some(bytes) = self.waiting.grant(len, grow, now) {
             grants.push(Grant {
                 connection,
                 control: Control::Credit {
                     stream_id: self.stream_id.clone(),
-                    bytes: grant.bytes,
+                    bytes,
                 },
             });
         }
@@ -163,16 +155,27 @@ impl Inbox {
 
     /// Ends it, unless it has ended. What waits is still handed over.
     pub(crate) fn end(&mut self, end: StreamEnd) {
-        self.end.get_or_insert(end);
+        self.waiting.end(end);
+    }
+
+    pub(crate) fn ended(&self) -> Option<StreamEnd> {
+        self.waiting.ended().copied()
+    }
+
+    /// Drops what waits.
+    pub(crate) fn abandon(&mut self) {
+        self.waiting.discard();
+        self.reader.discard();
+        self.is_drained = true;
     }
 
     /// Whether all that came was taken.
     pub(crate) fn is_drained(&self) -> bool {
-        self.runs.is_empty() && self.at == self.run.len()
+        self.is_drained
     }
 
     pub(crate) fn grown(&self) -> u64 {
-        self.window.grown()
+        self.waiting.grown()
     }
 }
 

@@ -1,10 +1,10 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
+use actr_lite_engine::{incoming::IncomingStreams, message_reader::MessageReader};
 use actr_lite_wire::{
     control::Control,
     identity::{ActrId, StreamId},
     keepalive::{DEAD_AFTER, Keepalive, KeepaliveAction, LifeSign, PING_AFTER},
-    partial_record::PartialRecord,
     record::DEFAULT_MAX_RECORD_LEN,
     websocket::{CloseCode, CloseFrame, Decoder, Event, Role},
 };
@@ -59,14 +59,14 @@ pub(crate) struct Lane {
     keepalive: Keepalive,
     /// What the outbox had written, and after a refusal, at the last look.
     written: (u64, u64),
-    pub(crate) partial: PartialRecord,
+    /// Gone while it reads.
+    pub(crate) reader: Option<MessageReader<()>>,
     closing_since: Option<Duration>,
     state: State,
     /// Whose inbox is full, with a sender that knows no credit.
     pub(crate) full: Option<StreamId>,
     pub(crate) outgoing: Vec<Outgoing>,
-    pub(crate) bound: BTreeSet<StreamId>,
-    pub(crate) unwanted: BTreeSet<StreamId>,
+    pub(crate) incoming: IncomingStreams<()>,
     pub(crate) growth: u64,
     /// For the check that silence is noticed: when something came last, and when the lane last had its turn.
     heard: Duration,
@@ -94,13 +94,12 @@ impl Lane {
                 Duration::ZERO,
             ),
             written: (0, 0),
-            partial: PartialRecord::default(),
+            reader: Some(MessageReader::new(extended, DEFAULT_MAX_RECORD_LEN)),
             closing_since: None,
             state: State::Open,
             full: None,
             outgoing: Vec::new(),
-            bound: BTreeSet::new(),
-            unwanted: BTreeSet::new(),
+            incoming: IncomingStreams::new(cx.now),
             growth: CONNECTION_GROWTH,
             heard: cx.now,
         }
@@ -108,6 +107,11 @@ impl Lane {
 
     pub(crate) fn is_open(&self) -> bool {
         self.state == State::Open
+    }
+
+    /// How much has come of a record in parts that is not whole yet.
+    pub(crate) fn partial_len(&self) -> usize {
+        self.reader.as_ref().map_or(0, MessageReader::partial_len)
     }
 
     pub(crate) fn is_gone(&self) -> bool {
@@ -266,7 +270,7 @@ impl Lane {
         cx.network.close(self.socket, cx.now, cx.rng);
         self.state = State::Gone;
         self.outgoing.clear();
-        self.bound.clear();
+        self.incoming.take_all();
     }
 
     /// After its end: until the peer has seen it, or long enough.

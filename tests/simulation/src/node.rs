@@ -358,7 +358,6 @@ impl Node {
                     cx.record("does not reach {}", [dial.peer.serial_number(), 0]);
                     cx.network.close(dial.socket, cx.now, cx.rng);
                     self.addresses.remove(&dial.peer);
-                    self.dial_failed(&dial.peer, cx);
                     self.progress = true;
                 }
             }
@@ -411,12 +410,12 @@ impl Node {
     fn lane_ended(&mut self, at: usize, ended: Ended, cx: &mut Context<'_>) {
         let lane = &mut self.lanes[at];
         lane.outgoing.clear();
-        lane.bound.clear();
+        lane.incoming.take_all();
         lane.end(ended, cx);
         let (connection, peer) = (lane.socket.connection, lane.peer.clone());
         self.servings.retain(|serving| serving.connection != connection);
         self.departures.remove(&peer);
-        self.peer_gone(connection, &peer, cx);
+        self.peer_gone(connection, &peer);
         self.progress = true;
     }
 

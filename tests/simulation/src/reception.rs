@@ -1,107 +1,94 @@
 use std::time::Duration;
 
+use actr_lite_engine::{
+    inbox::Pushed,
+    incoming::{Finished, Route},
+    message_reader::Receive,
+    receive_error::ReceiveError,
+    runs::Run,
+};
+use actr_lite_quota::Limit;
 use actr_lite_wire::{
     control::Control,
     envelope::Envelope,
-    frame,
     identity::{ActrId, StreamId},
-    record::{self, DEFAULT_MAX_RECORD_LEN, RecordKind},
-    resume::RESUME_AFTER,
+    resume::{self, RESUME_AFTER},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rand::RngExt as _;
 
 use crate::{
     context::Context,
-    inbox::{Pushed, StreamEnd},
+    inbox::StreamEnd,
     network::ConnectionId,
     node::{Node, ROUTE, Serve, Serving},
     outgoing::Outgoing,
     stream_spec::StreamSpec,
 };
 
-/// The frames of one stream in one message.
-struct Run {
-    stream_id: StreamId,
-    records: BytesMut,
-    last_len: usize,
+/// What a node does with what comes over one of its lanes.
+struct Receiving<'a, 'b> {
+    node: &'a mut Node,
+    /// Which lane.
+    at: usize,
+    cx: &'a mut Context<'b>,
 }
 
-/// What a node does with a message: as the node's session receiver.
-impl Node {
-    pub(crate) fn receive(&mut self, at: usize, message: &Bytes, cx: &mut Context<'_>) {
-        let mut runs = Vec::new();
-        for span in record::spans(message) {
-            let span = match span {
-                Ok(span) => span,
-                Err(error) => {
-                    cx.fail(format!("{} sent what is not a record: {error}", self.lanes[at].peer));
-                    return;
-                }
-            };
-            let is_alone = span.start == 0 && span.end == message.len();
-            cx.check(self.lanes[at].extended || is_alone, || {
-                "several records in one message".into()
-            });
-            let body = message.slice(span.body_start()..span.end);
-            match span.kind {
-                RecordKind::StreamReliable | RecordKind::StreamLatencyFirst => {
-                    self.gather(&mut runs, &body, &message[span.start..span.end], at, cx);
-                }
-                kind => {
-                    self.flush(&mut runs, at, cx);
-                    match kind {
-                        RecordKind::RpcReliable | RecordKind::RpcSignal => self.envelope(body, at, cx),
-                        RecordKind::Part => match self.lanes[at].partial.push(&body, DEFAULT_MAX_RECORD_LEN) {
-                            Ok(Some(record)) => self.receive(at, &record, cx),
-                            Ok(None) => {}
-                            Err(error) => cx.fail(error.to_string()),
-                        },
-                        kind => match Control::decode(kind, body) {
-                            Ok(control) => self.control(control, at, cx),
-                            Err(error) => cx.fail(error.to_string()),
-                        },
-                    }
-                }
-            }
-        }
-        self.flush(&mut runs, at, cx);
+impl Receive for Receiving<'_, '_> {
+    type Inbox = ();
+
+    fn route(&mut self, stream_id: &str) -> Result<Option<(StreamId, ())>, ReceiveError> {
+        let stream_id = stream_id.parse().map_err(|_| ReceiveError::StreamId)?;
+        let is_registered = self.node.route(&stream_id, self.at, self.cx);
+        Ok(is_registered.then_some((stream_id, ())))
     }
 
-    fn gather(&mut self, runs: &mut Vec<Run>, body: &[u8], record: &[u8], at: usize, cx: &mut Context<'_>) {
-        let stream_id: StreamId = match frame::stream_id_of(body).map(|id| String::from_utf8_lossy(id).parse()) {
-            Ok(Ok(stream_id)) => stream_id,
-            error => {
-                cx.fail(format!("a frame's stream can't be read: {error:?}"));
-                return;
-            }
+    fn deliver(&mut self, message: &Bytes, run: Run<()>) {
+        self.node.deliver(message, run, self.at, self.cx);
+    }
+
+    fn envelope(&mut self, body: Bytes, _: usize) -> Result<(), ReceiveError> {
+        self.node.envelope(body, self.at, self.cx);
+        Ok(())
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), ReceiveError> {
+        self.node.control(control, self.at, self.cx);
+        Ok(())
+    }
+
+    fn hold_partial(&mut self, _: usize) -> Result<(), Limit> {
+        Ok(())
+    }
+
+    fn partial_came(&mut self, _: usize) {}
+}
+
+/// What a node does with a message, around the reader that takes it apart.
+impl Node {
+    pub(crate) fn receive(&mut self, at: usize, message: &Bytes, cx: &mut Context<'_>) {
+        let Some(mut reader) = self.lanes[at].reader.take() else {
+            return;
         };
-        if let Some(run) = runs.iter_mut().find(|run| run.stream_id == stream_id) {
-            run.records.extend_from_slice(record);
-            run.last_len = record.len();
-        } else if self.route(&stream_id, at, cx) {
-            runs.push(Run {
-                stream_id,
-                records: record.into(),
-                last_len: record.len(),
-            });
+        if let Err(error) = reader.read(message, &mut Receiving { node: self, at, cx }) {
+            cx.fail(format!("{} broke the protocol: {error}", self.lanes[at].peer));
         }
+        self.lanes[at].reader = Some(reader);
     }
 
     /// Whether this stream is registered; otherwise the sender is told.
     fn route(&mut self, stream_id: &StreamId, at: usize, cx: &mut Context<'_>) -> bool {
         let lane = &mut self.lanes[at];
-        if lane.bound.contains(stream_id) {
-            return true;
-        }
-        if lane.extended && lane.unwanted.contains(stream_id) {
-            return false;
+        match lane.incoming.route(stream_id.as_str()) {
+            Route::To(()) => return true,
+            Route::Unwanted if lane.extended => return false,
+            Route::Unwanted | Route::Unknown => {}
         }
         if self.bind(stream_id, at) {
             return true;
         }
         let lane = &mut self.lanes[at];
-        if lane.unwanted.insert(stream_id.clone()) {
+        if lane.incoming.refuse(stream_id.clone(), |_| true) {
             cx.record("refuses a stream on connection {}", [lane.socket.connection, 0]);
             let cancel = Control::Cancel {
                 stream_id: stream_id.clone(),
@@ -122,31 +109,27 @@ impl Node {
             .find(|inbox| inbox.stream_id == *stream_id);
         let is_bound = inbox.is_some_and(|inbox| inbox.bind(lane.socket.connection, &lane.peer));
         if is_bound {
-            lane.bound.insert(stream_id.clone());
+            lane.incoming.bind(stream_id.clone(), ());
         }
         is_bound
     }
 
-    fn flush(&mut self, runs: &mut Vec<Run>, at: usize, cx: &mut Context<'_>) {
-        for run in runs.drain(..) {
-            let lane = &mut self.lanes[at];
-            let connection = lane.socket.connection;
-            let inbox = self
-                .streams
-                .iter_mut()
-                .filter_map(|stream| stream.inbox.as_mut())
-                .find(|inbox| inbox.stream_id == run.stream_id && inbox.source == Some(connection));
-            let pushed = inbox.map_or(Pushed::Ended, |inbox| {
-                inbox.push(run.records.freeze(), run.last_len, lane.extended, cx)
-            });
-            match pushed {
-                Pushed::Taken => {}
-                Pushed::Full => {
-                    cx.record("reads connection {} no more for now", [connection, 0]);
-                    lane.full = Some(run.stream_id);
-                }
-                Pushed::Ended => self.cancel_incoming(&run.stream_id, at, cx),
+    fn deliver(&mut self, message: &Bytes, run: Run<()>, at: usize, cx: &mut Context<'_>) {
+        let lane = &mut self.lanes[at];
+        let (connection, stream_id) = (lane.socket.connection, run.stream_id.clone());
+        let inbox = self
+            .streams
+            .iter_mut()
+            .filter_map(|stream| stream.inbox.as_mut())
+            .find(|inbox| inbox.stream_id == stream_id && inbox.source == Some(connection));
+        let pushed = inbox.map_or(Pushed::Ended, |inbox| inbox.push(message, run, lane.extended, cx));
+        match pushed {
+            Pushed::Taken => {}
+            Pushed::Full => {
+                cx.record("reads connection {} no more for now", [connection, 0]);
+                lane.full = Some(stream_id);
             }
+            Pushed::Ended => self.cancel_incoming(&stream_id, at, cx),
         }
     }
 
@@ -159,7 +142,7 @@ impl Node {
     /// This node wants no more of a stream.
     pub(crate) fn cancel_incoming(&mut self, stream_id: &StreamId, at: usize, cx: &mut Context<'_>) {
         let lane = &mut self.lanes[at];
-        if lane.bound.remove(stream_id) && lane.unwanted.insert(stream_id.clone()) {
+        if lane.incoming.cancel(stream_id, cx.now, |_| true) {
             let cancel = Control::Cancel {
                 stream_id: stream_id.clone(),
                 reason: "the subscription is over".into(),
@@ -183,8 +166,7 @@ impl Node {
                     return;
                 };
                 let entry = metadata.iter().find(|(key, _)| key == RESUME_AFTER);
-                let after = entry.map_or(Ok(0), |(_, value)| value.parse());
-                let Ok(after) = after else {
+                let Some(after) = entry.map_or(Some(0), |(_, value)| resume::parse(value)) else {
                     cx.fail("a resumption can't be read");
                     return;
                 };
@@ -201,7 +183,7 @@ impl Node {
             }
             Ok(Envelope::Response { request_id, result, .. }) => {
                 let agreed = result.is_ok_and(|payload| payload.first() == Some(&1));
-                self.answered(request_id.as_str(), agreed, cx);
+                self.answered(request_id.as_str(), agreed);
             }
             other => cx.fail(format!("not a call: {other:?}")),
         }
@@ -251,13 +233,13 @@ impl Node {
                     outgoing.cancel();
                 }
             }
-            Control::End { stream_id, .. } => self.finish(&stream_id, StreamEnd::Finished, at),
+            Control::End { stream_id, .. } => self.finish(&stream_id, StreamEnd::Finished, at, cx),
             Control::Error { stream_id, .. } => {
                 cx.record(
                     "is told to look elsewhere on connection {}",
                     [lane.socket.connection, 0],
                 );
-                self.finish(&stream_id, StreamEnd::Failed, at);
+                self.finish(&stream_id, StreamEnd::Failed, at, cx);
             }
             Control::Leaving => {
                 let peer = lane.peer.clone();
@@ -270,17 +252,16 @@ impl Node {
     }
 
     /// The sender confirms that no more frames come.
-    fn finish(&mut self, stream_id: &StreamId, end: StreamEnd, at: usize) {
-        let lane = &mut self.lanes[at];
-        if lane.unwanted.remove(stream_id) {
-            return;
+    fn finish(&mut self, stream_id: &StreamId, end: StreamEnd, at: usize, cx: &mut Context<'_>) {
+        match self.lanes[at].incoming.finish(stream_id.as_str(), cx.now) {
+            Finished::Unwanted => return,
+            Finished::Fed(()) => {}
+            Finished::Unknown if self.bind(stream_id, at) => {
+                self.lanes[at].incoming.finish(stream_id.as_str(), cx.now);
+            }
+            Finished::Unknown => return,
         }
-        let was_bound = lane.bound.remove(stream_id) || self.bind(stream_id, at);
         let lane = &mut self.lanes[at];
-        lane.bound.remove(stream_id);
-        if !was_bound {
-            return;
-        }
         let connection = lane.socket.connection;
         for inbox in self.streams.iter_mut().filter_map(|stream| stream.inbox.as_mut()) {
             if inbox.stream_id == *stream_id && inbox.source == Some(connection) {
@@ -291,8 +272,8 @@ impl Node {
     }
 
     /// A connection has ended: its calls fail, and what it fed, or would have fed, ends.
-    pub(crate) fn peer_gone(&mut self, connection: ConnectionId, peer: &ActrId, cx: &mut Context<'_>) {
-        self.fail_calls(connection, cx);
+    pub(crate) fn peer_gone(&mut self, connection: ConnectionId, peer: &ActrId) {
+        self.fail_calls(connection);
         for inbox in self.streams.iter_mut().filter_map(|stream| stream.inbox.as_mut()) {
             let waits = inbox.source.is_none() && inbox.expected == *peer;
             if waits || inbox.source == Some(connection) {

@@ -4,11 +4,11 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_net::source::Source;
 use actr_lite_registry::{
     answer::{Asker, answer},
     directory::{Departed, Directory, LEASE_HEARTBEATS, Limits, Registration},
     options::HEARTBEAT_INTERVAL,
-    source::Source,
 };
 use actr_lite_wire::{
     credential::SigningKey,

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use actr_lite_engine::resumption::{Action, End, Event, Failure, Seen, Unnamed};
 use actr_lite_wire::{
     control::Control,
     envelope::Envelope,
@@ -10,14 +11,14 @@ use actr_lite_wire::{
         route_candidates_response, signaling_to_actr::Payload as Answer,
     },
     record::RecordKind,
-    resume::{RESUME_AFTER, without_failed},
+    resume,
 };
 use rand::RngExt as _;
 
 use crate::{
-    client_stream::{Looking, Stage},
+    client_stream::{Question, Reaching},
     context::{Context, earlier},
-    inbox::{Inbox, StreamEnd},
+    inbox::{Inbox, StreamEnd, Taken},
     network::ConnectionId,
     node::{Node, ROUTE},
     reception::request_payload,
@@ -26,19 +27,13 @@ use crate::{
 /// How many candidates a client asks for: as the node does.
 const CANDIDATES: u32 = 8;
 
-/// How long one server may take to be reached and to agree: the node's own bound, as all that follow.
-const ASK_TIMEOUT: Duration = Duration::from_secs(10);
-const DISCOVER_TIMEOUT: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-const END_GRACE: Duration = Duration::from_secs(1);
-
 /// How many steps a stream may make in one moment: a try has half a dozen.
 const MAX_STEPS: usize = 1000;
 
 /// How far a stream may be given up too late: rounding, and what a turn takes.
 const SLACK: Duration = Duration::from_millis(10);
 
-/// What a client does for its streams: as the node's resumable stream.
+/// What a client does for its streams: the shell around a resumption.
 impl Node {
     pub(crate) fn poll_streams(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
         let mut wake = None;
@@ -63,24 +58,19 @@ impl Node {
         if stream.is_over() {
             return None;
         }
-        let pace = stream.pace.next_at;
-        let paced = (stream.inbox.is_some() && pace > cx.now).then_some(pace);
-        let stage = match stream.stage {
-            Stage::Waiting(until) => Some(until),
-            Stage::Live => match stream.other {
-                Some(Looking::Asked { until, .. } | Looking::Waits(until)) => Some(until),
-                None => stream.completed.map(|since| since + END_GRACE),
-            },
-            Stage::Asking { until, .. } | Stage::Reaching { until, .. } | Stage::Calling { until, .. } => Some(until),
-            Stage::Idle | Stage::Complete | Stage::GaveUp => None,
-        };
-        if !matches!(stream.stage, Stage::Live) {
+        if !stream.resumption.is_live() {
             let without = stream.without(cx.now);
             cx.check(without <= stream.timeout() + SLACK, || {
                 format!("stream {} is not given up after {without:?}", stream.spec.number)
             });
         }
-        earlier(paced, stage)
+        let pace = stream.pace.next_at;
+        let paced = (stream.inbox.is_some() && pace > cx.now).then_some(pace);
+        let asked = stream.question.as_ref().map(|question| match question {
+            Question::Discover { until, .. } | Question::Call { until, .. } => *until,
+            Question::Connect(reaching) | Question::Reach(reaching) => reaching.until,
+        });
+        earlier(earlier(paced, asked), stream.wake)
     }
 
     /// Hands over what may be handed over now.
@@ -97,16 +87,22 @@ impl Node {
             let mut none = 0;
             let (extended, growth) = lane.map_or((false, &mut none), |lane| (lane.extended, &mut lane.growth));
             match inbox.take(extended, growth, &mut grants, cx.now) {
-                Ok(None) => break,
-                Ok(Some((sequence, payload))) => {
+                Ok(Taken::Nothing) => break,
+                Ok(Taken::Frame(frame)) => {
                     self.progress = true;
-                    if !stream.observe(sequence, &payload, cx) {
-                        is_useless = true;
-                        break;
-                    }
+                    stream.deliver(frame.sequence, &frame.payload, cx);
+                }
+                Ok(Taken::Duplicate(number)) => {
+                    self.progress = true;
+                    stream.repeated(number, cx);
+                }
+                Ok(Taken::Gap) => {
+                    self.progress = true;
+                    is_useless = true;
+                    break;
                 }
                 Err(error) => {
-                    cx.fail(error);
+                    cx.fail(error.to_string());
                     break;
                 }
             }
@@ -120,97 +116,138 @@ impl Node {
         }
         if is_useless {
             cx.record("meets a gap in stream {}", [self.streams[at].spec.number, 0]);
-            self.fail_try(at, cx);
+            self.unsubscribe(at, StreamEnd::Gap, cx);
         }
     }
 
     /// One step of a stream's way to its end. False: nothing to do now.
     fn step(&mut self, at: usize, cx: &mut Context<'_>) -> bool {
+        if self.streams[at].is_over() {
+            return false;
+        }
+        if let Some(event) = self.ended(at).or_else(|| self.answer(at, cx)) {
+            self.streams[at].resumption.handle(event);
+            return true;
+        }
+        let seen = self.seen(at);
         let stream = &mut self.streams[at];
-        match &stream.stage {
-            Stage::Complete | Stage::GaveUp => false,
-            Stage::Live => self.follow(at, cx),
-            Stage::Idle if stream.is_complete() && stream.spec.frames > 0 => {
-                // Frames may have come though the answer did not.
-                stream.complete(cx);
-                true
+        match stream.resumption.poll(cx.now, seen, cx.rng.random()) {
+            Action::Wait(until) => {
+                stream.wake = until;
+                return false;
             }
-            Stage::Idle => {
-                match stream.resume.next_try(cx.now, cx.rng.random()) {
-                    Some(wait) => stream.stage = Stage::Waiting(cx.now + wait),
-                    None => stream.give_up(cx),
-                }
-                true
+            Action::Discover { timeout } => {
+                let (number, until) = (self.ask_registry(timeout, cx), cx.now + timeout);
+                self.streams[at].question = Some(Question::Discover { number, until });
             }
-            Stage::Waiting(until) if cx.now < *until => false,
-            Stage::Waiting(_) => {
-                self.discover(at, cx);
-                true
+            Action::Connect { server, timeout } => {
+                stream.question = Some(Question::Connect(Reaching::new(server, cx.now + timeout)));
             }
-            Stage::Asking { number, until } => {
-                let (number, until) = (*number, *until);
-                self.discovered(at, number, until, cx)
+            Action::Ask { server, timeout } => {
+                stream.question = Some(Question::Reach(Reaching::new(server, cx.now + timeout)));
             }
-            Stage::Reaching { until, .. } | Stage::Calling { until, .. } if cx.now >= *until => {
-                self.next_server(at, cx);
-                true
-            }
-            Stage::Reaching { .. } => self.reach(at, cx),
-            Stage::Calling { .. } => false,
+            Action::Release => self.release(at, cx),
+            Action::TookOver(_) => stream.live(cx),
+            Action::Broke(broken) => stream.broke(&broken, cx),
+            Action::Complete => stream.complete(cx),
+            Action::GiveUp(_) => stream.give_up(cx),
+        }
+        true
+    }
+
+    fn seen(&self, at: usize) -> Seen {
+        let stream = &self.streams[at];
+        let server = stream.resumption.server();
+        let lane = self
+            .lanes
+            .iter()
+            .rfind(|lane| lane.is_open() && Some(&lane.peer) == server);
+        Seen {
+            delivered: stream.seen(),
+            partial_len: lane.map_or(0, |lane| lane.partial_len()),
+            registry_is_away: !self.link.is_connected(),
         }
     }
 
-    /// A live stream: ends it when it is over, or its sender leaves and there is another one.
-    fn follow(&mut self, at: usize, cx: &mut Context<'_>) -> bool {
+    /// What has become of the present server's stream, unless that was told.
+    fn ended(&mut self, at: usize) -> Option<Event<StreamEnd, &'static str>> {
         let stream = &mut self.streams[at];
-        let Some(inbox) = &stream.inbox else { return false };
-        if stream.is_complete() {
-            // No other server is needed any more.
-            if let Some(Looking::Asked { number, .. }) = stream.other.take() {
-                self.link.forget(number);
-            }
-            let since = *stream.completed.get_or_insert(cx.now);
-            if inbox.end.is_none() && cx.now < since + END_GRACE {
-                return false;
-            }
-            self.drop_try(at, cx);
-            self.streams[at].complete(cx);
-            return true;
+        let inbox = stream.inbox.as_ref()?;
+        if let Some(end) = inbox.ended()
+            && !stream.has_ended
+            && (inbox.is_drained() || stream.is_complete())
+        {
+            stream.has_ended = true;
+            let frames = stream.spec.frames;
+            return Some(match end {
+                StreamEnd::Finished => Event::Ended(End::Finished { frames }, end),
+                _ => Event::Ended(End::Broken, end),
+            });
         }
-        if inbox.end.is_some() && inbox.is_drained() {
-            self.fail_live(at, cx);
-            return true;
-        }
-        if !self.departures.contains(&inbox.expected) {
-            if let Some(Looking::Asked { number, .. }) = stream.other.take() {
-                self.link.forget(number);
-            }
-            return false;
-        }
-        let server = inbox.expected.clone();
-        match stream.other {
-            Some(Looking::Waits(until)) if cx.now < until => false,
-            None | Some(Looking::Waits(_)) => {
-                let number = self.ask_registry(DISCOVER_TIMEOUT, cx);
-                let until = cx.now + DISCOVER_TIMEOUT;
-                self.streams[at].other = Some(Looking::Asked { number, until });
-                true
-            }
-            Some(Looking::Asked { number, until }) => {
+        let leaves = self.departures.contains(&inbox.expected) && !stream.resumption.is_leaving();
+        leaves.then_some(Event::Leaves)
+    }
+
+    /// The answer to the question, if it is there or does not come any more.
+    fn answer(&mut self, at: usize, cx: &mut Context<'_>) -> Option<Event<StreamEnd, &'static str>> {
+        match self.streams[at].question.take()? {
+            Question::Discover { number, until } => {
                 let answer = self.link.take_answer(number);
                 if answer.is_none() && cx.now < until {
-                    return false;
+                    self.streams[at].question = Some(Question::Discover { number, until });
+                    return None;
                 }
                 self.link.forget(number);
-                self.streams[at].other = Some(Looking::Waits(cx.now + LOOK_EVERY));
-                let servers = answer.and_then(|answer| self.named(answer, cx)).unwrap_or_default();
-                if servers.iter().any(|other| *other != server) {
-                    cx.record("moves stream {} on", [self.streams[at].spec.number, 0]);
-                    self.fail_live(at, cx);
+                Some(match answer.and_then(|answer| self.named(answer, cx)) {
+                    Some(servers) if servers.is_empty() => Event::Unnamed(Unnamed::NoServer, "there is no server"),
+                    Some(servers) => Event::Named(servers),
+                    None => Event::Unnamed(Unnamed::Silent, "the registry does not answer"),
+                })
+            }
+            Question::Connect(mut reaching) => match self.reach(&mut reaching, cx) {
+                Reached::Lane(_) => Some(Event::Connected),
+                Reached::NotYet => {
+                    self.streams[at].question = Some(Question::Connect(reaching));
+                    None
                 }
-                true
+                Reached::Never => Some(Event::Unreachable),
+            },
+            Question::Reach(mut reaching) => match self.reach(&mut reaching, cx) {
+                Reached::Never => Some(Event::Failed(Failure::Transient, "it can't be reached")),
+                Reached::Lane(lane) if self.call(at, lane, reaching.until, cx) => None,
+                Reached::Lane(_) | Reached::NotYet => {
+                    self.streams[at].question = Some(Question::Reach(reaching));
+                    None
+                }
+            },
+            Question::Call { until, .. } if cx.now >= until => {
+                Some(Event::Failed(Failure::Transient, "it does not answer"))
+            }
+            question => {
+                self.streams[at].question = Some(question);
+                None
             }
         }
+    }
+
+    /// The connection to a server: dials it, unless that was done.
+    fn reach(&mut self, reaching: &mut Reaching, cx: &mut Context<'_>) -> Reached {
+        let server = &reaching.server;
+        let lane = self
+            .lanes
+            .iter()
+            .rposition(|lane| lane.is_open() && lane.peer == *server);
+        if cx.now >= reaching.until {
+            return Reached::Never;
+        }
+        if let Some(lane) = lane {
+            return Reached::Lane(lane);
+        }
+        let is_dialled = match std::mem::replace(&mut reaching.has_dialled, true) {
+            true => self.dials.iter().any(|dial| dial.peer == *server),
+            false => self.dial(server, cx),
+        };
+        if is_dialled { Reached::NotYet } else { Reached::Never }
     }
 
     fn ask_registry(&mut self, timeout: Duration, cx: &mut Context<'_>) -> u64 {
@@ -224,43 +261,6 @@ impl Node {
             candidate_id: None,
         });
         self.link.request(request, timeout, cx.now)
-    }
-
-    /// Has the registry name the servers, unless it is away and some are known.
-    fn discover(&mut self, at: usize, cx: &mut Context<'_>) {
-        let stream = &self.streams[at];
-        let left = stream.resume.left(cx.now);
-        if !stream.known.is_empty() && !self.link.is_connected() {
-            self.try_known(at, cx);
-            return;
-        }
-        let timeout = if stream.known.is_empty() {
-            left
-        } else {
-            left.min(DISCOVER_TIMEOUT)
-        };
-        let number = self.ask_registry(timeout, cx);
-        let until = cx.now + timeout;
-        self.streams[at].stage = Stage::Asking { number, until };
-    }
-
-    fn discovered(&mut self, at: usize, number: u64, until: Duration, cx: &mut Context<'_>) -> bool {
-        let answer = self.link.take_answer(number);
-        if answer.is_none() && cx.now < until {
-            return false;
-        }
-        self.link.forget(number);
-        match answer.and_then(|answer| self.named(answer, cx)) {
-            Some(servers) if servers.is_empty() => self.streams[at].broke(cx),
-            Some(servers) => {
-                self.streams[at].known = servers;
-                self.try_known(at, cx);
-            }
-            // The registry is silent.
-            None if self.streams[at].known.is_empty() => self.streams[at].broke(cx),
-            None => self.try_known(at, cx),
-        }
-        true
     }
 
     /// The servers in an answer, whose addresses are noted.
@@ -283,172 +283,68 @@ impl Node {
         Some(found.candidates.iter().filter_map(|id| id.try_into().ok()).collect())
     }
 
-    fn try_known(&mut self, at: usize, cx: &mut Context<'_>) {
-        let stream = &mut self.streams[at];
-        let servers = without_failed(stream.known.clone(), stream.failed.as_ref());
-        self.try_servers(at, servers, cx);
-    }
-
-    fn try_servers(&mut self, at: usize, servers: Vec<ActrId>, cx: &mut Context<'_>) {
-        let stream = &mut self.streams[at];
-        if servers.is_empty() {
-            stream.broke(cx);
-            return;
-        }
-        stream.stage = Stage::Reaching {
-            servers,
-            until: cx.now + stream.resume.left(cx.now).min(ASK_TIMEOUT),
-            has_dialled: false,
-        };
-    }
-
-    /// Asks a server for the stream, or makes a connection to it first.
-    fn reach(&mut self, at: usize, cx: &mut Context<'_>) -> bool {
-        let Stage::Reaching {
-            servers,
-            until,
-            has_dialled,
-        } = &self.streams[at].stage
-        else {
-            return false;
-        };
-        let (servers, until, has_dialled) = (servers.clone(), *until, *has_dialled);
-        let Some(server) = servers.first() else { return false };
-        if let Some(lane) = self
-            .lanes
-            .iter()
-            .rposition(|lane| lane.is_open() && lane.peer == *server)
-        {
-            return self.call(at, lane, servers, until, cx);
-        }
-        if has_dialled {
-            // Whether it succeeds is told.
-            return false;
-        }
-        if self.dial(server, cx) {
-            self.streams[at].stage = Stage::Reaching {
-                servers,
-                until,
-                has_dialled: true,
-            };
-        } else {
-            self.next_server(at, cx);
-        }
-        true
-    }
-
-    fn call(&mut self, at: usize, lane: usize, servers: Vec<ActrId>, until: Duration, cx: &mut Context<'_>) -> bool {
+    /// Asks a server over a connection. False: it is full, or closes, which the next turn sees.
+    fn call(&mut self, at: usize, lane: usize, until: Duration, cx: &mut Context<'_>) -> bool {
         let (stream, lane) = (&mut self.streams[at], &mut self.lanes[lane]);
         self.next_request += 1;
         let request_id = format!("{}-{}", cx.host, self.next_request);
-        let delivered = stream.filter.last();
+        let delivered = stream.seen();
         let envelope = Envelope::Request {
             request_id: request_id.as_str().into(),
             route_key: ROUTE.into(),
             payload: request_payload(&stream.spec),
-            metadata: match delivered {
-                0 => Vec::new(),
-                delivered => vec![(RESUME_AFTER.into(), delivered.to_string())],
-            },
+            metadata: resume::metadata(delivered),
             timeout: Some(until - cx.now),
         };
         let sent = lane
             .outbox
             .try_send(RecordKind::RpcReliable, &[], &envelope.encode(), lane.socket, cx);
         if sent.is_err() {
-            // It is full, or closes: the next turn sees.
             return false;
         }
         cx.record("asks for stream {} behind frame {}", [stream.spec.number, delivered]);
-        stream.inbox = Some(Inbox::new(stream.spec.id(), lane.peer.clone()));
-        stream.stage = Stage::Calling {
-            servers,
+        stream.inbox = Some(Inbox::new(stream.spec.id(), lane.peer.clone(), delivered));
+        stream.has_ended = false;
+        stream.question = Some(Question::Call {
             until,
             connection: lane.socket.connection,
             request_id,
-        };
+        });
         true
     }
 
     /// A server has answered.
-    pub(crate) fn answered(&mut self, request_id: &str, agreed: bool, cx: &mut Context<'_>) {
-        let asked = |stage: &Stage| matches!(stage, Stage::Calling { request_id: id, .. } if id == request_id);
-        let Some(at) = self.streams.iter().position(|stream| asked(&stream.stage)) else {
-            return;
-        };
-        if agreed {
-            self.streams[at].live(cx);
-        } else {
-            self.next_server(at, cx);
+    pub(crate) fn answered(&mut self, request_id: &str, agreed: bool) {
+        for stream in &mut self.streams {
+            if matches!(&stream.question, Some(Question::Call { request_id: id, .. }) if id == request_id) {
+                stream.question = None;
+                stream.resumption.handle(match agreed {
+                    true => Event::Agreed,
+                    false => Event::Failed(Failure::Transient, "it does not agree"),
+                });
+            }
         }
     }
 
     /// A connection is lost, and with it the calls that went over it.
-    pub(crate) fn fail_calls(&mut self, connection: ConnectionId, cx: &mut Context<'_>) {
-        for at in 0..self.streams.len() {
-            if matches!(self.streams[at].stage, Stage::Calling { connection: used, .. } if used == connection) {
-                self.next_server(at, cx);
+    pub(crate) fn fail_calls(&mut self, connection: ConnectionId) {
+        for stream in &mut self.streams {
+            if matches!(stream.question, Some(Question::Call { connection: used, .. }) if used == connection) {
+                stream.question = None;
+                let failed = Event::Failed(Failure::Transient, "its connection is lost");
+                stream.resumption.handle(failed);
             }
         }
     }
 
-    /// A server can't be reached: those who wait for it try the next.
-    pub(crate) fn dial_failed(&mut self, peer: &ActrId, cx: &mut Context<'_>) {
-        for at in 0..self.streams.len() {
-            let is_its = matches!(
-                &self.streams[at].stage,
-                Stage::Reaching { servers, has_dialled: true, .. } if servers.first() == Some(peer)
-            );
-            if is_its {
-                self.next_server(at, cx);
-            }
-        }
-    }
-
-    /// A server does not send the stream: the next one is asked.
-    fn next_server(&mut self, at: usize, cx: &mut Context<'_>) {
-        self.drop_try(at, cx);
-        let stream = &mut self.streams[at];
-        let (Stage::Reaching { servers, .. } | Stage::Calling { servers, .. }) = &mut stream.stage else {
-            return;
-        };
-        let mut servers = std::mem::take(servers);
-        if !servers.is_empty() {
-            stream.failed = Some(servers.remove(0));
-        }
-        self.try_servers(at, servers, cx);
-        self.progress = true;
-    }
-
-    /// A live stream is over, and frames are missing.
-    fn fail_live(&mut self, at: usize, cx: &mut Context<'_>) {
-        let stream = &mut self.streams[at];
-        stream.failed = stream.inbox.as_ref().map(|inbox| inbox.expected.clone());
-        self.drop_try(at, cx);
-        self.streams[at].broke(cx);
-        self.progress = true;
-    }
-
-    /// What came is of no use.
-    fn fail_try(&mut self, at: usize, cx: &mut Context<'_>) {
-        match self.streams[at].stage {
-            Stage::Live => self.fail_live(at, cx),
-            _ => self.next_server(at, cx),
-        }
-    }
-
-    /// Takes back whatever belongs to the current try.
-    fn drop_try(&mut self, at: usize, cx: &mut Context<'_>) {
-        let stream = &mut self.streams[at];
-        if let Some(Looking::Asked { number, .. }) = stream.other.take() {
-            self.link.forget(number);
-        }
-        match &stream.stage {
-            Stage::Asking { number, .. } => self.link.forget(*number),
-            Stage::Calling {
+    /// Drops what belongs to the present server.
+    fn release(&mut self, at: usize, cx: &mut Context<'_>) {
+        match self.streams[at].question.take() {
+            Some(Question::Discover { number, .. }) => self.link.forget(number),
+            Some(Question::Call {
                 connection, request_id, ..
-            } => {
-                let lane = self.lanes.iter_mut().find(|lane| lane.socket.connection == *connection);
+            }) => {
+                let lane = self.lanes.iter_mut().find(|lane| lane.socket.connection == connection);
                 if let Some(lane) = lane.filter(|lane| lane.is_open()) {
                     let request_id = request_id.as_str().into();
                     lane.send_control(&Control::CallCancel { request_id }, cx);
@@ -456,23 +352,36 @@ impl Node {
             }
             _ => {}
         }
-        let Some(mut inbox) = stream.inbox.take() else {
+        self.unsubscribe(at, StreamEnd::Finished, cx);
+        let stream = &mut self.streams[at];
+        stream.released(cx.now);
+        let (inbox, is_complete) = (stream.inbox.take(), stream.is_complete());
+        let source = inbox.and_then(|inbox| inbox.source);
+        let mut lanes = self.lanes.iter_mut();
+        // A sender that knows no cancel goes on, and what it sends would be taken for the next one's.
+        if let Some(lane) = lanes.find(|lane| Some(lane.socket.connection) == source && lane.is_open())
+            && !lane.extended
+            && !is_complete
+        {
+            lane.close();
+        }
+    }
+
+    /// Ends the present inbox, and stops its sender.
+    fn unsubscribe(&mut self, at: usize, end: StreamEnd, cx: &mut Context<'_>) {
+        let Some(inbox) = &mut self.streams[at].inbox else {
             return;
         };
-        let was_open = inbox.end.is_none();
-        inbox.end(StreamEnd::Finished);
-        let source = inbox.source;
-        let lane = self
-            .lanes
-            .iter()
-            .position(|lane| Some(lane.socket.connection) == source && lane.is_open());
-        if let (true, Some(lane)) = (was_open, lane) {
-            self.lanes[lane].growth += inbox.grown();
-            self.cancel_incoming(&inbox.stream_id, lane, cx);
-            // A sender that knows no cancel goes on, and what it sends would be taken for the next try's.
-            if !self.lanes[lane].extended && !self.streams[at].is_complete() {
-                self.lanes[lane].close();
-            }
+        inbox.abandon();
+        if inbox.ended().is_some() {
+            return;
+        }
+        inbox.end(end);
+        let (source, grown, stream_id) = (inbox.source, inbox.grown(), inbox.stream_id.clone());
+        let mut lanes = self.lanes.iter();
+        if let Some(lane) = lanes.position(|lane| Some(lane.socket.connection) == source && lane.is_open()) {
+            self.lanes[lane].growth += grown;
+            self.cancel_incoming(&stream_id, lane, cx);
         }
     }
 
@@ -481,7 +390,7 @@ impl Node {
         for at in 0..self.streams.len() {
             if !self.streams[at].is_over() && self.streams[at].inbox.is_some() {
                 cx.record("drops what it has of stream {}", [self.streams[at].spec.number, 0]);
-                self.fail_try(at, cx);
+                self.unsubscribe(at, StreamEnd::Gap, cx);
             }
         }
     }
@@ -489,9 +398,17 @@ impl Node {
     /// The node stops: its streams are of no interest any more.
     pub(crate) fn stop_streams(&mut self, cx: &mut Context<'_>) {
         for at in 0..self.streams.len() {
-            self.drop_try(at, cx);
+            self.release(at, cx);
         }
     }
+}
+
+/// How far the way to a server is.
+enum Reached {
+    /// Over this connection.
+    Lane(usize),
+    NotYet,
+    Never,
 }
 
 /// What the servers of every schedule are.

@@ -1,5 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
+use actr_lite_engine::resumption::Limits;
 use rand::{RngExt as _, rngs::SmallRng};
 
 use crate::{network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
@@ -162,6 +163,15 @@ impl Schedule {
         };
         let bytes: u64 = self.streams.iter().map(StreamSpec::most_bytes).sum();
         Duration::from_secs((1 + self.faults.len() as u64) * bytes / rate)
+    }
+
+    /// How long a client's streams may be without frames. Over a slow connection a first frame may stand behind others.
+    pub(crate) fn limits(&self, client: &ClientSpec) -> Limits {
+        Limits {
+            timeout: client.timeout,
+            first_frame: self.slow_lanes.map(|_| self.to_carry_all()),
+            idle_timeout: None,
+        }
     }
 
     /// How many hosts there are.

@@ -3,7 +3,9 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod client_alone;
 mod delivery;
 mod failover;
 mod readme;
+mod threat_model;
 mod usage;

@@ -1,10 +1,6 @@
 use prost_types::{EnumDescriptorProto, EnumValueDescriptorProto};
 
-use super::{
-    error::CanonicalFormError,
-    message::{range, reserved_names},
-    object::Object,
-};
+use super::{error::CanonicalFormError, object::Object, reserved};
 
 pub(super) fn all_of(enums: &[EnumDescriptorProto]) -> Result<Vec<Object>, CanonicalFormError> {
     let mut enums: Vec<_> = enums.iter().collect();
@@ -15,9 +11,8 @@ pub(super) fn all_of(enums: &[EnumDescriptorProto]) -> Result<Vec<Object>, Canon
 fn of(item: &EnumDescriptorProto) -> Result<Object, CanonicalFormError> {
     let mut values: Vec<_> = item.value.iter().collect();
     values.sort_unstable_by_key(|value| (value.number(), value.name()));
-    let mut reserved: Vec<_> = item.reserved_range.iter().map(|it| (it.start(), it.end())).collect();
-    reserved.sort_unstable();
-    if reserved.iter().any(|&(_, end)| end == i32::MAX) {
+    let reserved_ranges = item.reserved_range.iter().map(|it| (it.start(), it.end()));
+    if reserved_ranges.clone().any(|(_, end)| end == i32::MAX) {
         return Err(CanonicalFormError::EnumRange {
             name: item.name().into(),
         });
@@ -29,8 +24,8 @@ fn of(item: &EnumDescriptorProto) -> Result<Object, CanonicalFormError> {
     Ok(Object::default()
         .with("name", item.name())
         .with_list("values", values.into_iter().map(value).collect())
-        .with_list("reserved_ranges", reserved.into_iter().map(range).collect())
-        .with_list("reserved_names", reserved_names(&item.reserved_name))
+        .with_list("reserved_ranges", reserved::ranges(reserved_ranges))
+        .with_list("reserved_names", reserved::names(&item.reserved_name))
         .with_some("allow_alias", options.allow_alias)
         .with_some("deprecated", options.deprecated)
         .with_object("options", texts))

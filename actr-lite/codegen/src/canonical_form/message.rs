@@ -1,6 +1,6 @@
 use prost_types::DescriptorProto;
 
-use super::{enumeration, error::CanonicalFormError, field, object::Object};
+use super::{enumeration, error::CanonicalFormError, field, object::Object, reserved};
 
 /// The end of a range that reaches `max`: the number behind the highest that a field can have.
 const RANGE_END: i32 = 1 << 29;
@@ -21,7 +21,7 @@ fn of(message: &DescriptorProto) -> Result<Object, CanonicalFormError> {
         .collect::<Result<_, _>>()?;
     // Nothing beyond has a number, but a message set says `max` for more than any other message.
     let ends = |start, end: i32| (start, end.min(RANGE_END));
-    let reserved = message.reserved_range.iter().map(|it| ends(it.start(), it.end()));
+    let reserved_ranges = message.reserved_range.iter().map(|it| ends(it.start(), it.end()));
     let extensions = message.extension_range.iter().map(|it| ends(it.start(), it.end()));
     let options = message.options.clone().unwrap_or_default();
     Ok(Object::default()
@@ -30,35 +30,15 @@ fn of(message: &DescriptorProto) -> Result<Object, CanonicalFormError> {
         .with_list("nested_messages", all_of(&message.nested_type)?)
         .with_list("nested_enums", enumeration::all_of(&message.enum_type)?)
         .with_list("oneofs", oneofs.names)
-        .with_list("reserved_ranges", ranges(reserved))
-        .with_list("reserved_names", reserved_names(&message.reserved_name))
-        .with_list("extension_ranges", ranges(extensions))
+        .with_list("reserved_ranges", reserved::ranges(reserved_ranges))
+        .with_list("reserved_names", reserved::names(&message.reserved_name))
+        .with_list("extension_ranges", reserved::ranges(extensions))
         .with_some("message_set_wire_format", options.message_set_wire_format)
         .with_some(
             "no_standard_descriptor_accessor",
             options.no_standard_descriptor_accessor,
         )
         .with_some("deprecated", options.deprecated))
-}
-
-fn ranges(ranges: impl Iterator<Item = (i32, i32)>) -> Vec<Object> {
-    let mut ranges: Vec<_> = ranges.collect();
-    ranges.sort_unstable();
-    ranges.into_iter().map(range).collect()
-}
-
-pub(super) fn range((start, end): (i32, i32)) -> Object {
-    Object::default().with("start", start).with("end", end)
-}
-
-pub(super) fn reserved_names(names: &[String]) -> Vec<Object> {
-    let mut names: Vec<_> = names.iter().map(String::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-        .into_iter()
-        .map(|name| Object::default().with("name", name))
-        .collect()
 }
 
 /// The oneofs of a message in the order of their first fields. A descriptor has those that stand for an `optional` of

@@ -16,6 +16,7 @@ mod field;
 mod literal;
 mod message;
 mod object;
+mod reserved;
 mod service;
 
 use prost_types::{FileDescriptorProto, FileOptions, file_options::OptimizeMode};

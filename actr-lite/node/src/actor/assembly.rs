@@ -1,7 +1,7 @@
 use std::sync::{Arc, Weak};
 
 use actr_lite_net::ClearText;
-use actr_lite_registry::client::RegistryLink;
+use actr_lite_registry_client::RegistryLink;
 use actr_lite_tls::Tls;
 use actr_lite_wire::{
     acl::Acl,

@@ -2,7 +2,7 @@ use std::{future::Future, pin::pin, sync::Arc};
 
 use actr_lite_wire::{
     identity::{ActrId, ActrType},
-    resume::RESUME_AFTER,
+    resume::{self, MAX_RESUME_AFTER, RESUME_AFTER},
 };
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
@@ -12,9 +12,6 @@ use crate::{
     error::{actr_error::ActrError, dest::Dest},
     session::session_handle::SessionHandle,
 };
-
-/// The last frame after which a caller may ask to go on: no stream gets to half of the highest number.
-const MAX_RESUME_AFTER: u64 = u64::MAX / 2;
 
 /// What handlers and the tasks that they spawn use to discover, call, and stream. Cheap to clone.
 ///
@@ -64,9 +61,7 @@ impl Context {
         let Some(value) = self.metadata(RESUME_AFTER) else {
             return Ok(0);
         };
-        // After the highest there would be no number for the next frame.
-        let number = value.parse().ok().filter(|number| *number <= MAX_RESUME_AFTER);
-        number.ok_or_else(|| {
+        resume::parse(value).ok_or_else(|| {
             let message = format!("{RESUME_AFTER} is {value:?}, but must be a number from 0 to {MAX_RESUME_AFTER}");
             ActrError::invalid_argument(message)
         })

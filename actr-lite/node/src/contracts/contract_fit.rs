@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use actr_lite_registry::client::{Candidate, PublishedContract};
+use actr_lite_registry_client::{Candidate, PublishedContract};
 use actr_lite_wire::{identity::ActrId, peer_text::PeerText};
 
 /// How many other contracts an error names: the rest are counted.

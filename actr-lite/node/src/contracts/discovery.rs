@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actr_lite_manifest::ContractFingerprint;
-use actr_lite_registry::client::{Candidate, RegistryLink, RegistryLinkError};
+use actr_lite_registry_client::{Candidate, RegistryLink, RegistryLinkError};
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},

@@ -9,7 +9,7 @@ use actr_lite_manifest::{
     ContractFingerprint, Dependency, Lock, LockedDependency, LockedFile, Manifest, Timestamp, UpdateCommand,
     WriteLockError,
 };
-use actr_lite_registry::client::{LinkConfig, RegistryLink, RegistryLinkError};
+use actr_lite_registry_client::{LinkConfig, RegistryLink, RegistryLinkError};
 use actr_lite_tls::TlsFileError;
 use actr_lite_wire::{backoff::Backoff, identity::ActrType, peer_text::PeerText, proto::ServiceSpec};
 use thiserror::Error;

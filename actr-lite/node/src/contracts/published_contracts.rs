@@ -1,6 +1,6 @@
 use std::{cmp::Reverse, collections::BTreeMap, fmt};
 
-use actr_lite_registry::client::{Candidate, PublishedContract};
+use actr_lite_registry_client::{Candidate, PublishedContract};
 use actr_lite_wire::{identity::ActrId, peer_text::PeerText};
 
 /// How many contracts an error names: the rest are counted.

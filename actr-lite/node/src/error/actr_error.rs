@@ -1,7 +1,7 @@
 use actr_lite_quota::Limit;
 use std::{fmt::Display, time::Duration};
 
-use actr_lite_registry::client::RegistryLinkError;
+use actr_lite_registry_client::RegistryLinkError;
 use actr_lite_wire::{
     envelope::ErrorReply,
     error_code::ErrorCode,

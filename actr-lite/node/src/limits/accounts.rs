@@ -26,6 +26,10 @@ const FEW_STREAMS: usize = 16;
 const FEW_CALLS: usize = 16;
 const FEW_BYTES: usize = 64 << 10;
 
+/// Windows that have grown take at most this part of a peer's bytes: they make streams faster, and must not take the room
+/// of what can't do without.
+const GROWTH_PART: usize = 4;
+
 const CONNECTIONS: &str = "system.limits.max_connections";
 const STREAMS: &str = "system.limits.max_streams";
 const CALLS: &str = "system.limits.max_calls";
@@ -99,6 +103,8 @@ pub(crate) struct PeerAccount {
     streams: Arc<Quota>,
     calls: Arc<Quota>,
     bytes: Arc<Quota>,
+    /// What windows have grown, a part of the bytes.
+    growth: Arc<Quota>,
     waiting_calls: Arc<Quota>,
     _realm: Arc<RealmAccount>,
 }
@@ -207,7 +213,13 @@ impl PeerAccount {
         let calls = part(calls, limit, FEW_CALLS);
         let limit = Limit::new("bytes held for one peer", BYTES, *max_bytes_per_peer);
         let bytes = part(bytes, limit, FEW_BYTES);
+        let growth = Limit::new(
+            "bytes of windows from one peer grown",
+            BYTES,
+            max_bytes_per_peer / GROWTH_PART,
+        );
         Self {
+            growth: bytes.part(growth),
             connections,
             streams,
             calls,
@@ -247,6 +259,17 @@ impl PeerAccount {
     /// Room for a call to the peer.
     pub(crate) fn waiting_call(&self) -> Result<Permit, Limit> {
         self.waiting_calls.take(1)
+    }
+
+    /// Room for the windows of one connection to grow, this much at most. What is granted to the peer can arrive at once,
+    /// and then has to be held.
+    pub(crate) fn growth_of_a_connection(&self, most: usize) -> Arc<Quota> {
+        let limit = Limit::new(
+            "bytes of windows on one connection grown",
+            self.growth.limit().key(),
+            most,
+        );
+        self.growth.part(limit)
     }
 
     /// Room for so many bytes.
@@ -343,6 +366,16 @@ mod tests {
         assert!(
             account.connections.take(1).is_ok() && account.streams.take(16).is_ok() && account.calls.take(16).is_ok()
         );
+    }
+
+    #[test]
+    fn windows_that_grow_leave_most_of_a_share() {
+        let accounts = Accounts::new(&Limits::default(), 4 * MIB, 1, false);
+        let account = accounts.of(&peer(1, 1)).unwrap();
+        let connections = (0..64).map(|_| account.growth_of_a_connection(MIB));
+        let grown: Vec<_> = connections.filter_map(|growth| growth.take(MIB).ok()).collect();
+        assert_eq!(grown.len(), 4);
+        assert!(account.hold(11 * MIB).is_ok());
     }
 
     #[test]

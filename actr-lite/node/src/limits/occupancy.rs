@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actr_lite_manifest::Limits;
 use actr_lite_quota::{Limit, Quota};
-use actr_lite_registry::client::LoadReport;
+use actr_lite_registry_client::LoadReport;
 use actr_lite_wire::envelope::metadata_cost;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;

@@ -1,7 +1,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use actr_lite_engine::retry::Retry;
 use actr_lite_tls::TlsFileError;
-use actr_lite_wire::{identity::ActrId, misbehaviour::Misbehaviour, resume::Resume};
+use actr_lite_wire::{identity::ActrId, misbehaviour::Misbehaviour};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -71,7 +72,7 @@ impl ActrRef {
     /// # Errors
     /// The handler's error: the last one when the budget is over, or one that is not transient.
     pub async fn call_with_retry<R: Rpc + Clone>(&self, request: R, budget: Budget) -> Result<R::Response, ActrError> {
-        let mut retry = Resume::new(budget.timeout(), Duration::ZERO);
+        let mut retry = Retry::new(budget.timeout(), Duration::ZERO);
         let (mut last_error, mut told) = (None, None::<Instant>);
         while let Some(wait) = retry.next_try(budget.elapsed(), rand::random()) {
             sleep(wait).await;

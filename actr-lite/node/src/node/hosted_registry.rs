@@ -1,115 +1,35 @@
-use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Signaling, Timeout};
-use actr_lite_registry::{
-    Options, Registry, RegistryHandle,
-    client::{RealmSecret, RegistryUrl},
-    exposure::Remedies,
-    realms::Realms,
-    registry::check_rivals,
-};
+//! The registry that a node hosts, if its Actr.toml says so and its program can: if `registry-host`, a feature of this
+//! crate, is on. Without it no registry is compiled.
+
+#[cfg(not(feature = "registry-host"))]
+mod absent;
+#[cfg(feature = "registry-host")]
+mod embedded;
+pub(crate) mod error;
+pub(crate) mod remedies;
+
+use actr_lite_manifest::Manifest;
+use actr_lite_registry_client::RegistryUrl;
 use actr_lite_tls::Tls;
-use actr_lite_wire::host_policy::HostName;
-use tracing::info;
+use actr_lite_wire::realm_secret::RealmSecret;
 
-use crate::{node::start_error::StartError, settings::registry_url::registry_url};
+#[cfg(not(feature = "registry-host"))]
+pub(crate) use absent::HostedRegistry;
+#[cfg(feature = "registry-host")]
+pub(crate) use embedded::HostedRegistry;
 
-/// What to do if other machines could reach something as it is.
-pub(crate) const REMEDIES: Remedies = Remedies {
-    tls: "add cert and key to [system.tls], and to a registry's url the scheme wss",
-    secret: "set ACTR_REALM_SECRET, or [system.deployment] realm_secret_file",
-    insecure: "add insecure = true to [system]",
-};
+use crate::{node::hosted_registry::error::HostError, settings::registry_url::registry_url};
 
 /// The registry's URL, and the registry itself if this node is to host it: it runs then.
 pub(crate) async fn host(
     manifest: &Manifest,
     tls: &Tls,
     realm_secret: Option<&RealmSecret>,
-) -> Result<(RegistryUrl, Option<RegistryHandle>), StartError> {
+) -> Result<(RegistryUrl, Option<HostedRegistry>), HostError> {
     let signaling = &manifest.system.signaling;
     if !signaling.embedded {
         return Ok((registry_url(&signaling.url)?, None));
     }
-    if signaling.url.is_tls() {
-        let check = tls.check_self(signaling.url.host());
-        check.map_err(|cause| StartError::OwnRegistry {
-            url: signaling.url.to_string(),
-            cause: Box::new(cause),
-        })?;
-    }
-    let realms = match (&signaling.realms, realm_secret) {
-        (Some(path), _) => Realms::from_file(path)?,
-        (None, Some(secret)) => Realms::only(manifest.system.deployment.realm_id, secret.as_bytes()),
-        (None, None) => Realms::Open,
-    };
-    let options = Options {
-        insecure: manifest.system.insecure,
-        ..registry_options(signaling, realms)
-    };
-    if options.key_lifetime < options.credential_lifetime {
-        return Err(StartError::KeyLifetime {
-            key: options.key_lifetime,
-            credential: options.credential_lifetime,
-        });
-    }
-    let address = signaling
-        .listen
-        .map_or_else(|| signaling.url.authority(), |listen| listen.to_string());
-    let mut registry = Registry::bind(&address, options).await?;
-    if signaling.url.is_tls()
-        && let Some(server) = &tls.server
-    {
-        registry = registry.with_tls(server.clone());
-    }
-    registry.check_exposure(REMEDIES, manifest.system.insecure)?;
-    let bound = registry.local_addr();
-    let url = match signaling.url.port() {
-        0 => signaling.url.with_port(bound.port()),
-        _ => signaling.url.clone(),
-    };
-    if url.port() == bound.port() {
-        check_rivals(bound, url.host()).await?;
-    }
-    match signaling.listen {
-        Some(_) => info!("registry listening on {bound}, dialled at {url}"),
-        None => info!("registry listening on {url}"),
-    }
-    Ok((registry_url(&url)?, Some(registry.spawn())))
-}
-
-/// The registry's own defaults apply to limits that Actr.toml does not set.
-fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
-    let (default, limits) = (Options::default(), &signaling.limits);
-    let lifetime = |lifetime: Option<Lifetime>, default| lifetime.map_or(default, Lifetime::duration);
-    let count = |limit: Option<Count>, default| limit.map_or(default, Count::get);
-    let bytes = |limit: Option<HeldBytes>, default| limit.map_or(default, HeldBytes::get);
-    Options {
-        credential_lifetime: lifetime(signaling.credential_lifetime, default.credential_lifetime),
-        key_lifetime: lifetime(signaling.key_lifetime, default.key_lifetime),
-        data_dir: signaling.data_dir.clone(),
-        audit_log: signaling.audit_log.clone(),
-        realms,
-        allowed_hosts: allowed_hosts(signaling),
-        max_connections: count(limits.max_connections, default.max_connections),
-        max_connections_per_address: limits.max_connections_per_address.map(Count::get),
-        max_connections_per_realm: limits.max_connections_per_realm.map(Count::get),
-        max_nodes: count(limits.max_nodes, default.max_nodes),
-        max_nodes_per_address: limits.max_nodes_per_address.map(Count::get),
-        max_nodes_per_realm: limits.max_nodes_per_realm.map(Count::get),
-        max_stored_bytes: bytes(limits.max_stored_bytes, default.max_stored_bytes),
-        max_stored_bytes_per_address: limits.max_stored_bytes_per_address.map(HeldBytes::get),
-        max_stored_bytes_per_realm: limits.max_stored_bytes_per_realm.map(HeldBytes::get),
-        max_in_flight_bytes: bytes(limits.max_in_flight_bytes, default.max_in_flight_bytes),
-        max_body_bytes: bytes(limits.max_body_bytes, default.max_body_bytes),
-        header_timeout: limits.header_timeout.map_or(default.header_timeout, Timeout::duration),
-        ..default
-    }
-}
-
-/// The host that nodes dial, and what Actr.toml adds.
-fn allowed_hosts(signaling: &Signaling) -> Vec<HostName> {
-    let dialled = signaling.url.host().parse().ok();
-    dialled
-        .into_iter()
-        .chain(signaling.allowed_hosts.iter().cloned())
-        .collect()
+    let (url, registry) = HostedRegistry::start(manifest, tls, realm_secret).await?;
+    Ok((registry_url(&url)?, Some(registry)))
 }

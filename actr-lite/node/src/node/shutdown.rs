@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use actr_lite_registry::RegistryHandle;
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -12,7 +11,7 @@ use crate::{
     actor::actor::Actor,
     actor::{context::Context, workload::Workload},
     lane::closing::Closing,
-    node::{actr_ref::ActrRef, shutdown_budget::ShutdownBudget},
+    node::{actr_ref::ActrRef, hosted_registry::HostedRegistry, shutdown_budget::ShutdownBudget},
     readable_duration::readable,
     tasks::contain,
 };
@@ -21,7 +20,7 @@ use crate::{
 pub(crate) struct Shutdown<W> {
     actor: Arc<Actor>,
     workload: Arc<W>,
-    registry: Option<RegistryHandle>,
+    registry: Option<HostedRegistry>,
     budget: ShutdownBudget,
 }
 
@@ -30,7 +29,7 @@ impl<W: Workload> Shutdown<W> {
     pub(crate) fn watch(
         actor: Arc<Actor>,
         workload: Arc<W>,
-        registry: Option<RegistryHandle>,
+        registry: Option<HostedRegistry>,
         budget: ShutdownBudget,
     ) -> ActrRef {
         let requested = CancellationToken::new();

@@ -1,9 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_registry::{
-    client::{LinkConfig, LoadSource, RegistryLink},
-    exposure::Exposure,
-};
+use actr_lite_net::exposure::Exposure;
+use actr_lite_registry_client::{LinkConfig, LoadSource, RegistryLink};
 use actr_lite_wire::proto::Acl;
 use tokio::time::{Instant, timeout};
 use tracing::info;
@@ -90,7 +88,7 @@ impl<W: Workload> Node<W> {
                 address: manifest.system.websocket.listen,
                 has_tls: tls.server.is_some(),
                 has_secret: realm_secret.is_some(),
-                remedies: hosted_registry::REMEDIES,
+                remedies: hosted_registry::remedies::REMEDIES,
             };
             data_lane.check(manifest.system.insecure)?;
         }

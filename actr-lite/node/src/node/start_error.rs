@@ -1,18 +1,15 @@
 use std::time::Duration;
 
 use actr_lite_manifest::LockError;
-use actr_lite_registry::{
-    RegistryError,
-    client::{ParseRegistryUrlError, RegistryLinkError},
-    exposure::ExposureError,
-    realms::RealmsFileError,
-};
+use actr_lite_net::exposure::ExposureError;
+use actr_lite_registry_client::RegistryLinkError;
 use actr_lite_tls::{HandshakeError, TlsFileError};
 use thiserror::Error;
 
 use crate::{
     actor::router::RouterError,
     error::actr_error::ActrError,
+    node::hosted_registry::error::HostError,
     peers::acceptor::BindError,
     readable_duration::readable,
     settings::{clear_text::InClearError, realm_secret::LoadSecretError},
@@ -34,36 +31,12 @@ pub enum StartError {
     /// The data lane can't listen.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The embedded registry can't listen.
+    /// The registry can't be hosted, or its URL is not valid.
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Host(#[from] HostError),
     /// The realm's secret can't be loaded.
     #[error(transparent)]
     RealmSecret(#[from] LoadSecretError),
-    /// The file with the registry's realms can't be used.
-    #[error("[system.signaling] realms: {0}")]
-    Realms(#[from] RealmsFileError),
-    /// Keys would expire before what they sign.
-    #[error(
-        "[system.signaling] key_lifetime is {}, but credentials are valid for {}: a key has to sign at least as long; make it \
-         longer, or credential_lifetime shorter",
-        readable(*.key),
-        readable(*.credential)
-    )]
-    KeyLifetime {
-        /// `key_lifetime`, or its default.
-        key: Duration,
-        /// `credential_lifetime`, or its default.
-        credential: Duration,
-    },
-    /// The node would not accept its own registry's certificate.
-    #[error("[system.signaling] url: nobody gets to the registry that this node is to host at {url}: {cause}")]
-    OwnRegistry {
-        /// Where the registry is to be.
-        url: String,
-        /// What a dial would come to.
-        cause: Box<HandshakeError>,
-    },
     /// No dialler of the data lane would accept its certificate.
     #[error(
         "[system.websocket] listen: nobody gets to the data lane at {host}: {cause}; or write advertised = \
@@ -81,9 +54,6 @@ pub enum StartError {
     /// Other machines could reach something that is not protected.
     #[error(transparent)]
     Exposed(#[from] ExposureError),
-    /// The registry's URL is not valid.
-    #[error("[system.signaling] url: {0}")]
-    RegistryUrl(#[from] ParseRegistryUrlError),
     /// The registry did not register the node in time.
     #[error(
         "this node could not be registered within {}: {cause}; start the registry (a server with embedded = true hosts \

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, sync::Arc};
 
-use actr_lite_registry::Listener;
+use actr_lite_net::listener::Listener;
 use actr_lite_wire::host_policy::HostPolicy;
 use thiserror::Error;
 use tokio::net::TcpStream;

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_registry::client::{Candidate, RegistryLink};
+use actr_lite_registry_client::{Candidate, RegistryLink};
 use actr_lite_wire::identity::ActrId;
 use tokio::time::timeout;
 

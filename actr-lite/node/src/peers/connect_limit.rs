@@ -4,7 +4,7 @@ use std::{
     time::Instant,
 };
 
-use actr_lite_registry::source::Source;
+use actr_lite_net::source::Source;
 use actr_lite_wire::{
     identity::ActrId,
     rate_limit::{Rate, RateLimit, TooOften},

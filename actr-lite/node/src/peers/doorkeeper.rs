@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, sync::Arc};
 
-use actr_lite_registry::host_check::check_host;
+use actr_lite_net::host_check::check_host;
 use actr_lite_wire::{
     acl::AclRefusal,
     credential::{self, Credential},

@@ -1,6 +1,6 @@
 use std::sync::{Mutex, PoisonError};
 
-use actr_lite_registry::client::{RegistryLink, RegistryLinkError};
+use actr_lite_registry_client::{RegistryLink, RegistryLinkError};
 use actr_lite_wire::{
     credential::{Credential, CredentialError, VerifyingKey},
     identity::ActrId,

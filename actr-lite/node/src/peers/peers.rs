@@ -1,7 +1,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use actr_lite_net::{ClearText, DialProgress, Step};
-use actr_lite_registry::client::{Candidate, RegistryLink, RegistryLinkError};
+use actr_lite_registry_client::{Candidate, RegistryLink, RegistryLinkError};
 use actr_lite_tls::Tls;
 use actr_lite_wire::{
     identity::{ActrId, ActrType},

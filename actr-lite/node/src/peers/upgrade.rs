@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_registry::http_socket::{self, HttpSocket, Unreadable};
+use actr_lite_net::http_socket::{self, HttpSocket, Unreadable};
 use actr_lite_wire::misbehaviour::MisbehaviourKind;
 use bytes::BytesMut;
 use hyper::{Request, StatusCode, body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};

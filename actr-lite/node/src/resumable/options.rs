@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use actr_lite_engine::resumption::Limits;
+
 use crate::actor::budget::Budget;
 
 /// How long a stream may be without frames.
@@ -28,5 +30,13 @@ impl ResumeOptions {
     /// The same with a limit for the time between two frames, if there is one.
     pub fn with_idle_timeout(self, idle_timeout: Option<Duration>) -> Self {
         Self { idle_timeout, ..self }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            timeout: self.budget.timeout(),
+            first_frame: self.first_frame,
+            idle_timeout: self.idle_timeout,
+        }
     }
 }

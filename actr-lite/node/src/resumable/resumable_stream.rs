@@ -47,10 +47,10 @@ impl StreamRegistration {
             payload: request.encode_to_vec().into(),
         };
         let end = actor.tasks().stop().clone();
-        let supervisor = Supervisor::new(&self, request, options);
+        let supervisor = Supervisor::new(self, request, options);
         let supervised = async move {
             tokio::select! {
-                result = supervisor.run(self) => drop(sender.send(Some(result))),
+                result = supervisor.run() => drop(sender.send(Some(result))),
                 () = stop.cancelled() => {}
                 () = end.cancelled() => {}
             }

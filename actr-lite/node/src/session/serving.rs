@@ -124,7 +124,8 @@ impl Session {
         debug!("{shown}, called by {}, was refused: {error}", self.peer());
         let response = Envelope::Response {
             request_id,
-            route_key,
+            // Nobody here has checked it: as it came, it could be as long as a record, and the peer need not read it.
+            route_key: shown.as_str().into(),
             result: Err(error.to_reply()),
         };
         let body = response.encode();

@@ -5,8 +5,8 @@ use std::{
 
 use actr_lite_manifest::System;
 use actr_lite_net::is_this_machine;
-use actr_lite_registry::client::{RealmSecret, RealmSecretError};
 use actr_lite_secret_file::{self as secret_file, Content};
+use actr_lite_wire::realm_secret::{RealmSecret, RealmSecretError};
 use thiserror::Error;
 use tracing::warn;
 

@@ -1,7 +1,7 @@
 use actr_lite_manifest::SignalingUrl;
-use actr_lite_registry::client::{ParseRegistryUrlError, RegistryUrl};
+use actr_lite_registry_client::{ParseRegistryUrlError, RegistryUrl};
 
-/// The registry's URL as its client takes it.
+/// Where the registry is that Actr.toml names.
 pub(crate) fn registry_url(url: &SignalingUrl) -> Result<RegistryUrl, ParseRegistryUrlError> {
     url.as_str().parse()
 }

@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use actr_lite_quota::Permit;
 use actr_lite_wire::{
     control::Control,
     credit::ReceiveWindow,
@@ -56,6 +57,8 @@ struct State {
     /// A record came that must not be dropped. Used only if the sender knows no credit.
     has_reliable: bool,
     window: ReceiveWindow,
+    /// For what the window has grown, as long as so much may come or wait.
+    grown: Option<Permit>,
     /// From when on the window counts time.
     started: Instant,
     /// The connection that feeds it, from its first record on.
@@ -230,7 +233,10 @@ impl Inbox {
         state.settle_tail();
         let next = match state.runs.pop_front() {
             Some(run) => Poll::Ready(Some(run)),
-            None if state.end.is_some() => Poll::Ready(None),
+            None if state.end.is_some() => {
+                state.release_growth();
+                Poll::Ready(None)
+            }
             None => {
                 state.reader = Some(cx.waker().clone());
                 Poll::Pending
@@ -303,6 +309,7 @@ impl State {
             waiting: 0,
             has_reliable: false,
             window: ReceiveWindow::default(),
+            grown: None,
             started: Instant::now(),
             source: None,
             end: None,
@@ -313,10 +320,15 @@ impl State {
 
     fn end(&mut self, end: StreamEnd) -> Wakers {
         self.end = Some(end);
-        if let Some(source) = &self.source {
-            source.return_growth(self.window.grown());
-        }
+        self.release_growth();
         Wakers(self.reader.take(), self.driver.take())
+    }
+
+    /// No more comes: what waits is all that has to be held.
+    fn release_growth(&mut self) {
+        if self.runs.is_empty() && self.tail.is_empty() {
+            self.grown = None;
+        }
     }
 
     /// Counts what was handed over; what to grant for it.
@@ -327,12 +339,16 @@ impl State {
             return None;
         }
         let source = self.source.as_ref().filter(|source| source.lane().has_control())?;
-        let (window, now) = (&mut self.window, self.started.elapsed());
-        let grant = source.with_growth(|growth| {
-            let grant = window.take(taken as u64, growth, now);
-            (grant, grant.map_or(0, |grant| grant.grown))
-        })?;
-        Some((Arc::clone(source), grant.bytes))
+        let grow = |wanted: u64| {
+            let len = usize::try_from(wanted).unwrap_or(usize::MAX);
+            let held = match &mut self.grown {
+                Some(grown) => grown.resize(grown.amount().saturating_add(len)),
+                None => source.growth().take(len).map(|grown| self.grown = Some(grown)),
+            };
+            held.map_or(0, |()| wanted)
+        };
+        let bytes = self.window.take(taken as u64, grow, self.started.elapsed())?;
+        Some((Arc::clone(source), bytes))
     }
 
     /// Makes room by dropping what waits longest, but not what came last. The gap in the numbers tells the reader.

@@ -47,7 +47,7 @@ pub(crate) struct ProgressCell {
     resumes: AtomicU64,
     servers: Mutex<Vec<ActrId>>,
     completed: OnceLock<Instant>,
-    /// A server's first frame was handed over, or the last of all.
+    /// The last frame of all was handed over.
     changed: Notify,
 }
 
@@ -111,11 +111,6 @@ impl ProgressCell {
     /// Waits until all frames that are wanted were handed over.
     pub(crate) async fn completed(&self) {
         self.until(|| self.is_complete()).await;
-    }
-
-    /// Waits until more than this many frames were handed over.
-    pub(crate) async fn progressed_beyond(&self, delivered: u64) {
-        self.until(|| self.delivered() > delivered).await;
     }
 
     pub(crate) fn add_resume(&self) {
@@ -193,7 +188,6 @@ impl<'a> Tally<'a> {
         if self.is_first {
             self.is_first = false;
             cell.add_server(self.server);
-            cell.changed.notify_waiters();
         }
         if delivered == cell.expected.load(Relaxed) {
             cell.complete();

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_registry::complaints::Complaints;
+use actr_lite_net::complaints::Complaints;
 
 use crate::{limits::occupancy::Occupancy, tasks::Tasks};
 

@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use actr_lite_quota::Quota;
 use actr_lite_wire::identity::ActrId;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,7 @@ use crate::{
 /// How much all windows of one connection may grow together beyond what each stream starts with: enough for one or two
 /// streams at full speed, which need it, while many share the connection anyway. What is on its way is ahead of every
 /// call on the same connection.
-const CONNECTION_GROWTH: u64 = 1 << 20;
+const CONNECTION_GROWTH: usize = 1 << 20;
 
 /// One connection to one peer, as those who send and receive over it see it: the lane, and what they share there.
 pub(crate) struct Uplink {
@@ -24,7 +25,8 @@ pub(crate) struct Uplink {
     account: Arc<PeerAccount>,
     environment: Arc<StreamEnvironment>,
     outgoing: OutgoingStreams,
-    growth: Mutex<u64>,
+    /// What the windows of this connection may grow.
+    growth: Arc<Quota>,
     usage: Mutex<Usage>,
     gone: OnceLock<CloseReason>,
     closed: CancellationToken,
@@ -40,10 +42,10 @@ impl Uplink {
         Arc::new(Self {
             peer,
             lane,
+            growth: account.growth_of_a_connection(CONNECTION_GROWTH),
             account,
             environment,
             outgoing: OutgoingStreams::default(),
-            growth: Mutex::new(CONNECTION_GROWTH),
             usage: Mutex::new(Usage::new()),
             gone: OnceLock::new(),
             closed: CancellationToken::new(),
@@ -132,16 +134,8 @@ impl Uplink {
         is_new
     }
 
-    /// Lets `decide` see how much windows may still grow, and counts what it uses of that.
-    pub(crate) fn with_growth<T>(&self, decide: impl FnOnce(u64) -> (T, u64)) -> T {
-        let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);
-        let (result, used) = decide(*growth);
-        *growth = growth.saturating_sub(used);
-        result
-    }
-
-    /// A stream that had grown is over.
-    pub(crate) fn return_growth(&self, grown: u64) {
-        *self.growth.lock().unwrap_or_else(PoisonError::into_inner) += grown;
+    /// From which the windows of the streams that the peer sends take what they grow.
+    pub(crate) fn growth(&self) -> &Arc<Quota> {
+        &self.growth
     }
 }

@@ -29,7 +29,9 @@ use thiserror::Error;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::{info, warn};
 
-use crate::{clock::Clock, realms::SecretDigest, source::Source};
+use crate::realms::SecretDigest;
+use actr_lite_clock::Clock;
+use actr_lite_net::source::Source;
 
 pub(crate) use event::{Description, Event, Registered};
 
@@ -120,7 +122,7 @@ impl AuditLog {
         builder.spawn(write).map_err(failed)?;
         Ok(Self {
             writer: Some(Writer {
-                clock: Clock::new(),
+                clock: Clock::start(),
                 lines: Mutex::new(Some(sender)),
                 finished: Mutex::new(Some(finished)),
                 omitted,
@@ -209,7 +211,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Writes what comes until nobody can send more.
 fn write_lines(mut file: RotatingFile, lines: &Receiver<Vec<u8>>, omitted: &Omitted) {
-    let clock = Clock::new();
+    let clock = Clock::start();
     let mut retry_at = None;
     loop {
         let first = lines.recv_timeout(OMITTED_WITHIN);

@@ -5,7 +5,7 @@ use actr_lite_wire::{
     identity::{ActrId, ActrType},
 };
 
-use super::ALLOCATION;
+use super::footprint::ALLOCATION;
 
 /// An access control list as a directory keeps it: sorted, so that a decision looks at a few rules however many there are;
 /// each rule once, and all of them in two pieces of memory.

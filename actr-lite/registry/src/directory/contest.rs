@@ -2,7 +2,7 @@ use std::fmt;
 
 use actr_lite_wire::{identity::ActrId, peer_text::PeerText};
 
-use super::Registration;
+use super::registration::Registration;
 use crate::realms::SecretNumber;
 
 /// A new node says of its type what the node that holds it does not say. It may be an upgrade, and it may be somebody who

@@ -8,6 +8,10 @@ use thiserror::Error;
 
 use crate::ledger::LimitReached;
 
+/// What every refusal says whose remedy is a new registration: after a restart of the registry a node learns from it
+/// that its id and credential are worthless.
+pub const REGISTER_AGAIN: &str = "register again";
+
 /// Why the directory refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DirectoryError {
@@ -15,18 +19,17 @@ pub enum DirectoryError {
     #[error(transparent)]
     Full(#[from] LimitReached),
     /// There is no node with this id: it left, its lease expired, or the registry was restarted.
-    #[error("this registry does not know {0}: {again}", again = crate::REGISTER_AGAIN)]
+    #[error("this registry does not know {0}: {REGISTER_AGAIN}")]
     UnknownNode(ActrId),
     /// A node asks for another one that is not registered here.
     #[error("no node {0} is registered here")]
     NoSuchPeer(ActrId),
     /// The token is not the one the node was given, or its time is over.
-    #[error("the renewal token of {0} is wrong or expired: {again}", again = crate::REGISTER_AGAIN)]
+    #[error("the renewal token of {0} is wrong or expired: {REGISTER_AGAIN}")]
     RenewalToken(ActrId),
     /// The token was used before, so somebody else may have it. The identity has ended.
     #[error(
-        "a renewal token of {0} was used again, so that somebody else may have it too; the identity has ended: {again}",
-        again = crate::REGISTER_AGAIN
+        "a renewal token of {0} was used again, so that somebody else may have it too; the identity has ended: {REGISTER_AGAIN}"
     )]
     RenewalReused(ActrId),
     /// Nodes of this type live in other realms, none in the asker's.

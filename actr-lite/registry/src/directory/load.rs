@@ -58,6 +58,8 @@ impl From<&Ping> for Load {
 mod tests {
     use ServiceAvailabilityState::{Degraded, Full, Overloaded, Unavailable};
 
+    use actr_lite_registry_client::LoadReport;
+
     use super::*;
 
     #[test]
@@ -97,5 +99,21 @@ mod tests {
             sticky_client_ids: Vec::new(),
         };
         assert_eq!(Load::from(&ping), Load::new(Degraded, 1.0, 0.0));
+    }
+
+    #[test]
+    fn the_registry_prefers_the_less_loaded() {
+        let load = |report: LoadReport| Load::from(&Ping::from(report));
+        let order = [
+            LoadReport::IDLE,
+            LoadReport::new(0.3, 0.0),
+            LoadReport::new(0.0, 0.6),
+            LoadReport::new(0.8, 0.0),
+            LoadReport::new(1.0, 1.0),
+            LoadReport::UNAVAILABLE,
+        ]
+        .map(load);
+        assert!(order.is_sorted_by(|better, worse| better < worse), "{order:?}");
+        assert_eq!(order.map(Load::can_serve), [true, true, true, true, true, false]);
     }
 }

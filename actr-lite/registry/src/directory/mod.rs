@@ -10,6 +10,7 @@
 mod access_list;
 mod contest;
 mod error;
+mod footprint;
 mod index;
 mod load;
 mod node;
@@ -27,16 +28,15 @@ use actr_lite_wire::{credential::VerifyingKey, identity::ActrId, possession::Hol
 
 pub use access_list::AccessList;
 pub use contest::Contest;
-pub use error::DirectoryError;
+pub use error::{DirectoryError, REGISTER_AGAIN};
+pub use footprint::NODE_BYTES;
 pub use load::Load;
 pub use registration::{Candidate, Contract, Registration};
 pub use renewal::{Grant, RENEWAL_TOKEN_LEN, RenewalToken};
 pub use search::{CandidateSearch, ContractSearch, NODES_PER_STEP};
 
-use crate::{
-    ledger::{Holder, Ledger, Resource, Shares},
-    source::Source,
-};
+use crate::ledger::{Holder, Ledger, Resource, Shares};
+use actr_lite_net::source::Source;
 use index::Index;
 use node::{Node, Standing, Unwanted};
 use renewal::{Renewals, TokenError};
@@ -57,13 +57,6 @@ pub const MAX_CANDIDATES: usize = 16;
 
 /// The most nodes that [`Directory::expire`] removes at a time: each takes some microseconds.
 pub const EXPIRED_PER_STEP: usize = 32;
-
-/// What is counted for a node beside its contract, its access list and its address: its entry, those in the index, and whom
-/// it has reached. Measured, at the most that all of this can be.
-pub const NODE_BYTES: usize = 4096;
-
-/// What the system's allocator takes for each piece of memory beside its bytes.
-const ALLOCATION: usize = 16;
 
 /// How much a directory holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@ use std::{collections::VecDeque, time::Duration};
 use actr_lite_wire::{acl::AclRefusal, identity::ActrId, possession::ReplayWindow};
 
 use super::{
-    Candidate, Registration,
     load::Load,
     rank::{Obstacles, Rank},
+    registration::{Candidate, Registration},
     renewal::Renewals,
 };
 use crate::ledger::Holder;

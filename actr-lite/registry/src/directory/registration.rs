@@ -6,7 +6,10 @@ use actr_lite_wire::{
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{ALLOCATION, NODE_BYTES, access_list::AccessList};
+use super::{
+    access_list::AccessList,
+    footprint::{ALLOCATION, NODE_BYTES},
+};
 use crate::realms::SecretNumber;
 
 /// What a node says about itself when it registers, as it is kept.

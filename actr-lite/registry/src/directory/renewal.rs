@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use ring::hmac;
 use subtle::ConstantTimeEq as _;
 
-use crate::source::Source;
+use actr_lite_net::source::Source;
 
 /// How many bytes a renewal token has.
 pub const RENEWAL_TOKEN_LEN: usize = GENERATION_LEN + PROOF_LEN;

@@ -7,10 +7,12 @@ use actr_lite_wire::identity::{ActrId, ActrType};
 use bytes::Bytes;
 
 use super::{
-    Candidate, Directory, DirectoryError, MAX_CANDIDATES,
+    Directory, MAX_CANDIDATES,
+    error::DirectoryError,
     index::{Domain, Group},
     node::{Node, Unwanted},
     rank::Rank,
+    registration::Candidate,
 };
 
 /// The most nodes that one step looks at. Each costs a microsecond or less, so that nobody waits longer than a fraction

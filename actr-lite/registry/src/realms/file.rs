@@ -7,7 +7,7 @@ use std::{
 };
 
 use actr_lite_secret_file::{self as secret_file, Content};
-use actr_lite_wire::identity::ActrType;
+use actr_lite_wire::{identity::ActrType, realm_secret::RealmSecret};
 use thiserror::Error;
 use toml::{
     Spanned,
@@ -16,7 +16,6 @@ use toml::{
 use tracing::warn;
 
 use super::{KnownSecret, RealmSecrets, Realms, secret_digest::SecretDigest};
-use crate::client::RealmSecret;
 
 /// The most bytes of the file: a line for each of ten thousand realms.
 const MAX_FILE_LEN: u64 = 1 << 20;

@@ -10,15 +10,11 @@ use std::{
 };
 
 use actr_lite_wire::identity::ActrType;
-use hyper::header::HeaderName;
 use thiserror::Error;
 use tracing::warn;
 
 pub use file::RealmsFileError;
 pub use secret_digest::{SecretDigest, UNGUESSABLE_LEN};
-
-/// Where a registration shows the secret of its realm (actr 0.4.21).
-pub(crate) const SECRET_HEADER: HeaderName = HeaderName::from_static("x-actrix-realm-secret");
 
 /// The realms that a registry serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

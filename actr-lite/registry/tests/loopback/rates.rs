@@ -2,32 +2,35 @@
 
 use std::net::SocketAddr;
 
-use actr_lite_registry::{
-    Options,
-    client::{LinkConfig, LinkState, RegistryLink},
-};
+use actr_lite_registry::Options;
+use actr_lite_registry_client::{LinkConfig, LinkState, RegistryLink};
 use actr_lite_wire::{
     error_code::ErrorCode,
     proto::{
-        GetServiceSpecRequest, Ping, UnregisterRequest, actr_to_signaling::Payload as Request,
-        get_service_spec_response::Result as SpecResult, signaling_to_actr::Payload as Answer,
+        ActrId, GetServiceSpecRequest, Ping, RenewCredentialRequest, UnregisterRequest,
+        actr_to_signaling::Payload as Question, get_service_spec_response::Result as SpecResult,
+        register_response::RegisterOk, signaling_to_actr::Payload as Answer,
     },
 };
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use hyper::{StatusCode, client::conn::http1, header::RETRY_AFTER};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    Request, StatusCode,
+    client::conn::http1,
+    header::{CONNECTION, HOST, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+};
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::client::{CLIENT, SERVER, connect, post, register, renew, request, start, within};
+use crate::client::{CLIENT, SERVER, connect, http, id_of, post, register, renew, request, start, within};
 
 /// More than any burst, and more than comes back while a test runs.
 const FLOOD: usize = 20_000;
 
-fn spec() -> Request {
-    Request::GetServiceSpec(GetServiceSpecRequest {
+fn spec() -> Question {
+    Question::GetServiceSpec(GetServiceSpecRequest {
         name: "nothing".into(),
         fingerprint: None,
     })
@@ -69,6 +72,70 @@ async fn registrations_of_an_address_are_limited_renewals_are_not() {
     );
     assert_eq!(registry.misbehaviour().total(), 0, "it does no wrong");
     renew(address, &granted).await.unwrap();
+    assert!(connect(address, &granted).await.is_ok(), "a registered node connects");
+    registry.shutdown().await;
+}
+
+/// Requests to connect or to renew, each wrong in its own way.
+fn wrong_requests(granted: &RegisterOk) -> Vec<Request<Full<Bytes>>> {
+    let upgrade = |query: &str| {
+        let upgrade = Request::get(format!("/signaling/ws{query}"))
+            .header(HOST, "localhost")
+            .header(CONNECTION, "upgrade")
+            .header(UPGRADE, "websocket")
+            .header(SEC_WEBSOCKET_VERSION, "13")
+            .header(SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==");
+        upgrade.body(Full::default()).unwrap()
+    };
+    let renewal = |actr_id: &ActrId| {
+        let renewal = RenewCredentialRequest {
+            actr_id: actr_id.clone(),
+            renewal_token: Bytes::from_static(b"no token"),
+        };
+        post("/ais/renew", renewal.encode_to_vec())
+    };
+    let known = &granted.actr_id;
+    let mut unknown = known.clone();
+    unknown.serial_number += 1000;
+    let id = id_of(granted);
+    let plain = Request::get("/signaling/ws").header(HOST, "localhost");
+    vec![
+        plain.body(Full::default()).unwrap(),
+        upgrade(""),
+        upgrade(&format!("?actor_id={id}&key_id=1&claims=%21&signature=")),
+        upgrade(&format!("?actor_id={id}&key_id=1&claims=&signature=")),
+        post("/ais/renew", vec![0xff; 9]),
+        renewal(known),
+        renewal(&unknown),
+    ]
+}
+
+#[tokio::test]
+async fn wrong_connections_and_renewals_of_an_address_are_limited() {
+    let registry = start(Options::default()).await;
+    let address = registry.local_addr();
+    let granted = register(address, 1, CLIENT).await;
+    for request in wrong_requests(&granted) {
+        let (status, body) = http(address, request).await;
+        assert!(status != StatusCode::TOO_MANY_REQUESTS, "{body:?}");
+    }
+    register_until_refused(address).await;
+    for request in wrong_requests(&granted) {
+        let line = format!("{} {}", request.method(), request.uri());
+        // Some of the rate comes back all the time.
+        let told = async {
+            loop {
+                let (status, body) = http(address, request.clone()).await;
+                if status == StatusCode::TOO_MANY_REQUESTS {
+                    return body;
+                }
+            }
+        };
+        let told = within(told).await;
+        let told = String::from_utf8_lossy(&told);
+        assert!(told.contains("registers and connects too often"), "{line}: {told}");
+    }
+    let granted = renew(address, &granted).await.unwrap();
     assert!(connect(address, &granted).await.is_ok(), "a registered node connects");
     registry.shutdown().await;
 }
@@ -122,14 +189,14 @@ async fn questions_are_limited_and_heartbeats_and_leaving_are_not() {
         sticky_client_ids: Vec::new(),
     };
     for _ in 0..100 {
-        assert!(matches!(node.ask(Request::Ping(ping.clone())).await, Answer::Pong(_)));
+        assert!(matches!(node.ask(Question::Ping(ping.clone())).await, Answer::Pong(_)));
     }
     let leave = UnregisterRequest {
         actr_id: granted.actr_id,
         reason: None,
     };
     assert!(matches!(
-        node.ask(Request::Unregister(leave)).await,
+        node.ask(Question::Unregister(leave)).await,
         Answer::Unregister(_)
     ));
     registry.shutdown().await;

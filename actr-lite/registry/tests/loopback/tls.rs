@@ -4,10 +4,8 @@ use std::path::Path;
 
 use actr_lite_dev_certs::{DevCa, LOCAL_HOSTS};
 use actr_lite_net::{ClearText, DialProgress};
-use actr_lite_registry::{
-    Options, Registry, RegistryHandle,
-    client::{LinkConfig, LinkState, RegistryLink},
-};
+use actr_lite_registry::{Options, Registry, RegistryHandle};
+use actr_lite_registry_client::{LinkConfig, LinkState, RegistryLink};
 use actr_lite_tls::{ClientTls, PemFile, ServerTls};
 use actr_lite_wire::identity::ActrType;
 use tempfile::TempDir;

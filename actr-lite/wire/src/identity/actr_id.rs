@@ -2,7 +2,10 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use thiserror::Error;
 
-use super::{ActrType, ParseActrTypeError, beginning};
+use super::{
+    actr_type::{ActrType, ParseActrTypeError},
+    beginning,
+};
 use crate::proto;
 
 /// One running actor: realm, serial number and type. Cheap to clone.

@@ -1,7 +1,10 @@
 use ring::signature::{ED25519, UnparsedPublicKey};
 use thiserror::Error;
 
-use super::{Audience, Proof, proof::signed_bytes};
+use super::{
+    audience::Audience,
+    proof::{Proof, signed_bytes},
+};
 use crate::identity::ActrId;
 
 /// The public key that a credential names: only who has the private one may use the credential.
@@ -85,7 +88,7 @@ impl HolderKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::possession::Prover;
+    use crate::possession::prover::Prover;
 
     const BINDING: &[u8] = b"dGhlIHNhbXBsZSBub25jZQ==";
 

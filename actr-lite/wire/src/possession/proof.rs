@@ -2,11 +2,14 @@ use data_encoding::BASE64;
 use prost::Message as _;
 use thiserror::Error;
 
-use super::Audience;
-use crate::{credential::MAX_ENCODED_LEN, identity::ActrId, proto};
+use super::audience::Audience;
+use crate::{identity::ActrId, proto};
 
 /// What is signed begins with this, so that no other signature by the same key, whatever it is for, is a proof.
 const LABEL: &[u8] = b"actr-lite proof of possession 1\0";
+
+/// The most bytes that a proof may have in a header: several times what one for the longest id has.
+const MAX_ENCODED_LEN: usize = 1024;
 
 /// What is shown beside a credential that names its holder's key; not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +70,13 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+
+    #[test]
+    fn what_is_signed_begins_with_the_label_of_this_protocol() {
+        let id: ActrId = "5@1/acme:Echo:1.0.0".parse().unwrap();
+        let signed = signed_bytes(&id, &Audience::Signaling, b"key", 1);
+        assert!(signed.starts_with(b"actr-lite proof of possession 1\0"));
+    }
 
     #[test]
     fn a_header_gives_back_what_was_written() {

@@ -1,6 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 
-use super::{ProofError, ReplayWindow};
+use super::{holder_key::ProofError, replay_window::ReplayWindow};
 use crate::identity::ActrId;
 
 /// How many provers are remembered: more than a registry has nodes by default, and some 2 MiB.

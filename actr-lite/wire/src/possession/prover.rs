@@ -5,7 +5,11 @@ use std::{
 
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
-use super::{Audience, HolderKey, Proof, proof::signed_bytes};
+use super::{
+    audience::Audience,
+    holder_key::HolderKey,
+    proof::{Proof, signed_bytes},
+};
 use crate::identity::ActrId;
 
 /// A node's private key, and the count of the proofs that it has made. Its `Debug` output shows neither.

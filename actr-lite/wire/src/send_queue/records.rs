@@ -1,6 +1,8 @@
 use std::mem;
 
 use crate::{
+    frame,
+    identity::StreamId,
     pace::MAX_BATCH,
     record::{HEADER_LEN, RecordKind, header},
     websocket::{Fragment, HEADER_ROOM},
@@ -19,6 +21,8 @@ pub(super) struct Records {
     at: usize,
     /// How much is left of a record of which a part has left.
     cut: usize,
+    /// Where that record begins.
+    cut_at: usize,
     /// How many bytes of control records came since all had left.
     control: usize,
     /// How long all together were the last time: the next buffer is made for as much.
@@ -60,6 +64,24 @@ impl Records {
     /// How many bytes of control records wait, at most.
     pub(super) fn control(&self) -> usize {
         self.control
+    }
+
+    /// Whether a frame or the end of this stream has not left, or only a part of it.
+    pub(super) fn has_any_of(&self, stream_id: &StreamId) -> bool {
+        let field = frame::stream_id_field(stream_id);
+        let mut waiting = &self.bytes[if self.is_cut() { self.cut_at } else { self.at }..];
+        while let Some(len) = record_len(waiting) {
+            let (record, behind) = waiting.split_at(len.min(waiting.len()));
+            let is_calls = matches!(
+                RecordKind::try_from(record[0]),
+                Ok(RecordKind::RpcReliable | RecordKind::RpcSignal)
+            );
+            if !is_calls && record[HEADER_LEN..].starts_with(&field) {
+                return true;
+            }
+            waiting = behind;
+        }
+        false
     }
 
     #[inline]
@@ -144,7 +166,10 @@ impl Records {
     pub(super) fn advance(&mut self, cut: Cut, len: usize) {
         self.cut = match cut {
             Cut::Records => 0,
-            Cut::Part(Fragment::First) => record_len(&self.bytes[self.at..]).unwrap_or(len) - len,
+            Cut::Part(Fragment::First) => {
+                self.cut_at = self.at;
+                record_len(&self.bytes[self.at..]).unwrap_or(len) - len
+            }
             Cut::Part(_) => self.cut - len,
         };
         self.at += len;

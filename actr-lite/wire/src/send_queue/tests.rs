@@ -5,6 +5,8 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
+    error_code::ErrorCode,
+    frame::{self, FrameEncoder},
     identity::StreamId,
     pace::MAX_BATCH,
     partial_record::PartialRecord,
@@ -70,6 +72,10 @@ impl Peer {
         }
     }
 
+    fn kinds(&self) -> Vec<RecordKind> {
+        self.records.iter().map(|(kind, _)| *kind).collect()
+    }
+
     fn bodies(&self, precedence: Precedence) -> Vec<Bytes> {
         let of_it = |(kind, body): &&(RecordKind, Bytes)| Precedence::of(*kind, body.len()) == precedence;
         self.records
@@ -78,6 +84,31 @@ impl Peer {
             .map(|(_, body)| body.clone())
             .collect()
     }
+}
+
+fn stream(id: &str) -> StreamId {
+    id.parse().unwrap()
+}
+
+fn end(id: &str) -> Control {
+    Control::End {
+        stream_id: stream(id),
+        frames: 1,
+    }
+}
+
+fn error(id: &str) -> Control {
+    Control::Error {
+        stream_id: stream(id),
+        frames: 1,
+        code: ErrorCode::Internal,
+        message: "no".into(),
+    }
+}
+
+fn push_frame(queue: &mut SendQueue, stream_id: &StreamId, len: usize) {
+    let mut encoder = FrameEncoder::new(stream_id);
+    queue.push(RecordKind::StreamReliable, encoder.head(1, len), &vec![7; len]);
 }
 
 fn queue(role: Role, extended: bool) -> SendQueue {
@@ -182,6 +213,48 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn each_stream_arrives_in_its_order(
+        steps in vec((0..3usize, prop_oneof![Just(None), (0..20_000usize).prop_map(Some)], 0..3usize), 0..60),
+        bandwidth in 1..1_000_000u64,
+    ) {
+        let (mut queue, mut peer) = (queue(Role::Server, true), Peer::new(Role::Server));
+        queue.pace().wrote(2, 1, Duration::ZERO);
+        queue.pace().wrote(bandwidth as usize, bandwidth as usize, Duration::from_secs(1));
+        let ids = ["s", "s1", "s2"];
+        let mut sent: [Vec<(RecordKind, Vec<u8>)>; 3] = Default::default();
+        for (number, (of, frame, pieces)) in steps.into_iter().enumerate() {
+            let stream_id = stream(ids[of]);
+            match frame {
+                Some(len) if !queue.is_full_for(RecordKind::StreamReliable, len + 100) => {
+                    let payload = vec![7; len];
+                    let mut encoder = FrameEncoder::new(&stream_id);
+                    let head = encoder.head(number as u64, len);
+                    queue.push(RecordKind::StreamReliable, head, &payload);
+                    sent[of].push((RecordKind::StreamReliable, [head, &payload].concat()));
+                }
+                Some(_) => {}
+                None => {
+                    let end = Control::End { stream_id, frames: number as u64 };
+                    queue.push_control(&end).unwrap();
+                    sent[of].push(end.encode());
+                }
+            }
+            for _ in 0..pieces {
+                write(&mut queue, &mut peer);
+            }
+        }
+        while write(&mut queue, &mut peer) {}
+        for (id, sent) in ids.into_iter().zip(sent) {
+            let of_it = |body: &Bytes| frame::stream_id_of(body) == Ok(id.as_bytes());
+            let came = peer.records.iter().filter(|(_, body)| of_it(body));
+            let came: Vec<_> = came.map(|(kind, body)| (*kind, body.to_vec())).collect();
+            prop_assert!(came == sent, "{id}");
+        }
+    }
+}
+
 #[test]
 fn an_answer_overtakes_a_long_frame_that_is_under_way() {
     let (mut queue, mut peer) = (queue(Role::Server, true), Peer::new(Role::Server));
@@ -223,8 +296,7 @@ fn what_ends_work_overtakes_a_long_frame_under_way() {
         assert!(write(&mut queue, &mut peer));
         queue.push_control(&control).unwrap();
         assert!(write(&mut queue, &mut peer));
-        let kinds: Vec<_> = peer.records.iter().map(|(kind, _)| *kind).collect();
-        assert_eq!(kinds, [control.encode().0], "{control:?}");
+        assert_eq!(peer.kinds(), [control.encode().0], "{control:?}");
     }
 }
 
@@ -232,16 +304,48 @@ fn what_ends_work_overtakes_a_long_frame_under_way() {
 fn the_end_of_a_stream_does_not_overtake_its_frames() {
     let (mut queue, mut peer) = (queue(Role::Server, true), Peer::new(Role::Server));
     slow_down(&mut queue);
-    queue.push(RecordKind::StreamReliable, &[], &vec![7; 1 << 16]);
-    assert!(write(&mut queue, &mut peer));
-    let end = Control::End {
-        stream_id: "s".parse().unwrap(),
-        frames: 1,
-    };
-    queue.push_control(&end).unwrap();
+    push_frame(&mut queue, &stream("s"), 1 << 16);
+    assert!(write(&mut queue, &mut peer), "a part of the frame has left");
+    queue.push_control(&end("s")).unwrap();
     while write(&mut queue, &mut peer) {}
-    let kinds: Vec<_> = peer.records.iter().map(|(kind, _)| *kind).collect();
-    assert_eq!(kinds, [RecordKind::StreamReliable, RecordKind::StreamEnd]);
+    assert_eq!(peer.kinds(), [RecordKind::StreamReliable, RecordKind::StreamEnd]);
+}
+
+#[test]
+fn the_end_of_a_stream_overtakes_frames_of_others() {
+    for last in [end("s"), error("s")] {
+        let (mut queue, mut peer) = (queue(Role::Server, true), Peer::new(Role::Server));
+        slow_down(&mut queue);
+        push_frame(&mut queue, &stream("s"), 10);
+        while write(&mut queue, &mut peer) {}
+        // The names begin alike, and a call's route is no stream.
+        push_frame(&mut queue, &stream("s1"), 1 << 20);
+        queue.push(
+            RecordKind::RpcReliable,
+            &frame::stream_id_field(&stream("s")),
+            &[0; 1 << 16],
+        );
+        assert!(write(&mut queue, &mut peer), "a part of the other frame has left");
+        queue.push_control(&last).unwrap();
+        assert!(write(&mut queue, &mut peer));
+        assert_eq!(peer.kinds(), [RecordKind::StreamReliable, last.encode().0], "{last:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_stream_does_not_overtake_an_older_one() {
+    let (mut queue, mut peer) = (queue(Role::Server, true), Peer::new(Role::Server));
+    slow_down(&mut queue);
+    push_frame(&mut queue, &stream("s"), 1 << 16);
+    queue.push_control(&error("s")).unwrap();
+    // Its frame leaves, and the error that stands behind it does not yet.
+    while peer.records.is_empty() {
+        write(&mut queue, &mut peer);
+    }
+    queue.push_control(&end("s")).unwrap();
+    while write(&mut queue, &mut peer) {}
+    let ends = [RecordKind::StreamError, RecordKind::StreamEnd];
+    assert_eq!(peer.kinds()[1..], ends);
 }
 
 #[test]

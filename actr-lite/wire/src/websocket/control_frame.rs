@@ -1,12 +1,9 @@
 use super::{
-    CloseFrame, HEADER_ROOM,
-    frame_header::FrameHeader,
+    close_frame::CloseFrame,
+    frame_header::{FrameHeader, HEADER_ROOM},
     mask::apply_mask,
-    opcode::{ControlKind, Opcode},
+    opcode::{ControlKind, MAX_CONTROL_PAYLOAD_LEN, Opcode},
 };
-
-/// The longest payload of a control frame, in bytes (RFC 6455 §5.5).
-pub const MAX_CONTROL_PAYLOAD_LEN: usize = 125;
 
 /// A control frame to send (RFC 6455 §5.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +78,7 @@ impl std::ops::Deref for EncodedControl {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::websocket::CloseCode;
+    use crate::websocket::close_code::CloseCode;
 
     #[test]
     fn the_examples_of_the_rfc_are_written() {

@@ -1,11 +1,13 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{
-    CloseFrame, ProtocolError, Role,
+    close_frame::CloseFrame,
     fragmented_message::FragmentedMessage,
     frame_header::{FrameHeader, MIN_HEADER_LEN, Parsed},
     mask::apply_mask,
     opcode::{ControlKind, DataKind, Opcode},
+    protocol_error::ProtocolError,
+    role::Role,
 };
 
 /// What a peer sent.
@@ -180,7 +182,7 @@ impl Decoder {
         };
         message.push(&payload, self.max_message_len);
         if header.is_final {
-            return Ok(Some(message.finish()));
+            return Ok(Some(message.finish().map_or(Event::Text, Event::Binary)));
         }
         self.fragmented = Some(message);
         Ok(None)
@@ -192,7 +194,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::websocket::MAX_CONTROL_PAYLOAD_LEN;
+    use crate::websocket::opcode::MAX_CONTROL_PAYLOAD_LEN;
 
     const LIMIT: usize = 300;
 

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::{Event, opcode::DataKind};
+use super::opcode::DataKind;
 
 /// A message that arrives in several frames, with what has arrived of it (RFC 6455 §5.4).
 #[derive(Debug)]
@@ -40,11 +40,9 @@ impl FragmentedMessage {
         self.payload.extend_from_slice(fragment);
     }
 
-    pub(super) fn finish(self) -> Event {
-        match self.kind {
-            DataKind::Text => Event::Text,
-            DataKind::Binary => Event::Binary(Bytes::from(self.payload)),
-        }
+    /// The payload of a binary message, and nothing of a text message.
+    pub(super) fn finish(self) -> Option<Bytes> {
+        (self.kind == DataKind::Binary).then(|| Bytes::from(self.payload))
     }
 
     /// What the message occupies, in bytes.

@@ -1,4 +1,12 @@
-use super::{HEADER_ROOM, MAX_CONTROL_PAYLOAD_LEN, ProtocolError, Role, opcode::Opcode};
+use super::{
+    opcode::{MAX_CONTROL_PAYLOAD_LEN, Opcode},
+    protocol_error::ProtocolError,
+    role::Role,
+};
+
+/// How many bytes a buffer for [`seal`](super::seal()) reserves in front of the payload: the longest header, which has an
+/// eight-byte length and a masking key (RFC 6455 §5.2).
+pub const HEADER_ROOM: usize = 2 + 8 + 4;
 
 /// The shortest header: two bytes, with neither an extended length nor a masking key.
 pub(super) const MIN_HEADER_LEN: usize = 2;
@@ -45,7 +53,8 @@ impl FrameHeader {
             return Err(ProtocolError::ReservedBits { first_byte: *first });
         }
         let is_final = first & FINAL_BIT != 0;
-        let opcode = Opcode::from_nibble(first & 0x0F)?;
+        let nibble = first & 0x0F;
+        let opcode = Opcode::from_nibble(nibble).ok_or(ProtocolError::ReservedOpcode { opcode: nibble })?;
         let short_len = second & !MASK_BIT;
         if let Opcode::Control(_) = opcode {
             if !is_final {

@@ -9,7 +9,8 @@
 //! The driver still has to answer a ping with a pong and a close with a close, and to close the connection with
 //! [`ProtocolError::close_code`] after an error; [`encode_control`] writes those frames.
 
-mod close;
+mod close_code;
+mod close_frame;
 mod control_frame;
 mod decoder;
 mod fragmented_message;
@@ -21,10 +22,13 @@ mod protocol_error;
 mod role;
 mod seal;
 
-pub use close::{CloseCode, CloseFrame};
-pub use control_frame::{ControlFrame, EncodedControl, MAX_CONTROL_PAYLOAD_LEN, encode_control};
+pub use close_code::CloseCode;
+pub use close_frame::CloseFrame;
+pub use control_frame::{ControlFrame, EncodedControl, encode_control};
 pub use decoder::{Decoder, Event};
+pub use frame_header::HEADER_ROOM;
 pub use handshake::accept_key;
+pub use opcode::MAX_CONTROL_PAYLOAD_LEN;
 pub use protocol_error::ProtocolError;
 pub use role::Role;
-pub use seal::{Fragment, HEADER_ROOM, append_frame, seal};
+pub use seal::{Fragment, append_frame, seal};

@@ -1,4 +1,5 @@
-use super::ProtocolError;
+/// The longest payload of a control frame, in bytes (RFC 6455 §5.5).
+pub const MAX_CONTROL_PAYLOAD_LEN: usize = 125;
 
 /// What a frame is (RFC 6455 §5.2, "Opcode").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +25,16 @@ pub(super) enum ControlKind {
 }
 
 impl Opcode {
-    pub(super) fn from_nibble(nibble: u8) -> Result<Self, ProtocolError> {
+    /// What this number stands for; nothing if it is reserved.
+    pub(super) fn from_nibble(nibble: u8) -> Option<Self> {
         match nibble {
-            0x0 => Ok(Self::Continuation),
-            0x1 => Ok(Self::Data(DataKind::Text)),
-            0x2 => Ok(Self::Data(DataKind::Binary)),
-            0x8 => Ok(Self::Control(ControlKind::Close)),
-            0x9 => Ok(Self::Control(ControlKind::Ping)),
-            0xA => Ok(Self::Control(ControlKind::Pong)),
-            opcode => Err(ProtocolError::ReservedOpcode { opcode }),
+            0x0 => Some(Self::Continuation),
+            0x1 => Some(Self::Data(DataKind::Text)),
+            0x2 => Some(Self::Data(DataKind::Binary)),
+            0x8 => Some(Self::Control(ControlKind::Close)),
+            0x9 => Some(Self::Control(ControlKind::Ping)),
+            0xA => Some(Self::Control(ControlKind::Pong)),
+            _ => None,
         }
     }
 

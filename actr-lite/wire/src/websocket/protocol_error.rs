@@ -1,4 +1,4 @@
-use super::{CloseCode, MAX_CONTROL_PAYLOAD_LEN};
+use super::{close_code::CloseCode, opcode::MAX_CONTROL_PAYLOAD_LEN};
 
 /// What a peer did against RFC 6455 or against this node's limit. The connection can't be read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,12 +1,8 @@
 use super::{
-    frame_header::FrameHeader,
+    frame_header::{FrameHeader, HEADER_ROOM},
     mask::apply_mask,
     opcode::{DataKind, Opcode},
 };
-
-/// How many bytes a buffer for [`seal`] reserves in front of the payload: the longest header, which has an eight-byte
-/// length and a masking key (RFC 6455 §5.2).
-pub const HEADER_ROOM: usize = 2 + 8 + 4;
 
 /// Makes one unfragmented binary message of a buffer that holds [`HEADER_ROOM`] bytes of any value and then the
 /// payload, in place: writes the header directly in front of the payload, and masks the payload if there is a `mask`.

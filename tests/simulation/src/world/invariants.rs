@@ -3,7 +3,7 @@ use std::time::Duration;
 use actr_lite_wire::identity::ActrId;
 
 use super::{MOST_EVENTS, RECOVERY, STOPPING, State, World};
-use crate::{client_stream::Stage, outgoing::Outgoing, schedule::REGISTRY};
+use crate::{client_stream::Outcome, outgoing::Outgoing, schedule::REGISTRY};
 
 /// How long a stream may be without a sender though nothing is wrong: until a try of a moment before has failed and the
 /// next one has succeeded, with its answer behind another stream's longest frames on the slowest connection.
@@ -23,7 +23,7 @@ impl World {
                     stream.spec.number,
                     stream.seen(),
                     stream.spec.frames,
-                    stream.stage
+                    stream.resumption
                 ));
             }
         }
@@ -60,12 +60,12 @@ impl World {
                 && self.now >= host.paused_until
                 && client.streams.iter().any(|stream| {
                     let inbox = stream.inbox.as_ref();
-                    let is_live = matches!(stream.stage, Stage::Live) && stream.pace.next_at < self.now;
+                    let is_live = stream.resumption.is_live() && stream.pace.next_at < self.now;
                     is_live
                         && inbox.is_some_and(|inbox| {
                             inbox.stream_id == outgoing.stream_id
                                 && inbox.source == Some(connection)
-                                && inbox.end.is_none()
+                                && inbox.ended().is_none()
                                 && inbox.is_drained()
                         })
                 })
@@ -78,11 +78,11 @@ impl World {
             return;
         }
         let given_up = self.streams().find_map(|stream| {
-            let is_whole = matches!(stream.stage, Stage::Complete) && stream.resumes == 0;
+            let is_whole = stream.outcome == Some(Outcome::Complete) && stream.resumes == 0;
             (!is_whole).then(|| {
                 format!(
                     "stream {} is slow, and was restarted {} times: {:?}",
-                    stream.spec.number, stream.resumes, stream.stage
+                    stream.spec.number, stream.resumes, stream.outcome
                 )
             })
         });
@@ -131,22 +131,17 @@ impl World {
         let mut failure = None;
         for stream in self.streams() {
             counts.frames += stream.seen();
-            counts.duplicates += stream.filter.duplicates();
+            counts.duplicates += stream.duplicates;
             counts.resumes += stream.resumes;
-            match stream.stage {
-                Stage::Complete => counts.complete += 1,
-                _ => {
-                    counts.given_up += 1;
-                    if stream
-                        .given_up
-                        .is_some_and(|(from, until)| !self.is_justified(from, until))
-                    {
-                        failure = Some(format!(
-                            "stream {} was given up though a server could be reached",
-                            stream.spec.number
-                        ));
-                    }
+            match stream.outcome {
+                Some(Outcome::Complete) => counts.complete += 1,
+                Some(Outcome::GivenUp(from, until)) if !self.is_justified(from, until) => {
+                    failure = Some(format!(
+                        "stream {} was given up though a server could be reached",
+                        stream.spec.number
+                    ));
                 }
+                _ => counts.given_up += 1,
             }
         }
         self.counts = counts;

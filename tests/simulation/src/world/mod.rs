@@ -380,7 +380,7 @@ impl World {
             let mut node = Node::new(client_type(), None, client.manner.clone());
             for stream in &client.streams {
                 let spec = self.schedule.streams[*stream].clone();
-                let stream = ClientStream::new(spec, client.timeout, client.pause, self.now);
+                let stream = ClientStream::new(spec, self.schedule.limits(client), client.pause, self.now);
                 node.streams.push(stream);
             }
             State::Node(Box::new(node))

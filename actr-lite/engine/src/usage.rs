@@ -1,0 +1,148 @@
+//! How much a connection is used, and when it is closed because nobody uses it.
+
+use std::time::Duration;
+
+/// What a peer is told whose connection is closed because nobody uses it: a call that it has made meanwhile was not
+/// served, and can be made again over another connection.
+pub const UNUSED: &str = "nobody uses the connection any more";
+
+/// How much a connection is used: by calls both ways, by streams that are sent, by handles.
+///
+/// Times are those since any fixed moment of a clock that never goes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    users: usize,
+    /// When the last of them left.
+    unused_since: Duration,
+    /// It takes no more: it is being closed as unused.
+    is_retired: bool,
+}
+
+impl Usage {
+    /// Of a connection that nobody uses yet.
+    pub fn new(now: Duration) -> Self {
+        Self {
+            users: 0,
+            unused_since: now,
+            is_retired: false,
+        }
+    }
+
+    /// One more uses it; false if it takes no more.
+    pub fn enter(&mut self) -> bool {
+        self.users += usize::from(!self.is_retired);
+        !self.is_retired
+    }
+
+    /// One that uses it brings another, whatever happens to the connection.
+    pub fn join(&mut self) {
+        debug_assert!(self.users > 0, "nobody is there to bring another");
+        self.users += 1;
+    }
+
+    /// One that used it is done.
+    pub fn leave(&mut self, now: Duration) {
+        self.users -= 1;
+        if self.users == 0 {
+            self.unused_since = now;
+        }
+    }
+
+    /// Whether it takes no more.
+    pub fn is_retired(&self) -> bool {
+        self.is_retired
+    }
+
+    /// Takes no more from now on, if nobody has used it for this long.
+    ///
+    /// `no_stream_since` says since when no stream comes over it, `None` while one does, or may begin with the next record.
+    /// Once retired, it serves no call of the peer, which may then make it again over another connection. To be called
+    /// between two messages of the peer, so that a stream can't begin meanwhile.
+    ///
+    /// # Errors
+    /// It is used: when to check again.
+    pub fn retire(
+        &mut self,
+        no_stream_since: Option<Duration>,
+        idle_timeout: Duration,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        let Some(no_stream_since) = no_stream_since.filter(|_| self.users == 0) else {
+            return Err(now + idle_timeout);
+        };
+        let due = self.unused_since.max(no_stream_since) + idle_timeout;
+        if due > now {
+            return Err(due);
+        }
+        self.is_retired = true;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(10);
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_connection_that_is_used_is_not_closed() {
+        let mut usage = Usage::new(at(0));
+        assert!(usage.enter());
+        assert_eq!(usage.retire(Some(at(0)), IDLE, at(100)), Err(at(110)));
+        usage.leave(at(100));
+        assert_eq!(usage.retire(Some(at(0)), IDLE, at(109)), Err(at(110)));
+        assert_eq!(
+            usage.retire(None, IDLE, at(110)),
+            Err(at(120)),
+            "a stream comes over it"
+        );
+        assert_eq!(usage.retire(Some(at(105)), IDLE, at(110)), Err(at(115)));
+        assert_eq!(usage.retire(Some(at(100)), IDLE, at(110)), Ok(()));
+    }
+
+    #[test]
+    fn a_retired_connection_takes_nobody() {
+        let mut usage = Usage::new(at(0));
+        assert_eq!(usage.retire(Some(at(0)), IDLE, IDLE), Ok(()));
+        assert!(usage.is_retired() && !usage.enter());
+    }
+
+    proptest! {
+        #[test]
+        fn it_retires_exactly_when_nobody_has_used_it_for_so_long(steps in vec((0u8..4, 0u64..8), 1..100)) {
+            let (mut usage, mut now) = (Usage::new(at(0)), at(0));
+            let (mut users, mut last_used) = (0, at(0));
+            for (step, pause) in steps {
+                now += at(pause);
+                if users > 0 {
+                    last_used = now;
+                }
+                match step {
+                    0 if usage.enter() => users += 1,
+                    1 if users > 0 => { usage.join(); users += 1 }
+                    2 if users > 0 => { usage.leave(now); users -= 1 }
+                    3 => {
+                        let retired = usage.retire(Some(at(0)), IDLE, now);
+                        prop_assert_eq!(retired.is_ok(), users == 0 && now >= last_used + IDLE);
+                        if let Err(later) = retired {
+                            prop_assert!(later > now);
+                        } else {
+                            break;
+                        }
+                    }
+                    _ => {}
+                }
+                if users > 0 {
+                    last_used = now;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+use std::{
+    convert::Infallible,
+    future::pending,
+    pin::pin,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use actr_lite_clock::Clock;
+use actr_lite_net::{DialProgress, Step};
+use actr_lite_wire::{
+    peer_text::PeerText,
+    possession::{Audience, PROOF_HEADER, Proof},
+    proto::{Realm, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
+    realm_secret::REALM_SECRET_HEADER,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{
+    HeaderMap, Method, Request, StatusCode,
+    client::conn::http1,
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderValue},
+};
+use hyper_util::rt::TokioIo;
+use prost::Message as _;
+use tokio::time::timeout;
+
+use crate::{
+    config::LinkConfig, dial::Dial, error::RegistryLinkError, http_answer, identity::Registration,
+    registry_url::RegistryUrl,
+};
+
+/// How long AIS may take to answer, or signaling to accept a connection: less than a waiting request's 5 s, so that the request
+/// can say why it failed.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The most bytes of an answer: an identity has well under 1 KiB.
+const MAX_ANSWER_LEN: usize = 64 * 1024;
+
+const CONTENT: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+
+/// The two actions of AIS, `POST {ais}/register` and `POST {ais}/renew`.
+pub(crate) struct Ais<'a, D> {
+    pub(crate) config: &'a LinkConfig,
+    pub(crate) dial: &'a D,
+    pub(crate) progress: &'a DialProgress,
+}
+
+impl<D: Dial> Ais<'_, D> {
+    /// Asks for a new identity.
+    pub(crate) async fn register(&self) -> Result<Registration, RegistryLinkError> {
+        let config = self.config;
+        let request = RegisterRequest {
+            actr_type: (&config.actr_type).into(),
+            realm: Realm {
+                realm_id: config.realm_id,
+            },
+            service_spec: config.service_spec.clone(),
+            acl: config.acl.clone(),
+            service: None,
+            ws_address: config.ws_address.clone(),
+            auth_mode: Some(RegisterAuthMode::Linked.into()),
+            // This runtime has no other lane on which it could be reached.
+            hidden: config.ws_address.is_none().then_some(true),
+            holder_key: config.prover.as_ref().map(|prover| {
+                let key = prover.holder_key().to_bytes();
+                Bytes::copy_from_slice(&key)
+            }),
+        };
+        self.granted("register", "registration", request.encode_to_vec(), None)
+            .await
+    }
+
+    /// Asks for a new credential for an identity.
+    pub(crate) async fn renew(
+        &self,
+        registration: &Registration,
+        renewal_token: &Bytes,
+    ) -> Result<Registration, RegistryLinkError> {
+        let config = self.config;
+        let request = RenewCredentialRequest {
+            actr_id: (&registration.identity.actor_id).into(),
+            renewal_token: renewal_token.clone(),
+        };
+        let proof = config.prove(&registration.identity, Audience::Renewal, renewal_token);
+        self.granted("renew", "renewal", request.encode_to_vec(), proof).await
+    }
+
+    async fn granted(
+        &self,
+        action: &str,
+        name: &'static str,
+        body: Vec<u8>,
+        proof: Option<Proof>,
+    ) -> Result<Registration, RegistryLinkError> {
+        let url = &self.config.url;
+        let timed_out = |after| RegistryLinkError::TimedOut {
+            url: url.clone(),
+            request: name,
+            after,
+        };
+        let stream = connect(self.config, self.dial, self.progress).await?;
+        let _step = self.progress.enter(Step::Answer(name));
+        let answer = timeout(ANSWER_TIMEOUT, self.exchange(stream, action, body, proof)).await;
+        let (status, headers, body) = answer.map_err(|_| timed_out(ANSWER_TIMEOUT))??;
+        let response = registration_response(url, name, status, &headers, &body)?;
+        match response.result {
+            Some(register_response::Result::Success(granted)) => {
+                Registration::from_message(granted, granted_at(&headers))
+            }
+            Some(register_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
+            None => Err(RegistryLinkError::Malformed {
+                request: name,
+                what: "it is empty".into(),
+            }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        stream: D::Stream,
+        action: &str,
+        body: Vec<u8>,
+        proof: Option<Proof>,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), RegistryLinkError> {
+        let url = &self.config.url;
+        let lost = |error: hyper::Error| RegistryLinkError::from_http(url, &error);
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = url.ais_path(action).parse().map_err(|_| not_a_header(self.config))?;
+        let host = HeaderValue::from_str(url.authority()).map_err(|_| not_a_header(self.config))?;
+        let headers = request.headers_mut();
+        headers.insert(HOST, host);
+        headers.insert(CONTENT_TYPE, CONTENT);
+        headers.insert(ACCEPT, CONTENT);
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if let Some(secret) = &self.config.realm_secret {
+            let mut secret = HeaderValue::from_bytes(secret.as_bytes()).map_err(|_| not_a_header(self.config))?;
+            secret.set_sensitive(true);
+            headers.insert(REALM_SECRET_HEADER, secret);
+        }
+        if let Some(proof) = proof {
+            let proof = HeaderValue::from_str(&proof.to_header()).map_err(|_| not_a_header(self.config))?;
+            headers.insert(PROOF_HEADER, proof);
+        }
+
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+        let answer = async {
+            let (head, body) = sender.send_request(request).await.map_err(lost)?.into_parts();
+            let body = Limited::new(body, MAX_ANSWER_LEN).collect().await;
+            let body = body.map_err(|error| RegistryLinkError::unreachable(url, error.to_string()))?;
+            Ok((head.status, head.headers, body.to_bytes()))
+        };
+        // The connection only carries the answer, and may be through with it first.
+        let connection = async {
+            let _ = connection.await;
+            pending::<Infallible>().await
+        };
+        tokio::select! {
+            answer = pin!(answer) => answer,
+            never = pin!(connection) => match never {},
+        }
+    }
+}
+
+/// When the registry answered, by its own calendar if it says that (RFC 9110 §6.6.1), as credentials end by it.
+fn granted_at(headers: &HeaderMap) -> u64 {
+    let date = headers
+        .get(DATE)
+        .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    let since_epoch = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+    since_epoch.map_or_else(|| Clock::start().unix_seconds(), |since_epoch| since_epoch.as_secs())
+}
+
+/// Opens a connection to the registry. Each step of it has a time limit of its own.
+pub(crate) async fn connect<D: Dial>(
+    config: &LinkConfig,
+    dial: &D,
+    progress: &DialProgress,
+) -> Result<D::Stream, RegistryLinkError> {
+    let url = &config.url;
+    let dialled = dial.dial(url, progress).await;
+    dialled.map_err(|error| match error.is_final() {
+        true => RegistryLinkError::unusable(url, &error),
+        false => RegistryLinkError::unreachable(url, PeerText::of(&error)),
+    })
+}
+
+fn registration_response(
+    url: &RegistryUrl,
+    request: &'static str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<RegisterResponse, RegistryLinkError> {
+    let kind = headers.get(CONTENT_TYPE);
+    // Not every registry names what it sends, but a page is not a message.
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
+    if kind != Some(&CONTENT) && (is_page || !status.is_success()) {
+        return Err(http_answer::refusal(url, request, status, headers, body));
+    }
+    RegisterResponse::decode(body.clone()).map_err(|error| RegistryLinkError::Malformed {
+        request,
+        what: PeerText::of(&error),
+    })
+}
+
+fn not_a_header(config: &LinkConfig) -> RegistryLinkError {
+    RegistryLinkError::unreachable(&config.url, "its address can't be put into an HTTP request")
+}
