@@ -7,7 +7,9 @@
 pub mod frame_reader;
 pub mod inbox;
 pub mod incoming;
+pub mod memory;
 pub mod message_reader;
+pub mod outbox;
 pub mod receive_error;
 pub mod resumption;
 pub mod retry;

@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use actr_lite_engine::outbox::{Accepted, Urgency};
 use actr_lite_manifest::{Manifest, UpdateCommand};
 use actr_lite_net::ClearText;
 use actr_lite_quota::Limit;
@@ -40,7 +41,7 @@ use crate::{
     lane::{
         close_reason::CloseReason,
         closing::Closing,
-        lane::{Accepted, Lane, SendRefused, Urgency},
+        lane::{Lane, SendRefused},
     },
     limits::{accounts::Accounts, occupancy::Occupancy},
     session::{call_options::CallOptions, receiver::SessionReceiver, session::Session},

@@ -21,12 +21,19 @@ pub struct Quota {
 }
 
 /// What a part leaves to others.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Modesty {
     /// It holds at most what its whole has left, divided by this.
     pub divisor: usize,
     /// This much it may hold anyway, if there is so much.
     pub floor: usize,
+}
+
+impl Modesty {
+    /// The most that a part may hold where its whole has so much left, apart from what the part holds.
+    pub fn most(self, left: usize) -> usize {
+        (left / self.divisor.max(1)).max(self.floor)
+    }
 }
 
 impl Quota {
@@ -111,8 +118,7 @@ impl Quota {
     fn exceeds_what_it_has_to_leave(&self) -> Option<Limit> {
         let (whole, modesty) = (self.whole.as_ref()?, self.modesty?);
         let left = whole.limit.value().saturating_sub(whole.used());
-        let most = (left / modesty.divisor.max(1)).max(modesty.floor);
-        (self.used() > most).then_some(whole.limit)
+        (self.used() > modesty.most(left)).then_some(whole.limit)
     }
 
     fn subtract(&self, amount: usize) {

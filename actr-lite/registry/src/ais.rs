@@ -3,6 +3,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use actr_lite_net::source::Source;
 use actr_lite_wire::{
     acl::Acl,
     error_code::ErrorCode,
@@ -26,10 +27,10 @@ use crate::{
     lane_address::{self, LaneAddress, MAX_WS_ADDRESS_LEN, WithheldAddress},
     origin::Origin,
     possession::{PossessionError, Shown},
-    realms::{RealmRefusal, Realms, SecretDigest, SecretNumber},
-    shared::{Dismissal, Notice, Shared},
+    realms::{RealmRefusal, SecretDigest, SecretNumber},
+    sessions::{Dismissal, Notice},
+    shared::Shared,
 };
-use actr_lite_net::source::Source;
 
 /// The code of a refused renewal. An official node (actr 0.4.21) reads the code of this one answer as an HTTP status,
 /// and registers again on 401 only.
@@ -135,10 +136,10 @@ pub(crate) fn register(
     match registered {
         Ok((id, grant)) => {
             info!(%id, "registered");
-            if let Some(contest) = contest {
+            if let Some(rival) = contest.rival {
                 shared
                     .complaints
-                    .remark(&format_args!("contested type from {peer}: {id} {contest}"));
+                    .remark(&format_args!("contested type from {peer}: {id} {rival}"));
             }
             if let Some(description) = description {
                 let registered = Registered {
@@ -148,11 +149,9 @@ pub(crate) fn register(
                     address: peer,
                     description,
                 };
-                // In an open realm nobody has to show one.
-                let secret = secret.filter(|_| *realms != Realms::Open);
                 shared
                     .audit
-                    .note_registration(&registered, secret.map(SecretDigest::of));
+                    .note_registration(&registered, contest.taken_from.as_deref());
             }
             success(RegisterOk {
                 withheld_address: withheld.map(|withheld| withheld.to_string()),

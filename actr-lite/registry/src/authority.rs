@@ -3,6 +3,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_clock::timestamp_of;
 use actr_lite_wire::{
     credential::{SigningKey, VerifyingKey},
     identity::ActrId,
@@ -18,7 +19,6 @@ use crate::{
     key_ring::{Key, KeyRing, Lifetimes},
     options::Options,
 };
-use actr_lite_clock::timestamp_of;
 
 /// What proves identities: the one place that makes secrets, with the system's randomness.
 pub(crate) struct Authority {

@@ -2,8 +2,9 @@
 
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
-use crate::realms::SecretDigest;
 use actr_lite_net::source::Source;
+
+use crate::realms::SecretDigest;
 
 /// How many failures in a row are answered: more than a person needs who mistypes a secret.
 const MAX_FAILURES: u32 = 10;

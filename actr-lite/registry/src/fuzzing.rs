@@ -2,7 +2,6 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -10,28 +9,26 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_net::source::Source;
 use actr_lite_wire::{
     host_policy::HostPolicy,
     identity::ActrId,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, SignalingEnvelope, signaling_envelope::Flow},
 };
-use futures_util::FutureExt as _;
-use tokio::sync::oneshot;
 
 use crate::{
     ais,
     audit::AuditLog,
     authority::Authority,
-    conversation::Conversation,
     directory::{DirectoryError, Registration},
     ledger::Holder,
     options::Options,
     origin::Origin,
     registry::RegistryError,
-    relay::{self, RelayReceiver},
-    shared::{Dismissal, Notice, Shared},
+    session::Session,
+    sessions::Dismissal,
+    shared::Shared,
 };
-use actr_lite_net::source::Source;
 
 /// A registry that listens nowhere.
 pub struct FuzzedRegistry {
@@ -41,14 +38,7 @@ pub struct FuzzedRegistry {
 }
 
 /// An open signaling connection.
-pub struct FuzzedConnection<'a> {
-    registry: &'a FuzzedRegistry,
-    id: ActrId,
-    number: u64,
-    origin: Origin,
-    relayed: RelayReceiver,
-    dismissed: oneshot::Receiver<Dismissal>,
-}
+pub struct FuzzedConnection<'a>(Session<'a>);
 
 impl FuzzedRegistry {
     /// One that knows nobody.
@@ -119,21 +109,12 @@ impl FuzzedRegistry {
 
     /// Opens a connection of a node, in place of the one that it has; `None` if it is not registered.
     pub fn connect(&self, id: &ActrId) -> Option<FuzzedConnection<'_>> {
-        let now = self.shared.clock.now();
-        let (sender, relayed) = relay::queue();
-        let mut state = self.shared.state();
-        state.directory.sign_of_life(id, now).ok()?;
-        let (number, dismissed, replaced) = state.sessions.open(id, sender);
-        drop(state);
-        replaced.into_iter().for_each(Notice::tell);
-        Some(FuzzedConnection {
-            registry: self,
-            id: id.clone(),
-            number,
-            origin: self.origin(),
-            relayed,
-            dismissed,
-        })
+        let origin = self.origin();
+        let holder = Holder {
+            source: Source::of(origin.address.ip()),
+            realm_id: Some(id.realm_id()),
+        };
+        Session::open(&self.shared, id, holder, &origin).map(FuzzedConnection)
     }
 
     fn origin(&self) -> Origin {
@@ -147,44 +128,18 @@ impl FuzzedRegistry {
 }
 
 impl FuzzedConnection<'_> {
-    /// Whose it is.
-    pub fn id(&self) -> &ActrId {
-        &self.id
-    }
-
     /// Whether the registry has ended it.
-    pub fn is_dismissed(&mut self) -> bool {
-        self.dismissed.try_recv().is_ok()
+    pub fn is_dismissed(&self) -> bool {
+        self.0.is_dismissed()
     }
 
     /// What the node gets for an envelope, if anything.
     pub fn answer(&mut self, envelope: SignalingEnvelope) -> Option<Flow> {
-        let holder = Holder {
-            source: Source::of(self.origin.address.ip()),
-            realm_id: Some(self.id.realm_id()),
-        };
-        let mut conversation = Conversation::new(&self.registry.shared, &self.id, holder, &self.origin, self.number);
-        let mut answering = pin!(conversation.respond(envelope));
-        // It only lets others have their turn, and here are none.
-        loop {
-            if let Some(answer) = answering.as_mut().now_or_never() {
-                return answer;
-            }
-        }
+        self.0.answer(envelope)
     }
 
     /// What another node has sent to this one, and is not read yet.
     pub fn relayed(&mut self) -> Option<Flow> {
-        let relayed = self.relayed.next().now_or_never()??;
-        Some(Flow::ActrRelay(relayed.relay))
-    }
-}
-
-impl Drop for FuzzedConnection<'_> {
-    fn drop(&mut self) {
-        let mut state = self.registry.shared.state();
-        if state.sessions.close(&self.id, self.number) {
-            state.directory.lost(&self.id);
-        }
+        self.0.relayed()
     }
 }

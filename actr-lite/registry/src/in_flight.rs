@@ -14,11 +14,7 @@ pub(crate) struct InFlight(Mutex<Ledger>);
 impl InFlight {
     /// With so many bytes for all.
     pub(crate) fn new(all: usize) -> Self {
-        let shares = Shares {
-            is_modest: true,
-            ..Shares::of_all(all)
-        };
-        Self(Mutex::new(Ledger::new(Resource::InFlightBytes, shares)))
+        Self(Mutex::new(Ledger::new(Resource::InFlightBytes, Shares::modest(all))))
     }
 
     /// Takes so many bytes on somebody's account.

@@ -5,13 +5,14 @@
 
 use std::{collections::HashMap, fmt, hash::Hash};
 
+use actr_lite_net::source::Source;
+use actr_lite_quota::Modesty;
 use thiserror::Error;
 
 use crate::advice::advice;
-use actr_lite_net::source::Source;
 
 /// One that is alone gets a fifth, and ten that take all they can get leave a tenth.
-pub const MODEST_DIVISOR: usize = 4;
+const MODEST: Modesty = Modesty { divisor: 4, floor: 0 };
 
 /// Something that is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +36,9 @@ pub struct Shares {
     pub per_address: usize,
     /// For one realm.
     pub per_realm: usize,
-    /// Whether none may ever hold more than a [`MODEST_DIVISOR`]th of what is left to all. Then there is something left for
-    /// one that comes later, however many hold all that they can get.
-    pub is_modest: bool,
+    /// What each leaves to others, if it has to. Then there is something left for one that comes later, however many hold
+    /// all that they can get.
+    pub modesty: Option<Modesty>,
 }
 
 impl Shares {
@@ -47,7 +48,15 @@ impl Shares {
             all,
             per_address: all,
             per_realm: all,
-            is_modest: false,
+            modesty: None,
+        }
+    }
+
+    /// A whole of which each takes only a part of what the others have left.
+    pub fn modest(all: usize) -> Self {
+        Self {
+            modesty: Some(MODEST),
+            ..Self::of_all(all)
         }
     }
 }
@@ -177,8 +186,8 @@ impl Ledger {
             fits(Whose::Realm(realm_id), in_realm, shares.per_realm)?;
         }
         let left = shares.all - self.held - amount;
-        let is_greedy = shares.is_modest && of_source.max(in_realm) + amount > left / MODEST_DIVISOR;
-        if is_greedy {
+        let held = of_source.max(in_realm) + amount;
+        if shares.modesty.is_some_and(|modesty| held > modesty.most(left)) {
             let (whose, limit) = (Whose::All, shares.all);
             return Err(LimitReached { resource, whose, limit });
         }
@@ -256,7 +265,7 @@ mod tests {
         all: 10,
         per_address: 7,
         per_realm: 6,
-        is_modest: false,
+        modesty: None,
     };
 
     fn holder(address: u32, realm_id: Option<u32>) -> Holder {
@@ -288,11 +297,7 @@ mod tests {
 
     #[test]
     fn however_many_take_all_they_can_get_there_is_more() {
-        let shares = Shares {
-            is_modest: true,
-            ..Shares::of_all(1 << 20)
-        };
-        let mut ledger = Ledger::new(Resource::InFlightBytes, shares);
+        let mut ledger = Ledger::new(Resource::InFlightBytes, Shares::modest(1 << 20));
         for address in 0..20 {
             let mut taken = 0;
             while ledger.take(holder(address, None), 1 << 10).is_ok() {

@@ -19,9 +19,12 @@
 //! - `possession`: whether a request is made by the node whose credential or token it shows
 //! - `permits`: which connections there are at a time
 //! - `rates`: how often somebody may ask for something
-//! - `session`: one signaling connection, from its opening to its end
+//! - [`state`]: what it decides by, as plain data
+//! - [`sessions`]: the open signaling connections
 //! - `envelope_socket`: envelopes over its WebSocket
-//! - `conversation`: what is said over it
+//! - [`conversation`]: what is said over one, without I/O
+//! - [`ending`]: why one ends
+//! - `session`, `line`: the task of one, and how it is reached
 //! - [`answer`]: what is answered to one signaling request, in steps
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, who belongs to one, and who may register which type there
@@ -38,8 +41,9 @@ pub mod answer;
 mod audit;
 mod authority;
 mod body;
-mod conversation;
+pub mod conversation;
 pub mod directory;
+pub mod ending;
 mod envelope_socket;
 mod failure_limit;
 #[cfg(feature = "fuzzing")]
@@ -51,6 +55,7 @@ mod key_file;
 mod key_ring;
 mod lane_address;
 pub mod ledger;
+mod line;
 pub mod options;
 mod origin;
 mod permits;
@@ -61,7 +66,9 @@ pub mod registry;
 mod relay;
 mod service;
 mod session;
+pub mod sessions;
 mod shared;
+pub mod state;
 mod upkeep;
 
 pub use ais::RequestError;

@@ -10,10 +10,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use actr_lite_net::source::Source;
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::{Amounts, Holder, Ledger, LimitReached, Resource, Shares};
-use actr_lite_net::source::Source;
 
 /// How many HTTP connections there may be beside all signaling connections. They last for one request, a few milliseconds,
 /// so that this serves tens of thousands of renewals a second. While there are fewer signaling connections there may be
@@ -188,7 +188,7 @@ mod tests {
         all: 6,
         per_address: 4,
         per_realm: 3,
-        is_modest: false,
+        modesty: None,
     };
 
     /// The most connections of all kinds.

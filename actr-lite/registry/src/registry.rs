@@ -11,6 +11,11 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_net::{
+    exposure::{Exposure, ExposureError, Remedies},
+    http_socket::{self, HttpSocket, Unreadable},
+    listener::Listener,
+};
 use actr_lite_tls::ServerTls;
 use actr_lite_wire::{
     host_policy::HostPolicy,
@@ -37,11 +42,6 @@ use crate::{
     service,
     shared::Shared,
     upkeep,
-};
-use actr_lite_net::{
-    exposure::{Exposure, ExposureError, Remedies},
-    http_socket::{self, HttpSocket, Unreadable},
-    listener::Listener,
 };
 
 /// The most bytes of a request's head: a signaling query has under 1 KiB.

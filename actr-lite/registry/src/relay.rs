@@ -1,6 +1,6 @@
 //! Messages from node to node over the registry, for the WebRTC lane: who gets them, and which wait.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use actr_lite_wire::{
     error_code::ErrorCode,
@@ -9,7 +9,6 @@ use actr_lite_wire::{
 };
 use bytes::Bytes;
 use prost::Message as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::{
     answer::{error, from_directory},
@@ -120,70 +119,59 @@ fn role(from: &ActrId, to: &ActrId, asked: &Relayed) -> Delivery {
     }
 }
 
-/// That a node is registered and has no signaling connection.
-pub(crate) fn not_connected(id: &ActrId) -> ErrorResponse {
-    let message = format!("{id} has no signaling connection at the moment");
-    error(ErrorCode::Unavailable, message)
-}
-
-/// What waits for one connection: an end to put in, and one to take out.
-pub(crate) fn queue() -> (RelaySender, RelayReceiver) {
-    // Every message in it holds some of the room, so the room bounds it.
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let room = Arc::new(Semaphore::new(MAX_WAITING_BYTES));
-    (RelaySender { sender, room }, RelayReceiver(receiver))
-}
-
-/// Where to put what is for a node.
-#[derive(Debug, Clone)]
-pub(crate) struct RelaySender {
-    sender: mpsc::UnboundedSender<Waiting>,
-    room: Arc<Semaphore>,
-}
-
-impl RelaySender {
-    /// Queues it, on the account of whoever sends it; never blocks.
-    ///
-    /// # Errors
-    /// When too much waits, for the node or of the sender, or the connection has ended.
-    pub(crate) fn send(
-        &self,
-        Delivery { to, relayed }: Delivery,
-        in_flight: &Arc<InFlight>,
-        sender: Holder,
-    ) -> Result<(), ErrorResponse> {
-        let held = in_flight.take(sender, relayed.cost());
-        let held = held.map_err(|full| error(ErrorCode::Unavailable, full.to_string()))?;
-        let cost = u32::try_from(relayed.cost()).unwrap_or(u32::MAX);
-        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(cost) else {
-            let message = format!("{to} has {MAX_WAITING_BYTES} bytes of relays to read first, the limit; try again");
-            return Err(error(ErrorCode::Unavailable, message));
-        };
-        let waiting = Waiting {
-            relayed,
-            _room: room,
-            _held: held,
-        };
-        self.sender.send(waiting).map_err(|_| not_connected(&to))
-    }
+/// What waits for a node, each on the account of whoever has sent it.
+#[derive(Debug, Default)]
+pub(crate) struct RelayQueue {
+    waiting: VecDeque<Waiting>,
+    /// What is counted for it.
+    cost: usize,
 }
 
 /// A message that waits, and what it holds as long as it does.
 #[derive(Debug)]
 struct Waiting {
     relayed: Relayed,
-    _room: OwnedSemaphorePermit,
+    cost: usize,
     _held: InFlightBytes,
 }
 
-/// What waits for a node.
-#[derive(Debug)]
-pub(crate) struct RelayReceiver(mpsc::UnboundedReceiver<Waiting>);
+impl RelayQueue {
+    /// Queues a message for `to`, on the account of whoever sends it.
+    ///
+    /// # Errors
+    /// When too much waits, for the node or of the sender.
+    pub(crate) fn push(
+        &mut self,
+        relayed: Relayed,
+        to: &ActrId,
+        in_flight: &Arc<InFlight>,
+        sender: Holder,
+    ) -> Result<(), ErrorResponse> {
+        let cost = relayed.cost();
+        let held = in_flight.take(sender, cost);
+        let held = held.map_err(|full| error(ErrorCode::Unavailable, full.to_string()))?;
+        if self.cost + cost > MAX_WAITING_BYTES {
+            let message = format!("{to} has {MAX_WAITING_BYTES} bytes of relays to read first, the limit; try again");
+            return Err(error(ErrorCode::Unavailable, message));
+        }
+        self.cost += cost;
+        self.waiting.push_back(Waiting {
+            relayed,
+            cost,
+            _held: held,
+        });
+        Ok(())
+    }
 
-impl RelayReceiver {
-    /// The next message; `None` when no sender is left. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Option<Relayed> {
-        self.0.recv().await.map(|waiting| waiting.relayed)
+    /// The message that has waited the longest.
+    pub(crate) fn pop(&mut self) -> Option<Relayed> {
+        let waiting = self.waiting.pop_front()?;
+        self.cost -= waiting.cost;
+        Some(waiting.relayed)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 }
 
@@ -367,30 +355,23 @@ mod tests {
         assert_eq!(code(late), ErrorCode::NotFound.number());
     }
 
-    #[tokio::test]
-    async fn what_waits_is_bounded_by_its_bytes_and_taking_it_makes_room() {
+    #[test]
+    fn what_waits_is_bounded_by_its_bytes_and_taking_it_makes_room() {
         let mut directory = directory();
         let [source, to] = [(); 2].map(|()| register(&mut directory, 1, None));
         for payload in [Bytes::new(), Bytes::from(vec![0; 10_000])] {
             let relayed = relayed(&source, &to, Some(Payload::IceCandidate(payload)));
             let fitting = MAX_WAITING_BYTES / relayed.cost();
-            let delivery = || Delivery {
-                to: to.clone(),
-                relayed: relayed.clone(),
-            };
-            let (sender, mut receiver) = queue();
-            let in_flight = Arc::new(InFlight::new(1 << 21));
-            let send = || sender.send(delivery(), &in_flight, holder());
+            let (mut queue, in_flight) = (RelayQueue::default(), Arc::new(InFlight::new(1 << 21)));
+            let push = |queue: &mut RelayQueue| queue.push(relayed.clone(), &to, &in_flight, holder());
             for _ in 0..fitting {
-                send().unwrap();
+                push(&mut queue).unwrap();
             }
-            let refusal = send().unwrap_err();
+            let refusal = push(&mut queue).unwrap_err();
             assert_eq!(refusal.code, ErrorCode::Unavailable.number());
-            assert_eq!(receiver.next().await.as_ref(), Some(&relayed));
-            send().unwrap();
-            drop(receiver);
-            let refusal = send().unwrap_err();
-            assert_eq!(refusal.code, ErrorCode::Unavailable.number());
+            assert_eq!(queue.pop().as_ref(), Some(&relayed));
+            push(&mut queue).unwrap();
+            drop(queue);
             assert!(in_flight.take(holder(), 400 << 10).is_ok(), "nothing is held any more");
         }
     }
@@ -402,11 +383,10 @@ mod tests {
         let payload = Bytes::from(vec![0; 10_000]);
         let relayed = relayed(&source, &to, Some(Payload::IceCandidate(payload)));
         let in_flight = Arc::new(InFlight::new(1 << 20));
-        let targets: Vec<_> = (0..100).map(|_| queue()).collect();
-        let sent = targets.iter().filter(|(sender, _)| {
-            let (to, relayed) = (to.clone(), relayed.clone());
-            sender.send(Delivery { to, relayed }, &in_flight, holder()).is_ok()
-        });
+        let mut queues: Vec<_> = (0..100).map(|_| RelayQueue::default()).collect();
+        let sent = queues
+            .iter_mut()
+            .filter_map(|queue| queue.push(relayed.clone(), &to, &in_flight, holder()).ok());
         assert!((18..=20).contains(&sent.count()), "a fifth of a MiB of them");
         let neighbour = Holder {
             source: Source::of(std::net::Ipv4Addr::new(192, 0, 2, 1).into()),

@@ -1,5 +1,6 @@
 use std::{net::SocketAddr, sync::Arc};
 
+use actr_lite_net::{host_check::check_host, source::Source};
 use actr_lite_tls::ServerTls;
 use actr_lite_wire::{
     host_policy::HostRefusal,
@@ -7,6 +8,7 @@ use actr_lite_wire::{
     peer_text::PeerText,
     possession::PROOF_HEADER,
     proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
+    rate_limit::RateExceeded,
     realm_secret::REALM_SECRET_HEADER,
     websocket::accept_key,
 };
@@ -31,11 +33,9 @@ use crate::{
     in_flight::InFlightBytes,
     ledger::{Holder, LimitReached},
     origin::Origin,
-    rates::RateExceeded,
     session,
     shared::Shared,
 };
-use actr_lite_net::{host_check::check_host, source::Source};
 
 /// The most bytes of a renewal: an id and a token.
 const MAX_RENEWAL_BYTES: usize = 4 * 1024;
@@ -138,7 +138,7 @@ fn counted(shared: &Shared, peer: SocketAddr, refusal: HttpRefusal) -> HttpRefus
     if refusal.kind.is_none() {
         return refusal;
     }
-    let taken = shared.rates.register(Source::of(peer.ip()), shared.clock.now());
+    let taken = shared.state().rates.register(Source::of(peer.ip()), shared.clock.now());
     taken.err().map_or(refusal, HttpRefusal::from)
 }
 
@@ -225,7 +225,10 @@ async fn register(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, HttpRefusal> {
     let peer = origin.address;
-    shared.rates.register(Source::of(peer.ip()), shared.clock.now())?;
+    shared
+        .state()
+        .rates
+        .register(Source::of(peer.ip()), shared.clock.now())?;
     check_content_type(&request)?;
     let secret = request.headers().get(REALM_SECRET_HEADER).cloned();
     let secret = secret.as_ref().map(HeaderValue::as_bytes);
@@ -250,7 +253,10 @@ async fn renew(
     let message = message.map_err(|refusal| counted(shared, peer, refusal))?;
     let answer = ais::renew(shared, peer, proof.as_ref(), &message);
     if is_refusal(&answer) {
-        shared.rates.register(Source::of(peer.ip()), shared.clock.now())?;
+        shared
+            .state()
+            .rates
+            .register(Source::of(peer.ip()), shared.clock.now())?;
     }
     Ok(answered(&answer))
 }
@@ -336,7 +342,7 @@ fn signaling(
     let (from, now) = (Source::of(origin.address.ip()), shared.clock.now());
     let is_known = shared.state().directory.knows(claim.id());
     if !is_known {
-        shared.rates.register(from, now)?;
+        shared.state().rates.register(from, now)?;
     }
     let id = match claim.verify(shared, request.headers()) {
         Ok(id) => id,
@@ -344,7 +350,7 @@ fn signaling(
         Err(refusal) if is_known => return Err(refuse(refusal)),
         Err(refusal) => return Err(refusal.into()),
     };
-    shared.rates.connect(&id, now)?;
+    shared.state().rates.connect(&id, now)?;
     let replaces_own = shared.state().sessions.has(&id);
     let permit = shared
         .permits

@@ -10,7 +10,8 @@ use tracing::{debug, info, warn};
 
 use crate::{
     directory::EXPIRED_PER_STEP,
-    shared::{Dismissal, Notice, Shared},
+    sessions::{Dismissal, Notice},
+    shared::Shared,
 };
 
 /// How long to wait before retrying when keys could not be stored: the old ones serve meanwhile.

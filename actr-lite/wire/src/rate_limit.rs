@@ -1,6 +1,6 @@
 //! How often somebody may do something: token buckets, as plain data. Time is an argument.
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{collections::HashMap, fmt, hash::Hash, time::Duration};
 
 use thiserror::Error;
 
@@ -11,6 +11,8 @@ pub const MAX_REMEMBERED: usize = 16_384;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("too often")]
 pub struct TooOften {
+    /// What is in order.
+    pub rate: Rate,
     /// After this time once more is in order.
     pub retry_after: Duration,
 }
@@ -19,6 +21,34 @@ impl TooOften {
     /// The time in whole seconds, rounded up.
     pub fn seconds(self) -> u64 {
         self.retry_after.as_secs() + u64::from(self.retry_after.subsec_nanos() > 0)
+    }
+
+    /// The same with words: `who_does` is somebody and what it does, like "the peer connects".
+    pub fn of(self, who_does: impl fmt::Display) -> RateExceeded {
+        RateExceeded {
+            who_does: who_does.to_string(),
+            too_often: self,
+        }
+    }
+}
+
+/// Who does what too often, and what is in order.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{who_does} too often: after the first {} at most {} a second; try again in {} s",
+    .too_often.rate.burst,
+    .too_often.rate.per_second,
+    .too_often.seconds()
+)]
+pub struct RateExceeded {
+    who_does: String,
+    too_often: TooOften,
+}
+
+impl RateExceeded {
+    /// In so many seconds it may be tried again, as HTTP writes it (RFC 9110 §10.2.3).
+    pub fn retry_after(&self) -> u64 {
+        self.too_often.seconds()
     }
 }
 
@@ -69,6 +99,7 @@ impl<K: Hash + Eq + Copy> RateLimit<K> {
         let missing = full_at - now;
         if missing > most {
             return Err(TooOften {
+                rate: self.rate,
                 retry_after: missing - most,
             });
         }

@@ -119,7 +119,7 @@ impl Lane {
     }
 
     pub(crate) fn send_control(&mut self, control: &Control, cx: &mut Context<'_>) {
-        self.outbox.send_control(control, cx);
+        self.outbox.send_control(control, self.socket, cx);
     }
 
     pub(crate) fn close(&mut self) {
@@ -143,7 +143,7 @@ impl Lane {
         if self.closing_since.is_none() && self.outbox.is_closing() {
             self.closing_since = Some(cx.now);
         }
-        match self.outbox.flush(self.socket, cx) {
+        match self.outbox.drive(self.socket, cx) {
             Ok(true) => Err(Ended::Closed),
             Ok(false) => Ok(()),
             Err(_) => Err(Ended::Broken),
@@ -208,7 +208,6 @@ impl Lane {
                 KeepaliveAction::Ping => {
                     cx.record("pings connection {}", [self.socket.connection, 0]);
                     self.outbox.ping();
-                    let _ = self.outbox.flush(self.socket, cx);
                     continue;
                 }
                 KeepaliveAction::Pong => {
@@ -217,7 +216,6 @@ impl Lane {
                         [self.socket.connection, 0],
                     );
                     self.outbox.pong(&[]);
-                    let _ = self.outbox.flush(self.socket, cx);
                     continue;
                 }
                 KeepaliveAction::WaitUntil(until) => self.started + until,
@@ -278,7 +276,7 @@ impl Lane {
         let State::Lingering { until, answers } = self.state else {
             return None;
         };
-        let is_said = answers && !matches!(self.outbox.flush(self.socket, cx), Ok(false));
+        let is_said = answers && !matches!(self.outbox.drive(self.socket, cx), Ok(false));
         self.buffer.clear();
         let is_over = loop {
             match cx.network.read(self.socket, &mut self.buffer, READ, cx.now) {

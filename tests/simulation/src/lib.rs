@@ -30,6 +30,7 @@ mod requests;
 mod schedule;
 mod stream_spec;
 mod trace;
+mod waiters;
 mod world;
 
 pub use trace::{Events, Trace};

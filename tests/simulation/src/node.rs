@@ -3,6 +3,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_engine::outbox::Urgency;
 use actr_lite_wire::{
     control::Control,
     credential::{Credential, VerifyingKey},
@@ -403,6 +404,9 @@ impl Node {
             }
         }
         self.lanes.retain(|lane| !lane.is_gone());
+        for lane in &mut self.lanes {
+            self.progress |= lane.outbox.take_woken();
+        }
         wake
     }
 
@@ -441,7 +445,7 @@ impl Node {
             };
             match lane
                 .outbox
-                .try_send(RecordKind::RpcReliable, &[], answer, lane.socket, cx)
+                .try_send(RecordKind::RpcReliable, Urgency::Now, &[], answer, lane.socket, cx)
             {
                 Ok(()) => self.progress = true,
                 Err(Refused::Full) => self.servings.push(serving),
@@ -477,7 +481,7 @@ impl Node {
             for mut outgoing in std::mem::take(&mut lane.outgoing) {
                 match outgoing.poll(lane.extended, &mut lane.outbox, lane.socket, cx) {
                     Sent::Over => {
-                        lane.outbox.send_control(&outgoing.last_record(false), cx);
+                        lane.send_control(&outgoing.last_record(false), cx);
                         self.progress = true;
                         continue;
                     }
@@ -518,7 +522,7 @@ impl Node {
                 }
                 for lane in self.lanes.iter_mut().filter(|lane| lane.is_open()) {
                     for outgoing in std::mem::take(&mut lane.outgoing) {
-                        lane.outbox.send_control(&outgoing.last_record(true), cx);
+                        lane.send_control(&outgoing.last_record(true), cx);
                     }
                     lane.close();
                 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use actr_lite_engine::outbox::{SendRefused, Urgency};
 use actr_lite_wire::{
     control::Control,
     credit::{CreditError, INITIAL_WINDOW, SendCredit},
@@ -9,12 +10,7 @@ use actr_lite_wire::{
     record::{HEADER_LEN, RecordKind},
 };
 
-use crate::{
-    context::Context,
-    network::Socket,
-    outbox::{Outbox, Refused},
-    stream_spec::StreamSpec,
-};
+use crate::{context::Context, network::Socket, outbox::Outbox, stream_spec::StreamSpec, waiters::Ticket};
 
 /// A stream that a server sends: as the node's `StreamSender`, with the server's loop around it.
 #[derive(Debug)]
@@ -33,6 +29,8 @@ pub(crate) struct Outgoing {
     /// The receiver wants no more.
     is_cancelled: bool,
     is_waiting: bool,
+    /// It waits for room, or has waited and not sent since.
+    ticket: Option<Ticket>,
     /// All that was ever granted and sent: the plain sums against which the credit is held.
     sums: (u64, u64),
 }
@@ -66,6 +64,7 @@ impl Outgoing {
             next: None,
             is_cancelled: false,
             is_waiting: false,
+            ticket: None,
             sums: (INITIAL_WINDOW, 0),
         }
     }
@@ -85,7 +84,11 @@ impl Outgoing {
     pub(crate) fn poll(&mut self, extended: bool, outbox: &mut Outbox, socket: Socket, cx: &mut Context<'_>) -> Sent {
         loop {
             if self.is_cancelled || self.sequence >= self.spec.frames {
+                self.has_room(outbox);
                 return Sent::Over;
+            }
+            if self.ticket.is_some_and(|ticket| !outbox.is_told(ticket)) {
+                return Sent::NoRoom;
             }
             if cx.now < self.next_at {
                 return Sent::Later(self.next_at);
@@ -114,17 +117,20 @@ impl Outgoing {
             };
             let head = self.encoder.head(sequence, payload.len());
             let len = HEADER_LEN + head.len() + payload.len();
-            match outbox.try_send(RecordKind::StreamReliable, head, &payload, socket, cx) {
+            match outbox.try_send(RecordKind::StreamReliable, Urgency::Pause, head, &payload, socket, cx) {
                 Ok(()) => {}
                 Err(refused) => {
                     self.next = Some(payload);
-                    return match refused {
-                        Refused::Full => {
+                    match refused {
+                        SendRefused::Full => {
                             self.tell("waits for room for stream {}", cx);
-                            Sent::NoRoom
+                            if let Some(ticket) = self.ticket.replace(outbox.wait()) {
+                                outbox.forget(ticket);
+                            }
+                            continue;
                         }
-                        Refused::Closed => Sent::Closed,
-                    };
+                        SendRefused::Closed => return Sent::Closed,
+                    }
                 }
             }
             if extended {
@@ -134,11 +140,19 @@ impl Outgoing {
                 self.credit.spend(len as u64);
                 self.sums.1 += len as u64;
             }
+            self.has_room(outbox);
             self.sequence = sequence;
             self.frames += 1;
             self.is_waiting = false;
             cx.record("sends frame {} of stream {}", [sequence, self.spec.number]);
             self.next_at = cx.now + self.spec.pace;
+        }
+    }
+
+    /// It needs no more room now: the next sender is told.
+    fn has_room(&mut self, outbox: &mut Outbox) {
+        if let Some(ticket) = self.ticket.take() {
+            outbox.pass_on(ticket);
         }
     }
 

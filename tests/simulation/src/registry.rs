@@ -6,22 +6,26 @@ use std::{
 
 use actr_lite_net::source::Source;
 use actr_lite_registry::{
-    answer::{Asker, answer},
+    conversation::{Conversation, MAX_ENVELOPE_BYTES, Reply, Setting},
     directory::{Departed, Directory, LEASE_HEARTBEATS, Limits, Registration},
-    options::HEARTBEAT_INTERVAL,
+    ledger::Holder,
+    options::{HEARTBEAT_INTERVAL, MAX_IN_FLIGHT_BYTES},
+    sessions::{Dismissal, Notice, Told},
+    state::State,
 };
 use actr_lite_wire::{
     credential::SigningKey,
     identity::ActrId,
     proto::{
-        RegisterRequest, RegisterResponse, SignalingEnvelope, SignalingToActr, TurnCredential,
-        actr_to_signaling::Payload as Request, register_response, register_response::RegisterOk,
-        route_candidates_response, signaling_envelope::Flow, signaling_to_actr::Payload as Answer, unregister_response,
+        RegisterRequest, RegisterResponse, SignalingEnvelope, TurnCredential, actr_to_signaling::Payload as Request,
+        register_response, register_response::RegisterOk, route_candidates_response, signaling_envelope::Flow,
+        signaling_to_actr::Payload as Answer, unregister_response,
     },
     websocket::{Decoder, Event, Role},
 };
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
+use prost_types::Timestamp;
 use rand::{Rng as _, RngExt as _};
 
 use crate::{
@@ -38,25 +42,18 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a credential is valid: longer than any schedule.
 const CREDENTIAL_SECONDS: u64 = 3600;
 
-const MAX_ENVELOPE: usize = 64 << 10;
-
 /// How long a node's lease is.
 pub(crate) const LEASE: Duration = Duration::from_secs(HEARTBEAT_INTERVAL.as_secs() * LEASE_HEARTBEATS as u64);
 
 #[derive(Debug)]
-enum State {
+enum Phase {
     /// Says what it wants.
-    New {
-        deadline: Duration,
-    },
+    New { deadline: Duration },
     /// Gets its answer, and is closed.
-    Replying {
-        deadline: Duration,
-    },
+    Replying { deadline: Duration },
     Open {
-        id: ActrId,
+        conversation: Box<Conversation>,
         decoder: Decoder,
-        pongs: u64,
     },
 }
 
@@ -65,12 +62,16 @@ struct Connection {
     socket: Socket,
     buffer: BytesMut,
     unsent: Unsent,
-    state: State,
+    phase: Phase,
 }
 
-/// The registry in one of its lives: its directory and its answers, with the connections around them.
+/// The registry in one of its lives: its state and its conversations, with sockets and a clock around them.
 pub(crate) struct Registry {
-    directory: Directory,
+    state: State<Socket>,
+    /// Random for each life.
+    life: u64,
+    /// Connections that the registry has decided to end.
+    dismissed: Vec<Socket>,
     key: SigningKey,
     connections: Vec<Connection>,
     planned: Duration,
@@ -87,7 +88,9 @@ impl Registry {
         let mut directory = Directory::new(cx.rng.random::<u64>() >> 1, LEASE, Limits::default());
         directory.set_signing_keys([key.verifying_key()]);
         Self {
-            directory,
+            state: State::new(directory, MAX_IN_FLIGHT_BYTES),
+            life: cx.rng.random(),
+            dismissed: Vec::new(),
             key,
             connections: Vec::new(),
             planned: cx.now + HEARTBEAT_INTERVAL,
@@ -101,7 +104,7 @@ impl Registry {
             socket,
             buffer: BytesMut::new(),
             unsent: Unsent::default(),
-            state: State::New {
+            phase: Phase::New {
                 deadline: cx.now + HANDSHAKE_TIMEOUT,
             },
         });
@@ -128,32 +131,31 @@ impl Registry {
                     cx.check(lease.is_some_and(|until| until <= cx.now), || {
                         format!("{id} was forgotten before its lease was over")
                     });
-                    self.dismiss(id, None, cx);
+                    let notice = self.state.sessions.dismiss(id, Dismissal::LeaseExpired);
+                    self.note(notice);
                 }
                 let late = self.leases.iter().find(|(_, until)| **until <= cx.now);
                 let late = late.map(|(id, _)| id.to_string());
                 cx.check(late.is_none(), || format!("{late:?} is kept beyond its lease"));
             }
         }
-        let mut replaced = Vec::new();
+        self.end_dismissed(cx);
         for mut connection in std::mem::take(&mut self.connections) {
-            if self.poll_connection(&mut connection, &mut replaced, cx) {
+            if self.poll_connection(&mut connection, cx) {
                 self.connections.push(connection);
             } else {
-                cx.network.close(connection.socket, cx.now, cx.rng);
+                self.end(&connection, cx);
             }
         }
-        for (id, by) in replaced {
-            self.dismiss(&id, Some(by), cx);
-        }
-        let next_expiry = self.directory.next_expiry().unwrap_or(Duration::MAX);
+        self.end_dismissed(cx);
+        let next_expiry = self.state.directory.next_expiry().unwrap_or(Duration::MAX);
         self.planned = next_expiry
             .max(self.not_before)
             .min(cx.now + HEARTBEAT_INTERVAL)
             .max(cx.now);
-        let deadlines = self.connections.iter().map(|connection| match connection.state {
-            State::New { deadline } | State::Replying { deadline } => Some(deadline),
-            State::Open { .. } => None,
+        let deadlines = self.connections.iter().map(|connection| match connection.phase {
+            Phase::New { deadline } | Phase::Replying { deadline } => Some(deadline),
+            Phase::Open { .. } => None,
         });
         deadlines.fold(Some(self.planned), earlier)
     }
@@ -162,7 +164,7 @@ impl Registry {
     fn expire(&mut self, now: Duration) -> Vec<Departed> {
         let mut expired = Vec::new();
         loop {
-            let step = self.directory.expire(now);
+            let step = self.state.directory.expire(now);
             if step.is_empty() {
                 return expired;
             }
@@ -170,35 +172,37 @@ impl Registry {
         }
     }
 
-    /// Ends a node's connections, but not the one that took their place.
-    fn dismiss(&mut self, id: &ActrId, but: Option<Socket>, cx: &mut Context<'_>) {
-        self.connections.retain(|connection| {
-            let is_its = matches!(&connection.state, State::Open { id: open, .. } if open == id);
-            let is_its = is_its && Some(connection.socket) != but;
-            if is_its {
-                cx.network.close(connection.socket, cx.now, cx.rng);
+    fn note(&mut self, notice: Option<Notice<Socket>>) {
+        self.dismissed.extend(notice.map(|notice| notice.to));
+    }
+
+    /// Ends the connections that are dismissed.
+    fn end_dismissed(&mut self, cx: &mut Context<'_>) {
+        let dismissed = std::mem::take(&mut self.dismissed);
+        for connection in std::mem::take(&mut self.connections) {
+            match dismissed.contains(&connection.socket) {
+                true => self.end(&connection, cx),
+                false => self.connections.push(connection),
             }
-            !is_its
-        });
+        }
+    }
+
+    fn end(&mut self, connection: &Connection, cx: &mut Context<'_>) {
+        if let Phase::Open { conversation, .. } = &connection.phase {
+            conversation.close(&mut self.state);
+        }
+        cx.network.close(connection.socket, cx.now, cx.rng);
     }
 
     /// False: the connection is over.
-    fn poll_connection(
-        &mut self,
-        connection: &mut Connection,
-        replaced: &mut Vec<(ActrId, Socket)>,
-        cx: &mut Context<'_>,
-    ) -> bool {
+    fn poll_connection(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> bool {
         let is_open = read_all(connection.socket, &mut connection.buffer, cx);
-        if let State::New { .. } = connection.state
+        if let Phase::New { .. } = connection.phase
             && let Some((kind, body)) = take_block(&mut connection.buffer)
         {
             self.begin(connection, kind, &body, cx);
-            if let State::Open { id, .. } = &connection.state {
-                replaced.push((id.clone(), connection.socket));
-            }
         }
-        if let State::Open { .. } = connection.state
+        if let Phase::Open { .. } = connection.phase
             && !self.converse(connection, cx)
         {
             return false;
@@ -206,28 +210,27 @@ impl Registry {
         if connection.unsent.flush(connection.socket, cx).is_err() || !is_open {
             return false;
         }
-        match connection.state {
-            State::New { deadline } => cx.now < deadline,
-            State::Replying { deadline } => cx.now < deadline && !connection.unsent.is_empty(),
-            State::Open { .. } => true,
+        match connection.phase {
+            Phase::New { deadline } => cx.now < deadline,
+            Phase::Replying { deadline } => cx.now < deadline && !connection.unsent.is_empty(),
+            Phase::Open { .. } => true,
         }
     }
 
     fn begin(&mut self, connection: &mut Connection, kind: u8, body: &Bytes, cx: &mut Context<'_>) {
         let deadline = cx.now + HANDSHAKE_TIMEOUT;
-        connection.state = State::Replying { deadline };
+        connection.phase = Phase::Replying { deadline };
         match kind {
             REGISTER => {
                 let reply = self.register(body.clone(), cx);
                 connection.unsent.push(&block(AGREED, &reply));
             }
-            SIGNALING => match self.admit(body, cx) {
-                Some(id) => {
+            SIGNALING => match self.admit(body, connection.socket, cx) {
+                Some(conversation) => {
                     connection.unsent.push(&block(AGREED, &[]));
-                    connection.state = State::Open {
-                        id,
-                        decoder: Decoder::new(Role::Server, MAX_ENVELOPE),
-                        pongs: 0,
+                    connection.phase = Phase::Open {
+                        conversation: conversation.into(),
+                        decoder: Decoder::new(Role::Server, MAX_ENVELOPE_BYTES),
                     };
                 }
                 None => connection.unsent.push(&block(REFUSED, &[])),
@@ -246,8 +249,12 @@ impl Registry {
         let expires_at = START_OF_TIME + cx.now.as_secs() + CREDENTIAL_SECONDS;
         let mut key = [0; 32];
         cx.rng.fill_bytes(&mut key);
-        let from = Source::of(Ipv4Addr::LOCALHOST.into());
-        let id = match self.directory.register(registration, from, key, cx.now, START_OF_TIME) {
+        let from = source();
+        let id = match self
+            .state
+            .directory
+            .register(registration, from, key, cx.now, START_OF_TIME)
+        {
             Ok((id, _)) => id,
             Err(error) => {
                 cx.fail(error.to_string());
@@ -270,16 +277,27 @@ impl Registry {
         RegisterResponse { result }.encode_to_vec()
     }
 
-    fn admit(&mut self, body: &[u8], cx: &mut Context<'_>) -> Option<ActrId> {
+    fn admit(&mut self, body: &[u8], socket: Socket, cx: &mut Context<'_>) -> Option<Conversation> {
         let (id, credential, _) = introduced(body).ok()?;
-        let key = self.directory.signing_key(credential.key_id())?.clone();
+        let key = self.state.directory.signing_key(credential.key_id())?.clone();
         if let Err(error) = key.verify(&credential, &id, START_OF_TIME + cx.now.as_secs()) {
             cx.fail(error.to_string());
             return None;
         }
-        let knows = self.directory.sign_of_life(&id, cx.now).is_ok();
-        self.check_known(&id, knows, cx);
-        knows.then_some(id)
+        let setting = Setting {
+            holder: Holder {
+                source: source(),
+                realm_id: Some(id.realm_id()),
+            },
+            is_this_machine: true,
+            life: self.life,
+            heartbeat_interval_secs: HEARTBEAT_INTERVAL.as_secs() as u32,
+        };
+        let opened = Conversation::open(&mut self.state, &id, socket, setting, cx.now);
+        self.check_known(&id, opened.is_some(), cx);
+        let (conversation, replaced) = opened?;
+        self.note(replaced);
+        Some(conversation)
     }
 
     /// Holds the directory against the leases, and notes a sign of life.
@@ -296,7 +314,7 @@ impl Registry {
     /// Answers what was asked. False: the connection is over.
     fn converse(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> bool {
         let Connection {
-            state: State::Open { id, decoder, pongs },
+            phase: Phase::Open { conversation, decoder },
             buffer,
             unsent,
             socket,
@@ -304,6 +322,7 @@ impl Registry {
         else {
             return true;
         };
+        let id = conversation.id().clone();
         loop {
             let bytes = match decoder.decode(buffer) {
                 Ok(Some(Event::Binary(bytes))) => bytes,
@@ -314,43 +333,41 @@ impl Registry {
                     return false;
                 }
             };
-            let Ok(envelope) = SignalingEnvelope::decode(bytes) else {
+            let asked = SignalingEnvelope::decode(bytes.clone()).unwrap_or_default();
+            let Ok(envelope) = conversation.take(bytes) else {
                 cx.fail(format!("{id} sent what is not an envelope"));
                 return false;
             };
-            let Some(Flow::ActrToServer(message)) = envelope.flow else {
-                continue;
+            let mut told = Told::default();
+            while !conversation.step(&mut self.state, cx.now, &mut told) {}
+            cx.check(told.woken.is_empty(), || format!("{id} relays something"));
+            self.dismissed.extend(told.dismissed.map(|notice| notice.to));
+            let at = Timestamp {
+                seconds: (START_OF_TIME + cx.now.as_secs()) as i64,
+                nanos: 0,
             };
-            let Some(request) = message.payload else { continue };
-            let asker = Asker {
-                is_this_machine: true,
-                id,
-                pongs: *pongs,
-                heartbeat_interval_secs: HEARTBEAT_INTERVAL.as_secs() as u32,
-            };
-            let payload = answer(&mut self.directory, &asker, &request, cx.now);
-            *pongs += u64::from(matches!(payload, Answer::Pong(_)));
-            let (id, has_left) = (id.clone(), left(&payload));
-            self.check_answer(&id, &request, &payload, cx);
-            let reply = SignalingEnvelope {
-                envelope_version: 1,
-                reply_for: Some(envelope.envelope_id),
-                flow: Some(Flow::ServerToActr(SignalingToActr {
-                    target: (&id).into(),
-                    payload: Some(payload),
-                })),
-                ..Default::default()
-            };
-            unsent.push(&sealed(&reply, Role::Server, cx));
-            if has_left {
+            let Reply { envelope, ending } = conversation.reply(envelope, at);
+            if let Some(envelope) = envelope {
+                self.check_answer(&id, asked, &envelope, cx);
+                unsent.push(&sealed(&envelope, Role::Server, cx));
+                conversation.written();
+            }
+            if ending.is_some() {
                 let _ = unsent.flush(*socket, cx);
                 return false;
             }
         }
     }
 
-    fn check_answer(&mut self, id: &ActrId, request: &Request, answer: &Answer, cx: &mut Context<'_>) {
-        match (request, answer) {
+    fn check_answer(&mut self, id: &ActrId, asked: SignalingEnvelope, reply: &SignalingEnvelope, cx: &mut Context<'_>) {
+        let (Some(Flow::ActrToServer(request)), Some(Flow::ServerToActr(answer))) = (asked.flow, &reply.flow) else {
+            cx.fail(format!("{id} is told {reply:?}"));
+            return;
+        };
+        let (Some(request), Some(answer)) = (request.payload, &answer.payload) else {
+            return;
+        };
+        match (&request, answer) {
             (Request::Ping(_), answer) => self.check_known(id, matches!(answer, Answer::Pong(_)), cx),
             (Request::Unregister(_), answer) => {
                 let was_known = self.leases.remove(id).is_some();
@@ -388,12 +405,12 @@ impl Registry {
 
     /// Whether this node is listed, and may be dialled.
     pub(crate) fn lists(&self, id: &ActrId, now: Duration) -> bool {
-        self.directory.knows(id) && self.leases.get(id).is_some_and(|until| *until > now)
+        self.state.directory.knows(id) && self.leases.get(id).is_some_and(|until| *until > now)
     }
 
     /// How many nodes there are.
     pub(crate) fn len(&self) -> usize {
-        self.directory.len()
+        self.state.directory.len()
     }
 }
 
@@ -402,4 +419,9 @@ fn left(answer: &Answer) -> bool {
         Answer::Unregister(response) => matches!(response.result, Some(unregister_response::Result::Success(_))),
         _ => false,
     }
+}
+
+/// All nodes are on the account of one address.
+fn source() -> Source {
+    Source::of(Ipv4Addr::LOCALHOST.into())
 }

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use actr_lite_engine::resumption::{Action, End, Event, Failure, Seen, Unnamed};
+use actr_lite_engine::{
+    outbox::Urgency,
+    resumption::{Action, End, Event, Failure, Seen, Unnamed},
+};
 use actr_lite_wire::{
     control::Control,
     envelope::Envelope,
@@ -296,9 +299,14 @@ impl Node {
             metadata: resume::metadata(delivered),
             timeout: Some(until - cx.now),
         };
-        let sent = lane
-            .outbox
-            .try_send(RecordKind::RpcReliable, &[], &envelope.encode(), lane.socket, cx);
+        let sent = lane.outbox.try_send(
+            RecordKind::RpcReliable,
+            Urgency::Now,
+            &[],
+            &envelope.encode(),
+            lane.socket,
+            cx,
+        );
         if sent.is_err() {
             return false;
         }

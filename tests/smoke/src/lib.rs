@@ -7,5 +7,6 @@ mod client_alone;
 mod delivery;
 mod failover;
 mod readme;
+mod test_files;
 mod threat_model;
 mod usage;

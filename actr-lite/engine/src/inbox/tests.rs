@@ -82,6 +82,20 @@ fn reliable_frames_that_nobody_takes_stop_the_reading() {
 }
 
 #[test]
+fn a_reliable_frame_among_others_stops_the_reading() {
+    let mut inbox = Inbox::new(MAX_WAITING_WITHOUT_CREDIT);
+    assert_eq!(push(&mut inbox, RecordKind::StreamLatencyFirst, 1..=10), Pushed::Taken);
+    assert_eq!(push(&mut inbox, RecordKind::StreamReliable, 11..=11), Pushed::Taken);
+    assert_eq!(
+        push(&mut inbox, RecordKind::StreamLatencyFirst, 12..=2000),
+        Pushed::Full
+    );
+    assert!(!inbox.has_room());
+    assert_eq!(take(&mut inbox), (1..=2000).collect::<Vec<_>>());
+    assert!(inbox.has_room());
+}
+
+#[test]
 fn what_came_before_the_end_is_taken_before_it() {
     let mut inbox = Inbox::new(MAX_WAITING_WITHOUT_CREDIT);
     push(&mut inbox, RecordKind::StreamReliable, 1..=3);

@@ -14,7 +14,6 @@ mod limits;
 mod servers;
 #[cfg(test)]
 mod tests;
-mod timeouts;
 mod watch;
 
 use std::{mem, time::Duration};
@@ -25,8 +24,7 @@ pub use self::{
     action::{Action, GiveUp},
     broken::Broken,
     event::{End, Event, Failure, Seen, Unnamed},
-    limits::Limits,
-    timeouts::{ASK_TIMEOUT, DISCOVER_TIMEOUT, END_GRACE, LOOK_EVERY},
+    limits::{ASK_TIMEOUT, DISCOVER_TIMEOUT, END_GRACE, LOOK_EVERY, Limits},
 };
 use self::{
     attempt::Attempt,

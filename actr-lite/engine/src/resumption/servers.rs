@@ -2,7 +2,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use actr_lite_wire::identity::ActrId;
 
-use super::{event::Failure, timeouts::ASK_TIMEOUT};
+use super::{event::Failure, limits::ASK_TIMEOUT};
 
 /// The servers that may be asked.
 #[derive(Debug, Clone, Default)]

@@ -4,8 +4,7 @@ use actr_lite_wire::identity::ActrId;
 
 use super::{
     event::Seen,
-    limits::Limits,
-    timeouts::{ASK_TIMEOUT, DISCOVER_TIMEOUT, LOOK_EVERY},
+    limits::{ASK_TIMEOUT, DISCOVER_TIMEOUT, LOOK_EVERY, Limits},
 };
 
 /// How often a stream is checked within its idle timeout: an idle one is noticed at most that fraction later.

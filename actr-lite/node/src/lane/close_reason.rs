@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use actr_lite_engine::usage::UNUSED;
 use actr_lite_wire::{peer_text::PeerText, websocket::CloseCode};
 use thiserror::Error;
 
-use crate::{lane::closing::UNUSED, readable_duration::readable};
+use crate::readable_duration::readable;
 
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

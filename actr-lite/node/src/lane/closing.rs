@@ -1,8 +1,5 @@
+use actr_lite_engine::usage::UNUSED;
 use thiserror::Error;
-
-/// What a peer is told whose connection is closed because nobody uses it: a call that it has made meanwhile was not
-/// served.
-pub(super) const UNUSED: &str = "nobody uses the connection any more";
 
 /// Why this node closes a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -8,6 +8,7 @@
 //! States: a lane is connecting until its session exists, ready from then on, and closed once; one that can recover
 //! keeps what is queued and answers [`SendRefused::Full`] meanwhile.
 
+use actr_lite_engine::outbox::{self, Accepted, Urgency};
 use actr_lite_quota::Limit;
 use actr_lite_wire::{control::Control, record::RecordKind, send_queue::Precedence};
 use tokio::sync::Notify;
@@ -47,33 +48,5 @@ pub(crate) trait Lane: Send + Sync + 'static {
     fn close(&self, cause: Closing);
 }
 
-/// When a record is to leave whose batch is not full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    /// At once, from the sender's own thread.
-    Now,
-    /// As soon as the sender pauses: others may follow.
-    Pause,
-    /// With what follows, or when the sender calls [`Lane::flush`].
-    Later,
-}
-
-/// What became of a record that a lane took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Accepted {
-    /// It waits for others, or for the next chance to write.
-    Queued,
-    /// It left at the end of a full batch, and nothing waits behind it.
-    BatchWritten,
-}
-
-/// Why a lane does not take a record now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SendRefused {
-    /// The queue is full; [`Lane::room`] tells when to try again.
-    Full,
-    /// The peer would make this node hold more than its share.
-    OverShare(Limit),
-    /// The lane is closed.
-    Closed,
-}
+/// Why a lane does not take a record now. After `Full`, [`Lane::room`] tells when to try again.
+pub(crate) type SendRefused = outbox::SendRefused<Limit>;

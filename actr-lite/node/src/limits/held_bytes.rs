@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use actr_lite_engine::memory::Memory;
 use actr_lite_quota::{Limit, Permit};
 
 use crate::limits::accounts::PeerAccount;
@@ -27,32 +28,11 @@ impl HeldBytes {
         }
     }
 
-    /// Counts a buffer of this length, if that is more than was counted.
-    ///
-    /// # Errors
-    /// When the peer's share leaves too little.
-    #[inline]
-    pub(crate) fn cover(&mut self, len: usize) -> Result<(), Limit> {
-        let counted = self.free + self.permit.as_ref().map_or(0, Permit::amount);
-        if len <= counted {
-            return Ok(());
-        }
-        self.grow((len - self.free).next_multiple_of(STEP))
-    }
-
     #[cold]
     fn grow(&mut self, amount: usize) -> Result<(), Limit> {
         match &mut self.permit {
             Some(permit) => permit.resize(amount),
             None => self.account.hold(amount).map(|permit| self.permit = Some(permit)),
-        }
-    }
-
-    /// Gives back what a buffer of this length does not need, if that is a good part.
-    #[inline]
-    pub(crate) fn shrink(&mut self, len: usize) {
-        if self.permit.is_some() {
-            self.give_back(len);
         }
     }
 
@@ -67,6 +47,28 @@ impl HeldBytes {
                 }
             }
             _ => self.permit = None,
+        }
+    }
+}
+
+impl Memory for HeldBytes {
+    type Limit = Limit;
+
+    /// When the peer's share leaves too little, so much may not be held.
+    #[inline]
+    fn cover(&mut self, len: usize) -> Result<(), Limit> {
+        let counted = self.free + self.permit.as_ref().map_or(0, Permit::amount);
+        if len <= counted {
+            return Ok(());
+        }
+        self.grow((len - self.free).next_multiple_of(STEP))
+    }
+
+    /// Gives back only what is a good part.
+    #[inline]
+    fn shrink(&mut self, len: usize) {
+        if self.permit.is_some() {
+            self.give_back(len);
         }
     }
 }

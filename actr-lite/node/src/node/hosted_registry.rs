@@ -6,7 +6,6 @@ mod absent;
 #[cfg(feature = "registry-host")]
 mod embedded;
 pub(crate) mod error;
-pub(crate) mod remedies;
 
 use actr_lite_manifest::Manifest;
 use actr_lite_registry_client::RegistryUrl;

@@ -5,6 +5,7 @@
 pub(crate) mod actr_ref;
 pub(crate) mod hosted_registry;
 pub(crate) mod reach;
+pub(crate) mod remedies;
 pub(crate) mod shutdown;
 pub(crate) mod shutdown_budget;
 pub(crate) mod shutdown_on_signal;

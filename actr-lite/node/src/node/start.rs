@@ -12,8 +12,8 @@ use crate::{
     lane::closing::Closing,
     limits::{accounts::Accounts, occupancy::Occupancy},
     node::{
-        actr_ref::ActrRef, hosted_registry, reach, shutdown::Shutdown, shutdown_budget::ShutdownBudget,
-        start_error::StartError, system::ActrSystem,
+        actr_ref::ActrRef, hosted_registry, reach, remedies::REMEDIES, shutdown::Shutdown,
+        shutdown_budget::ShutdownBudget, start_error::StartError, system::ActrSystem,
     },
     session::access::admits_others,
     settings::{clear_text, realm_secret, tls},
@@ -88,7 +88,7 @@ impl<W: Workload> Node<W> {
                 address: manifest.system.websocket.listen,
                 has_tls: tls.server.is_some(),
                 has_secret: realm_secret.is_some(),
-                remedies: hosted_registry::remedies::REMEDIES,
+                remedies: REMEDIES,
             };
             data_lane.check(manifest.system.insecure)?;
         }

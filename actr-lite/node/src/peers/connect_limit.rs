@@ -7,9 +7,8 @@ use std::{
 use actr_lite_net::source::Source;
 use actr_lite_wire::{
     identity::ActrId,
-    rate_limit::{Rate, RateLimit, TooOften},
+    rate_limit::{Rate, RateExceeded, RateLimit},
 };
-use thiserror::Error;
 
 /// Connections from one address, whoever makes them: the burst is twice what a node accepts at all, so that everybody may
 /// come back at once to a node that was restarted. The rate costs a tenth of a processor without TLS, and one with it.
@@ -35,33 +34,6 @@ struct Buckets {
     of_peer: RateLimit<(u32, u64)>,
 }
 
-/// Somebody connects too often.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum ConnectsTooOften {
-    #[error(
-        "connections from {from} come too often: after the first {} at most {} a second; try again in {} s",
-        FROM_ADDRESS.burst,
-        FROM_ADDRESS.per_second,
-        .too_often.seconds()
-    )]
-    FromAddress { from: Source, too_often: TooOften },
-    #[error(
-        "{peer} connects too often: after the first {} at most {} a second; try again in {} s",
-        OF_PEER.burst,
-        OF_PEER.per_second,
-        .too_often.seconds()
-    )]
-    OfPeer { peer: ActrId, too_often: TooOften },
-}
-
-impl ConnectsTooOften {
-    /// In so many seconds it may be tried again.
-    pub(crate) fn retry_after(&self) -> u64 {
-        let (Self::FromAddress { too_often, .. } | Self::OfPeer { too_often, .. }) = self;
-        too_often.seconds()
-    }
-}
-
 impl Default for ConnectLimit {
     fn default() -> Self {
         let buckets = Buckets {
@@ -77,20 +49,17 @@ impl Default for ConnectLimit {
 
 impl ConnectLimit {
     /// Counts an upgrade request, before it is known whose it is.
-    pub(crate) fn request(&self, address: IpAddr) -> Result<(), ConnectsTooOften> {
+    pub(crate) fn request(&self, address: IpAddr) -> Result<(), RateExceeded> {
         let from = Source::of(address);
         let taken = self.buckets().from_address.take(from, self.started.elapsed());
-        taken.map_err(|too_often| ConnectsTooOften::FromAddress { from, too_often })
+        taken.map_err(|too_often| too_often.of(format_args!("connections from {from} come")))
     }
 
     /// Counts a connection of this peer.
-    pub(crate) fn connect(&self, peer: &ActrId) -> Result<(), ConnectsTooOften> {
+    pub(crate) fn connect(&self, peer: &ActrId) -> Result<(), RateExceeded> {
         let key = (peer.realm_id(), peer.serial_number());
         let taken = self.buckets().of_peer.take(key, self.started.elapsed());
-        taken.map_err(|too_often| ConnectsTooOften::OfPeer {
-            peer: peer.clone(),
-            too_often,
-        })
+        taken.map_err(|too_often| too_often.of(format_args!("{peer} connects")))
     }
 
     fn buckets(&self) -> MutexGuard<'_, Buckets> {

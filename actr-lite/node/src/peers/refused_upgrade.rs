@@ -1,12 +1,10 @@
-use actr_lite_wire::host_policy::HostRefusal;
+use actr_lite_wire::{host_policy::HostRefusal, rate_limit::RateExceeded};
 use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
     body::Bytes,
     header::{self, HeaderValue},
 };
-
-use crate::peers::connect_limit::ConnectsTooOften;
 
 /// The answer to an upgrade that is refused.
 pub(super) struct RefusedUpgrade {
@@ -39,8 +37,8 @@ impl RefusedUpgrade {
     }
 }
 
-impl From<ConnectsTooOften> for RefusedUpgrade {
-    fn from(error: ConnectsTooOften) -> Self {
+impl From<RateExceeded> for RefusedUpgrade {
+    fn from(error: RateExceeded) -> Self {
         Self {
             retry_after: Some(error.retry_after()),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string())

@@ -35,17 +35,17 @@ use crate::{
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// The request that is sent again, and to whom.
-pub(crate) struct Request {
-    pub(crate) server_type: ActrType,
-    pub(crate) route: &'static str,
-    pub(crate) payload: Bytes,
+pub(super) struct Request {
+    pub(super) server_type: ActrType,
+    pub(super) route: &'static str,
+    pub(super) payload: Bytes,
 }
 
 /// What comes of a question, to the registry or to a server.
 type Answer = Event<StreamEnd, ActrError>;
 
 /// Does what a [`Resumption`] decides: asks one server after the other until all frames have arrived.
-pub(crate) struct Supervisor {
+pub(super) struct Supervisor {
     ctx: Context,
     stream_id: StreamId,
     request: Arc<Request>,
@@ -64,7 +64,7 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(crate) fn new(stream: StreamRegistration, request: Request, options: ResumeOptions) -> Self {
+    pub(super) fn new(stream: StreamRegistration, request: Request, options: ResumeOptions) -> Self {
         let progress = Arc::clone(stream.progress_cell());
         let (server, begun_with) = (stream.sender().clone(), stream.begun_with());
         let limits = options.limits();
@@ -85,7 +85,7 @@ impl Supervisor {
     }
 
     /// Follows this stream, and those that resume it, until all frames have arrived.
-    pub(crate) async fn run(mut self) -> Result<(), ResumeError> {
+    pub(super) async fn run(mut self) -> Result<(), ResumeError> {
         loop {
             let (now, seen) = (self.options.budget.elapsed(), self.seen());
             match self.resumption.poll(now, seen, rand::random()) {

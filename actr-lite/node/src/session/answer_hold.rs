@@ -89,14 +89,12 @@ mod tests {
         task::{Context, Waker},
     };
 
+    use actr_lite_engine::outbox::{Accepted, Urgency};
     use actr_lite_wire::{control::Control, record::RecordKind, send_queue::Precedence};
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::lane::{
-        closing::Closing,
-        lane::{Accepted, SendRefused, Urgency},
-    };
+    use crate::lane::{closing::Closing, lane::SendRefused};
 
     /// Counts how often it has to release what it holds.
     #[derive(Default)]

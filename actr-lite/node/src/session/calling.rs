@@ -3,6 +3,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_engine::outbox::Urgency;
 use actr_lite_wire::{
     control::Control,
     envelope::{Envelope, ErrorReply},
@@ -14,7 +15,6 @@ use tracing::debug;
 
 use crate::{
     error::{actr_error::ActrError, dest::Dest},
-    lane::lane::Urgency,
     session::{call_options::CallOptions, pending_calls::Answer, session::Session},
 };
 

@@ -1,32 +1,29 @@
 use std::{
-    mem,
     ops::Range,
-    str,
     sync::Arc,
     task::{Context, Poll},
 };
 
+use actr_lite_engine::{
+    inbox::Pushed,
+    incoming::{Finished, Route},
+    receive_error::ReceiveError,
+    runs::Run,
+};
 use actr_lite_wire::{
     acl::AclRefusal,
     control::Control,
-    frame,
     identity::{ActrId, StreamId},
     peer_text::PeerText,
-    record::Span,
 };
 use bytes::Bytes;
 use thiserror::Error;
 use tracing::debug;
 
 use crate::{
-    session::{
-        receive_error::ReceiveError,
-        runs::{Run, Runs},
-        session::Session,
-    },
+    session::session::Session,
     stream::{
-        inbox::{Inbox, Pushed, Unbound},
-        incoming::{Finished, Route},
+        inbox::{Inbox, Unbound},
         stream_end::StreamEnd,
     },
 };
@@ -37,8 +34,6 @@ const MAX_REFUSALS_TOLD: usize = 10;
 /// Takes the frames that a peer sends to the streams that wait for them.
 pub(super) struct FrameIntake {
     session: Arc<Session>,
-    /// The frames that were received and not handed over yet: none between two messages.
-    runs: Runs,
     /// Whose queue is full, with a sender that knows no credit.
     full: Option<Arc<Inbox>>,
     /// How many streams were refused.
@@ -60,7 +55,6 @@ impl FrameIntake {
     pub(super) fn new(session: Arc<Session>) -> Self {
         Self {
             session,
-            runs: Runs::default(),
             full: None,
             refused: 0,
         }
@@ -78,25 +72,8 @@ impl FrameIntake {
         room
     }
 
-    /// Adds a frame to the run of its stream.
-    pub(super) fn add(&mut self, message: &Bytes, span: Span) -> Result<(), ReceiveError> {
-        let stream_id = frame::stream_id_of(&message[span.body_start()..span.end])?;
-        if self.runs.extend(stream_id, message, span) {
-            return Ok(());
-        }
-        if self.runs.is_full() {
-            self.flush(message);
-        }
-        let text = str::from_utf8(stream_id).map_err(|_| ReceiveError::StreamId)?;
-        match self.route(text)? {
-            Some(inbox) => self.runs.start(inbox, span),
-            None => self.session.environment.count_unknown_frames(1),
-        }
-        Ok(())
-    }
-
     /// The inbox of a stream. If it is not registered, the sender is told and this is `None`.
-    fn route(&mut self, stream_id: &str) -> Result<Option<Arc<Inbox>>, ReceiveError> {
+    pub(super) fn route(&mut self, stream_id: &str) -> Result<Option<Arc<Inbox>>, ReceiveError> {
         let session = Arc::clone(&self.session);
         match session.incoming.route(stream_id) {
             Route::To(inbox) => return Ok(Some(inbox)),
@@ -152,19 +129,8 @@ impl FrameIntake {
         session.lane().send_control(&Control::Cancel { stream_id, reason });
     }
 
-    /// Hands over what was gathered.
-    pub(super) fn flush(&mut self, message: &Bytes) {
-        if self.runs.is_empty() {
-            return;
-        }
-        let mut runs = mem::take(&mut self.runs);
-        for mut run in runs.drain() {
-            self.deliver(message, &mut run);
-        }
-        self.runs = runs;
-    }
-
-    fn deliver(&mut self, message: &Bytes, run: &mut Run) {
+    /// Hands over the frames of one stream.
+    pub(super) fn deliver(&mut self, message: &Bytes, mut run: Run<Arc<Inbox>>) {
         let (message, range) = run.records(message);
         if self.push(&run.inbox, &message, range.clone(), run.last_len) {
             return;

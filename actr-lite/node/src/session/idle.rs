@@ -10,18 +10,14 @@ impl Session {
     /// Once it has decided to close, it serves no call of the peer, which may then make it again over another
     /// connection. To be called by the task that receives what the peer sends: a stream can't begin meanwhile.
     pub(crate) fn close_if_unused(&self, idle_timeout: Duration) -> Option<Instant> {
-        let now = Instant::now();
-        let Some(no_stream_since) = self.incoming.unused_since() else {
-            return Some(now + idle_timeout);
-        };
+        let uplink = &self.uplink;
         // A stream that was asked for may begin with the next record.
-        if self.environment.subscriptions.wait_for_any(self.peer()) {
-            return Some(now + idle_timeout);
-        }
+        let may_begin = || self.environment.subscriptions.wait_for_any(self.peer());
+        let no_stream_since = self.incoming.unused_since().filter(|_| !may_begin());
         // The lock is not held while the lane closes.
-        let retired = self.uplink.usage().retire(no_stream_since, idle_timeout, now);
+        let retired = uplink.usage().retire(no_stream_since, idle_timeout, uplink.age());
         if let Err(look_at) = retired {
-            return Some(look_at);
+            return Some(uplink.at_age(look_at));
         }
         self.close(Closing::Idle);
         None

@@ -4,13 +4,19 @@ use std::{
     task::{Context, Poll},
 };
 
+use actr_lite_engine::{
+    memory::Memory as _,
+    message_reader::{MessageReader, Receive},
+    receive_error::ReceiveError,
+    runs::Run,
+};
+use actr_lite_quota::Limit;
 use actr_lite_wire::{
     control::Control,
     envelope::{Envelope, EnvelopeError, ErrorReply},
+    identity::StreamId,
     misbehaviour::MisbehaviourKind,
-    partial_record::PartialRecord,
     peer_text::RawText,
-    record::{self, RecordError, RecordKind},
 };
 use bytes::Bytes;
 use tracing::debug;
@@ -21,10 +27,9 @@ use crate::{
         receiver::{Receiver, Violation},
     },
     limits::held_bytes::HeldBytes,
-    session::{
-        frame_intake::FrameIntake, receive_error::ReceiveError, request::Request, serve::Serve, session::Session,
-    },
+    session::{frame_intake::FrameIntake, request::Request, serve::Serve, session::Session},
     stream::{
+        inbox::Inbox,
         send_error::{EndedStream, SendError},
         stream_end::StreamEnd,
     },
@@ -41,41 +46,60 @@ const MAX_WAITING_ANSWERS: usize = 16;
 /// Takes what a lane brings. The lane's driver owns it; of the application only callbacks that wait for nothing run in
 /// here, after all of a message's frames were gathered.
 pub(crate) struct SessionReceiver {
+    reader: MessageReader<Arc<Inbox>>,
+    intake: Intake,
+}
+
+/// Does what the records say that the reader finds.
+struct Intake {
     session: Arc<Session>,
     serve: Arc<dyn Serve>,
     frames: FrameIntake,
-    /// The long record that comes in parts.
-    partial: PartialRecord,
-    /// For what has come of it.
+    /// For what has come of a record in parts.
     partial_held: HeldBytes,
-    /// How many records in parts were whole.
-    whole_records: u64,
     /// The answers that wait for the end of a short message.
     answers: Vec<(RawText, Result<Bytes, ErrorReply>)>,
 }
 
+impl SessionReceiver {
+    /// For a session whose peer's calls are served by `serve`.
+    pub(crate) fn new(session: Arc<Session>, serve: Arc<dyn Serve>) -> Self {
+        let limit = session.environment.record_limit.bytes();
+        Self {
+            reader: MessageReader::new(session.lane().has_control(), limit),
+            intake: Intake {
+                partial_held: HeldBytes::new(Arc::clone(session.uplink.account()), 0),
+                frames: FrameIntake::new(Arc::clone(&session)),
+                session,
+                serve,
+                answers: Vec::new(),
+            },
+        }
+    }
+}
+
 impl Receiver for SessionReceiver {
     fn receive(&mut self, message: Bytes) -> Result<(), Violation> {
-        let taken = self.take(&message);
-        for (request_id, result) in self.answers.drain(..) {
-            self.session.answer(&request_id, result);
+        let read = self.reader.read(&message, &mut self.intake);
+        for (request_id, result) in self.intake.answers.drain(..) {
+            self.intake.session.answer(&request_id, result);
         }
-        taken.map_err(|error| Violation {
+        read.map_err(|error| Violation {
             code: error.close_code(),
             reason: error.to_string(),
         })
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.frames.poll_room(cx)
+        self.intake.frames.poll_room(cx)
     }
 
     fn partial(&self) -> (usize, u64) {
-        (self.partial.len(), self.whole_records)
+        (self.reader.partial_len(), self.reader.whole_records())
     }
 
     fn complain(&self, kind: MisbehaviourKind, reason: &dyn Display) {
-        let session = &self.session;
+        let session = &self.intake.session;
         session
             .environment
             .streams
@@ -84,74 +108,34 @@ impl Receiver for SessionReceiver {
     }
 
     fn closed(&mut self, reason: CloseReason) {
-        self.session.end(reason);
+        self.intake.session.end(reason);
     }
 }
 
-impl SessionReceiver {
-    /// For a session whose peer's calls are served by `serve`.
-    pub(crate) fn new(session: Arc<Session>, serve: Arc<dyn Serve>) -> Self {
-        Self {
-            partial_held: HeldBytes::new(Arc::clone(session.uplink.account()), 0),
-            frames: FrameIntake::new(Arc::clone(&session)),
-            session,
-            serve,
-            partial: PartialRecord::default(),
-            whole_records: 0,
-            answers: Vec::new(),
+impl Receive for Intake {
+    type Inbox = Arc<Inbox>;
+
+    fn route(&mut self, stream_id: &str) -> Result<Option<(StreamId, Arc<Inbox>)>, ReceiveError> {
+        let inbox = self.frames.route(stream_id)?;
+        if inbox.is_none() {
+            self.session.environment.count_unknown_frames(1);
         }
+        Ok(inbox.map(|inbox| (inbox.stream_id().clone(), inbox)))
     }
 
-    fn take(&mut self, message: &Bytes) -> Result<(), ReceiveError> {
-        let is_extended = self.session.lane().has_control();
-        let limit = self.session.environment.record_limit.bytes();
-        let mut at = 0;
-        while at < message.len() {
-            let span = match record::span_at(message, at) {
-                // A length that lies is reported as if it were true.
-                Err(RecordError::Cut { wanted: len, .. }) if len > limit => {
-                    return Err(ReceiveError::TooLong { len, limit });
-                }
-                span => span?,
-            };
-            at = span.end;
-            let len = span.len() - record::HEADER_LEN;
-            if len > limit {
-                return Err(ReceiveError::TooLong { len, limit });
-            }
-            if !is_extended && at < message.len() {
-                return Err(ReceiveError::Batch);
-            }
-            match span.kind {
-                RecordKind::StreamReliable | RecordKind::StreamLatencyFirst => {
-                    self.frames.add(message, span)?;
-                }
-                kind => {
-                    self.frames.flush(message);
-                    let body = message.slice(span.body_start()..span.end);
-                    match kind {
-                        RecordKind::RpcReliable | RecordKind::RpcSignal => self.envelope(body, message.len())?,
-                        kind if !is_extended => return Err(ReceiveError::NotExtended(kind)),
-                        RecordKind::Part => {
-                            // Its buffer grows to twice what it holds.
-                            let len = 2 * (self.partial.len() + body.len());
-                            self.partial_held.cover(len).map_err(ReceiveError::OverShare)?;
-                            let whole = self.partial.push(&body, limit)?;
-                            self.session.partial_len.store(self.partial.len(), Ordering::Relaxed);
-                            if let Some(record) = whole {
-                                self.whole_records += 1;
-                                self.partial_held.shrink(0);
-                                // It goes no deeper: a part in parts is refused.
-                                self.take(&record)?;
-                            }
-                        }
-                        kind => self.control(Control::decode(kind, body)?)?,
-                    }
-                }
-            }
+    fn deliver(&mut self, message: &Bytes, run: Run<Arc<Inbox>>) {
+        self.frames.deliver(message, run);
+    }
+
+    fn hold_partial(&mut self, len: usize) -> Result<(), Limit> {
+        self.partial_held.cover(len)
+    }
+
+    fn partial_came(&mut self, len: usize) {
+        self.session.partial_len.store(len, Ordering::Relaxed);
+        if len == 0 {
+            self.partial_held.shrink(0);
         }
-        self.frames.flush(message);
-        Ok(())
     }
 
     fn envelope(&mut self, body: Bytes, message_len: usize) -> Result<(), ReceiveError> {

@@ -1,5 +1,6 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
+use actr_lite_engine::outbox::Urgency;
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     envelope::{Envelope, ErrorReply},
@@ -13,7 +14,7 @@ use tracing::debug;
 
 use crate::{
     error::actr_error::ActrError,
-    lane::{closing::Closing, lane::Urgency},
+    lane::closing::Closing,
     session::{answer_hold::AnswerHold, session_handle::SessionHandle},
 };
 
@@ -34,12 +35,7 @@ pub(crate) struct ServedCall {
 
 impl Drop for ServedCall {
     fn drop(&mut self) {
-        let served = &self.session.served;
-        // First the one and then the other: it is known all the time.
-        if !self.session.lane().has_control() {
-            served.remember(&self.request_id);
-        }
-        served.lock().remove(&self.request_id);
+        self.session.served.finish(&self.request_id);
     }
 }
 

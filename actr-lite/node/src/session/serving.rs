@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use actr_lite_engine::outbox::Urgency;
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     envelope::{Envelope, metadata_cost},
@@ -11,10 +12,7 @@ use tracing::debug;
 
 use crate::{
     error::actr_error::ActrError,
-    lane::{
-        closing::Closing,
-        lane::{SendRefused, Urgency},
-    },
+    lane::{closing::Closing, lane::SendRefused},
     session::{
         request::Request,
         serve::{Serve, ServedRequest},
@@ -41,9 +39,7 @@ impl Session {
             return;
         };
         // One task takes the requests of a connection, so no other request comes in between.
-        let is_known = self.served.lock().contains_key(&request.request_id)
-            || (!self.lane().has_control() && self.served.is_done(&request.request_id));
-        if is_known {
+        if self.served.is_known(&request.request_id) {
             debug!("{} repeated request {}", self.peer(), request.request_id.shown());
             return;
         }
@@ -63,7 +59,7 @@ impl Session {
         let (abort, aborted) = AbortHandle::new_pair();
         // A message without an answer is not cancelled: its sender does not wait anyway.
         let abort = is_call.then_some(abort);
-        self.served.lock().insert(Arc::clone(&request_id), abort);
+        self.served.begin(Arc::clone(&request_id), abort);
         let call = ServedCall {
             session,
             request_id,

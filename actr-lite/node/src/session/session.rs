@@ -3,6 +3,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
+use actr_lite_engine::outbox::Urgency;
 use actr_lite_wire::{
     control::Control, envelope::Envelope, identity::ActrId, record::RecordKind, send_queue::Precedence,
 };
@@ -12,7 +13,7 @@ use crate::{
     lane::{
         close_reason::CloseReason,
         closing::Closing,
-        lane::{Lane, SendRefused, Urgency},
+        lane::{Lane, SendRefused},
         patience::Patience,
         turn::Turn,
     },
@@ -45,7 +46,7 @@ impl Session {
         Arc::new(Self {
             environment,
             calls: PendingCalls::default(),
-            served: ServedCalls::default(),
+            served: ServedCalls::new(uplink.lane().has_control()),
             incoming: IncomingStreams::new(Arc::clone(&uplink)),
             uplink,
             answered: AtomicBool::new(false),

@@ -30,6 +30,7 @@ impl Clone for InUse {
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        self.0.usage().leave();
+        let age = self.0.age();
+        self.0.usage().leave(age);
     }
 }

@@ -1,5 +1,4 @@
 use std::{
-    collections::VecDeque,
     ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -8,33 +7,21 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use actr_lite_engine::inbox::{self, MAX_WAITING_WITHOUT_CREDIT, Next, Pushed};
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     control::Control,
-    credit::ReceiveWindow,
     identity::{ActrId, StreamId},
     peer_text::PeerText,
-    record::RecordKind,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::stream::{in_place::InPlace, stream_end::StreamEnd, uplink::Uplink};
 
-/// How much of a stream waits when its sender knows no credit: then the connection is not read until the application
-/// has taken some, and TCP slows the sender down. As much as a window grows to.
-const MAX_WAITING_WITHOUT_CREDIT: usize = 1 << 20;
-
-/// Shorter runs are copied together while nobody takes them: each would hold the whole message that it came in.
-const COPY_BELOW: usize = 16 << 10;
-
-/// A run that is less than this part of its message is copied too: a slice would hold all the rest.
-const MAX_HELD_RATIO: usize = 4;
-
-/// How much is copied together before it counts as a run: a reader gives credit back run by run.
-const MAX_TAIL: usize = 64 << 10;
-
 /// The frames of one subscription that came and were not taken yet.
+///
+/// [`inbox::Inbox`] decides what waits and what is granted; this has the lock and the wakers.
 pub(crate) struct Inbox {
     stream_id: StreamId,
     /// The only actor that may feed it.
@@ -49,34 +36,15 @@ pub(crate) struct Inbox {
 }
 
 struct State {
-    /// Records of this stream, headers included.
-    runs: VecDeque<Bytes>,
-    /// Short runs, copied together; they come after `runs`.
-    tail: BytesMut,
-    waiting: usize,
-    /// A record came that must not be dropped. Used only if the sender knows no credit.
-    has_reliable: bool,
-    window: ReceiveWindow,
+    waiting: inbox::Inbox<StreamEnd>,
     /// For what the window has grown, as long as so much may come or wait.
     grown: Option<Permit>,
     /// From when on the window counts time.
     started: Instant,
     /// The connection that feeds it, from its first record on.
     source: Option<Arc<Uplink>>,
-    end: Option<StreamEnd>,
     reader: Option<Waker>,
     driver: Option<Waker>,
-}
-
-/// What happened to records that were offered to an inbox.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Pushed {
-    /// They wait for the application.
-    Taken,
-    /// They wait, and no more should be read until some were taken.
-    Full,
-    /// The subscription is over.
-    Ended,
 }
 
 /// Why a connection does not feed an inbox.
@@ -119,7 +87,7 @@ impl Inbox {
             return false;
         }
         let state = self.lock();
-        state.source.is_none() && state.end.is_none()
+        state.source.is_none() && state.waiting.ended().is_none()
     }
 
     /// Lets this connection feed it.
@@ -128,7 +96,7 @@ impl Inbox {
             return Err(Unbound::OtherSender);
         }
         let mut state = self.lock();
-        if state.end.is_some() {
+        if state.waiting.ended().is_some() {
             return Err(Unbound::Unknown);
         }
         let source = state.source.get_or_insert_with(|| Arc::clone(uplink));
@@ -171,54 +139,19 @@ impl Inbox {
     /// Takes records of this stream: the part `run` of `message`, the last of them `last_len` bytes.
     fn push(&self, message: &Bytes, run: Range<usize>, last_len: usize, has_credit: bool) -> Pushed {
         let mut state = self.lock();
-        if state.end.is_some() {
-            return Pushed::Ended;
-        }
-        let len = run.len();
-        if has_credit && let Err(error) = state.window.receive(len as u64, last_len as u64) {
-            let wakers = state.end(StreamEnd::Protocol(PeerText::of(&error)));
-            drop(state);
-            wakers.wake();
-            return Pushed::Ended;
-        }
-        if !has_credit {
-            let kind = message.get(run.start).copied();
-            state.has_reliable |= kind != Some(RecordKind::StreamLatencyFirst as u8);
-        }
-        state.waiting += len;
-        let is_waiting = !state.runs.is_empty() || !state.tail.is_empty();
-        let would_hold_more = len < message.len() / MAX_HELD_RATIO;
-        if len < COPY_BELOW && (is_waiting || would_hold_more) {
-            state.tail.extend_from_slice(&message[run]);
-            if state.tail.len() >= MAX_TAIL {
-                state.settle_tail();
-            }
-        } else {
-            state.settle_tail();
-            let run = if would_hold_more {
-                Bytes::copy_from_slice(&message[run])
-            } else {
-                message.slice(run)
-            };
-            state.runs.push_back(run);
-        }
-        let mut full = !has_credit && state.waiting >= MAX_WAITING_WITHOUT_CREDIT;
-        if full && !state.has_reliable {
-            state.drop_oldest();
-            full = false;
-        }
-        let reader = state.reader.take();
+        let (pushed, wakers) = match state.waiting.push(message, run, last_len, has_credit) {
+            Ok(pushed) => (pushed, Wakers(state.reader.take(), None)),
+            Err(error) => (Pushed::Ended, state.end(StreamEnd::Protocol(PeerText::of(&error)))),
+        };
         drop(state);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-        if full { Pushed::Full } else { Pushed::Taken }
+        wakers.wake();
+        pushed
     }
 
     /// For the connection that reads no more: ready when it may again.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if state.end.is_some() || state.waiting < MAX_WAITING_WITHOUT_CREDIT {
+        if state.waiting.has_room() {
             return Poll::Ready(());
         }
         state.driver = Some(cx.waker().clone());
@@ -229,15 +162,14 @@ impl Inbox {
     /// over since the last time: the sender may get credit for them.
     pub(crate) fn poll_run(&self, cx: &mut Context<'_>, taken: usize) -> Poll<Option<Bytes>> {
         let mut state = self.lock();
-        let grant = state.take(taken);
-        state.settle_tail();
-        let next = match state.runs.pop_front() {
-            Some(run) => Poll::Ready(Some(run)),
-            None if state.end.is_some() => {
+        let grant = state.hand_over(taken);
+        let next = match state.waiting.take() {
+            Next::Run(run) => Poll::Ready(Some(run)),
+            Next::Over => {
                 state.release_growth();
                 Poll::Ready(None)
             }
-            None => {
+            Next::Nothing => {
                 state.reader = Some(cx.waker().clone());
                 Poll::Pending
             }
@@ -268,14 +200,9 @@ impl Inbox {
                 | StreamEnd::Gap { .. }
         ) {
             self.abandoned.store(true, Ordering::Relaxed);
-            state.runs.clear();
-            state.tail.clear();
+            state.waiting.discard();
         }
-        let wakers = if state.end.is_none() {
-            state.end(end)
-        } else {
-            Wakers::default()
-        };
+        let wakers = state.end(end);
         drop(state);
         wakers.wake();
     }
@@ -297,48 +224,45 @@ impl Inbox {
 
     /// How it ended.
     pub(crate) fn ended(&self) -> Option<StreamEnd> {
-        self.lock().end.clone()
+        self.lock().waiting.ended().cloned()
     }
 }
 
 impl State {
     fn new() -> Self {
         Self {
-            runs: VecDeque::new(),
-            tail: BytesMut::new(),
-            waiting: 0,
-            has_reliable: false,
-            window: ReceiveWindow::default(),
+            waiting: inbox::Inbox::new(MAX_WAITING_WITHOUT_CREDIT),
             grown: None,
             started: Instant::now(),
             source: None,
-            end: None,
             reader: None,
             driver: None,
         }
     }
 
+    /// Ends it, unless it has ended.
     fn end(&mut self, end: StreamEnd) -> Wakers {
-        self.end = Some(end);
+        if !self.waiting.end(end) {
+            return Wakers::default();
+        }
         self.release_growth();
         Wakers(self.reader.take(), self.driver.take())
     }
 
     /// No more comes: what waits is all that has to be held.
     fn release_growth(&mut self) {
-        if self.runs.is_empty() && self.tail.is_empty() {
+        if self.waiting.is_drained() {
             self.grown = None;
         }
     }
 
     /// Counts what was handed over; what to grant for it.
-    fn take(&mut self, taken: usize) -> Option<(Arc<Uplink>, u64)> {
-        self.waiting = self.waiting.saturating_sub(taken);
-        // Credit for a stream that is over would go to a sender that has forgotten it.
-        if taken == 0 || self.end.is_some() {
-            return None;
-        }
-        let source = self.source.as_ref().filter(|source| source.lane().has_control())?;
+    fn hand_over(&mut self, len: usize) -> Option<(Arc<Uplink>, u64)> {
+        let may_grant = self.waiting.hand_over(len);
+        let source = self
+            .source
+            .as_ref()
+            .filter(|source| may_grant && source.lane().has_control())?;
         let grow = |wanted: u64| {
             let len = usize::try_from(wanted).unwrap_or(usize::MAX);
             let held = match &mut self.grown {
@@ -347,23 +271,8 @@ impl State {
             };
             held.map_or(0, |()| wanted)
         };
-        let bytes = self.window.take(taken as u64, grow, self.started.elapsed())?;
+        let bytes = self.waiting.grant(len, grow, self.started.elapsed())?;
         Some((Arc::clone(source), bytes))
-    }
-
-    /// Makes room by dropping what waits longest, but not what came last. The gap in the numbers tells the reader.
-    fn drop_oldest(&mut self) {
-        while self.waiting >= MAX_WAITING_WITHOUT_CREDIT && self.runs.len() + usize::from(!self.tail.is_empty()) > 1 {
-            let Some(oldest) = self.runs.pop_front() else { break };
-            self.waiting = self.waiting.saturating_sub(oldest.len());
-        }
-    }
-
-    fn settle_tail(&mut self) {
-        if !self.tail.is_empty() {
-            let tail = self.tail.split().freeze();
-            self.runs.push_back(tail);
-        }
     }
 }
 
@@ -376,97 +285,5 @@ impl Wakers {
         for waker in [self.0, self.1].into_iter().flatten() {
             waker.wake();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use actr_lite_wire::{
-        frame::{self, FrameEncoder},
-        record,
-    };
-
-    use super::*;
-
-    fn sender() -> ActrId {
-        ActrId::new(1, 1, "acme+Any".parse().unwrap())
-    }
-
-    /// Puts frames of these numbers into the inbox, one record a message; what became of the last.
-    fn push(inbox: &Inbox, kind: RecordKind, numbers: std::ops::RangeInclusive<u64>) -> Pushed {
-        let (mut encoder, payload) = (FrameEncoder::new(inbox.stream_id()), [0; 1000]);
-        let mut last = Pushed::Ended;
-        for number in numbers {
-            let head = encoder.head(number, payload.len());
-            let header = record::header(kind, head.len() + payload.len());
-            let message = Bytes::from([&header, head, &payload].concat());
-            last = inbox.deliver(&message, 0..message.len(), message.len(), false);
-        }
-        last
-    }
-
-    /// Takes what waits; the frames' numbers.
-    fn take(inbox: &Inbox) -> Vec<u64> {
-        let (mut numbers, mut taken) = (Vec::new(), 0);
-        let mut cx = Context::from_waker(Waker::noop());
-        while let Poll::Ready(Some(run)) = inbox.poll_run(&mut cx, taken) {
-            taken = run.len();
-            let mut at = 0;
-            while at < run.len() {
-                let (body, end) = record::body_at(&run, at).unwrap();
-                numbers.push(frame::decode(body).unwrap().sequence);
-                at = end;
-            }
-        }
-        numbers
-    }
-
-    #[test]
-    fn latency_first_frames_that_nobody_takes_push_out_older_ones() {
-        let inbox = Inbox::new("flood".parse().unwrap(), sender());
-        for round in 0..3 {
-            let first = round * 5000 + 1;
-            let last = first + 4999;
-            assert_eq!(
-                push(&inbox, RecordKind::StreamLatencyFirst, first..=last),
-                Pushed::Taken
-            );
-            let numbers = take(&inbox);
-            assert_eq!(numbers, (last + 1 - numbers.len() as u64..=last).collect::<Vec<_>>());
-            let bytes = numbers.len() * 1000;
-            assert!(
-                (MAX_WAITING_WITHOUT_CREDIT / 2..=MAX_WAITING_WITHOUT_CREDIT).contains(&bytes),
-                "{bytes}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_oversized_frame_is_kept_until_a_newer_one_arrives() {
-        let inbox = Inbox::new("long".parse().unwrap(), sender());
-        let latency_first = RecordKind::StreamLatencyFirst as u8;
-        for byte in 1..=3 {
-            let message = Bytes::from([vec![latency_first], vec![byte; 2 * MAX_WAITING_WITHOUT_CREDIT]].concat());
-            let len = message.len();
-            assert_eq!(inbox.deliver(&message, 0..len, len, false), Pushed::Taken);
-        }
-        let mut cx = Context::from_waker(Waker::noop());
-        let Poll::Ready(Some(run)) = inbox.poll_run(&mut cx, 0) else {
-            panic!("nothing waits");
-        };
-        assert_eq!(run.last(), Some(&3));
-        assert!(inbox.poll_run(&mut cx, run.len()).is_pending());
-    }
-
-    #[test]
-    fn a_reliable_frame_among_them_stops_the_reading_instead() {
-        let inbox = Inbox::new("mixed".parse().unwrap(), sender());
-        assert_eq!(push(&inbox, RecordKind::StreamLatencyFirst, 1..=10), Pushed::Taken);
-        assert_eq!(push(&inbox, RecordKind::StreamReliable, 11..=11), Pushed::Taken);
-        assert_eq!(push(&inbox, RecordKind::StreamLatencyFirst, 12..=2000), Pushed::Full);
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(inbox.poll_room(&mut cx).is_pending());
-        assert_eq!(take(&inbox), (1..=2000).collect::<Vec<_>>());
-        assert!(inbox.poll_room(&mut cx).is_ready());
     }
 }

@@ -1,67 +1,37 @@
 use std::{
-    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use actr_lite_engine::incoming::{self, Finished, Route};
 use actr_lite_quota::Permit;
 use actr_lite_wire::{control::Control, identity::StreamId};
-use tokio::time::Instant;
 
-use crate::{
-    limits::accounts::PeerAccount,
-    stream::{inbox::Inbox, uplink::Uplink},
-};
+use crate::stream::{inbox::Inbox, uplink::Uplink};
 
-/// How many streams are remembered that the peer may still send though they are not registered here.
-const MAX_UNWANTED: usize = 4096;
-
-/// What a remembered stream costs beside its name.
-const UNWANTED_COST: usize = 96;
-
-/// The streams that a peer sends.
+/// The streams that a peer sends over one connection.
+///
+/// [`incoming::IncomingStreams`] knows which they are; this has the lock, and what the peer's account says of their names.
 pub(crate) struct IncomingStreams {
     uplink: Arc<Uplink>,
     state: Mutex<State>,
 }
 
 struct State {
-    /// The inboxes that this connection feeds.
-    bound: HashMap<StreamId, Arc<Inbox>>,
-    /// Streams that were cancelled, or never asked for: frames of theirs may be on their way until the sender
-    /// confirms the end, and must not reach a later subscription of the same id.
-    unwanted: HashSet<StreamId>,
-    /// For the names of those.
+    streams: incoming::IncomingStreams<Arc<Inbox>>,
+    /// For the names of streams that are remembered as unwanted.
     held: Option<Permit>,
-    /// When the last one ended.
-    unused_since: Instant,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            bound: HashMap::new(),
-            unwanted: HashSet::new(),
-            held: None,
-            unused_since: Instant::now(),
-        }
-    }
-}
-
-/// Where a stream's frames go.
-pub(crate) enum Route {
-    /// To a subscription.
-    To(Arc<Inbox>),
-    /// Nowhere: that is known.
-    Unwanted,
-    /// Nobody knows the stream yet.
-    Unknown,
 }
 
 impl IncomingStreams {
     pub(crate) fn new(uplink: Arc<Uplink>) -> Arc<Self> {
+        let now = uplink.age();
         Arc::new(Self {
             uplink,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                streams: incoming::IncomingStreams::new(now),
+                held: None,
+            }),
         })
     }
 
@@ -74,22 +44,20 @@ impl IncomingStreams {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn route(&self, stream_id: &str) -> Route {
-        let state = self.lock();
-        match state.bound.get(stream_id) {
-            Some(inbox) => Route::To(Arc::clone(inbox)),
-            None if state.unwanted.contains(stream_id) => Route::Unwanted,
-            None => Route::Unknown,
-        }
+    pub(crate) fn route(&self, stream_id: &str) -> Route<Arc<Inbox>> {
+        self.lock().streams.route(stream_id)
     }
 
     pub(crate) fn bind(&self, inbox: &Arc<Inbox>) {
-        self.lock().bound.insert(inbox.stream_id().clone(), Arc::clone(inbox));
+        self.lock().streams.bind(inbox.stream_id().clone(), Arc::clone(inbox));
     }
 
     /// Frames of this stream have to be dropped; false if that is known already.
     pub(crate) fn refuse(&self, stream_id: StreamId) -> bool {
-        self.lock().add_unwanted(stream_id, self.uplink.account())
+        let State { streams, held } = &mut *self.lock();
+        let is_new = streams.refuse(stream_id, |total| self.may_hold(held, total));
+        give_back(held, streams.unwanted_cost());
+        is_new
     }
 
     /// This node wants no more of a stream: the peer is told, if the connection feeds it.
@@ -104,80 +72,47 @@ impl IncomingStreams {
 
     /// The receiver wants no more; false if the connection does not feed the stream.
     fn unbind(&self, stream_id: &StreamId) -> bool {
-        let mut state = self.lock();
-        state.unbind(stream_id.as_str()).is_some() && state.add_unwanted(stream_id.clone(), self.uplink.account())
+        let State { streams, held } = &mut *self.lock();
+        let was_bound = streams.cancel(stream_id, self.uplink.age(), |total| self.may_hold(held, total));
+        give_back(held, streams.unwanted_cost());
+        was_bound
+    }
+
+    /// Whether the peer may make this node hold so many bytes of names.
+    fn may_hold(&self, held: &mut Option<Permit>, total: usize) -> bool {
+        match held {
+            Some(held) => held.resize(total).is_ok(),
+            None => self
+                .uplink
+                .account()
+                .hold(total)
+                .map(|permit| *held = Some(permit))
+                .is_ok(),
+        }
     }
 
     /// The sender confirms that no more frames come. Returns the inbox that the connection fed, if the stream was
     /// wanted.
-    pub(crate) fn finish(&self, stream_id: &str) -> Finished {
-        let mut state = self.lock();
-        if state.unwanted.remove(stream_id) {
-            state.release(stream_id);
-            return Finished::Unwanted;
-        }
-        state.unbind(stream_id).map_or(Finished::Unknown, Finished::Fed)
+    pub(crate) fn finish(&self, stream_id: &str) -> Finished<Arc<Inbox>> {
+        let State { streams, held } = &mut *self.lock();
+        let finished = streams.finish(stream_id, self.uplink.age());
+        give_back(held, streams.unwanted_cost());
+        finished
     }
 
-    /// Since when the connection feeds no inbox; none while it does.
-    pub(crate) fn unused_since(&self) -> Option<Instant> {
-        let state = self.lock();
-        state.bound.is_empty().then_some(state.unused_since)
+    /// Since when, in the connection's age, it feeds no inbox; `None` while it does.
+    pub(crate) fn unused_since(&self) -> Option<Duration> {
+        self.lock().streams.unused_since()
     }
 
     /// The connection is gone.
     pub(crate) fn take_all(&self) -> Vec<Arc<Inbox>> {
-        self.lock().bound.drain().map(|(_, inbox)| inbox).collect()
+        self.lock().streams.take_all()
     }
 }
 
-/// Which stream it was that finished.
-pub(crate) enum Finished {
-    /// One that this inbox got.
-    Fed(Arc<Inbox>),
-    /// One that nobody wanted any more.
-    Unwanted,
-    /// One that never sent a frame on this connection.
-    Unknown,
-}
-
-impl State {
-    fn unbind(&mut self, stream_id: &str) -> Option<Arc<Inbox>> {
-        let inbox = self.bound.remove(stream_id)?;
-        self.unused_since = Instant::now();
-        Some(inbox)
-    }
-
-    fn add_unwanted(&mut self, stream_id: StreamId, account: &PeerAccount) -> bool {
-        if self.unwanted.contains(&stream_id) {
-            return false;
-        }
-        if self.unwanted.len() >= MAX_UNWANTED || !self.hold(&stream_id, account) {
-            // Frames of a forgotten one are refused once more.
-            let Some(forgotten) = self.unwanted.iter().next().cloned() else {
-                return true;
-            };
-            self.unwanted.remove(&forgotten);
-            self.release(forgotten.as_str());
-            if !self.hold(&stream_id, account) {
-                return true;
-            }
-        }
-        self.unwanted.insert(stream_id)
-    }
-
-    /// Whether the peer's share has room for a name.
-    fn hold(&mut self, stream_id: &StreamId, account: &PeerAccount) -> bool {
-        let cost = UNWANTED_COST + stream_id.as_str().len();
-        match &mut self.held {
-            Some(held) => held.resize(held.amount() + cost).is_ok(),
-            None => account.hold(cost).map(|held| self.held = Some(held)).is_ok(),
-        }
-    }
-
-    fn release(&mut self, stream_id: &str) {
-        if let Some(held) = &mut self.held {
-            held.shrink(held.amount().saturating_sub(UNWANTED_COST + stream_id.len()));
-        }
+fn give_back(held: &mut Option<Permit>, total: usize) {
+    if let Some(held) = held {
+        held.shrink(total);
     }
 }

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_engine::memory::Memory as _;
+use actr_lite_engine::outbox::Urgency;
 use actr_lite_wire::{
     credit::SendCredit,
     latency_queue::LatencyQueue,
@@ -15,10 +17,7 @@ use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    lane::{
-        lane::{SendRefused, Urgency},
-        turn::Turn,
-    },
+    lane::{lane::SendRefused, turn::Turn},
     limits::held_bytes::HeldBytes,
     stream::{outgoing_streams::OutgoingStream, uplink::Uplink},
 };

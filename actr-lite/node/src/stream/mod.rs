@@ -26,5 +26,4 @@ pub(crate) mod stream_environment;
 pub(crate) mod subscription;
 pub(crate) mod subscriptions;
 pub(crate) mod uplink;
-pub(crate) mod usage;
 pub(crate) mod waiting_frame;

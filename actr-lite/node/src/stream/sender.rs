@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use actr_lite_engine::outbox::{Accepted, Urgency};
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     control::Control,
@@ -12,17 +13,14 @@ use actr_lite_wire::{
 };
 use tokio::{task::coop::consume_budget, time::timeout};
 
-use crate::{
-    lane::lane::{Accepted, Urgency},
-    stream::{
-        in_use::InUse,
-        latency_first::{Attempt, LatencyFirst},
-        options::{Delivery, StreamOptions},
-        outgoing_streams::OutgoingStream,
-        send_error::{EndedStream, SendError},
-        sender_turn::SenderTurn,
-        uplink::Uplink,
-    },
+use crate::stream::{
+    in_use::InUse,
+    latency_first::{Attempt, LatencyFirst},
+    options::{Delivery, StreamOptions},
+    outgoing_streams::OutgoingStream,
+    send_error::{EndedStream, SendError},
+    sender_turn::SenderTurn,
+    uplink::Uplink,
 };
 
 /// The sending end of a stream, bound to one connection to one receiver.

@@ -1,4 +1,4 @@
-use crate::lane::lane::Accepted;
+use actr_lite_engine::outbox::Accepted;
 
 /// By which part of itself a turn may go on until a batch is full, so that the pause does not cost a short write: a whole
 /// batch for the longest turn, and little where others share the connection, who fill up what is left.

@@ -1,17 +1,15 @@
 use std::{
-    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
+use actr_lite_engine::frame_reader::{FrameReader, Step};
 use actr_lite_wire::{
-    frame::{self, DataStream, FrameDecoder},
+    frame::DataStream,
     identity::{ActrId, StreamId},
-    record::{self, RecordKind},
-    sequence::{Arrival, Observed, SequenceFilter, SequenceTally},
+    peer_text::PeerText,
 };
-use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::stream::{inbox::Inbox, stream_end::StreamEnd, subscriptions::Subscriptions};
@@ -28,27 +26,16 @@ use crate::stream::{inbox::Inbox, stream_end::StreamEnd, subscriptions::Subscrip
 pub struct Subscription {
     subscriptions: Arc<Subscriptions>,
     inbox: Arc<Inbox>,
-    run: Bytes,
-    /// How much of `run` was handed over.
-    at: usize,
-    decoder: FrameDecoder,
-    filter: SequenceFilter,
-    /// Counts the frames of a latency-first stream, which may leave numbers out; unused for a reliable one.
-    tally: SequenceTally,
+    reader: FrameReader,
 }
 
 impl Subscription {
     /// Of a stream of which the frames up to the number `last` came already.
     pub(crate) fn new(subscriptions: Arc<Subscriptions>, inbox: Arc<Inbox>, last: u64) -> Self {
-        let decoder = FrameDecoder::new(inbox.stream_id());
         Self {
             subscriptions,
+            reader: FrameReader::behind(inbox.stream_id().clone(), last),
             inbox,
-            run: Bytes::new(),
-            at: 0,
-            decoder,
-            filter: SequenceFilter::behind(last),
-            tally: SequenceTally::default(),
         }
     }
 
@@ -64,7 +51,7 @@ impl Subscription {
 
     /// How many frames arrived again and were dropped.
     pub fn duplicates(&self) -> u64 {
-        self.filter.duplicates()
+        self.reader.duplicates()
     }
 
     /// How the stream ended, once it has. Frames may still be there to be taken.
@@ -95,97 +82,54 @@ impl Subscription {
     #[inline]
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<DataStream>> {
         if self.inbox.is_abandoned() {
-            (self.run, self.at) = (Bytes::new(), 0);
+            self.reader.discard();
         }
         loop {
-            while self.at == self.run.len() {
-                let taken = mem::take(&mut self.run).len();
-                self.at = 0;
-                match ready!(self.inbox.poll_run(cx, taken)) {
-                    Some(run) => self.run = run,
+            match self.reader.step() {
+                Ok(Step::Frame(frame)) => {
+                    self.note_dropped();
+                    return Poll::Ready(Some(frame));
+                }
+                Ok(Step::Duplicate(_)) => {}
+                Ok(Step::Gap { expected, came }) => return self.end_here(StreamEnd::Gap { expected, came }),
+                Ok(Step::Read(len)) => match ready!(self.inbox.poll_run(cx, len)) {
+                    Some(run) => self.reader.put(run),
                     None => {
                         self.count_tail();
                         return Poll::Ready(None);
                     }
-                }
-            }
-            let is_latency_first = self.run.get(self.at) == Some(&(RecordKind::StreamLatencyFirst as u8));
-            let frame = match self.next_plain().map_or_else(|| self.next_in_run(), Ok) {
-                Ok(frame) => frame,
-                Err(error) => return self.end_here(StreamEnd::Protocol(error.into())),
-            };
-            match self.observe(frame.sequence, is_latency_first) {
-                Observed::Deliver => return Poll::Ready(Some(frame)),
-                Observed::Duplicate => {}
-                Observed::Gap { expected } => {
-                    let came = frame.sequence;
-                    return self.end_here(StreamEnd::Gap { expected, came });
-                }
+                },
+                Err(error) => return self.end_here(StreamEnd::Protocol(PeerText::of(&error))),
             }
         }
     }
 
-    /// What to do with a frame of this number. Those of a latency-first stream may follow dropped ones.
+    /// Tells what is missing of a latency-first stream.
     #[inline]
-    fn observe(&mut self, sequence: u64, is_latency_first: bool) -> Observed {
-        if !is_latency_first && self.tally.received() == 0 {
-            return self.filter.observe(sequence);
+    fn note_dropped(&self) {
+        let dropped = self.reader.dropped();
+        if dropped > 0 {
+            self.inbox.set_dropped(dropped);
         }
-        if let Arrival::Gap(_) = self.tally.observe(sequence) {
-            self.inbox.set_dropped(self.tally.missing(self.tally.last()));
-        }
-        Observed::Deliver
     }
 
     #[cold]
     fn end_here(&mut self, end: StreamEnd) -> Poll<Option<DataStream>> {
-        (self.run, self.at) = (Bytes::new(), 0);
+        self.reader.discard();
         self.subscriptions.unsubscribe(&self.inbox, end);
         Poll::Ready(None)
     }
 
     /// Counts what is missing behind the last frame that came.
     #[cold]
-    fn count_tail(&self) {
+    fn count_tail(&mut self) {
         let (Some(StreamEnd::Finished { frames }) | Some(StreamEnd::Failed { frames, .. })) = self.inbox.ended() else {
             return;
         };
-        // A stream without any frame may have been latency-first.
-        let is_latency_first = self.tally.received() > 0 || !self.filter.has_begun();
-        if is_latency_first && !self.inbox.is_abandoned() {
-            self.inbox.set_dropped(self.tally.missing(frames));
+        if !self.inbox.is_abandoned() {
+            self.reader.finish(frames);
+            self.note_dropped();
         }
-    }
-
-    /// The next frame, if it has only a number and a payload.
-    #[inline]
-    fn next_plain(&mut self) -> Option<DataStream> {
-        let (body, end) = record::body_at(&self.run, self.at)?;
-        let (sequence, payload) = self.decoder.decode_plain(body)?;
-        let start = self.at + record::HEADER_LEN;
-        let payload = self.run.slice(start + payload.start..start + payload.end);
-        self.at = end;
-        Some(DataStream {
-            stream_id: self.inbox.stream_id().clone(),
-            sequence,
-            payload,
-            hints: None,
-        })
-    }
-
-    /// The next frame, whatever it has.
-    #[cold]
-    fn next_in_run(&mut self) -> Result<DataStream, String> {
-        let span = record::span_at(&self.run, self.at).map_err(|error| error.to_string())?;
-        let start = span.body_start();
-        let parts = frame::decode(&self.run[start..span.end]).map_err(|error| error.to_string())?;
-        self.at = span.end;
-        Ok(DataStream {
-            stream_id: self.inbox.stream_id().clone(),
-            sequence: parts.sequence,
-            payload: self.run.slice(start + parts.payload.start..start + parts.payload.end),
-            hints: parts.hints,
-        })
     }
 }
 

@@ -1,15 +1,18 @@
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
 
+use actr_lite_engine::usage::Usage;
 use actr_lite_quota::Quota;
 use actr_lite_wire::identity::ActrId;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     lane::{close_reason::CloseReason, closing::Closing, lane::Lane},
     limits::accounts::PeerAccount,
-    stream::{
-        outgoing_streams::OutgoingStreams, send_error::SendError, stream_environment::StreamEnvironment, usage::Usage,
-    },
+    stream::{outgoing_streams::OutgoingStreams, send_error::SendError, stream_environment::StreamEnvironment},
 };
 
 /// How much all windows of one connection may grow together beyond what each stream starts with: enough for one or two
@@ -27,6 +30,7 @@ pub(crate) struct Uplink {
     outgoing: OutgoingStreams,
     /// What the windows of this connection may grow.
     growth: Arc<Quota>,
+    started: Instant,
     usage: Mutex<Usage>,
     gone: OnceLock<CloseReason>,
     closed: CancellationToken,
@@ -46,7 +50,8 @@ impl Uplink {
             account,
             environment,
             outgoing: OutgoingStreams::default(),
-            usage: Mutex::new(Usage::new()),
+            started: Instant::now(),
+            usage: Mutex::new(Usage::new(Duration::ZERO)),
             gone: OnceLock::new(),
             closed: CancellationToken::new(),
         })
@@ -79,6 +84,16 @@ impl Uplink {
     /// The streams that go out over it.
     pub(crate) fn outgoing(&self) -> &OutgoingStreams {
         &self.outgoing
+    }
+
+    /// How long ago it began, by which its use is measured.
+    pub(crate) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// When it is so old.
+    pub(crate) fn at_age(&self, age: Duration) -> Instant {
+        self.started + age
     }
 
     /// Who uses it.

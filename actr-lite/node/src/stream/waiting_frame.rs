@@ -1,15 +1,12 @@
 use std::{future::poll_fn, sync::Arc, task::Poll};
 
+use actr_lite_engine::outbox::{Accepted, Urgency};
 use actr_lite_quota::Permit;
 use actr_lite_wire::{record::RecordKind, send_queue::Precedence};
 use tokio::task::yield_now;
 
 use crate::{
-    lane::{
-        lane::{Accepted, SendRefused, Urgency},
-        patience::Patience,
-        turn::Turn,
-    },
+    lane::{lane::SendRefused, patience::Patience, turn::Turn},
     stream::{send_error::SendError, sender::StreamSender, sender_turn::SenderTurn},
 };
 

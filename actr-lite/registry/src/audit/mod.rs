@@ -2,7 +2,6 @@
 //! appended to.
 //!
 //! - `event`: what is noted
-//! - `type_holders`: who has registered a type before
 //! - `rotating_file`: the file, and how much of the disk it takes
 //!
 //! A thread writes it. Who notes something never waits for the disk: what does not fit into the queue is left out, and
@@ -10,7 +9,6 @@
 
 mod event;
 mod rotating_file;
-mod type_holders;
 
 use std::{
     io,
@@ -24,20 +22,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actr_lite_clock::Clock;
+use actr_lite_net::source::Source;
 use actr_lite_wire::rate_limit::{Rate, RateLimit};
 use thiserror::Error;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::{info, warn};
 
-use crate::realms::SecretDigest;
-use actr_lite_clock::Clock;
-use actr_lite_net::source::Source;
-
 pub(crate) use event::{Description, Event, Registered};
 
 use event::Line;
 use rotating_file::RotatingFile;
-use type_holders::TypeHolders;
 
 /// How many lines may wait for the disk: at 2 KiB, which few have, 8 MiB.
 const MAX_WAITING: usize = 4096;
@@ -83,7 +78,6 @@ struct Writer {
     finished: Mutex<Option<oneshot::Receiver<()>>>,
     omitted: Arc<Omitted>,
     refusals: Mutex<RateLimit<Source>>,
-    holders: Mutex<TypeHolders>,
 }
 
 /// What was left out since it was mentioned last.
@@ -127,7 +121,6 @@ impl AuditLog {
                 finished: Mutex::new(Some(finished)),
                 omitted,
                 refusals: Mutex::new(RateLimit::new(REFUSALS)),
-                holders: Mutex::default(),
             }),
         })
     }
@@ -156,16 +149,14 @@ impl AuditLog {
         }
     }
 
-    /// Notes a registration; and that it takes over a type, if others have registered the type, and nobody with this
-    /// secret in this realm has.
-    pub(crate) fn note_registration(&self, registered: &Registered, secret: Option<SecretDigest>) {
+    /// Notes a registration; and that it takes over a type from these realms.
+    pub(crate) fn note_registration(&self, registered: &Registered, taken_from: Option<&[u32]>) {
         let Some(writer) = &self.writer else { return };
         writer.note(&Event::Registered(registered));
-        let before = lock(&writer.holders).registered(&registered.actr_type, registered.realm_id, secret);
-        if let Some(held_by_realms) = before {
+        if let Some(held_by_realms) = taken_from {
             writer.note(&Event::TypeTakenOver {
                 registered,
-                held_by_realms: &held_by_realms,
+                held_by_realms,
             });
         }
     }

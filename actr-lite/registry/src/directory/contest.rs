@@ -5,10 +5,20 @@ use actr_lite_wire::{identity::ActrId, peer_text::PeerText};
 use super::registration::Registration;
 use crate::realms::SecretNumber;
 
-/// A new node says of its type what the node that holds it does not say. It may be an upgrade, and it may be somebody who
-/// takes the type over: an operator should know.
+/// What an operator should know of a node that registers a type: it may be an upgrade, and it may be somebody who takes the
+/// type over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contest {
+    /// How it differs from the node that holds the type in its realm, if it does.
+    pub rival: Option<Rival>,
+    /// The realms of those who have ever registered the type, if nobody of this realm with this secret has; the own realm
+    /// is among them if it was with another secret.
+    pub taken_from: Option<Vec<u32>>,
+}
+
+/// A new node says of its type what the node that holds it does not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
     /// Who holds the type.
     holder: ActrId,
     /// The secrets of the holder and of the new node, if they differ.
@@ -17,7 +27,7 @@ pub struct Contest {
     contracts: Option<(PeerText, PeerText)>,
 }
 
-impl Contest {
+impl Rival {
     /// `None` if the two agree, or the new one will be no candidate.
     pub(super) fn between(new: &Registration, holder: &ActrId, held: &Registration) -> Option<Self> {
         if new.is_hidden {
@@ -38,7 +48,7 @@ impl Contest {
     }
 }
 
-impl fmt::Display for Contest {
+impl fmt::Display for Rival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "registered a type that {} holds", self.holder)?;
         if let Some((held, new)) = &self.secrets {

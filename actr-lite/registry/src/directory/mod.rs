@@ -18,16 +18,18 @@ mod rank;
 mod registration;
 mod renewal;
 mod search;
+mod type_holders;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
+use actr_lite_net::source::Source;
 use actr_lite_wire::{credential::VerifyingKey, identity::ActrId, possession::HolderKey};
 
 pub use access_list::AccessList;
-pub use contest::Contest;
+pub use contest::{Contest, Rival};
 pub use error::{DirectoryError, REGISTER_AGAIN};
 pub use footprint::NODE_BYTES;
 pub use load::Load;
@@ -36,10 +38,10 @@ pub use renewal::{Grant, RENEWAL_TOKEN_LEN, RenewalToken};
 pub use search::{CandidateSearch, ContractSearch, NODES_PER_STEP};
 
 use crate::ledger::{Holder, Ledger, Resource, Shares};
-use actr_lite_net::source::Source;
 use index::Index;
 use node::{Node, Standing, Unwanted};
 use renewal::{Renewals, TokenError};
+use type_holders::TypeHolders;
 
 /// How many heartbeat intervals a lease lasts: two heartbeats may be lost or late, the third one missing ends it.
 pub const LEASE_HEARTBEATS: u32 = 3;
@@ -100,6 +102,7 @@ pub struct Directory {
     /// How many answers named a candidate.
     answers: u64,
     signing_keys: BTreeMap<u32, VerifyingKey>,
+    type_holders: TypeHolders,
 }
 
 impl Directory {
@@ -116,6 +119,7 @@ impl Directory {
             stored_bytes: Ledger::new(Resource::StoredBytes, limits.stored_bytes),
             answers: 0,
             signing_keys: BTreeMap::new(),
+            type_holders: TypeHolders::default(),
         }
     }
 
@@ -180,6 +184,8 @@ impl Directory {
         self.next_serial = serial.wrapping_add(1);
 
         let id = ActrId::new(registration.realm_id, serial, registration.actr_type.clone());
+        self.type_holders
+            .registered(&registration.actr_type, registration.realm_id, registration.secret);
         let lease_ends = now.saturating_add(self.lease);
         let renewals = Renewals::new(key, unix_now);
         let grant = renewals.grant();
@@ -192,14 +198,28 @@ impl Directory {
         Ok((id, grant))
     }
 
+    /// What there is to say about a registration's type before it is registered.
+    pub fn contest(&self, registration: &Registration, now: Duration) -> Contest {
+        let Registration {
+            actr_type,
+            realm_id,
+            secret,
+            ..
+        } = registration;
+        Contest {
+            rival: self.rival(registration, now),
+            taken_from: self.type_holders.others(actr_type, *realm_id, *secret),
+        }
+    }
+
     /// How a registration differs from that of the candidate that has held its type in its realm for longest.
-    pub fn contest(&self, registration: &Registration, now: Duration) -> Option<Contest> {
+    fn rival(&self, registration: &Registration, now: Duration) -> Option<Rival> {
         let serials = self.index.of_type(&registration.actr_type, registration.realm_id);
         let mut nodes = serials
             .take(NODES_PER_STEP)
             .filter_map(|serial| self.nodes.get(&serial));
         let holder = nodes.find(|node| node.is_live(now))?;
-        Contest::between(registration, &holder.id, &holder.registration)
+        Rival::between(registration, &holder.id, &holder.registration)
     }
 
     /// Exchanges a node's renewal token for a new one; a sign of life. If the answer gets lost, the node may try once more

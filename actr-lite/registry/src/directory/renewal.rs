@@ -1,9 +1,8 @@
 use std::{fmt, time::Duration};
 
+use actr_lite_net::source::Source;
 use ring::hmac;
 use subtle::ConstantTimeEq as _;
-
-use actr_lite_net::source::Source;
 
 /// How many bytes a renewal token has.
 pub const RENEWAL_TOKEN_LEN: usize = GENERATION_LEN + PROOF_LEN;

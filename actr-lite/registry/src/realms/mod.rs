@@ -41,7 +41,7 @@ struct KnownSecret {
 
 /// Which of its realm's secrets a node has shown, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SecretNumber(usize);
+pub struct SecretNumber(pub(crate) usize);
 
 impl fmt::Display for SecretNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

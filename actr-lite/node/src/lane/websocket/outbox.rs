@@ -1,14 +1,15 @@
 use std::{
-    io, mem,
+    io,
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
-use actr_lite_quota::Limit;
+use actr_lite_engine::outbox::{self, Accepted, Drive, Next, Room, Urgency};
 use actr_lite_wire::{
     control::Control,
     record::RecordKind,
-    send_queue::{Piece, Precedence, SendQueue},
+    send_queue::Precedence,
     websocket::{CloseCode, CloseFrame, Role},
 };
 use tokio::{sync::Notify, time::Instant};
@@ -16,25 +17,20 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     lane::{
         closing::Closing,
-        lane::{Accepted, Lane, SendRefused, Urgency},
+        lane::{Lane, SendRefused},
         websocket::socket::Writer,
     },
     limits::{accounts::PeerAccount, held_bytes::HeldBytes},
 };
 
-/// How much the driver writes before it looks at what comes: a few of the longest pieces, so that a long record does not
-/// cost a turn for each.
-const MAX_WRITTEN_AT_ONCE: usize = 256 << 10;
-
 /// How much may wait to be sent that counts as a part of the connection.
 const FREE_BYTES: usize = 16 << 10;
 
-/// What a control record takes at most, as a rule: a stream's id and a sentence.
-const MAX_CONTROL_LEN: usize = 1 << 10;
-
 /// What is to be sent on a connection, and the socket for whoever has a batch together.
-pub(super) struct Outbox {
-    /// Whether the peer takes batches and control records; otherwise one record makes one message.
+///
+/// [`outbox::Outbox`] decides; this has the lock, the socket and the wakers. Whom the machine wants woken is woken when
+/// the lock is let go of, and nobody writes under it.
+pub(crate) struct Outbox {
     extended: bool,
     max_record_len: usize,
     started: Instant,
@@ -44,47 +40,59 @@ pub(super) struct Outbox {
 }
 
 struct State {
-    queue: SendQueue,
-    /// For what waits in the queue, and what is sealed.
-    held: HeldBytes,
+    machine: outbox::Outbox<HeldBytes>,
     /// Gone when the connection has ended: whoever still knows the outbox must not keep the socket open.
     socket: Option<Arc<Writer>>,
-    /// What the socket was told that may lie between this side and the network.
-    bound: usize,
-    /// Whole frames, or the rest of some: they go out before the queue.
-    sealed: Vec<u8>,
-    /// How much of `sealed` is sent.
-    sent: usize,
-    /// Somebody writes to the socket, without the lock.
-    writing: bool,
-    /// The connection's task, while it has nothing to write.
+    /// The connection's task, when it rests.
     driver: Option<Waker>,
 }
 
-impl State {
-    fn wake_driver(&mut self) {
+/// The state under its lock. The fields are dropped in this order: first the lock is let go of, then somebody is woken.
+struct Locked<'a> {
+    state: MutexGuard<'a, State>,
+    wake: Wake<'a>,
+}
+
+/// Wakes when it is dropped.
+struct Wake<'a> {
+    outbox: &'a Outbox,
+    driver: Option<Waker>,
+    room: Room,
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let notices = self.state.machine.take_notices();
+        if notices.driver {
+            self.wake.driver = self.state.driver.take();
+        }
+        self.wake.room = notices.room;
+    }
+}
+
+impl Drop for Wake<'_> {
+    #[inline]
+    fn drop(&mut self) {
         if let Some(driver) = self.driver.take() {
             driver.wake();
         }
-    }
-
-    /// Whether this many bytes of a record may wait too; an empty queue takes what is free.
-    #[inline]
-    fn hold(&mut self, len: usize) -> Result<(), Limit> {
-        self.held.cover(self.sealed.len() + self.queue.len() + len)
-    }
-
-    fn has_sealed(&self) -> bool {
-        self.sent < self.sealed.len()
-    }
-
-    /// Keeps what was not written of a piece.
-    fn keep_rest(&mut self, sealed: Vec<u8>, sent: usize) {
-        if sent < sealed.len() {
-            (self.sealed, self.sent) = (sealed, sent);
-        } else {
-            // Buffers are kept no longer than there is something to be sent: a thousand connections that pause cost nothing.
-            (self.sealed, self.sent) = (Vec::new(), 0);
+        if self.room != Room::Nobody {
+            self.outbox.tell_room(self.room);
         }
     }
 }
@@ -108,19 +116,14 @@ impl Outbox {
         max_record_len: usize,
         account: Arc<PeerAccount>,
     ) -> Self {
-        let mut queue = SendQueue::new(role, extended);
-        let bound = queue.pace().ahead();
-        socket.bound(bound);
-        let state = State {
-            queue,
-            held: HeldBytes::new(account, FREE_BYTES),
-            socket: Some(socket),
-            bound,
-            sealed: Vec::new(),
-            sent: 0,
-            writing: false,
+        let memory = HeldBytes::new(account, FREE_BYTES);
+        let mut state = State {
+            machine: outbox::Outbox::new(role, extended, memory),
+            socket: None,
             driver: None,
         };
+        state.bound(&socket);
+        state.socket = Some(socket);
         Self {
             extended,
             max_record_len,
@@ -131,160 +134,121 @@ impl Outbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic under this lock can't leave the state half changed in a way that the next holder would trip over.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Writes the next piece to the socket, unless somebody else writes or an older part waits.
-    fn write_piece<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>, SendRefused> {
-        if state.writing || state.has_sealed() {
-            state.wake_driver();
-            return Err(SendRefused::Full);
-        }
-        let Some(socket) = state.socket.clone() else {
-            return Err(SendRefused::Closed);
-        };
-        let Some(Piece { bytes, start }) = state.queue.next_piece(rand::random) else {
-            return Ok(state);
-        };
-        state.writing = true;
-        drop(state);
-        // An error is met by the driver, which reads the same socket.
-        let written = socket.try_write(&bytes[start..]).unwrap_or(0);
-        let has_unsent = socket.has_unsent();
-        let mut state = self.lock();
-        state.writing = false;
-        self.count(&mut state, &socket, bytes.len() - start, written);
-        state.keep_rest(bytes, start + written);
-        if state.has_sealed() || has_unsent || state.queue.is_closed() {
-            state.wake_driver();
-        }
-        self.tell_room();
-        Ok(state)
-    }
-
-    /// Learns from a write what the link carries.
-    fn count(&self, state: &mut State, socket: &Writer, offered: usize, taken: usize) {
-        let pace = state.queue.pace();
-        pace.wrote(offered, taken, self.started.elapsed());
-        let bound = pace.ahead();
-        if mem::replace(&mut state.bound, bound) != bound {
-            socket.bound(bound);
+    fn lock(&self) -> Locked<'_> {
+        Locked {
+            // A panic under this lock can't leave the state half changed in a way that the next holder would trip over.
+            state: self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            wake: Wake {
+                outbox: self,
+                driver: None,
+                room: Room::Nobody,
+            },
         }
     }
 
-    fn tell_room(&self) {
-        self.room_ahead.notify_one();
-        self.room.notify_one();
+    fn tell_room(&self, room: Room) {
+        for notify in [&self.room_ahead, &self.room] {
+            if room == Room::Everyone {
+                notify.notify_waiters();
+            }
+            notify.notify_one();
+        }
     }
 
-    /// Writes a piece if nobody else writes; who does, writes it later.
-    fn write_now<'a>(&'a self, state: MutexGuard<'a, State>) {
-        if let Ok(mut state) = self.write_piece(state)
-            && state.queue.has_records()
-        {
-            state.wake_driver();
+    /// Writes what a sender has to write itself, without the lock.
+    fn write<'a>(&'a self, mut state: Locked<'a>, mut next: Next) -> (Locked<'a>, Accepted) {
+        loop {
+            let writing = match next {
+                Next::Write(writing) => writing,
+                Next::Done(accepted) => return (state, accepted),
+            };
+            let socket = state.socket.clone();
+            drop(state);
+            // An error is met by the driver, which reads the same socket.
+            let (taken, has_unsent) = socket.as_ref().map_or((0, false), |socket| {
+                let taken = socket.try_write(writing.bytes()).unwrap_or(0);
+                (taken, socket.has_unsent())
+            });
+            state = self.lock();
+            let now = self.started.elapsed();
+            next = state.machine.wrote(writing, taken, has_unsent, now, rand::random);
+            if let Some(socket) = socket {
+                state.bound(&socket);
+            }
         }
     }
 
     /// Sends a ping; it goes out before the records.
-    pub(super) fn ping(&self) {
-        let mut state = self.lock();
-        state.queue.ping();
-        state.wake_driver();
+    pub(crate) fn ping(&self) {
+        self.lock().machine.ping();
     }
 
     /// Sends a pong; it goes out before the records.
-    pub(super) fn pong(&self, payload: &[u8]) {
-        let mut state = self.lock();
-        state.queue.pong(payload);
-        state.wake_driver();
+    pub(crate) fn pong(&self, payload: &[u8]) {
+        self.lock().machine.pong(payload);
     }
 
-    /// Writes what there is, until the socket takes no more. A batch that stands behind what was written, as senders go
-    /// on, has to wait until other tasks of the thread have had their turn: to follow senders closely would make many
-    /// short messages.
-    pub(super) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
+    /// Writes what there is, until the socket takes no more.
+    pub(crate) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
         let mut written = 0;
         loop {
-            let was_closing;
-            let (sealed, mut sent) = {
-                let mut state = self.lock();
-                if state.writing {
+            let mut state = self.lock();
+            let writing = match state.machine.drive(written, rand::random) {
+                Drive::Write(writing) => writing,
+                Drive::More => return Poll::Ready(Ok(Outgoing::More)),
+                Drive::Busy => {
                     state.driver = Some(cx.waker().clone());
                     return Poll::Pending;
                 }
-                if !state.has_sealed() {
-                    let is_worthwhile = state.queue.has_full_batch() && written < MAX_WRITTEN_AT_ONCE;
-                    if written > 0 && state.queue.has_records() && !is_worthwhile {
-                        return Poll::Ready(Ok(Outgoing::More));
-                    }
-                    let Some(Piece { bytes, start }) = state.queue.next_piece(rand::random) else {
-                        state.driver = Some(cx.waker().clone());
-                        state.held.shrink(0);
-                        let outgoing = if state.queue.said_goodbye() {
-                            Outgoing::Closed
-                        } else {
-                            Outgoing::Idle
-                        };
-                        drop(state);
-                        ready!(socket.poll_flush(cx))?;
-                        return Poll::Ready(Ok(outgoing));
-                    };
-                    state.keep_rest(bytes, start);
-                    self.tell_room();
+                rest @ (Drive::Idle | Drive::Closed) => {
+                    state.driver = Some(cx.waker().clone());
+                    drop(state);
+                    ready!(socket.poll_flush(cx))?;
+                    return Poll::Ready(Ok(match rest {
+                        Drive::Closed => Outgoing::Closed,
+                        _ => Outgoing::Idle,
+                    }));
                 }
-                // Nobody need wake it to look for more: it does so when this is written.
-                state.driver = None;
-                state.writing = true;
-                was_closing = state.queue.closing().is_some();
-                (mem::take(&mut state.sealed), mem::take(&mut state.sent))
             };
-            let before = sent;
-            let result = write_some(socket, cx, &sealed, &mut sent);
-            written += sent - before;
+            drop(state);
+            let mut taken = 0;
+            let result = write_some(socket, cx, writing.bytes(), &mut taken);
+            written += taken;
             let mut state = self.lock();
-            state.writing = false;
-            self.count(&mut state, socket, sealed.len() - before, sent - before);
-            state.keep_rest(sealed, sent);
             if result.is_pending() {
                 state.driver = Some(cx.waker().clone());
-                // The time to close runs from now on, which the driver has to see.
-                if state.queue.closing().is_some() && !was_closing {
-                    state.wake_driver();
-                }
             }
+            state.machine.drove(writing, taken, self.started.elapsed());
+            state.bound(socket);
             drop(state);
             ready!(result)?;
         }
     }
 
-    /// Why this side wants to close, while there is still something to be sent before.
-    pub(super) fn closing(&self) -> Option<CloseFrame> {
-        self.lock().queue.closing().cloned()
+    /// Why this side wants to close.
+    pub(crate) fn closing(&self) -> Option<CloseFrame> {
+        self.lock().machine.closing().cloned()
     }
 
     /// Drops what nobody will read, and lets only the close frame follow: a frame that was begun is still finished.
-    pub(super) fn abandon(&self, frame: CloseFrame) {
-        let mut state = self.lock();
-        state.queue.abandon(frame);
-        state.wake_driver();
+    pub(crate) fn abandon(&self, frame: CloseFrame) {
+        self.lock().machine.abandon(frame);
     }
 
     /// The connection has ended: nothing is taken or kept any more, and everybody who waits for room learns it.
     pub(super) fn end(&self) {
         let mut state = self.lock();
-        state.queue.end();
-        state.held.shrink(0);
+        state.machine.end();
         state.socket = None;
         state.driver = None;
-        state.sealed = Vec::new();
-        state.sent = 0;
-        drop(state);
-        for room in [&self.room_ahead, &self.room] {
-            room.notify_waiters();
-            room.notify_one();
+    }
+}
+
+impl State {
+    /// Tells the socket what may lie between this side and the network, if that has changed.
+    fn bound(&mut self, socket: &Writer) {
+        if let Some(bound) = self.machine.new_bound() {
+            socket.bound(bound);
         }
     }
 }
@@ -302,58 +266,21 @@ impl Lane for Outbox {
         let len = head.len() + body.len();
         let mut state = self.lock();
         // While a piece is written the next one fills up: only a look that finds room counts.
-        loop {
-            if state.queue.is_closed() {
-                return Err(SendRefused::Closed);
-            }
-            if !state.queue.is_full_for(kind, len) {
-                match state.hold(len) {
-                    Ok(()) => break,
-                    // Once that has left there is room.
-                    Err(_) if state.queue.has_records() || state.has_sealed() || state.writing => {}
-                    Err(limit) => return Err(SendRefused::OverShare(limit)),
-                }
-            }
-            state = self.write_piece(state)?;
-            // Whoever came meanwhile counts on the driver, which does nothing while somebody else writes.
-            if state.queue.has_records() {
-                state.wake_driver();
-            }
+        while let Some(writing) = state.machine.make_room(kind, len, rand::random)? {
+            (state, _) = self.write(state, Next::Write(writing));
         }
-        state.queue.push(kind, head, body);
-        match urgency {
-            Urgency::Now => self.write_now(state),
-            // Another of its length would not fit: written here, the sender may pause behind a full batch.
-            Urgency::Pause if state.queue.is_full_for(kind, len) => {
-                loop {
-                    let Ok(next) = self.write_piece(state) else {
-                        return Ok(Accepted::Queued);
-                    };
-                    state = next;
-                    if state.has_sealed() || !state.queue.has_full_batch() {
-                        break;
-                    }
-                }
-                if !state.queue.has_records() && !state.has_sealed() {
-                    return Ok(Accepted::BatchWritten);
-                }
-                state.wake_driver();
-            }
-            Urgency::Pause => state.wake_driver(),
-            Urgency::Later => {}
-        }
-        Ok(Accepted::Queued)
+        let next = state.machine.push(kind, urgency, head, body, rand::random);
+        Ok(self.write(state, next).1)
     }
 
     fn sent(&self) -> u64 {
-        self.lock().queue.given_out()
+        self.lock().machine.given_out()
     }
 
     fn flush(&self) {
-        let state = self.lock();
-        if state.queue.has_records() {
-            self.write_now(state);
-        }
+        let mut state = self.lock();
+        let next = state.machine.flush(rand::random);
+        self.write(state, next);
     }
 
     fn send_control(&self, control: &Control) {
@@ -361,15 +288,13 @@ impl Lane for Outbox {
             return;
         }
         let mut state = self.lock();
-        if state.queue.is_closed() {
-            return;
+        match state.machine.push_control(control, rand::random) {
+            Ok(next) => drop(self.write(state, next)),
+            Err(_) => {
+                drop(state);
+                self.close(Closing::Overwhelmed);
+            }
         }
-        if state.hold(MAX_CONTROL_LEN).is_err() || state.queue.push_control(control).is_err() {
-            drop(state);
-            self.close(Closing::Overwhelmed);
-            return;
-        }
-        self.write_now(state);
     }
 
     fn room(&self, precedence: Precedence) -> &Notify {
@@ -385,9 +310,8 @@ impl Lane for Outbox {
             Closing::ShuttingDown => CloseCode::GOING_AWAY,
             Closing::Overwhelmed | Closing::Stalled => CloseCode::POLICY_VIOLATION,
         };
-        let mut state = self.lock();
-        state.queue.close(CloseFrame::new(code, cause.to_string()));
-        state.wake_driver();
+        let frame = CloseFrame::new(code, cause.to_string());
+        self.lock().machine.close(frame);
     }
 }
 

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use actr_lite_engine::memory::Memory as _;
 use actr_lite_quota::Limit;
 use bytes::BytesMut;
 

@@ -4,7 +4,7 @@ use actr_lite_tls::Tls;
 use actr_lite_wire::{host_policy::HostName, realm_secret::RealmSecret};
 use tracing::info;
 
-use crate::node::hosted_registry::{error::HostError, remedies::REMEDIES};
+use crate::node::{hosted_registry::error::HostError, remedies::REMEDIES};
 
 /// A registry that runs in this process.
 pub(crate) struct HostedRegistry(RegistryHandle);

@@ -1,68 +1,57 @@
-//! Each message that both write has the same bytes: what one writes the other reads, field by field.
-//!
-//! A strategy here makes a message twice, as a type of ours and as the published one, each by the names of its fields.
-//! A wrong number or type of a field shows as a difference in what is read.
+//! Strategies that make a message twice: as a type of ours and as the published one, each by the names of its fields.
 
 use std::fmt::Debug;
 
-use actr_lite_wire::{
-    envelope::{Envelope, ErrorReply},
-    error_code::ErrorCode,
-    frame::{DataStream, FrameEncoder, FrameHints},
-    identity::{ActrId, ActrType, StreamId},
-    peer_text::RawText,
-    proto as ours,
-    record::RecordKind,
-};
+use actr_lite_wire::proto as ours;
 use actr_protocol as theirs;
 use bytes::Bytes;
-use proptest::{prelude::*, test_runner::TestCaseResult};
+use proptest::prelude::*;
 use prost::Message;
 use prost_types::Timestamp;
 
 /// The same thing as both types.
-type Both<O, T> = (O, T);
+pub(super) type Both<O, T> = (O, T);
 
-fn same<V: Clone + Debug>(strategy: impl Strategy<Value = V>) -> impl Strategy<Value = Both<V, V>> {
+pub(super) fn same<V: Clone + Debug>(strategy: impl Strategy<Value = V>) -> impl Strategy<Value = Both<V, V>> {
     strategy.prop_map(|value| (value.clone(), value))
 }
 
-fn text() -> impl Strategy<Value = Both<String, String>> {
+pub(super) fn text() -> impl Strategy<Value = Both<String, String>> {
     same(".{0,12}")
 }
 
-fn bytes() -> impl Strategy<Value = Both<Bytes, Bytes>> {
+pub(super) fn bytes() -> impl Strategy<Value = Both<Bytes, Bytes>> {
     same(prop::collection::vec(any::<u8>(), 0..12).prop_map(Bytes::from))
 }
 
-fn number<N: Arbitrary + Clone>() -> impl Strategy<Value = Both<N, N>> {
+pub(super) fn number<N: Arbitrary + Clone>() -> impl Strategy<Value = Both<N, N>> {
     same(any::<N>())
 }
 
-fn time() -> impl Strategy<Value = Both<Timestamp, Timestamp>> {
+pub(super) fn time() -> impl Strategy<Value = Both<Timestamp, Timestamp>> {
     same((any::<i64>(), any::<i32>()).prop_map(|(seconds, nanos)| Timestamp { seconds, nanos }))
 }
 
-fn maybe<O: Clone + Debug, T: Clone + Debug>(
+pub(super) fn maybe<O: Clone + Debug, T: Clone + Debug>(
     strategy: impl Strategy<Value = Both<O, T>>,
 ) -> impl Strategy<Value = Both<Option<O>, Option<T>>> {
     prop::option::of(strategy).prop_map(Option::unzip)
 }
 
 /// There for us, where it may be absent, and required there.
-fn always<O: Debug, T: Debug>(
+pub(super) fn always<O: Debug, T: Debug>(
     strategy: impl Strategy<Value = Both<O, T>>,
 ) -> impl Strategy<Value = Both<Option<O>, T>> {
     strategy.prop_map(|(ours, theirs)| (Some(ours), theirs))
 }
 
-fn some<O: Debug, T: Debug>(
+pub(super) fn some<O: Debug, T: Debug>(
     strategy: impl Strategy<Value = Both<O, T>>,
 ) -> impl Strategy<Value = Both<Option<O>, Option<T>>> {
     strategy.prop_map(|(ours, theirs)| (Some(ours), Some(theirs)))
 }
 
-fn list<O: Debug, T: Debug>(
+pub(super) fn list<O: Debug, T: Debug>(
     strategy: impl Strategy<Value = Both<O, T>>,
 ) -> impl Strategy<Value = Both<Vec<O>, Vec<T>>> {
     prop::collection::vec(strategy, 0..3).prop_map(|both| both.into_iter().unzip())
@@ -72,7 +61,7 @@ fn list<O: Debug, T: Debug>(
 macro_rules! message {
     ($name:ident: $ours:ty, $theirs:ty { $($field:ident: $strategy:expr),* $(,)? }) => {
         #[allow(clippy::needless_update, reason = "most have no field that the other one lacks")]
-        fn $name() -> impl Strategy<Value = Both<$ours, $theirs>> {
+        pub(super) fn $name() -> impl Strategy<Value = Both<$ours, $theirs>> {
             type Ours = $ours;
             type Theirs = $theirs;
             ($($strategy,)*).prop_map(|($($field,)*)| (
@@ -86,7 +75,7 @@ macro_rules! message {
 /// A strategy for a oneof: for each member the variant of ours, the published one, and what is in it.
 macro_rules! one_of {
     ($name:ident: $ours:ty, $theirs:ty { $($our_variant:ident, $their_variant:ident: $strategy:expr),* $(,)? }) => {
-        fn $name() -> impl Strategy<Value = Both<$ours, $theirs>> {
+        pub(super) fn $name() -> impl Strategy<Value = Both<$ours, $theirs>> {
             type Ours = $ours;
             type Theirs = $theirs;
             prop_oneof![$(
@@ -153,7 +142,7 @@ message!(renew_response: ours::RegisterResponse, theirs::RenewCredentialResponse
 message!(unregister_request: ours::UnregisterRequest, theirs::UnregisterRequest {
     actr_id: actr_id(), reason: maybe(text()),
 });
-fn unregister_ok()
+pub(super) fn unregister_ok()
 -> impl Strategy<Value = Both<ours::unregister_response::UnregisterOk, theirs::unregister_response::UnregisterOk>> {
     Just(Default::default())
 }
@@ -225,11 +214,11 @@ one_of!(answer: ours::signaling_to_actr::Payload, theirs::signaling_to_actr::Pay
 message!(to_actr: ours::SignalingToActr, theirs::SignalingToActr { target: actr_id(), payload: maybe(answer()) });
 
 /// What is opaque here is a message there.
-fn opaque<M: Message + Debug>(strategy: impl Strategy<Value = M>) -> impl Strategy<Value = Both<Bytes, M>> {
+pub(super) fn opaque<M: Message + Debug>(strategy: impl Strategy<Value = M>) -> impl Strategy<Value = Both<Bytes, M>> {
     strategy.prop_map(|message| (message.encode_to_vec().into(), message))
 }
 
-fn ice_candidate() -> impl Strategy<Value = theirs::IceCandidate> {
+pub(super) fn ice_candidate() -> impl Strategy<Value = theirs::IceCandidate> {
     (".{0,9}", prop::option::of(".{0,3}"), any::<Option<u32>>()).prop_map(|(candidate, text, index)| {
         theirs::IceCandidate {
             candidate,
@@ -240,7 +229,7 @@ fn ice_candidate() -> impl Strategy<Value = theirs::IceCandidate> {
     })
 }
 
-fn session_description() -> impl Strategy<Value = theirs::SessionDescription> {
+pub(super) fn session_description() -> impl Strategy<Value = theirs::SessionDescription> {
     (0..4i32, ".{0,9}", prop::option::of(".{0,3}")).prop_map(|(r#type, sdp, sdp_exchange_id)| {
         theirs::SessionDescription {
             r#type,
@@ -250,7 +239,7 @@ fn session_description() -> impl Strategy<Value = theirs::SessionDescription> {
     })
 }
 
-fn role_negotiation() -> impl Strategy<Value = theirs::RoleNegotiation> {
+pub(super) fn role_negotiation() -> impl Strategy<Value = theirs::RoleNegotiation> {
     (actr_id(), actr_id(), any::<u32>()).prop_map(|(from, to, realm_id)| theirs::RoleNegotiation {
         from: from.1,
         to: to.1,
@@ -258,7 +247,7 @@ fn role_negotiation() -> impl Strategy<Value = theirs::RoleNegotiation> {
     })
 }
 
-fn ice_restart_request() -> impl Strategy<Value = theirs::IceRestartRequest> {
+pub(super) fn ice_restart_request() -> impl Strategy<Value = theirs::IceRestartRequest> {
     prop::option::of(".{0,9}").prop_map(|reason| theirs::IceRestartRequest { reason })
 }
 
@@ -295,214 +284,3 @@ message!(rpc_envelope: ours::RpcEnvelope, theirs::RpcEnvelope {
 message!(data_stream: ours::DataStream, theirs::DataChunk {
     stream_id: text(), sequence: number(), payload: bytes(), metadata: list(metadata()), timestamp_ms: maybe(number()),
 });
-
-/// What one writes is what the other reads.
-fn agree<O, T>((ours, theirs): &Both<O, T>) -> TestCaseResult
-where
-    O: Message + Debug + Default + PartialEq,
-    T: Message + Debug + Default + PartialEq,
-{
-    prop_assert_eq!(&T::decode(&*ours.encode_to_vec()).unwrap(), theirs);
-    prop_assert_eq!(&O::decode(&*theirs.encode_to_vec()).unwrap(), ours);
-    Ok(())
-}
-
-proptest! {
-    #[test]
-    fn identities_and_credentials_are_the_same(id in actr_id(), claims in claims(), credential in credential()) {
-        agree(&id)?;
-        agree(&claims)?;
-        agree(&credential)?;
-    }
-
-    #[test]
-    fn registrations_are_the_same(
-        request in register_request(),
-        response in register_response(),
-        renew_request in renew_request(),
-        renew_response in renew_response(),
-    ) {
-        agree(&request)?;
-        agree(&response)?;
-        agree(&renew_request)?;
-        agree(&renew_response)?;
-    }
-
-    #[test]
-    fn signaling_is_the_same(envelope in signaling_envelope()) {
-        agree(&envelope)?;
-    }
-
-    // Each kind by itself: among all kinds of envelopes one would come too seldom.
-    #[test]
-    fn requests_and_answers_are_the_same(request in some(request()), answer in some(answer()), relayed in some(relayed())) {
-        agree(&(
-            ours::ActrToSignaling { payload: request.0, ..Default::default() },
-            theirs::ActrToSignaling { payload: request.1, ..Default::default() },
-        ))?;
-        agree(&(
-            ours::SignalingToActr { payload: answer.0, ..Default::default() },
-            theirs::SignalingToActr { payload: answer.1, ..Default::default() },
-        ))?;
-        agree(&(
-            ours::ActrRelay { payload: relayed.0, ..Default::default() },
-            theirs::ActrRelay { payload: relayed.1, ..Default::default() },
-        ))?;
-    }
-
-    #[test]
-    fn what_the_registry_says_of_roles_is_the_same(assignment in role_assignment()) {
-        agree(&assignment)?;
-    }
-
-    #[test]
-    fn calls_and_frames_are_the_same(envelope in rpc_envelope(), frame in data_stream()) {
-        agree(&envelope)?;
-        agree(&frame)?;
-    }
-
-    #[test]
-    fn frames_as_a_sender_writes_them_are_read(
-        stream_id in "[a-z0-9]{1,12}",
-        sequence in any::<u64>(),
-        payload in prop::collection::vec(any::<u8>(), 0..300),
-        metadata in prop::collection::vec((".{0,5}", ".{0,5}"), 0..3),
-        timestamp_ms in any::<Option<i64>>(),
-    ) {
-        let id: StreamId = stream_id.parse().unwrap();
-        let mut encoder = FrameEncoder::new(&id);
-        let mut chunk = theirs::DataChunk {
-            stream_id,
-            sequence,
-            payload: payload.clone().into(),
-            metadata: Vec::new(),
-            timestamp_ms: None,
-        };
-        let mut frame = encoder.head(sequence, payload.len()).to_vec();
-        frame.extend_from_slice(&payload);
-        prop_assert_eq!(&theirs::DataChunk::decode(&*frame).unwrap(), &chunk);
-
-        chunk.timestamp_ms = timestamp_ms;
-        let entries = metadata.iter().cloned();
-        chunk.metadata = entries.map(|(key, value)| theirs::MetadataEntry { key, value }).collect();
-        let hints = FrameHints { metadata, timestamp_ms };
-        let with_hints = DataStream::new(id, sequence, payload.clone()).with_hints(hints);
-        let mut frame = encoder.head_with_hints(&with_hints);
-        frame.extend_from_slice(&payload);
-        prop_assert_eq!(&theirs::DataChunk::decode(&*frame).unwrap(), &chunk);
-    }
-
-    #[test]
-    fn texts_of_identities_are_read_by_both(
-        realm_id in any::<u32>(),
-        serial_number in any::<u64>(),
-        [manufacturer, name] in prop::array::uniform2("[A-Za-z]([A-Za-z0-9._-]{0,30}[A-Za-z0-9])?"),
-        version in "[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}(-[a-z0-9]{1,5})?",
-    ) {
-        let actr_type = theirs::ActrType { manufacturer, name, version };
-        let id = theirs::ActrId { realm: theirs::Realm { realm_id }, serial_number, r#type: actr_type.clone() };
-
-        let our_type: ActrType = actr_type.to_string_repr().parse().unwrap();
-        prop_assert_eq!(our_type.manufacturer(), &actr_type.manufacturer);
-        prop_assert_eq!(our_type.name(), &actr_type.name);
-        prop_assert_eq!(our_type.version(), &actr_type.version);
-        prop_assert_eq!(theirs::ActrType::from_string_repr(&our_type.to_string()).unwrap(), actr_type);
-
-        let our_id: ActrId = id.to_string_repr().parse().unwrap();
-        let parts = (our_id.realm_id(), our_id.serial_number(), our_id.actr_type());
-        prop_assert_eq!(parts, (realm_id, serial_number, &our_type));
-        prop_assert_eq!(theirs::ActrId::from_string_repr(&our_id.to_string()).unwrap(), id);
-    }
-}
-
-/// The names and numbers of two enumerations, as far as ours goes.
-macro_rules! same_enumerators {
-    ($ours:ty, $theirs:ty, $count:literal) => {
-        for number in 0..$count {
-            let (ours, theirs) = (<$ours>::try_from(number).unwrap(), <$theirs>::try_from(number).unwrap());
-            assert_eq!(ours.as_str_name(), theirs.as_str_name());
-        }
-        assert!(<$ours>::try_from($count).is_err() && <$theirs>::try_from($count).is_err());
-    };
-}
-
-#[test]
-fn enumerators_have_the_same_numbers() {
-    same_enumerators!(ours::RegisterAuthMode, theirs::RegisterAuthMode, 3);
-    same_enumerators!(ours::ServiceAvailabilityState, theirs::ServiceAvailabilityState, 4);
-    same_enumerators!(ours::acl_rule::Permission, theirs::acl_rule::Permission, 2);
-    same_enumerators!(
-        ours::route_candidates_request::NodeRankingFactor,
-        theirs::route_candidates_request::node_selection_criteria::NodeRankingFactor,
-        5
-    );
-    for (ours, theirs) in [
-        (RecordKind::RpcReliable, theirs::PayloadType::RpcReliable),
-        (RecordKind::RpcSignal, theirs::PayloadType::RpcSignal),
-        (RecordKind::StreamReliable, theirs::PayloadType::StreamReliable),
-        (RecordKind::StreamLatencyFirst, theirs::PayloadType::StreamLatencyFirst),
-    ] {
-        assert_eq!(ours as i32, theirs as i32);
-    }
-}
-
-#[test]
-fn a_call_says_whether_it_asks_or_answers_by_the_same_numbers() {
-    let direction = |envelope: Envelope| theirs::RpcEnvelope::decode(&*envelope.encode()).unwrap().direction();
-    let (request_id, route_key) = (RawText::from("1"), RawText::from("a.B.C"));
-    let request = Envelope::Request {
-        request_id: request_id.clone(),
-        route_key: route_key.clone(),
-        payload: Bytes::new(),
-        metadata: Vec::new(),
-        timeout: None,
-    };
-    assert_eq!(direction(request), theirs::Direction::Request);
-    let tell = Envelope::Tell {
-        request_id: request_id.clone(),
-        route_key: route_key.clone(),
-        payload: Bytes::new(),
-        metadata: Vec::new(),
-    };
-    assert_eq!(direction(tell), theirs::Direction::Tell);
-    let failure = ErrorReply {
-        code: ErrorCode::NotFound,
-        message: "nothing".into(),
-    };
-    for result in [Ok(Bytes::new()), Err(failure)] {
-        let response = Envelope::Response {
-            request_id: request_id.clone(),
-            route_key: route_key.clone(),
-            result,
-        };
-        assert_eq!(direction(response), theirs::Direction::Response);
-    }
-}
-
-#[test]
-fn what_only_one_side_knows_the_other_one_skips() {
-    let official = theirs::RegisterRequest {
-        manifest_raw: Some("manifest".into()),
-        mfr_signature: Some("signature".into()),
-        target: Some("target".into()),
-        manufacturer_auth_signature: Some("signature".into()),
-        manufacturer_auth_signed_at: Some(1),
-        manufacturer_auth_nonce: Some("nonce".into()),
-        ..Default::default()
-    };
-    let read = ours::RegisterRequest::decode(&*official.encode_to_vec()).unwrap();
-    assert_eq!(read, ours::RegisterRequest::default());
-    let hidden = ours::RegisterRequest {
-        hidden: Some(true),
-        holder_key: Some(Bytes::from_static(&[7; 32])),
-        ..Default::default()
-    };
-    let read = theirs::RegisterRequest::decode(&*hidden.encode_to_vec()).unwrap();
-    assert_eq!(read, theirs::RegisterRequest::default());
-    let claims = ours::IdentityClaims {
-        holder_key: Some(Bytes::from_static(&[7; 32])),
-        ..Default::default()
-    };
-    let read = theirs::IdentityClaims::decode(&*claims.encode_to_vec()).unwrap();
-    assert_eq!(read, theirs::IdentityClaims::default());
-}

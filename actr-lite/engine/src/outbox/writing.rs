@@ -1,0 +1,54 @@
+use super::Accepted;
+
+/// Bytes to be written before any others of the connection. Whoever gets them writes them without the outbox's lock, and
+/// then gives them back; until then nobody else gets any.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Writing {
+    pub(super) bytes: Vec<u8>,
+    /// Where begins what is to be written.
+    pub(super) start: usize,
+    pub(super) then: Then,
+}
+
+/// What follows a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Nothing: one piece was to leave.
+    Stop,
+    /// The next full batch.
+    Batches,
+}
+
+impl Writing {
+    /// What is to be written.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+/// What a sender does next.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// It writes this, as much as the socket takes without waiting, and then calls [`wrote`](super::Outbox::wrote).
+    Write(Writing),
+    /// Nothing more.
+    Done(Accepted),
+}
+
+/// What the driver of a connection does next.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Drive {
+    /// It writes this, as much as the socket takes, and then calls [`drove`](super::Outbox::drove).
+    Write(Writing),
+    /// Senders have added more while it wrote: it comes back when other tasks have had their turn.
+    More,
+    /// It rests until it is woken: there is nothing to write.
+    Idle,
+    /// It rests until it is woken: somebody else writes.
+    Busy,
+    /// All was written, the close frame last.
+    Closed,
+}
