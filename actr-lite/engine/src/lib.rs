@@ -4,6 +4,7 @@
 //! clock, a task or a lock. A shell owns those, calls the machine, and does what it says: the node with Tokio, the
 //! simulation with a network and a clock of its own.
 
+pub mod connection;
 pub mod frame_reader;
 pub mod inbox;
 pub mod incoming;

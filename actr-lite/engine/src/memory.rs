@@ -14,3 +14,28 @@ pub trait Memory {
     /// Gives back what a buffer of this length does not need.
     fn shrink(&mut self, len: usize);
 }
+
+/// Grants a fixed number of bytes, and knows what is counted.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct Budget {
+    pub(crate) limit: usize,
+    pub(crate) counted: usize,
+}
+
+#[cfg(test)]
+impl Memory for Budget {
+    type Limit = usize;
+
+    fn cover(&mut self, len: usize) -> Result<(), usize> {
+        if len > self.limit {
+            return Err(self.limit);
+        }
+        self.counted = self.counted.max(len);
+        Ok(())
+    }
+
+    fn shrink(&mut self, len: usize) {
+        self.counted = self.counted.min(len);
+    }
+}

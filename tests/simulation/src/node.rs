@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::outbox::Urgency;
+use actr_lite_engine::{connection::End, outbox::Urgency};
 use actr_lite_wire::{
     control::Control,
     credential::{Credential, VerifyingKey},
@@ -23,7 +23,7 @@ use crate::{
     client_stream::ClientStream,
     context::{Context, earlier},
     handshake::{AGREED, DATA_LANE, REFUSED, Unsent, block, introduced, introduction, read_all, take_block},
-    lane::{Ended, Lane},
+    lane::Lane,
     link::Link,
     network::{Address, ConnectionId, Socket},
     outbox::Refused,
@@ -382,7 +382,7 @@ impl Node {
                         self.progress = true;
                         self.receive(at, &message, cx);
                     }
-                    Err(ended) => self.lane_ended(at, ended, cx),
+                    Err(end) => self.lane_ended(at, &end, cx),
                 }
             }
         }
@@ -400,7 +400,7 @@ impl Node {
             let result = lane.write(cx).and_then(|()| lane.poll_timer(cx));
             match result {
                 Ok(next) => wake = earlier(wake, Some(next)),
-                Err(ended) => self.lane_ended(at, ended, cx),
+                Err(end) => self.lane_ended(at, &end, cx),
             }
         }
         self.lanes.retain(|lane| !lane.is_gone());
@@ -411,11 +411,11 @@ impl Node {
     }
 
     /// A connection is over: whatever went over it learns so.
-    fn lane_ended(&mut self, at: usize, ended: Ended, cx: &mut Context<'_>) {
+    fn lane_ended(&mut self, at: usize, end: &End, cx: &mut Context<'_>) {
         let lane = &mut self.lanes[at];
         lane.outgoing.clear();
         lane.incoming.take_all();
-        lane.end(ended, cx);
+        lane.end(end, cx);
         let (connection, peer) = (lane.socket.connection, lane.peer.clone());
         self.servings.retain(|serving| serving.connection != connection);
         self.departures.remove(&peer);

@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 
 use actr_lite_engine::{
+    connection::Written,
     memory::Memory,
     outbox::{self, Drive, Next, Room, SendRefused, Urgency},
 };
@@ -32,9 +33,10 @@ pub(crate) struct Outbox {
     longest: usize,
     /// The network took less than it was offered the last time.
     was_refused: bool,
-    /// What the network has taken in all, and after it had refused some.
-    pub(crate) written: u64,
-    pub(crate) relieved: u64,
+    /// What the network has taken.
+    pub(crate) written: Written,
+    /// It has taken some after it had refused some, since the last look.
+    was_relieved: bool,
     /// The driver is to have a turn.
     is_awake: bool,
     /// The driver waits for the network to take more.
@@ -47,7 +49,7 @@ pub(crate) struct Outbox {
 
 /// A node that may hold whatever its peers make it hold.
 #[derive(Debug)]
-struct Unlimited;
+pub(crate) struct Unlimited;
 
 impl Memory for Unlimited {
     type Limit = Infallible;
@@ -71,8 +73,8 @@ impl Outbox {
             greeting: Unsent::default(),
             longest: 0,
             was_refused: false,
-            written: 0,
-            relieved: 0,
+            written: Written::default(),
+            was_relieved: false,
             is_awake: true,
             is_blocked: false,
             waiters: Waiters::default(),
@@ -145,9 +147,10 @@ impl Outbox {
             true => cx.network.write(socket, bytes, cx.now, cx.rng)?,
             false => 0,
         };
-        self.written += taken as u64;
+        self.written.bytes += taken as u64;
         if std::mem::replace(&mut self.was_refused, taken < bytes.len()) {
-            self.relieved += taken as u64;
+            self.written.relieved += taken as u64;
+            self.was_relieved |= taken > 0;
         }
         Ok(taken)
     }
@@ -226,9 +229,14 @@ impl Outbox {
         self.machine.is_drained() && self.greeting.is_empty()
     }
 
-    /// Whether this side closes, as its driver learns it.
-    pub(crate) fn is_closing(&mut self) -> bool {
-        self.machine.closing().is_some()
+    /// Why this side closes, as its driver learns it.
+    pub(crate) fn closing(&mut self) -> Option<CloseFrame> {
+        self.machine.closing().cloned()
+    }
+
+    /// Whether the network has taken some after it had refused some, since the last call.
+    pub(crate) fn take_relieved(&mut self) -> bool {
+        std::mem::take(&mut self.was_relieved)
     }
 
     pub(crate) fn close(&mut self, frame: CloseFrame) {

@@ -3,6 +3,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use actr_lite_engine::connection::Partial;
 use actr_lite_wire::{misbehaviour::MisbehaviourKind, websocket::CloseCode};
 use bytes::Bytes;
 
@@ -19,8 +20,8 @@ pub(crate) trait Receiver: Send + 'static {
     /// Ready when more may be received.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// What has come of a record in parts that is not whole yet, and how many were whole.
-    fn partial(&self) -> (usize, u64);
+    /// The record in parts that is under way.
+    fn partial(&self) -> Partial;
 
     /// Counts and logs what the peer did: its connection is about to be closed for it.
     fn complain(&self, kind: MisbehaviourKind, reason: &dyn Display);

@@ -5,6 +5,7 @@ use std::{
 };
 
 use actr_lite_engine::{
+    connection::Partial,
     memory::Memory as _,
     message_reader::{MessageReader, Receive},
     receive_error::ReceiveError,
@@ -94,8 +95,11 @@ impl Receiver for SessionReceiver {
         self.intake.frames.poll_room(cx)
     }
 
-    fn partial(&self) -> (usize, u64) {
-        (self.reader.partial_len(), self.reader.whole_records())
+    fn partial(&self) -> Partial {
+        Partial {
+            len: self.reader.partial_len(),
+            whole_records: self.reader.whole_records(),
+        }
     }
 
     fn complain(&self, kind: MisbehaviourKind, reason: &dyn Display) {

@@ -3,33 +3,11 @@ mod model;
 use actr_lite_wire::{pace::MAX_BATCH, record::HEADER_LEN, websocket::CloseCode};
 
 use super::*;
+use crate::memory::Budget;
 
 const LONGEST: usize = 1 << 20;
 
 const MASK: fn() -> [u8; 4] = || [7, 8, 9, 10];
-
-/// Grants a fixed number of bytes, and knows what is counted.
-#[derive(Debug)]
-struct Budget {
-    limit: usize,
-    counted: usize,
-}
-
-impl Memory for Budget {
-    type Limit = usize;
-
-    fn cover(&mut self, len: usize) -> Result<(), usize> {
-        if len > self.limit {
-            return Err(self.limit);
-        }
-        self.counted = self.counted.max(len);
-        Ok(())
-    }
-
-    fn shrink(&mut self, len: usize) {
-        self.counted = self.counted.min(len);
-    }
-}
 
 /// An outbox whose driver rests.
 fn resting() -> Outbox<Budget> {

@@ -10,8 +10,8 @@ use actr_lite_wire::{
 use bytes::BytesMut;
 use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
 
-use super::{Budget, LONGEST, MASK};
-use crate::outbox::*;
+use super::{LONGEST, MASK};
+use crate::{memory::Budget, outbox::*};
 
 /// Records in order: those that leave ahead of bulk data, and bulk data.
 type Precedences = [Vec<Digest>; 2];

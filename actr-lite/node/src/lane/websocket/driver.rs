@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_engine::connection::{CLOSE_TIMEOUT, Connection, End, Goodbye, SMALL_READ};
 use actr_lite_wire::{
-    misbehaviour::MisbehaviourKind,
     peer_text::PeerText,
-    websocket::{CloseCode, CloseFrame, Decoder, Role},
+    websocket::{CloseCode, CloseFrame, Role},
 };
 use bytes::BytesMut;
 use socket2::SockRef;
@@ -20,15 +20,15 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::{
     lane::{
         close_reason::CloseReason,
+        lane::Lane as _,
         receiver::Receiver,
         websocket::{
-            exchange::{CLOSE_TIMEOUT, End, Exchange},
+            exchange::Exchange,
             outbox::{Outbox, Outgoing},
-            read_buffer::ReadBuffer,
             socket::{Reader, Writer},
         },
     },
-    limits::accounts::PeerAccount,
+    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
 };
 
 /// How much is read at once to be thrown away.
@@ -51,7 +51,7 @@ pub(crate) struct Driver<R> {
 }
 
 impl<R: Receiver> Driver<R> {
-    /// Reads and writes until the connection ends; the receiver is told how, also when this future is dropped.
+    /// Reads and writes until the connection ends; the session is told how, also when this future is dropped.
     pub(crate) async fn run(self) {
         let Self {
             reader,
@@ -71,76 +71,65 @@ impl<R: Receiver> Driver<R> {
             reason: None,
         };
         let started = Instant::now();
-        let mut exchange = Exchange::new(
-            reader,
-            &writer,
-            &outbox,
-            Decoder::new(role, max_message_len),
-            ReadBuffer::new(leftover, account),
+        let connection = Connection::new(
+            role,
+            outbox.has_control(),
+            max_message_len,
             stall_timeout,
-            started,
+            leftover,
+            HeldBytes::new(account, SMALL_READ),
         );
+        let mut exchange = Exchange::new(reader, &writer, &outbox, connection, started);
         let mut timer = pin!(sleep_until(started));
         let end = poll_fn(|cx| exchange.poll(cx, &mut ending.receiver, timer.as_mut())).await;
-        let (reason, answer) = match end {
-            End::Closed(frame) => {
-                ending.complain_of(&frame);
-                ending.tell(CloseReason::Local(frame.reason().into()));
-                // Closing with unread input would reset the connection, and lose what the peer has not read yet.
-                let _ = timeout(CLOSE_TIMEOUT, wait_for_peer(&writer)).await;
-                return;
-            }
-            End::Stuck(frame) => {
-                ending.complain_of(&frame);
-                (CloseReason::Local(frame.reason().into()), None)
-            }
-            End::Peer(frame) => {
-                let code = frame.as_ref().map_or(CloseCode::NORMAL, |frame| frame.code());
-                let reason = frame.map_or_else(PeerText::default, |frame| frame.reason().into());
-                (
-                    CloseReason::Closed {
-                        code: code.value(),
-                        reason,
-                    },
-                    Some(CloseFrame::new(code, "")),
-                )
-            }
-            End::Broken(error) => (CloseReason::Lost(error.into()), None),
-            End::Silent(silence) => (CloseReason::Silent(silence), None),
-            End::Protocol(code, error) => {
-                ending.receiver.complain(MisbehaviourKind::ProtocolViolation, &error);
-                let answer = CloseFrame::new(code, error.clone());
-                (CloseReason::Protocol(error.into()), Some(answer))
-            }
-        };
-        let is_peers = matches!(reason, CloseReason::Closed { .. });
-        ending.tell(reason);
-        if let Some(frame) = answer {
-            outbox.abandon(frame);
-            let goodbye = async {
-                poll_fn(|cx| {
-                    loop {
-                        if ready!(outbox.poll_write(&writer, cx))? == Outgoing::Closed {
-                            return Poll::Ready(io::Result::Ok(()));
-                        }
-                    }
-                })
-                .await?;
-                if is_peers {
-                    writer.finish().await
-                } else {
-                    wait_for_peer(&writer).await
-                }
-            };
+        if let Some((kind, reason)) = end.complaint() {
+            ending.receiver.complain(kind, &reason);
+        }
+        let goodbye = end.goodbye();
+        ending.tell(reason(end));
+        if let Some(goodbye) = goodbye {
             // The peer may be gone by now: then there is nobody left to tell.
-            let _ = timeout(CLOSE_TIMEOUT, goodbye).await;
+            let _ = timeout(CLOSE_TIMEOUT, say(goodbye, &outbox, &writer)).await;
         }
     }
 }
 
+/// How the connection ended, for its session.
+fn reason(end: End) -> CloseReason {
+    match end {
+        End::Closed(frame) | End::Stuck(frame) => CloseReason::Local(frame.reason().into()),
+        End::Peer(frame) => CloseReason::Closed {
+            code: frame.as_ref().map_or(CloseCode::NORMAL, CloseFrame::code).value(),
+            reason: frame.map_or_else(PeerText::default, |frame| frame.reason().into()),
+        },
+        End::Broken(error) => CloseReason::Lost(error.into()),
+        End::Silent(silence) => CloseReason::Silent(silence),
+        End::Protocol(_, error) => CloseReason::Protocol(error.into()),
+    }
+}
+
+/// Says the last that is to be said.
+async fn say(goodbye: Goodbye, outbox: &Outbox, writer: &Writer) -> io::Result<()> {
+    if let Some(frame) = goodbye.answer {
+        outbox.abandon(frame);
+        poll_fn(|cx| {
+            loop {
+                if ready!(outbox.poll_write(writer, cx))? == Outgoing::Closed {
+                    return Poll::Ready(io::Result::Ok(()));
+                }
+            }
+        })
+        .await?;
+    }
+    writer.finish().await?;
+    if goodbye.waits_for_peer {
+        wait_for_peer(writer).await?;
+    }
+    Ok(())
+}
+
 /// Says that nothing more comes, and reads until the peer says so too.
 async fn wait_for_peer(writer: &Writer) -> io::Result<()> {
-    writer.finish().await?;
     let socket = writer.tcp();
     SockRef::from(socket).shutdown(Shutdown::Write)?;
     // An array would be part of every connection's task from its start.
@@ -156,7 +145,7 @@ async fn wait_for_peer(writer: &Writer) -> io::Result<()> {
     }
 }
 
-/// Tells receiver and outbox of the end, however it comes.
+/// Tells session and outbox of the end, however it comes.
 struct Ending<R: Receiver> {
     writer: Arc<Writer>,
     outbox: Arc<Outbox>,
@@ -165,14 +154,7 @@ struct Ending<R: Receiver> {
 }
 
 impl<R: Receiver> Ending<R> {
-    /// This node closes the connection: if that is the peer's fault, somebody should know.
-    fn complain_of(&self, frame: &CloseFrame) {
-        if frame.code() == CloseCode::POLICY_VIOLATION {
-            self.receiver.complain(MisbehaviourKind::UnreadAnswers, &frame.reason());
-        }
-    }
-
-    /// Tells the receiver; what is still in the outbox may go out.
+    /// Tells the session; what is still in the outbox may go out.
     fn tell(&mut self, reason: CloseReason) {
         self.receiver.closed(reason.clone());
         self.reason = Some(reason);

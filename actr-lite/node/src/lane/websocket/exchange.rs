@@ -1,32 +1,27 @@
 use std::{
     future::Future as _,
-    io, mem,
+    io,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use actr_lite_wire::{
-    keepalive::{Keepalive, KeepaliveAction, LifeSign},
-    misbehaviour::MisbehaviourKind,
-    unfinished::Unfinished,
-    websocket::{CloseCode, CloseFrame, Decoder, Event},
-};
+use actr_lite_engine::connection::{Connection, Due, End, Incoming};
+use actr_lite_wire::misbehaviour::MisbehaviourKind;
 use tokio::{
     task::yield_now,
     time::{Instant, Sleep},
 };
 
-use crate::lane::{
-    lane::Lane as _,
-    receiver::{Receiver, Violation},
-    websocket::{
-        outbox::{Outbox, Outgoing},
-        read::Read,
-        read_buffer::ReadBuffer,
-        socket::{Reader, Writer},
-        write_gauge::Written,
+use crate::{
+    lane::{
+        receiver::Receiver,
+        websocket::{
+            outbox::{Outbox, Outgoing},
+            socket::{Reader, Writer},
+        },
     },
+    limits::held_bytes::HeldBytes,
 };
 
 /// How many bytes one poll takes before other tasks of the thread have their turn, among them whoever got an answer: a
@@ -40,74 +35,33 @@ const READS_PER_POLL: usize = 16;
 /// turn of its own takes. Where they took longer it looks for another thread the next time.
 const MAX_PAUSE: Duration = Duration::from_millis(5);
 
-/// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
-/// to have read everything and to close too.
-pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How an exchange ended.
-pub(super) enum End {
-    /// This node asked for it; all was sent, the close frame last.
-    Closed(CloseFrame),
-    /// This node asked for it; the peer did not read what came before.
-    Stuck(CloseFrame),
-    Peer(Option<CloseFrame>),
-    Broken(String),
-    Silent(Duration),
-    Protocol(CloseCode, String),
-}
-
-/// What goes over one connection, in and out, as long as nothing ends it.
+/// What goes over one connection, in and out, as long as nothing ends it. [`Connection`] and the outbox's machine decide;
+/// this has the socket and the clock.
 pub(super) struct Exchange<'a> {
     reader: Reader,
     socket: &'a Writer,
     outbox: &'a Outbox,
-    decoder: Decoder,
-    buffer: ReadBuffer,
-    /// The buffer may hold a message that was not looked at.
-    fresh: bool,
-    /// How long the peer may take with what it has begun to send.
-    stall_timeout: Duration,
+    connection: Connection<HeldBytes>,
     started: Instant,
-    keepalive: Keepalive,
-    /// What the system had taken at the last look.
-    written: Written,
-    /// The message that is under way.
-    message: Unfinished,
-    /// The record in parts that is, and how many were whole before it.
-    partial: Unfinished,
-    whole_records: u64,
-    /// Why this side closes, and since when.
-    closing: Option<(CloseFrame, Duration)>,
     /// When it gave its turn up though there was more to do.
     paused_at: Option<Duration>,
 }
 
 impl<'a> Exchange<'a> {
-    /// An exchange that begins now, with what was read already.
-    pub(crate) fn new(
+    /// An exchange that begins now.
+    pub(super) fn new(
         reader: Reader,
         socket: &'a Writer,
         outbox: &'a Outbox,
-        decoder: Decoder,
-        buffer: ReadBuffer,
-        stall_timeout: Duration,
+        connection: Connection<HeldBytes>,
         now: Instant,
     ) -> Self {
         Self {
             reader,
             socket,
             outbox,
-            decoder,
-            buffer,
-            fresh: true,
-            stall_timeout,
+            connection,
             started: now,
-            keepalive: Keepalive::new(life_sign(outbox), Duration::ZERO),
-            written: Written::default(),
-            message: Unfinished::default(),
-            partial: Unfinished::default(),
-            whole_records: 0,
-            closing: None,
             paused_at: None,
         }
     }
@@ -131,13 +85,8 @@ impl<'a> Exchange<'a> {
                     Err(end) => return Poll::Ready(end),
                 }
             }
-            // A receiver without room stops the reading; then the peer's silence means nothing.
             if receiver.poll_room(cx).is_pending() {
-                let now = self.now();
-                self.keepalive.heard(now);
-                self.keepalive.received();
-                self.message.excuse(now);
-                self.partial.excuse(now);
+                self.connection.is_not_read(self.now());
             } else {
                 match self.poll_read(cx, receiver) {
                     Poll::Ready(Ok(len)) => {
@@ -172,23 +121,9 @@ impl<'a> Exchange<'a> {
 
     /// Writes what there is to write; whether there is more, for the next turn.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        if self.closing.is_none() {
-            self.closing = self.outbox.closing().map(|frame| (frame, self.now()));
-        }
-        // A peer that sends without a pause and reads nothing never lets the timer have its turn.
-        if let Some((frame, since)) = &self.closing
-            && self.now() >= *since + CLOSE_TIMEOUT
-        {
-            return Err(End::Stuck(frame.clone()));
-        }
+        self.connection.look_at_close(|| self.outbox.closing(), self.now())?;
         match self.outbox.poll_write(self.socket, cx) {
-            Poll::Ready(Ok(Outgoing::Closed)) => {
-                let frame = self
-                    .closing
-                    .take()
-                    .map_or_else(|| CloseFrame::new(CloseCode::NORMAL, "it asked to"), |(frame, _)| frame);
-                Err(End::Closed(frame))
-            }
+            Poll::Ready(Ok(Outgoing::Closed)) => Err(self.connection.closed(|| self.outbox.closing())),
             Poll::Ready(Err(error)) => Err(End::Broken(error.to_string())),
             Poll::Ready(Ok(Outgoing::More)) => Ok(true),
             Poll::Ready(Ok(Outgoing::Idle)) | Poll::Pending => Ok(false),
@@ -201,18 +136,13 @@ impl<'a> Exchange<'a> {
 
     /// One read, and all that is complete with it; how many bytes came.
     fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut impl Receiver) -> Poll<Result<usize, End>> {
-        let mut len = 0;
-        if !mem::take(&mut self.fresh) {
-            let announced = self.decoder.wanted();
-            let room = self.buffer.make_room(self.decoder.fragmented_len(), announced);
-            room.map_err(|limit| End::Protocol(CloseCode::POLICY_VIOLATION, format!("this node has {limit}")))?;
-            match self.reader.poll_read(cx, &mut self.buffer.bytes) {
-                Poll::Ready(Ok(Read { len: 0, .. })) => {
-                    return Poll::Ready(Err(End::Broken("the peer closed it without a word".into())));
-                }
+        let (len, now) = match self.connection.buffer()? {
+            None => (0, self.now()),
+            Some(buffer) => match self.reader.poll_read(cx, buffer) {
                 Poll::Ready(Ok(read)) => {
-                    len = read.len;
-                    self.buffer.note(read);
+                    let now = self.now();
+                    self.connection.has_read(read.len, read.was_full, now)?;
+                    (read.len, now)
                 }
                 Poll::Ready(Err(error)) => {
                     // Only TLS finds fault with the bytes themselves.
@@ -222,124 +152,44 @@ impl<'a> Exchange<'a> {
                     return Poll::Ready(Err(End::Broken(error.to_string())));
                 }
                 Poll::Pending => {
-                    self.buffer.pause();
+                    self.connection.found_nothing();
                     return Poll::Pending;
                 }
-            }
-            self.keepalive.heard(self.now());
-        }
-        loop {
-            let event = self.decoder.decode(&mut self.buffer.bytes);
-            match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
-                None => {
-                    self.note_unfinished(receiver);
-                    return Poll::Ready(Ok(len));
-                }
-                Some(Event::Binary(message)) => {
-                    self.keepalive.received();
-                    self.message = Unfinished::default();
+            },
+        };
+        while let Some(incoming) = self.connection.incoming()? {
+            match incoming {
+                Incoming::Message(message) => {
                     receiver
                         .receive(message)
-                        .map_err(|Violation { code, reason }| End::Protocol(code, reason))?;
+                        .map_err(|violation| End::Protocol(violation.code, violation.reason))?;
                     if receiver.poll_room(cx).is_pending() {
-                        self.fresh = true;
                         return Poll::Ready(Ok(len));
                     }
                 }
-                Some(Event::Ping(payload)) => self.outbox.pong(&payload),
-                Some(Event::Pong(_)) => {}
-                Some(Event::Text) => {
-                    let error = "text messages are not part of the data lane";
-                    return Poll::Ready(Err(End::Protocol(CloseCode::UNSUPPORTED_DATA, error.into())));
-                }
-                Some(Event::Close(frame)) => return Poll::Ready(Err(End::Peer(frame))),
+                Incoming::Ping(payload) => self.outbox.pong(&payload),
             }
         }
-    }
-
-    /// All that is complete was handed over.
-    fn note_unfinished(&mut self, receiver: &impl Receiver) {
-        let (partial_len, whole_records) = receiver.partial();
-        if mem::replace(&mut self.whole_records, whole_records) != whole_records {
-            self.partial = Unfinished::default();
-        }
-        let is_within_message = self.decoder.is_within_message();
-        if is_within_message {
-            self.keepalive.received();
-        } else {
-            self.buffer.settle();
-        }
-        if !is_within_message && partial_len == 0 {
-            (self.message, self.partial) = Default::default();
-            return;
-        }
-        let now = self.now();
-        let message_len = 1 + self.buffer.bytes.len() + self.decoder.fragmented_len();
-        self.message.note(if is_within_message { message_len } else { 0 }, now);
-        self.partial.note(partial_len, now);
-    }
-
-    /// Tells what the system has taken since the last look.
-    fn note_written(&mut self, now: Duration) {
-        let written = self.socket.written();
-        if written.bytes != self.written.bytes {
-            self.keepalive.spoke(now);
-        }
-        if written.relieved != self.written.relieved {
-            self.keepalive.taken(now);
-        }
-        self.written = written;
+        self.connection.caught_up(receiver.partial(), now);
+        Poll::Ready(Ok(len))
     }
 
     /// Pending until the next thing to do by the clock, or how the connection ends.
     fn poll_timer(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<End> {
         loop {
-            let now = self.now();
-            self.note_written(now);
-            let mut until = match self.keepalive.poll(now) {
-                KeepaliveAction::GiveUp(silence) => return Poll::Ready(End::Silent(silence)),
-                KeepaliveAction::Ping => {
-                    self.outbox.ping();
-                    self.buffer.rest();
-                    // The outbox woke this task, which writes the ping in its next turn.
-                    continue;
+            match self.connection.due(self.socket.written(), self.now()) {
+                Err(end) => return Poll::Ready(end),
+                // The outbox wakes this task, which writes it in its next turn.
+                Ok(Due::Ping) => self.outbox.ping(),
+                Ok(Due::Pong) => self.outbox.pong(&[]),
+                Ok(Due::At(until)) => {
+                    let until = self.started + until;
+                    if timer.deadline() != until {
+                        timer.as_mut().reset(until);
+                    }
+                    ready!(timer.as_mut().poll(cx));
                 }
-                KeepaliveAction::Pong => {
-                    self.outbox.pong(&[]);
-                    continue;
-                }
-                KeepaliveAction::WaitUntil(until) => until,
-            };
-            if let Some((frame, since)) = &self.closing {
-                if now >= *since + CLOSE_TIMEOUT {
-                    return Poll::Ready(End::Stuck(frame.clone()));
-                }
-                until = until.min(*since + CLOSE_TIMEOUT);
             }
-            for unfinished in [&self.message, &self.partial] {
-                let Some(deadline) = unfinished.deadline(self.stall_timeout) else {
-                    continue;
-                };
-                if now >= deadline {
-                    let error = "a message or record was begun, and not enough of it has come \
-                                 (system.limits.stall_timeout)";
-                    return Poll::Ready(End::Protocol(CloseCode::POLICY_VIOLATION, error.into()));
-                }
-                until = until.min(deadline);
-            }
-            let until = self.started + until;
-            if timer.deadline() != until {
-                timer.as_mut().reset(until);
-            }
-            ready!(timer.as_mut().poll(cx));
         }
-    }
-}
-
-/// By what the peer is known to live: one that speaks the extension says so itself.
-fn life_sign(outbox: &Outbox) -> LifeSign {
-    match outbox.has_control() {
-        true => LifeSign::Speaks,
-        false => LifeSign::Takes,
     }
 }

@@ -8,7 +8,6 @@ mod driver;
 mod exchange;
 mod outbox;
 mod read;
-mod read_buffer;
 pub(crate) mod socket;
 mod tls_socket;
 pub(crate) mod upgraded;

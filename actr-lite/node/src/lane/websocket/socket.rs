@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use actr_lite_engine::connection::Written;
 use actr_lite_tls::Stream;
 use actr_lite_wire::pace::{BATCHES_AHEAD, MAX_BATCH};
 use bytes::BytesMut;
@@ -18,7 +19,7 @@ use tokio_util::io::poll_read_buf;
 use crate::lane::websocket::{
     read::Read,
     tls_socket::{self, TlsReader, TlsWriter},
-    write_gauge::{WriteGauge, Written},
+    write_gauge::WriteGauge,
 };
 
 /// How much the system keeps of what the peer has sent and this side has not read; Linux takes twice as much for its own

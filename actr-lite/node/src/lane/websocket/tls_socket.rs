@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use actr_lite_engine::connection::Written;
 use actr_lite_tls::Connection;
 use bytes::{Buf as _, BytesMut};
 use tokio::net::{
@@ -13,10 +14,7 @@ use tokio::net::{
 };
 use tokio_util::io::poll_read_buf;
 
-use crate::lane::websocket::{
-    read::Read,
-    write_gauge::{WriteGauge, Written},
-};
+use crate::lane::websocket::{read::Read, write_gauge::WriteGauge};
 
 /// How much a connection keeps encrypted and not sent when the system takes no more: a whole batch, so that it is
 /// encrypted and written in one go. What is behind it waits in the outbox, where calls go first.

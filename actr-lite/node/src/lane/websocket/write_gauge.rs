@@ -3,6 +3,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
+use actr_lite_engine::connection::Written;
 use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream};
 
@@ -27,15 +28,6 @@ pub(super) struct WriteGauge {
     refused: AtomicBool,
     written: AtomicU64,
     relieved: AtomicU64,
-}
-
-/// What the system has taken since the connection was made, in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Written {
-    /// In all.
-    pub(super) bytes: u64,
-    /// After it had refused some: the peer has taken what came before.
-    pub(super) relieved: u64,
 }
 
 impl WriteGauge {

@@ -81,3 +81,49 @@ async fn a_driver_that_rests_is_woken_unless_the_record_waits() {
     send(&outbox, Urgency::Pause, b"leaves when its sender pauses");
     assert!(woken.0.load(Ordering::SeqCst));
 }
+
+/// Whether the outbox was locked when somebody was woken.
+struct LockSeen {
+    outbox: Arc<Outbox>,
+    locked: AtomicBool,
+    woken: AtomicBool,
+}
+
+impl std::task::Wake for LockSeen {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Ordering::SeqCst);
+        self.locked
+            .fetch_or(self.outbox.state.try_lock().is_err(), Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_woken_under_the_lock() {
+    let (outbox, writer, _client) = connected().await;
+    let outbox = Arc::new(outbox);
+    let seen = Arc::new(LockSeen {
+        outbox: Arc::clone(&outbox),
+        locked: AtomicBool::new(false),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(Arc::clone(&seen));
+    let mut room = std::pin::pin!(outbox.room(Precedence::Bulk).notified());
+    let actions: [fn(&Outbox); 3] = [
+        |outbox| send(outbox, Urgency::Pause, b"a record"),
+        Outbox::ping,
+        |outbox| send(outbox, Urgency::Now, b"a record"),
+    ];
+    for (number, action) in actions.iter().enumerate() {
+        let mut cx = Context::from_waker(&waker);
+        while outbox.poll_write(&writer, &mut cx).map(Result::unwrap) != Poll::Ready(Outgoing::Idle) {}
+        if number == 2 {
+            // What the driver has written left a permit behind.
+            outbox.room(Precedence::Bulk).notified().await;
+            assert!(std::future::Future::poll(room.as_mut(), &mut cx).is_pending());
+        }
+        seen.woken.store(false, Ordering::SeqCst);
+        action(&outbox);
+        assert!(seen.woken.load(Ordering::SeqCst), "action {number}");
+    }
+    assert!(!seen.locked.load(Ordering::SeqCst));
+}

@@ -1,88 +1,80 @@
-use std::sync::Arc;
-
-use actr_lite_engine::memory::Memory as _;
-use actr_lite_quota::Limit;
+use actr_lite_wire::websocket::Decoder;
 use bytes::BytesMut;
 
-use crate::{
-    lane::websocket::read::Read,
-    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
-};
+use crate::memory::Memory;
 
 /// What a connection reads into at first, so that an answer with a frame of some kilobytes comes in one read. An idle
 /// one keeps no more.
 const MIN_READ: usize = 8 << 10;
 
 /// How far the read buffer grows while reads fill it: a few batches, so that a system call brings more than one.
-const MAX_READ: usize = 256 << 10;
+pub(super) const MAX_READ: usize = 256 << 10;
 
 /// Up to this length a read buffer is given back whenever there is nothing to read: making one anew costs less than what
 /// a thousand connections that pause would keep.
-const SMALL_READ: usize = 16 << 10;
+pub const SMALL_READ: usize = 16 << 10;
 
-/// What was read from a connection and not decoded yet.
-pub(super) struct ReadBuffer {
-    pub(super) bytes: BytesMut,
+/// What is read into, and how much at once.
+#[derive(Debug)]
+pub(super) struct ReadBuffer<M> {
+    pub(super) buffer: BytesMut,
     /// How much to read at once.
     want: usize,
     /// For what is read and not handed over yet.
-    held: HeldBytes,
+    pub(super) memory: M,
 }
 
-impl ReadBuffer {
-    /// A buffer with what came behind the handshake.
-    pub(super) fn new(leftover: BytesMut, account: Arc<PeerAccount>) -> Self {
+impl<M: Memory> ReadBuffer<M> {
+    pub(super) fn new(leftover: BytesMut, memory: M) -> Self {
         Self {
-            bytes: leftover,
+            buffer: leftover,
             want: MIN_READ,
-            held: HeldBytes::new(account, SMALL_READ),
+            memory,
         }
     }
 
-    /// Makes room for the next read, where so much of a fragmented message is here, and so much more is announced. What a
-    /// peer announces it may not have: then reads are short, or there is none.
-    pub(super) fn make_room(&mut self, fragmented_len: usize, announced: usize) -> Result<(), Limit> {
+    /// Makes room for the next read. What a peer announces it may not have: then reads are short, or there is none.
+    pub(super) fn reserve(&mut self, decoder: &Decoder) -> Result<&mut BytesMut, M::Limit> {
         // A fragmented message's buffer doubles as it grows.
-        let held = self.bytes.len() + 2 * fragmented_len;
-        let mut room = room(self.want, announced, self.bytes.len());
-        if self.held.cover(held + room).is_err() {
+        let held = self.buffer.len() + 2 * decoder.fragmented_len();
+        let mut room = room(self.want, decoder.wanted(), self.buffer.len());
+        if self.memory.cover(held + room).is_err() {
             self.want = MIN_READ;
             room = MIN_READ;
-            self.held.cover(held + room)?;
+            self.memory.cover(held + room)?;
         }
-        self.bytes.reserve(room);
-        Ok(())
+        self.buffer.reserve(room);
+        Ok(&mut self.buffer)
     }
 
-    /// Learns from a read how much to read at once.
-    pub(super) fn note(&mut self, read: Read) {
-        if read.was_full {
+    pub(super) fn has_read(&mut self, len: usize, was_full: bool) {
+        if was_full {
             self.want = (self.want * 2).min(MAX_READ);
-        } else if read.len < self.want / 8 {
+        } else if len < self.want / 8 {
             // What is kept of a read keeps its whole buffer: a trickle gets small ones.
             self.want = (self.want / 2).max(MIN_READ);
         }
     }
 
-    /// All that is complete was handed over.
-    pub(super) fn settle(&mut self) {
-        self.held.shrink(self.want + self.bytes.len());
+    /// Gives back memory that is not needed between two messages.
+    pub(super) fn shrink(&mut self) {
+        self.memory.shrink(self.want + self.buffer.len());
     }
 
-    /// There is nothing to read: a small buffer is given back if it is empty.
-    pub(super) fn pause(&mut self) {
-        if self.bytes.is_empty() && self.want <= SMALL_READ {
-            self.bytes = BytesMut::new();
-            self.held.shrink(0);
+    /// Gives back an empty buffer that is cheap to make anew.
+    pub(super) fn give_back_small(&mut self) {
+        if self.buffer.is_empty() && self.want <= SMALL_READ {
+            self.buffer = BytesMut::new();
+            self.memory.shrink(0);
         }
     }
 
-    /// There has been nothing to read for long: any buffer is given back if it is empty.
-    pub(super) fn rest(&mut self) {
-        if self.bytes.is_empty() {
-            self.bytes = BytesMut::new();
+    /// Gives back an empty buffer: the connection is idle.
+    pub(super) fn give_back(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
             self.want = MIN_READ;
-            self.held.shrink(0);
+            self.memory.shrink(0);
         }
     }
 }

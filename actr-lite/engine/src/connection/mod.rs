@@ -1,0 +1,270 @@
+//! What a connection's driver decides: how much it reads, what came, what is due by the clock, and how it ends.
+//!
+//! The driver asks for the [`buffer`](Connection::buffer), reads into it and tells what came, takes one
+//! [`incoming`](Connection::incoming) after the other until there is none, and then says that it has
+//! [`caught up`](Connection::caught_up). Beside that it looks at [`due`](Connection::due) in each turn. What is sent is
+//! decided by [`Outbox`](crate::outbox::Outbox).
+
+mod end;
+mod read_buffer;
+
+use std::{fmt::Display, mem, time::Duration};
+
+use actr_lite_wire::{
+    keepalive::{Keepalive, KeepaliveAction, LifeSign},
+    unfinished::Unfinished,
+    websocket::{CloseCode, CloseFrame, Decoder, Event, Role},
+};
+use bytes::{Bytes, BytesMut};
+
+use self::read_buffer::ReadBuffer;
+pub use self::{
+    end::{End, Goodbye},
+    read_buffer::SMALL_READ,
+};
+use crate::memory::Memory;
+
+/// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
+/// to have read everything and to close too.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What came.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// Records.
+    Message(Bytes),
+    /// This is to be sent back in a pong.
+    Ping(Bytes),
+}
+
+/// What is to be done by the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// To send a ping, and to ask again.
+    Ping,
+    /// To send a pong unasked, and to ask again.
+    Pong,
+    /// Nothing before this time.
+    At(Duration),
+}
+
+/// What the system has taken since the connection was made, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// In all.
+    pub bytes: u64,
+    /// After it had refused some: the peer has taken what came before.
+    pub relieved: u64,
+}
+
+/// A record that comes in parts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Partial {
+    /// How many bytes have come of it; none: there is no such record.
+    pub len: usize,
+    /// How many were whole before it.
+    pub whole_records: u64,
+}
+
+/// What goes over one connection, as long as nothing ends it. Times are since it was made.
+#[derive(Debug)]
+pub struct Connection<M> {
+    decoder: Decoder,
+    read: ReadBuffer<M>,
+    /// The buffer may hold a message that was not looked at.
+    is_fresh: bool,
+    keepalive: Keepalive,
+    /// What the system had taken at the last look.
+    written: Written,
+    /// How long the peer may take with what it has begun to send.
+    stall_timeout: Duration,
+    /// The message that is under way.
+    message: Unfinished,
+    /// The record in parts that is.
+    partial: Unfinished,
+    whole_records: u64,
+    /// Why this side closes, and since when.
+    closing: Option<(CloseFrame, Duration)>,
+}
+
+impl<M: Memory<Limit: Display>> Connection<M> {
+    /// A connection that begins now, with what came behind the handshake. `memory` counts what is read and not handed over
+    /// yet, of which the first [`SMALL_READ`] bytes should be free.
+    pub fn new(
+        role: Role,
+        extended: bool,
+        max_message_len: usize,
+        stall_timeout: Duration,
+        leftover: BytesMut,
+        memory: M,
+    ) -> Self {
+        // By what the peer is known to live: one that speaks the extension says so itself.
+        let life_sign = match extended {
+            true => LifeSign::Speaks,
+            false => LifeSign::Takes,
+        };
+        Self {
+            decoder: Decoder::new(role, max_message_len),
+            read: ReadBuffer::new(leftover, memory),
+            is_fresh: true,
+            keepalive: Keepalive::new(life_sign, Duration::ZERO),
+            written: Written::default(),
+            stall_timeout,
+            message: Unfinished::default(),
+            partial: Unfinished::default(),
+            whole_records: 0,
+            closing: None,
+        }
+    }
+
+    /// The buffer to read into, with room for as much as is to be read at once; `None` if what is there was not looked at.
+    ///
+    /// # Errors
+    /// When what the peer announces is more than this node may hold for it.
+    pub fn buffer(&mut self) -> Result<Option<&mut BytesMut>, End> {
+        if self.is_fresh {
+            return Ok(None);
+        }
+        let over_share = |limit| End::Protocol(CloseCode::POLICY_VIOLATION, format!("this node has {limit}"));
+        self.read.reserve(&self.decoder).map(Some).map_err(over_share)
+    }
+
+    /// So many bytes were read. `was_full`: as many as there was room for.
+    ///
+    /// # Errors
+    /// When there were none: the peer sends no more.
+    pub fn has_read(&mut self, len: usize, was_full: bool, now: Duration) -> Result<(), End> {
+        if len == 0 {
+            return Err(End::Broken("the peer closed it without a word".into()));
+        }
+        self.read.has_read(len, was_full);
+        self.keepalive.heard(now);
+        self.is_fresh = true;
+        Ok(())
+    }
+
+    /// There was nothing to read.
+    pub fn found_nothing(&mut self) {
+        self.read.give_back_small();
+    }
+
+    /// The next that has come; `None`: the rest is not there yet.
+    ///
+    /// # Errors
+    /// When the peer closes, or breaks the protocol.
+    pub fn incoming(&mut self) -> Result<Option<Incoming>, End> {
+        loop {
+            let event = self.decoder.decode(&mut self.read.buffer);
+            match event.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
+                None => {
+                    self.is_fresh = false;
+                    return Ok(None);
+                }
+                Some(Event::Binary(message)) => {
+                    self.keepalive.received();
+                    self.message = Unfinished::default();
+                    return Ok(Some(Incoming::Message(message)));
+                }
+                Some(Event::Ping(payload)) => return Ok(Some(Incoming::Ping(payload))),
+                Some(Event::Pong(_)) => {}
+                Some(Event::Text) => {
+                    let error = "text messages are not part of the data lane";
+                    return Err(End::Protocol(CloseCode::UNSUPPORTED_DATA, error.into()));
+                }
+                Some(Event::Close(frame)) => return Err(End::Peer(frame)),
+            }
+        }
+    }
+
+    /// All that is complete was handed over; `partial` is what its receiver has of a record in parts.
+    pub fn caught_up(&mut self, partial: Partial, now: Duration) {
+        if mem::replace(&mut self.whole_records, partial.whole_records) != partial.whole_records {
+            self.partial = Unfinished::default();
+        }
+        let is_within_message = self.decoder.is_within_message();
+        if is_within_message {
+            self.keepalive.received();
+        } else {
+            self.read.shrink();
+        }
+        let message_len = 1 + self.read.buffer.len() + self.decoder.fragmented_len();
+        self.message.note(if is_within_message { message_len } else { 0 }, now);
+        self.partial.note(partial.len, now);
+    }
+
+    /// A receiver without room stops the reading; then the peer's silence means nothing.
+    pub fn is_not_read(&mut self, now: Duration) {
+        self.keepalive.heard(now);
+        self.keepalive.received();
+        self.message.excuse(now);
+        self.partial.excuse(now);
+    }
+
+    /// Looks whether this side closes. `why` is asked until it has once said so.
+    ///
+    /// # Errors
+    /// When it takes too long to send what it has. A peer that sends without a pause and reads nothing never lets the timer
+    /// have its turn, so this is to be called in each.
+    pub fn look_at_close(&mut self, why: impl FnOnce() -> Option<CloseFrame>, now: Duration) -> Result<(), End> {
+        if self.closing.is_none() {
+            self.closing = why().map(|frame| (frame, now));
+        }
+        match &self.closing {
+            Some((frame, since)) if now >= *since + CLOSE_TIMEOUT => Err(End::Stuck(frame.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// All was sent, the close frame last, for which `why` gives the reason.
+    pub fn closed(&mut self, why: impl FnOnce() -> Option<CloseFrame>) -> End {
+        let frame = self.closing.take().map(|(frame, _)| frame).or_else(why);
+        End::Closed(frame.unwrap_or_else(|| CloseFrame::new(CloseCode::NORMAL, "it asked to")))
+    }
+
+    /// What is due; `written` is what the system has taken until now.
+    ///
+    /// # Errors
+    /// When the peer is silent, does not finish what it has begun, or does not read what it is sent before a close.
+    pub fn due(&mut self, written: Written, now: Duration) -> Result<Due, End> {
+        self.note_written(written, now);
+        let mut until = match self.keepalive.poll(now) {
+            KeepaliveAction::GiveUp(silence) => return Err(End::Silent(silence)),
+            KeepaliveAction::Ping => {
+                self.read.give_back();
+                return Ok(Due::Ping);
+            }
+            KeepaliveAction::Pong => return Ok(Due::Pong),
+            KeepaliveAction::WaitUntil(until) => until,
+        };
+        self.look_at_close(|| None, now)?;
+        if let Some((_, since)) = &self.closing {
+            until = until.min(*since + CLOSE_TIMEOUT);
+        }
+        for unfinished in [&self.message, &self.partial] {
+            let Some(deadline) = unfinished.deadline(self.stall_timeout) else {
+                continue;
+            };
+            if now >= deadline {
+                let error = "a message or record was begun, and not enough of it has come \
+                             (system.limits.stall_timeout)";
+                return Err(End::Protocol(CloseCode::POLICY_VIOLATION, error.into()));
+            }
+            until = until.min(deadline);
+        }
+        Ok(Due::At(until))
+    }
+
+    /// Counts what the system has taken since the last look.
+    fn note_written(&mut self, written: Written, now: Duration) {
+        if written.bytes != self.written.bytes {
+            self.keepalive.spoke(now);
+        }
+        if written.relieved != self.written.relieved {
+            self.keepalive.taken(now);
+        }
+        self.written = written;
+    }
+}
+
+#[cfg(test)]
+mod tests;
