@@ -6,7 +6,7 @@ use std::{
 
 use thiserror::Error;
 
-use crate::{DevCa, DevCert};
+use crate::ca::{DevCa, DevCert};
 
 /// The CA's certificate.
 pub const CA_FILE: &str = "ca.pem";

@@ -80,10 +80,20 @@ pub fn upward(modules: &Modules, layers: &[&str]) -> Vec<Breach> {
     breaches
 }
 
-/// Imports that name another module than the one that has what they import, or the root.
+/// Imports through the crate's root of what another module has.
+pub fn through_root(modules: &Modules) -> Vec<Breach> {
+    detours_where(modules, |edge| edge.named.is_empty() && !edge.to.is_empty())
+}
+
+/// Imports that name another module than the one that has what they import: the root, or a folder's own module. What the
+/// root itself has counts too, as all others depend on a module that names them all then.
 pub fn detours(modules: &Modules) -> Vec<Breach> {
+    detours_where(modules, |edge| edge.named.is_empty() || edge.named != edge.to)
+}
+
+fn detours_where(modules: &Modules, is_detour: impl Fn(&Edge) -> bool) -> Vec<Breach> {
     let edges = modules.edges().into_iter();
-    let detours = edges.filter(|edge| !edge.from.is_empty() && (edge.named.is_empty() || edge.named != edge.to));
+    let detours = edges.filter(|edge| !edge.from.is_empty() && is_detour(edge));
     detours
         .map(|Edge { from, to, name, .. }| Breach::Detour {
             file: modules.file(&from).into(),
@@ -190,6 +200,7 @@ mod tests {
                 detour("c.rs", "Y", "a/y.rs")
             ]
         );
+        assert_eq!(through_root(&modules), [detour("b.rs", "Y", "a/y.rs")]);
     }
 
     #[test]

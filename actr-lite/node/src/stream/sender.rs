@@ -1,4 +1,4 @@
-use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actr_lite_engine::outbox::{Accepted, Urgency};
 use actr_lite_quota::Permit;
@@ -10,28 +10,18 @@ use actr_lite_wire::{
     identity::{ActrId, StreamId},
     peer_text::PeerText,
     record::{HEADER_LEN, RecordKind},
-    send_queue::Precedence,
 };
-use tokio::{
-    task::{coop::consume_budget, yield_now},
-    time::timeout,
-};
+use tokio::{task::coop::consume_budget, time::timeout};
 
-use crate::{
-    lane::{lane::SendRefused, patience::Patience, turn::Turn},
-    stream::{
-        in_use::InUse,
-        latency_first::{Attempt, LatencyFirst},
-        options::{Delivery, StreamOptions},
-        outgoing_streams::OutgoingStream,
-        send_error::{EndedStream, SendError},
-        uplink::Uplink,
-    },
+use crate::stream::{
+    in_use::InUse,
+    latency_first::{Attempt, LatencyFirst},
+    options::{Delivery, StreamOptions},
+    outgoing_streams::OutgoingStream,
+    send_error::{EndedStream, SendError},
+    sender_turn::SenderTurn,
+    uplink::Uplink,
 };
-
-/// By which part of itself a turn may go on until a batch is full, so that the pause does not cost a short write: a whole
-/// batch for the longest turn, and little where others share the connection, who fill up what is left.
-const OVERTIME: usize = 4;
 
 /// The sending end of a stream, bound to one connection to one receiver.
 ///
@@ -40,8 +30,8 @@ const OVERTIME: usize = 4;
 /// go on. A [`Delivery::LatencyFirst`] stream does not wait but drops its oldest frames. If the sender is dropped
 /// before [`Self::finish`], the receiver is told that the stream broke off.
 pub struct StreamSender {
-    uplink: InUse,
-    stream: Arc<OutgoingStream>,
+    pub(super) uplink: InUse,
+    pub(super) stream: Arc<OutgoingStream>,
     /// In the receiver's account.
     places: Option<[Permit; 2]>,
     encoder: FrameEncoder,
@@ -50,21 +40,16 @@ pub struct StreamSender {
     /// How many frames the stream has sent, including those that the receiver had before.
     frames: u64,
     /// Used if the receiver grants credit.
-    credit: SendCredit,
-    has_credit: bool,
+    pub(super) credit: SendCredit,
+    pub(super) has_credit: bool,
     max_record_len: usize,
     /// How its frames go if they may be dropped.
     latency_first: Option<LatencyFirst>,
-    /// What was sent since others had their turn.
-    unbroken: usize,
-    /// What may be sent before they have it again.
-    turn: usize,
-    /// They have it before the next frame.
-    turn_is_over: bool,
+    pub(super) turn: SenderTurn,
     /// It is dropped, not finished.
     broke_off: bool,
     /// Why this side ends it before its end.
-    failed: Option<SendError>,
+    pub(super) failed: Option<SendError>,
     ended: bool,
 }
 
@@ -90,9 +75,7 @@ impl StreamSender {
             has_credit: uplink.lane().has_control(),
             max_record_len: uplink.lane().max_record_len(),
             latency_first,
-            unbroken: 0,
-            turn: uplink.outgoing().turn(),
-            turn_is_over: false,
+            turn: SenderTurn::new(uplink.outgoing().turn()),
             broke_off: false,
             failed: None,
             ended: false,
@@ -233,7 +216,7 @@ impl StreamSender {
     #[inline]
     fn try_send(&mut self, sequence: u64, payload: &[u8]) -> bool {
         let may_send = self.credit.may_send() || !self.has_credit;
-        if !may_send || self.turn_is_over || self.check().is_err() {
+        if !may_send || self.turn.is_over() || self.check().is_err() {
             return false;
         }
         let head = self.encoder.head(sequence, payload.len());
@@ -278,132 +261,25 @@ impl StreamSender {
         Err(error)
     }
 
-    async fn send_record(&mut self, sequence: u64, head: &[u8], payload: &[u8]) -> Result<(), SendError> {
-        let sent = async {
-            // Before the frame is sent, so that it is not when this is dropped here.
-            if self.turn_is_over {
-                self.turn_is_over = false;
-                self.unbroken = 0;
-                self.turn = self.uplink.outgoing().turn();
-                yield_now().await;
-            }
-            // As long as it waits, the receiver makes this node hold the frame.
-            let mut held = None;
-            let len = head.len() + payload.len();
-            self.credit(&mut held, len).await?;
-            self.room(&mut held, head, payload).await
-        };
-        match sent.await {
-            Ok(accepted) => {
-                self.count(sequence, head.len() + payload.len(), accepted);
-                Ok(())
-            }
-            Err(error) => {
-                if let SendError::OverShare(_) | SendError::Stalled { .. } = &error {
-                    self.failed = Some(error.clone());
-                }
-                // The receiver waits for this confirmation: after it, it may ask for a stream with the same id.
-                self.end();
-                Err(error)
-            }
-        }
-    }
-
-    /// Counts a frame that waits.
-    fn hold(&self, held: &mut Option<Permit>, len: usize) -> Result<(), SendError> {
-        if held.is_none() {
-            *held = Some(self.uplink.account().hold(len).map_err(SendError::OverShare)?);
-        }
-        Ok(())
-    }
-
-    fn stalled(&self) -> SendError {
-        SendError::Stalled {
-            stream: self.as_ended(),
-            after: self.uplink.environment().stall_timeout(),
-        }
-    }
-
     #[inline]
-    fn count(&mut self, sequence: u64, len: usize, accepted: Accepted) {
+    pub(super) fn count(&mut self, sequence: u64, len: usize, accepted: Accepted) {
         if self.has_credit {
             self.credit.spend((HEADER_LEN + len) as u64);
         }
         self.sequence = sequence;
         self.frames += 1;
-        self.unbroken += len;
-        let is_good_moment = accepted == Accepted::BatchWritten || self.unbroken >= self.turn + self.turn / OVERTIME;
-        self.turn_is_over = self.unbroken >= self.turn && is_good_moment;
-    }
-
-    /// Waits for credit.
-    async fn credit(&mut self, held: &mut Option<Permit>, len: usize) -> Result<(), SendError> {
-        if !self.has_credit {
-            return Ok(());
-        }
-        while !self.credit.may_send() {
-            self.hold(held, len)?;
-            let lane = self.uplink.lane();
-            let mut patience = Patience::new(lane, self.uplink.environment().stall_timeout());
-            let stream = Arc::clone(&self.stream);
-            let granted = poll_fn(move |cx| {
-                stream.waker.register(cx.waker());
-                let granted = stream.take_granted();
-                if granted > 0 || stream.end.get().is_some() {
-                    Poll::Ready(granted)
-                } else {
-                    Poll::Pending
-                }
-            });
-            let granted = tokio::select! {
-                biased;
-                granted = granted => granted,
-                () = patience.run_out(lane) => return Err(self.stalled()),
-            };
-            self.check()?;
-            // An excess was refused when it arrived.
-            let _ = self.credit.grant(granted);
-        }
-        Ok(())
-    }
-
-    /// Waits until the connection takes the record.
-    async fn room(&self, held: &mut Option<Permit>, head: &[u8], payload: &[u8]) -> Result<Accepted, SendError> {
-        let lane = self.uplink.lane();
-        let mut turn = Turn::new(lane, Precedence::Bulk);
-        let mut patience = None;
-        loop {
-            self.check()?;
-            match lane.try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload) {
-                Ok(accepted) => return Ok(accepted),
-                Err(SendRefused::Closed) => {
-                    // The lane closes a moment before the session says why.
-                    return Err(self.closed().await);
-                }
-                Err(SendRefused::OverShare(limit)) => return Err(SendError::OverShare(limit)),
-                Err(SendRefused::Full) => {
-                    self.hold(held, head.len() + payload.len())?;
-                    let patience =
-                        patience.get_or_insert_with(|| Patience::new(lane, self.uplink.environment().stall_timeout()));
-                    tokio::select! {
-                        () = turn.wait() => {}
-                        () = self.stream.closed.cancelled() => {}
-                        () = patience.run_out(lane) => return Err(self.stalled()),
-                    }
-                }
-            }
-        }
+        self.turn.count(len, accepted);
     }
 
     #[inline]
-    fn check(&self) -> Result<(), SendError> {
+    pub(super) fn check(&self) -> Result<(), SendError> {
         match self.stream.end.get() {
             None => Ok(()),
             Some(end) => Err(end.clone().of(self.as_ended())),
         }
     }
 
-    fn as_ended(&self) -> EndedStream {
+    pub(super) fn as_ended(&self) -> EndedStream {
         EndedStream {
             stream_id: self.stream.stream_id.clone(),
             frames: self.frame_count(),
@@ -420,7 +296,7 @@ impl StreamSender {
     }
 
     /// Sends the stream's last record, and forgets the stream.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
