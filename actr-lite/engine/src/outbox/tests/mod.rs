@@ -142,7 +142,7 @@ fn room_is_told_as_soon_as_a_piece_is_taken_out() {
 }
 
 #[test]
-fn who_was_refused_for_bytes_in_flight_is_told_when_they_are_sent() {
+fn who_is_refused_for_bytes_in_flight_is_told_when_they_leave() {
     let mut outbox = Outbox::new(
         Role::Server,
         true,
