@@ -15,6 +15,7 @@ use actr_lite_manifest::{Manifest, UpdateCommand};
 use actr_lite_net::ClearText;
 use actr_lite_quota::Limit;
 use actr_lite_registry_client::{LinkConfig, LoadReport, RegistryLink};
+use actr_lite_sync::room::Room;
 use actr_lite_tls::{ClientTls, Tls};
 use actr_lite_wire::{
     control::Control, envelope::Envelope, frame, identity::ActrId, record::RecordKind, send_queue::Precedence,
@@ -195,7 +196,7 @@ impl FuzzedNode {
             waiting: Mutex::new(0),
             read: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
-            room: Notify::new(),
+            room: Room::default(),
         });
         let peer_type = self.actor.id().actr_type().clone();
         let peer = ActrId::new(0, 1, peer_type);
@@ -257,7 +258,7 @@ impl FuzzedSession<'_> {
     pub fn drain(&mut self) {
         let read = std::mem::take(&mut *self.lane.waiting());
         self.lane.read.fetch_add(read as u64, Ordering::Relaxed);
-        self.lane.room.notify_one();
+        self.lane.room.tell_one();
         self.fuzzed.run(async {});
     }
 
@@ -318,7 +319,7 @@ impl FuzzedSession<'_> {
         });
         // Whoever waits for room learns that there is none any more.
         for _ in 0..TURNS {
-            self.lane.room.notify_one();
+            self.lane.room.tell_one();
             fuzzed.release.notify_waiters();
             fuzzed.run(async {});
         }
@@ -339,7 +340,7 @@ struct MemoryLane {
     /// How many it has read.
     read: AtomicU64,
     is_closed: AtomicBool,
-    room: Notify,
+    room: Room,
 }
 
 impl MemoryLane {
@@ -395,7 +396,7 @@ impl Lane for MemoryLane {
         }
     }
 
-    fn room(&self, _: Precedence) -> &Notify {
+    fn room(&self, _: Precedence) -> &Room {
         &self.room
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     session::{
-        answer_hold::{AnswerHold, FirstTurn},
+        answer_hold::{AnswerHold, FirstTurn, LaneBatch},
         session_handle::SessionHandle,
     },
     stream::direct::DirectStreams,
@@ -60,7 +60,7 @@ impl Call {
     /// own.
     pub(crate) fn first_turn(&self) -> Option<FirstTurn> {
         let session = self.session.as_ref().filter(|_| self.hold.get().is_none())?;
-        let (hold, first_turn) = AnswerHold::new(session.uplink().shared_lane());
+        let (hold, first_turn) = AnswerHold::new(LaneBatch(Arc::clone(session.uplink().shared_lane())));
         self.hold.set(hold).is_ok().then_some(first_turn)
     }
 

@@ -7,7 +7,7 @@ use crate::{
     actor::actor::Actor,
     stream::{
         delivery::{Delivered, Delivery},
-        in_place::InPlace,
+        in_place::{InPlace, StreamTasks, is_short_turn},
         inbox::Inbox,
         progress::{ProgressCell, StreamProgress},
         stream_end::StreamEnd,
@@ -41,7 +41,8 @@ impl StreamRegistration {
         let (done, delivered) = oneshot::channel();
         let inbox = Arc::clone(subscription.inbox());
         let begun_with = progress.delivered();
-        let in_place = InPlace::start(actor.tasks().clone(), delivery.run(subscription, done));
+        let tasks = StreamTasks::here(actor.tasks().clone());
+        let in_place = InPlace::start(tasks, delivery.run(subscription, done), is_short_turn());
         inbox.run_in_place(in_place);
         Self {
             actor: Arc::clone(actor),

@@ -10,8 +10,8 @@
 
 use actr_lite_engine::outbox::{self, Accepted, Urgency};
 use actr_lite_quota::Limit;
+use actr_lite_sync::room::Room;
 use actr_lite_wire::{control::Control, record::RecordKind, send_queue::Precedence};
-use tokio::sync::Notify;
 
 use crate::lane::closing::Closing;
 
@@ -40,9 +40,9 @@ pub(crate) trait Lane: Send + Sync + 'static {
     /// A peer that makes this node say more than it reads is closed.
     fn send_control(&self, control: &Control);
 
-    /// Notified, one waiter at a time, when there may be room again for records of this precedence after
+    /// Tells, one waiter at a time, when there may be room again for records of this precedence after
     /// [`SendRefused::Full`].
-    fn room(&self, precedence: Precedence) -> &Notify;
+    fn room(&self, precedence: Precedence) -> &Room;
 
     /// Sends what is queued, says why, and closes; all within a bounded time.
     fn close(&self, cause: Closing);

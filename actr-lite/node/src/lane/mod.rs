@@ -8,5 +8,4 @@ pub(crate) mod closing;
 pub(crate) mod lane;
 pub(crate) mod patience;
 pub(crate) mod receiver;
-pub(crate) mod turn;
 pub(crate) mod websocket;

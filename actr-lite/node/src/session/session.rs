@@ -15,7 +15,6 @@ use crate::{
         closing::Closing,
         lane::{Lane, SendRefused},
         patience::Patience,
-        turn::Turn,
     },
     limits::accounts::PeerAccount,
     session::{pending_calls::PendingCalls, served_calls::ServedCalls, session_environment::SessionEnvironment},
@@ -103,7 +102,10 @@ impl Session {
     }
 
     async fn send_later(&self, body: &[u8], urgency: Urgency, mut refused: SendRefused) -> Result<(), ActrError> {
-        let mut turn = Turn::new(self.lane(), Precedence::of(RecordKind::RpcReliable, body.len()));
+        let mut turn = self
+            .lane()
+            .room(Precedence::of(RecordKind::RpcReliable, body.len()))
+            .turn();
         let _held = self.uplink.account().hold(body.len())?;
         let mut patience = Patience::new(self.lane(), self.environment.streams.stall_timeout());
         loop {

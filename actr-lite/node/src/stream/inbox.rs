@@ -9,6 +9,7 @@ use std::{
 
 use actr_lite_engine::inbox::{self, MAX_WAITING_WITHOUT_CREDIT, Next, Pushed};
 use actr_lite_quota::Permit;
+use actr_lite_sync::in_place::Turn;
 use actr_lite_wire::{
     control::Control,
     identity::{ActrId, StreamId},
@@ -17,7 +18,11 @@ use actr_lite_wire::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::stream::{in_place::InPlace, stream_end::StreamEnd, uplink::Uplink};
+use crate::stream::{
+    in_place::{InPlace, StreamTasks, is_short_turn},
+    stream_end::StreamEnd,
+    uplink::Uplink,
+};
 
 /// The frames of one subscription that came and were not taken yet.
 ///
@@ -121,9 +126,7 @@ impl Inbox {
     pub(crate) fn deliver(&self, message: &Bytes, run: Range<usize>, last_len: usize, has_credit: bool) -> Pushed {
         let turn = self.in_place.get().and_then(InPlace::begin);
         let pushed = self.push(message, run, last_len, has_credit);
-        if let Some(turn) = turn {
-            turn.run(|| self.lock().reader.is_some());
-        }
+        self.run(turn);
         pushed
     }
 
@@ -131,9 +134,14 @@ impl Inbox {
     pub(crate) fn deliver_end(&self, end: StreamEnd) {
         let turn = self.in_place.get().and_then(InPlace::begin);
         self.end(end);
-        if let Some(turn) = turn {
-            turn.run(|| self.lock().reader.is_some());
-        }
+        self.run(turn);
+    }
+
+    /// The callback stays in place if it has been short, and waits for the next frame.
+    fn run(&self, turn: Option<Turn<StreamTasks>>) {
+        let Some(turn) = turn else { return };
+        let is_short = is_short_turn();
+        turn.run(|| is_short() && self.lock().reader.is_some());
     }
 
     /// Takes records of this stream: the part `run` of `message`, the last of them `last_len` bytes.

@@ -17,7 +17,7 @@ use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    lane::{lane::SendRefused, turn::Turn},
+    lane::lane::SendRefused,
     limits::held_bytes::HeldBytes,
     stream::{outgoing_streams::OutgoingStream, uplink::Uplink},
 };
@@ -249,7 +249,7 @@ impl Shared {
             if is_over {
                 return;
             }
-            let turn = turn.get_or_insert_with(|| Turn::new(self.uplink.lane(), Precedence::Bulk));
+            let turn = turn.get_or_insert_with(|| self.uplink.lane().room(Precedence::Bulk).turn());
             tokio::select! {
                 () = turn.wait() => {}
                 () = self.stream.closed.cancelled() => {}

@@ -6,7 +6,7 @@ use actr_lite_wire::{record::RecordKind, send_queue::Precedence};
 use tokio::task::yield_now;
 
 use crate::{
-    lane::{lane::SendRefused, patience::Patience, turn::Turn},
+    lane::{lane::SendRefused, patience::Patience},
     stream::{send_error::SendError, sender::StreamSender, sender_turn::SenderTurn},
 };
 
@@ -91,7 +91,7 @@ impl StreamSender {
     /// Waits until the connection takes the record.
     async fn room(&self, held: &mut Option<Permit>, head: &[u8], payload: &[u8]) -> Result<Accepted, SendError> {
         let lane = self.uplink.lane();
-        let mut turn = Turn::new(lane, Precedence::Bulk);
+        let mut turn = lane.room(Precedence::Bulk).turn();
         let mut patience = None;
         loop {
             self.check()?;

@@ -5,14 +5,15 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use actr_lite_engine::outbox::{self, Accepted, Drive, Next, Room, Urgency};
+use actr_lite_engine::outbox::{self, Accepted, Drive, Next, Urgency};
+use actr_lite_sync::room::Room;
 use actr_lite_wire::{
     control::Control,
     record::RecordKind,
     send_queue::Precedence,
     websocket::{CloseCode, CloseFrame, Role},
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     lane::{
@@ -35,8 +36,8 @@ pub(crate) struct Outbox {
     max_record_len: usize,
     started: Instant,
     state: Mutex<State>,
-    room_ahead: Notify,
-    room: Notify,
+    room_ahead: Room,
+    room: Room,
 }
 
 struct State {
@@ -57,7 +58,7 @@ struct Locked<'a> {
 struct Wake<'a> {
     outbox: &'a Outbox,
     driver: Option<Waker>,
-    room: Room,
+    room: outbox::Room,
 }
 
 impl Deref for Locked<'_> {
@@ -91,9 +92,7 @@ impl Drop for Wake<'_> {
         if let Some(driver) = self.driver.take() {
             driver.wake();
         }
-        if self.room != Room::Nobody {
-            self.outbox.tell_room(self.room);
-        }
+        self.outbox.tell_room(self.room);
     }
 }
 
@@ -129,8 +128,8 @@ impl Outbox {
             max_record_len,
             started: Instant::now(),
             state: Mutex::new(state),
-            room_ahead: Notify::new(),
-            room: Notify::new(),
+            room_ahead: Room::default(),
+            room: Room::default(),
         }
     }
 
@@ -141,17 +140,18 @@ impl Outbox {
             wake: Wake {
                 outbox: self,
                 driver: None,
-                room: Room::Nobody,
+                room: outbox::Room::Nobody,
             },
         }
     }
 
-    fn tell_room(&self, room: Room) {
-        for notify in [&self.room_ahead, &self.room] {
-            if room == Room::Everyone {
-                notify.notify_waiters();
+    fn tell_room(&self, told: outbox::Room) {
+        for room in [&self.room_ahead, &self.room] {
+            match told {
+                outbox::Room::Nobody => {}
+                outbox::Room::One => room.tell_one(),
+                outbox::Room::Everyone => room.tell_all(),
             }
-            notify.notify_one();
         }
     }
 
@@ -297,7 +297,7 @@ impl Lane for Outbox {
         }
     }
 
-    fn room(&self, precedence: Precedence) -> &Notify {
+    fn room(&self, precedence: Precedence) -> &Room {
         match precedence {
             Precedence::Ahead => &self.room_ahead,
             Precedence::Bulk => &self.room,

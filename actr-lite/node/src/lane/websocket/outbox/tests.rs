@@ -107,7 +107,8 @@ async fn nobody_is_woken_under_the_lock() {
         woken: AtomicBool::new(false),
     });
     let waker = Waker::from(Arc::clone(&seen));
-    let mut room = std::pin::pin!(outbox.room(Precedence::Bulk).notified());
+    let mut turn = outbox.room(Precedence::Bulk).turn();
+    let mut room = std::pin::pin!(turn.wait());
     let actions: [fn(&Outbox); 3] = [
         |outbox| send(outbox, Urgency::Pause, b"a record"),
         Outbox::ping,
@@ -117,8 +118,10 @@ async fn nobody_is_woken_under_the_lock() {
         let mut cx = Context::from_waker(&waker);
         while outbox.poll_write(&writer, &mut cx).map(Result::unwrap) != Poll::Ready(Outgoing::Idle) {}
         if number == 2 {
-            // What the driver has written left a permit behind.
-            outbox.room(Precedence::Bulk).notified().await;
+            // The driver has written, and told of room: this sender takes that, and does not tell the next.
+            let mut taken = outbox.room(Precedence::Bulk).turn();
+            taken.wait().await;
+            std::mem::forget(taken);
             assert!(std::future::Future::poll(room.as_mut(), &mut cx).is_pending());
         }
         seen.woken.store(false, Ordering::SeqCst);
