@@ -19,11 +19,8 @@ use rand::RngExt as _;
 use crate::{
     context::{Context, earlier},
     handshake::{AGREED, REGISTER, SIGNALING, Unsent, block, introduction, read_all, take_block},
-    network::{Address, Socket},
+    network::{Address, REGISTRY_ADDRESS, Socket},
 };
-
-/// Where the registry listens, in every life.
-pub(crate) const REGISTRY_ADDRESS: Address = 0;
 
 /// How long a request waits for its answer: the registry client's own bound, as all that follow.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);

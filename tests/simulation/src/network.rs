@@ -6,7 +6,10 @@ use std::{
 use bytes::{Buf as _, Bytes, BytesMut};
 use rand::{RngExt as _, rngs::SmallRng};
 
-use crate::{link::REGISTRY_ADDRESS, trace::HostId};
+use crate::trace::HostId;
+
+/// Where the registry listens, in every life.
+pub(crate) const REGISTRY_ADDRESS: Address = 0;
 
 /// Which connection; each number is used once.
 pub(crate) type ConnectionId = u64;

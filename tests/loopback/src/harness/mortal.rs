@@ -36,3 +36,10 @@ impl Mortal {
         self.runtime.shutdown_background();
     }
 }
+
+impl NodePlan {
+    /// Starts it in a runtime of its own.
+    pub(crate) async fn start_mortal(self) -> Mortal {
+        Mortal::start(self).await
+    }
+}

@@ -7,7 +7,6 @@ use actr_lite::{ActrError, ActrRef, ActrSystem, Context, Node, Rpc};
 use crate::harness::{
     deadline::within,
     messages::{Answer, Ask},
-    mortal::Mortal,
     workload::TestWorkload,
 };
 
@@ -104,10 +103,5 @@ impl NodePlan {
 
     pub(crate) async fn start(self) -> ActrRef {
         within(self.node().start()).await.unwrap()
-    }
-
-    /// Starts it in a runtime of its own.
-    pub(crate) async fn start_mortal(self) -> Mortal {
-        Mortal::start(self).await
     }
 }

@@ -24,8 +24,10 @@ use tokio_tungstenite::{
 
 use crate::{
     harness::{deadline::within, messages::Ask},
-    raw_peer::{outsider::PROTOCOL, wire_bytes::record},
+    raw_peer::wire_bytes::record,
 };
+
+pub(crate) const PROTOCOL: &str = "sec-websocket-protocol";
 
 /// A data lane connection without a runtime behind it.
 pub(crate) struct RawPeer {

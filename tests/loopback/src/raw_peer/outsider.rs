@@ -16,7 +16,7 @@ use tokio_util::{
 
 use crate::{
     harness::{deadline::within, world::World},
-    raw_peer::connection::{RawPeer, dial, upgrade},
+    raw_peer::connection::{PROTOCOL, RawPeer, dial, upgrade},
 };
 
 /// A registered peer that is not one of our nodes.
@@ -102,7 +102,6 @@ impl Outsider {
 
 pub(crate) const SOURCE: &str = "x-actr-source-id";
 pub(crate) const CREDENTIAL: &str = "x-actr-credential";
-pub(crate) const PROTOCOL: &str = "sec-websocket-protocol";
 
 pub(crate) fn headers(id: &ActrId, credential: &Credential) -> Vec<(&'static str, String)> {
     vec![

@@ -13,8 +13,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use crate::{
     client_stream::ClientStream,
     context::Context,
-    link::REGISTRY_ADDRESS,
-    network::{Address, Arrived, Network, NetworkEvent, Socket},
+    network::{Address, Arrived, Network, NetworkEvent, REGISTRY_ADDRESS, Socket},
     node::Node,
     registry::Registry,
     requests::{client_type, server_type},
