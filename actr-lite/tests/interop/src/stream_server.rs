@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 /// The route of the one call that there is.
 pub const ROUTE: &str = "stream_server.StreamServer.RegisterStream";
 
-const PROTO: &str = include_str!("../../../protos/stream_server.proto");
+const PROTO: &str = include_str!("../../../../protos/stream_server.proto");
 
 /// The type of the shipped server.
 pub fn actr_type() -> ActrType {
