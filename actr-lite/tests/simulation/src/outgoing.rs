@@ -1,11 +1,13 @@
 use std::time::Duration;
 
-use actr_lite_engine::outbox::{SendRefused, Urgency};
+use actr_lite_engine::{
+    outbox::{SendRefused, Urgency},
+    outgoing::{Failure, OutgoingStream, add_grant},
+};
 use actr_lite_wire::{
     control::Control,
-    credit::{CreditError, INITIAL_WINDOW, SendCredit},
+    credit::{CreditError, INITIAL_WINDOW},
     error_code::ErrorCode,
-    frame::FrameEncoder,
     identity::StreamId,
     record::{HEADER_LEN, RecordKind},
 };
@@ -17,13 +19,9 @@ use crate::{context::Context, network::Socket, outbox::Outbox, stream_spec::Stre
 pub(crate) struct Outgoing {
     pub(crate) stream_id: StreamId,
     spec: StreamSpec,
-    encoder: FrameEncoder,
-    credit: SendCredit,
+    outgoing: OutgoingStream,
     /// Credit that came and was not counted by the sender yet.
     granted: u64,
-    /// The last sequence number sent.
-    sequence: u64,
-    frames: u64,
     next_at: Duration,
     next: Option<Vec<u8>>,
     /// The receiver wants no more.
@@ -51,15 +49,12 @@ pub(crate) enum Sent {
 }
 
 impl Outgoing {
-    pub(crate) fn new(stream_id: StreamId, spec: StreamSpec, after: u64, now: Duration) -> Self {
+    pub(crate) fn new(stream_id: StreamId, spec: StreamSpec, after: u64, extended: bool, now: Duration) -> Self {
         Self {
-            encoder: FrameEncoder::new(&stream_id),
+            outgoing: OutgoingStream::new(stream_id.clone(), after, extended),
             stream_id,
             spec,
-            credit: SendCredit::default(),
             granted: 0,
-            sequence: after,
-            frames: 0,
             next_at: now,
             next: None,
             is_cancelled: false,
@@ -70,10 +65,9 @@ impl Outgoing {
     }
 
     pub(crate) fn grant(&mut self, bytes: u64) -> Result<(), CreditError> {
-        SendCredit::default().grant(bytes)?;
-        self.granted += bytes;
+        self.granted = add_grant(self.granted, bytes)?;
         self.sums.0 += bytes;
-        SendCredit::default().grant(self.granted)
+        Ok(())
     }
 
     pub(crate) fn cancel(&mut self) {
@@ -83,7 +77,7 @@ impl Outgoing {
     /// Sends what it can.
     pub(crate) fn poll(&mut self, extended: bool, outbox: &mut Outbox, socket: Socket, cx: &mut Context<'_>) -> Sent {
         loop {
-            if self.is_cancelled || self.sequence >= self.spec.frames {
+            if self.is_cancelled || self.outgoing.sequence() >= self.spec.frames {
                 self.has_room(outbox);
                 return Sent::Over;
             }
@@ -93,13 +87,10 @@ impl Outgoing {
             if cx.now < self.next_at {
                 return Sent::Later(self.next_at);
             }
-            if extended && !self.credit.may_send() {
-                let granted = std::mem::take(&mut self.granted);
-                if let Err(error) = self.credit.grant(granted) {
-                    cx.fail(format!("{}: {error}", self.stream_id));
-                }
+            if !self.outgoing.may_send() {
+                self.outgoing.grant(std::mem::take(&mut self.granted));
             }
-            if extended && !self.credit.may_send() {
+            if !self.outgoing.may_send() {
                 let (granted, spent) = self.sums;
                 cx.check(granted <= spent, || {
                     format!(
@@ -110,13 +101,13 @@ impl Outgoing {
                 self.tell("waits for credit for stream {}", cx);
                 return Sent::NoCredit;
             }
-            let sequence = self.sequence + 1;
+            let sequence = self.outgoing.sequence() + 1;
             let payload = match self.next.take() {
                 Some(payload) => payload,
                 None => self.spec.payload(sequence),
             };
-            let head = self.encoder.head(sequence, payload.len());
-            let len = HEADER_LEN + head.len() + payload.len();
+            let head = self.outgoing.head(sequence, payload.len());
+            let len = head.len() + payload.len();
             match outbox.try_send(RecordKind::StreamReliable, Urgency::Pause, head, &payload, socket, cx) {
                 Ok(()) => {}
                 Err(refused) => {
@@ -137,12 +128,10 @@ impl Outgoing {
                 cx.check(self.sums.1 < self.sums.0, || {
                     format!("{}: a frame was sent without credit", self.stream_id)
                 });
-                self.credit.spend(len as u64);
-                self.sums.1 += len as u64;
+                self.sums.1 += (HEADER_LEN + len) as u64;
             }
             self.has_room(outbox);
-            self.sequence = sequence;
-            self.frames += 1;
+            self.outgoing.sent(sequence, len);
             self.is_waiting = false;
             cx.record("sends frame {} of stream {}", [sequence, self.spec.number]);
             self.next_at = cx.now + self.spec.pace;
@@ -165,21 +154,18 @@ impl Outgoing {
 
     /// Whether it would send if it had credit.
     pub(crate) fn waits_for_credit(&self) -> bool {
-        !self.is_cancelled && self.sequence < self.spec.frames && !self.credit.may_send() && self.granted == 0
+        !self.is_cancelled
+            && self.outgoing.sequence() < self.spec.frames
+            && !self.outgoing.may_send()
+            && self.granted == 0
     }
 
     /// The stream's last record.
     pub(crate) fn last_record(&self, broke_off: bool) -> Control {
-        let (stream_id, frames) = (self.stream_id.clone(), self.frames);
-        if broke_off && !self.is_cancelled {
-            Control::Error {
-                stream_id,
-                frames,
-                code: ErrorCode::Unavailable,
-                message: "the sender is shutting down".into(),
-            }
-        } else {
-            Control::End { stream_id, frames }
-        }
+        let breaks_off = broke_off && !self.is_cancelled;
+        self.outgoing.last_record(breaks_off.then(|| Failure {
+            code: ErrorCode::Unavailable,
+            message: "the sender is shutting down".into(),
+        }))
     }
 }

@@ -212,7 +212,8 @@ impl Node {
             return false;
         }
         cx.record("opens stream {} behind frame {}", [spec.number, after]);
-        lane.outgoing.push(Outgoing::new(stream_id, spec, after, cx.now));
+        lane.outgoing
+            .push(Outgoing::new(stream_id, spec, after, lane.extended, cx.now));
         true
     }
 
