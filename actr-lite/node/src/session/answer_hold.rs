@@ -126,6 +126,10 @@ mod tests {
             0
         }
 
+        fn unsent(&self) -> usize {
+            0
+        }
+
         fn flush(&self) {
             self.flushes.fetch_add(1, Ordering::Relaxed);
         }

@@ -106,7 +106,7 @@ async fn strangers_do_not_use_up_a_nodes_questions_to_its_registry() {
     let (status, text) = refusal.await;
     assert_eq!(status, 429, "{text}");
     assert!(
-        text.contains("unknown signing keys come from address 127.0.0.1"),
+        text.contains("address 127.0.0.1 shows credentials with unknown signing keys too often"),
         "{text}"
     );
     // A key that is known is not asked for.

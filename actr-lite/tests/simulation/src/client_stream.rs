@@ -4,13 +4,12 @@ use actr_lite_engine::{
     resumption::{Broken, Limits, Resumption},
     retry::MAX_WAIT,
 };
-use actr_lite_wire::identity::ActrId;
 use bytes::Bytes;
 
 use crate::{
     context::Context,
+    exchanges::{ExchangeId, Reaching},
     inbox::{Inbox, Pace, StreamEnd},
-    network::ConnectionId,
     stream_spec::StreamSpec,
 };
 
@@ -21,32 +20,8 @@ pub(crate) enum Question {
     Discover { number: u64, until: Duration },
     /// A connection to another server is made.
     Connect(Reaching),
-    /// A connection to the server that is to be asked is made.
-    Reach(Reaching),
-    /// The server was asked over this connection.
-    Call {
-        until: Duration,
-        connection: ConnectionId,
-        request_id: String,
-    },
-}
-
-/// The way to a server.
-#[derive(Debug, Clone)]
-pub(crate) struct Reaching {
-    pub(crate) server: ActrId,
-    pub(crate) until: Duration,
-    pub(crate) has_dialled: bool,
-}
-
-impl Reaching {
-    pub(crate) fn new(server: ActrId, until: Duration) -> Self {
-        Self {
-            server,
-            until,
-            has_dialled: false,
-        }
-    }
+    /// A server is asked.
+    Call(ExchangeId),
 }
 
 /// How a stream came to its end.
@@ -63,7 +38,6 @@ pub(crate) enum Outcome {
 pub(crate) struct ClientStream {
     pub(crate) spec: StreamSpec,
     pub(crate) resumption: Resumption<StreamEnd, &'static str>,
-    /// Which frames are new.
     /// How many frames came again.
     pub(crate) duplicates: u64,
     /// How many times a server has taken over.

@@ -1,9 +1,14 @@
-use std::time::Duration;
+use std::{
+    hash::{BuildHasherDefault, DefaultHasher},
+    time::Duration,
+};
 
 use actr_lite_engine::{
     connection::{CLOSE_TIMEOUT, Connection, Due, End, Goodbye, Incoming, Partial},
     incoming::IncomingStreams,
     message_reader::MessageReader,
+    served_calls::ServedCalls,
+    usage::Usage,
 };
 use actr_lite_wire::{
     control::Control,
@@ -56,6 +61,18 @@ pub(crate) struct Lane {
     pub(crate) outgoing: Vec<Outgoing>,
     pub(crate) incoming: IncomingStreams<()>,
     pub(crate) growth: u64,
+    pub(crate) usage: Usage,
+    /// When it is looked whether anybody uses it.
+    pub(crate) look_at: Duration,
+    /// Beside its usage: when it was last seen in use.
+    pub(crate) used_at: Duration,
+    /// Beside its usage: how much waited to be sent when it was last looked.
+    pub(crate) unsent: usize,
+    /// Beside its usage: it was closed because nobody uses it.
+    pub(crate) is_retired: bool,
+    pub(crate) served: ServedCalls<(), BuildHasherDefault<DefaultHasher>>,
+    /// The peer has answered a call.
+    pub(crate) has_answered: bool,
     /// For the check that silence is noticed: when something came last, and when the lane last had its turn.
     heard: Duration,
 }
@@ -67,6 +84,7 @@ impl Lane {
         role: Role,
         extended: bool,
         buffer: BytesMut,
+        idle_timeout: Duration,
         cx: &mut Context<'_>,
     ) -> Self {
         Self {
@@ -89,12 +107,43 @@ impl Lane {
             outgoing: Vec::new(),
             incoming: IncomingStreams::new(cx.now),
             growth: CONNECTION_GROWTH,
+            usage: Usage::new(cx.now),
+            look_at: cx.now + idle_timeout,
+            used_at: cx.now,
+            unsent: 0,
+            is_retired: false,
+            served: ServedCalls::new(extended, BuildHasherDefault::default()),
+            has_answered: false,
             heard: cx.now,
         }
     }
 
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
+    }
+
+    /// Whether it takes calls.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.is_open() && !self.usage.is_retired()
+    }
+
+    /// One more uses it, which takes it.
+    pub(crate) fn enter(&mut self, cx: &mut Context<'_>) {
+        let is_open = self.usage.enter();
+        cx.check(is_open, || "a connection is used that is closed as unused".into());
+        self.used_at = cx.now;
+    }
+
+    /// One that uses it brings another.
+    pub(crate) fn join(&mut self, cx: &Context<'_>) {
+        self.usage.join();
+        self.used_at = cx.now;
+    }
+
+    /// One that used it is done.
+    pub(crate) fn leave(&mut self, cx: &Context<'_>) {
+        self.usage.leave(cx.now);
+        self.used_at = cx.now;
     }
 
     /// How much has come of a record in parts that is not whole yet.

@@ -10,13 +10,17 @@
 //!
 //! Behind them, in reading order: `schedule` (what is drawn from the seed), `world` (the clock, the events, and what
 //! must hold for all hosts together), `network`, `registry`, `link` (a node's side of it), `node`, `lane`,
+//! `idle` (when it closes one), `exchanges` (calls that it makes), `servings` (calls that it answers), `calls`,
 //! `outbox` and `waiters` (the shell around a connection), `outgoing` (a stream that is sent), `inbox`, `reception` (a
 //! stream that is received), `client_stream` and `requests` (a stream that is asked for again when it breaks), `trace`.
 
+mod calls;
 pub mod campaign;
 mod client_stream;
 mod context;
+mod exchanges;
 mod handshake;
+mod idle;
 mod inbox;
 mod lane;
 mod link;
@@ -28,6 +32,7 @@ mod reception;
 mod registry;
 mod requests;
 mod schedule;
+mod servings;
 mod stream_spec;
 mod trace;
 mod waiters;

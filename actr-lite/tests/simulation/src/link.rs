@@ -114,6 +114,11 @@ impl Link {
         }
     }
 
+    /// Where the node listens.
+    pub(crate) fn address(&self) -> Option<Address> {
+        self.address
+    }
+
     pub(crate) fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }

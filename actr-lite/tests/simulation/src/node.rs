@@ -3,32 +3,32 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::{connection::End, outbox::Urgency};
+use actr_lite_engine::{connection::End, usage::UNUSED};
 use actr_lite_wire::{
     control::Control,
     credential::{Credential, VerifyingKey},
-    envelope::Envelope,
-    error_code::ErrorCode,
     identity::{ActrId, ActrType},
     proto::{
         GetSigningKeyRequest, UnregisterRequest, actr_to_signaling::Payload as Request,
         signaling_to_actr::Payload as Answer,
     },
-    record::RecordKind,
-    websocket::Role,
+    websocket::{CloseCode, Role},
 };
 use bytes::BytesMut;
 
 use crate::{
+    calls::{CallPlan, Caller},
     client_stream::ClientStream,
     context::{Context, earlier},
+    exchanges::{Exchange, ExchangeId},
     handshake::{AGREED, DATA_LANE, REFUSED, Unsent, block, introduced, introduction, read_all, take_block},
+    inbox::Inbox,
     lane::Lane,
     link::Link,
-    network::{Address, ConnectionId, Socket},
-    outbox::Refused,
+    network::{Address, Socket},
     outgoing::Sent,
     schedule::{Manner, START_OF_TIME},
+    servings::Serving,
 };
 
 /// How long a peer may take from connecting to the end of its upgrade: the node's own bound, as all that follow.
@@ -60,23 +60,6 @@ pub(crate) struct Dial {
     unsent: Unsent,
     buffer: BytesMut,
     deadline: Duration,
-}
-
-/// A call that is being served.
-#[derive(Debug)]
-pub(crate) struct Serving {
-    pub(crate) connection: ConnectionId,
-    pub(crate) request_id: String,
-    pub(crate) ready_at: Duration,
-    pub(crate) stage: Serve,
-}
-
-#[derive(Debug)]
-pub(crate) enum Serve {
-    /// The handler has not had its turn: the stream's number, and behind which frame to start.
-    Asked { stream: usize, after: u64 },
-    /// The answer waits for room.
-    Answered(Vec<u8>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,13 +95,24 @@ pub(crate) struct Node {
     /// The peers that have said that they shut down.
     pub(crate) departures: BTreeSet<ActrId>,
     pub(crate) next_request: u64,
+    pub(crate) exchanges: BTreeMap<ExchangeId, Exchange>,
+    pub(crate) next_exchange: ExchangeId,
+    pub(crate) caller: Caller,
+    /// The calls that a handler has had, by who made them.
+    pub(crate) handled: BTreeSet<(ActrId, ExchangeId)>,
     leaving: Option<Leaving>,
     /// Something was done in this round.
     pub(crate) progress: bool,
 }
 
 impl Node {
-    pub(crate) fn new(actr_type: ActrType, address: Option<Address>, manner: Manner) -> Self {
+    pub(crate) fn new(
+        actr_type: ActrType,
+        address: Option<Address>,
+        manner: Manner,
+        calls: CallPlan,
+        now: Duration,
+    ) -> Self {
         Self {
             manner,
             link: Link::new(actr_type, address),
@@ -131,6 +125,11 @@ impl Node {
             addresses: BTreeMap::new(),
             departures: BTreeSet::new(),
             next_request: 0,
+            exchanges: BTreeMap::new(),
+            // A peer may know another life of this node under the same id.
+            next_exchange: now.as_micros() as u64,
+            caller: Caller::new(calls, now),
+            handled: BTreeSet::new(),
             leaving: None,
             progress: false,
         }
@@ -174,7 +173,12 @@ impl Node {
 
     /// What is left of a node that has stopped.
     pub(crate) fn leftovers(&self) -> usize {
-        self.lanes.len() + self.upgrades.len() + self.dials.len() + self.servings.len() + self.link.requests()
+        self.lanes.len()
+            + self.upgrades.len()
+            + self.dials.len()
+            + self.servings.len()
+            + self.exchanges.len()
+            + self.link.requests()
     }
 
     /// Does what can be done. When to be called again.
@@ -189,7 +193,10 @@ impl Node {
             self.read_lanes(cx);
             wake = earlier(wake, self.poll_servings(cx));
             wake = earlier(wake, self.poll_senders(cx));
+            wake = earlier(wake, self.poll_exchanges(cx));
             wake = earlier(wake, self.poll_streams(cx));
+            wake = earlier(wake, self.poll_caller(cx));
+            wake = earlier(wake, self.poll_idle(cx));
             wake = earlier(wake, self.write_lanes(cx));
             wake = earlier(wake, self.poll_leaving(cx));
             if !self.progress || cx.failure.is_some() {
@@ -308,7 +315,15 @@ impl Node {
             "accepts connection {} of {}",
             [upgrade.socket.connection, peer.serial_number()],
         );
-        let mut lane = Lane::new(upgrade.socket, peer, Role::Server, extended, buffer, cx);
+        let mut lane = Lane::new(
+            upgrade.socket,
+            peer,
+            Role::Server,
+            extended,
+            buffer,
+            self.manner.idle_timeout,
+            cx,
+        );
         lane.outbox.send_raw(&block(AGREED, &[extended.into()]));
         self.lanes.push(lane);
         self.progress = true;
@@ -347,7 +362,15 @@ impl Node {
             match take_block(&mut dial.buffer) {
                 Some((AGREED, body)) => {
                     let extended = body.first() == Some(&1);
-                    let lane = Lane::new(dial.socket, dial.peer, Role::Client, extended, dial.buffer, cx);
+                    let lane = Lane::new(
+                        dial.socket,
+                        dial.peer,
+                        Role::Client,
+                        extended,
+                        dial.buffer,
+                        self.manner.idle_timeout,
+                        cx,
+                    );
                     self.lanes.push(lane);
                     self.progress = true;
                 }
@@ -417,60 +440,13 @@ impl Node {
         lane.outgoing.clear();
         lane.incoming.take_all();
         lane.end(end, cx);
+        let is_unused =
+            matches!(end, End::Peer(Some(frame)) if frame.code() == CloseCode::NORMAL && frame.reason() == UNUSED);
         let (connection, peer) = (lane.socket.connection, lane.peer.clone());
         self.servings.retain(|serving| serving.connection != connection);
         self.departures.remove(&peer);
-        self.peer_gone(connection, &peer);
+        self.peer_gone(connection, &peer, is_unused, cx);
         self.progress = true;
-    }
-
-    fn poll_servings(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
-        let mut wake = None;
-        for mut serving in std::mem::take(&mut self.servings) {
-            if cx.now < serving.ready_at {
-                wake = earlier(wake, Some(serving.ready_at));
-                self.servings.push(serving);
-                continue;
-            }
-            if let Serve::Asked { stream, after } = serving.stage {
-                let answer = self.serve(&serving, stream, after, cx);
-                serving.stage = Serve::Answered(answer);
-                self.progress = true;
-            }
-            let lane = self
-                .lanes
-                .iter_mut()
-                .find(|lane| lane.socket.connection == serving.connection && lane.is_open());
-            let (Some(lane), Serve::Answered(answer)) = (lane, &serving.stage) else {
-                continue;
-            };
-            match lane
-                .outbox
-                .try_send(RecordKind::RpcReliable, Urgency::Now, &[], answer, lane.socket, cx)
-            {
-                Ok(()) => self.progress = true,
-                Err(Refused::Full) => self.servings.push(serving),
-                Err(Refused::Closed) => {}
-            }
-        }
-        wake
-    }
-
-    fn serve(&mut self, serving: &Serving, stream: usize, after: u64, cx: &mut Context<'_>) -> Vec<u8> {
-        let result = if self.leaving.is_some() {
-            Err(actr_lite_wire::envelope::ErrorReply {
-                code: ErrorCode::Unavailable,
-                message: "this node is shutting down".into(),
-            })
-        } else {
-            Ok(self.open_stream(serving.connection, stream, after, cx))
-        };
-        Envelope::Response {
-            request_id: serving.request_id.as_str().into(),
-            route_key: ROUTE.into(),
-            result: result.map(|success| vec![u8::from(success)].into()),
-        }
-        .encode()
     }
 
     fn poll_senders(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
@@ -483,6 +459,7 @@ impl Node {
                 match outgoing.poll(lane.extended, &mut lane.outbox, lane.socket, cx) {
                     Sent::Over => {
                         lane.send_control(&outgoing.last_record(false), cx);
+                        lane.leave(cx);
                         self.progress = true;
                         continue;
                     }
@@ -510,6 +487,7 @@ impl Node {
                     lane.send_control(&Control::Leaving, cx);
                 }
                 self.stop_streams(cx);
+                self.stop_calls(cx);
                 self.leaving = Some(Leaving::Finishing {
                     until: cx.now + WORK_GRACE,
                 });
@@ -524,6 +502,7 @@ impl Node {
                 for lane in self.lanes.iter_mut().filter(|lane| lane.is_open()) {
                     for outgoing in std::mem::take(&mut lane.outgoing) {
                         lane.send_control(&outgoing.last_record(true), cx);
+                        lane.leave(cx);
                     }
                     lane.close();
                 }
@@ -559,6 +538,13 @@ impl Node {
             }
             Leaving::Stopped => None,
         }
+    }
+}
+
+impl Node {
+    /// Where the frames go that are received.
+    pub(crate) fn inboxes(&self) -> impl Iterator<Item = &Inbox> {
+        self.streams.iter().filter_map(|stream| stream.inbox.as_ref())
     }
 }
 

@@ -248,6 +248,11 @@ impl Outbox {
         self.machine.is_drained() && self.greeting.is_empty()
     }
 
+    /// How many bytes wait to be sent.
+    pub(crate) fn waiting(&self) -> usize {
+        self.machine.waiting()
+    }
+
     /// Why this side closes, as its driver learns it.
     pub(crate) fn closing(&mut self) -> Option<CloseFrame> {
         self.machine.closing().cloned()

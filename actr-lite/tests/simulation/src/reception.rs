@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use actr_lite_engine::{
     inbox::Pushed,
     incoming::{Finished, Route},
@@ -12,18 +10,12 @@ use actr_lite_wire::{
     control::Control,
     envelope::Envelope,
     identity::{ActrId, StreamId},
-    resume::{self, RESUME_AFTER},
 };
 use bytes::Bytes;
-use rand::RngExt as _;
 
 use crate::{
-    context::Context,
-    inbox::StreamEnd,
-    network::ConnectionId,
-    node::{Node, ROUTE, Serve, Serving},
-    outgoing::Outgoing,
-    stream_spec::StreamSpec,
+    context::Context, exchanges::NoAnswer, inbox::StreamEnd, network::ConnectionId, node::Node, outgoing::Outgoing,
+    servings::Serving,
 };
 
 /// What a node does with what comes over one of its lanes.
@@ -160,61 +152,21 @@ impl Node {
                 metadata,
                 ..
             }) => {
-                let text = String::from_utf8_lossy(&payload);
-                let (Ok(stream), true) = (text.parse(), route_key == ROUTE) else {
-                    cx.fail("a request can't be read");
-                    return;
-                };
-                let entry = metadata.iter().find(|(key, _)| key == RESUME_AFTER);
-                let Some(after) = entry.map_or(Some(0), |(_, value)| resume::parse(value)) else {
-                    cx.fail("a resumption can't be read");
-                    return;
-                };
-                let delay = cx.rng.random_range(0..=self.manner.longest_handling.as_micros() as u64);
-                self.servings.push(Serving {
-                    connection: self.lanes[at].socket.connection,
-                    request_id: request_id.into_string(),
-                    ready_at: cx.now + Duration::from_micros(delay),
-                    stage: Serve::Asked {
-                        stream,
-                        after: if self.manner.knows_hint { after } else { 0 },
-                    },
-                });
+                self.asked(
+                    at,
+                    request_id.into_string(),
+                    route_key.as_str(),
+                    &payload,
+                    &metadata,
+                    cx,
+                );
             }
             Ok(Envelope::Response { request_id, result, .. }) => {
-                let agreed = result.is_ok_and(|payload| payload.first() == Some(&1));
-                self.answered(request_id.as_str(), agreed);
+                let answer = result.map_err(|_| NoAnswer::Refused);
+                self.answered(request_id.as_str(), answer, at, cx);
             }
             other => cx.fail(format!("not a call: {other:?}")),
         }
-    }
-
-    /// The handler: opens the stream that was asked for, unless it is being sent already.
-    pub(crate) fn open_stream(
-        &mut self,
-        connection: ConnectionId,
-        stream: usize,
-        after: u64,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        let Some(spec) = self.manner.streams.get(stream).cloned() else {
-            cx.fail("an unknown stream was asked for");
-            return false;
-        };
-        let lane = self
-            .lanes
-            .iter_mut()
-            .find(|lane| lane.socket.connection == connection && lane.is_open());
-        let Some(lane) = lane else { return false };
-        let stream_id = spec.id();
-        if lane.outgoing.iter().any(|outgoing| outgoing.stream_id == stream_id) {
-            cx.record("sends stream {} already", [spec.number, 0]);
-            return false;
-        }
-        cx.record("opens stream {} behind frame {}", [spec.number, after]);
-        lane.outgoing
-            .push(Outgoing::new(stream_id, spec, after, lane.extended, cx.now));
-        true
     }
 
     fn control(&mut self, control: Control, at: usize, cx: &mut Context<'_>) {
@@ -247,7 +199,15 @@ impl Node {
                 self.departures.insert(peer);
             }
             Control::CallCancel { request_id } => {
-                self.servings.retain(|serving| request_id != serving.request_id);
+                if lane.served.find(&request_id).is_some() {
+                    cx.record("is to stop a call on connection {}", [lane.socket.connection, 0]);
+                    let connection = lane.socket.connection;
+                    let is_other = |serving: &Serving| {
+                        serving.connection != connection || request_id.as_str() != serving.request_id
+                    };
+                    self.servings.retain(is_other);
+                    self.served(at, request_id.as_str(), cx);
+                }
             }
         }
     }
@@ -273,8 +233,8 @@ impl Node {
     }
 
     /// A connection has ended: its calls fail, and what it fed, or would have fed, ends.
-    pub(crate) fn peer_gone(&mut self, connection: ConnectionId, peer: &ActrId) {
-        self.fail_calls(connection);
+    pub(crate) fn peer_gone(&mut self, connection: ConnectionId, peer: &ActrId, is_unused: bool, cx: &mut Context<'_>) {
+        self.fail_calls(connection, is_unused, cx);
         for inbox in self.streams.iter_mut().filter_map(|stream| stream.inbox.as_mut()) {
             let waits = inbox.source.is_none() && inbox.expected == *peer;
             if waits || inbox.source == Some(connection) {
@@ -282,9 +242,4 @@ impl Node {
             }
         }
     }
-}
-
-/// What is asked for: the stream's number.
-pub(crate) fn request_payload(spec: &StreamSpec) -> Bytes {
-    spec.number.to_string().into_bytes().into()
 }

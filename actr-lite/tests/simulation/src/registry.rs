@@ -392,7 +392,10 @@ impl Registry {
                         format!("{id} is listed though its lease is over")
                     });
                 }
-                let live = |(id, until): &(&ActrId, &Duration)| **until > cx.now && id.actr_type().name() == "Server";
+                // Who asks is not named.
+                let live = |(server, until): &(&ActrId, &Duration)| {
+                    **until > cx.now && server.actr_type().name() == "Server" && *server != id
+                };
                 let wanted = request.criteria.as_ref().map_or(0, |criteria| criteria.candidate_count);
                 let live = self.leases.iter().filter(live).count().min(wanted as usize);
                 cx.check(live == ids.len(), || {

@@ -1,30 +1,24 @@
 use std::time::Duration;
 
-use actr_lite_engine::{
-    outbox::Urgency,
-    resumption::{Action, End, Event, Failure, Seen, Unnamed},
-};
+use actr_lite_engine::resumption::{Action, End, Event, Failure, Seen, Unnamed};
 use actr_lite_wire::{
-    control::Control,
-    envelope::Envelope,
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
     proto::{
         RouteCandidatesRequest, actr_to_signaling::Payload as Request, route_candidates_request::NodeSelectionCriteria,
         route_candidates_response, signaling_to_actr::Payload as Answer,
     },
-    record::RecordKind,
     resume,
 };
+use bytes::Bytes;
 use rand::RngExt as _;
 
 use crate::{
-    client_stream::{Question, Reaching},
+    client_stream::Question,
     context::{Context, earlier},
+    exchanges::{ExchangeId, NoAnswer, Reached, Reaching},
     inbox::{Inbox, StreamEnd, Taken},
-    network::ConnectionId,
     node::{Node, ROUTE},
-    reception::request_payload,
 };
 
 /// How many candidates a client asks for: as the node does.
@@ -70,10 +64,11 @@ impl Node {
         let pace = stream.pace.next_at;
         let paced = (stream.inbox.is_some() && pace > cx.now).then_some(pace);
         let asked = stream.question.as_ref().map(|question| match question {
-            Question::Discover { until, .. } | Question::Call { until, .. } => *until,
-            Question::Connect(reaching) | Question::Reach(reaching) => reaching.until,
+            Question::Discover { until, .. } => Some(*until),
+            Question::Connect(reaching) => Some(reaching.until),
+            Question::Call(_) => None,
         });
-        earlier(earlier(paced, asked), stream.wake)
+        earlier(earlier(paced, asked.flatten()), stream.wake)
     }
 
     /// Hands over what may be handed over now.
@@ -132,7 +127,7 @@ impl Node {
             self.streams[at].resumption.handle(event);
             return true;
         }
-        let seen = self.seen(at);
+        let seen = self.seen(at, cx);
         let stream = &mut self.streams[at];
         match stream.resumption.poll(cx.now, seen, cx.rng.random()) {
             Action::Wait(until) => {
@@ -146,9 +141,7 @@ impl Node {
             Action::Connect { server, timeout } => {
                 stream.question = Some(Question::Connect(Reaching::new(server, cx.now + timeout)));
             }
-            Action::Ask { server, timeout } => {
-                stream.question = Some(Question::Reach(Reaching::new(server, cx.now + timeout)));
-            }
+            Action::Ask { server, timeout } => self.ask(at, server, timeout, cx),
             Action::Release => self.release(at, cx),
             Action::TookOver(_) => stream.live(cx),
             Action::Broke(broken) => stream.broke(&broken, cx),
@@ -158,16 +151,22 @@ impl Node {
         true
     }
 
-    fn seen(&self, at: usize) -> Seen {
+    fn seen(&mut self, at: usize, cx: &mut Context<'_>) -> Seen {
         let stream = &self.streams[at];
         let server = stream.resumption.server();
         let lane = self
             .lanes
-            .iter()
-            .rfind(|lane| lane.is_open() && Some(&lane.peer) == server);
+            .iter_mut()
+            .rfind(|lane| lane.is_usable() && Some(&lane.peer) == server);
+        let partial_len = lane.map_or(0, |lane| {
+            // Who looks at a connection uses it for a moment.
+            lane.enter(cx);
+            lane.leave(cx);
+            lane.partial_len()
+        });
         Seen {
             delivered: stream.seen(),
-            partial_len: lane.map_or(0, |lane| lane.partial_len()),
+            partial_len,
             registry_is_away: !self.link.is_connected(),
         }
     }
@@ -208,24 +207,17 @@ impl Node {
                 })
             }
             Question::Connect(mut reaching) => match self.reach(&mut reaching, cx) {
-                Reached::Lane(_) => Some(Event::Connected),
+                Reached::Lane(lane) => {
+                    self.lanes[lane].enter(cx);
+                    self.lanes[lane].leave(cx);
+                    Some(Event::Connected)
+                }
                 Reached::NotYet => {
                     self.streams[at].question = Some(Question::Connect(reaching));
                     None
                 }
                 Reached::Never => Some(Event::Unreachable),
             },
-            Question::Reach(mut reaching) => match self.reach(&mut reaching, cx) {
-                Reached::Never => Some(Event::Failed(Failure::Transient, "it can't be reached")),
-                Reached::Lane(lane) if self.call(at, lane, reaching.until, cx) => None,
-                Reached::Lane(_) | Reached::NotYet => {
-                    self.streams[at].question = Some(Question::Reach(reaching));
-                    None
-                }
-            },
-            Question::Call { until, .. } if cx.now >= until => {
-                Some(Event::Failed(Failure::Transient, "it does not answer"))
-            }
             question => {
                 self.streams[at].question = Some(question);
                 None
@@ -233,27 +225,7 @@ impl Node {
         }
     }
 
-    /// The connection to a server: dials it, unless that was done.
-    fn reach(&mut self, reaching: &mut Reaching, cx: &mut Context<'_>) -> Reached {
-        let server = &reaching.server;
-        let lane = self
-            .lanes
-            .iter()
-            .rposition(|lane| lane.is_open() && lane.peer == *server);
-        if cx.now >= reaching.until {
-            return Reached::Never;
-        }
-        if let Some(lane) = lane {
-            return Reached::Lane(lane);
-        }
-        let is_dialled = match std::mem::replace(&mut reaching.has_dialled, true) {
-            true => self.dials.iter().any(|dial| dial.peer == *server),
-            false => self.dial(server, cx),
-        };
-        if is_dialled { Reached::NotYet } else { Reached::Never }
-    }
-
-    fn ask_registry(&mut self, timeout: Duration, cx: &mut Context<'_>) -> u64 {
+    pub(crate) fn ask_registry(&mut self, timeout: Duration, cx: &mut Context<'_>) -> u64 {
         let request = Request::RouteCandidates(RouteCandidatesRequest {
             target_type: (&server_type()).into(),
             criteria: Some(NodeSelectionCriteria {
@@ -267,7 +239,7 @@ impl Node {
     }
 
     /// The servers in an answer, whose addresses are noted.
-    fn named(&mut self, answer: Result<Answer, ErrorCode>, cx: &mut Context<'_>) -> Option<Vec<ActrId>> {
+    pub(crate) fn named(&mut self, answer: Result<Answer, ErrorCode>, cx: &mut Context<'_>) -> Option<Vec<ActrId>> {
         let Ok(Answer::RouteCandidates(response)) = answer else {
             return None;
         };
@@ -286,78 +258,39 @@ impl Node {
         Some(found.candidates.iter().filter_map(|id| id.try_into().ok()).collect())
     }
 
-    /// Asks a server over a connection. False: it is full, or closes, which the next turn sees.
-    fn call(&mut self, at: usize, lane: usize, until: Duration, cx: &mut Context<'_>) -> bool {
-        let (stream, lane) = (&mut self.streams[at], &mut self.lanes[lane]);
-        self.next_request += 1;
-        let request_id = format!("{}-{}", cx.host, self.next_request);
-        let delivered = stream.seen();
-        let envelope = Envelope::Request {
-            request_id: request_id.as_str().into(),
-            route_key: ROUTE.into(),
-            payload: request_payload(&stream.spec),
-            metadata: resume::metadata(delivered),
-            timeout: Some(until - cx.now),
-        };
-        let sent = lane.outbox.try_send(
-            RecordKind::RpcReliable,
-            Urgency::Now,
-            &[],
-            &envelope.encode(),
-            lane.socket,
-            cx,
-        );
-        if sent.is_err() {
-            return false;
-        }
-        cx.record("asks for stream {} behind frame {}", [stream.spec.number, delivered]);
-        stream.inbox = Some(Inbox::new(stream.spec.id(), lane.peer.clone(), delivered));
+    /// Waits for a server's frames, and asks it for them.
+    fn ask(&mut self, at: usize, server: ActrId, timeout: Duration, cx: &mut Context<'_>) {
+        let stream = &mut self.streams[at];
+        let (number, delivered) = (stream.spec.number, stream.seen());
+        cx.record("asks for stream {} behind frame {}", [number, delivered]);
+        stream.inbox = Some(Inbox::new(stream.spec.id(), server.clone(), delivered));
         stream.has_ended = false;
-        stream.question = Some(Question::Call {
-            until,
-            connection: lane.socket.connection,
-            request_id,
+        let metadata = resume::metadata(delivered);
+        let exchange = self.exchange(server, cx.now + timeout, ROUTE, number, metadata);
+        self.streams[at].question = Some(Question::Call(exchange));
+    }
+
+    /// What came of a server's being asked. False: it was asked for something else.
+    pub(crate) fn stream_answered(&mut self, id: ExchangeId, result: &Result<Bytes, NoAnswer>) -> bool {
+        let mut streams = self.streams.iter_mut();
+        let Some(stream) = streams.find(|stream| matches!(stream.question, Some(Question::Call(asked)) if asked == id))
+        else {
+            return false;
+        };
+        stream.question = None;
+        let agreed = result.as_ref().is_ok_and(|payload| payload.first() == Some(&1));
+        stream.resumption.handle(match agreed {
+            true => Event::Agreed,
+            false => Event::Failed(Failure::Transient, "it does not agree"),
         });
         true
-    }
-
-    /// A server has answered.
-    pub(crate) fn answered(&mut self, request_id: &str, agreed: bool) {
-        for stream in &mut self.streams {
-            if matches!(&stream.question, Some(Question::Call { request_id: id, .. }) if id == request_id) {
-                stream.question = None;
-                stream.resumption.handle(match agreed {
-                    true => Event::Agreed,
-                    false => Event::Failed(Failure::Transient, "it does not agree"),
-                });
-            }
-        }
-    }
-
-    /// A connection is lost, and with it the calls that went over it.
-    pub(crate) fn fail_calls(&mut self, connection: ConnectionId) {
-        for stream in &mut self.streams {
-            if matches!(stream.question, Some(Question::Call { connection: used, .. }) if used == connection) {
-                stream.question = None;
-                let failed = Event::Failed(Failure::Transient, "its connection is lost");
-                stream.resumption.handle(failed);
-            }
-        }
     }
 
     /// Drops what belongs to the present server.
     fn release(&mut self, at: usize, cx: &mut Context<'_>) {
         match self.streams[at].question.take() {
             Some(Question::Discover { number, .. }) => self.link.forget(number),
-            Some(Question::Call {
-                connection, request_id, ..
-            }) => {
-                let lane = self.lanes.iter_mut().find(|lane| lane.socket.connection == connection);
-                if let Some(lane) = lane.filter(|lane| lane.is_open()) {
-                    let request_id = request_id.as_str().into();
-                    lane.send_control(&Control::CallCancel { request_id }, cx);
-                }
-            }
+            Some(Question::Call(exchange)) => self.abandon_exchange(exchange, cx),
             _ => {}
         }
         self.unsubscribe(at, StreamEnd::Finished, cx);
@@ -409,14 +342,6 @@ impl Node {
             self.release(at, cx);
         }
     }
-}
-
-/// How far the way to a server is.
-enum Reached {
-    /// Over this connection.
-    Lane(usize),
-    NotYet,
-    Never,
 }
 
 /// What the servers of every schedule are.

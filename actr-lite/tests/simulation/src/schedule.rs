@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use actr_lite_engine::resumption::Limits;
 use rand::{RngExt as _, rngs::SmallRng};
 
-use crate::{network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
+use crate::{calls::CallPlan, network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
 
 /// The Unix time at which every schedule starts, in seconds.
 pub(crate) const START_OF_TIME: u64 = 1_800_000_000;
@@ -20,6 +20,8 @@ pub(crate) struct Manner {
     pub(crate) knows_hint: bool,
     /// How long a handler takes at most.
     pub(crate) longest_handling: Duration,
+    /// After how long without a call or a stream it closes a connection.
+    pub(crate) idle_timeout: Duration,
     /// All streams of the schedule.
     pub(crate) streams: Arc<[StreamSpec]>,
 }
@@ -66,6 +68,8 @@ pub(crate) struct Schedule {
     pub(crate) servers: Vec<(Manner, Duration)>,
     pub(crate) clients: Vec<ClientSpec>,
     pub(crate) faults: Vec<(Duration, Fault)>,
+    /// What each node calls beside its streams, the servers first.
+    pub(crate) calls: Vec<CallPlan>,
     /// When the last fault is over and every host that comes back is there.
     pub(crate) healed: Duration,
     /// Servers that do not come back.
@@ -73,6 +77,12 @@ pub(crate) struct Schedule {
     /// If the connections between nodes are slow.
     pub(crate) slow_lanes: Option<SlowLanes>,
 }
+
+/// After how long without use a node closes a connection, as a rule: its own default.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The longest time between two calls.
+const LONGEST_PAUSE: Duration = Duration::from_secs(6);
 
 /// Of which slow schedules nothing goes wrong: they show that a slow stream is not given up.
 const SLOW_AND_WELL: f64 = 0.5;
@@ -112,6 +122,7 @@ impl Schedule {
             extended: all_extended.unwrap_or_else(|| rng.random_bool(0.85)),
             knows_hint: rng.random_bool(0.8),
             longest_handling: Duration::from_millis([0, 0, 20][rng.random_range(0..3)]),
+            idle_timeout: IDLE_TIMEOUT,
             streams: Arc::clone(&streams),
         };
         let servers = (0..servers)
@@ -146,6 +157,7 @@ impl Schedule {
             servers,
             clients,
             faults: Vec::new(),
+            calls: Vec::new(),
             healed: Duration::from_secs(4),
             lost_servers: Vec::new(),
             slow_lanes,
@@ -153,7 +165,48 @@ impl Schedule {
         if !is_slow || !rng.random_bool(SLOW_AND_WELL) {
             schedule.draw_faults(rng);
         }
+        schedule.draw_idle_timeouts(rng);
+        schedule.draw_calls(rng);
         schedule
+    }
+
+    /// Drawn last, as all that follows, so that the rest of a seed's schedule does not depend on them.
+    fn draw_idle_timeouts(&mut self, rng: &mut SmallRng) {
+        // A closed connection waits two seconds for the peer; what is on its way in the network takes minutes here.
+        let to_carry_all = self.to_carry_all();
+        let is_slow = self.slow_lanes.is_some();
+        let servers = self.servers.iter_mut().map(|(manner, _)| manner);
+        for manner in servers.chain(self.clients.iter_mut().map(|client| &mut client.manner)) {
+            manner.idle_timeout += to_carry_all;
+            if !is_slow && rng.random_bool(0.3) {
+                manner.idle_timeout = seconds(rng, 0.2, 5.0);
+            }
+        }
+    }
+
+    fn draw_calls(&mut self, rng: &mut SmallRng) {
+        // Those that begin together may dial each other at once.
+        let together = seconds(rng, 0.0, 10.0);
+        let timeouts: Vec<_> = self.servers.iter().map(|(manner, _)| manner.idle_timeout).collect();
+        for _ in 0..self.servers.len() + self.clients.len() {
+            let starts = if rng.random_bool(0.5) {
+                together
+            } else {
+                seconds(rng, 0.0, 10.0)
+            };
+            let timeout = timeouts[rng.random_range(0..timeouts.len())];
+            let pause = match rng.random_range(0..4) {
+                0 => seconds(rng, 0.0, 6.0),
+                // So that the next call meets the end of the connection.
+                _ => timeout.saturating_sub(seconds(rng, 0.0, 0.1)).min(LONGEST_PAUSE),
+            };
+            self.calls.push(CallPlan {
+                starts,
+                count: rng.random_range(0..8),
+                pause,
+                patience: rng.random_bool(0.2).then(|| seconds(rng, 0.0, 0.2)),
+            });
+        }
     }
 
     /// How long slow connections take for everything there is to carry, restarted after each fault.
@@ -162,7 +215,7 @@ impl Schedule {
             return Duration::ZERO;
         };
         let bytes: u64 = self.streams.iter().map(StreamSpec::most_bytes).sum();
-        Duration::from_secs((1 + self.faults.len() as u64) * bytes / rate)
+        Duration::from_secs((1 + self.faults.len() as u64) * (1 + bytes.div_ceil(rate)))
     }
 
     /// How long a client's streams may be without frames. Over a slow connection a first frame may stand behind others.
@@ -263,21 +316,25 @@ impl fmt::Display for Schedule {
         for (number, (manner, starts)) in self.servers.iter().enumerate() {
             writeln!(
                 f,
-                "host {}: a server from {starts:?} on, extension {}, knows resume-after {}",
+                "host {}: a server from {starts:?} on, extension {}, knows resume-after {}, idle timeout {:?}, {:?}",
                 number + 1,
                 manner.extended,
                 manner.knows_hint,
+                manner.idle_timeout,
+                self.calls.get(number),
             )?;
         }
         for (number, client) in self.clients.iter().enumerate() {
             writeln!(
                 f,
-                "host {}: a client from {:?} on, extension {}, timeout {:?}, {:?} for a frame",
+                "host {}: a client from {:?} on, extension {}, timeout {:?}, {:?} for a frame, idle timeout {:?}, {:?}",
                 number + self.first_client(),
                 client.starts,
                 client.manner.extended,
                 client.timeout,
                 client.pause,
+                client.manner.idle_timeout,
+                self.calls.get(number + self.servers.len()),
             )?;
             for stream in &client.streams {
                 writeln!(f, "    {:?}", self.streams.get(*stream))?;

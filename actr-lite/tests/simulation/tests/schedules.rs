@@ -18,20 +18,26 @@ const FIRST_SEED: u64 = 20_001;
 const SOAK: u64 = 1_000_000;
 
 /// The events that this many schedules must have covered.
-const MET: [&str; 17] = [
+const MET: [&str; 23] = [
+    "cancels its call {}",
+    "closes connection {} as unused",
     "forgets serial number {}",
     "hears nothing on connection {}",
+    "is asked again on connection {}",
     "is registered under serial number {}",
     "is to register again",
+    "is to stop a call on connection {}",
     "is to stop a stream on connection {}",
     "is told to look elsewhere on connection {}",
     "loses connection {}",
+    "makes a call again that met the end of connection {}",
     "meets a gap in stream {}",
     "moves stream {} on",
     "reads connection {} no more for now",
     "refuses a stream on connection {}",
     "refuses connection {}",
     "says unasked that it lives on connection {}",
+    "sends a request again on connection {}",
     "sends stream {} already",
     "stream {} is given up behind frame {}",
     "waits for credit for stream {}",

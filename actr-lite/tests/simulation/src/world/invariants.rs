@@ -126,6 +126,26 @@ impl World {
         }
     }
 
+    /// If nothing goes wrong, every call has its answer, whatever connections are closed as unused.
+    pub(super) fn check_calls(&mut self) {
+        // Over a slow connection an answer may wait behind a long frame.
+        if !self.schedule.faults.is_empty() || self.schedule.slow_lanes.is_some() {
+            return;
+        }
+        let mut failed = self
+            .hosts
+            .iter()
+            .enumerate()
+            .filter_map(|(number, host)| match &host.state {
+                State::Node(node) => Some((number, node.caller.failed?)),
+                _ => None,
+            });
+        if let Some((host, (why, took))) = failed.next() {
+            self.failure
+                .get_or_insert(format!("a call of host {host} had no answer after {took:?}: {why:?}"));
+        }
+    }
+
     pub(super) fn count(&mut self) {
         let mut counts = std::mem::take(&mut self.counts);
         let mut failure = None;

@@ -233,6 +233,7 @@ impl World {
         }
         if self.failure.is_none() {
             self.check_slow_streams();
+            self.check_calls();
             self.check_directory();
             self.count();
             self.wind_down();
@@ -373,10 +374,19 @@ impl World {
             State::Registry(Box::new(Registry::new(&mut cx)))
         } else if host < first_client {
             let (manner, _) = &self.schedule.servers[host - 1];
-            State::Node(Box::new(Node::new(server_type(), Some(address), manner.clone())))
+            let calls = self.schedule.calls[host - 1].clone();
+            let manner = manner.clone();
+            State::Node(Box::new(Node::new(
+                server_type(),
+                Some(address),
+                manner,
+                calls,
+                self.now,
+            )))
         } else {
             let client = &self.schedule.clients[host - first_client];
-            let mut node = Node::new(client_type(), None, client.manner.clone());
+            let calls = self.schedule.calls[host - 1].clone();
+            let mut node = Node::new(client_type(), None, client.manner.clone(), calls, self.now);
             for stream in &client.streams {
                 let spec = self.schedule.streams[*stream].clone();
                 let stream = ClientStream::new(spec, self.schedule.limits(client), client.pause, self.now);
