@@ -14,8 +14,6 @@ mod update_lock;
 
 use std::{future::Future, process::ExitCode, time::Duration};
 
-use actr_lite_terminal::report;
-
 pub use actr_lite_terminal::print;
 pub use node_arguments::NodeArguments;
 pub use running_node::{Interrupted, RunningNode, serve, until_signal};
@@ -26,8 +24,7 @@ pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    // Dropped last: what was logged and reported until then is written, as far as it is read.
-    let _logging = arguments.start_logging();
+    let logging = arguments.start_logging();
     let result = match actr_lite_tokio_runtime::start() {
         Ok(runtime) => {
             let result = runtime.block_on(program);
@@ -37,7 +34,7 @@ where
         }
         Err(error) => Err(error.into()),
     };
-    result.unwrap_or_else(|error| report(&error))
+    logging.end(result)
 }
 
 /// The longest duration that an argument may give: longer ones are mistakes.
