@@ -93,5 +93,8 @@ async fn a_port_that_is_taken_on_another_family_is_taken() {
         .set(&format!("system.websocket.advertised=ws://127.0.0.1:{port}"))
         .set("system.insecure=true");
     let error = refused(plan).await;
-    assert!(error.contains("the data lane cannot listen on [::]:"), "{error}");
+    let remedy = format!(
+        "the data lane cannot listen on [::]:{port}: another program uses it; stop it, or set [system.websocket]"
+    );
+    assert!(error.contains(&remedy), "{error}");
 }

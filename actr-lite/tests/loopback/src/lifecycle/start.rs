@@ -162,6 +162,20 @@ async fn a_node_that_nobody_registers_gives_up_when_it_was_told_to() {
 }
 
 #[tokio::test]
+async fn a_node_that_gets_no_answer_in_time_asks_for_more_of_it() {
+    let world = World::new().await;
+    let plan = world.node("Node");
+    let node = plan.node().register_timeout(Duration::ZERO);
+    let error = within(node.start()).await.err().unwrap();
+    assert!(matches!(error, StartError::NoAnswer { .. }), "{error:?}");
+    let error = error.to_string();
+    assert!(
+        error.contains("within less than 1 ms") && error.contains("give it more time"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn an_export_without_a_service_is_refused_at_the_start() {
     let world = World::new().await;
     let plan = world.node("Node").set(r#"exports=["protos/opne.proto"]"#);
