@@ -7,6 +7,7 @@
 //! Counting costs one atomic operation for each level. Nothing here waits, locks (but [`Parts`], for a look-up) or knows
 //! the time.
 
+mod atomic;
 mod limit;
 mod parts;
 mod quota;

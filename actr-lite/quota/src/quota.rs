@@ -1,12 +1,9 @@
-use std::{
-    mem,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{mem, sync::Arc};
 
-use crate::limit::Limit;
+use crate::{
+    atomic::{AtomicUsize, Ordering},
+    limit::Limit,
+};
 
 /// How much of something there may be, and how much there is; a whole, or a part of one.
 ///
@@ -171,3 +168,6 @@ impl Drop for Permit {
         self.quota.subtract(self.amount);
     }
 }
+
+#[cfg(test)]
+mod tests;
