@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use actr_lite_cli::{LockArguments, NodeArguments, parse_duration};
+use actr_lite_cli::{LockArguments, NodeArguments, parse_timeout};
 use clap::Parser;
 
 /// Registers a stream at a server, and receives its messages
@@ -22,12 +22,12 @@ pub(crate) struct Arguments {
 
     /// How long it may be without a message, at the start and after each break: to find a server, connect, register,
     /// and receive its first message
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, default_value = "30s")]
     pub(crate) timeout: Duration,
 
     /// Ask another server if the one that sends has sent nothing for this long; by default it may be as slow as it
     /// likes
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     pub(crate) idle_timeout: Option<Duration>,
 
     /// Print the summary as one JSON object

@@ -6,15 +6,13 @@
 //! - [`LockArguments`] and [`update_lock`]: `--update-lock`, and what it does
 //! - [`run`]: a program's frame: logs to stderr, one line for an error, the exit code
 //! - [`print()`]: a program's result on stdout
-//! - [`parse_duration`]: `500ms`, `30s`, `2m`
+//! - [`parse_duration`], [`parse_timeout`]: `500ms`, `30s`, `2m`
 
 mod node_arguments;
 mod running_node;
 mod update_lock;
 
 use std::{future::Future, process::ExitCode, time::Duration};
-
-use actr_lite_terminal::report;
 
 pub use actr_lite_terminal::print;
 pub use node_arguments::NodeArguments;
@@ -26,8 +24,7 @@ pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    // Dropped last: what was logged and reported until then is written, as far as it is read.
-    let _logging = arguments.start_logging();
+    let logging = arguments.start_logging();
     let result = match actr_lite_tokio_runtime::start() {
         Ok(runtime) => {
             let result = runtime.block_on(program);
@@ -37,11 +34,11 @@ where
         }
         Err(error) => Err(error.into()),
     };
-    result.unwrap_or_else(|error| report(&error))
+    logging.end(result)
 }
 
-/// The longest duration that an argument may give: longer ones are mistakes.
-const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The longest duration that an argument may give, as long as `1y` is: longer ones are mistakes.
+const MAX_DURATION: Duration = Duration::from_secs(31_557_600);
 
 /// A duration as a person writes it: `500ms`, `30s`, `2m`.
 ///
@@ -54,4 +51,36 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         return Err("longer than a year; write it like 500ms, 30s or 2m".into());
     }
     Ok(duration)
+}
+
+/// A duration that something may take.
+///
+/// # Errors
+/// Those of [`parse_duration`], and if nothing can be done in it.
+pub fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("it has to be longer than 0; write it like 500ms, 30s or 2m".into()),
+        timeout => Ok(timeout),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_at_most_a_year_as_a_person_writes_it() {
+        for (text, seconds) in [("0s", 0), ("30s", 30), ("1year", 31_557_600), ("1y", 31_557_600)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["366d", "1y 1s", "2years", "99999999999999999999s"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_longer_than_nothing() {
+        assert!(parse_timeout("0s").unwrap_err().contains("longer than 0"));
+        assert_eq!(parse_timeout("1ns"), Ok(Duration::from_nanos(1)));
+    }
 }

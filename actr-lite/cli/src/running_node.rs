@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use actr_lite::{ActrRef, Node, ShutdownKind, Signals, Workload};
+use actr_lite_tokio_runtime::Apart;
 use anyhow::anyhow;
 use thiserror::Error;
 use tracing::info;
@@ -28,10 +29,13 @@ impl RunningNode {
     /// When it can't be started; [`Interrupted`] if a signal came first.
     pub async fn start<W: Workload>(node: Node<W>) -> anyhow::Result<Self> {
         let mut signals = Signals::listen()?;
-        tokio::select! {
-            actr = node.start() => Ok(Self { actr: actr?, signals }),
-            signal = signals.next() => Err(Interrupted { signal }.into()),
-        }
+        let mut start = Apart::spawn(node.start());
+        let signal = tokio::select! {
+            actr = start.output() => return Ok(Self { actr: actr?, signals }),
+            signal = signals.next() => signal,
+        };
+        start.cancel().await;
+        Err(Interrupted { signal }.into())
     }
 
     /// The node.
@@ -62,16 +66,24 @@ impl RunningNode {
     }
 }
 
-/// Runs `work` until it is done, or a signal asks the process to end.
+/// Runs `work`, which may block, until it is done, or a signal asks the process to end.
 ///
 /// # Errors
 /// Its own, or that a signal came first: then it is dropped.
-pub async fn until_signal<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub async fn until_signal<T, F>(work: F) -> anyhow::Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = anyhow::Result<T>> + Send + 'static,
+{
     let mut signals = Signals::listen()?;
-    tokio::select! {
-        result = work => result,
-        signal = signals.next() => Err(anyhow!("stopped by {signal}")),
-    }
+    let mut work = Apart::spawn(work);
+    let signal = tokio::select! {
+        result = work.output() => return result,
+        signal = signals.next() => signal,
+    };
+    // What was done before it could be dropped is done.
+    let done = work.cancel().await;
+    done.unwrap_or_else(|| Err(anyhow!("stopped by {signal}")))
 }
 
 /// Runs a program that only runs its node, until a signal stops it. Its exit code is 0 if everything ended in order.

@@ -11,6 +11,7 @@ pub mod incoming;
 pub mod memory;
 pub mod message_reader;
 pub mod outbox;
+pub mod outgoing;
 pub mod receive_error;
 pub mod resumption;
 pub mod retry;

@@ -7,8 +7,9 @@ use actr_lite_wire::{
     control::Control,
     frame,
     identity::StreamId,
+    pace::MAX_BATCH,
     partial_record::PartialRecord,
-    record::{self, RecordError, RecordKind, Span},
+    record::{self, HEADER_LEN, RecordError, RecordKind, Span},
 };
 use bytes::Bytes;
 
@@ -16,6 +17,11 @@ use crate::{
     receive_error::ReceiveError,
     runs::{Run, Runs},
 };
+
+/// The most records that one message may hold, with those of a record that it completes: all of them are taken in one turn.
+/// Twice as many as the longest batch of this project's senders has room for, if they were nothing but headers; a frame
+/// has some twenty bytes.
+pub const MAX_RECORDS: usize = 2 * MAX_BATCH / HEADER_LEN;
 
 /// What a session does with a peer's records.
 pub trait Receive {
@@ -65,6 +71,8 @@ pub struct MessageReader<Inbox> {
     /// The long record that comes in parts.
     partial: PartialRecord,
     whole_records: u64,
+    /// How many records of this message were taken.
+    records: usize,
 }
 
 impl<Inbox> MessageReader<Inbox> {
@@ -76,6 +84,7 @@ impl<Inbox> MessageReader<Inbox> {
             runs: Runs::default(),
             partial: PartialRecord::default(),
             whole_records: 0,
+            records: 0,
         }
     }
 
@@ -97,6 +106,14 @@ impl<Inbox> MessageReader<Inbox> {
     where
         R: Receive<Inbox = Inbox>,
     {
+        self.records = 0;
+        self.read_all(message, receiver)
+    }
+
+    fn read_all<R>(&mut self, message: &Bytes, receiver: &mut R) -> Result<(), ReceiveError>
+    where
+        R: Receive<Inbox = Inbox>,
+    {
         let read = self.read_records(message, receiver);
         self.hand_over(message, receiver);
         read
@@ -110,6 +127,10 @@ impl<Inbox> MessageReader<Inbox> {
         while at < message.len() {
             let span = self.span_at(message, at)?;
             at = span.end;
+            if self.records == MAX_RECORDS {
+                return Err(ReceiveError::TooMany { limit: MAX_RECORDS });
+            }
+            self.records += 1;
             if !self.is_extended && at < message.len() {
                 return Err(ReceiveError::Batch);
             }
@@ -133,7 +154,7 @@ impl<Inbox> MessageReader<Inbox> {
             }
             span => span?,
         };
-        let len = span.len() - record::HEADER_LEN;
+        let len = span.len() - HEADER_LEN;
         if len > limit {
             return Err(ReceiveError::TooLong { len, limit });
         }
@@ -186,7 +207,7 @@ impl<Inbox> MessageReader<Inbox> {
         };
         self.whole_records += 1;
         // It goes no deeper: a part in parts is refused.
-        self.read(&record, receiver)
+        self.read_all(&record, receiver)
     }
 
     /// Hands over the frames that were gathered.

@@ -44,6 +44,12 @@ pub enum ReceiveError {
         /// The longest that is taken.
         limit: usize,
     },
+    /// There are more of them than one message may hold.
+    #[error("a message with more than {limit} records")]
+    TooMany {
+        /// The most that are taken.
+        limit: usize,
+    },
     /// The peer may not make this node hold it.
     #[error("this node has {0}")]
     OverShare(Limit),
@@ -63,9 +69,12 @@ impl ReceiveError {
             // What a record holds is not what its kind says.
             Self::Envelope(_) | Self::Frame(_) | Self::Control(_) | Self::StreamId => CloseCode::INVALID_PAYLOAD,
             Self::OverShare(_) => CloseCode::POLICY_VIOLATION,
-            Self::Record(_) | Self::Part(_) | Self::Credit(_) | Self::NotExtended(_) | Self::Batch => {
-                CloseCode::PROTOCOL_ERROR
-            }
+            Self::Record(_)
+            | Self::Part(_)
+            | Self::Credit(_)
+            | Self::NotExtended(_)
+            | Self::Batch
+            | Self::TooMany { .. } => CloseCode::PROTOCOL_ERROR,
         }
     }
 }

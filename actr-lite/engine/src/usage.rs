@@ -14,6 +14,8 @@ pub struct Usage {
     users: usize,
     /// When the last of them left.
     unused_since: Duration,
+    /// How many bytes waited to be sent at the last look.
+    unsent: usize,
     /// It takes no more: it is being closed as unused.
     is_retired: bool,
 }
@@ -24,6 +26,7 @@ impl Usage {
         Self {
             users: 0,
             unused_since: now,
+            unsent: 0,
             is_retired: false,
         }
     }
@@ -56,6 +59,9 @@ impl Usage {
     /// Takes no more from now on, if nobody has used it for this long.
     ///
     /// `no_stream_since` says since when no stream comes over it, `None` while one does, or may begin with the next record.
+    /// `unsent` is how many bytes wait to be sent: as long as they become fewer from one call to the next, the peer uses the
+    /// connection, though nobody else does any more. A peer that takes nothing does not.
+    ///
     /// Once retired, it serves no call of the peer, which may then make it again over another connection. To be called
     /// between two messages of the peer, so that a stream can't begin meanwhile.
     ///
@@ -64,9 +70,13 @@ impl Usage {
     pub fn retire(
         &mut self,
         no_stream_since: Option<Duration>,
+        unsent: usize,
         idle_timeout: Duration,
         now: Duration,
     ) -> Result<(), Duration> {
+        if std::mem::replace(&mut self.unsent, unsent) != unsent && unsent > 0 {
+            self.unused_since = now;
+        }
         let Some(no_stream_since) = no_stream_since.filter(|_| self.users == 0) else {
             return Err(now + idle_timeout);
         };
@@ -95,22 +105,36 @@ mod tests {
     fn a_connection_that_is_used_is_not_closed() {
         let mut usage = Usage::new(at(0));
         assert!(usage.enter());
-        assert_eq!(usage.retire(Some(at(0)), IDLE, at(100)), Err(at(110)));
+        assert_eq!(usage.retire(Some(at(0)), 0, IDLE, at(100)), Err(at(110)));
         usage.leave(at(100));
-        assert_eq!(usage.retire(Some(at(0)), IDLE, at(109)), Err(at(110)));
+        assert_eq!(usage.retire(Some(at(0)), 0, IDLE, at(109)), Err(at(110)));
         assert_eq!(
-            usage.retire(None, IDLE, at(110)),
+            usage.retire(None, 0, IDLE, at(110)),
             Err(at(120)),
             "a stream comes over it"
         );
-        assert_eq!(usage.retire(Some(at(105)), IDLE, at(110)), Err(at(115)));
-        assert_eq!(usage.retire(Some(at(100)), IDLE, at(110)), Ok(()));
+        assert_eq!(usage.retire(Some(at(105)), 0, IDLE, at(110)), Err(at(115)));
+        assert_eq!(usage.retire(Some(at(100)), 0, IDLE, at(110)), Ok(()));
+    }
+
+    #[test]
+    fn a_connection_is_used_while_the_peer_takes_what_is_sent() {
+        let mut usage = Usage::new(at(0));
+        assert_eq!(usage.retire(Some(at(0)), 3000, IDLE, at(10)), Err(at(20)));
+        assert_eq!(usage.retire(Some(at(0)), 1000, IDLE, at(20)), Err(at(30)));
+        let mut stuck = usage.clone();
+        assert_eq!(
+            stuck.retire(Some(at(0)), 1000, IDLE, at(30)),
+            Ok(()),
+            "it takes no more"
+        );
+        assert_eq!(usage.retire(Some(at(0)), 0, IDLE, at(30)), Ok(()), "it has taken all");
     }
 
     #[test]
     fn a_retired_connection_takes_nobody() {
         let mut usage = Usage::new(at(0));
-        assert_eq!(usage.retire(Some(at(0)), IDLE, IDLE), Ok(()));
+        assert_eq!(usage.retire(Some(at(0)), 0, IDLE, IDLE), Ok(()));
         assert!(usage.is_retired() && !usage.enter());
     }
 
@@ -129,7 +153,7 @@ mod tests {
                     1 if users > 0 => { usage.join(); users += 1 }
                     2 if users > 0 => { usage.leave(now); users -= 1 }
                     3 => {
-                        let retired = usage.retire(Some(at(0)), IDLE, now);
+                        let retired = usage.retire(Some(at(0)), 0, IDLE, now);
                         prop_assert_eq!(retired.is_ok(), users == 0 && now >= last_used + IDLE);
                         if let Err(later) = retired {
                             prop_assert!(later > now);

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use actr_lite_regular_file as regular_file;
 use thiserror::Error;
 
 /// How many links one path may lead through: as many as Linux follows.
@@ -98,7 +99,7 @@ fn swap(path: &Path, text: &str, permissions: Option<fs::Permissions>) -> io::Re
 
 fn write_in_place(path: &Path, text: &str, replace: io::Error) -> Result<(), ReplaceError> {
     let open = || {
-        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut file = regular_file::open(OpenOptions::new().read(true).write(true), path)?;
         let mut old = Vec::new();
         file.read_to_end(&mut old)?;
         Ok((file, old))

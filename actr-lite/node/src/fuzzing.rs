@@ -383,6 +383,10 @@ impl Lane for MemoryLane {
         self.read.load(Ordering::Relaxed)
     }
 
+    fn unsent(&self) -> usize {
+        *self.waiting()
+    }
+
     fn flush(&self) {}
 
     fn send_control(&self, control: &Control) {

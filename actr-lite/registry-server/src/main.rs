@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use actr_lite_registry::{Options, Registry};
 use actr_lite_signals::Signals;
-use actr_lite_terminal::{Verbosity, report, start_logging};
+use actr_lite_terminal::{Verbosity, start_logging};
 use actr_lite_tls::ServerTls;
+use actr_lite_tokio_runtime::Apart;
 use anyhow::Context as _;
 use clap::Parser as _;
 use tokio_util::sync::CancellationToken;
@@ -17,8 +18,7 @@ use crate::arguments::{Arguments, REMEDIES};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Dropped last: what was logged and reported until then is written, as far as it is read.
-    let _logging = start_logging(Verbosity::default());
+    let logging = start_logging(Verbosity::default());
     let result = match actr_lite_tokio_runtime::start() {
         Ok(runtime) => {
             let result = runtime.block_on(run(arguments));
@@ -27,24 +27,23 @@ fn main() -> ExitCode {
         }
         Err(error) => Err(error.into()),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report(&error),
-    }
+    logging.end(result.map(|()| ExitCode::SUCCESS))
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("can't handle SIGINT, SIGTERM and SIGHUP")?;
-    let tls = arguments.tls.load()?;
-    let options = Options {
-        insecure: arguments.insecure,
-        ..arguments.trust.options(&arguments.limits)?
+    let mut start = Apart::spawn(bind(arguments));
+    let started = tokio::select! {
+        started = start.output() => Some(started?),
+        name = signals.next() => {
+            info!("{name} before the registry was listening");
+            None
+        }
     };
-    let mut registry = Registry::bind(&arguments.listen, options).await?;
-    if let Some(tls) = &tls {
-        registry = registry.with_tls(tls.clone());
-    }
-    registry.check_exposure(REMEDIES, arguments.insecure)?;
+    let Some((registry, tls)) = started else {
+        start.cancel().await;
+        return Ok(());
+    };
     let scheme = if tls.is_some() { "wss" } else { "ws" };
     info!(
         "registry listening on {scheme}://{}/signaling/ws",
@@ -62,6 +61,21 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         () = serving => Ok(()),
         name = signals.next() => anyhow::bail!("second signal ({name}): stopped at once"),
     }
+}
+
+/// The registry as its arguments have it, and its certificate.
+async fn bind(arguments: Arguments) -> anyhow::Result<(Registry, Option<ServerTls>)> {
+    let tls = arguments.tls.load()?;
+    let options = Options {
+        insecure: arguments.insecure,
+        ..arguments.trust.options(&arguments.limits)?
+    };
+    let mut registry = Registry::bind(&arguments.listen, options).await?;
+    if let Some(tls) = &tls {
+        registry = registry.with_tls(tls.clone());
+    }
+    registry.check_exposure(REMEDIES, arguments.insecure)?;
+    Ok((registry, tls))
 }
 
 fn reload(tls: Option<&ServerTls>) {

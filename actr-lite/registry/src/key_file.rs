@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use actr_lite_regular_file as regular_file;
 use actr_lite_secret_file::{self as secret_file, Exposed};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
@@ -111,7 +112,7 @@ impl KeyFile {
         // Whoever can open it can keep it locked.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let lock = options.open(&path).map_err(failed(&path))?;
+        let lock = regular_file::open(&mut options, &path).map_err(failed(&path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 directory: directory.into(),

@@ -6,11 +6,9 @@
 
 mod access;
 
-use std::{
-    fs::{self, File},
-    io::{self, Read as _},
-    path::Path,
-};
+use std::{fs, io, path::Path};
+
+use actr_lite_regular_file as regular_file;
 
 pub use access::Exposed;
 use access::{Access, Kind};
@@ -27,17 +25,10 @@ pub struct Content {
 /// Reads a file of at most `max_len` bytes.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::FileTooLarge`] for one that is longer.
+/// Those of [`regular_file::read`].
 pub fn read(path: &Path, max_len: u64) -> io::Result<Content> {
-    let file = File::open(path)?;
-    let exposed = Access::of(&file.metadata()?).exposed(Kind::File, path);
-    let mut bytes = Vec::new();
-    if file.take(max_len.saturating_add(1)).read_to_end(&mut bytes)? as u64 > max_len {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it has more than {max_len} bytes"),
-        ));
-    }
+    let regular_file::Content { bytes, metadata } = regular_file::read(path, max_len)?;
+    let exposed = Access::of(&metadata).exposed(Kind::File, path);
     Ok(Content { bytes, exposed })
 }
 

@@ -1,17 +1,9 @@
-use std::{fmt::Write as _, process::ExitCode};
+use std::fmt::Write as _;
 
 use actr_lite_wire::peer_text::OneLine;
 
-use crate::stderr::say;
-
-/// Reports on stderr, in one line, what went wrong.
-pub fn report(error: &anyhow::Error) -> ExitCode {
-    say(&format!("error: {}", one_line(error)));
-    ExitCode::FAILURE
-}
-
 /// The error and its causes; a cause that the text already contains is not repeated.
-fn one_line(error: &anyhow::Error) -> String {
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();

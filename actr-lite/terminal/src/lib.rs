@@ -2,14 +2,15 @@
 //! that or fails by it.
 //!
 //! - [`start_logging`]: logs on stderr, by `-v`, `-q` and `RUST_LOG`
+//! - [`Logging::end`]: the error that a program ends with
 //! - [`say`], [`flush`]: a line on stderr that is no log line, and the wait for all of them at the end
 //! - [`print()`]: a program's result on stdout
-//! - [`report`]: the error that a program ends with
 //! - [`StatusLine`]: a line below the logs that changes, such as a progress bar
 //! - [`has_colour`]: the conventions of terminals
 //!
 //! Behind them:
 //!
+//! - `failure`: an error and its causes in one line
 //! - `queue`: what waits to be written, and what of it is dropped: plain data
 //! - `output`: the thread that writes it
 //! - `rate_limit`: how many lines one place in the code may log
@@ -29,7 +30,6 @@ mod stderr;
 mod stdout;
 
 pub use conventions::has_colour;
-pub use failure::report;
 pub use logging::{Logging, Verbosity, start_logging};
 pub use status_line::StatusLine;
 pub use stderr::{flush, say};

@@ -1,4 +1,4 @@
-use std::{env, ffi::OsString};
+use std::{env, ffi::OsString, process::ExitCode};
 
 use tracing::{level_filters::LevelFilter, warn};
 use tracing_subscriber::{
@@ -9,6 +9,7 @@ use tracing_subscriber::{
 
 use crate::{
     conventions::has_colour,
+    failure::one_line,
     one_line_fields::OneLineFields,
     panic_hook,
     rate_limit::RateLimit,
@@ -70,6 +71,19 @@ pub fn start_logging(verbosity: Verbosity) -> Logging {
         warn!("{problem}");
     }
     Logging(rate_limit)
+}
+
+impl Logging {
+    /// Ends the program's output, and gives its exit code. An error is the last line on stderr, and in one line: what tasks
+    /// log after it, for which nobody waits, is dropped.
+    pub fn end(self, result: anyhow::Result<ExitCode>) -> ExitCode {
+        result.unwrap_or_else(|error| {
+            self.0.conclude();
+            stderr::set_status(None);
+            stderr::say_last(&format!("error: {}", one_line(&error)));
+            ExitCode::FAILURE
+        })
+    }
 }
 
 impl Drop for Logging {

@@ -49,6 +49,11 @@ impl Output {
         self.change(|queue| queue.push(lines));
     }
 
+    /// The same, and drops whatever comes later.
+    pub(crate) fn push_last(&self, lines: &[u8]) {
+        self.change(|queue| queue.push_last(lines));
+    }
+
     /// Shows a status below the lines, instead of the one before.
     pub(crate) fn set_status(&self, status: Option<String>) {
         self.change(|queue| queue.set_status(status));

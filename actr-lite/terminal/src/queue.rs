@@ -23,6 +23,8 @@ pub(crate) struct Queue {
     is_status_new: bool,
     /// A status is at the end of what was written.
     is_status_shown: bool,
+    /// The last line has come.
+    is_closed: bool,
 }
 
 /// What is to be written next.
@@ -35,6 +37,9 @@ pub(crate) struct Batch {
 impl Queue {
     /// Adds lines, each with its end, or counts them as dropped.
     pub(crate) fn push(&mut self, lines: &[u8]) {
+        if self.is_closed {
+            return;
+        }
         let count = count_lines(lines);
         if self.text.len() + lines.len() > MAX_QUEUED_BYTES {
             self.dropped += count;
@@ -43,6 +48,12 @@ impl Queue {
         self.push_notice();
         self.text.extend_from_slice(lines);
         self.lines += count;
+    }
+
+    /// Adds lines; whatever comes later is dropped, and not counted.
+    pub(crate) fn push_last(&mut self, lines: &[u8]) {
+        self.push(lines);
+        self.is_closed = true;
     }
 
     /// Replaces the status.
@@ -148,6 +159,16 @@ mod tests {
         queue.failed(&batch, 0);
         queue.push(b"four\n");
         assert_eq!(text(&mut queue), "(2 lines are missing here: nobody read them)\nfour\n");
+    }
+
+    #[test]
+    fn nothing_comes_after_the_last_line() {
+        let mut queue = Queue::default();
+        queue.push(b"a log line\n");
+        queue.push_last(b"error: it failed\n");
+        queue.push(b"a task that nobody waits for\n");
+        assert_eq!(text(&mut queue), "a log line\nerror: it failed\n");
+        assert_eq!(queue.take(), None);
     }
 
     #[test]

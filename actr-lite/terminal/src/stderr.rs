@@ -13,7 +13,12 @@ pub fn say(line: &str) {
     push(format!("{line}\n").as_bytes());
 }
 
-/// The same for whole lines.
+/// The same, and nothing that comes later is written.
+pub(crate) fn say_last(line: &str) {
+    STDERR.push_last(format!("{line}\n").as_bytes());
+}
+
+/// Queues whole lines.
 pub(crate) fn push(lines: &[u8]) {
     STDERR.push(lines);
 }

@@ -8,8 +8,9 @@ use std::{
 
 use thiserror::Error;
 
-/// Threads that a program needs beside those that run tasks: one writes to stderr, one to stdout, and two look up names.
-const OTHER_THREADS: usize = 4;
+/// Threads that a program needs beside those that run tasks: one writes to stderr, one to stdout, one starts the
+/// node or the registry, and two look up names.
+const OTHER_THREADS: usize = 5;
 
 /// Descriptors that a program needs beside what it has when it starts: some six of the runtime, and the rest for
 /// listeners, files that it reads, and the first few connections.

@@ -4,9 +4,11 @@
 //! descriptors. Here both are errors that say what to do.
 //!
 //! - [`start`]: the runtime
+//! - [`Apart`]: a future that may block
 //! - `headroom`: whether there are as many threads and descriptors as a program needs
 //! - `worker_threads`: how many threads the runtime has
 
+mod apart;
 mod headroom;
 mod worker_threads;
 
@@ -21,6 +23,7 @@ use std::{
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
+pub use apart::Apart;
 pub use headroom::HeadroomError;
 pub use worker_threads::{WORKER_THREADS, WorkerThreadsError};
 

@@ -284,6 +284,33 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_is_about_the_realms_that_it_names() {
+        for (realm, admitted) in [
+            (RealmScope::Own, [true, false, false]),
+            (RealmScope::Only(2), [false, true, false]),
+            (RealmScope::Any, [true, true, true]),
+        ] {
+            let rule = AclRule {
+                permission: Permission::Allow,
+                types: vec![actr_type(1)],
+                realm,
+            };
+            let acl = Acl { rules: vec![rule] };
+            let callee = ActrId::new(1, 7, actr_type(9));
+            let is_admitted = |caller_type, caller_realm| {
+                let caller = ActrId::new(caller_realm, 8, actr_type(caller_type));
+                admit(Some(&acl), &callee, &caller).is_ok()
+            };
+            assert_eq!(
+                [1, 2, 3].map(|caller_realm| is_admitted(1, caller_realm)),
+                admitted,
+                "{realm:?}"
+            );
+            assert_eq!([1, 2, 3].map(|caller_realm| is_admitted(2, caller_realm)), [false; 3]);
+        }
+    }
+
+    #[test]
     fn a_refusal_says_what_to_do() {
         let callee = ActrId::new(1, 7, actr_type(9));
         let caller = ActrId::new(2, 8, actr_type(1));

@@ -1,7 +1,7 @@
 //! Records: what a message of the data lane is made of.
 //!
 //! One record is `[u8 kind][u32 big-endian length][body]` (actr 0.4.21). An official node puts one record in one
-//! message; between two nodes that negotiated [`EXTENSION`] a message holds any number of them back to back, and
+//! message; between two nodes that negotiated [`EXTENSION`] a message holds up to some ten thousand of them back to back, and
 //! kinds from 128 up control the streams.
 
 use thiserror::Error;

@@ -186,6 +186,18 @@ mod tests {
     }
 
     #[test]
+    fn only_a_stream_that_has_not_begun_may_begin_with_0() {
+        let mut filter = SequenceFilter::behind(0);
+        assert!(!filter.has_begun());
+        assert_eq!(filter.observe(0), Observed::Deliver);
+        assert!(filter.has_begun());
+        assert_eq!(filter.observe(0), Observed::Duplicate);
+        let mut filter = SequenceFilter::behind(1);
+        assert!(filter.has_begun());
+        assert_eq!(filter.observe(0), Observed::Duplicate);
+    }
+
+    #[test]
     fn a_filter_does_not_wrap_around_at_the_highest_number() {
         let mut filter = SequenceFilter::behind(u64::MAX);
         assert_eq!(filter.observe(u64::MAX), Observed::Duplicate);

@@ -38,6 +38,7 @@ mod secret_files;
 mod shutdown;
 mod slow_link;
 #[cfg(target_os = "linux")]
+mod special_files;
 mod terminal;
 mod tls;
 mod trust;

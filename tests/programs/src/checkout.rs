@@ -58,7 +58,7 @@ mod tests {
     fn a_checkout_is_found_from_each_folder_in_it() {
         let here = Checkout::of_this_run().unwrap();
         assert!(here.path("Cargo.lock").is_file());
-        let deep = here.path("tests/interop/src");
+        let deep = here.path("actr-lite/tests/interop/src");
         assert_eq!(Checkout::around(&deep), Some(here.clone()));
         assert_eq!(Checkout::around(here.root()), Some(here));
     }

@@ -53,6 +53,9 @@ fn a_duration_that_is_none_is_refused() {
     let deployment = Deployment::new();
     assert_usage_error(client(&deployment).args(["10", "--timeout", "soon"]), "--timeout");
     assert_usage_error(deployment.server().args(["--interval", "often"]), "--interval");
+    for option in ["--timeout", "--idle-timeout"] {
+        assert_usage_error(client(&deployment).args(["10", option, "0s"]), "longer than 0");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@ use actr_lite_wire::{
     identity::StreamId,
     partial_record::PartError,
     record::{header, spans},
+    websocket::CloseCode,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -114,6 +115,29 @@ fn frames_before_a_broken_record_are_handed_over() {
     let (told, read) = read(&[frame("a", 1), vec![99, 0, 0, 0, 0]]);
     assert!(matches!(read, Err(ReceiveError::Record(_))), "{read:?}");
     assert_eq!(told, [Told::Frames("a".into(), frame("a", 1))]);
+}
+
+#[test]
+fn a_message_of_too_many_records_breaks_the_protocol() {
+    // The shortest that there is, and one whose body this reader does not look into.
+    let shortest = record(RecordKind::RpcReliable, b"");
+    let mut records = vec![shortest.clone(); MAX_RECORDS];
+    let (told, taken) = read(&records);
+    taken.unwrap();
+    assert_eq!(told.len(), MAX_RECORDS);
+    records.push(shortest);
+    let (told, refused) = read(&records);
+    let error = refused.unwrap_err();
+    assert!(matches!(error, ReceiveError::TooMany { limit: MAX_RECORDS }), "{error}");
+    assert_eq!(error.close_code(), CloseCode::PROTOCOL_ERROR);
+    assert_eq!(told.len(), MAX_RECORDS);
+}
+
+#[test]
+fn records_in_parts_count_among_those_of_their_message() {
+    let in_part = record(RecordKind::Part, &record(RecordKind::RpcReliable, b""));
+    let (_, refused) = read(&vec![in_part; MAX_RECORDS / 2 + 1]);
+    assert!(matches!(refused, Err(ReceiveError::TooMany { .. })), "{refused:?}");
 }
 
 #[test]

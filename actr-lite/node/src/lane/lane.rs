@@ -32,6 +32,9 @@ pub(crate) trait Lane: Send + Sync + 'static {
     /// How many bytes of records have left so far, about.
     fn sent(&self) -> u64;
 
+    /// How many bytes wait until the system takes them.
+    fn unsent(&self) -> usize;
+
     /// Lets what waits leave at once.
     fn flush(&self);
 

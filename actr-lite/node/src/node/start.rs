@@ -209,6 +209,10 @@ async fn connect(link: &RegistryLink, register_timeout: Option<Duration>) -> Res
             identity?;
             Ok(())
         }
+        Err(_) if link.last_error().is_none() => Err(StartError::NoAnswer {
+            after,
+            standing: link.standing(),
+        }),
         Err(_) => Err(StartError::NotRegistered {
             after,
             cause: link.standing(),

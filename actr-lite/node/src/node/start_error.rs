@@ -54,7 +54,7 @@ pub enum StartError {
     /// Other machines could reach something that is not protected.
     #[error(transparent)]
     Exposed(#[from] ExposureError),
-    /// The registry did not register the node in time.
+    /// No try to reach the registry succeeded in time.
     #[error(
         "this node could not be registered within {}: {cause}; start the registry (a server with embedded = true hosts \
          it), or correct [system.signaling] url",
@@ -65,6 +65,18 @@ pub enum StartError {
         after: Duration,
         /// What the last try said.
         cause: String,
+    },
+    /// The registry had not answered yet when the time was over.
+    #[error(
+        "this node could not be registered within {}: {standing}; give it more time, or, if the registry never answers, \
+         restart it, or correct [system.signaling] url",
+        readable(*.after)
+    )]
+    NoAnswer {
+        /// How long it was waited.
+        after: Duration,
+        /// What was waited for.
+        standing: String,
     },
     /// The registry's answer is final.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use actr_lite_net::listener::Listener;
 use actr_lite_wire::host_policy::HostPolicy;
@@ -21,27 +21,42 @@ pub(crate) struct Acceptor {
 
 /// Why the data lane can't listen.
 #[derive(Debug, Error)]
-#[error(
-    "the data lane cannot listen on {address}: {cause}; set [system.websocket] listen to a free address, or to port 0"
-)]
-pub struct BindError {
-    address: SocketAddr,
-    cause: std::io::Error,
+pub enum BindError {
+    /// Another program has the port.
+    #[error(
+        "the data lane cannot listen on {address}: another program uses it; stop it, or set [system.websocket] listen to a \
+         free address, or to port 0"
+    )]
+    AddressInUse {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// The system refuses for another reason.
+    #[error(
+        "the data lane cannot listen on {address}: {cause}; set [system.websocket] listen to an address of this machine, \
+         with a port that this program may use"
+    )]
+    Refused {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What the system says.
+        cause: io::Error,
+    },
 }
 
 impl Acceptor {
     /// Listens on `address`, which others reach by dialling `host`, if it is known what they dial.
     pub(crate) async fn bind(address: SocketAddr, host: Option<&str>) -> Result<Self, BindError> {
-        let failed = |cause| BindError { address, cause };
+        let failed = |cause: io::Error| match cause.kind() {
+            io::ErrorKind::AddrInUse => BindError::AddressInUse { address },
+            _ => BindError::Refused { address, cause },
+        };
         let listener = Listener::bind(address, "the data lane").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         if let Some(host) = host
             && let Some(rival) = actr_lite_net::rival(address, host).await
         {
-            return Err(BindError {
-                address: rival,
-                cause: std::io::ErrorKind::AddrInUse.into(),
-            });
+            return Err(BindError::AddressInUse { address: rival });
         }
         Ok(Self { listener, address })
     }

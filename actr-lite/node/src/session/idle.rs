@@ -14,8 +14,11 @@ impl Session {
         // A stream that was asked for may begin with the next record.
         let may_begin = || self.environment.subscriptions.wait_for_any(self.peer());
         let no_stream_since = self.incoming.unused_since().filter(|_| !may_begin());
+        let unsent = uplink.lane().unsent();
         // The lock is not held while the lane closes.
-        let retired = uplink.usage().retire(no_stream_since, idle_timeout, uplink.age());
+        let retired = uplink
+            .usage()
+            .retire(no_stream_since, unsent, idle_timeout, uplink.age());
         if let Err(look_at) = retired {
             return Some(uplink.at_age(look_at));
         }

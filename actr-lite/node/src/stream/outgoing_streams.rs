@@ -6,10 +6,8 @@ use std::{
     },
 };
 
-use actr_lite_wire::{
-    credit::{CreditError, SendCredit},
-    identity::StreamId,
-};
+use actr_lite_engine::outgoing::add_grant;
+use actr_lite_wire::{credit::CreditError, identity::StreamId};
 use futures_util::task::AtomicWaker;
 use tokio_util::sync::CancellationToken;
 
@@ -38,10 +36,11 @@ pub(crate) struct OutgoingStream {
 impl OutgoingStream {
     /// Counts credit that came.
     pub(crate) fn grant(&self, bytes: u64) -> Result<(), CreditError> {
-        // Checked against what a fresh window could take, so that a sum of grants can't overflow either.
-        SendCredit::default().grant(bytes)?;
-        let before = self.granted.fetch_add(bytes, Ordering::AcqRel);
-        SendCredit::default().grant(before.saturating_add(bytes))?;
+        let add = |granted| add_grant(granted, bytes).ok();
+        let added = self.granted.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+        if let Err(granted) = added {
+            add_grant(granted, bytes)?;
+        }
         self.waker.wake();
         Ok(())
     }

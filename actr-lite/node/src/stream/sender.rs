@@ -1,15 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_engine::outbox::{Accepted, Urgency};
+use actr_lite_engine::{
+    outbox::{Accepted, Urgency},
+    outgoing::{self, Failure},
+};
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
-    control::Control,
-    credit::SendCredit,
     error_code::ErrorCode,
-    frame::{DataStream, FrameEncoder},
+    frame::DataStream,
     identity::{ActrId, StreamId},
     peer_text::PeerText,
-    record::{HEADER_LEN, RecordKind},
+    record::RecordKind,
 };
 use tokio::{task::coop::consume_budget, time::timeout};
 
@@ -34,14 +35,8 @@ pub struct StreamSender {
     pub(super) stream: Arc<OutgoingStream>,
     /// In the receiver's account.
     places: Option<[Permit; 2]>,
-    encoder: FrameEncoder,
-    /// The last sequence number sent.
-    sequence: u64,
-    /// How many frames the stream has sent, including those that the receiver had before.
-    frames: u64,
-    /// Used if the receiver grants credit.
-    pub(super) credit: SendCredit,
-    pub(super) has_credit: bool,
+    /// What is next, and whether it may leave. The frames of a latency-first stream have their credit in its queue.
+    pub(super) outgoing: outgoing::OutgoingStream,
     max_record_len: usize,
     /// How its frames go if they may be dropped.
     latency_first: Option<LatencyFirst>,
@@ -66,13 +61,9 @@ impl StreamSender {
         };
         let sender = Self {
             uplink: in_use,
-            encoder: FrameEncoder::new(&stream_id),
             stream,
             places: Some(places),
-            sequence: options.resume_after,
-            frames: options.resume_after,
-            credit: SendCredit::default(),
-            has_credit: uplink.lane().has_control(),
+            outgoing: outgoing::OutgoingStream::new(stream_id, options.resume_after, uplink.lane().has_control()),
             max_record_len: uplink.lane().max_record_len(),
             latency_first,
             turn: SenderTurn::new(uplink.outgoing().turn()),
@@ -99,7 +90,7 @@ impl StreamSender {
 
     /// The number of the next frame.
     pub fn next_sequence(&self) -> u64 {
-        self.sequence + 1
+        self.outgoing.sequence() + 1
     }
 
     /// Sends the next frame: it is in the connection's buffer when this returns, and leaves by itself.
@@ -114,7 +105,7 @@ impl StreamSender {
     /// Dropped before it returns, nothing was sent and the next frame has the same number.
     pub async fn send(&mut self, payload: impl AsRef<[u8]>) -> Result<(), SendError> {
         let payload = payload.as_ref();
-        let sequence = self.sequence + 1;
+        let sequence = self.next_sequence();
         if self.is_too_long(payload.len()) {
             return Err(self.too_long(payload.len()));
         }
@@ -139,7 +130,7 @@ impl StreamSender {
             }
             return self.send_later(frame.sequence, &frame.payload).await;
         }
-        let head = self.encoder.head_with_hints(frame);
+        let head = self.outgoing.head_with_hints(frame);
         let len = head.len() + frame.payload.len();
         if len > self.max_record_len {
             return Err(SendError::TooLong {
@@ -201,11 +192,11 @@ impl StreamSender {
 
     #[inline]
     fn is_too_long(&self, payload_len: usize) -> bool {
-        self.encoder.max_head_len(payload_len) + payload_len > self.max_record_len
+        self.outgoing.max_len(payload_len) > self.max_record_len
     }
 
     fn too_long(&self, payload_len: usize) -> SendError {
-        let len = self.encoder.max_head_len(payload_len) + payload_len;
+        let len = self.outgoing.max_len(payload_len);
         SendError::TooLong {
             len,
             limit: self.max_record_len,
@@ -215,11 +206,10 @@ impl StreamSender {
     /// Whether it was sent; otherwise there is no credit, no room, no stream any more, or others have their turn.
     #[inline]
     fn try_send(&mut self, sequence: u64, payload: &[u8]) -> bool {
-        let may_send = self.credit.may_send() || !self.has_credit;
-        if !may_send || self.turn.is_over() || self.check().is_err() {
+        if !self.outgoing.may_send() || self.turn.is_over() || self.check().is_err() {
             return false;
         }
-        let head = self.encoder.head(sequence, payload.len());
+        let head = self.outgoing.head(sequence, payload.len());
         let len = head.len() + payload.len();
         let lane = self.uplink.lane();
         let Ok(accepted) = lane.try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload) else {
@@ -231,17 +221,17 @@ impl StreamSender {
 
     #[cold]
     async fn send_later(&mut self, sequence: u64, payload: &[u8]) -> Result<(), SendError> {
-        let head = self.encoder.head(sequence, payload.len()).to_vec();
+        let head = self.outgoing.head(sequence, payload.len()).to_vec();
         self.send_record(sequence, &head, payload).await
     }
 
     /// Sends a frame of a latency-first stream, or leaves it to the stream's queue.
     async fn send_or_drop(&mut self, sequence: u64, payload: &[u8]) -> Result<(), SendError> {
         if let (Ok(()), Some(latency_first)) = (self.check(), &self.latency_first) {
-            let head = self.encoder.head(sequence, payload.len());
+            let head = self.outgoing.head(sequence, payload.len());
             match latency_first.try_send(head, payload) {
                 Attempt::Sent => {
-                    self.sequence = sequence;
+                    self.outgoing.skip_to(sequence);
                     return Ok(());
                 }
                 Attempt::Congested => {
@@ -249,7 +239,7 @@ impl StreamSender {
                     // A loop that sends without a pause yields to the tasks that make room.
                     consume_budget().await;
                     latency_first.queue(frame);
-                    self.sequence = sequence;
+                    self.outgoing.skip_to(sequence);
                     return Ok(());
                 }
                 Attempt::Closed => {}
@@ -263,11 +253,7 @@ impl StreamSender {
 
     #[inline]
     pub(super) fn count(&mut self, sequence: u64, len: usize, accepted: Accepted) {
-        if self.has_credit {
-            self.credit.spend((HEADER_LEN + len) as u64);
-        }
-        self.sequence = sequence;
-        self.frames += 1;
+        self.outgoing.sent(sequence, len);
         self.turn.count(len, accepted);
     }
 
@@ -282,16 +268,7 @@ impl StreamSender {
     pub(super) fn as_ended(&self) -> EndedStream {
         EndedStream {
             stream_id: self.stream.stream_id.clone(),
-            frames: self.frame_count(),
-        }
-    }
-
-    /// How many frames the stream has sent. Dropped ones count: they tell the receiver what is missing after
-    /// the last one that came.
-    fn frame_count(&self) -> u64 {
-        match &self.latency_first {
-            Some(_) => self.sequence,
-            None => self.frames,
+            frames: self.outgoing.frames(),
         }
     }
 
@@ -303,17 +280,13 @@ impl StreamSender {
         if let Some(latency_first) = &self.latency_first {
             latency_first.end();
         }
-        let frames = self.frame_count();
-        let stream_id = self.stream.stream_id.clone();
         let breaks_off = self.broke_off && self.stream.end.get().is_none();
-        let last = match (&self.failed, breaks_off) {
-            (Some(failed), _) => Control::Error {
-                stream_id,
-                frames,
+        let failure = match (&self.failed, breaks_off) {
+            (Some(failed), _) => Some(Failure {
                 code: failed.code(),
                 message: PeerText::of(failed),
-            },
-            (None, false) => Control::End { stream_id, frames },
+            }),
+            (None, false) => None,
             (None, true) => {
                 let (code, message) = match self.uplink.environment().is_stopping() {
                     true => (ErrorCode::Unavailable, "the sender is shutting down"),
@@ -329,14 +302,13 @@ impl StreamSender {
                         .complaints
                         .remark(&format_args!("{}{message}", self.as_ended()));
                 }
-                Control::Error {
-                    stream_id,
-                    frames,
+                Some(Failure {
                     code,
                     message: message.into(),
-                }
+                })
             }
         };
+        let last = self.outgoing.last_record(failure);
         self.uplink
             .outgoing()
             .remove(&self.stream, || self.uplink.lane().send_control(&last));

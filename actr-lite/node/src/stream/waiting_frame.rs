@@ -59,10 +59,7 @@ impl StreamSender {
 
     /// Waits for credit.
     async fn credit(&mut self, held: &mut Option<Permit>, len: usize) -> Result<(), SendError> {
-        if !self.has_credit {
-            return Ok(());
-        }
-        while !self.credit.may_send() {
+        while !self.outgoing.may_send() {
             self.hold(held, len)?;
             let lane = self.uplink.lane();
             let mut patience = Patience::new(lane, self.uplink.environment().stall_timeout());
@@ -82,8 +79,7 @@ impl StreamSender {
                 () = patience.run_out(lane) => return Err(self.stalled()),
             };
             self.check()?;
-            // An excess was refused when it arrived.
-            let _ = self.credit.grant(granted);
+            self.outgoing.grant(granted);
         }
         Ok(())
     }

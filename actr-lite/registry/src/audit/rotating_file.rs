@@ -4,6 +4,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use actr_lite_regular_file as regular_file;
+
 /// The most bytes of the file before it gets a number and another one is begun: some fifty thousand lines.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -29,7 +31,7 @@ impl RotatingFile {
     /// Opens the file, and creates it if it does not exist.
     ///
     /// # Errors
-    /// When the system does not let it, it is no plain file, or another program has it open as this.
+    /// When the system does not let it, it is no regular file, or another program has it open as this.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Self::with_limits(path, MAX_BYTES, KEPT)
     }
@@ -95,15 +97,11 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// The file, its length, and whether it ends within a line.
 fn open(path: &Path) -> io::Result<(File, u64, bool)> {
     let invalid = |problem| io::Error::new(io::ErrorKind::InvalidInput, problem);
-    // Opening a pipe would wait for its reader.
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(invalid("it is not a plain file"));
-    }
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = regular_file::open(&mut options, path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(invalid("another program uses it")),

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::fault_proxy::{
-    Newcomers,
+    newcomers::Newcomers,
     shared::{Fate, Orders, Shared},
 };
 

@@ -1,6 +1,7 @@
 //! A relay in front of a server that fails on request.
 
 mod connection;
+mod newcomers;
 mod shared;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use newcomers::Newcomers;
 use programs::Process;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -33,17 +35,6 @@ pub struct FaultProxy {
     port: u16,
     shared: Arc<Shared>,
     runtime: Option<Runtime>,
-}
-
-/// What becomes of connections that come from now on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Newcomers {
-    /// They are relayed.
-    Relay,
-    /// They are accepted, and then stay silent.
-    Swallow,
-    /// They are reset.
-    Refuse,
 }
 
 impl FaultProxy {

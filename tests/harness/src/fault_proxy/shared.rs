@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{net::TcpSocket, sync::watch, time::sleep};
 
-use crate::fault_proxy::Newcomers;
+use crate::fault_proxy::newcomers::Newcomers;
 
 /// What is read at a time.
 const CHUNK: usize = 16 << 10;

@@ -277,6 +277,10 @@ impl Lane for Outbox {
         self.lock().machine.given_out()
     }
 
+    fn unsent(&self) -> usize {
+        self.lock().machine.waiting()
+    }
+
     fn flush(&self) {
         let mut state = self.lock();
         let next = state.machine.flush(rand::random);

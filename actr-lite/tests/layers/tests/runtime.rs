@@ -1,0 +1,77 @@
+//! The crates of the runtime import in one direction.
+
+use std::{env, fs, io, path::PathBuf};
+
+use layers::{
+    breach::{Breach, circles, detours, through_root, upward},
+    modules::Modules,
+};
+
+/// The layers of the node, the lowest first: docs/architecture.md says what each knows.
+const NODE: [&str; 14] = [
+    "readable_duration",
+    "tasks",
+    "settings",
+    "limits",
+    "lane",
+    "stream",
+    "error",
+    "session",
+    "peers",
+    "contracts",
+    "actor",
+    "resumable",
+    "node",
+    "fuzzing",
+];
+
+fn crates() -> PathBuf {
+    // Cargo sets it for a test that runs: a path that was compiled in may be another clone's.
+    PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../..")
+}
+
+fn node() -> io::Result<Modules> {
+    Modules::read(&crates().join("node/src"))
+}
+
+#[track_caller]
+fn assert_none(breaches: &[Breach]) {
+    let lines: Vec<_> = breaches.iter().map(Breach::to_string).collect();
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+/// What all crates of the runtime get wrong, each with its name.
+fn of_all(find: impl Fn(&Modules) -> Vec<Breach>) -> io::Result<String> {
+    let mut lines = String::new();
+    for entry in fs::read_dir(crates())? {
+        let folder = entry?.path();
+        if folder.join("src").is_dir() {
+            for breach in find(&Modules::read(&folder.join("src"))?) {
+                lines += &format!("{}: {breach}\n", folder.display());
+            }
+        }
+    }
+    Ok(lines)
+}
+
+#[test]
+fn layers_of_the_node_import_from_those_below_only() {
+    assert_none(&upward(&node().unwrap(), &NODE));
+}
+
+#[test]
+fn every_import_of_the_node_names_the_defining_module() {
+    assert_none(&detours(&node().unwrap()));
+}
+
+#[test]
+fn no_crate_imports_from_itself_through_its_root() {
+    let breaches = of_all(through_root).unwrap();
+    assert!(breaches.is_empty(), "{breaches}");
+}
+
+#[test]
+fn no_crate_has_files_that_import_in_a_circle() {
+    let breaches = of_all(circles).unwrap();
+    assert!(breaches.is_empty(), "{breaches}");
+}

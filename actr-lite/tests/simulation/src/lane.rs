@@ -1,0 +1,324 @@
+use std::{
+    hash::{BuildHasherDefault, DefaultHasher},
+    time::Duration,
+};
+
+use actr_lite_engine::{
+    connection::{CLOSE_TIMEOUT, Connection, Due, End, Goodbye, Incoming, Partial},
+    incoming::IncomingStreams,
+    message_reader::MessageReader,
+    served_calls::ServedCalls,
+    usage::Usage,
+};
+use actr_lite_wire::{
+    control::Control,
+    identity::{ActrId, StreamId},
+    keepalive::{DEAD_AFTER, PING_AFTER},
+    record::DEFAULT_MAX_RECORD_LEN,
+    websocket::{CloseCode, CloseFrame, Role},
+};
+use bytes::{Bytes, BytesMut};
+
+use crate::{
+    context::Context,
+    handshake::READ,
+    network::{Read, Socket},
+    outbox::{Outbox, Unlimited},
+    outgoing::Outgoing,
+};
+
+/// How much the windows of all streams of a connection may grow together: the node's own bound.
+const CONNECTION_GROWTH: u64 = 1 << 20;
+
+/// How long a peer may take with what it has begun to send: the node's own default.
+const STALL_TIMEOUT: Duration = Duration::from_secs(300);
+
+#[derive(Debug)]
+enum State {
+    Open,
+    /// The session is over; what is to be said last goes out, and the peer's end is waited for.
+    Lingering {
+        until: Duration,
+        goodbye: Goodbye,
+    },
+    Gone,
+}
+
+/// One end of a data lane connection: the node's own machines, and what its session knows of streams.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) socket: Socket,
+    pub(crate) peer: ActrId,
+    pub(crate) extended: bool,
+    pub(crate) outbox: Outbox,
+    connection: Connection<Unlimited>,
+    started: Duration,
+    /// Gone while it reads.
+    pub(crate) reader: Option<MessageReader<()>>,
+    state: State,
+    /// Whose inbox is full, with a sender that knows no credit.
+    pub(crate) full: Option<StreamId>,
+    pub(crate) outgoing: Vec<Outgoing>,
+    pub(crate) incoming: IncomingStreams<()>,
+    pub(crate) growth: u64,
+    pub(crate) usage: Usage,
+    /// When it is looked whether anybody uses it.
+    pub(crate) look_at: Duration,
+    /// Beside its usage: when it was last seen in use.
+    pub(crate) used_at: Duration,
+    /// Beside its usage: how much waited to be sent when it was last looked.
+    pub(crate) unsent: usize,
+    /// Beside its usage: it was closed because nobody uses it.
+    pub(crate) is_retired: bool,
+    pub(crate) served: ServedCalls<(), BuildHasherDefault<DefaultHasher>>,
+    /// The peer has answered a call.
+    pub(crate) has_answered: bool,
+    /// For the check that silence is noticed: when something came last, and when the lane last had its turn.
+    heard: Duration,
+}
+
+impl Lane {
+    pub(crate) fn new(
+        socket: Socket,
+        peer: ActrId,
+        role: Role,
+        extended: bool,
+        buffer: BytesMut,
+        idle_timeout: Duration,
+        cx: &mut Context<'_>,
+    ) -> Self {
+        Self {
+            socket,
+            peer,
+            extended,
+            outbox: Outbox::new(role, extended),
+            connection: Connection::new(
+                role,
+                extended,
+                2 * DEFAULT_MAX_RECORD_LEN,
+                STALL_TIMEOUT,
+                buffer,
+                Unlimited,
+            ),
+            started: cx.now,
+            reader: Some(MessageReader::new(extended, DEFAULT_MAX_RECORD_LEN)),
+            state: State::Open,
+            full: None,
+            outgoing: Vec::new(),
+            incoming: IncomingStreams::new(cx.now),
+            growth: CONNECTION_GROWTH,
+            usage: Usage::new(cx.now),
+            look_at: cx.now + idle_timeout,
+            used_at: cx.now,
+            unsent: 0,
+            is_retired: false,
+            served: ServedCalls::new(extended, BuildHasherDefault::default()),
+            has_answered: false,
+            heard: cx.now,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    /// Whether it takes calls.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.is_open() && !self.usage.is_retired()
+    }
+
+    /// One more uses it, which takes it.
+    pub(crate) fn enter(&mut self, cx: &mut Context<'_>) {
+        let is_open = self.usage.enter();
+        cx.check(is_open, || "a connection is used that is closed as unused".into());
+        self.used_at = cx.now;
+    }
+
+    /// One that uses it brings another.
+    pub(crate) fn join(&mut self, cx: &Context<'_>) {
+        self.usage.join();
+        self.used_at = cx.now;
+    }
+
+    /// One that used it is done.
+    pub(crate) fn leave(&mut self, cx: &Context<'_>) {
+        self.usage.leave(cx.now);
+        self.used_at = cx.now;
+    }
+
+    /// How much has come of a record in parts that is not whole yet.
+    pub(crate) fn partial_len(&self) -> usize {
+        self.reader.as_ref().map_or(0, MessageReader::partial_len)
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.state, State::Gone)
+    }
+
+    pub(crate) fn send_control(&mut self, control: &Control, cx: &mut Context<'_>) {
+        self.outbox.send_control(control, self.socket, cx);
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.outbox
+            .close(CloseFrame::new(CloseCode::GOING_AWAY, "the node is shutting down"));
+    }
+
+    fn age(&self, cx: &Context<'_>) -> Duration {
+        cx.now - self.started
+    }
+
+    /// A receiver without room stops the reading; then the peer's silence means nothing.
+    pub(crate) fn is_not_read(&mut self, cx: &mut Context<'_>) {
+        self.connection.is_not_read(self.age(cx));
+        self.heard = cx.now;
+    }
+
+    /// A sender that lost the processor before it wrote goes on.
+    pub(crate) fn resume(&mut self, cx: &mut Context<'_>) {
+        self.outbox.resume(self.socket, cx);
+    }
+
+    /// Writes what the connection takes.
+    pub(crate) fn write(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let age = self.age(cx);
+        self.connection.look_at_close(|| self.outbox.closing(), age)?;
+        match self.outbox.drive(self.socket, cx) {
+            Ok(true) => Err(self.connection.closed(|| self.outbox.closing())),
+            Ok(false) => Ok(()),
+            Err(_) => Err(End::Broken("the connection is gone".into())),
+        }
+    }
+
+    /// The next message; none now.
+    pub(crate) fn read(&mut self, cx: &mut Context<'_>) -> Result<Option<Bytes>, End> {
+        let age = self.age(cx);
+        loop {
+            if let Some(buffer) = self.connection.buffer()? {
+                let room = buffer.capacity() - buffer.len();
+                match cx.network.read(self.socket, buffer, room, cx.now) {
+                    Read::Bytes(len) => {
+                        self.connection.has_read(len, len == room, age)?;
+                        self.heard = cx.now;
+                    }
+                    Read::Nothing => {
+                        self.connection.found_nothing();
+                        return Ok(None);
+                    }
+                    Read::End => self.connection.has_read(0, false, age)?,
+                    Read::Reset => return Err(End::Broken("the network reset it".into())),
+                }
+            }
+            match self.connection.incoming(&mut usize::MAX.clone())? {
+                Incoming::Message(message) => return Ok(Some(message)),
+                Incoming::Ping(payload) => self.outbox.pong(&payload),
+                Incoming::Later => {}
+                Incoming::Nothing => {
+                    let partial = Partial {
+                        len: self.partial_len(),
+                        whole_records: self.reader.as_ref().map_or(0, MessageReader::whole_records),
+                    };
+                    self.connection.caught_up(partial, age);
+                }
+            }
+        }
+    }
+
+    /// What is due by the clock; when to be called again.
+    pub(crate) fn poll_timer(&mut self, cx: &mut Context<'_>) -> Result<Duration, End> {
+        if !self.extended && self.outbox.take_relieved() {
+            self.heard = cx.now;
+        }
+        let age = self.age(cx);
+        let until = loop {
+            match self.connection.due(self.outbox.written, age)? {
+                Due::Ping => {
+                    cx.record("pings connection {}", [self.socket.connection, 0]);
+                    self.outbox.ping();
+                }
+                Due::Pong => {
+                    cx.record(
+                        "says unasked that it lives on connection {}",
+                        [self.socket.connection, 0],
+                    );
+                    self.outbox.pong(&[]);
+                }
+                Due::At(until) => break self.started + until,
+            }
+        };
+        // A node that runs late notices the silence late.
+        cx.check(
+            cx.now < self.heard + DEAD_AFTER && until <= self.heard + DEAD_AFTER + PING_AFTER,
+            || {
+                format!(
+                    "nothing was heard of {} for too long, and it is not given up",
+                    self.peer
+                )
+            },
+        );
+        Ok(until)
+    }
+
+    /// The session is over; the connection may have something to say still.
+    pub(crate) fn end(&mut self, end: &End, cx: &mut Context<'_>) {
+        let what = match end {
+            End::Closed(_) => "has closed connection {}",
+            End::Stuck(_) => "can't close connection {}",
+            End::Peer(_) => "is told that connection {} closes",
+            End::Broken(_) => "loses connection {}",
+            End::Silent(_) => "hears nothing on connection {}",
+            End::Protocol(_, error) => {
+                cx.fail(format!("{} broke the protocol: {error}", self.peer));
+                return self.drop_now(cx);
+            }
+        };
+        cx.record(what, [self.socket.connection, 0]);
+        let Some(goodbye) = end.goodbye() else {
+            return self.drop_now(cx);
+        };
+        match &goodbye.answer {
+            Some(frame) => self.outbox.abandon(frame.clone()),
+            None => cx.network.shut_down(self.socket, cx.now, cx.rng),
+        }
+        let until = cx.now + CLOSE_TIMEOUT;
+        self.state = State::Lingering { until, goodbye };
+    }
+
+    pub(crate) fn drop_now(&mut self, cx: &mut Context<'_>) {
+        cx.network.close(self.socket, cx.now, cx.rng);
+        self.state = State::Gone;
+        self.outgoing.clear();
+        self.incoming.take_all();
+    }
+
+    /// After its end: until all is said and the peer has seen it, or long enough.
+    pub(crate) fn linger(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
+        let State::Lingering { until, goodbye } = &mut self.state else {
+            return None;
+        };
+        let until = *until;
+        let mut is_over = cx.now >= until;
+        if goodbye.answer.is_some() {
+            let is_said = !matches!(self.outbox.drive(self.socket, cx), Ok(false));
+            if is_said && goodbye.waits_for_peer {
+                goodbye.answer = None;
+                cx.network.shut_down(self.socket, cx.now, cx.rng);
+            } else {
+                is_over |= is_said;
+            }
+        }
+        let mut discarded = BytesMut::new();
+        is_over |= loop {
+            match cx.network.read(self.socket, &mut discarded, READ, cx.now) {
+                Read::Bytes(_) => discarded.clear(),
+                Read::Nothing => break false,
+                Read::End | Read::Reset => break true,
+            }
+        };
+        if is_over {
+            self.drop_now(cx);
+            return None;
+        }
+        Some(until)
+    }
+}

@@ -1,0 +1,171 @@
+use std::time::Duration;
+
+use actr_lite_engine::{
+    outbox::{SendRefused, Urgency},
+    outgoing::{Failure, OutgoingStream, add_grant},
+};
+use actr_lite_wire::{
+    control::Control,
+    credit::{CreditError, INITIAL_WINDOW},
+    error_code::ErrorCode,
+    identity::StreamId,
+    record::{HEADER_LEN, RecordKind},
+};
+
+use crate::{context::Context, network::Socket, outbox::Outbox, stream_spec::StreamSpec, waiters::Ticket};
+
+/// A stream that a server sends: as the node's `StreamSender`, with the server's loop around it.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) stream_id: StreamId,
+    spec: StreamSpec,
+    outgoing: OutgoingStream,
+    /// Credit that came and was not counted by the sender yet.
+    granted: u64,
+    next_at: Duration,
+    next: Option<Vec<u8>>,
+    /// The receiver wants no more.
+    is_cancelled: bool,
+    is_waiting: bool,
+    /// It waits for room, or has waited and not sent since.
+    ticket: Option<Ticket>,
+    /// All that was ever granted and sent: the plain sums against which the credit is held.
+    sums: (u64, u64),
+}
+
+/// How a sender's turn ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// All frames are out, or it was cancelled: the stream is over.
+    Over,
+    /// Not before this time.
+    Later(Duration),
+    /// There is no credit.
+    NoCredit,
+    /// There is no room.
+    NoRoom,
+    /// The connection closes.
+    Closed,
+}
+
+impl Outgoing {
+    pub(crate) fn new(stream_id: StreamId, spec: StreamSpec, after: u64, extended: bool, now: Duration) -> Self {
+        Self {
+            outgoing: OutgoingStream::new(stream_id.clone(), after, extended),
+            stream_id,
+            spec,
+            granted: 0,
+            next_at: now,
+            next: None,
+            is_cancelled: false,
+            is_waiting: false,
+            ticket: None,
+            sums: (INITIAL_WINDOW, 0),
+        }
+    }
+
+    pub(crate) fn grant(&mut self, bytes: u64) -> Result<(), CreditError> {
+        self.granted = add_grant(self.granted, bytes)?;
+        self.sums.0 += bytes;
+        Ok(())
+    }
+
+    pub(crate) fn cancel(&mut self) {
+        self.is_cancelled = true;
+    }
+
+    /// Sends what it can.
+    pub(crate) fn poll(&mut self, extended: bool, outbox: &mut Outbox, socket: Socket, cx: &mut Context<'_>) -> Sent {
+        loop {
+            if self.is_cancelled || self.outgoing.sequence() >= self.spec.frames {
+                self.has_room(outbox);
+                return Sent::Over;
+            }
+            if self.ticket.is_some_and(|ticket| !outbox.is_told(ticket)) {
+                return Sent::NoRoom;
+            }
+            if cx.now < self.next_at {
+                return Sent::Later(self.next_at);
+            }
+            if !self.outgoing.may_send() {
+                self.outgoing.grant(std::mem::take(&mut self.granted));
+            }
+            if !self.outgoing.may_send() {
+                let (granted, spent) = self.sums;
+                cx.check(granted <= spent, || {
+                    format!(
+                        "{}: {spent} bytes sent of {granted} granted, and yet no credit",
+                        self.stream_id
+                    )
+                });
+                self.tell("waits for credit for stream {}", cx);
+                return Sent::NoCredit;
+            }
+            let sequence = self.outgoing.sequence() + 1;
+            let payload = match self.next.take() {
+                Some(payload) => payload,
+                None => self.spec.payload(sequence),
+            };
+            let head = self.outgoing.head(sequence, payload.len());
+            let len = head.len() + payload.len();
+            match outbox.try_send(RecordKind::StreamReliable, Urgency::Pause, head, &payload, socket, cx) {
+                Ok(()) => {}
+                Err(refused) => {
+                    self.next = Some(payload);
+                    match refused {
+                        SendRefused::Full => {
+                            self.tell("waits for room for stream {}", cx);
+                            if let Some(ticket) = self.ticket.replace(outbox.wait()) {
+                                outbox.forget(ticket);
+                            }
+                            continue;
+                        }
+                        SendRefused::Closed => return Sent::Closed,
+                    }
+                }
+            }
+            if extended {
+                cx.check(self.sums.1 < self.sums.0, || {
+                    format!("{}: a frame was sent without credit", self.stream_id)
+                });
+                self.sums.1 += (HEADER_LEN + len) as u64;
+            }
+            self.has_room(outbox);
+            self.outgoing.sent(sequence, len);
+            self.is_waiting = false;
+            cx.record("sends frame {} of stream {}", [sequence, self.spec.number]);
+            self.next_at = cx.now + self.spec.pace;
+        }
+    }
+
+    /// It needs no more room now: the next sender is told.
+    fn has_room(&mut self, outbox: &mut Outbox) {
+        if let Some(ticket) = self.ticket.take() {
+            outbox.pass_on(ticket);
+        }
+    }
+
+    /// Records the beginning of a wait.
+    fn tell(&mut self, what: &'static str, cx: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.is_waiting, true) {
+            cx.record(what, [self.spec.number, 0]);
+        }
+    }
+
+    /// Whether it would send if it had credit.
+    pub(crate) fn waits_for_credit(&self) -> bool {
+        !self.is_cancelled
+            && self.outgoing.sequence() < self.spec.frames
+            && !self.outgoing.may_send()
+            && self.granted == 0
+    }
+
+    /// The stream's last record.
+    pub(crate) fn last_record(&self, broke_off: bool) -> Control {
+        let breaks_off = broke_off && !self.is_cancelled;
+        self.outgoing.last_record(breaks_off.then(|| Failure {
+            code: ErrorCode::Unavailable,
+            message: "the sender is shutting down".into(),
+        }))
+    }
+}

@@ -1,0 +1,109 @@
+//! Many random schedules keep every promise, and each can be run again from its seed.
+#![allow(clippy::print_stdout, reason = "cargo shows what a test prints when it fails")]
+
+use std::{
+    env,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use simulation::{campaign::campaign, run};
+
+/// How many schedules every change has to pass.
+const SCHEDULES: u64 = 10_000;
+
+/// The first of them: from here on they meet each event of [`MET`] several times, the rarest one five times.
+const FIRST_SEED: u64 = 20_001;
+
+/// How many the soak has.
+const SOAK: u64 = 1_000_000;
+
+/// The events that this many schedules must have covered.
+const MET: [&str; 23] = [
+    "cancels its call {}",
+    "closes connection {} as unused",
+    "forgets serial number {}",
+    "hears nothing on connection {}",
+    "is asked again on connection {}",
+    "is registered under serial number {}",
+    "is to register again",
+    "is to stop a call on connection {}",
+    "is to stop a stream on connection {}",
+    "is told to look elsewhere on connection {}",
+    "loses connection {}",
+    "makes a call again that met the end of connection {}",
+    "meets a gap in stream {}",
+    "moves stream {} on",
+    "reads connection {} no more for now",
+    "refuses a stream on connection {}",
+    "refuses connection {}",
+    "says unasked that it lives on connection {}",
+    "sends a request again on connection {}",
+    "sends stream {} already",
+    "stream {} is given up behind frame {}",
+    "waits for credit for stream {}",
+    "waits for room for stream {}",
+];
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is {text:?}, which is not a number")),
+    )
+}
+
+/// Seeds that nobody has tried yet.
+fn new_seeds() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs() * 1_000_000
+}
+
+fn run_schedules(first: u64, count: u64) {
+    let began = Instant::now();
+    println!("{count} schedules from seed {first} on");
+    match campaign(first, count) {
+        Ok(counts) => {
+            println!("{counts:#?} in {:?}", began.elapsed());
+            if count >= SCHEDULES {
+                let missed: Vec<_> = MET.iter().filter(|what| !counts.events.contains_key(*what)).collect();
+                assert!(missed.is_empty(), "no schedule met {missed:?}");
+                assert!(counts.duplicates > 0 && counts.resumes > 0 && counts.vanished > 0);
+            }
+        }
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+#[test]
+fn ten_thousand_schedules_lose_nothing_and_double_nothing() {
+    // The same ones each time: a change that breaks one of them is to blame for it.
+    let first = number("SIMULATION_SEED").unwrap_or(FIRST_SEED);
+    run_schedules(first, number("SIMULATION_COUNT").unwrap_or(SCHEDULES));
+}
+
+#[test]
+#[ignore = "takes half an hour on two cores: cargo test -p simulation -- --ignored --nocapture"]
+fn a_million_schedules_lose_nothing_and_double_nothing() {
+    let first = number("SIMULATION_SEED").unwrap_or_else(new_seeds);
+    run_schedules(first, number("SIMULATION_COUNT").unwrap_or(SOAK));
+}
+
+#[test]
+fn one_schedule() {
+    let seed = number("SIMULATION_SEED").unwrap_or(1);
+    match run(seed) {
+        Ok(outcome) => println!("seed {seed}: {:#?}\n{}", outcome.counts, outcome.trace),
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_events() {
+    for seed in 0..50 {
+        let (first, second) = (run(seed).unwrap(), run(seed).unwrap());
+        assert_eq!(first.counts, second.counts, "seed {seed}");
+        assert_eq!(first.trace.hash(), second.trace.hash(), "seed {seed}");
+    }
+    assert_ne!(run(1).unwrap().trace.hash(), run(2).unwrap().trace.hash());
+}
