@@ -3,10 +3,18 @@ use std::time::Duration;
 use actr_lite_engine::usage::UNUSED;
 use actr_lite_wire::websocket::{CloseCode, CloseFrame};
 
+use rand::RngExt as _;
+
 use crate::{
     context::{Context, earlier},
     node::Node,
 };
+
+/// One of so many retired connections is not closed at once.
+const PREEMPTED: u32 = 4;
+
+/// How much later, in microseconds.
+const LONGEST_DELAY: u64 = 50_000;
 
 /// How a node closes connections that nobody uses.
 impl Node {
@@ -14,6 +22,7 @@ impl Node {
     pub(crate) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
         let mut wake = None;
         for at in 0..self.lanes.len() {
+            wake = earlier(wake, self.close_retired(at, cx));
             if !self.lanes[at].is_usable() {
                 continue;
             }
@@ -46,7 +55,12 @@ impl Node {
                 Ok(()) => {
                     cx.record("closes connection {} as unused", [lane.socket.connection, 0]);
                     lane.is_retired = true;
-                    lane.outbox.close(CloseFrame::new(CloseCode::NORMAL, UNUSED));
+                    let most = if cx.rng.random_ratio(1, PREEMPTED) {
+                        LONGEST_DELAY
+                    } else {
+                        0
+                    };
+                    lane.close_at = Some(cx.now + Duration::from_micros(cx.rng.random_range(0..=most)));
                     self.progress = true;
                 }
                 Err(look_at) => {
@@ -56,6 +70,19 @@ impl Node {
             }
         }
         wake
+    }
+
+    /// Closes a retired connection, maybe a moment later: what comes until then is still read.
+    fn close_retired(&mut self, at: usize, cx: &mut Context<'_>) -> Option<Duration> {
+        let lane = &mut self.lanes[at];
+        let close_at = lane.close_at.filter(|_| lane.is_open())?;
+        if cx.now < close_at {
+            return Some(close_at);
+        }
+        lane.close_at = None;
+        lane.outbox.close(CloseFrame::new(CloseCode::NORMAL, UNUSED));
+        self.progress = true;
+        None
     }
 
     /// Whether something uses a connection, as the node as a whole shows it.

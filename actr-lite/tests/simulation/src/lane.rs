@@ -66,6 +66,8 @@ pub(crate) struct Lane {
     pub(crate) look_at: Duration,
     /// Beside its usage: when it was last seen in use.
     pub(crate) used_at: Duration,
+    /// It is retired, and closed at this time: its thread has lost the processor in between.
+    pub(crate) close_at: Option<Duration>,
     /// Beside its usage: how much waited to be sent when it was last looked.
     pub(crate) unsent: usize,
     /// Beside its usage: it was closed because nobody uses it.
@@ -110,6 +112,7 @@ impl Lane {
             usage: Usage::new(cx.now),
             look_at: cx.now + idle_timeout,
             used_at: cx.now,
+            close_at: None,
             unsent: 0,
             is_retired: false,
             served: ServedCalls::new(extended, BuildHasherDefault::default()),
