@@ -10,12 +10,12 @@ use std::{
     },
 };
 
+use crate::sync::room::Room;
 use actr_lite_engine::outbox::{Accepted, Urgency};
 use actr_lite_manifest::{Manifest, UpdateCommand};
 use actr_lite_net::ClearText;
 use actr_lite_quota::Limit;
 use actr_lite_registry_client::{LinkConfig, LoadReport, RegistryLink};
-use actr_lite_sync::room::Room;
 use actr_lite_tls::{ClientTls, Tls};
 use actr_lite_wire::{
     control::Control, envelope::Envelope, frame, identity::ActrId, record::RecordKind, send_queue::Precedence,

@@ -31,6 +31,7 @@ mod resumable;
 mod session;
 mod settings;
 mod stream;
+mod sync;
 mod tasks;
 
 pub use actr_lite_manifest::{ConfigOverride, ContractFingerprint, LockError, Manifest, ManifestError, resolve_path};

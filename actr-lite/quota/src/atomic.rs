@@ -1,6 +1,3 @@
-//! What threads count with. The tests in `src` run under loom, and have its atomics here.
+//! What threads count with. The package that tries every order of threads has those of loom in its place.
 
-#[cfg(test)]
-pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(not(test))]
 pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};

@@ -168,6 +168,3 @@ impl Drop for Permit {
         self.quota.subtract(self.amount);
     }
 }
-
-#[cfg(test)]
-mod tests;

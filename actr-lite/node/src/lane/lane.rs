@@ -8,9 +8,9 @@
 //! States: a lane is connecting until its session exists, ready from then on, and closed once; one that can recover
 //! keeps what is queued and answers [`SendRefused::Full`] meanwhile.
 
+use crate::sync::room::Room;
 use actr_lite_engine::outbox::{self, Accepted, Urgency};
 use actr_lite_quota::Limit;
-use actr_lite_sync::room::Room;
 use actr_lite_wire::{control::Control, record::RecordKind, send_queue::Precedence};
 
 use crate::lane::closing::Closing;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use actr_lite_sync::answer_hold::{self, Batch};
+use crate::sync::answer_hold::{self, Batch};
 
 use crate::lane::lane::Lane;
 

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use actr_lite_sync::in_place::{self, Spawn};
+use crate::sync::in_place::{self, Spawn};
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 

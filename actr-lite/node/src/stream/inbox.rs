@@ -7,9 +7,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use crate::sync::in_place::Turn;
 use actr_lite_engine::inbox::{self, MAX_WAITING_WITHOUT_CREDIT, Next, Pushed};
 use actr_lite_quota::Permit;
-use actr_lite_sync::in_place::Turn;
 use actr_lite_wire::{
     control::Control,
     identity::{ActrId, StreamId},

@@ -5,8 +5,8 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
+use crate::sync::room::Room;
 use actr_lite_engine::outbox::{self, Accepted, Drive, Next, Urgency};
-use actr_lite_sync::room::Room;
 use actr_lite_wire::{
     control::Control,
     record::RecordKind,

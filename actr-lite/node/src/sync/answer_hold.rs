@@ -4,7 +4,7 @@ use std::{future::poll_fn, sync::Arc};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 
-use crate::primitives::{AtomicU8, Ordering};
+use crate::sync::primitives::{AtomicU8, Ordering};
 
 /// The task has its first turn, or had it.
 const TURN_BEGUN: u8 = 1;
@@ -16,7 +16,7 @@ const TURN_OVER: u8 = 2;
 const QUEUED: u8 = 4;
 
 /// A batch that holds the answer.
-pub trait Batch: Send + Sync + 'static {
+pub(crate) trait Batch: Send + Sync + 'static {
     /// Lets what waits in it leave at once.
     fn flush(&self);
 }
@@ -26,14 +26,14 @@ pub trait Batch: Send + Sync + 'static {
 ///
 /// The answer waits only if that turn is still to come, and whichever is done last, the answer or the turn, lets the
 /// batch leave.
-pub struct AnswerHold<B: Batch> {
+pub(crate) struct AnswerHold<B: Batch> {
     batch: B,
     done: AtomicU8,
 }
 
 impl<B: Batch> AnswerHold<B> {
     /// For the batch where the answer will stand, and the task.
-    pub fn new(batch: B) -> (Arc<Self>, FirstTurn<B>) {
+    pub(crate) fn new(batch: B) -> (Arc<Self>, FirstTurn<B>) {
         let hold = Arc::new(Self {
             batch,
             done: AtomicU8::new(0),
@@ -42,12 +42,12 @@ impl<B: Batch> AnswerHold<B> {
     }
 
     /// Whether the turn is still to come.
-    pub fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.done.load(Ordering::Acquire) & TURN_BEGUN == 0
     }
 
     /// The answer was queued, and may leave with what follows.
-    pub fn answer_is_queued(&self) {
+    pub(crate) fn answer_is_queued(&self) {
         self.note(QUEUED);
     }
 
@@ -61,11 +61,11 @@ impl<B: Batch> AnswerHold<B> {
 }
 
 /// The first turn of the task. Dropped, it is over, whether there was one or not.
-pub struct FirstTurn<B: Batch>(Arc<AnswerHold<B>>);
+pub(crate) struct FirstTurn<B: Batch>(Arc<AnswerHold<B>>);
 
 impl<B: Batch> FirstTurn<B> {
     /// Runs the task; this is dropped when it pauses for the first time.
-    pub async fn run(self, mut task: BoxFuture<'static, ()>) {
+    pub(crate) async fn run(self, mut task: BoxFuture<'static, ()>) {
         self.0.note(TURN_BEGUN);
         let mut first_turn = Some(self);
         poll_fn(|cx| {
@@ -82,6 +82,3 @@ impl<B: Batch> Drop for FirstTurn<B> {
         self.0.note(TURN_BEGUN | TURN_OVER);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,10 +8,10 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
-use crate::primitives::{Mutex, MutexGuard};
+use crate::sync::primitives::{Mutex, MutexGuard};
 
 /// Makes a task of a future that can't stay in place.
-pub trait Spawn: Send + Sync + 'static {
+pub(crate) trait Spawn: Send + Sync + 'static {
     /// Spawns it. May be called from any thread, and never under a lock of [`InPlace`].
     fn spawn(&self, future: BoxFuture<'static, ()>);
 }
@@ -24,7 +24,7 @@ pub trait Spawn: Send + Sync + 'static {
 ///
 /// Waking it spawns that task, and a runtime that is being dropped drops it on the spot, with all that the future owns: so
 /// nobody may wake it while holding a lock.
-pub struct InPlace<S> {
+pub(crate) struct InPlace<S> {
     state: Mutex<State>,
     spawner: S,
 }
@@ -40,7 +40,7 @@ enum State {
 
 impl<S: Spawn> InPlace<S> {
     /// Polls it for the first time. `may_stay` tells, after that, whether it may wait in place.
-    pub fn start(spawner: S, future: BoxFuture<'static, ()>, may_stay: impl FnOnce() -> bool) -> Arc<Self> {
+    pub(crate) fn start(spawner: S, future: BoxFuture<'static, ()>, may_stay: impl FnOnce() -> bool) -> Arc<Self> {
         let state = Mutex::new(State::Waiting(future));
         let in_place = Arc::new(Self { state, spawner });
         if let Some(turn) = in_place.begin() {
@@ -51,7 +51,7 @@ impl<S: Spawn> InPlace<S> {
 
     /// Takes the future to poll it after something was brought for it; `None` if it is a task already, or another thread
     /// polls it.
-    pub fn begin(self: &Arc<Self>) -> Option<Turn<S>> {
+    pub(crate) fn begin(self: &Arc<Self>) -> Option<Turn<S>> {
         let mut state = self.lock();
         match mem::replace(&mut *state, State::Polled { woken: false }) {
             State::Waiting(future) => Some(Turn {
@@ -88,14 +88,14 @@ impl<S: Spawn> Wake for InPlace<S> {
 }
 
 /// The right to poll the future. Dropped without that, it makes the future a task.
-pub struct Turn<S: Spawn> {
+pub(crate) struct Turn<S: Spawn> {
     in_place: Arc<InPlace<S>>,
     future: Option<BoxFuture<'static, ()>>,
 }
 
 impl<S: Spawn> Turn<S> {
     /// Polls the future. `may_stay` tells, after that, whether it waits for no more than what is brought.
-    pub fn run(mut self, may_stay: impl FnOnce() -> bool) {
+    pub(crate) fn run(mut self, may_stay: impl FnOnce() -> bool) {
         let Some(mut future) = self.future.take() else { return };
         // What woke it so far is what this turn is for.
         *self.in_place.lock() = State::Polled { woken: false };
@@ -124,6 +124,3 @@ impl<S: Spawn> Drop for Turn<S> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

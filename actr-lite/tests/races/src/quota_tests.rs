@@ -2,7 +2,9 @@
 
 use loom::thread;
 
-use super::*;
+use std::sync::Arc;
+
+use crate::{limit::Limit, quota::*};
 
 const fn limit(value: usize) -> Limit {
     Limit::new("things", "a.key", value)

@@ -1,25 +1,25 @@
 //! Who is told when there may be room again.
 
-use crate::primitives::Notify;
+use crate::sync::primitives::Notify;
 
 /// Where senders wait that were refused for want of room.
 #[derive(Debug, Default)]
-pub struct Room(Notify);
+pub(crate) struct Room(Notify);
 
 impl Room {
     /// There may be room: one who waits looks, or the next who comes.
-    pub fn tell_one(&self) {
+    pub(crate) fn tell_one(&self) {
         self.0.notify_one();
     }
 
     /// There will be no room any more, or for everybody: all who wait look, and the next who comes.
-    pub fn tell_all(&self) {
+    pub(crate) fn tell_all(&self) {
         self.0.notify_waiters();
         self.0.notify_one();
     }
 
     /// For a sender that was refused.
-    pub fn turn(&self) -> Turn<'_> {
+    pub(crate) fn turn(&self) -> Turn<'_> {
         Turn {
             room: self,
             waited: false,
@@ -32,7 +32,7 @@ impl Room {
 /// Room is told to one waiter at a time. Whoever waited tells the next when it is done, whether it sent or gave up:
 /// otherwise a waiter that gives up would leave the others asleep.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     room: &'a Room,
     waited: bool,
 }
@@ -42,7 +42,7 @@ impl Turn<'_> {
     ///
     /// # Cancel safety
     /// What it was told is not lost: the next wait, or the next sender, has it.
-    pub async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         self.waited = true;
         self.room.0.notified().await;
     }
@@ -55,6 +55,3 @@ impl Drop for Turn<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,7 +9,11 @@ use std::{
 
 use loom::thread;
 
-use super::*;
+use std::sync::Arc;
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+
+use crate::sync::{answer_hold::*, primitives::*};
 
 /// Counts how often it leaves, and how often with the answer in it.
 #[derive(Default)]

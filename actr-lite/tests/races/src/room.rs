@@ -11,7 +11,7 @@ use std::{
 
 use loom::{future::block_on, sync::Mutex, thread};
 
-use super::*;
+use crate::sync::room::*;
 
 /// Each order with at most two interruptions: all orders of three threads take minutes.
 fn model(check: impl Fn() + Sync + Send + 'static) {

@@ -8,7 +8,11 @@ use std::{
 
 use loom::{future::block_on, thread};
 
-use super::*;
+use std::{sync::Arc, task::Waker};
+
+use futures_util::future::BoxFuture;
+
+use crate::sync::{in_place::*, primitives::*};
 
 /// What the future waits for: something brought, and something from elsewhere, each counted.
 #[derive(Default)]

@@ -1,0 +1,1 @@
+pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
