@@ -1,6 +1,6 @@
 use std::{io, path::Path};
 
-use actr_lite_regular_file as regular_file;
+use actr_lite_files::regular as regular_file;
 
 use crate::{error::ManifestError, place::Place};
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use actr_lite_regular_file as regular_file;
+use actr_lite_files::regular as regular_file;
 use thiserror::Error;
 
 /// How many links one path may lead through: as many as Linux follows.

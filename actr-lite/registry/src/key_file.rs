@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use actr_lite_regular_file as regular_file;
-use actr_lite_secret_file::{self as secret_file, Exposed};
+use actr_lite_files::regular as regular_file;
+use actr_lite_files::secret::{self as secret_file, Exposed};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;

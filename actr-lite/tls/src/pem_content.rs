@@ -2,7 +2,7 @@
 
 use std::io;
 
-use actr_lite_secret_file::{self as secret_file, Content};
+use actr_lite_files::secret::{self as secret_file, Content};
 use rustls_pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{self, PemObject},

@@ -3,9 +3,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use actr_lite_files::secret::{self as secret_file, Content};
 use actr_lite_manifest::System;
 use actr_lite_net::is_this_machine;
-use actr_lite_secret_file::{self as secret_file, Content};
 use actr_lite_wire::realm_secret::{RealmSecret, RealmSecretError};
 use thiserror::Error;
 use tracing::warn;

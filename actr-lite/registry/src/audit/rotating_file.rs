@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use actr_lite_regular_file as regular_file;
+use actr_lite_files::regular as regular_file;
 
 /// The most bytes of the file before it gets a number and another one is begun: some fifty thousand lines.
 const MAX_BYTES: u64 = 16 << 20;

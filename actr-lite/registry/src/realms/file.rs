@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use actr_lite_secret_file::{self as secret_file, Content};
+use actr_lite_files::secret::{self as secret_file, Content};
 use actr_lite_wire::{identity::ActrType, realm_secret::RealmSecret};
 use thiserror::Error;
 use toml::{

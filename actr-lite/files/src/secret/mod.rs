@@ -8,10 +8,10 @@ mod access;
 
 use std::{fs, io, path::Path};
 
-use actr_lite_regular_file as regular_file;
-
 pub use access::Exposed;
 use access::{Access, Kind};
+
+use crate::regular;
 
 /// What is in a file.
 #[derive(Debug)]
@@ -25,9 +25,9 @@ pub struct Content {
 /// Reads a file of at most `max_len` bytes.
 ///
 /// # Errors
-/// Those of [`regular_file::read`].
+/// Those of [`regular::read`].
 pub fn read(path: &Path, max_len: u64) -> io::Result<Content> {
-    let regular_file::Content { bytes, metadata } = regular_file::read(path, max_len)?;
+    let regular::Content { bytes, metadata } = regular::read(path, max_len)?;
     let exposed = Access::of(&metadata).exposed(Kind::File, path);
     Ok(Content { bytes, exposed })
 }
