@@ -1,78 +1,21 @@
 use std::time::Duration;
 
-use actr_lite_wire::identity::ActrId;
 use bytes::Bytes;
 use rand::RngExt as _;
 
 use crate::{
+    caller::Stage,
     context::Context,
-    exchanges::{ExchangeId, NoAnswer},
+    exchange::{ExchangeId, NoAnswer},
     node::Node,
+    routes::ECHO,
 };
-
-/// What nodes call that want nothing but an answer.
-pub(crate) const ECHO: &str = "simulation.Echo.Call";
 
 /// How long such a call waits for its answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the registry is asked for whom to call.
 const DISCOVER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Some calls of a node to one server, one after the other.
-#[derive(Debug, Clone)]
-pub(crate) struct CallPlan {
-    /// When the node asks whom to call, after its start.
-    pub(crate) starts: Duration,
-    pub(crate) count: u64,
-    /// What lies between an answer and the next call.
-    pub(crate) pause: Duration,
-    /// After how long a call is cancelled.
-    pub(crate) patience: Option<Duration>,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// Asks at this time.
-    Planned(Duration),
-    Discovering {
-        number: u64,
-        until: Duration,
-    },
-    /// Calls the server at this time.
-    Pausing(ActrId, Duration),
-    Calling {
-        server: ActrId,
-        exchange: ExchangeId,
-        since: Duration,
-        cancel_at: Option<Duration>,
-    },
-    Over,
-}
-
-/// A node's calls that are no requests for streams.
-#[derive(Debug)]
-pub(crate) struct Caller {
-    plan: CallPlan,
-    stage: Stage,
-    made: u64,
-    /// How the first call failed that did, and how long that took.
-    pub(crate) failed: Option<(NoAnswer, Duration)>,
-}
-
-impl Caller {
-    pub(crate) fn new(plan: CallPlan, now: Duration) -> Self {
-        Self {
-            stage: match plan.count {
-                0 => Stage::Over,
-                _ => Stage::Planned(now + plan.starts),
-            },
-            plan,
-            made: 0,
-            failed: None,
-        }
-    }
-}
 
 impl Node {
     /// Makes the calls that are due. When to be called again.

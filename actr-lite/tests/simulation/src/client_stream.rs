@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     context::Context,
-    exchanges::{ExchangeId, Reaching},
+    exchange::{ExchangeId, Reaching},
     inbox::{Inbox, Pace, StreamEnd},
     stream_spec::StreamSpec,
 };

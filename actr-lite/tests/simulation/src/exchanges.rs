@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     context::{Context, earlier},
+    exchange::{Exchange, ExchangeId, NoAnswer, Reached, Reaching, Sent},
     network::ConnectionId,
     node::Node,
 };
@@ -20,68 +21,6 @@ const RESEND_AFTER: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
-
-/// Which call of a node, over all connections that it takes.
-pub(crate) type ExchangeId = u64;
-
-/// A call to a peer: from the way there to its answer.
-#[derive(Debug)]
-pub(crate) struct Exchange {
-    reaching: Reaching,
-    route: &'static str,
-    payload: Bytes,
-    metadata: Vec<(String, String)>,
-    redials: usize,
-    sent: Option<Sent>,
-}
-
-/// A request that waits for its answer.
-#[derive(Debug)]
-struct Sent {
-    connection: ConnectionId,
-    request_id: String,
-    /// The request, while the peer may not have been ready for it, how often it was sent, and when it is sent again.
-    again: Option<(Bytes, usize, Duration)>,
-}
-
-/// The way to a peer.
-#[derive(Debug, Clone)]
-pub(crate) struct Reaching {
-    pub(crate) peer: ActrId,
-    pub(crate) until: Duration,
-    has_dialled: bool,
-}
-
-impl Reaching {
-    pub(crate) fn new(peer: ActrId, until: Duration) -> Self {
-        Self {
-            peer,
-            until,
-            has_dialled: false,
-        }
-    }
-}
-
-/// How far the way to a peer is.
-pub(crate) enum Reached {
-    /// Over this connection.
-    Lane(usize),
-    NotYet,
-    Never,
-}
-
-/// Why a call has no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoAnswer {
-    Unreachable,
-    TimedOut,
-    /// The connection is lost on which it was made.
-    Lost,
-    /// The peer closed one connection after the other as unused.
-    Unused,
-    /// The peer answered with an error.
-    Refused,
-}
 
 /// The calls that a node makes: as the node's `exchange`.
 impl Node {

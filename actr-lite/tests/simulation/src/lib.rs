@@ -14,10 +14,12 @@
 //! `outbox` and `waiters` (the shell around a connection), `outgoing` (a stream that is sent), `inbox`, `reception` (a
 //! stream that is received), `client_stream` and `requests` (a stream that is asked for again when it breaks), `trace`.
 
+mod caller;
 mod calls;
 pub mod campaign;
 mod client_stream;
 mod context;
+mod exchange;
 mod exchanges;
 mod handshake;
 mod idle;
@@ -31,7 +33,9 @@ mod outgoing;
 mod reception;
 mod registry;
 mod requests;
+mod routes;
 mod schedule;
+mod serving;
 mod servings;
 mod stream_spec;
 mod trace;

@@ -17,10 +17,10 @@ use actr_lite_wire::{
 use bytes::BytesMut;
 
 use crate::{
-    calls::{CallPlan, Caller},
+    caller::{CallPlan, Caller},
     client_stream::ClientStream,
     context::{Context, earlier},
-    exchanges::{Exchange, ExchangeId},
+    exchange::{Exchange, ExchangeId},
     handshake::{AGREED, DATA_LANE, REFUSED, Unsent, block, introduced, introduction, read_all, take_block},
     inbox::Inbox,
     lane::Lane,
@@ -28,7 +28,7 @@ use crate::{
     network::{Address, Socket},
     outgoing::Sent,
     schedule::{Manner, START_OF_TIME},
-    servings::Serving,
+    serving::Serving,
 };
 
 /// How long a peer may take from connecting to the end of its upgrade: the node's own bound, as all that follow.
@@ -547,6 +547,3 @@ impl Node {
         self.streams.iter().filter_map(|stream| stream.inbox.as_ref())
     }
 }
-
-/// What a client calls.
-pub(crate) const ROUTE: &str = "stream_server.StreamServer.RegisterStream";

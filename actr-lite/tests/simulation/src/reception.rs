@@ -14,8 +14,8 @@ use actr_lite_wire::{
 use bytes::Bytes;
 
 use crate::{
-    context::Context, exchanges::NoAnswer, inbox::StreamEnd, network::ConnectionId, node::Node, outgoing::Outgoing,
-    servings::Serving,
+    context::Context, exchange::NoAnswer, inbox::StreamEnd, network::ConnectionId, node::Node, outgoing::Outgoing,
+    serving::Serving,
 };
 
 /// What a node does with what comes over one of its lanes.

@@ -16,9 +16,10 @@ use rand::RngExt as _;
 use crate::{
     client_stream::Question,
     context::{Context, earlier},
-    exchanges::{ExchangeId, NoAnswer, Reached, Reaching},
+    exchange::{ExchangeId, NoAnswer, Reached, Reaching},
     inbox::{Inbox, StreamEnd, Taken},
-    node::{Node, ROUTE},
+    node::Node,
+    routes::ROUTE,
 };
 
 /// How many candidates a client asks for: as the node does.

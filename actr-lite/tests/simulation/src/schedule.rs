@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use actr_lite_engine::resumption::Limits;
 use rand::{RngExt as _, rngs::SmallRng};
 
-use crate::{calls::CallPlan, network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
+use crate::{caller::CallPlan, network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
 
 /// The Unix time at which every schedule starts, in seconds.
 pub(crate) const START_OF_TIME: u64 = 1_800_000_000;

@@ -12,37 +12,14 @@ use bytes::Bytes;
 use rand::RngExt as _;
 
 use crate::{
-    calls::ECHO,
     context::{Context, earlier},
-    exchanges::ExchangeId,
     network::ConnectionId,
-    node::{Node, ROUTE},
+    node::Node,
     outbox::Refused,
     outgoing::Outgoing,
+    routes::{ECHO, ROUTE},
+    serving::{Serving, Stage},
 };
-
-/// A call that is being served.
-#[derive(Debug)]
-pub(crate) struct Serving {
-    pub(crate) connection: ConnectionId,
-    pub(crate) request_id: String,
-    route: &'static str,
-    ready_at: Duration,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// The handler has not had its turn: the payload, what it says, and behind which frame to start.
-    Asked {
-        payload: Bytes,
-        subject: u64,
-        exchange: ExchangeId,
-        after: u64,
-    },
-    /// The answer waits for room.
-    Answered(Vec<u8>),
-}
 
 /// What a node does for those that call it.
 impl Node {

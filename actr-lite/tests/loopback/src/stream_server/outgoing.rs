@@ -14,7 +14,7 @@ use crate::{
 
 /// A stream that leaves out numbers goes frame by frame, any other as a whole.
 pub(crate) enum Outgoing {
-    Whole(StreamSender),
+    Whole(Box<StreamSender>),
     Single(Context, Dest, StreamId),
 }
 
@@ -28,7 +28,10 @@ impl Outgoing {
             resume_after: numbers.first().map_or(0, |first| first - 1),
             ..StreamOptions::default()
         };
-        ctx.open_stream_with(&dest, id.clone(), options).await.map(Self::Whole)
+        ctx.open_stream_with(&dest, id.clone(), options)
+            .await
+            .map(Box::new)
+            .map(Self::Whole)
     }
 
     pub(crate) async fn send(mut self, mut sending: Sending, log: Arc<Log>) {

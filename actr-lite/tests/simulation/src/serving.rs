@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{exchange::ExchangeId, network::ConnectionId};
+
+/// A call that is being served.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) connection: ConnectionId,
+    pub(crate) request_id: String,
+    pub(crate) route: &'static str,
+    pub(crate) ready_at: Duration,
+    pub(crate) stage: Stage,
+}
+
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// The handler has not had its turn: the payload, what it says, and behind which frame to start.
+    Asked {
+        payload: Bytes,
+        subject: u64,
+        exchange: ExchangeId,
+        after: u64,
+    },
+    /// The answer waits for room.
+    Answered(Vec<u8>),
+}
