@@ -82,6 +82,30 @@ impl FrameReader {
         (self.run, self.at) = (Bytes::new(), 0);
     }
 
+    /// The next frame if it is the one that is due of a reliable stream, with a number and a payload and nothing else: the
+    /// usual case, which is spared what else there can be. `None` says nothing about what [`Self::step`] finds.
+    #[inline]
+    pub fn due(&mut self) -> Option<DataStream> {
+        if self.run.get(self.at) != Some(&(RecordKind::StreamReliable as u8)) || self.tally.received() > 0 {
+            return None;
+        }
+        let (body, end) = record::body_at(&self.run, self.at)?;
+        let (sequence, payload) = self.decoder.decode_plain(body)?;
+        let is_next = self.filter.last().checked_add(1) == Some(sequence);
+        if !is_next || self.filter.observe(sequence) != Observed::Deliver {
+            return None;
+        }
+        let start = self.at + record::HEADER_LEN;
+        let payload = self.run.slice(start + payload.start..start + payload.end);
+        self.at = end;
+        Some(DataStream {
+            stream_id: self.stream_id.clone(),
+            sequence,
+            payload,
+            hints: None,
+        })
+    }
+
     /// The next step. After [`Step::Read`] it needs the next run.
     ///
     /// # Errors

@@ -55,6 +55,21 @@ fn frames_that_came_before_are_counted_and_not_yielded() {
 }
 
 #[test]
+fn the_due_frame_is_found_at_once_and_no_other() {
+    let mut reader = FrameReader::behind(stream_id(), 0);
+    reader.put(run(RecordKind::StreamReliable, &[1, 1, 2, 4]));
+    assert_eq!(reader.due().map(|frame| frame.sequence), Some(1));
+    assert_eq!(reader.due(), None, "it came before");
+    assert_eq!(reader.step().unwrap(), Step::Duplicate(1));
+    assert_eq!(reader.due().map(|frame| frame.sequence), Some(2));
+    assert_eq!(reader.due(), None, "one is missing");
+    assert_eq!(reader.step().unwrap(), Step::Gap { expected: 3, came: 4 });
+    let mut reader = FrameReader::behind(stream_id(), 0);
+    reader.put(run(RecordKind::StreamLatencyFirst, &[1]));
+    assert_eq!(reader.due(), None, "it may be dropped, which is counted");
+}
+
+#[test]
 fn a_missing_frame_of_a_reliable_stream_is_a_gap() {
     let mut reader = FrameReader::behind(stream_id(), 0);
     assert_eq!(

@@ -84,6 +84,14 @@ impl Subscription {
         if self.inbox.is_abandoned() {
             self.reader.discard();
         }
+        if let Some(frame) = self.reader.due() {
+            return Poll::Ready(Some(frame));
+        }
+        self.poll_other(cx)
+    }
+
+    /// What is no plain frame of a reliable stream in its order.
+    fn poll_other(&mut self, cx: &mut Context<'_>) -> Poll<Option<DataStream>> {
         loop {
             match self.reader.step() {
                 Ok(Step::Frame(frame)) => {
