@@ -81,7 +81,7 @@ async fn what_does_not_end_within_the_grace_is_dropped_before_on_stop() {
     let world = World::new().await;
     let diary = Diary::default();
     let plan = world.node("Node").on_stop(diary.notes_stop());
-    let node = within(plan.node().shutdown_grace(Duration::from_millis(50)).start())
+    let node = within(plan.node().shutdown_grace(Duration::from_secs(4)).start())
         .await
         .unwrap();
     let guard = Guard(diary.clone());
@@ -105,7 +105,7 @@ async fn a_shutdown_ends_whatever_the_application_does() {
             std::future::pending().await
         }
     });
-    let node = within(plan.node().shutdown_grace(Duration::from_millis(80)).start())
+    let node = within(plan.node().shutdown_grace(Duration::from_secs(4)).start())
         .await
         .unwrap();
     let stuck = node.context().clone();
