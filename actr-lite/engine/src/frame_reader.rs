@@ -1,6 +1,6 @@
 //! Reads the frames of one stream out of its records, in order and once each.
 
-use std::mem;
+use std::{mem, ops::Range};
 
 use actr_lite_wire::{
     frame::{self, DataStream, FrameDecoder, FrameError},
@@ -89,21 +89,12 @@ impl FrameReader {
         if self.run.get(self.at) != Some(&(RecordKind::StreamReliable as u8)) || self.tally.received() > 0 {
             return None;
         }
-        let (body, end) = record::body_at(&self.run, self.at)?;
-        let (sequence, payload) = self.decoder.decode_plain(body)?;
+        let (sequence, payload, end) = self.plain()?;
         let is_next = self.filter.last().checked_add(1) == Some(sequence);
         if !is_next || self.filter.observe(sequence) != Observed::Deliver {
             return None;
         }
-        let start = self.at + record::HEADER_LEN;
-        let payload = self.run.slice(start + payload.start..start + payload.end);
-        self.at = end;
-        Some(DataStream {
-            stream_id: self.stream_id.clone(),
-            sequence,
-            payload,
-            hints: None,
-        })
+        Some(self.take_plain(sequence, payload, end))
     }
 
     /// The next step. After [`Step::Read`] it needs the next run.
@@ -146,17 +137,28 @@ impl FrameReader {
     /// The next frame, if it has only a number and a payload.
     #[inline]
     fn next_plain(&mut self) -> Option<DataStream> {
+        let (sequence, payload, end) = self.plain()?;
+        Some(self.take_plain(sequence, payload, end))
+    }
+
+    /// The number of such a frame, where its payload stands in the run, and where its record ends.
+    #[inline]
+    fn plain(&self) -> Option<(u64, Range<usize>, usize)> {
         let (body, end) = record::body_at(&self.run, self.at)?;
         let (sequence, payload) = self.decoder.decode_plain(body)?;
         let start = self.at + record::HEADER_LEN;
-        let payload = self.run.slice(start + payload.start..start + payload.end);
+        Some((sequence, start + payload.start..start + payload.end, end))
+    }
+
+    #[inline]
+    fn take_plain(&mut self, sequence: u64, payload: Range<usize>, end: usize) -> DataStream {
         self.at = end;
-        Some(DataStream {
+        DataStream {
             stream_id: self.stream_id.clone(),
             sequence,
-            payload,
+            payload: self.run.slice(payload),
             hints: None,
-        })
+        }
     }
 
     /// The next frame, whatever it has.
