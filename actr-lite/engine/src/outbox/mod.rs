@@ -22,7 +22,7 @@ use actr_lite_wire::{
 use self::writing::Then;
 pub use self::{
     notices::{Notices, Room},
-    sending::{Accepted, SendRefused, Urgency},
+    sending::{Accepted, SendRefused, Sent, Urgency},
     writing::{Drive, Next, Writing},
 };
 use crate::memory::Memory;
@@ -79,53 +79,53 @@ impl<M: Memory> Outbox<M> {
         }
     }
 
-    /// Makes room for a record whose body is `len` bytes long, if it can: `None` when there is room. Otherwise this is to be
-    /// written first, and then to be asked again.
+    /// Takes a record, if there is room or can be made. Its body is `head` and `body` together.
     ///
     /// # Errors
     /// When the record is not taken now.
     #[inline]
-    pub fn make_room(
-        &mut self,
-        kind: RecordKind,
-        len: usize,
-        mask: impl FnMut() -> [u8; 4],
-    ) -> Result<Option<Writing>, SendRefused<M::Limit>> {
-        if self.queue.is_closed() {
-            return Err(SendRefused::Closed);
-        }
-        if !self.queue.is_full_for(kind, len) {
-            match self.hold(len) {
-                Ok(()) => return Ok(None),
-                // Once that has left there is room.
-                Err(_) if self.has_waiting() => {}
-                Err(limit) => return Err(SendRefused::OverShare(limit)),
-            }
-        }
-        self.take_piece(Then::Stop, mask).map(Some).ok_or(SendRefused::Full)
-    }
-
-    /// Takes a record for which there is room. Its body is `head` and `body` together.
-    #[inline]
-    pub fn push(
+    pub fn send(
         &mut self,
         kind: RecordKind,
         urgency: Urgency,
         head: &[u8],
         body: &[u8],
         mask: impl FnMut() -> [u8; 4],
-    ) -> Next {
-        self.queue.push(kind, head, body);
-        match urgency {
-            Urgency::Now => return self.begin(Then::Stop, mask),
-            // Another of its length would not fit: written here, the sender may pause behind a full batch.
-            Urgency::Pause if self.queue.is_full_for(kind, head.len() + body.len()) => {
-                return self.begin(Then::Batches, mask);
-            }
-            Urgency::Pause => self.wake_driver(),
-            Urgency::Later => {}
+    ) -> Result<Sent, SendRefused<M::Limit>> {
+        let len = head.len() + body.len();
+        if self.queue.is_closed() {
+            return Err(SendRefused::Closed);
         }
-        Next::Done(Accepted::Queued)
+        if self.queue.is_full_for(kind, len) {
+            return self.make_room(mask);
+        }
+        if let Err(limit) = self.hold(len) {
+            // Once what waits has left there is room.
+            return if self.has_waiting() {
+                self.make_room(mask)
+            } else {
+                Err(SendRefused::OverShare(limit))
+            };
+        }
+        self.queue.push(kind, head, body);
+        let next = match urgency {
+            Urgency::Now => self.begin(Then::Stop, mask),
+            // Another of its length would not fit: written here, the sender may pause behind a full batch.
+            Urgency::Pause if self.queue.is_full_for(kind, len) => self.begin(Then::Batches, mask),
+            Urgency::Pause => {
+                self.wake_driver();
+                Next::Done(Accepted::Queued)
+            }
+            Urgency::Later => Next::Done(Accepted::Queued),
+        };
+        Ok(Sent::Taken(next))
+    }
+
+    #[cold]
+    fn make_room(&mut self, mask: impl FnMut() -> [u8; 4]) -> Result<Sent, SendRefused<M::Limit>> {
+        self.take_piece(Then::Stop, mask)
+            .map(Sent::After)
+            .ok_or(SendRefused::Full)
     }
 
     /// Takes a control record, whatever the queue's length; without effect if the peer does not take them.
@@ -187,14 +187,17 @@ impl<M: Memory> Outbox<M> {
             self.driver_rests = true;
             return Drive::Busy;
         }
-        let (bytes, start) = if self.has_sealed() {
-            (mem::take(&mut self.sealed), mem::take(&mut self.sent))
+        let piece = if self.has_sealed() {
+            Piece {
+                bytes: mem::take(&mut self.sealed),
+                start: mem::take(&mut self.sent),
+            }
         } else {
             let is_worthwhile = self.queue.has_full_batch() && written < MAX_WRITTEN_AT_ONCE;
             if written > 0 && self.queue.has_records() && !is_worthwhile {
                 return Drive::More;
             }
-            let Some(Piece { bytes, start }) = self.next_piece(mask) else {
+            let Some(piece) = self.next_piece(mask) else {
                 self.driver_rests = true;
                 self.memory.shrink(0);
                 return match self.queue.said_goodbye() {
@@ -203,13 +206,15 @@ impl<M: Memory> Outbox<M> {
                 };
             };
             self.tell_room();
-            (bytes, start)
+            piece
         };
         // Nobody need wake it to look for more: it does so when this is written.
         self.driver_rests = false;
         self.is_writing = true;
-        let then = Then::Stop;
-        Drive::Write(Writing { bytes, start, then })
+        Drive::Write(Writing {
+            piece: Box::new(piece),
+            then: Then::Stop,
+        })
     }
 
     /// The driver has written: the socket took `taken` bytes. If those are not all, it rests until the socket takes more.
@@ -348,9 +353,9 @@ impl<M: Memory> Outbox<M> {
         if self.is_writing || self.has_sealed() {
             return None;
         }
-        let Piece { bytes, start } = self.next_piece(mask)?;
+        let piece = Box::new(self.next_piece(mask)?);
         self.is_writing = true;
-        Some(Writing { bytes, start, then })
+        Some(Writing { piece, then })
     }
 
     fn begin(&mut self, then: Then, mask: impl FnMut() -> [u8; 4]) -> Next {
@@ -360,7 +365,7 @@ impl<M: Memory> Outbox<M> {
 
     /// Keeps what was not written, and learns what the link carries.
     fn put_back(&mut self, writing: Writing, taken: usize, now: Duration) {
-        let Writing { bytes, start, .. } = writing;
+        let Piece { bytes, start } = *writing.piece;
         self.is_writing = false;
         self.queue.pace().wrote(bytes.len() - start, taken, now);
         let sent = start + taken;

@@ -1,3 +1,5 @@
+use actr_lite_wire::send_queue::Piece;
+
 use super::Accepted;
 
 /// Bytes to be written before any others of the connection. Whoever gets them writes them without the outbox's lock, and
@@ -5,9 +7,8 @@ use super::Accepted;
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Writing {
-    pub(super) bytes: Vec<u8>,
-    /// Where begins what is to be written.
-    pub(super) start: usize,
+    /// Boxed, so that the answer for each record that only waits is small.
+    pub(super) piece: Box<Piece>,
     pub(super) then: Then,
 }
 
@@ -23,7 +24,7 @@ pub(super) enum Then {
 impl Writing {
     /// What is to be written.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        &self.piece.bytes[self.piece.start..]
     }
 }
 

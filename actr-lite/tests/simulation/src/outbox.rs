@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use actr_lite_engine::{
     connection::Written,
     memory::Memory,
-    outbox::{self, Drive, Next, Room, SendRefused, Urgency, Writing},
+    outbox::{self, Drive, Next, Room, SendRefused, Sent, Urgency, Writing},
 };
 use actr_lite_wire::{
     control::Control,
@@ -99,10 +99,13 @@ impl Outbox {
         cx: &mut Context<'_>,
     ) -> Result<(), Refused> {
         let len = head.len() + body.len();
-        while let Some(writing) = self.machine.make_room(kind, len, || mask(cx))? {
-            self.write_all(Next::Write(writing), socket, cx);
-        }
-        match self.machine.push(kind, urgency, head, body, || mask(cx)) {
+        let next = loop {
+            match self.machine.send(kind, urgency, head, body, || mask(cx))? {
+                Sent::Taken(next) => break next,
+                Sent::After(writing) => self.write_all(Next::Write(writing), socket, cx),
+            }
+        };
+        match next {
             Next::Write(writing) if cx.rng.random_ratio(1, PREEMPTED) => {
                 self.preempted = Some(writing);
                 self.has_woken = true;

@@ -26,9 +26,19 @@ fn resting() -> Outbox<Budget> {
 }
 
 fn push(outbox: &mut Outbox<Budget>, urgency: Urgency, len: usize) -> Next {
-    let kind = RecordKind::StreamReliable;
-    assert_eq!(outbox.make_room(kind, len, MASK), Ok(None));
-    outbox.push(kind, urgency, &[], &vec![0; len], MASK)
+    match send(outbox, RecordKind::StreamReliable, urgency, len) {
+        Ok(Sent::Taken(next)) => next,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn send(
+    outbox: &mut Outbox<Budget>,
+    kind: RecordKind,
+    urgency: Urgency,
+    len: usize,
+) -> Result<Sent, SendRefused<usize>> {
+    outbox.send(kind, urgency, &[], &vec![0; len], MASK)
 }
 
 fn written_by_sender(next: Next) -> Writing {
@@ -158,10 +168,14 @@ fn who_is_refused_for_bytes_in_flight_is_told_when_they_leave() {
     let writing = written_by_driver(&mut outbox);
     let _ = outbox.take_notices();
     let kind = RecordKind::StreamReliable;
-    assert_eq!(outbox.make_room(kind, 1001, MASK), Err(SendRefused::Full));
+    let urgency = Urgency::Pause;
+    assert_eq!(send(&mut outbox, kind, urgency, 1001), Err(SendRefused::Full));
     outbox.drove(writing, 1, Duration::ZERO);
     assert_eq!(outbox.take_notices().room, Room::One);
-    assert_eq!(outbox.make_room(kind, 1001, MASK), Err(SendRefused::OverShare(1000)));
+    assert_eq!(
+        send(&mut outbox, kind, urgency, 1001),
+        Err(SendRefused::OverShare(1000))
+    );
 }
 
 #[test]
@@ -242,8 +256,8 @@ fn an_outbox_that_has_ended_keeps_nothing() {
         Next::Done(Accepted::Queued)
     );
     assert_eq!((outbox.waiting(), outbox.memory.counted), (0, 0));
-    let kind = RecordKind::RpcReliable;
-    assert_eq!(outbox.make_room(kind, 1, MASK), Err(SendRefused::Closed));
+    let refused = send(&mut outbox, RecordKind::RpcReliable, Urgency::Now, 1);
+    assert_eq!(refused, Err(SendRefused::Closed));
     assert_eq!(outbox.drive(0, MASK), Drive::Idle);
 }
 

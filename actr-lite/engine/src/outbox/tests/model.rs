@@ -115,14 +115,16 @@ impl Shell {
 
     fn send(&mut self, record: Record) -> Result<(), TestCaseError> {
         let waiting = self.outbox.waiting();
-        let made = self.outbox.make_room(record.kind, record.body.len(), MASK);
+        let (head, body) = record.body.split_at(record.body.len() / 3);
+        let sent = self.outbox.send(record.kind, record.urgency, head, body, MASK);
         let is_over = self.is_closing || self.has_ended;
-        prop_assert_eq!(is_over, made == Err(SendRefused::Closed));
-        match made {
-            Ok(Some(writing)) => self.begin(Writer::Sender(writing, Some(record)))?,
-            Ok(None) => {
+        prop_assert_eq!(is_over, sent == Err(SendRefused::Closed));
+        match sent {
+            Ok(Sent::After(writing)) => self.begin(Writer::Sender(writing, Some(record)))?,
+            Ok(Sent::Taken(next)) => {
                 prop_assert!(waiting + record.body.len() <= self.outbox.memory.counted);
-                self.push(record)?;
+                self.taken[record.precedence()].push(digest(record.kind, &record.body));
+                self.go_on(next)?;
             }
             Err(SendRefused::Full) => {
                 prop_assert!(waiting > 0 || self.writer.is_some());
@@ -135,13 +137,6 @@ impl Shell {
             Err(SendRefused::Closed) => {}
         }
         Ok(())
-    }
-
-    fn push(&mut self, record: Record) -> Result<(), TestCaseError> {
-        let (head, body) = record.body.split_at(record.body.len() / 3);
-        let next = self.outbox.push(record.kind, record.urgency, head, body, MASK);
-        self.taken[record.precedence()].push(digest(record.kind, &record.body));
-        self.go_on(next)
     }
 
     fn go_on(&mut self, next: Next) -> Result<(), TestCaseError> {

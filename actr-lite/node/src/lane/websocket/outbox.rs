@@ -1,12 +1,11 @@
 use std::{
     io,
-    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
 use crate::sync::room::Room;
-use actr_lite_engine::outbox::{self, Accepted, Drive, Next, Urgency};
+use actr_lite_engine::outbox::{self, Accepted, Drive, Next, Notices, Sent, Urgency, Writing};
 use actr_lite_wire::{
     control::Control,
     record::RecordKind,
@@ -48,54 +47,6 @@ struct State {
     driver: Option<Waker>,
 }
 
-/// The state under its lock. The fields are dropped in this order: first the lock is let go of, then somebody is woken.
-struct Locked<'a> {
-    state: MutexGuard<'a, State>,
-    wake: Wake<'a>,
-}
-
-/// Wakes when it is dropped.
-struct Wake<'a> {
-    outbox: &'a Outbox,
-    driver: Option<Waker>,
-    room: outbox::Room,
-}
-
-impl Deref for Locked<'_> {
-    type Target = State;
-
-    fn deref(&self) -> &State {
-        &self.state
-    }
-}
-
-impl DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut State {
-        &mut self.state
-    }
-}
-
-impl Drop for Locked<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        let notices = self.state.machine.take_notices();
-        if notices.driver {
-            self.wake.driver = self.state.driver.take();
-        }
-        self.wake.room = notices.room;
-    }
-}
-
-impl Drop for Wake<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(driver) = self.driver.take() {
-            driver.wake();
-        }
-        self.outbox.tell_room(self.room);
-    }
-}
-
 /// What the driver has to do for the way out.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outgoing {
@@ -133,21 +84,28 @@ impl Outbox {
         }
     }
 
-    fn lock(&self) -> Locked<'_> {
-        Locked {
-            // A panic under this lock can't leave the state half changed in a way that the next holder would trip over.
-            state: self.state.lock().unwrap_or_else(PoisonError::into_inner),
-            wake: Wake {
-                outbox: self,
-                driver: None,
-                room: outbox::Room::Nobody,
-            },
+    /// Does something under the lock. Whom the machine then wants woken is woken when the lock is let go of.
+    #[inline]
+    fn locked<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        // A panic under this lock can't leave the state half changed in a way that the next holder would trip over.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = work(&mut state);
+        let notices = state.machine.take_notices();
+        if !notices.is_empty() {
+            self.wake(state, notices);
         }
+        done
     }
 
-    fn tell_room(&self, told: outbox::Room) {
+    #[inline(never)]
+    fn wake(&self, mut state: MutexGuard<'_, State>, notices: Notices) {
+        let driver = if notices.driver { state.driver.take() } else { None };
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
         for room in [&self.room_ahead, &self.room] {
-            match told {
+            match notices.room {
                 outbox::Room::Nobody => {}
                 outbox::Room::One => room.tell_one(),
                 outbox::Room::Everyone => room.tell_all(),
@@ -156,53 +114,60 @@ impl Outbox {
     }
 
     /// Writes what a sender has to write itself, without the lock.
-    fn write<'a>(&'a self, mut state: Locked<'a>, mut next: Next) -> (Locked<'a>, Accepted) {
+    #[inline]
+    fn write(&self, mut next: Next) -> Accepted {
         loop {
-            let writing = match next {
-                Next::Write(writing) => writing,
-                Next::Done(accepted) => return (state, accepted),
-            };
-            let socket = state.socket.clone();
-            drop(state);
-            // An error is met by the driver, which reads the same socket.
-            let (taken, has_unsent) = socket.as_ref().map_or((0, false), |socket| {
-                let taken = socket.try_write(writing.bytes()).unwrap_or(0);
-                (taken, socket.has_unsent())
-            });
-            state = self.lock();
-            let now = self.started.elapsed();
-            next = state.machine.wrote(writing, taken, has_unsent, now, rand::random);
-            if let Some(socket) = socket {
-                state.bound(&socket);
+            match next {
+                Next::Write(writing) => next = self.write_one(writing),
+                Next::Done(accepted) => return accepted,
             }
         }
     }
 
+    #[inline(never)]
+    fn write_one(&self, writing: Writing) -> Next {
+        let socket = self.locked(|state| state.socket.clone());
+        // An error is met by the driver, which reads the same socket.
+        let (taken, has_unsent) = socket.as_ref().map_or((0, false), |socket| {
+            let taken = socket.try_write(writing.bytes()).unwrap_or(0);
+            (taken, socket.has_unsent())
+        });
+        let now = self.started.elapsed();
+        self.locked(|state| {
+            let next = state.machine.wrote(writing, taken, has_unsent, now, rand::random);
+            if let Some(socket) = socket {
+                state.bound(&socket);
+            }
+            next
+        })
+    }
+
     /// Sends a ping; it goes out before the records.
     pub(crate) fn ping(&self) {
-        self.lock().machine.ping();
+        self.locked(|state| state.machine.ping());
     }
 
     /// Sends a pong; it goes out before the records.
     pub(crate) fn pong(&self, payload: &[u8]) {
-        self.lock().machine.pong(payload);
+        self.locked(|state| state.machine.pong(payload));
     }
 
     /// Writes what there is, until the socket takes no more.
     pub(crate) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
         let mut written = 0;
         loop {
-            let mut state = self.lock();
-            let writing = match state.machine.drive(written, rand::random) {
+            let drive = self.locked(|state| {
+                let drive = state.machine.drive(written, rand::random);
+                if let Drive::Busy | Drive::Idle | Drive::Closed = drive {
+                    state.driver = Some(cx.waker().clone());
+                }
+                drive
+            });
+            let writing = match drive {
                 Drive::Write(writing) => writing,
                 Drive::More => return Poll::Ready(Ok(Outgoing::More)),
-                Drive::Busy => {
-                    state.driver = Some(cx.waker().clone());
-                    return Poll::Pending;
-                }
+                Drive::Busy => return Poll::Pending,
                 rest @ (Drive::Idle | Drive::Closed) => {
-                    state.driver = Some(cx.waker().clone());
-                    drop(state);
                     ready!(socket.poll_flush(cx))?;
                     return Poll::Ready(Ok(match rest {
                         Drive::Closed => Outgoing::Closed,
@@ -210,37 +175,37 @@ impl Outbox {
                     }));
                 }
             };
-            drop(state);
             let mut taken = 0;
             let result = write_some(socket, cx, writing.bytes(), &mut taken);
             written += taken;
-            let mut state = self.lock();
-            if result.is_pending() {
-                state.driver = Some(cx.waker().clone());
-            }
-            state.machine.drove(writing, taken, self.started.elapsed());
-            state.bound(socket);
-            drop(state);
+            self.locked(|state| {
+                if result.is_pending() {
+                    state.driver = Some(cx.waker().clone());
+                }
+                state.machine.drove(writing, taken, self.started.elapsed());
+                state.bound(socket);
+            });
             ready!(result)?;
         }
     }
 
     /// Why this side wants to close.
     pub(crate) fn closing(&self) -> Option<CloseFrame> {
-        self.lock().machine.closing().cloned()
+        self.locked(|state| state.machine.closing().cloned())
     }
 
     /// Drops what nobody will read, and lets only the close frame follow: a frame that was begun is still finished.
     pub(crate) fn abandon(&self, frame: CloseFrame) {
-        self.lock().machine.abandon(frame);
+        self.locked(|state| state.machine.abandon(frame));
     }
 
     /// The connection has ended: nothing is taken or kept any more, and everybody who waits for room learns it.
     pub(super) fn end(&self) {
-        let mut state = self.lock();
-        state.machine.end();
-        state.socket = None;
-        state.driver = None;
+        self.locked(|state| {
+            state.machine.end();
+            state.socket = None;
+            state.driver = None;
+        });
     }
 }
 
@@ -263,41 +228,37 @@ impl Lane for Outbox {
     }
 
     fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<Accepted, SendRefused> {
-        let len = head.len() + body.len();
-        let mut state = self.lock();
         // While a piece is written the next one fills up: only a look that finds room counts.
-        while let Some(writing) = state.machine.make_room(kind, len, rand::random)? {
-            (state, _) = self.write(state, Next::Write(writing));
+        loop {
+            match self.locked(|state| state.machine.send(kind, urgency, head, body, rand::random)) {
+                Ok(Sent::Taken(Next::Done(accepted))) => return Ok(accepted),
+                Ok(Sent::Taken(next)) => return Ok(self.write(next)),
+                Ok(Sent::After(writing)) => drop(self.write(Next::Write(writing))),
+                Err(refused) => return Err(refused),
+            }
         }
-        let next = state.machine.push(kind, urgency, head, body, rand::random);
-        Ok(self.write(state, next).1)
     }
 
     fn sent(&self) -> u64 {
-        self.lock().machine.given_out()
+        self.locked(|state| state.machine.given_out())
     }
 
     fn unsent(&self) -> usize {
-        self.lock().machine.waiting()
+        self.locked(|state| state.machine.waiting())
     }
 
     fn flush(&self) {
-        let mut state = self.lock();
-        let next = state.machine.flush(rand::random);
-        self.write(state, next);
+        let next = self.locked(|state| state.machine.flush(rand::random));
+        self.write(next);
     }
 
     fn send_control(&self, control: &Control) {
         if !self.extended {
             return;
         }
-        let mut state = self.lock();
-        match state.machine.push_control(control, rand::random) {
-            Ok(next) => drop(self.write(state, next)),
-            Err(_) => {
-                drop(state);
-                self.close(Closing::Overwhelmed);
-            }
+        match self.locked(|state| state.machine.push_control(control, rand::random)) {
+            Ok(next) => drop(self.write(next)),
+            Err(_) => self.close(Closing::Overwhelmed),
         }
     }
 
@@ -315,7 +276,7 @@ impl Lane for Outbox {
             Closing::Overwhelmed | Closing::Stalled => CloseCode::POLICY_VIOLATION,
         };
         let frame = CloseFrame::new(code, cause.to_string());
-        self.lock().machine.close(frame);
+        self.locked(|state| state.machine.close(frame));
     }
 }
 
