@@ -6,9 +6,7 @@ use bytes::BytesMut;
 use crate::{
     lane::{
         lane::Lane,
-        receiver::Receiver,
         websocket::{
-            driver::Driver,
             outbox::Outbox,
             socket::{self, Reader, Writer},
             upgraded::Upgraded,
@@ -22,14 +20,17 @@ const BATCH_ALLOWANCE: usize = 2 << 20;
 
 /// A connection after the upgrade, which nobody drives yet.
 pub(crate) struct Connection {
-    reader: Reader,
-    writer: Arc<Writer>,
-    outbox: Arc<Outbox>,
-    account: Arc<PeerAccount>,
-    stall_timeout: Duration,
-    role: Role,
-    max_message_len: usize,
-    leftover: BytesMut,
+    pub(super) reader: Reader,
+    pub(super) writer: Arc<Writer>,
+    pub(super) outbox: Arc<Outbox>,
+    /// What the peer makes this node hold.
+    pub(super) account: Arc<PeerAccount>,
+    /// How long the peer may take with what it has begun to send.
+    pub(super) stall_timeout: Duration,
+    pub(super) role: Role,
+    pub(super) max_message_len: usize,
+    /// What came behind the handshake in the same read.
+    pub(super) leftover: BytesMut,
 }
 
 impl Connection {
@@ -67,31 +68,5 @@ impl Connection {
     /// The way of records to the peer.
     pub(crate) fn lane(&self) -> Arc<dyn Lane> {
         Arc::clone(&self.outbox) as Arc<dyn Lane>
-    }
-
-    /// Reads and writes until the connection ends.
-    pub(crate) async fn run(self, receiver: impl Receiver) {
-        let Self {
-            reader,
-            writer,
-            outbox,
-            account,
-            stall_timeout,
-            role,
-            max_message_len,
-            leftover,
-        } = self;
-        let driver = Driver {
-            reader,
-            writer,
-            outbox,
-            receiver,
-            account,
-            stall_timeout,
-            role,
-            max_message_len,
-            leftover,
-        };
-        driver.run().await;
     }
 }

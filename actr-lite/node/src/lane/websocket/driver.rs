@@ -5,15 +5,13 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Poll, ready},
-    time::Duration,
 };
 
-use actr_lite_engine::connection::{CLOSE_TIMEOUT, Connection, End, Goodbye, SMALL_READ};
+use actr_lite_engine::connection::{self, CLOSE_TIMEOUT, End, Goodbye, SMALL_READ};
 use actr_lite_wire::{
     peer_text::PeerText,
-    websocket::{CloseCode, CloseFrame, Role},
+    websocket::{CloseCode, CloseFrame},
 };
-use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -23,41 +21,25 @@ use crate::{
         lane::Lane as _,
         receiver::Receiver,
         websocket::{
+            connection::Connection,
             exchange::Exchange,
             outbox::{Outbox, Outgoing},
-            socket::{Reader, Writer},
+            socket::Writer,
         },
     },
-    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
+    limits::held_bytes::HeldBytes,
 };
 
 /// How much is read at once to be thrown away.
 const DISCARDED_AT_ONCE: usize = 8 << 10;
 
-/// One connection's way in and out.
-pub(crate) struct Driver<R> {
-    pub(super) reader: Reader,
-    pub(super) writer: Arc<Writer>,
-    pub(super) outbox: Arc<Outbox>,
-    pub(crate) receiver: R,
-    /// What the peer makes this node hold.
-    pub(crate) account: Arc<PeerAccount>,
-    /// How long the peer may take with what it has begun to send.
-    pub(crate) stall_timeout: Duration,
-    pub(super) role: Role,
-    pub(super) max_message_len: usize,
-    /// What came behind the handshake in the same read.
-    pub(crate) leftover: BytesMut,
-}
-
-impl<R: Receiver> Driver<R> {
+impl Connection {
     /// Reads and writes until the connection ends; the session is told how, also when this future is dropped.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(self, receiver: impl Receiver) {
         let Self {
             reader,
             writer,
             outbox,
-            receiver,
             account,
             stall_timeout,
             role,
@@ -71,7 +53,7 @@ impl<R: Receiver> Driver<R> {
             reason: None,
         };
         let started = Instant::now();
-        let connection = Connection::new(
+        let connection = connection::Connection::new(
             role,
             outbox.has_control(),
             max_message_len,
