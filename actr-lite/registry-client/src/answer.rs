@@ -3,48 +3,60 @@
 use actr_lite_wire::{
     credential::VerifyingKey,
     proto::{
-        ServiceSpec, get_service_spec_response, route_candidates_response, signaling_to_actr::Payload,
-        unregister_response,
+        ErrorResponse, GetServiceSpecResponse, RouteCandidatesResponse, ServiceSpec, UnregisterResponse,
+        get_service_spec_response::Result as SpecResult, route_candidates_response::Result as CandidatesResult,
+        signaling_to_actr::Payload, unregister_response::Result as UnregisterResult,
     },
 };
 
 use crate::{
     candidate::{Candidate, candidates_of},
     error::RegistryLinkError,
-    request::{CANDIDATES_NAME, CONTRACT_NAME, SIGNING_KEY_NAME, UNREGISTRATION_NAME},
+    request::{CANDIDATES_NAME, CONTRACT_NAME, SIGNING_KEY_NAME},
 };
+
+/// What the registry says to a request.
+pub(crate) type Outcome = Result<Payload, ErrorResponse>;
+
+/// The same, where an answer of the right kind that is a refusal counts as one.
+pub(crate) fn settled(answer: Payload) -> Outcome {
+    match answer {
+        Payload::RouteCandidates(RouteCandidatesResponse {
+            result: Some(CandidatesResult::Error(error)),
+        })
+        | Payload::GetServiceSpec(GetServiceSpecResponse {
+            result: Some(SpecResult::Error(error)),
+        })
+        | Payload::Unregister(UnregisterResponse {
+            result: Some(UnregisterResult::Error(error)),
+        }) => Err(error),
+        answer => Ok(answer),
+    }
+}
 
 /// The nodes that were found, the best first and at most `count`.
 ///
 /// # Errors
-/// When it is a refusal, or no such answer.
+/// When it is no such answer.
 pub fn candidates(answer: Payload, count: usize) -> Result<Vec<Candidate>, RegistryLinkError> {
-    let Payload::RouteCandidates(response) = answer else {
-        return Err(other_kind(CANDIDATES_NAME));
-    };
-    match response.result {
-        Some(route_candidates_response::Result::Success(found)) => {
-            candidates_of(found, count).map_err(|error| RegistryLinkError::malformed(CANDIDATES_NAME, &error))
-        }
-        Some(route_candidates_response::Result::Error(error)) => {
-            Err(RegistryLinkError::refused(CANDIDATES_NAME, error))
-        }
-        None => Err(empty(CANDIDATES_NAME)),
+    match answer {
+        Payload::RouteCandidates(RouteCandidatesResponse {
+            result: Some(CandidatesResult::Success(found)),
+        }) => candidates_of(found, count).map_err(|error| RegistryLinkError::malformed(CANDIDATES_NAME, &error)),
+        _ => Err(other_kind(CANDIDATES_NAME)),
     }
 }
 
 /// The contract that was asked for.
 ///
 /// # Errors
-/// When it is a refusal, or no such answer.
+/// When it is no such answer.
 pub fn service_spec(answer: Payload) -> Result<ServiceSpec, RegistryLinkError> {
-    let Payload::GetServiceSpec(response) = answer else {
-        return Err(other_kind(CONTRACT_NAME));
-    };
-    match response.result {
-        Some(get_service_spec_response::Result::Success(spec)) => Ok(spec),
-        Some(get_service_spec_response::Result::Error(error)) => Err(RegistryLinkError::refused(CONTRACT_NAME, error)),
-        None => Err(empty(CONTRACT_NAME)),
+    match answer {
+        Payload::GetServiceSpec(GetServiceSpecResponse {
+            result: Some(SpecResult::Success(spec)),
+        }) => Ok(spec),
+        _ => Err(other_kind(CONTRACT_NAME)),
     }
 }
 
@@ -64,25 +76,6 @@ pub fn signing_key(answer: Payload, key_id: u32) -> Result<VerifyingKey, Registr
         .map_err(|error| RegistryLinkError::malformed(SIGNING_KEY_NAME, &error))
 }
 
-/// The node has left.
-///
-/// # Errors
-/// When it is a refusal, or no such answer.
-pub fn unregistered(answer: Payload) -> Result<(), RegistryLinkError> {
-    let Payload::Unregister(response) = answer else {
-        return Err(other_kind(UNREGISTRATION_NAME));
-    };
-    match response.result {
-        Some(unregister_response::Result::Success(_)) => Ok(()),
-        Some(unregister_response::Result::Error(error)) => Err(RegistryLinkError::refused(UNREGISTRATION_NAME, error)),
-        None => Err(empty(UNREGISTRATION_NAME)),
-    }
-}
-
 fn other_kind(request: &'static str) -> RegistryLinkError {
-    RegistryLinkError::malformed(request, &"it is the answer to something else")
-}
-
-fn empty(request: &'static str) -> RegistryLinkError {
-    RegistryLinkError::malformed(request, &"it is empty")
+    RegistryLinkError::malformed(request, &"it is empty, or the answer to something else")
 }

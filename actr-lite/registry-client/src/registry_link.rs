@@ -21,7 +21,6 @@ use crate::{
     driver::Driver,
     error::RegistryLinkError,
     identity::Identity,
-    link::Unanswered,
     registry_url::RegistryUrl,
     request::{REQUEST_TIMEOUT, Request, UNREGISTER_TIMEOUT},
     shared::Shared,
@@ -257,7 +256,7 @@ impl RegistryLink {
         if self.last_error().is_some() {
             return Err(self.unanswered(request.name(), Duration::ZERO));
         }
-        answer::unregistered(self.ask(request, UNREGISTER_TIMEOUT).await?)
+        self.ask(request, UNREGISTER_TIMEOUT).await.map(drop)
     }
 
     async fn ask(&self, request: Request, limit: Duration) -> Result<Payload, RegistryLinkError> {
@@ -266,11 +265,9 @@ impl RegistryLink {
         let number = shared.link().ask(request, limit, waiter, shared.now())?;
         let _waiting = Waiting { shared, number };
         shared.added.notify_one();
-        match answer.await.unwrap_or(Err(Unanswered::Stopped)) {
-            Ok(answer) => Ok(answer),
-            Err(Unanswered::Refused(error)) => Err(RegistryLinkError::refused(name, error)),
-            Err(Unanswered::TimedOut) => Err(self.unanswered(name, limit)),
-            Err(Unanswered::Stopped) => Err(RegistryLinkError::Stopped),
+        match answer.await.unwrap_or(Err(RegistryLinkError::Stopped)) {
+            Err(RegistryLinkError::TimedOut { .. }) => Err(self.unanswered(name, limit)),
+            answer => answer,
         }
     }
 

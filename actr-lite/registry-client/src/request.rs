@@ -19,7 +19,6 @@ pub const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) const CANDIDATES_NAME: &str = "request for candidates";
 pub(crate) const CONTRACT_NAME: &str = "request for a contract";
 pub(crate) const SIGNING_KEY_NAME: &str = "request for a signing key";
-pub(crate) const UNREGISTRATION_NAME: &str = "unregistration";
 
 /// What can be asked over signaling. All of it may be asked again over the next connection when one was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +64,7 @@ impl Request {
             Self::Candidates { .. } | Self::Candidate { .. } => CANDIDATES_NAME,
             Self::ServiceSpec { .. } => CONTRACT_NAME,
             Self::SigningKey { .. } => SIGNING_KEY_NAME,
-            Self::Unregister { .. } => UNREGISTRATION_NAME,
+            Self::Unregister { .. } => "unregistration",
         }
     }
 

@@ -10,13 +10,10 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{
-    config::LinkConfig,
-    link::{Link, Unanswered},
-};
+use crate::{config::LinkConfig, error::RegistryLinkError, link::Link};
 
 /// Who waits for an answer.
-pub(crate) type Waiter = oneshot::Sender<Result<Payload, Unanswered>>;
+pub(crate) type Waiter = oneshot::Sender<Result<Payload, RegistryLinkError>>;
 
 /// What a link's handles and its task have in common.
 pub(crate) struct Shared {

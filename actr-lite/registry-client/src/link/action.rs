@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use actr_lite_wire::proto::{ErrorResponse, SignalingEnvelope, signaling_to_actr::Payload};
+use actr_lite_wire::proto::{SignalingEnvelope, signaling_to_actr::Payload};
 use bytes::Bytes;
 
 use crate::{error::RegistryLinkError, identity::Identity, registration::Registration, renewal_token::RenewalToken};
@@ -29,7 +29,7 @@ pub enum Action<W> {
     /// Let go of the connection, which is of no use.
     Drop,
     /// Hand this over to who waits for it.
-    Answer(W, Result<Payload, Unanswered>),
+    Answer(W, Result<Payload, RegistryLinkError>),
     /// Poll again at this time, if there is one, or after an event or a request, whatever comes first.
     Wait(Option<Duration>),
     /// The link has ended. Nothing comes after it.
@@ -49,18 +49,4 @@ pub enum Event {
     SignOfLife,
     /// The connection is lost.
     Lost(RegistryLinkError),
-}
-
-/// What the registry says to a request.
-pub type Outcome = Result<Payload, ErrorResponse>;
-
-/// Why a request has no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unanswered {
-    /// The registry refuses it.
-    Refused(ErrorResponse),
-    /// None came in time.
-    TimedOut,
-    /// The link has ended.
-    Stopped,
 }

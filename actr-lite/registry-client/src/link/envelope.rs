@@ -11,8 +11,7 @@ use prost::Message as _;
 use prost_types::Timestamp;
 use tracing::debug;
 
-use super::action::Outcome;
-use crate::identity::Identity;
+use crate::{answer::Outcome, identity::Identity};
 
 /// The envelope version that is written; the next one, without timestamps, is read too.
 const ENVELOPE_VERSION: u32 = 1;

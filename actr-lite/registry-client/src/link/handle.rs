@@ -2,10 +2,7 @@ use std::time::Duration;
 
 use actr_lite_wire::{credential::VerifyingKey, identity::ActrId};
 
-use super::{
-    Link, Stage,
-    action::{Action, Unanswered},
-};
+use super::{Link, Stage, action::Action};
 use crate::{error::RegistryLinkError, identity::Identity, request::Request, state::LinkState};
 
 /// How long to wait for the registry's word on a key that it has shown long ago. A peer that waits to be let in gives up
@@ -54,7 +51,7 @@ impl<W> Link<W> {
         } else {
             limit
         };
-        self.requests.add(request, now + limit, is_dispensable, waiter)
+        self.requests.add(request, limit, is_dispensable, waiter, now)
     }
 
     /// Nobody waits for the answer any more.
@@ -109,8 +106,9 @@ impl<W> Link<W> {
     pub fn stop(&mut self) {
         self.stage = Stage::Stopped;
         self.state = LinkState::Stopped;
-        while let Some(waiter) = self.requests.close() {
-            self.actions.push_back(Action::Answer(waiter, Err(Unanswered::Stopped)));
+        while let Some(waiting) = self.requests.close() {
+            let answer = Action::Answer(waiting.waiter, Err(RegistryLinkError::Stopped));
+            self.actions.push_back(answer);
         }
     }
 }

@@ -15,10 +15,10 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    /// Of what was granted just `now`.
-    pub(super) fn new(registration: Registration, is_confirmed: bool, now: Duration) -> Self {
+    /// Of what was granted, but not before `since`.
+    pub(super) fn new(registration: Registration, is_confirmed: bool, since: Duration) -> Self {
         Self {
-            renewal: Renewal::new(&registration, now),
+            renewal: Renewal::new(&registration, since),
             identity: registration.identity,
             heartbeat_interval: registration.heartbeat_interval,
             is_confirmed,

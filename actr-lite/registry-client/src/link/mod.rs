@@ -28,7 +28,7 @@ use actr_lite_wire::{
 use tracing::{debug, info, warn};
 
 pub use self::{
-    action::{Action, Event, Outcome, Unanswered},
+    action::{Action, Event},
     handle::OLD_KEY_TIMEOUT,
     session::DEAD_AFTER,
 };
@@ -38,14 +38,20 @@ use self::{
     membership::Membership,
     own_ids::OwnIds,
     renewal::Step,
-    requests::Requests,
+    requests::{Requests, Waiting},
     retries::Retries,
     session::{Due, Session},
     signing_keys::SigningKeys,
 };
 use crate::{
-    error::RegistryLinkError, identity::Identity, load::LoadReport, registration::Registration,
-    registry_url::RegistryUrl, request::Request, state::LinkState,
+    answer::{Outcome, settled},
+    error::RegistryLinkError,
+    identity::Identity,
+    load::LoadReport,
+    registration::Registration,
+    registry_url::RegistryUrl,
+    request::Request,
+    state::LinkState,
 };
 
 /// What heartbeats have before their number, and requests have not.
@@ -62,6 +68,8 @@ pub struct Link<W> {
     stage: Stage,
     state: LinkState,
     membership: Option<Membership>,
+    /// When AIS was asked last.
+    asked_at: Duration,
     /// The last one; the registry may have forgotten it.
     identity: Option<Identity>,
     own_ids: OwnIds,
@@ -93,6 +101,7 @@ impl<W> Link<W> {
             stage: Stage::Pausing(Duration::ZERO),
             state: LinkState::Registering { last_error: None },
             membership: None,
+            asked_at: Duration::ZERO,
             identity: None,
             own_ids: OwnIds::default(),
             is_leaving: false,
@@ -112,14 +121,15 @@ impl<W> Link<W> {
             if let Some(action) = self.actions.pop_front() {
                 return action;
             }
-            if let Some(waiter) = self.requests.expire(now) {
-                return Action::Answer(waiter, Err(Unanswered::TimedOut));
+            if let Some(waiting) = self.requests.expire(now) {
+                return self.timed_out(waiting);
             }
             match (&mut self.stage, &mut self.membership) {
                 (Stage::Stopped, _) => return Action::Stop,
                 (Stage::Pausing(until), _) if now < *until => return self.wait(can_send),
                 (Stage::Pausing(_), None) => {
                     self.stage = Stage::Registering;
+                    self.asked_at = now;
                     return Action::Register;
                 }
                 (Stage::Pausing(_), Some(membership)) => {
@@ -153,6 +163,7 @@ impl<W> Link<W> {
             if !self.is_leaving
                 && let Some(step) = membership.renewal.poll(now)
             {
+                self.asked_at = now;
                 return match step {
                     Step::Register => Action::Register,
                     Step::Renew(token) => Action::Renew {
@@ -263,7 +274,8 @@ impl<W> Link<W> {
     fn hold(&mut self, registration: Registration, is_confirmed: bool, now: Duration) {
         self.keys.insert(registration.identity.signing_key.clone(), now);
         self.identity = Some(registration.identity.clone());
-        self.membership = Some(Membership::new(registration, is_confirmed, now));
+        // The answer may have waited for this node, but not the question for the answer.
+        self.membership = Some(Membership::new(registration, is_confirmed, self.asked_at));
     }
 
     fn opened(&mut self, opened: Result<(), RegistryLinkError>, now: Duration, jitter: f64) {
@@ -329,10 +341,20 @@ impl<W> Link<W> {
             // It may be because the registry forgot the node, which the answer to a heartbeat tells.
             session.hurry(now);
         }
-        if let Some(waiter) = self.requests.answered(number, &outcome, now, jitter) {
-            let answer = outcome.map_err(Unanswered::Refused);
+        let outcome = outcome.and_then(settled);
+        if let Some(Waiting { request, waiter, .. }) = self.requests.answered(number, &outcome, now, jitter) {
+            let answer = outcome.map_err(|error| RegistryLinkError::refused(request.name(), error));
             self.actions.push_back(Action::Answer(waiter, answer));
         }
+    }
+
+    fn timed_out(&self, waiting: Waiting<W>) -> Action<W> {
+        let error = RegistryLinkError::TimedOut {
+            url: self.url.clone(),
+            request: waiting.request.name(),
+            after: waiting.limit,
+        };
+        Action::Answer(waiting.waiter, Err(error))
     }
 
     /// The registry knows the node: others find it from now on.
@@ -382,10 +404,13 @@ impl<W> Link<W> {
     fn set_state(&mut self, state: LinkState) {
         let was_connected = mem::replace(&mut self.state, state) == LinkState::Connected;
         if was_connected && self.state != LinkState::Connected {
-            while let Some(waiter) = self.requests.dispense() {
-                self.actions
-                    .push_back(Action::Answer(waiter, Err(Unanswered::TimedOut)));
+            while let Some(waiting) = self.requests.dispense() {
+                let answer = self.timed_out(waiting);
+                self.actions.push_back(answer);
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,11 +28,11 @@ pub(super) enum Step {
 }
 
 impl Renewal {
-    /// Of what was granted just `now`.
-    pub(super) fn new(registration: &Registration, now: Duration) -> Self {
+    /// Of what was granted, but not before `since`.
+    pub(super) fn new(registration: &Registration, since: Duration) -> Self {
         Self {
             token: registration.renewal_token.clone(),
-            due: Some(now + registration.renew_after),
+            due: Some(since + registration.renew_after),
             backoff: backoff(),
             outage: Outage::default(),
         }

@@ -1,13 +1,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use actr_lite_wire::{
-    backoff::Backoff,
-    error_code::ErrorCode,
-    proto::{get_service_spec_response, route_candidates_response, signaling_to_actr::Payload},
-};
+use actr_lite_wire::{backoff::Backoff, error_code::ErrorCode};
 
-use super::{action::Outcome, retries::backoff};
-use crate::{error::RegistryLinkError, request::Request};
+use super::retries::backoff;
+use crate::{answer::Outcome, error::RegistryLinkError, request::Request};
 
 /// The most requests that wait at a time: a node asks once for each peer it dials and each unknown key it is shown, so
 /// more means that something asks in a loop. A node that leaves says so once, beside them.
@@ -22,16 +18,18 @@ pub(super) struct Requests<W> {
     waiting: BTreeMap<u64, Waiting<W>>,
 }
 
+/// A request, and who waits for its answer.
 #[derive(Debug)]
-struct Waiting<W> {
-    request: Request,
+pub(super) struct Waiting<W> {
+    pub(super) request: Request,
+    pub(super) limit: Duration,
+    pub(super) waiter: W,
+    until: Duration,
     /// When it is to be sent; none if it was sent over this connection.
     due: Option<Duration>,
-    until: Duration,
     /// It is worth no wait for another connection.
     is_dispensable: bool,
     backoff: Backoff,
-    waiter: W,
 }
 
 impl<W> Default for Requests<W> {
@@ -49,9 +47,10 @@ impl<W> Requests<W> {
     pub(super) fn add(
         &mut self,
         request: Request,
-        until: Duration,
+        limit: Duration,
         is_dispensable: bool,
         waiter: W,
+        now: Duration,
     ) -> Result<u64, RegistryLinkError> {
         if self.is_closed {
             return Err(RegistryLinkError::Stopped);
@@ -65,11 +64,12 @@ impl<W> Requests<W> {
         self.last_number += 1;
         let waiting = Waiting {
             request,
-            due: Some(Duration::ZERO),
-            until,
+            limit,
+            waiter,
+            until: now + limit,
+            due: Some(now),
             is_dispensable,
             backoff: backoff(),
-            waiter,
         };
         self.waiting.insert(self.last_number, waiting);
         Ok(self.last_number)
@@ -95,9 +95,15 @@ impl<W> Requests<W> {
         }
     }
 
-    /// The registry has answered: who waits for that, unless nobody does, or it is asked again a bit later because it is
-    /// asked too often.
-    pub(super) fn answered(&mut self, number: u64, outcome: &Outcome, now: Duration, jitter: f64) -> Option<W> {
+    /// The registry has answered: the request that ends so, unless nobody waits for it, or it is asked again a bit later
+    /// because it is asked too often.
+    pub(super) fn answered(
+        &mut self,
+        number: u64,
+        outcome: &Outcome,
+        now: Duration,
+        jitter: f64,
+    ) -> Option<Waiting<W>> {
         let waiting = self.waiting.get_mut(&number)?;
         if is_for_later(outcome) {
             let due = now + waiting.backoff.next_wait(jitter);
@@ -106,29 +112,29 @@ impl<W> Requests<W> {
                 return None;
             }
         }
-        self.waiting.remove(&number).map(|waiting| waiting.waiter)
+        self.waiting.remove(&number)
     }
 
-    /// Who waits for one whose time is over.
-    pub(super) fn expire(&mut self, now: Duration) -> Option<W> {
+    /// One whose time is over.
+    pub(super) fn expire(&mut self, now: Duration) -> Option<Waiting<W>> {
         self.take(|waiting| now >= waiting.until)
     }
 
-    /// Who waits for one that is not worth to wait for another connection.
-    pub(super) fn dispense(&mut self) -> Option<W> {
+    /// One that is not worth a wait for another connection.
+    pub(super) fn dispense(&mut self) -> Option<Waiting<W>> {
         self.take(|waiting| waiting.is_dispensable)
     }
 
-    /// Who waits for one of those that are left, and lets no more in.
-    pub(super) fn close(&mut self) -> Option<W> {
+    /// One of those that are left; no more are let in.
+    pub(super) fn close(&mut self) -> Option<Waiting<W>> {
         self.is_closed = true;
         self.take(|_| true)
     }
 
-    fn take(&mut self, is_wanted: impl Fn(&Waiting<W>) -> bool) -> Option<W> {
+    fn take(&mut self, is_wanted: impl Fn(&Waiting<W>) -> bool) -> Option<Waiting<W>> {
         let (number, _) = self.waiting.iter().find(|(_, waiting)| is_wanted(waiting))?;
         let number = *number;
-        self.waiting.remove(&number).map(|waiting| waiting.waiter)
+        self.waiting.remove(&number)
     }
 
     /// When one is due, as far as `can_send`, or its time is over.
@@ -147,19 +153,8 @@ impl<W> Requests<W> {
 
 /// Whether it is a refusal that only holds for now.
 fn is_for_later(outcome: &Outcome) -> bool {
-    let refusal = match outcome {
-        Err(error) => Some(error),
-        Ok(Payload::RouteCandidates(response)) => match &response.result {
-            Some(route_candidates_response::Result::Error(error)) => Some(error),
-            _ => None,
-        },
-        Ok(Payload::GetServiceSpec(response)) => match &response.result {
-            Some(get_service_spec_response::Result::Error(error)) => Some(error),
-            _ => None,
-        },
-        Ok(_) => None,
-    };
-    refusal.is_some_and(|error| error.code == ErrorCode::Unavailable.number())
+    let unavailable = ErrorCode::Unavailable.number();
+    outcome.as_ref().is_err_and(|error| error.code == unavailable)
 }
 
 #[cfg(test)]
@@ -168,14 +163,16 @@ mod tests {
 
     use super::*;
 
-    const UNTIL: Duration = Duration::from_secs(5);
+    const LIMIT: Duration = Duration::from_secs(5);
 
     fn request(key_id: u32) -> Request {
         Request::SigningKey { key_id }
     }
 
     fn add(requests: &mut Requests<u32>, key_id: u32) -> u64 {
-        requests.add(request(key_id), UNTIL, false, key_id).unwrap()
+        requests
+            .add(request(key_id), LIMIT, false, key_id, Duration::ZERO)
+            .unwrap()
     }
 
     fn refusal(code: ErrorCode) -> Outcome {
@@ -199,8 +196,8 @@ mod tests {
         let first = add(&mut requests, 1);
         add(&mut requests, 2);
         requests.take_back(first);
-        assert_eq!(requests.next_unsent(UNTIL), Some((2, &request(2))));
-        assert_eq!(requests.next_unsent(UNTIL), None);
+        assert_eq!(requests.next_unsent(LIMIT), Some((2, &request(2))));
+        assert_eq!(requests.next_unsent(LIMIT), None);
         assert_eq!(requests.len(), 1);
     }
 
@@ -208,7 +205,7 @@ mod tests {
     fn the_table_is_bounded_and_has_room_again_when_a_request_ends() {
         let mut requests = full();
         let limit = MAX_WAITING_REQUESTS;
-        let refused = requests.add(request(1), UNTIL, false, 1);
+        let refused = requests.add(request(1), LIMIT, false, 1, Duration::ZERO);
         assert_eq!(refused, Err(RegistryLinkError::TooManyRequests { limit }));
         requests.take_back(7);
         add(&mut requests, 1);
@@ -218,8 +215,11 @@ mod tests {
     fn a_node_can_leave_whatever_else_waits() {
         let mut requests = full();
         let leaving = || Request::Unregister { reason: "done".into() };
-        requests.add(leaving(), UNTIL, false, 1).unwrap();
-        assert!(requests.add(leaving(), UNTIL, false, 1).is_err(), "once");
+        requests.add(leaving(), LIMIT, false, 1, Duration::ZERO).unwrap();
+        assert!(
+            requests.add(leaving(), LIMIT, false, 1, Duration::ZERO).is_err(),
+            "once"
+        );
     }
 
     #[test]
@@ -236,8 +236,9 @@ mod tests {
     fn a_closed_table_ends_its_requests_and_takes_no_more() {
         let mut requests = Requests::default();
         add(&mut requests, 1);
-        assert_eq!((requests.close(), requests.close()), (Some(1), None));
-        let refused = requests.add(request(1), UNTIL, false, 1);
+        assert_eq!(requests.close().map(|waiting| waiting.waiter), Some(1));
+        assert!(requests.close().is_none());
+        let refused = requests.add(request(1), LIMIT, false, 1, Duration::ZERO);
         assert_eq!(refused, Err(RegistryLinkError::Stopped));
     }
 
@@ -247,7 +248,10 @@ mod tests {
         add(&mut requests, 1);
         add(&mut requests, 2);
         let refusal = refusal(ErrorCode::NotFound);
-        let mut answer = |number| requests.answered(number, &refusal, Duration::ZERO, 1.0);
+        let mut answer = |number| {
+            let answered = requests.answered(number, &refusal, Duration::ZERO, 1.0);
+            answered.map(|waiting| waiting.waiter)
+        };
         assert_eq!(answer(2), Some(2));
         assert_eq!(answer(2), None, "it is answered already");
         assert_eq!(answer(9), None, "nobody asked");
@@ -264,12 +268,12 @@ mod tests {
             assert!(requests.next_unsent(now).is_some(), "{now:?}");
             tries += 1;
             match requests.answered(number, &refusal, now, 1.0) {
-                Some(waiter) => break assert_eq!(waiter, 1),
+                Some(waiting) => break assert_eq!(waiting.waiter, 1),
                 None => now = requests.wake(true).unwrap(),
             }
             assert!(requests.next_unsent(now - Duration::from_millis(1)).is_none());
         }
-        assert!(now < UNTIL && now + Duration::from_secs(1) >= UNTIL, "{now:?}");
+        assert!(now < LIMIT && now + Duration::from_secs(1) >= LIMIT, "{now:?}");
         assert!((5..10).contains(&tries), "{tries}");
     }
 
@@ -278,8 +282,9 @@ mod tests {
         let mut requests = Requests::default();
         add(&mut requests, 1);
         requests.next_unsent(Duration::ZERO);
-        assert_eq!((requests.wake(true), requests.wake(false)), (Some(UNTIL), Some(UNTIL)));
-        assert_eq!(requests.expire(UNTIL - Duration::from_millis(1)), None);
-        assert_eq!((requests.expire(UNTIL), requests.len()), (Some(1), 0));
+        assert_eq!((requests.wake(true), requests.wake(false)), (Some(LIMIT), Some(LIMIT)));
+        assert!(requests.expire(LIMIT - Duration::from_millis(1)).is_none());
+        assert_eq!(requests.expire(LIMIT).map(|waiting| waiting.waiter), Some(1));
+        assert_eq!(requests.len(), 0);
     }
 }
