@@ -144,7 +144,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MessageSocket<S> {
         Ok(poll_fn(|cx| self.poll_flush(cx)).await?)
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
+    /// [`Self::next`], as a poll.
+    ///
+    /// # Errors
+    /// When nothing more can come.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
         loop {
             let flushed = self.poll_flush(cx);
             if let Some(frame) = &self.peer_close {
@@ -180,7 +184,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MessageSocket<S> {
         }
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Writes what is left to write.
+    ///
+    /// # Errors
+    /// When the stream fails.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let Some(frame) = self.unsent.front_mut() else {
                 match self.pong.take() {

@@ -10,7 +10,7 @@ use actr_lite_net::{DialProgress, Step};
 use actr_lite_wire::{
     peer_text::PeerText,
     possession::{Audience, PROOF_HEADER, Proof},
-    proto::{Realm, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
+    proto::RegisterResponse,
     realm_secret::REALM_SECRET_HEADER,
 };
 use bytes::Bytes;
@@ -25,13 +25,19 @@ use prost::Message as _;
 use tokio::time::timeout;
 
 use crate::{
-    config::LinkConfig, dial::Dial, error::RegistryLinkError, http_answer, identity::Registration,
+    config::{LinkConfig, renew_request},
+    dial::Dial,
+    error::RegistryLinkError,
+    http_answer,
+    identity::Identity,
+    registration::Registration,
     registry_url::RegistryUrl,
+    renewal_token::RenewalToken,
 };
 
 /// How long AIS may take to answer, or signaling to accept a connection: less than a waiting request's 5 s, so that the request
 /// can say why it failed.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The most bytes of an answer: an identity has well under 1 KiB.
 const MAX_ANSWER_LEN: usize = 64 * 1024;
@@ -48,24 +54,7 @@ pub(crate) struct Ais<'a, D> {
 impl<D: Dial> Ais<'_, D> {
     /// Asks for a new identity.
     pub(crate) async fn register(&self) -> Result<Registration, RegistryLinkError> {
-        let config = self.config;
-        let request = RegisterRequest {
-            actr_type: (&config.actr_type).into(),
-            realm: Realm {
-                realm_id: config.realm_id,
-            },
-            service_spec: config.service_spec.clone(),
-            acl: config.acl.clone(),
-            service: None,
-            ws_address: config.ws_address.clone(),
-            auth_mode: Some(RegisterAuthMode::Linked.into()),
-            // This runtime has no other lane on which it could be reached.
-            hidden: config.ws_address.is_none().then_some(true),
-            holder_key: config.prover.as_ref().map(|prover| {
-                let key = prover.holder_key().to_bytes();
-                Bytes::copy_from_slice(&key)
-            }),
-        };
+        let request = self.config.register_request();
         self.granted("register", "registration", request.encode_to_vec(), None)
             .await
     }
@@ -73,15 +62,11 @@ impl<D: Dial> Ais<'_, D> {
     /// Asks for a new credential for an identity.
     pub(crate) async fn renew(
         &self,
-        registration: &Registration,
-        renewal_token: &Bytes,
+        identity: &Identity,
+        token: &RenewalToken,
     ) -> Result<Registration, RegistryLinkError> {
-        let config = self.config;
-        let request = RenewCredentialRequest {
-            actr_id: (&registration.identity.actor_id).into(),
-            renewal_token: renewal_token.clone(),
-        };
-        let proof = config.prove(&registration.identity, Audience::Renewal, renewal_token);
+        let request = renew_request(identity, token);
+        let proof = self.config.prove(identity, Audience::Renewal, &token.0);
         self.granted("renew", "renewal", request.encode_to_vec(), proof).await
     }
 
@@ -103,16 +88,7 @@ impl<D: Dial> Ais<'_, D> {
         let answer = timeout(ANSWER_TIMEOUT, self.exchange(stream, action, body, proof)).await;
         let (status, headers, body) = answer.map_err(|_| timed_out(ANSWER_TIMEOUT))??;
         let response = registration_response(url, name, status, &headers, &body)?;
-        match response.result {
-            Some(register_response::Result::Success(granted)) => {
-                Registration::from_message(granted, granted_at(&headers))
-            }
-            Some(register_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
-            None => Err(RegistryLinkError::Malformed {
-                request: name,
-                what: "it is empty".into(),
-            }),
-        }
+        Registration::from_response(name, response, answered_at(&headers))
     }
 
     async fn exchange(
@@ -123,7 +99,7 @@ impl<D: Dial> Ais<'_, D> {
         proof: Option<Proof>,
     ) -> Result<(StatusCode, HeaderMap, Bytes), RegistryLinkError> {
         let url = &self.config.url;
-        let lost = |error: hyper::Error| RegistryLinkError::from_http(url, &error);
+        let lost = |error: hyper::Error| http_answer::failure(url, &error);
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.ais_path(action).parse().map_err(|_| not_a_header(self.config))?;
@@ -163,7 +139,7 @@ impl<D: Dial> Ais<'_, D> {
 }
 
 /// When the registry answered, by its own calendar if it says that (RFC 9110 §6.6.1), as credentials end by it.
-fn granted_at(headers: &HeaderMap) -> u64 {
+fn answered_at(headers: &HeaderMap) -> u64 {
     let date = headers
         .get(DATE)
         .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
@@ -198,10 +174,7 @@ fn registration_response(
     if kind != Some(&CONTENT) && (is_page || !status.is_success()) {
         return Err(http_answer::refusal(url, request, status, headers, body));
     }
-    RegisterResponse::decode(body.clone()).map_err(|error| RegistryLinkError::Malformed {
-        request,
-        what: PeerText::of(&error),
-    })
+    RegisterResponse::decode(body.clone()).map_err(|error| RegistryLinkError::malformed(request, &error))
 }
 
 fn not_a_header(config: &LinkConfig) -> RegistryLinkError {

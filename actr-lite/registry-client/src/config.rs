@@ -5,11 +5,12 @@ use actr_lite_tls::ClientTls;
 use actr_lite_wire::{
     identity::ActrType,
     possession::{Audience, Proof, Prover},
-    proto::{Acl, ServiceSpec},
+    proto::{Acl, Realm, RegisterAuthMode, RegisterRequest, RenewCredentialRequest, ServiceSpec},
     realm_secret::RealmSecret,
 };
+use bytes::Bytes;
 
-use crate::{identity::Identity, load::LoadSource, registry_url::RegistryUrl};
+use crate::{identity::Identity, load::LoadSource, registry_url::RegistryUrl, renewal_token::RenewalToken};
 
 /// Which registry a node belongs to, and what it says about itself there.
 #[derive(Debug, Clone)]
@@ -65,5 +66,34 @@ impl LinkConfig {
         let prover = self.prover.as_ref()?;
         let is_holder = identity.credential.claimed_holder() == Some(prover.holder_key());
         is_holder.then(|| prover.prove(&identity.actor_id, audience, binding))
+    }
+
+    /// What asks AIS for a new identity.
+    pub fn register_request(&self) -> RegisterRequest {
+        RegisterRequest {
+            actr_type: (&self.actr_type).into(),
+            realm: Realm {
+                realm_id: self.realm_id,
+            },
+            service_spec: self.service_spec.clone(),
+            acl: self.acl.clone(),
+            service: None,
+            ws_address: self.ws_address.clone(),
+            auth_mode: Some(RegisterAuthMode::Linked.into()),
+            // This runtime has no other lane on which it could be reached.
+            hidden: self.ws_address.is_none().then_some(true),
+            holder_key: self.prover.as_ref().map(|prover| {
+                let key = prover.holder_key().to_bytes();
+                Bytes::copy_from_slice(&key)
+            }),
+        }
+    }
+}
+
+/// What asks AIS for a new credential for `identity`.
+pub fn renew_request(identity: &Identity, token: &RenewalToken) -> RenewCredentialRequest {
+    RenewCredentialRequest {
+        actr_id: (&identity.actor_id).into(),
+        renewal_token: token.0.clone(),
     }
 }

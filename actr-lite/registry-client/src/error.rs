@@ -102,27 +102,17 @@ impl RegistryLinkError {
         }
     }
 
+    pub(crate) fn malformed(request: &'static str, what: &dyn Display) -> Self {
+        Self::Malformed {
+            request,
+            what: PeerText::of(what),
+        }
+    }
+
     pub(crate) fn unusable(url: &RegistryUrl, cause: &dyn Display) -> Self {
         Self::Unusable {
             url: url.clone(),
             cause: PeerText::of(cause),
-        }
-    }
-
-    /// What an error of HTTP comes to.
-    pub(crate) fn from_http(url: &RegistryUrl, error: &hyper::Error) -> Self {
-        let other_scheme = if url.is_tls() {
-            "check the URL"
-        } else {
-            "if it speaks TLS, write wss:// instead of ws://"
-        };
-        if error.is_parse() {
-            Self::unusable(url, &format_args!("its answer is not HTTP; {other_scheme}"))
-        } else if error.is_incomplete_message() {
-            let cause = format!("it closed the connection without an answer; {other_scheme}");
-            Self::unreachable(url, cause)
-        } else {
-            Self::unreachable(url, PeerText::of(error))
         }
     }
 
@@ -186,6 +176,18 @@ impl RegistryLinkError {
             self,
             Self::Refused {
                 code: ErrorCode::PermissionDenied | ErrorCode::InvalidArgument | ErrorCode::NotImplemented,
+                ..
+            }
+        )
+    }
+
+    /// Whether the registry knows the node, and takes its credential for worthless: actrix does so when the key that signed
+    /// it has ended. Its codes are HTTP's.
+    pub(crate) fn is_credential_refused(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                code: ErrorCode::Other(401),
                 ..
             }
         )

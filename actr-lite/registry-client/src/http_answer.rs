@@ -19,6 +19,23 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
 const NO_REGISTRY: &str = "no registry answers so: check the URL, and that a proxy in between passes on \
                            .../ais/register and .../signaling/ws, with upgrades to WebSocket";
 
+/// What an error of HTTP comes to.
+pub(crate) fn failure(url: &RegistryUrl, error: &hyper::Error) -> RegistryLinkError {
+    let other_scheme = if url.is_tls() {
+        "check the URL"
+    } else {
+        "if it speaks TLS, write wss:// instead of ws://"
+    };
+    if error.is_parse() {
+        RegistryLinkError::unusable(url, &format_args!("its answer is not HTTP; {other_scheme}"))
+    } else if error.is_incomplete_message() {
+        let cause = format!("it closed the connection without an answer; {other_scheme}");
+        RegistryLinkError::unreachable(url, cause)
+    } else {
+        RegistryLinkError::unreachable(url, PeerText::of(error))
+    }
+}
+
 /// What the answer to `request` comes to.
 pub(crate) fn refusal(
     url: &RegistryUrl,

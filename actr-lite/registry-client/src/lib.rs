@@ -5,55 +5,54 @@
 //! - [`RegistryLink`]: what a node holds, and asks
 //! - [`RegistryUrl`], [`LinkConfig`]: where the registry is, and what is registered there
 //! - [`LoadReport`], [`LoadSource`]: what heartbeats tell of the node
-//! - [`Identity`], [`LinkState`], [`RegistryLinkError`]: what comes out
-//! - `request`, `requests`: what can be asked, and who waits for an answer
-//! - `signing_keys`: the registry's keys that are known already
-//! - `upkeep`: the task behind a link: register, connect, and both again when they are lost
+//! - [`Identity`], [`LinkState`], [`RegistryLinkError`], [`Candidate`]: what comes out
+//! - [`link`]: what a link decides, without I/O
+//! - [`Request`], [`answer`]: what can be asked, and what answers say
+//! - `registration`, `renewal_token`: what the registry grants
+//! - `driver`: the task that does what the link decides; `shared`: what it and the link's handles have in common
 //! - `ais`: registration and renewal over HTTP
 //! - `http_answer`: answers of something that is no registry
 //! - `signaling`: opening a signaling connection
 //! - `upgrade`: how HTTP becomes a WebSocket
-//! - `session`: one signaling connection
-//! - `renewal`: a fresh credential in time
-//! - `retry`: how long to wait between tries
-//! - `shared`: what a link's handles and its task have in common
-//! - `calendar`: what time it is at the registry
-//! - `outage`: how often a log tells that the registry is away
-//! - `mismatch`: more than one registry behind an address
+//! - `connection`: one signaling connection
 //! - `dial`: the seam between a link and the network
 
+pub mod answer;
+pub mod link;
+
 mod ais;
-mod calendar;
+mod candidate;
 mod config;
+mod connection;
 mod dial;
+mod driver;
 mod error;
 mod http_answer;
 mod identity;
-mod link;
 mod load;
-mod mismatch;
-mod outage;
+mod registration;
+mod registry_link;
 mod registry_url;
-mod renewal;
+mod renewal_token;
 mod request;
-mod requests;
-mod retry;
-mod session;
 mod shared;
 mod signaling;
-mod signing_keys;
 mod state;
 mod upgrade;
-mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
-pub use config::LinkConfig;
+pub use ais::ANSWER_TIMEOUT;
+pub use candidate::{CANDIDATES, Candidate, PublishedContract};
+pub use config::{LinkConfig, renew_request};
 pub use error::RegistryLinkError;
 pub use identity::Identity;
-pub use link::{Candidate, OLD_KEY_PATIENCE, PublishedContract, RegistryLink};
 pub use load::{LoadReport, LoadSource};
+pub use registration::Registration;
+pub use registry_link::RegistryLink;
 pub use registry_url::{ParseRegistryUrlError, RegistryUrl};
-pub use request::{REQUEST_TIMEOUT, UNREGISTER_TIMEOUT};
+pub use renewal_token::RenewalToken;
+pub use request::{REQUEST_TIMEOUT, Request, UNREGISTER_TIMEOUT};
+pub use signaling::MAX_MESSAGE_LEN;
 pub use state::LinkState;

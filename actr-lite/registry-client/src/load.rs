@@ -57,7 +57,8 @@ impl From<LoadReport> for Ping {
     }
 }
 
-/// Where a link gets what its heartbeats tell. It is asked once a heartbeat, and must not block.
+/// Where a link gets what its heartbeats tell. It is asked whenever the link looks at
+/// what is to be done, at least once a heartbeat, and must not block.
 #[derive(Clone)]
 pub struct LoadSource(Arc<dyn Fn() -> LoadReport + Send + Sync>);
 

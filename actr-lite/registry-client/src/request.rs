@@ -15,25 +15,44 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long leaving waits for the registry's word: a node that ends should not be held up by it, and its lease ends anyhow.
 pub const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What requests are called in errors.
+pub(crate) const CANDIDATES_NAME: &str = "request for candidates";
+pub(crate) const CONTRACT_NAME: &str = "request for a contract";
+pub(crate) const SIGNING_KEY_NAME: &str = "request for a signing key";
+
 /// What can be asked over signaling. All of it may be asked again over the next connection when one was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Request {
+pub enum Request {
+    /// Which live nodes of exactly this type there are, at most `count`; those whose contract has `fingerprint` come first,
+    /// if it is not empty.
     Candidates {
+        /// Of which type.
         target: ActrType,
+        /// How many.
         count: u32,
+        /// Of which contract.
         fingerprint: String,
     },
+    /// Whether this node is live and may be dialled.
     Candidate {
+        /// Which.
         id: ActrId,
     },
+    /// A contract.
     ServiceSpec {
+        /// The text of an actor type, or the contract's own name.
         name: String,
+        /// Which one, if there are several.
         fingerprint: Option<String>,
     },
+    /// A public key of the registry.
     SigningKey {
+        /// Its number.
         key_id: u32,
     },
+    /// That the node leaves.
     Unregister {
+        /// Why.
         reason: String,
     },
 }
@@ -42,9 +61,9 @@ impl Request {
     /// What it is called in errors.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Candidates { .. } | Self::Candidate { .. } => "request for candidates",
-            Self::ServiceSpec { .. } => "request for a contract",
-            Self::SigningKey { .. } => "request for a signing key",
+            Self::Candidates { .. } | Self::Candidate { .. } => CANDIDATES_NAME,
+            Self::ServiceSpec { .. } => CONTRACT_NAME,
+            Self::SigningKey { .. } => SIGNING_KEY_NAME,
             Self::Unregister { .. } => "unregistration",
         }
     }

@@ -21,7 +21,7 @@ use crate::{
 const NAME: &str = "signaling connection";
 
 /// The most bytes of an answer: a contract is the largest, a registration is 1 MiB at most, and an envelope goes around it.
-const MAX_MESSAGE_LEN: usize = (1024 + 64) * 1024;
+pub const MAX_MESSAGE_LEN: usize = (1024 + 64) * 1024;
 
 /// Opens a signaling connection of `identity`.
 pub(crate) async fn open<D: Dial>(
@@ -43,7 +43,7 @@ pub(crate) async fn open<D: Dial>(
             &head.headers,
             &body,
         )),
-        Ok(Err(UpgradeError::Http(error))) => Err(RegistryLinkError::from_http(&config.url, &error)),
+        Ok(Err(UpgradeError::Http(error))) => Err(http_answer::failure(&config.url, &error)),
         Ok(Err(error @ UpgradeError::WrongAccept)) => Err(RegistryLinkError::unusable(&config.url, &error)),
         Ok(Err(error)) => Err(RegistryLinkError::unreachable(&config.url, PeerText::of(&error))),
         Err(_) => Err(RegistryLinkError::TimedOut {

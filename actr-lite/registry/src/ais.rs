@@ -28,7 +28,7 @@ use crate::{
     origin::Origin,
     possession::{PossessionError, Shown},
     realms::{RealmRefusal, SecretDigest, SecretNumber},
-    sessions::{Dismissal, Notice},
+    sessions::Notice,
     shared::Shared,
 };
 
@@ -284,16 +284,8 @@ pub(crate) fn renew(
         }
     };
     let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
-    let (renewed, notice) = {
-        let mut state = shared.state();
-        let directory = &mut state.directory;
-        let renewed = directory.renew(&id, &request.renewal_token, Source::of(peer.ip()), now, unix_now);
-        let notice = match renewed {
-            Err(DirectoryError::RenewalReused(_)) => state.sessions.dismiss(&id, Dismissal::TokenReused),
-            _ => None,
-        };
-        (renewed, notice)
-    };
+    let from = Source::of(peer.ip());
+    let (renewed, notice) = shared.state().renew(&id, &request.renewal_token, from, now, unix_now);
     notice.into_iter().for_each(Notice::tell);
     match renewed {
         Ok(grant) => {

@@ -1,8 +1,17 @@
 //! What a registry decides by, as plain data: no clock, no randomness, no I/O. Time is an argument.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use crate::{directory::Directory, failure_limit::FailureLimit, in_flight::InFlight, rates::Rates, sessions::Sessions};
+use actr_lite_net::source::Source;
+use actr_lite_wire::identity::ActrId;
+
+use crate::{
+    directory::{Directory, DirectoryError, Grant},
+    failure_limit::FailureLimit,
+    in_flight::InFlight,
+    rates::Rates,
+    sessions::{Dismissal, Notice, Sessions},
+};
 
 /// Who is registered and connected, and what they have used up. A registry has it under one lock, which is never held
 /// across an await. `H` is how a connection is reached.
@@ -27,5 +36,22 @@ impl<H> State<H> {
             in_flight: Arc::new(InFlight::new(max_in_flight_bytes)),
             realm_failures: FailureLimit::default(),
         }
+    }
+
+    /// [`Directory::renew`]. A node whose token was used before loses its connection with its registration.
+    pub fn renew(
+        &mut self,
+        id: &ActrId,
+        presented: &[u8],
+        from: Source,
+        now: Duration,
+        unix_now: u64,
+    ) -> (Result<Grant, DirectoryError>, Option<Notice<H>>) {
+        let renewed = self.directory.renew(id, presented, from, now, unix_now);
+        let notice = match renewed {
+            Err(DirectoryError::RenewalReused(_)) => self.sessions.dismiss(id, Dismissal::TokenReused),
+            _ => None,
+        };
+        (renewed, notice)
     }
 }

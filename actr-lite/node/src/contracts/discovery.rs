@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actr_lite_manifest::ContractFingerprint;
-use actr_lite_registry_client::{Candidate, RegistryLink, RegistryLinkError};
+use actr_lite_registry_client::{CANDIDATES, Candidate, RegistryLink, RegistryLinkError};
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
@@ -20,9 +20,6 @@ use crate::{
     peers::peers::Peers,
     readable_duration::readable,
 };
-
-/// How many candidates are asked for: enough to have others when one can't be reached.
-const CANDIDATES: usize = 8;
 
 /// How long a connection to a candidate may take before the next one is tried too, beside it: RFC 8305 says a quarter of a
 /// second for addresses.

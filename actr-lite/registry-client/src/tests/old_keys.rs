@@ -4,7 +4,7 @@ use actr_lite_wire::{error_code::ErrorCode, proto::signaling_to_actr::Payload};
 use tokio::time::{Instant, sleep};
 
 use super::scripted_registry::{ScriptedRegistry, Socket, answer, answer_heartbeats, error, next_question};
-use crate::{error::RegistryLinkError, link::OLD_KEY_PATIENCE, state::LinkState};
+use crate::{error::RegistryLinkError, link::OLD_KEY_TIMEOUT, state::LinkState};
 
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
@@ -53,7 +53,7 @@ async fn an_old_key_does_if_the_registry_says_nothing() {
     let (registry, _socket) = after_an_hour().await;
     let started = Instant::now();
     assert_eq!(registry.link.signing_key(7).await, Ok(registry.key.verifying_key()));
-    assert_eq!(started.elapsed(), OLD_KEY_PATIENCE);
+    assert_eq!(started.elapsed(), OLD_KEY_TIMEOUT);
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,7 +33,7 @@ use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::dial::Dial;
-use crate::{config::LinkConfig, identity::Identity, link::RegistryLink, registry_url::RegistryUrl};
+use crate::{config::LinkConfig, identity::Identity, registry_link::RegistryLink, registry_url::RegistryUrl};
 
 pub(super) type Socket = WebSocketStream<DuplexStream>;
 

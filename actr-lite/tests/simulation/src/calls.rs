@@ -27,7 +27,7 @@ impl Node {
         match &self.caller.stage {
             Stage::Planned(at) if cx.now < *at => Some(*at),
             Stage::Planned(_) => {
-                let (number, until) = (self.ask_registry(DISCOVER_TIMEOUT, cx), cx.now + DISCOVER_TIMEOUT);
+                let (number, until) = (self.ask_registry(cx), cx.now + DISCOVER_TIMEOUT);
                 self.caller.stage = Stage::Discovering { number, until };
                 self.progress = true;
                 Some(until)

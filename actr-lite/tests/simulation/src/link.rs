@@ -1,116 +1,70 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use actr_lite_wire::{
-    backoff::Backoff,
-    credential::{Credential, VerifyingKey},
-    error_code::ErrorCode,
-    identity::{ActrId, ActrType},
-    proto::{
-        ActrToSignaling, Ping, Realm, RegisterRequest, RegisterResponse, ServiceAvailabilityState, SignalingEnvelope,
-        actr_to_signaling::Payload as Request, register_response, signaling_envelope::Flow,
-        signaling_to_actr::Payload as Answer,
-    },
-    websocket::{Decoder, Event, HEADER_ROOM, Role, seal},
+use actr_lite_registry_client::{
+    Identity, LinkConfig, LoadReport, MAX_MESSAGE_LEN, Registration, RegistryLinkError, RegistryUrl, Request, answer,
+    link::{Action, Event, Link as Decisions},
+    renew_request,
 };
-use bytes::BytesMut;
+use actr_lite_wire::{
+    credential::VerifyingKey,
+    identity::ActrType,
+    proto::{RegisterResponse, SignalingEnvelope, signaling_to_actr::Payload},
+    websocket::{Decoder, Event as Frame, HEADER_ROOM, Role, seal},
+};
+use bytes::{Buf as _, Bytes, BytesMut};
 use prost::Message as _;
 use rand::RngExt as _;
 
 use crate::{
+    asking::Asking,
     context::{Context, earlier},
-    handshake::{AGREED, REGISTER, SIGNALING, Unsent, block, introduction, read_all, take_block},
-    network::{Address, REGISTRY_ADDRESS, Socket},
+    handshake::{REGISTER, RENEW, SIGNALING, Unsent, introduction, read_all},
+    network::{Address, Socket},
 };
 
-/// How long a request waits for its answer: the registry client's own bound, as all that follow.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-const DEAD_AFTER: Duration = Duration::from_secs(10);
-const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// Its three seconds to connect and four to be answered, in one.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(7);
+/// What the registry says to a request, or why it does not.
+pub(crate) type Answer = Result<Payload, RegistryLinkError>;
 
-const MAX_ENVELOPE: usize = 1 << 20;
-
-/// Who a node is.
-#[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    pub(crate) id: ActrId,
-    pub(crate) credential: Credential,
-    pub(crate) key: VerifyingKey,
+/// A node's connection to its registry: the network and the clock around what the registry client decides.
+#[derive(Debug)]
+pub(crate) struct Link {
+    config: LinkConfig,
+    address: Option<Address>,
+    decisions: Decisions<u64>,
+    asking: Option<Asking>,
+    opening: Option<Asking>,
+    open: Option<Open>,
+    /// The numbers of those requests there that have no answer.
+    asked: BTreeMap<u64, u64>,
+    answers: BTreeMap<u64, Answer>,
+    next_number: u64,
 }
 
+/// A signaling connection.
 #[derive(Debug)]
-enum State {
-    Waiting(Duration),
-    /// Asks for an identity.
-    Registering(Asking),
-    /// Asks for a signaling connection.
-    Opening(Asking),
-    Connected(Box<Session>),
-    Stopped,
-}
-
-#[derive(Debug)]
-struct Asking {
-    socket: Socket,
-    unsent: Unsent,
-    buffer: BytesMut,
-    deadline: Duration,
-}
-
-#[derive(Debug)]
-struct Session {
+struct Open {
     socket: Socket,
     unsent: Unsent,
     decoder: Decoder,
     buffer: BytesMut,
-    heard: Duration,
-    next_heartbeat: Duration,
-}
-
-#[derive(Debug)]
-struct Pending {
-    request: Request,
-    is_sent: bool,
-    deadline: Duration,
-}
-
-/// A node's connection to its registry: as the registry client's upkeep and session together.
-#[derive(Debug)]
-pub(crate) struct Link {
-    actr_type: ActrType,
-    address: Option<Address>,
-    /// The last one; the registry may have forgotten it.
-    identity: Option<Identity>,
-    is_registered: bool,
-    /// The registry has accepted the identity.
-    is_confirmed: bool,
-    backoff: Backoff,
-    state: State,
-    pending: BTreeMap<u64, Pending>,
-    answers: BTreeMap<u64, Result<Answer, ErrorCode>>,
-    next_number: u64,
-    heartbeats: u64,
-    is_leaving: bool,
 }
 
 impl Link {
-    pub(crate) fn new(actr_type: ActrType, address: Option<Address>) -> Self {
+    pub(crate) fn new(actr_type: ActrType, address: Option<Address>, cx: &mut Context<'_>) -> Self {
+        let url = "ws://registry/signaling/ws".parse();
+        let mut config = LinkConfig::new(url.unwrap_or_else(|error| unreachable!("{error}")), actr_type, 1);
+        config.prover = None;
+        config.ws_address = address.map(|address| format!("ws://{address}"));
         Self {
-            actr_type,
             address,
-            identity: None,
-            is_registered: false,
-            is_confirmed: false,
-            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
-            state: State::Waiting(Duration::ZERO),
-            pending: BTreeMap::new(),
+            decisions: Decisions::new(config.url.clone(), cx.rng.random()),
+            config,
+            asking: None,
+            opening: None,
+            open: None,
+            asked: BTreeMap::new(),
             answers: BTreeMap::new(),
             next_number: 0,
-            heartbeats: 0,
-            is_leaving: false,
         }
     }
 
@@ -120,323 +74,207 @@ impl Link {
     }
 
     pub(crate) fn identity(&self) -> Option<&Identity> {
-        self.identity.as_ref()
+        self.decisions.identity()
     }
 
-    /// Whether it waits for anything: a stopped one does not.
-    pub(crate) fn is_stopped(&self) -> bool {
-        matches!(self.state, State::Stopped)
+    fn serial_number(&self) -> Option<u64> {
+        self.identity().map(|identity| identity.actor_id.serial_number())
     }
 
-    /// Whether requests go out at once.
-    pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.state, State::Connected(_))
+    /// Whether the registry can't be asked now.
+    pub(crate) fn is_down(&self) -> bool {
+        self.decisions.state().last_error().is_some()
+    }
+
+    /// What time it is at the registry.
+    pub(crate) fn unix_seconds(&self, now: Duration) -> u64 {
+        self.decisions.unix_time(now).unwrap_or_default().as_secs()
+    }
+
+    pub(crate) fn known_key(&self, key_id: u32, now: Duration) -> Option<VerifyingKey> {
+        self.decisions.known_key(key_id, now)
+    }
+
+    /// The key that an answer shows.
+    pub(crate) fn learned(&mut self, key_id: u32, answer: Answer, now: Duration) -> Option<VerifyingKey> {
+        let learned = answer.and_then(|answer| answer::signing_key(answer, key_id));
+        self.decisions.learned(key_id, learned, now).ok()
     }
 
     /// Asks the registry; the answer comes under this number.
     pub(crate) fn request(&mut self, request: Request, timeout: Duration, now: Duration) -> u64 {
         self.next_number += 1;
-        let pending = Pending {
-            request,
-            is_sent: false,
-            deadline: now + timeout.min(REQUEST_TIMEOUT),
-        };
-        self.pending.insert(self.next_number, pending);
+        match self.decisions.ask(request, timeout, self.next_number, now) {
+            Ok(number) => drop(self.asked.insert(self.next_number, number)),
+            Err(error) => drop(self.answers.insert(self.next_number, Err(error))),
+        }
         self.next_number
     }
 
-    pub(crate) fn take_answer(&mut self, number: u64) -> Option<Result<Answer, ErrorCode>> {
+    pub(crate) fn take_answer(&mut self, number: u64) -> Option<Answer> {
         self.answers.remove(&number)
     }
 
     /// How many requests wait, for the registry or to be taken.
     pub(crate) fn requests(&self) -> usize {
-        self.pending.len() + self.answers.len()
+        self.decisions.waiting_requests() + self.answers.len()
     }
 
     /// Nobody waits for the answer any more.
     pub(crate) fn forget(&mut self, number: u64) {
-        self.pending.remove(&number);
+        if let Some(number) = self.asked.remove(&number) {
+            self.decisions.take_back(number);
+        }
         self.answers.remove(&number);
     }
 
     /// A connection that is lost from now on is not opened again.
     pub(crate) fn leave(&mut self) {
-        self.is_leaving = true;
+        self.decisions.leave();
     }
 
     pub(crate) fn stop(&mut self, cx: &mut Context<'_>) {
-        let state = std::mem::replace(&mut self.state, State::Stopped);
-        let socket = match state {
-            State::Registering(asking) | State::Opening(asking) => asking.socket,
-            State::Connected(session) => session.socket,
-            State::Waiting(_) | State::Stopped => return,
-        };
-        cx.network.close(socket, cx.now, cx.rng);
+        self.decisions.stop();
+        let asking = [self.asking.take(), self.opening.take()];
+        let asking = asking.into_iter().flatten().map(|asking| asking.socket);
+        for socket in asking.chain(self.open.take().map(|open| open.socket)) {
+            cx.network.close(socket, cx.now, cx.rng);
+        }
     }
 
     /// Does what can be done. When to be called again.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
         loop {
-            let state = std::mem::replace(&mut self.state, State::Stopped);
-            let (state, is_done) = match state {
-                State::Waiting(until) if cx.now < until => (State::Waiting(until), true),
-                State::Waiting(_) if self.is_leaving => (State::Stopped, true),
-                State::Waiting(_) => (self.next_try(cx), false),
-                State::Registering(asking) => self.poll_registering(asking, cx),
-                State::Opening(asking) => self.poll_opening(asking, cx),
-                State::Connected(session) => self.poll_session(session, cx),
-                State::Stopped => (State::Stopped, true),
-            };
-            self.state = state;
-            if is_done {
-                break;
-            }
-        }
-        let late: Vec<u64> = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.deadline <= cx.now || self.is_stopped())
-            .map(|(number, _)| *number)
-            .collect();
-        for number in late {
-            self.pending.remove(&number);
-            self.answers.insert(number, Err(ErrorCode::TimedOut));
-        }
-        let deadline = self.pending.values().map(|pending| pending.deadline).min();
-        let deadline = if self.answers.is_empty() {
-            deadline
-        } else {
-            Some(cx.now)
-        };
-        earlier(deadline, self.next_wake())
-    }
-
-    fn next_wake(&self) -> Option<Duration> {
-        match &self.state {
-            State::Waiting(until) => Some(*until),
-            State::Registering(asking) | State::Opening(asking) => Some(asking.deadline),
-            State::Connected(session) => Some(session.next_heartbeat.min(session.heard + DEAD_AFTER)),
-            State::Stopped => None,
-        }
-    }
-
-    fn ask(&self, kind: u8, body: &[u8], cx: &mut Context<'_>) -> Asking {
-        let mut unsent = Unsent::default();
-        unsent.push(&block(kind, body));
-        Asking {
-            socket: cx.network.dial(cx.host, REGISTRY_ADDRESS, cx.now, cx.rng),
-            unsent,
-            buffer: BytesMut::new(),
-            deadline: cx.now + ANSWER_TIMEOUT,
-        }
-    }
-
-    fn next_try(&mut self, cx: &mut Context<'_>) -> State {
-        match &self.identity {
-            Some(identity) if self.is_registered => {
-                let body = introduction(&identity.id, &identity.credential, true);
-                State::Opening(self.ask(SIGNALING, &body, cx))
-            }
-            _ => {
-                let request = RegisterRequest {
-                    actr_type: (&self.actr_type).into(),
-                    realm: Realm { realm_id: 1 },
-                    ws_address: self.address.map(|address| format!("ws://{address}")),
-                    ..Default::default()
-                };
-                State::Registering(self.ask(REGISTER, &request.encode_to_vec(), cx))
-            }
-        }
-    }
-
-    fn retry(&mut self, cx: &mut Context<'_>) -> (State, bool) {
-        let wait = self.backoff.next_wait(cx.rng.random());
-        (State::Waiting(cx.now + wait), false)
-    }
-
-    /// The registry does not accept the identity: a new one is worth an immediate try if it did before.
-    fn identity_refused(&mut self, cx: &mut Context<'_>) -> (State, bool) {
-        cx.record("is to register again", [0, 0]);
-        self.is_registered = false;
-        if std::mem::take(&mut self.is_confirmed) {
-            (State::Waiting(cx.now), false)
-        } else {
-            self.retry(cx)
-        }
-    }
-
-    /// The answer to what was asked; none yet, or none ever.
-    fn poll_asking(asking: &mut Asking, cx: &mut Context<'_>) -> Result<Option<(u8, bytes::Bytes)>, ()> {
-        let sent = asking.unsent.flush(asking.socket, cx);
-        let is_open = read_all(asking.socket, &mut asking.buffer, cx);
-        match take_block(&mut asking.buffer) {
-            Some(block) => Ok(Some(block)),
-            None if sent.is_err() || !is_open || cx.now >= asking.deadline => Err(()),
-            None => Ok(None),
-        }
-    }
-
-    fn poll_registering(&mut self, mut asking: Asking, cx: &mut Context<'_>) -> (State, bool) {
-        let answer = match Self::poll_asking(&mut asking, cx) {
-            Ok(None) => return (State::Registering(asking), true),
-            answer => answer,
-        };
-        cx.network.close(asking.socket, cx.now, cx.rng);
-        let granted = match answer {
-            Ok(Some((AGREED, body))) => RegisterResponse::decode(body).ok().and_then(|response| response.result),
-            _ => None,
-        };
-        let Some(register_response::Result::Success(granted)) = granted else {
-            return self.retry(cx);
-        };
-        let id = ActrId::try_from(&granted.actr_id);
-        let key = VerifyingKey::from_bytes(granted.signing_key_id, &granted.signing_pubkey);
-        let (Ok(id), Ok(key)) = (id, key) else {
-            cx.fail("the registry's grant can't be read");
-            return self.retry(cx);
-        };
-        cx.record("is registered under serial number {}", [id.serial_number(), 0]);
-        self.identity = Some(Identity {
-            id,
-            credential: granted.credential.into(),
-            key,
-        });
-        self.is_registered = true;
-        self.is_confirmed = false;
-        (State::Waiting(cx.now), false)
-    }
-
-    fn poll_opening(&mut self, mut asking: Asking, cx: &mut Context<'_>) -> (State, bool) {
-        match Self::poll_asking(&mut asking, cx) {
-            Ok(None) => (State::Opening(asking), true),
-            Ok(Some((AGREED, _))) => {
-                for pending in self.pending.values_mut() {
-                    pending.is_sent = false;
+            let wake = self.act(cx);
+            if let Some(event) = self.next_event(cx) {
+                let before = self.serial_number();
+                self.decisions.handle(event, cx.now, cx.rng.random());
+                if let Some(number) = self.serial_number().filter(|_| before != self.serial_number()) {
+                    cx.record("is registered under serial number {}", [number, 0]);
                 }
-                let session = Session {
-                    socket: asking.socket,
-                    unsent: Unsent::default(),
-                    decoder: Decoder::new(Role::Client, MAX_ENVELOPE),
-                    buffer: asking.buffer,
-                    heard: cx.now,
-                    next_heartbeat: cx.now,
-                };
-                (State::Connected(Box::new(session)), false)
+                continue;
             }
-            Ok(Some(_)) => {
-                cx.network.close(asking.socket, cx.now, cx.rng);
-                self.identity_refused(cx)
-            }
-            Err(()) => {
-                cx.network.close(asking.socket, cx.now, cx.rng);
-                self.retry(cx)
-            }
+            let asking = [&self.asking, &self.opening].into_iter().flatten();
+            let wake = asking.fold(wake, |wake, asking| earlier(wake, Some(asking.deadline)));
+            let answered = (!self.answers.is_empty()).then_some(cx.now);
+            return earlier(wake, answered);
         }
     }
 
-    fn poll_session(&mut self, mut session: Box<Session>, cx: &mut Context<'_>) -> (State, bool) {
-        let before = session.buffer.len();
-        let is_open = read_all(session.socket, &mut session.buffer, cx);
-        if session.buffer.len() > before {
-            session.heard = cx.now;
-        }
-        let mut is_refused = false;
-        let mut is_lost = !is_open;
+    /// Does all that is to be done now. When to be polled again.
+    fn act(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
         loop {
-            match session.decoder.decode(&mut session.buffer) {
-                Ok(Some(Event::Binary(bytes))) => match SignalingEnvelope::decode(bytes) {
-                    Ok(envelope) => is_refused |= self.receive(envelope),
-                    Err(error) => cx.fail(format!("the registry sent what is not an envelope: {error}")),
-                },
-                Ok(Some(Event::Close(_))) => is_lost = true,
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(error) => {
-                    cx.fail(format!("the registry broke the protocol: {error}"));
-                    is_lost = true;
-                    break;
+            let can_send = self.open.as_mut().is_some_and(|open| open.flush(cx));
+            match self.decisions.poll(cx.now, LoadReport::IDLE, can_send, cx.rng.random()) {
+                Action::Register => {
+                    if self.identity().is_some() {
+                        cx.record("is to register again", [0, 0]);
+                    }
+                    let request = self.config.register_request().encode_to_vec();
+                    let asking = Asking::new("registration", REGISTER, &request, cx);
+                    replace(&mut self.asking, Some(asking), cx);
                 }
+                Action::Renew { identity, token } => {
+                    let serial_number = identity.actor_id.serial_number();
+                    cx.record("renews the credential of serial number {}", [serial_number, 0]);
+                    let request = renew_request(&identity, &token).encode_to_vec();
+                    let asking = Asking::new("renewal", RENEW, &request, cx);
+                    replace(&mut self.asking, Some(asking), cx);
+                }
+                Action::Open(identity) => {
+                    let body = introduction(&identity.actor_id, &identity.credential, true);
+                    let asking = Asking::new("signaling connection", SIGNALING, &body, cx);
+                    replace(&mut self.opening, Some(asking), cx);
+                }
+                Action::Send(envelope) => {
+                    let message = sealed(&envelope, Role::Client, cx);
+                    if let Some(open) = &mut self.open {
+                        open.unsent.push(&message);
+                    }
+                }
+                Action::Ping => cx.fail("heartbeats are seldom enough for pings"),
+                Action::Close | Action::Drop => {
+                    if let Some(mut open) = self.open.take() {
+                        cx.record("loses its registry", [0, 0]);
+                        open.flush(cx);
+                        cx.network.close(open.socket, cx.now, cx.rng);
+                    }
+                }
+                Action::Answer(number, answer) => {
+                    self.asked.remove(&number);
+                    self.answers.insert(number, answer);
+                }
+                Action::Wait(until) => return until,
+                Action::Stop => return None,
             }
         }
-        if self.is_confirmed {
-            self.backoff.reset();
+    }
+
+    /// What has come, if anything has.
+    fn next_event(&mut self, cx: &mut Context<'_>) -> Option<Event> {
+        let url = &self.config.url;
+        if let Some(answer) = self.asking.as_mut().and_then(|asking| asking.poll(url, cx)) {
+            replace(&mut self.asking, None, cx);
+            return Some(Event::Granted(answer.and_then(|answer| granted(answer, cx))));
         }
-        if is_refused || is_lost || cx.now >= session.heard + DEAD_AFTER {
-            cx.network.close(session.socket, cx.now, cx.rng);
-            cx.record("loses its registry", [is_refused.into(), is_open.into()]);
-            return if is_refused {
-                self.identity_refused(cx)
-            } else {
-                self.retry(cx)
-            };
+        if let Some(answer) = self.opening.as_mut().and_then(|asking| asking.poll(url, cx)) {
+            if answer.is_ok() {
+                self.open = self.opening.take().map(Open::new);
+            }
+            replace(&mut self.opening, None, cx);
+            return Some(Event::Opened(answer.map(drop)));
         }
-        if cx.now >= session.next_heartbeat {
-            session.next_heartbeat = cx.now + PROBE_INTERVAL;
-            self.heartbeats += 1;
-            let ping = Request::Ping(Ping {
-                availability: ServiceAvailabilityState::Full.into(),
-                power_reserve: 1.0,
-                mailbox_backlog: 0.0,
-                sticky_client_ids: Vec::new(),
-            });
-            self.send(&mut session, format!("h{}", self.heartbeats), ping, cx);
+        self.open.as_mut()?.next_event(url, cx)
+    }
+}
+
+impl Open {
+    fn new(asking: Asking) -> Self {
+        Self {
+            socket: asking.socket,
+            unsent: Unsent::default(),
+            decoder: Decoder::new(Role::Client, MAX_MESSAGE_LEN),
+            buffer: asking.buffer,
         }
-        let unsent: Vec<(u64, Request)> = self
-            .pending
-            .iter_mut()
-            .filter_map(|(number, pending)| {
-                let is_new = !std::mem::replace(&mut pending.is_sent, true);
-                is_new.then(|| (*number, pending.request.clone()))
-            })
-            .collect();
-        for (number, request) in unsent {
-            self.send(&mut session, number.to_string(), request, cx);
-        }
+    }
+
+    /// False: not all that was sent is on its way.
+    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
         // An error is met by the next read.
-        let _ = session.unsent.flush(session.socket, cx);
-        (State::Connected(session), true)
+        self.unsent.flush(self.socket, cx).is_ok() && self.unsent.is_empty()
     }
 
-    /// True: the registry does not know the node any more.
-    fn receive(&mut self, envelope: SignalingEnvelope) -> bool {
-        let answer = match envelope.flow {
-            Some(Flow::EnvelopeError(error)) => Err(error),
-            Some(Flow::ServerToActr(message)) => match message.payload {
-                Some(Answer::Error(error)) => Err(error),
-                Some(payload) => Ok(payload),
-                None => return false,
-            },
-            _ => return false,
-        };
-        let number = envelope.reply_for.unwrap_or_default();
-        if number.starts_with('h') {
-            self.is_confirmed |= answer.is_ok();
-            return answer.is_err();
+    fn next_event(&mut self, url: &RegistryUrl, cx: &mut Context<'_>) -> Option<Event> {
+        let is_open = read_all(self.socket, &mut self.buffer, cx);
+        match self.decoder.decode(&mut self.buffer) {
+            Ok(Some(Frame::Binary(message))) => return Some(Event::Received(message)),
+            Ok(Some(Frame::Ping(_) | Frame::Pong(_) | Frame::Text)) => return Some(Event::SignOfLife),
+            Ok(None) if is_open => return None,
+            Ok(None | Some(Frame::Close(_))) => {}
+            Err(error) => cx.fail(format!("the registry broke the protocol: {error}")),
         }
-        self.is_confirmed |= answer.is_ok();
-        if let Ok(number) = number.parse()
-            && self.pending.remove(&number).is_some()
-        {
-            self.answers.insert(number, answer.map_err(|error| error.code.into()));
-        }
-        false
+        Some(Event::Lost(RegistryLinkError::Unreachable {
+            url: url.clone(),
+            cause: "it closed the connection".into(),
+        }))
     }
+}
 
-    fn send(&self, session: &mut Session, number: String, payload: Request, cx: &mut Context<'_>) {
-        let Some(identity) = &self.identity else { return };
-        let envelope = SignalingEnvelope {
-            envelope_version: 1,
-            envelope_id: number,
-            flow: Some(Flow::ActrToServer(ActrToSignaling {
-                source: (&identity.id).into(),
-                credential: identity.credential.clone().into(),
-                payload: Some(payload),
-            })),
-            ..Default::default()
-        };
-        session.unsent.push(&sealed(&envelope, Role::Client, cx));
+/// Closes the connection over which something was asked.
+fn replace(place: &mut Option<Asking>, next: Option<Asking>, cx: &mut Context<'_>) {
+    if let Some(before) = std::mem::replace(place, next) {
+        cx.network.close(before.socket, cx.now, cx.rng);
     }
+}
+
+/// Reads what AIS grants: when that was, and what.
+fn granted(mut answer: Bytes, cx: &mut Context<'_>) -> Result<Registration, RegistryLinkError> {
+    let answered_at = answer.try_get_u64().unwrap_or_default();
+    let response = RegisterResponse::decode(answer).unwrap_or_else(|error| {
+        cx.fail(format!("what the registry grants can't be read: {error}"));
+        RegisterResponse::default()
+    });
+    Registration::from_response("registration", response, answered_at)
 }
 
 /// An envelope as one message.

@@ -4,14 +4,11 @@ use std::{
 };
 
 use actr_lite_engine::{connection::End, usage::UNUSED};
+use actr_lite_registry_client::{REQUEST_TIMEOUT, Request, UNREGISTER_TIMEOUT};
 use actr_lite_wire::{
     control::Control,
-    credential::{Credential, VerifyingKey},
+    credential::{Credential, CredentialError, VerifyingKey},
     identity::{ActrId, ActrType},
-    proto::{
-        GetSigningKeyRequest, UnregisterRequest, actr_to_signaling::Payload as Request,
-        signaling_to_actr::Payload as Answer,
-    },
     websocket::{CloseCode, Role},
 };
 use bytes::BytesMut;
@@ -27,14 +24,13 @@ use crate::{
     link::Link,
     network::{Address, Socket},
     outgoing::Sent,
-    schedule::{Manner, START_OF_TIME},
+    schedule::Manner,
     serving::Serving,
 };
 
 /// How long a peer may take from connecting to the end of its upgrade: the node's own bound, as all that follow.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
-const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 const WORK_GRACE: Duration = Duration::from_secs(6);
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
@@ -90,7 +86,6 @@ pub(crate) struct Node {
     pub(crate) dials: Vec<Dial>,
     pub(crate) servings: Vec<Serving>,
     pub(crate) streams: Vec<ClientStream>,
-    keys: BTreeMap<u32, VerifyingKey>,
     pub(crate) addresses: BTreeMap<ActrId, Address>,
     /// The peers that have said that they shut down.
     pub(crate) departures: BTreeSet<ActrId>,
@@ -111,24 +106,23 @@ impl Node {
         address: Option<Address>,
         manner: Manner,
         calls: CallPlan,
-        now: Duration,
+        cx: &mut Context<'_>,
     ) -> Self {
         Self {
             manner,
-            link: Link::new(actr_type, address),
+            link: Link::new(actr_type, address, cx),
             lanes: Vec::new(),
             upgrades: Vec::new(),
             dials: Vec::new(),
             servings: Vec::new(),
             streams: Vec::new(),
-            keys: BTreeMap::new(),
             addresses: BTreeMap::new(),
             departures: BTreeSet::new(),
             next_request: 0,
             exchanges: BTreeMap::new(),
             // A peer may know another life of this node under the same id.
-            next_exchange: now.as_micros() as u64,
-            caller: Caller::new(calls, now),
+            next_exchange: cx.now.as_micros() as u64,
+            caller: Caller::new(calls, cx.now),
             handled: BTreeSet::new(),
             leaving: None,
             progress: false,
@@ -151,14 +145,12 @@ impl Node {
             return;
         }
         cx.record("leaves", [0, 0]);
-        let request = self.link.identity().map(|identity| {
-            Request::Unregister(UnregisterRequest {
-                actr_id: (&identity.id).into(),
-                reason: None,
-            })
-        });
-        let request = request.map(|request| self.link.request(request, UNREGISTER_TIMEOUT, cx.now));
         self.link.leave();
+        let request = (!self.link.is_down()).then(|| {
+            let reason = "it leaves".into();
+            self.link
+                .request(Request::Unregister { reason }, UNREGISTER_TIMEOUT, cx.now)
+        });
         let until = cx.now + UNREGISTER_TIMEOUT;
         self.leaving = Some(Leaving::Unregistering { request, until });
     }
@@ -187,7 +179,6 @@ impl Node {
         for _ in 0..MAX_ROUNDS {
             self.progress = false;
             wake = self.link.poll(cx);
-            self.learn_key();
             wake = earlier(wake, self.poll_upgrades(cx));
             wake = earlier(wake, self.poll_dials(cx));
             self.read_lanes(cx);
@@ -205,14 +196,6 @@ impl Node {
         }
         cx.check(!self.progress || cx.failure.is_some(), || "a turn does not end".into());
         wake
-    }
-
-    fn learn_key(&mut self) {
-        if let Some(identity) = self.link.identity()
-            && !self.keys.contains_key(&identity.key.key_id())
-        {
-            self.keys.insert(identity.key.key_id(), identity.key.clone());
-        }
     }
 
     fn poll_upgrades(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
@@ -252,15 +235,17 @@ impl Node {
                 return self.refuse(upgrade, cx);
             };
             cx.check(kind == DATA_LANE, || "an upgrade that is none".into());
-            if !self.keys.contains_key(&credential.key_id()) && self.link.identity().is_some() {
-                let key_id = credential.key_id();
-                let request = Request::GetSigningKey(GetSigningKeyRequest { key_id });
-                let number = self.link.request(request, UPGRADE_TIMEOUT, cx.now);
+            let key_id = credential.key_id();
+            let key = self.link.known_key(key_id, cx.now);
+            if key.is_none() && self.link.identity().is_some() {
+                let number = self
+                    .link
+                    .request(Request::SigningKey { key_id }, REQUEST_TIMEOUT, cx.now);
                 upgrade.asked = Some((number, id, credential, extended));
                 self.progress = true;
                 return true;
             }
-            return match self.admit(&id, &credential, cx) {
+            return match self.admit(&id, &credential, key, cx) {
                 true => self.open(upgrade, id, extended, cx),
                 false => self.refuse(upgrade, cx),
             };
@@ -268,21 +253,13 @@ impl Node {
         let Some((number, id, credential, extended)) = upgrade.asked.clone() else {
             return true;
         };
-        match self.link.take_answer(number) {
-            None => true,
-            Some(Ok(Answer::GetSigningKey(answer))) => {
-                match VerifyingKey::from_bytes(answer.key_id, &answer.pubkey) {
-                    Ok(key) => {
-                        self.keys.insert(key.key_id(), key);
-                    }
-                    Err(error) => cx.fail(error.to_string()),
-                }
-                match self.admit(&id, &credential, cx) {
-                    true => self.open(upgrade, id, extended, cx),
-                    false => self.refuse(upgrade, cx),
-                }
-            }
-            Some(_) => self.refuse(upgrade, cx),
+        let Some(answer) = self.link.take_answer(number) else {
+            return true;
+        };
+        let key = self.link.learned(credential.key_id(), answer, cx.now);
+        match self.admit(&id, &credential, key, cx) {
+            true => self.open(upgrade, id, extended, cx),
+            false => self.refuse(upgrade, cx),
         }
     }
 
@@ -296,15 +273,20 @@ impl Node {
         true
     }
 
-    fn admit(&self, id: &ActrId, credential: &Credential, cx: &mut Context<'_>) -> bool {
-        let Some(key) = self.keys.get(&credential.key_id()) else {
-            return false;
-        };
-        let verified = key.verify(credential, id, START_OF_TIME + cx.now.as_secs());
-        cx.check(verified.is_ok(), || {
-            format!("{id} shows a credential that is not good: {verified:?}")
-        });
-        verified.is_ok()
+    fn admit(&self, id: &ActrId, credential: &Credential, key: Option<VerifyingKey>, cx: &mut Context<'_>) -> bool {
+        match key.map(|key| key.verify(credential, id, self.link.unix_seconds(cx.now))) {
+            None => false,
+            Some(Ok(_)) => true,
+            Some(Err(error)) => {
+                let is_over = matches!(error, CredentialError::Expired { .. });
+                cx.check(is_over, || format!("{id} shows a credential that is not good: {error}"));
+                cx.record(
+                    "is shown an ended credential by serial number {}",
+                    [id.serial_number(), 0],
+                );
+                false
+            }
+        }
     }
 
     /// The peer is let in. Always false: the upgrade is over.
@@ -339,7 +321,7 @@ impl Node {
             return false;
         };
         let mut unsent = Unsent::default();
-        let body = introduction(&identity.id, &identity.credential, self.manner.extended);
+        let body = introduction(&identity.actor_id, &identity.credential, self.manner.extended);
         unsent.push(&block(DATA_LANE, &body));
         let socket = cx.network.dial(cx.host, *address, cx.now, cx.rng);
         cx.record("dials {} by connection {}", [peer.serial_number(), socket.connection]);

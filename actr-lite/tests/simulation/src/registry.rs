@@ -7,19 +7,19 @@ use std::{
 use actr_lite_net::source::Source;
 use actr_lite_registry::{
     conversation::{Conversation, MAX_ENVELOPE_BYTES, Reply, Setting},
-    directory::{Departed, Directory, LEASE_HEARTBEATS, Limits, Registration},
+    directory::{Departed, Directory, DirectoryError, Grant, LEASE_HEARTBEATS, Limits, Registration},
     ledger::Holder,
     options::{HEARTBEAT_INTERVAL, MAX_IN_FLIGHT_BYTES},
     sessions::{Dismissal, Notice, Told},
     state::State,
 };
 use actr_lite_wire::{
-    credential::SigningKey,
+    credential::{CredentialError, SigningKey},
     identity::ActrId,
     proto::{
-        RegisterRequest, RegisterResponse, SignalingEnvelope, TurnCredential, actr_to_signaling::Payload as Request,
-        register_response, register_response::RegisterOk, route_candidates_response, signaling_envelope::Flow,
-        signaling_to_actr::Payload as Answer, unregister_response,
+        ErrorResponse, RegisterRequest, RegisterResponse, RenewCredentialRequest, SignalingEnvelope, TurnCredential,
+        actr_to_signaling::Payload as Request, register_response, register_response::RegisterOk,
+        route_candidates_response, signaling_envelope::Flow, signaling_to_actr::Payload as Answer, unregister_response,
     },
     websocket::{Decoder, Event, Role},
 };
@@ -30,17 +30,14 @@ use rand::{Rng as _, RngExt as _};
 
 use crate::{
     context::{Context, earlier},
-    handshake::{AGREED, REFUSED, REGISTER, SIGNALING, Unsent, block, introduced, read_all, take_block},
+    handshake::{AGREED, REFUSED, REGISTER, RENEW, SIGNALING, Unsent, block, introduced, read_all, take_block},
     link::sealed,
     network::Socket,
-    schedule::START_OF_TIME,
+    schedule::{RegistryManner, START_OF_TIME},
 };
 
 /// How long a connection may take to say what it wants, and a reply to be read.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a credential is valid: longer than any schedule.
-const CREDENTIAL_SECONDS: u64 = 3600;
 
 /// How long a node's lease is.
 pub(crate) const LEASE: Duration = Duration::from_secs(HEARTBEAT_INTERVAL.as_secs() * LEASE_HEARTBEATS as u64);
@@ -73,6 +70,9 @@ pub(crate) struct Registry {
     /// Connections that the registry has decided to end.
     dismissed: Vec<Socket>,
     key: SigningKey,
+    manner: RegistryManner,
+    /// Whose last renewal was not answered.
+    unanswered: BTreeSet<ActrId>,
     connections: Vec<Connection>,
     planned: Duration,
     not_before: Duration,
@@ -81,7 +81,7 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(cx: &mut Context<'_>) -> Self {
+    pub(crate) fn new(manner: RegistryManner, cx: &mut Context<'_>) -> Self {
         let mut secret = [0; 32];
         cx.rng.fill_bytes(&mut secret);
         let key = SigningKey::new(cx.rng.random(), &secret);
@@ -92,6 +92,8 @@ impl Registry {
             life: cx.rng.random(),
             dismissed: Vec::new(),
             key,
+            manner,
+            unanswered: BTreeSet::new(),
             connections: Vec::new(),
             planned: cx.now + HEARTBEAT_INTERVAL,
             not_before: Duration::ZERO,
@@ -222,8 +224,14 @@ impl Registry {
         connection.phase = Phase::Replying { deadline };
         match kind {
             REGISTER => {
-                let reply = self.register(body.clone(), cx);
-                connection.unsent.push(&block(AGREED, &reply));
+                let response = self.register(body.clone(), cx);
+                connection.unsent.push(&granted(&response, cx.now));
+            }
+            // Without an answer the connection is closed.
+            RENEW => {
+                if let Some(response) = self.renew(body.clone(), cx) {
+                    connection.unsent.push(&granted(&response, cx.now));
+                }
             }
             SIGNALING => match self.admit(body, connection.socket, cx) {
                 Some(conversation) => {
@@ -239,50 +247,104 @@ impl Registry {
         }
     }
 
-    fn register(&mut self, body: Bytes, cx: &mut Context<'_>) -> Vec<u8> {
+    fn register(&mut self, body: Bytes, cx: &mut Context<'_>) -> RegisterResponse {
         let registration = RegisterRequest::decode(body).ok();
         let registration = registration.and_then(|request| Registration::try_from(request).ok());
         let Some(registration) = registration else {
             cx.fail("a registration can't be read");
-            return Vec::new();
+            return RegisterResponse::default();
         };
-        let expires_at = START_OF_TIME + cx.now.as_secs() + CREDENTIAL_SECONDS;
         let mut key = [0; 32];
         cx.rng.fill_bytes(&mut key);
-        let from = source();
-        let id = match self
-            .state
-            .directory
-            .register(registration, from, key, cx.now, START_OF_TIME)
-        {
-            Ok((id, _)) => id,
+        let (from, unix_now) = (source(), unix_seconds(cx.now));
+        let registered = self.state.directory.register(registration, from, key, cx.now, unix_now);
+        let (id, grant) = match registered {
+            Ok(granted) => granted,
             Err(error) => {
                 cx.fail(error.to_string());
-                return Vec::new();
+                return RegisterResponse::default();
             }
         };
         let is_new = self.leases.insert(id.clone(), cx.now + LEASE).is_none();
         cx.check(is_new, || format!("{id} was given twice"));
+        self.grant(&id, &grant)
+    }
+
+    /// A credential for another one's token; none if the answer is lost.
+    fn renew(&mut self, body: Bytes, cx: &mut Context<'_>) -> Option<RegisterResponse> {
+        let request = RenewCredentialRequest::decode(body).unwrap_or_default();
+        let Ok(id) = ActrId::try_from(&request.actr_id) else {
+            cx.fail("a renewal can't be read");
+            return None;
+        };
+        let unix_now = unix_seconds(cx.now);
+        let (renewed, notice) = self
+            .state
+            .renew(&id, &request.renewal_token, source(), cx.now, unix_now);
+        let is_lost = self.manner.loses_renewals && !self.unanswered.remove(&id) && cx.rng.random_bool(0.5);
+        self.note(notice);
+        match renewed {
+            Ok(_) if is_lost => {
+                cx.record(
+                    "does not answer the renewal of serial number {}",
+                    [id.serial_number(), 0],
+                );
+                self.unanswered.insert(id.clone());
+                self.check_known(&id, true, cx);
+                None
+            }
+            Ok(grant) => {
+                self.check_known(&id, true, cx);
+                Some(self.grant(&id, &grant))
+            }
+            Err(error) => {
+                cx.record("refuses a renewal of serial number {}", [id.serial_number(), 0]);
+                if let DirectoryError::RenewalReused(_) = error {
+                    self.leases.remove(&id);
+                }
+                let refusal = ErrorResponse {
+                    code: error.code().number(),
+                    message: error.to_string(),
+                };
+                let result = Some(register_response::Result::Error(refusal));
+                Some(RegisterResponse { result })
+            }
+        }
+    }
+
+    fn grant(&self, id: &ActrId, grant: &Grant) -> RegisterResponse {
+        let expires_at = grant.granted_at + self.manner.credential_seconds;
         let key = self.key.verifying_key();
         let granted = RegisterOk {
-            actr_id: (&id).into(),
-            credential: self.key.issue(&id, expires_at, None).into(),
+            actr_id: id.into(),
+            credential: self.key.issue(id, expires_at, None).into(),
             turn_credential: TurnCredential::default(),
             signaling_heartbeat_interval_secs: HEARTBEAT_INTERVAL.as_secs() as u32,
             signing_pubkey: Bytes::copy_from_slice(&key.to_bytes()),
             signing_key_id: key.key_id(),
+            renewal_token: Some(Bytes::copy_from_slice(&grant.token.secret)),
             ..Default::default()
         };
         let result = Some(register_response::Result::Success(granted));
-        RegisterResponse { result }.encode_to_vec()
+        RegisterResponse { result }
     }
 
     fn admit(&mut self, body: &[u8], socket: Socket, cx: &mut Context<'_>) -> Option<Conversation> {
         let (id, credential, _) = introduced(body).ok()?;
         let key = self.state.directory.signing_key(credential.key_id())?.clone();
-        if let Err(error) = key.verify(&credential, &id, START_OF_TIME + cx.now.as_secs()) {
-            cx.fail(error.to_string());
-            return None;
+        match key.verify(&credential, &id, unix_seconds(cx.now)) {
+            Ok(_) => {}
+            Err(CredentialError::Expired { .. }) => {
+                cx.record(
+                    "is shown an ended credential by serial number {}",
+                    [id.serial_number(), 0],
+                );
+                return None;
+            }
+            Err(error) => {
+                cx.fail(error.to_string());
+                return None;
+            }
         }
         let setting = Setting {
             holder: Holder {
@@ -343,7 +405,7 @@ impl Registry {
             cx.check(told.woken.is_empty(), || format!("{id} relays something"));
             self.dismissed.extend(told.dismissed.map(|notice| notice.to));
             let at = Timestamp {
-                seconds: (START_OF_TIME + cx.now.as_secs()) as i64,
+                seconds: unix_seconds(cx.now) as i64,
                 nanos: 0,
             };
             let Reply { envelope, ending } = conversation.reply(envelope, at);
@@ -422,6 +484,18 @@ fn left(answer: &Answer) -> bool {
         Answer::Unregister(response) => matches!(response.result, Some(unregister_response::Result::Success(_))),
         _ => false,
     }
+}
+
+/// What AIS answers: when, and what.
+fn granted(response: &RegisterResponse, now: Duration) -> Vec<u8> {
+    let mut body = unix_seconds(now).to_be_bytes().to_vec();
+    body.extend(response.encode_to_vec());
+    block(AGREED, &body)
+}
+
+/// What the registry's calendar shows.
+fn unix_seconds(now: Duration) -> u64 {
+    START_OF_TIME + now.as_secs()
 }
 
 /// All nodes are on the account of one address.

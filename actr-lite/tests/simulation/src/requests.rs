@@ -1,13 +1,9 @@
 use std::time::Duration;
 
 use actr_lite_engine::resumption::{Action, End, Event, Failure, Seen, Unnamed};
+use actr_lite_registry_client::{CANDIDATES, Candidate, REQUEST_TIMEOUT, Request, answer};
 use actr_lite_wire::{
-    error_code::ErrorCode,
     identity::{ActrId, ActrType},
-    proto::{
-        RouteCandidatesRequest, actr_to_signaling::Payload as Request, route_candidates_request::NodeSelectionCriteria,
-        route_candidates_response, signaling_to_actr::Payload as Answer,
-    },
     resume,
 };
 use bytes::Bytes;
@@ -18,12 +14,10 @@ use crate::{
     context::{Context, earlier},
     exchange::{ExchangeId, NoAnswer, Reached, Reaching},
     inbox::{Inbox, StreamEnd, Taken},
+    link::Answer,
     node::Node,
     routes::ROUTE,
 };
-
-/// How many candidates a client asks for: as the node does.
-const CANDIDATES: u32 = 8;
 
 /// How many steps a stream may make in one moment: a try has half a dozen.
 const MAX_STEPS: usize = 1000;
@@ -136,7 +130,7 @@ impl Node {
                 return false;
             }
             Action::Discover { timeout } => {
-                let (number, until) = (self.ask_registry(timeout, cx), cx.now + timeout);
+                let (number, until) = (self.ask_registry(cx), cx.now + timeout);
                 self.streams[at].question = Some(Question::Discover { number, until });
             }
             Action::Connect { server, timeout } => {
@@ -168,7 +162,7 @@ impl Node {
         Seen {
             delivered: stream.seen(),
             partial_len,
-            registry_is_away: !self.link.is_connected(),
+            registry_is_away: self.link.is_down(),
         }
     }
 
@@ -226,37 +220,26 @@ impl Node {
         }
     }
 
-    pub(crate) fn ask_registry(&mut self, timeout: Duration, cx: &mut Context<'_>) -> u64 {
-        let request = Request::RouteCandidates(RouteCandidatesRequest {
-            target_type: (&server_type()).into(),
-            criteria: Some(NodeSelectionCriteria {
-                candidate_count: CANDIDATES,
-                ranking_factors: Vec::new(),
-            }),
-            client_fingerprint: String::new(),
-            candidate_id: None,
-        });
-        self.link.request(request, timeout, cx.now)
+    pub(crate) fn ask_registry(&mut self, cx: &mut Context<'_>) -> u64 {
+        let request = Request::Candidates {
+            target: server_type(),
+            count: CANDIDATES as u32,
+            fingerprint: String::new(),
+        };
+        self.link.request(request, REQUEST_TIMEOUT, cx.now)
     }
 
     /// The servers in an answer, whose addresses are noted.
-    pub(crate) fn named(&mut self, answer: Result<Answer, ErrorCode>, cx: &mut Context<'_>) -> Option<Vec<ActrId>> {
-        let Ok(Answer::RouteCandidates(response)) = answer else {
-            return None;
-        };
-        let Some(route_candidates_response::Result::Success(found)) = response.result else {
-            return None;
-        };
-        for entry in &found.ws_address_map {
-            let address = entry.ws_address.as_deref().and_then(|url| url.strip_prefix("ws://"));
-            match (ActrId::try_from(&entry.candidate_id), address.map(str::parse)) {
-                (Ok(id), Some(Ok(address))) => {
-                    self.addresses.insert(id, address);
-                }
+    pub(crate) fn named(&mut self, answer: Answer, cx: &mut Context<'_>) -> Option<Vec<ActrId>> {
+        let found = answer::candidates(answer.ok()?, CANDIDATES).ok()?;
+        for Candidate { id, ws_address, .. } in &found {
+            let address = ws_address.as_deref().and_then(|url| url.strip_prefix("ws://"));
+            match address.map(str::parse) {
+                Some(Ok(address)) => drop(self.addresses.insert(id.clone(), address)),
                 _ => cx.fail("a candidate can't be read"),
             }
         }
-        Some(found.candidates.iter().filter_map(|id| id.try_into().ok()).collect())
+        Some(found.into_iter().map(|candidate| candidate.id).collect())
     }
 
     /// Waits for a server's frames, and asks it for them.

@@ -26,6 +26,15 @@ pub(crate) struct Manner {
     pub(crate) streams: Arc<[StreamSpec]>,
 }
 
+/// How the registry behaves, in each of its lives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RegistryManner {
+    /// How long a credential is good.
+    pub(crate) credential_seconds: u64,
+    /// Every other answer to a renewal gets lost at most.
+    pub(crate) loses_renewals: bool,
+}
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
@@ -64,6 +73,7 @@ pub(crate) struct ClientSpec {
 /// Everything that is drawn before a schedule starts.
 #[derive(Debug)]
 pub(crate) struct Schedule {
+    pub(crate) registry: RegistryManner,
     pub(crate) streams: Arc<[StreamSpec]>,
     pub(crate) servers: Vec<(Manner, Duration)>,
     pub(crate) clients: Vec<ClientSpec>,
@@ -83,6 +93,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The longest time between two calls.
 const LONGEST_PAUSE: Duration = Duration::from_secs(6);
+
+/// How long a credential is good at least: in the last fifth there is time for a renewal that is tried twice.
+const SHORTEST_CREDENTIAL: u64 = 15;
 
 /// Of which slow schedules nothing goes wrong: they show that a slow stream is not given up.
 const SLOW_AND_WELL: f64 = 0.5;
@@ -153,6 +166,10 @@ impl Schedule {
             })
             .collect::<Vec<_>>();
         let mut schedule = Self {
+            registry: RegistryManner {
+                credential_seconds: 3600,
+                loses_renewals: false,
+            },
             streams: Arc::clone(&streams),
             servers,
             clients,
@@ -167,6 +184,7 @@ impl Schedule {
         }
         schedule.draw_idle_timeouts(rng);
         schedule.draw_calls(rng);
+        schedule.draw_registry(rng);
         schedule
     }
 
@@ -206,6 +224,15 @@ impl Schedule {
                 pause,
                 patience: rng.random_bool(0.2).then(|| seconds(rng, 0.0, 0.2)),
             });
+        }
+    }
+
+    fn draw_registry(&mut self, rng: &mut SmallRng) {
+        if rng.random_bool(0.5) {
+            self.registry = RegistryManner {
+                credential_seconds: rng.random_range(SHORTEST_CREDENTIAL..40),
+                loses_renewals: rng.random_bool(0.5),
+            };
         }
     }
 
@@ -312,7 +339,7 @@ impl fmt::Display for Schedule {
         if let Some(lanes) = self.slow_lanes {
             writeln!(f, "connections between nodes: {lanes:?}")?;
         }
-        writeln!(f, "host 0: the registry")?;
+        writeln!(f, "host 0: the registry, {:?}", self.registry)?;
         for (number, (manner, starts)) in self.servers.iter().enumerate() {
             writeln!(
                 f,

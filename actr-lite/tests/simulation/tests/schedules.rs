@@ -18,14 +18,16 @@ const FIRST_SEED: u64 = 20_001;
 const SOAK: u64 = 1_000_000;
 
 /// The events that this many schedules must have covered.
-const MET: [&str; 24] = [
+const MET: [&str; 28] = [
     "cancels its call {}",
     "closes connection {} as unused",
+    "does not answer the renewal of serial number {}",
     "does not serve a call on connection {}",
     "forgets serial number {}",
     "hears nothing on connection {}",
     "is asked again on connection {}",
     "is registered under serial number {}",
+    "is shown an ended credential by serial number {}",
     "is to register again",
     "is to stop a call on connection {}",
     "is to stop a stream on connection {}",
@@ -35,8 +37,10 @@ const MET: [&str; 24] = [
     "meets a gap in stream {}",
     "moves stream {} on",
     "reads connection {} no more for now",
+    "refuses a renewal of serial number {}",
     "refuses a stream on connection {}",
     "refuses connection {}",
+    "renews the credential of serial number {}",
     "says unasked that it lives on connection {}",
     "sends a request again on connection {}",
     "sends stream {} already",

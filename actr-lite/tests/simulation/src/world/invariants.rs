@@ -3,7 +3,12 @@ use std::time::Duration;
 use actr_lite_wire::identity::ActrId;
 
 use super::{MOST_EVENTS, RECOVERY, STOPPING, State, World};
-use crate::{client_stream::Outcome, outgoing::Outgoing, schedule::REGISTRY};
+use crate::{
+    client_stream::Outcome,
+    outgoing::Outgoing,
+    schedule::{REGISTRY, START_OF_TIME},
+    trace::HostId,
+};
 
 /// How long a stream may be without a sender though nothing is wrong: until a try of a moment before has failed and the
 /// next one has succeeded, with its answer behind another stream's longest frames on the slowest connection.
@@ -26,6 +31,9 @@ impl World {
                     stream.resumption
                 ));
             }
+        }
+        if self.is_well() {
+            self.check_directory();
         }
         for host in &self.hosts {
             let State::Node(server) = &host.state else { continue };
@@ -91,7 +99,43 @@ impl World {
         }
     }
 
-    /// All faults are long over: the directory has every live node once, and no other.
+    /// Whether nothing is wrong, and nothing was for as long as consequences last.
+    fn is_well(&self) -> bool {
+        !self
+            .troubles
+            .iter()
+            .any(|(from, end)| (*from..*end).contains(&self.now))
+    }
+
+    /// As long as nothing is wrong a node keeps its id, and its credential is good: it is renewed in time, even if an
+    /// answer to a renewal gets lost.
+    pub(super) fn check_identity(&mut self, number: HostId) {
+        let State::Node(node) = &self.hosts[number].state else {
+            return;
+        };
+        let Some(identity) = node.link.identity() else { return };
+        let (id, expires_at) = (&identity.actor_id, identity.credential_expires_at);
+        let is_other = self.hosts[number].id.as_ref() != Some(id);
+        let failure = if node.is_leaving() || !self.is_well() {
+            None
+        } else if is_other && self.hosts[number].id.is_some() {
+            Some(format!("host {number} registers again though nothing is wrong"))
+        } else if expires_at <= START_OF_TIME + self.now.as_secs() {
+            Some(format!(
+                "the credential of host {number} has ended, and nothing is wrong"
+            ))
+        } else {
+            None
+        };
+        if is_other {
+            self.hosts[number].id = Some(id.clone());
+        }
+        if let Some(failure) = failure {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    /// Nothing is wrong: the directory has every live node once, and no other.
     pub(super) fn check_directory(&mut self) {
         let mut expected: Vec<ActrId> = Vec::new();
         let mut failure = None;
@@ -101,7 +145,7 @@ impl World {
                 && self.now > host.started + RECOVERY
             {
                 match node.link.identity() {
-                    Some(identity) => expected.push(identity.id.clone()),
+                    Some(identity) => expected.push(identity.actor_id.clone()),
                     None => failure = Some(format!("host {number} is not registered")),
                 }
             }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_wire::identity::ActrId;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 use crate::{
@@ -63,6 +64,8 @@ struct Host {
     address: Address,
     /// When it last started.
     started: Duration,
+    /// Who it is in this life.
+    id: Option<ActrId>,
     /// When it comes back after it has left in order.
     returns_after: Option<Duration>,
 }
@@ -167,6 +170,7 @@ impl World {
             wake: None,
             address: REGISTRY_ADDRESS,
             started: Duration::ZERO,
+            id: None,
             returns_after: None,
         });
         let network = Network::new(schedule.slow_lanes);
@@ -293,6 +297,7 @@ impl World {
         }
         self.hosts[host].state = state;
         self.take_network_events();
+        self.check_identity(host);
         if let Some(wake) = wake
             && self.hosts[host]
                 .wake
@@ -359,6 +364,7 @@ impl World {
             return;
         }
         self.hosts[host].started = self.now;
+        self.hosts[host].id = None;
         let address = self.hosts[host].address;
         let first_client = self.schedule.first_client();
         let mut cx = Context {
@@ -371,7 +377,7 @@ impl World {
         };
         cx.record("starts", [0, 0]);
         let state = if host == REGISTRY {
-            State::Registry(Box::new(Registry::new(&mut cx)))
+            State::Registry(Box::new(Registry::new(self.schedule.registry, &mut cx)))
         } else if host < first_client {
             let (manner, _) = &self.schedule.servers[host - 1];
             let calls = self.schedule.calls[host - 1].clone();
@@ -381,12 +387,12 @@ impl World {
                 Some(address),
                 manner,
                 calls,
-                self.now,
+                &mut cx,
             )))
         } else {
             let client = &self.schedule.clients[host - first_client];
             let calls = self.schedule.calls[host - 1].clone();
-            let mut node = Node::new(client_type(), None, client.manner.clone(), calls, self.now);
+            let mut node = Node::new(client_type(), None, client.manner.clone(), calls, &mut cx);
             for stream in &client.streams {
                 let spec = self.schedule.streams[*stream].clone();
                 let stream = ClientStream::new(spec, self.schedule.limits(client), client.pause, self.now);

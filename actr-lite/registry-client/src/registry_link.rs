@@ -1,41 +1,31 @@
-use std::{collections::HashMap, fmt::Display, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+use actr_lite_clock::Clock;
 use actr_lite_wire::{
     credential::VerifyingKey,
-    error_code::ErrorCode,
-    identity::{ActrId, ActrType, ParseActrIdError},
-    peer_text::PeerText,
+    identity::{ActrId, ActrType},
     possession::{Audience, Proof},
-    proto::{
-        ErrorResponse, ServiceSpec, get_service_spec_response, route_candidates_response,
-        route_candidates_response::RouteCandidatesOk, signaling_to_actr::Payload, unregister_response,
-    },
+    proto::{ServiceSpec, signaling_to_actr::Payload},
 };
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout_at},
-};
+use tokio::sync::{oneshot, watch};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
 
 use crate::{
+    answer,
+    candidate::Candidate,
     config::LinkConfig,
     dial::{Dial, Network},
+    driver::Driver,
     error::RegistryLinkError,
     identity::Identity,
     registry_url::RegistryUrl,
     request::{REQUEST_TIMEOUT, Request, UNREGISTER_TIMEOUT},
-    retry::retry_backoff,
     shared::Shared,
     state::LinkState,
-    upkeep::Upkeep,
 };
-
-/// How long to wait for the registry's word on a key that it has shown long ago. A peer that waits to be let in gives up
-/// after 5 s, so that most of them are left to it when a registry has just fallen silent.
-pub const OLD_KEY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long a try that is not over has to last to be told beside the failure of the one before.
 const LONG_STEP: Duration = Duration::from_secs(1);
@@ -61,28 +51,6 @@ struct Inner {
     _stop: DropGuard,
 }
 
-/// A node that may be dialled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// Which node.
-    pub id: ActrId,
-    /// Where its data lane listens, if it says so.
-    pub ws_address: Option<String>,
-    /// Which contract it publishes.
-    pub contract: PublishedContract,
-}
-
-/// What a registry says about a candidate's contract.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PublishedContract {
-    /// This registry can only be asked for the contract of a type.
-    NotTold,
-    /// The candidate publishes none.
-    None,
-    /// It publishes the one with this fingerprint.
-    Fingerprint(String),
-}
-
 impl RegistryLink {
     /// Starts a link: one task in `tasks`. It ends with `stop`, with [`Self::unregister`], or with the last clone of the link.
     ///
@@ -106,8 +74,8 @@ impl RegistryLink {
         let shared = Arc::new(Shared::new(config));
         let (identity_sender, identity) = watch::channel(None);
         let (state_sender, state) = watch::channel(LinkState::Registering { last_error: None });
-        let upkeep = Upkeep::new(shared.clone(), dial, identity_sender, state_sender);
-        tasks.spawn(upkeep.run(stop.clone()));
+        let driver = Driver::new(shared.clone(), dial, identity_sender, state_sender);
+        tasks.spawn(driver.run(stop.clone()));
         Self {
             inner: Arc::new(Inner {
                 shared,
@@ -144,7 +112,7 @@ impl RegistryLink {
 
     /// Whether this node has, or had, this id. Who knows an id from before a registration dials it for a while.
     pub fn has_been(&self, id: &ActrId) -> bool {
-        self.inner.shared.own_ids().contains(id)
+        self.inner.shared.link().has_been(id)
     }
 
     /// Follows [`Self::identity`]: a change of `actor_id` is a new registration, any other a renewed credential.
@@ -219,7 +187,7 @@ impl RegistryLink {
             count: u32::try_from(count).unwrap_or(u32::MAX),
             fingerprint: fingerprint.into(),
         };
-        self.ask_candidates(request, count).await
+        answer::candidates(self.ask(request, REQUEST_TIMEOUT).await?, count)
     }
 
     /// Asks whether the node `id` is live and may be dialled: the node, and perhaps others of its type, which a registry
@@ -228,25 +196,8 @@ impl RegistryLink {
     /// # Errors
     /// When the registry can't be reached, does not answer, or refuses: see [`RegistryLinkError`].
     pub async fn candidate(&self, id: &ActrId) -> Result<Vec<Candidate>, RegistryLinkError> {
-        self.ask_candidates(Request::Candidate { id: id.clone() }, usize::MAX)
-            .await
-    }
-
-    async fn ask_candidates(&self, request: Request, count: usize) -> Result<Vec<Candidate>, RegistryLinkError> {
-        let name = request.name();
-        let Payload::RouteCandidates(response) = self.ask(request, REQUEST_TIMEOUT).await? else {
-            return Err(other_kind(name));
-        };
-        match response.result {
-            Some(route_candidates_response::Result::Success(found)) => {
-                candidates(found, count).map_err(|error| RegistryLinkError::Malformed {
-                    request: name,
-                    what: PeerText::of(&error),
-                })
-            }
-            Some(route_candidates_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
-            None => Err(empty(name)),
-        }
+        let request = Request::Candidate { id: id.clone() };
+        answer::candidates(self.ask(request, REQUEST_TIMEOUT).await?, usize::MAX)
     }
 
     /// Asks for a contract: `name` is the text of an actor type, or the contract's own name. If nodes publish several
@@ -259,15 +210,7 @@ impl RegistryLink {
             name: name.into(),
             fingerprint: fingerprint.map(str::to_owned),
         };
-        let name = request.name();
-        let Payload::GetServiceSpec(response) = self.ask(request, REQUEST_TIMEOUT).await? else {
-            return Err(other_kind(name));
-        };
-        match response.result {
-            Some(get_service_spec_response::Result::Success(spec)) => Ok(spec),
-            Some(get_service_spec_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
-            None => Err(empty(name)),
-        }
+        answer::service_spec(self.ask(request, REQUEST_TIMEOUT).await?)
     }
 
     /// The registry's public key of this number. Keys that it has shown within an hour, the one of the node's own
@@ -281,67 +224,24 @@ impl RegistryLink {
         if let Some(key) = self.known_signing_key(key_id) {
             return Ok(key);
         }
-        let old_key = self.inner.shared.keys().old_key(key_id);
-        let Some(old_key) = old_key else {
-            return self.learn_signing_key(key_id).await;
-        };
-        let mut state = self.inner.state.clone();
-        tokio::select! {
-            biased;
-            learned = self.learn_signing_key(key_id) => match learned {
-                Err(RegistryLinkError::Refused { .. }) => learned,
-                learned => Ok(learned.unwrap_or(old_key)),
-            },
-            // A failure means that the link has ended: then the registry is away for good.
-            _ = state.wait_for(|state| *state != LinkState::Connected) => Ok(old_key),
-            () = sleep(OLD_KEY_PATIENCE) => Ok(old_key),
-        }
-    }
-
-    /// Asks for a key, and notes what the registry says of it.
-    async fn learn_signing_key(&self, key_id: u32) -> Result<VerifyingKey, RegistryLinkError> {
-        let learned = self.ask_signing_key(key_id).await;
-        let mut keys = self.inner.shared.keys();
-        match &learned {
-            Ok(key) => keys.insert(key.clone(), Instant::now()),
-            Err(RegistryLinkError::Refused { .. }) => keys.remove(key_id),
-            Err(_) => {}
-        }
-        learned
-    }
-
-    async fn ask_signing_key(&self, key_id: u32) -> Result<VerifyingKey, RegistryLinkError> {
-        let request = Request::SigningKey { key_id };
-        let name = request.name();
-        let Payload::GetSigningKey(response) = self.ask(request, REQUEST_TIMEOUT).await? else {
-            return Err(other_kind(name));
-        };
-        let malformed = |what: &dyn Display| RegistryLinkError::Malformed {
-            request: name,
-            what: PeerText::of(what),
-        };
-        if response.key_id != key_id {
-            let other = response.key_id;
-            return Err(malformed(&format_args!("it has key {other} instead of key {key_id}")));
-        }
-        VerifyingKey::from_bytes(key_id, &response.pubkey).map_err(|error| malformed(&error))
+        let answer = self.ask(Request::SigningKey { key_id }, REQUEST_TIMEOUT).await;
+        let learned = answer.and_then(|answer| answer::signing_key(answer, key_id));
+        let shared = &self.inner.shared;
+        shared.link().learned(key_id, learned, shared.now())
     }
 
     /// What time it is at the registry, in seconds since 1970: credentials end by its calendar. It is known from the
     /// registry's answers, and carried on by a clock that does not jump.
     pub fn unix_seconds(&self) -> u64 {
-        self.inner.shared.calendar.unix_seconds(Instant::now())
+        let shared = &self.inner.shared;
+        let told = shared.link().unix_time(shared.now());
+        told.map_or_else(|| Clock::start().unix_seconds(), |unix_time| unix_time.as_secs())
     }
 
     /// Like [`Self::signing_key`], without a request: `None` where that would ask.
     pub fn known_signing_key(&self, key_id: u32) -> Option<VerifyingKey> {
-        let is_away = *self.inner.state.borrow() != LinkState::Connected;
-        let keys = self.inner.shared.keys();
-        if is_away {
-            keys.old_key(key_id)
-        } else {
-            keys.key(key_id, Instant::now())
-        }
+        let shared = &self.inner.shared;
+        shared.link().known_key(key_id, shared.now())
     }
 
     /// Leaves the registry, and ends the link. It takes at most [`UNREGISTER_TIMEOUT`], and no time while the registry can't be
@@ -351,39 +251,23 @@ impl RegistryLink {
     /// When the registry can't be reached, does not answer, or refuses: see [`RegistryLinkError`].
     pub async fn unregister(&self, reason: &str) -> Result<(), RegistryLinkError> {
         let _end = self.inner.stop.clone().drop_guard();
-        self.inner.shared.leave();
+        self.inner.shared.link().leave();
         let request = Request::Unregister { reason: reason.into() };
-        let name = request.name();
         if self.last_error().is_some() {
-            return Err(self.unanswered(name, Duration::ZERO));
+            return Err(self.unanswered(request.name(), Duration::ZERO));
         }
-        let Payload::Unregister(response) = self.ask(request, UNREGISTER_TIMEOUT).await? else {
-            return Err(other_kind(name));
-        };
-        match response.result {
-            Some(unregister_response::Result::Success(_)) => Ok(()),
-            Some(unregister_response::Result::Error(error)) => Err(RegistryLinkError::refused(name, error)),
-            None => Err(empty(name)),
-        }
+        self.ask(request, UNREGISTER_TIMEOUT).await.map(drop)
     }
 
     async fn ask(&self, request: Request, limit: Duration) -> Result<Payload, RegistryLinkError> {
-        let name = request.name();
-        let until = Instant::now() + limit;
-        let mut backoff = retry_backoff();
-        loop {
-            let waiting = self.inner.shared.requests.add(request.clone())?;
-            let answer = match timeout_at(until, waiting.answer()).await {
-                Ok(Some(answer)) => answer,
-                Ok(None) => return Err(RegistryLinkError::Stopped),
-                Err(_) => return Err(self.unanswered(name, limit)),
-            };
-            // What is asked too often is answered somewhat later.
-            let wait = backoff.next_wait(rand::random());
-            if !is_for_later(&answer) || Instant::now() + wait >= until {
-                return answer.map_err(|error| RegistryLinkError::refused(name, error));
-            }
-            sleep(wait).await;
+        let (shared, name) = (&self.inner.shared, request.name());
+        let (waiter, answer) = oneshot::channel();
+        let number = shared.link().ask(request, limit, waiter, shared.now())?;
+        let _waiting = Waiting { shared, number };
+        shared.added.notify_one();
+        match answer.await.unwrap_or(Err(RegistryLinkError::Stopped)) {
+            Err(RegistryLinkError::TimedOut { .. }) => Err(self.unanswered(name, limit)),
+            answer => answer,
         }
     }
 
@@ -406,65 +290,18 @@ impl RegistryLink {
 
     #[cfg(test)]
     pub(crate) fn waiting_requests(&self) -> usize {
-        self.inner.shared.requests.len()
+        self.inner.shared.link().waiting_requests()
     }
 }
 
-/// Whether it is a refusal that only holds for now.
-fn is_for_later(answer: &Result<Payload, ErrorResponse>) -> bool {
-    let refusal = match answer {
-        Err(error) => Some(error),
-        Ok(Payload::RouteCandidates(response)) => match &response.result {
-            Some(route_candidates_response::Result::Error(error)) => Some(error),
-            _ => None,
-        },
-        Ok(Payload::GetServiceSpec(response)) => match &response.result {
-            Some(get_service_spec_response::Result::Error(error)) => Some(error),
-            _ => None,
-        },
-        Ok(_) => None,
-    };
-    refusal.is_some_and(|error| error.code == ErrorCode::Unavailable.number())
+/// Takes its request back when it is dropped.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    number: u64,
 }
 
-fn candidates(found: RouteCandidatesOk, count: usize) -> Result<Vec<Candidate>, ParseActrIdError> {
-    let mut addresses = HashMap::new();
-    for entry in found.ws_address_map {
-        addresses.insert(ActrId::try_from(&entry.candidate_id)?, entry.ws_address);
-    }
-    let is_told = !found.contracts.is_empty();
-    let mut fingerprints = HashMap::new();
-    for entry in found.contracts {
-        fingerprints.insert(ActrId::try_from(&entry.candidate_id)?, entry.fingerprint);
-    }
-    let ids = found.candidates.iter().take(count).map(ActrId::try_from);
-    ids.map(|id| {
-        let id = id?;
-        let ws_address = addresses.remove(&id).flatten();
-        let contract = match fingerprints.remove(&id).flatten() {
-            Some(fingerprint) => PublishedContract::Fingerprint(fingerprint),
-            None if is_told => PublishedContract::None,
-            None => PublishedContract::NotTold,
-        };
-        Ok(Candidate {
-            id,
-            ws_address,
-            contract,
-        })
-    })
-    .collect()
-}
-
-fn other_kind(request: &'static str) -> RegistryLinkError {
-    RegistryLinkError::Malformed {
-        request,
-        what: "it is the answer to something else".into(),
-    }
-}
-
-fn empty(request: &'static str) -> RegistryLinkError {
-    RegistryLinkError::Malformed {
-        request,
-        what: "it is empty".into(),
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.shared.link().take_back(self.number);
     }
 }

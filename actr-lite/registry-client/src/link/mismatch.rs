@@ -15,18 +15,18 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Identities that a registry has just granted and then does not know: sometimes it has been restarted, but again and
 /// again it is another registry that answers at the same address.
 #[derive(Debug)]
-pub(crate) struct Mismatch {
+pub(super) struct Mismatch {
     refusals: u32,
     backoff: Backoff,
 }
 
 /// What follows from a refusal that is one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(super) struct Verdict {
     /// How long to wait before the next try.
-    pub(crate) wait: Duration,
+    pub(super) wait: Duration,
     /// Whether nobody has been told yet.
-    pub(crate) is_new: bool,
+    pub(super) is_new: bool,
 }
 
 impl Default for Mismatch {
@@ -40,7 +40,7 @@ impl Default for Mismatch {
 
 impl Mismatch {
     /// A fresh identity is refused; what follows, if that is more than a restart explains. `jitter` is random, from 0 to 1.
-    pub(crate) fn refused(&mut self, jitter: f64) -> Option<Verdict> {
+    pub(super) fn refused(&mut self, jitter: f64) -> Option<Verdict> {
         self.refusals = self.refusals.saturating_add(1);
         (self.refusals > MAX_RESTARTS).then(|| Verdict {
             wait: self.backoff.next_wait(jitter),
@@ -49,7 +49,7 @@ impl Mismatch {
     }
 
     /// A registry knows the node after all.
-    pub(crate) fn confirmed(&mut self) {
+    pub(super) fn confirmed(&mut self) {
         *self = Self::default();
     }
 }

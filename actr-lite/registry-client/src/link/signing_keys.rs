@@ -1,7 +1,6 @@
 use std::{collections::VecDeque, time::Duration};
 
 use actr_lite_wire::credential::VerifyingKey;
-use tokio::time::Instant;
 
 /// The most keys that are kept: a registry has one or two at a time, and those of its earlier lives are soon not asked for.
 const MAX_KEYS: usize = 16;
@@ -11,32 +10,32 @@ const MAX_KEYS: usize = 16;
 const TRUSTED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// The registry's public keys that are known already.
-#[derive(Default)]
-pub(crate) struct SigningKeys {
+#[derive(Debug, Default)]
+pub(super) struct SigningKeys {
     /// With the time at which the registry showed each; the oldest first.
-    keys: VecDeque<(VerifyingKey, Instant)>,
+    keys: VecDeque<(VerifyingKey, Duration)>,
 }
 
 impl SigningKeys {
     /// The key, if the registry has shown it not too long ago.
-    pub(crate) fn key(&self, key_id: u32, now: Instant) -> Option<VerifyingKey> {
+    pub(super) fn key(&self, key_id: u32, now: Duration) -> Option<VerifyingKey> {
         self.find(key_id)
-            .filter(|(_, shown_at)| now.saturating_duration_since(*shown_at) < TRUSTED_FOR)
+            .filter(|(_, shown_at)| now.saturating_sub(*shown_at) < TRUSTED_FOR)
             .map(|(key, _)| key.clone())
     }
 
     /// The key, however long ago the registry has shown it: better than none while it can't be asked.
-    pub(crate) fn old_key(&self, key_id: u32) -> Option<VerifyingKey> {
+    pub(super) fn old_key(&self, key_id: u32) -> Option<VerifyingKey> {
         self.find(key_id).map(|(key, _)| key.clone())
     }
 
-    fn find(&self, key_id: u32) -> Option<&(VerifyingKey, Instant)> {
+    fn find(&self, key_id: u32) -> Option<&(VerifyingKey, Duration)> {
         self.keys.iter().find(|(key, _)| key.key_id() == key_id)
     }
 
     /// Keeps a key that the registry has just shown, in the place of one with the same number if there is one, else of
     /// the oldest if they are too many.
-    pub(crate) fn insert(&mut self, key: VerifyingKey, now: Instant) {
+    pub(super) fn insert(&mut self, key: VerifyingKey, now: Duration) {
         self.remove(key.key_id());
         if self.keys.len() == MAX_KEYS {
             self.keys.pop_front();
@@ -45,7 +44,7 @@ impl SigningKeys {
     }
 
     /// The registry has given the key up.
-    pub(crate) fn remove(&mut self, key_id: u32) {
+    pub(super) fn remove(&mut self, key_id: u32) {
         self.keys.retain(|(key, _)| key.key_id() != key_id);
     }
 }
@@ -62,7 +61,7 @@ mod tests {
 
     #[test]
     fn the_newest_keys_are_kept_one_for_each_number() {
-        let (mut keys, now) = (SigningKeys::default(), Instant::now());
+        let (mut keys, now) = (SigningKeys::default(), Duration::ZERO);
         for key_id in 0..=MAX_KEYS as u32 {
             keys.insert(key(key_id, 1), now);
         }
@@ -77,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_key_is_to_be_asked_for_again_after_a_while() {
-        let (mut keys, now) = (SigningKeys::default(), Instant::now());
+        let (mut keys, now) = (SigningKeys::default(), Duration::ZERO);
         keys.insert(key(1, 1), now);
         assert!(keys.key(1, now + TRUSTED_FOR - Duration::from_secs(1)).is_some());
         assert_eq!(keys.key(1, now + TRUSTED_FOR), None);

@@ -1,0 +1,27 @@
+use std::time::Duration;
+
+use super::renewal::Renewal;
+use crate::{identity::Identity, registration::Registration};
+
+/// What the registry has granted the node.
+#[derive(Debug)]
+pub(super) struct Membership {
+    pub(super) identity: Identity,
+    pub(super) heartbeat_interval: Duration,
+    pub(super) renewal: Renewal,
+    /// Whether the registry has accepted the identity before, or the identity is not fresh any more: if the registry refuses
+    /// it now, a new one is worth an immediate try.
+    pub(super) is_confirmed: bool,
+}
+
+impl Membership {
+    /// Of what was granted, but not before `since`.
+    pub(super) fn new(registration: Registration, is_confirmed: bool, since: Duration) -> Self {
+        Self {
+            renewal: Renewal::new(&registration, since),
+            identity: registration.identity,
+            heartbeat_interval: registration.heartbeat_interval,
+            is_confirmed,
+        }
+    }
+}

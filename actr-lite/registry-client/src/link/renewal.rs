@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+use actr_lite_wire::{backoff::Backoff, error_code::ErrorCode, identity::ActrId};
+use tracing::{info, warn};
+
+use super::{outage::Outage, retries::backoff};
+use crate::{error::RegistryLinkError, registration::Registration, renewal_token::RenewalToken};
+
+/// When and how a credential is renewed, however often that has to be tried: by its renewal token, or by a new
+/// registration where the registry would not renew it.
+///
+/// A renewal token is for one use, but the registry gives the same answer once more, within half a minute, to whoever
+/// tries again from the same address. A node that has lost two answers in a row, or is away for longer, registers again.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    token: Option<RenewalToken>,
+    /// None: it is under way.
+    due: Option<Duration>,
+    backoff: Backoff,
+    outage: Outage,
+}
+
+/// What to ask AIS for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Renew(RenewalToken),
+    Register,
+}
+
+impl Renewal {
+    /// Of what was granted, but not before `since`.
+    pub(super) fn new(registration: &Registration, since: Duration) -> Self {
+        Self {
+            token: registration.renewal_token.clone(),
+            due: Some(since + registration.renew_after),
+            backoff: backoff(),
+            outage: Outage::default(),
+        }
+    }
+
+    /// When the next try is due, unless one is under way.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.due
+    }
+
+    /// The credential is of no use any more, whatever its end says.
+    pub(super) fn hurry(&mut self, now: Duration) {
+        self.due = self.due.map(|due| due.min(now));
+    }
+
+    /// The next try, if it is due.
+    pub(super) fn poll(&mut self, now: Duration) -> Option<Step> {
+        self.due.take_if(|due| now >= *due)?;
+        Some(match &self.token {
+            Some(token) => Step::Renew(token.clone()),
+            None => Step::Register,
+        })
+    }
+
+    /// The try has failed.
+    pub(super) fn failed(&mut self, error: &RegistryLinkError, id: &ActrId, now: Duration, jitter: f64) {
+        if is_final(error) && self.token.take().is_some() {
+            info!(%id, %error, "the credential is not renewed; registering again");
+            self.due = Some(now);
+            return;
+        }
+        if self.outage.failed(now) {
+            warn!(%id, %error, "the credential can't be renewed; trying again");
+        }
+        self.due = Some(now + self.backoff.next_wait(jitter) + error.retry_after());
+    }
+}
+
+/// Whether a renewal that failed so would fail again.
+fn is_final(error: &RegistryLinkError) -> bool {
+    match error {
+        RegistryLinkError::Refused { code, .. } => {
+            !matches!(code, ErrorCode::Unavailable | ErrorCode::TimedOut | ErrorCode::Internal)
+        }
+        RegistryLinkError::Malformed { .. } => true,
+        _ => false,
+    }
+}
