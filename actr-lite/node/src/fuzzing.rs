@@ -2,12 +2,9 @@
 //!
 //! There is no socket and no registry, and only the application's tasks use the clock. It is not part of the interface.
 
-use std::{
-    future::Future,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use crate::sync::room::Room;
@@ -25,7 +22,6 @@ use futures_util::FutureExt as _;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::Notify,
-    task::yield_now,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -69,8 +65,8 @@ const ROOM: usize = 64 << 10;
 const FRAMES: usize = 20;
 const FRAME_LEN: usize = 16 << 10;
 
-/// How often the tasks have their turn behind each step: more than one that is woken twice needs.
-const TURNS: usize = 8;
+/// How often whoever is left behind the end is told of it: more than one that is woken twice needs.
+const ROUNDS: usize = 8;
 
 const MANIFEST: &str = r#"
 edition = 1
@@ -132,6 +128,8 @@ impl Service for Fuzz {
 /// A node without a registry, whose tasks run only while a session takes a step.
 pub struct FuzzedNode {
     runtime: Runtime,
+    /// Tells that no task has anything to do.
+    idle: Arc<Notify>,
     actor: Arc<Actor>,
     release: Arc<Notify>,
 }
@@ -142,7 +140,14 @@ impl FuzzedNode {
     /// # Errors
     /// When there is no runtime, or what this module says of the node is wrong.
     pub fn new() -> Result<Self, Box<dyn std::error::Error>> {
-        let runtime = Builder::new_current_thread().enable_time().build()?;
+        let idle = Arc::new(Notify::new());
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .on_thread_park({
+                let idle = Arc::clone(&idle);
+                move || idle.notify_waiters()
+            })
+            .build()?;
         let entered = runtime.enter();
         let manifest = Manifest::parse(MANIFEST, "Actr.toml".as_ref(), &[])?;
         let release = Arc::new(Notify::new());
@@ -180,6 +185,7 @@ impl FuzzedNode {
         drop(entered);
         Ok(Self {
             runtime,
+            idle,
             actor,
             release,
         })
@@ -212,12 +218,11 @@ impl FuzzedNode {
         })
     }
 
-    fn run<T>(&self, step: impl Future<Output = T>) -> T {
+    /// Takes a step, which waits for nothing, and then gives the tasks their turn until none has anything to do.
+    fn run<T>(&self, step: impl FnOnce() -> T) -> T {
         self.runtime.block_on(async {
-            let result = step.await;
-            for _ in 0..TURNS {
-                yield_now().await;
-            }
+            let result = step();
+            self.idle.notified().await;
             result
         })
     }
@@ -242,7 +247,7 @@ impl FuzzedSession<'_> {
             return Ok(());
         };
         let message = Bytes::copy_from_slice(message);
-        self.fuzzed.run(async {
+        self.fuzzed.run(|| {
             let has_room = std::future::poll_fn(|cx| receiver.poll_room(cx))
                 .now_or_never()
                 .is_some();
@@ -259,14 +264,14 @@ impl FuzzedSession<'_> {
         let read = std::mem::take(&mut *self.lane.waiting());
         self.lane.read.fetch_add(read as u64, Ordering::Relaxed);
         self.lane.room.tell_one();
-        self.fuzzed.run(async {});
+        self.fuzzed.run(|| ());
     }
 
     /// This node waits for the stream [`AWAITED`], if it does not yet.
     pub fn subscribe(&mut self) {
         let (actor, peer) = (&self.fuzzed.actor, self.session.peer().clone());
         let awaited = &mut self.awaited;
-        self.fuzzed.run(async {
+        self.fuzzed.run(|| {
             if awaited.is_none()
                 && let Ok(stream_id) = AWAITED.parse()
             {
@@ -278,7 +283,7 @@ impl FuzzedSession<'_> {
     /// This node takes the next frame of that stream, if there is one.
     pub fn take(&mut self) {
         let awaited = &mut self.awaited;
-        self.fuzzed.run(async {
+        self.fuzzed.run(|| {
             if let Some(subscription) = awaited {
                 // One that has ended says so from then on.
                 let _ = subscription.next().now_or_never();
@@ -289,7 +294,7 @@ impl FuzzedSession<'_> {
     /// This node waits for that stream no longer.
     pub fn stop(&mut self) {
         let awaited = self.awaited.take();
-        self.fuzzed.run(async { drop(awaited) });
+        self.fuzzed.run(|| drop(awaited));
     }
 
     /// This node calls the peer, and waits for the answer in a task of its own.
@@ -299,7 +304,7 @@ impl FuzzedSession<'_> {
             // Whatever comes of it.
             let _ = session.call(ECHO, Bytes::new(), CallOptions::default()).await;
         };
-        self.fuzzed.run(async {
+        self.fuzzed.run(|| {
             self.fuzzed.actor.tasks().spawn_work("a fuzzed call", call.boxed());
         });
     }
@@ -312,18 +317,21 @@ impl FuzzedSession<'_> {
         let fuzzed = self.fuzzed;
         self.awaited = None;
         self.lane.is_closed.store(true, Ordering::Relaxed);
-        fuzzed.run(async {
+        fuzzed.run(|| {
             if let Some(mut receiver) = self.receiver.take() {
                 receiver.closed(CloseReason::Lost("the end".into()));
             }
         });
-        // Whoever waits for room learns that there is none any more.
-        for _ in 0..TURNS {
+        let actor = &fuzzed.actor;
+        for _ in 0..ROUNDS {
+            if actor.tasks().work_count() == 0 {
+                break;
+            }
+            // Whoever waits for room learns that there is none any more.
             self.lane.room.tell_one();
             fuzzed.release.notify_waiters();
-            fuzzed.run(async {});
+            fuzzed.run(|| ());
         }
-        let actor = &fuzzed.actor;
         assert_eq!(actor.tasks().work_count(), 0, "tasks are left");
         assert_eq!(Arc::strong_count(&self.session), 1, "somebody holds the session");
         assert_eq!(actor.occupancy().load(), LoadReport::IDLE, "places are left");

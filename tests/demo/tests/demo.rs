@@ -6,12 +6,19 @@ use std::{
     io::{Read as _, pipe},
     os::unix::fs::symlink,
     path::Path,
+    sync::Once,
 };
 
-use programs::{Checkout, Launch, Signal, WAIT_TIMEOUT, own_program};
+use programs::{Checkout, Launch, Program, Progress, Signal, WAIT_TIMEOUT, build, own_program};
 use tempfile::TempDir;
 
+/// The demo. What it shows is built by then: a build may take longer than a test waits.
 fn demo() -> Launch {
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        let programs = [Program::SERVER, Program::CLIENT, Program::DEV_CERTS];
+        build(&Checkout::of_this_run().unwrap(), &programs, Progress::OnFailure).unwrap();
+    });
     Launch::new("demo", &own_program("demo"))
 }
 

@@ -1,12 +1,13 @@
 //! What a connection's driver decides: how much it reads, what came, what is due by the clock, and how it ends.
 //!
-//! The driver asks for the [`buffer`](Connection::buffer), reads into it and tells what came, takes one
-//! [`incoming`](Connection::incoming) after the other until there is none, and then says that it has
-//! [`caught up`](Connection::caught_up); a turn may end before that. Beside that it looks at [`due`](Connection::due) in each turn. What is sent is
-//! decided by [`Outbox`](crate::outbox::Outbox).
+//! The driver [begins a turn](Connection::begin_turn), and as long as that [goes on](Connection::goes_on) it asks for the
+//! [`buffer`](Connection::buffer), reads into it and tells what came, takes one [`incoming`](Connection::incoming) after
+//! the other until there is none, and then says that it has [`caught up`](Connection::caught_up). When there is nothing to
+//! read it looks at what is [`due`](Connection::due). What is sent is decided by [`Outbox`](crate::outbox::Outbox).
 
 mod end;
 mod read_buffer;
+mod turn;
 
 use std::{fmt::Display, mem, time::Duration};
 
@@ -17,20 +18,16 @@ use actr_lite_wire::{
 };
 use bytes::{Bytes, BytesMut};
 
-use self::read_buffer::ReadBuffer;
 pub use self::{
     end::{End, Goodbye},
     read_buffer::SMALL_READ,
 };
+use self::{read_buffer::ReadBuffer, turn::Turn};
 use crate::memory::Memory;
 
 /// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
 /// to have read everything and to close too.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What a frame counts as in a turn, however short it is: a ping or an empty fragment takes six bytes, and as much work as
-/// a short message.
-const LEAST_FRAME_COST: usize = 2 << 10;
 
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,6 +78,7 @@ pub struct Connection<M> {
     read: ReadBuffer<M>,
     /// The buffer may hold a message that was not looked at.
     is_fresh: bool,
+    turn: Turn,
     keepalive: Keepalive,
     /// What the system had taken at the last look.
     written: Written,
@@ -115,6 +113,7 @@ impl<M: Memory<Limit: Display>> Connection<M> {
             decoder: Decoder::new(role, max_message_len),
             read: ReadBuffer::new(leftover, memory),
             is_fresh: true,
+            turn: Turn::default(),
             keepalive: Keepalive::new(life_sign, Duration::ZERO),
             written: Written::default(),
             stall_timeout,
@@ -123,6 +122,24 @@ impl<M: Memory<Limit: Display>> Connection<M> {
             whole_records: 0,
             closing: None,
         }
+    }
+
+    /// Other tasks have had their turn.
+    pub fn begin_turn(&mut self) {
+        self.turn = Turn::default();
+    }
+
+    /// Whether the turn goes on. To be asked before each read.
+    ///
+    /// # Errors
+    /// At the end of the turn, when the peer does not finish what it has begun: one that sends something else without a
+    /// pause never lets the timer have its turn.
+    pub fn goes_on(&mut self, now: impl FnOnce() -> Duration) -> Result<bool, End> {
+        let goes_on = self.turn.look();
+        if !goes_on {
+            self.check_unfinished(now())?;
+        }
+        Ok(goes_on)
     }
 
     /// The buffer to read into, with room for as much as is to be read at once; `None` if what is there was not looked at.
@@ -146,6 +163,7 @@ impl<M: Memory<Limit: Display>> Connection<M> {
             return Err(End::Broken("the peer closed it without a word".into()));
         }
         self.read.has_read(len, was_full);
+        self.turn.read(len);
         self.keepalive.heard(now);
         self.is_fresh = true;
         Ok(())
@@ -156,14 +174,13 @@ impl<M: Memory<Limit: Display>> Connection<M> {
         self.read.give_back_small();
     }
 
-    /// The next that has come. `left` is what the turn may still take, in bytes; each frame takes some of it, however short it
-    /// is, as a flood of short ones would hold up others otherwise.
+    /// The next that has come. Each frame takes some of the turn, however short it is: a flood of short ones would hold up
+    /// others otherwise.
     ///
     /// # Errors
     /// When the peer closes, or breaks the protocol.
-    pub fn incoming(&mut self, left: &mut usize) -> Result<Incoming, End> {
-        while *left > 0 {
-            *left = left.saturating_sub(LEAST_FRAME_COST);
+    pub fn incoming(&mut self) -> Result<Incoming, End> {
+        while self.turn.frame() {
             let decoded = self.decoder.decode_frame(&mut self.read.buffer);
             match decoded.map_err(|error| End::Protocol(error.close_code(), error.to_string()))? {
                 Decoded::Incomplete => {
@@ -187,12 +204,11 @@ impl<M: Memory<Limit: Display>> Connection<M> {
         Ok(Incoming::Later)
     }
 
-    /// By when more has to come of what the peer has begun, if it has begun something. To be asked after each turn too: a
-    /// peer that sends without a pause never lets the timer have its own.
+    /// By when more has to come of what the peer has begun, if it has begun something.
     ///
     /// # Errors
     /// When that time is over.
-    pub fn check_unfinished(&self, now: Duration) -> Result<Option<Duration>, End> {
+    fn check_unfinished(&self, now: Duration) -> Result<Option<Duration>, End> {
         let deadlines = [&self.message, &self.partial].map(|unfinished| unfinished.deadline(self.stall_timeout));
         let first = deadlines.into_iter().flatten().min();
         if first.is_some_and(|deadline| now >= deadline) {

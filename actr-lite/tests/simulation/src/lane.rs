@@ -212,10 +212,10 @@ impl Lane {
                     Read::Reset => return Err(End::Broken("the network reset it".into())),
                 }
             }
-            match self.connection.incoming(&mut usize::MAX.clone())? {
+            match self.connection.incoming()? {
                 Incoming::Message(message) => return Ok(Some(message)),
                 Incoming::Ping(payload) => self.outbox.pong(&payload),
-                Incoming::Later => {}
+                Incoming::Later => self.connection.begin_turn(),
                 Incoming::Nothing => {
                     let partial = Partial {
                         len: self.partial_len(),

@@ -10,9 +10,6 @@ const LONGEST: usize = 1 << 20;
 
 const STALL: Duration = Duration::from_secs(100);
 
-/// More than anything here takes.
-const LONG_TURN: usize = 1 << 30;
-
 const SECOND: Duration = Duration::from_secs(1);
 
 const MASK: Option<[u8; 4]> = Some([1, 2, 3, 4]);
@@ -25,7 +22,7 @@ fn connection(limit: usize) -> Connection<Budget> {
 /// A connection that has looked at what came with the handshake.
 fn ready(limit: usize) -> Connection<Budget> {
     let mut connection = connection(limit);
-    assert_eq!(connection.incoming(&mut LONG_TURN.clone()), Ok(Incoming::Nothing));
+    assert_eq!(connection.incoming(), Ok(Incoming::Nothing));
     connection.caught_up(Partial::default(), Duration::ZERO);
     connection
 }
@@ -53,10 +50,10 @@ fn read(
         connection.has_read(len, len == room, now)?;
     }
     let mut came = Vec::new();
-    let mut left = LONG_TURN;
     loop {
-        match connection.incoming(&mut left)? {
+        match connection.incoming()? {
             Incoming::Nothing => break,
+            Incoming::Later => connection.begin_turn(),
             incoming => came.push(incoming),
         }
     }

@@ -7,7 +7,7 @@ use actr_lite_wire::{
 };
 use proptest::{collection::vec, prelude::*};
 
-use super::{LONG_TURN, LONGEST, MASK, SECOND, STALL, control, message, read, ready};
+use super::{LONGEST, MASK, SECOND, STALL, control, message, read, ready};
 use crate::{
     connection::{read_buffer::MAX_READ, *},
     memory::Budget,
@@ -94,12 +94,9 @@ fn what_came_with_the_handshake_is_looked_at_before_a_read() {
     };
     let mut connection = Connection::new(Role::Server, true, LONGEST, STALL, leftover, memory);
     assert_eq!(connection.buffer(), Ok(None));
-    assert_eq!(
-        connection.incoming(&mut LONG_TURN.clone()),
-        Ok(Incoming::Message(b"early"[..].into()))
-    );
+    assert_eq!(connection.incoming(), Ok(Incoming::Message(b"early"[..].into())));
     assert_eq!(connection.buffer(), Ok(None), "there may be more");
-    assert_eq!(connection.incoming(&mut LONG_TURN.clone()), Ok(Incoming::Nothing));
+    assert_eq!(connection.incoming(), Ok(Incoming::Nothing));
     assert!(connection.buffer().unwrap().is_some());
 }
 
@@ -189,49 +186,84 @@ fn what_is_left_of_a_read_is_looked_at_before_the_next() {
     connection.has_read(bytes.len(), false, SECOND).unwrap();
     for _ in 0..2 {
         assert_eq!(connection.buffer(), Ok(None));
-        assert_eq!(
-            connection.incoming(&mut LONG_TURN.clone()),
-            Ok(Incoming::Message(b"two"[..].into()))
-        );
+        assert_eq!(connection.incoming(), Ok(Incoming::Message(b"two"[..].into())));
     }
-    assert_eq!(connection.incoming(&mut LONG_TURN.clone()), Ok(Incoming::Nothing));
+    assert_eq!(connection.incoming(), Ok(Incoming::Nothing));
 }
 
 #[test]
 fn a_turn_ends_after_so_many_frames_however_short_they_are() {
+    const LEFT: usize = 7;
     let mut connection = ready(LONGEST);
     let ping = control(ControlFrame::Ping(b""));
-    let bytes = ping.repeat(10);
+    let bytes = ping.repeat(Turn::MAX_FRAMES + LEFT);
     let buffer = connection.buffer().unwrap().unwrap();
     buffer.extend_from_slice(&bytes);
+    connection.begin_turn();
     connection.has_read(bytes.len(), false, SECOND).unwrap();
-    let mut left = 3 * LEAST_FRAME_COST;
-    for _ in 0..3 {
-        assert_eq!(connection.incoming(&mut left), Ok(Incoming::Ping(Bytes::new())));
+    for _ in 0..Turn::MAX_FRAMES {
+        assert_eq!(connection.incoming(), Ok(Incoming::Ping(Bytes::new())));
     }
-    assert_eq!(connection.incoming(&mut left), Ok(Incoming::Later));
+    assert_eq!(connection.incoming(), Ok(Incoming::Later));
+    assert_eq!(connection.goes_on(|| SECOND), Ok(false));
     assert_eq!(
         connection.buffer(),
         Ok(None),
         "the rest is looked at before more is read"
     );
-    let mut left = LONG_TURN;
-    for _ in 0..7 {
-        assert_eq!(connection.incoming(&mut left), Ok(Incoming::Ping(Bytes::new())));
+    connection.begin_turn();
+    for _ in 0..LEFT {
+        assert_eq!(connection.incoming(), Ok(Incoming::Ping(Bytes::new())));
     }
-    assert_eq!(connection.incoming(&mut left), Ok(Incoming::Nothing));
+    assert_eq!(connection.incoming(), Ok(Incoming::Nothing));
 }
 
-#[test]
-fn a_peer_that_sends_without_a_pause_has_its_deadline_too() {
+/// When a connection ends whose peer has begun a message, and then sends these bytes again and again, so that there is
+/// always something to read.
+fn end_in_a_flood(of: &[u8]) -> Option<(End, Duration)> {
     let mut connection = ready(LONGEST);
     let mut begun = Vec::new();
     append_frame(&mut begun, Fragment::First, b"x", MASK);
     read(&mut connection, &mut &begun[..], usize::MAX, Duration::ZERO).unwrap();
-    assert!(
-        connection
-            .check_unfinished(STALL / 2)
-            .is_ok_and(|deadline| deadline.is_some())
-    );
-    assert!(matches!(connection.check_unfinished(2 * STALL), Err(End::Protocol(..))));
+    for turn in 1..1000 {
+        let now = turn * SECOND;
+        connection.begin_turn();
+        loop {
+            match connection.goes_on(|| now) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(end) => return Some((end, now)),
+            }
+            if let Some(buffer) = connection.buffer().unwrap() {
+                let count = (buffer.capacity() - buffer.len()) / of.len();
+                buffer.extend_from_slice(&of.repeat(count));
+                connection.has_read(count * of.len(), true, now).unwrap();
+            }
+            let last = loop {
+                match connection.incoming().unwrap() {
+                    Incoming::Ping(_) => {}
+                    last => break last,
+                }
+            };
+            if last == Incoming::Nothing {
+                connection.caught_up(Partial::default(), now);
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn a_flood_of_pings_or_fragments_moves_no_deadline() {
+    let mut fragment = Vec::new();
+    append_frame(&mut fragment, Fragment::Middle, b"", MASK);
+    for flood in [
+        control(ControlFrame::Ping(b"")),
+        control(ControlFrame::Pong(b"")),
+        fragment,
+    ] {
+        let (end, now) = end_in_a_flood(&flood).unwrap();
+        assert!(matches!(end, End::Protocol(CloseCode::POLICY_VIOLATION, _)), "{end:?}");
+        assert_eq!(now, STALL);
+    }
 }

@@ -24,13 +24,6 @@ use crate::{
     limits::held_bytes::HeldBytes,
 };
 
-/// How many bytes one poll takes before other tasks of the thread have their turn, among them whoever got an answer: a
-/// fraction of a millisecond. With twice as much calls among streams wait longer.
-const MAX_POLL_BYTES: usize = 512 << 10;
-
-/// How many reads one poll makes, however little they bring: enough for the buffer to grow to its full size.
-const READS_PER_POLL: usize = 16;
-
 /// How long other tasks of the thread may take until a driver comes again that has given its turn up: ten times what a
 /// turn of its own takes. Where they took longer it looks for another thread the next time.
 const MAX_PAUSE: Duration = Duration::from_millis(5);
@@ -74,10 +67,13 @@ impl<'a> Exchange<'a> {
         mut timer: Pin<&mut Sleep>,
     ) -> Poll<End> {
         let pause = self.paused_at.take().map(|paused_at| self.now() - paused_at);
-        let (mut left, mut has_more) = (MAX_POLL_BYTES, false);
-        for _ in 0..READS_PER_POLL {
-            if left == 0 {
-                break;
+        let mut has_more = false;
+        self.connection.begin_turn();
+        loop {
+            match self.connection.goes_on(|| self.started.elapsed()) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(end) => return Poll::Ready(end),
             }
             if !has_more {
                 match self.write(cx) {
@@ -88,11 +84,8 @@ impl<'a> Exchange<'a> {
             if receiver.poll_room(cx).is_pending() {
                 self.connection.is_not_read(self.now());
             } else {
-                match self.poll_read(cx, receiver, left) {
-                    Poll::Ready(Ok(cost)) => {
-                        left = left.saturating_sub(cost);
-                        continue;
-                    }
+                match self.poll_read(cx, receiver) {
+                    Poll::Ready(Ok(())) => continue,
                     Poll::Ready(Err(end)) => return Poll::Ready(end),
                     Poll::Pending => {}
                 }
@@ -101,10 +94,6 @@ impl<'a> Exchange<'a> {
                 Poll::Pending if has_more => break,
                 end => return end,
             }
-        }
-        // A peer that sends without a pause never lets the timer have its turn.
-        if let Err(end) = self.connection.check_unfinished(self.now()) {
-            return Poll::Ready(end);
         }
         self.yield_turn(cx, pause);
         Poll::Pending
@@ -138,20 +127,15 @@ impl<'a> Exchange<'a> {
         self.started.elapsed()
     }
 
-    /// One read, and what is complete with it, as far as `budget` goes; what that cost, in bytes.
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        receiver: &mut impl Receiver,
-        budget: usize,
-    ) -> Poll<Result<usize, End>> {
-        let (len, now) = match self.connection.buffer()? {
-            None => (0, self.now()),
+    /// One read, and what is complete with it, as far as the turn goes.
+    fn poll_read(&mut self, cx: &mut Context<'_>, receiver: &mut impl Receiver) -> Poll<Result<(), End>> {
+        let now = match self.connection.buffer()? {
+            None => self.now(),
             Some(buffer) => match self.reader.poll_read(cx, buffer) {
                 Poll::Ready(Ok(read)) => {
                     let now = self.now();
                     self.connection.has_read(read.len, read.was_full, now)?;
-                    (read.len, now)
+                    now
                 }
                 Poll::Ready(Err(error)) => {
                     // Only TLS finds fault with the bytes themselves.
@@ -166,9 +150,8 @@ impl<'a> Exchange<'a> {
                 }
             },
         };
-        let mut left = budget;
         loop {
-            match self.connection.incoming(&mut left)? {
+            match self.connection.incoming()? {
                 Incoming::Message(message) => {
                     receiver
                         .receive(message)
@@ -185,7 +168,7 @@ impl<'a> Exchange<'a> {
                 Incoming::Later => break,
             }
         }
-        Poll::Ready(Ok(len.max(budget - left)))
+        Poll::Ready(Ok(()))
     }
 
     /// Pending until the next thing to do by the clock, or how the connection ends.
