@@ -1,11 +1,10 @@
 use std::{
-    io,
+    io, mem,
     ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
-use crate::sync::room::Room;
 use actr_lite_engine::outbox::{self, Accepted, Drive, Next, Urgency};
 use actr_lite_wire::{
     control::Control,
@@ -22,6 +21,10 @@ use crate::{
         websocket::socket::Writer,
     },
     limits::{accounts::PeerAccount, held_bytes::HeldBytes},
+    sync::{
+        primitives::{Mutex, MutexGuard},
+        room::Room,
+    },
 };
 
 /// How much may wait to be sent that counts as a part of the connection.
@@ -54,10 +57,12 @@ struct Locked<'a> {
     wake: Wake<'a>,
 }
 
-/// Wakes when it is dropped.
+/// Wakes when it is dropped. A waker may run any code, also when it is dropped itself.
 struct Wake<'a> {
     outbox: &'a Outbox,
     driver: Option<Waker>,
+    /// That of an earlier turn.
+    replaced: Option<Waker>,
     room: outbox::Room,
 }
 
@@ -72,6 +77,13 @@ impl Deref for Locked<'_> {
 impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut State {
         &mut self.state
+    }
+}
+
+impl Locked<'_> {
+    /// From now on this is woken when the driver has something to do, and no other.
+    fn driver_waits(&mut self, waker: Option<Waker>) {
+        self.wake.replaced = mem::replace(&mut self.state.driver, waker);
     }
 }
 
@@ -92,6 +104,7 @@ impl Drop for Wake<'_> {
         if let Some(driver) = self.driver.take() {
             driver.wake();
         }
+        drop(self.replaced.take());
         self.outbox.tell_room(self.room);
     }
 }
@@ -140,6 +153,7 @@ impl Outbox {
             wake: Wake {
                 outbox: self,
                 driver: None,
+                replaced: None,
                 room: outbox::Room::Nobody,
             },
         }
@@ -197,11 +211,11 @@ impl Outbox {
                 Drive::Write(writing) => writing,
                 Drive::More => return Poll::Ready(Ok(Outgoing::More)),
                 Drive::Busy => {
-                    state.driver = Some(cx.waker().clone());
+                    state.driver_waits(Some(cx.waker().clone()));
                     return Poll::Pending;
                 }
                 rest @ (Drive::Idle | Drive::Closed) => {
-                    state.driver = Some(cx.waker().clone());
+                    state.driver_waits(Some(cx.waker().clone()));
                     drop(state);
                     ready!(socket.poll_flush(cx))?;
                     return Poll::Ready(Ok(match rest {
@@ -216,7 +230,7 @@ impl Outbox {
             written += taken;
             let mut state = self.lock();
             if result.is_pending() {
-                state.driver = Some(cx.waker().clone());
+                state.driver_waits(Some(cx.waker().clone()));
             }
             state.machine.drove(writing, taken, self.started.elapsed());
             state.bound(socket);
@@ -240,7 +254,7 @@ impl Outbox {
         let mut state = self.lock();
         state.machine.end();
         state.socket = None;
-        state.driver = None;
+        state.driver_waits(None);
     }
 }
 
@@ -330,6 +344,3 @@ fn write_some(socket: &Writer, cx: &mut Context<'_>, bytes: &[u8], sent: &mut us
     }
     Poll::Ready(Ok(()))
 }
-
-#[cfg(test)]
-mod tests;
