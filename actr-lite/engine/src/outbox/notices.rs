@@ -19,11 +19,3 @@ pub enum Room {
     /// All: the outbox takes nothing any more.
     Everyone,
 }
-
-impl Notices {
-    /// Whether there is nobody to wake.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        !self.driver && self.room == Room::Nobody
-    }
-}
