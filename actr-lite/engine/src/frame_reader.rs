@@ -66,7 +66,7 @@ impl FrameReader {
             decoder: FrameDecoder::new(&stream_id),
             stream_id,
             filter: SequenceFilter::behind(last),
-            tally: SequenceTally::default(),
+            tally: SequenceTally::behind(last),
             dropped: 0,
         }
     }

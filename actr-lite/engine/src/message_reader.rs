@@ -215,9 +215,6 @@ impl<Inbox> MessageReader<Inbox> {
     where
         R: Receive<Inbox = Inbox>,
     {
-        if self.runs.is_empty() {
-            return;
-        }
         let mut runs = mem::take(&mut self.runs);
         for run in runs.drain() {
             receiver.deliver(message, run);

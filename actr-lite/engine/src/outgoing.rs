@@ -135,7 +135,10 @@ pub fn add_grant(granted: u64, bytes: u64) -> Result<u64, CreditError> {
 
 #[cfg(test)]
 mod tests {
-    use actr_lite_wire::credit::INITIAL_WINDOW;
+    use actr_lite_wire::{
+        credit::INITIAL_WINDOW,
+        frame::{self, FrameHints},
+    };
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -150,6 +153,27 @@ mod tests {
         stream.sent(8, 10);
         assert_eq!((stream.sequence(), stream.frames()), (8, 8));
         assert!(matches!(stream.last_record(None), Control::End { frames: 8, .. }));
+    }
+
+    #[test]
+    fn what_is_sent_can_be_read_and_is_no_longer_than_said() {
+        let mut stream = stream(0, true);
+        let payload = b"a payload";
+        let hints = FrameHints {
+            metadata: vec![("k".into(), "v".into())],
+            ..FrameHints::default()
+        };
+        let frame = DataStream::new(stream.stream_id().clone(), 2, &payload[..]).with_hints(hints);
+        let plain = [stream.head(1, payload.len()), payload].concat();
+        assert!((payload.len() + 1..=payload.len() + 64).contains(&stream.max_len(payload.len())));
+        assert!(plain.len() <= stream.max_len(payload.len()));
+        let with_hints = [&stream.head_with_hints(&frame), &payload[..]].concat();
+        for (number, record, hints) in [(1, plain, None), (2, with_hints, frame.hints)] {
+            assert_eq!(frame::stream_id_of(&record).unwrap(), b"s");
+            let read = frame::decode(&record).unwrap();
+            assert_eq!((read.sequence, read.hints), (number, hints));
+            assert_eq!(record[read.payload], payload[..]);
+        }
     }
 
     #[test]

@@ -72,11 +72,6 @@ impl<Inbox> Runs<Inbox> {
         self.0.len() >= MAX_RUNS
     }
 
-    /// Whether nothing is gathered.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// All of them, in the order of their streams' first frames.
     pub fn drain(&mut self) -> Drain<'_, Run<Inbox>> {
         self.0.drain(..)

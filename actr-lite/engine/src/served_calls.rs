@@ -84,6 +84,8 @@ mod tests {
         assert!(!calls.is_known(&id("a")));
         calls.begin(id("a").into(), 1);
         assert!(calls.is_known(&id("a")), "while it is served");
+        assert_eq!(calls.find(&id("a")), Some(&1));
+        assert_eq!(calls.tasks().collect::<Vec<_>>(), [&1]);
         assert_eq!(calls.finish(&id("a")), Some(1));
         assert!(calls.is_known(&id("a")), "and when it was");
         assert_eq!(calls.find(&id("a")), None);

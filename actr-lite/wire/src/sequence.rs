@@ -91,6 +91,14 @@ pub enum Arrival {
 }
 
 impl SequenceTally {
+    /// For a stream whose frames up to `last` came before: those are neither counted nor missing.
+    pub fn behind(last: u64) -> Self {
+        Self {
+            last,
+            ..Self::default()
+        }
+    }
+
     /// Counts a frame.
     pub fn observe(&mut self, sequence: u64) -> Arrival {
         self.received += 1;

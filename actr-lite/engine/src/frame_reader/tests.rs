@@ -67,6 +67,10 @@ fn the_due_frame_is_found_at_once_and_no_other() {
     let mut reader = FrameReader::behind(stream_id(), 0);
     reader.put(run(RecordKind::StreamLatencyFirst, &[1]));
     assert_eq!(reader.due(), None, "it may be dropped, which is counted");
+    assert!(matches!(reader.step(), Ok(Step::Frame(_))));
+    assert!(matches!(reader.step(), Ok(Step::Read(_))));
+    reader.put(run(RecordKind::StreamReliable, &[1]));
+    assert_eq!(reader.due(), None, "those behind it are counted too");
 }
 
 #[test]
@@ -90,6 +94,21 @@ fn missing_frames_of_a_latency_first_stream_are_counted() {
     assert_eq!(reader.dropped(), 4, "1, 4, 5 and 6");
     reader.finish(10);
     assert_eq!(reader.dropped(), 7, "8, 9 and 10 too");
+}
+
+#[test]
+fn frames_that_came_before_are_not_missing_in_a_resumed_stream() {
+    let mut reader = FrameReader::behind(stream_id(), 3);
+    assert_eq!(
+        read(&mut reader, run(RecordKind::StreamLatencyFirst, &[4])),
+        Ok(vec![4])
+    );
+    assert_eq!(reader.dropped(), 0);
+    reader.finish(6);
+    assert_eq!(reader.dropped(), 2, "5 and 6");
+    let mut reader = FrameReader::behind(stream_id(), 3);
+    read(&mut reader, run(RecordKind::StreamLatencyFirst, &[5])).unwrap();
+    assert_eq!(reader.dropped(), 1, "4");
 }
 
 #[test]

@@ -77,6 +77,8 @@ fn reliable_frames_that_nobody_takes_stop_the_reading() {
     assert!(inbox.has_room());
     assert_eq!(push(&mut inbox, RecordKind::StreamReliable, 10..=10), Pushed::Full);
     assert!(!inbox.has_room());
+    let mut exact = Inbox::new(inbox.waiting());
+    assert_eq!(push(&mut exact, RecordKind::StreamReliable, 1..=10), Pushed::Full);
     assert_eq!(take(&mut inbox), (1..=10).collect::<Vec<_>>());
     assert!(inbox.has_room());
 }
@@ -99,8 +101,10 @@ fn a_reliable_frame_among_others_stops_the_reading() {
 fn what_came_before_the_end_is_taken_before_it() {
     let mut inbox = Inbox::new(MAX_WAITING_WITHOUT_CREDIT);
     push(&mut inbox, RecordKind::StreamReliable, 1..=3);
+    assert_eq!(inbox.ended(), None);
     assert!(inbox.end(()));
     assert!(!inbox.end(()), "it has ended");
+    assert_eq!(inbox.ended(), Some(&()));
     assert_eq!(push(&mut inbox, RecordKind::StreamReliable, 4..=4), Pushed::Ended);
     assert_eq!(take(&mut inbox), [1, 2, 3]);
     assert_eq!(inbox.take(), Next::Over);
@@ -116,6 +120,24 @@ fn a_discarded_stream_hands_nothing_over() {
     assert_eq!(inbox.take(), Next::Over);
 }
 
+/// Whole messages of these lengths come with credit.
+fn come(inbox: &mut Inbox, lens: &[usize]) -> Vec<Bytes> {
+    let messages: Vec<Bytes> = lens.iter().map(|len| vec![0; *len].into()).collect();
+    for message in &messages {
+        inbox.push(message, 0..message.len(), 1, true).unwrap();
+    }
+    messages
+}
+
+/// The lengths of the runs that wait.
+fn take_lens(inbox: &mut Inbox) -> Vec<usize> {
+    let take = || match inbox.take() {
+        Next::Run(run) => Some(run.len()),
+        _ => None,
+    };
+    std::iter::from_fn(take).collect()
+}
+
 #[test]
 fn a_short_run_does_not_hold_its_whole_message() {
     let mut inbox = Inbox::new(MAX_WAITING_WITHOUT_CREDIT);
@@ -123,11 +145,74 @@ fn a_short_run_does_not_hold_its_whole_message() {
     for run in [0..100, 100..20_100] {
         inbox.push(&message, run.clone(), 1, true).unwrap();
     }
-    let Next::Run(first) = inbox.take() else { panic!() };
-    let Next::Run(second) = inbox.take() else { panic!() };
-    assert_eq!([first.len(), second.len()], [100, 20_000]);
-    drop(inbox);
+    assert_eq!(take_lens(&mut inbox), [100, 20_000]);
     assert!(message.is_unique(), "both were copied");
+}
+
+#[test]
+fn a_run_that_is_a_quarter_of_its_message_is_not_copied() {
+    for run in [0..1000, 0..250, 750..1000] {
+        let mut inbox = Inbox::new(MAX_WAITING_WITHOUT_CREDIT);
+        let message = Bytes::from(vec![0; 1000]);
+        inbox.push(&message, run.clone(), 1, true).unwrap();
+        let Next::Run(taken) = inbox.take() else { panic!() };
+        assert_eq!(taken.as_ptr(), message[run].as_ptr());
+    }
+}
+
+#[test]
+fn short_runs_are_copied_together_while_others_wait() {
+    let mut inbox = Inbox::new(MAX_WAITING_WITHOUT_CREDIT);
+    let messages = come(&mut inbox, &[1000, (16 << 10) - 1, 300, 16 << 10, 500]);
+    let is_held: Vec<_> = messages.iter().map(|message| !message.is_unique()).collect();
+    assert_eq!(is_held, [true, false, false, true, false]);
+    assert_eq!(take_lens(&mut inbox), [1000, (16 << 10) + 299, 16 << 10, 500]);
+    // What was copied because of its long message is what the next one waits behind.
+    inbox.push(&vec![0; 1000].into(), 0..100, 1, true).unwrap();
+    come(&mut inbox, &[1000]);
+    assert_eq!(take_lens(&mut inbox), [1100]);
+}
+
+#[test]
+fn what_is_copied_together_is_taken_in_pieces() {
+    let mut inbox = Inbox::new(MAX_WAITING_WITHOUT_CREDIT);
+    come(&mut inbox, &[16_000; 12]);
+    // A piece is over with the run that makes it 64 KiB.
+    assert_eq!(take_lens(&mut inbox), [16_000, 80_000, 80_000, 16_000]);
+}
+
+#[test]
+fn the_newest_latency_first_frame_stays_whatever_it_pushes_out() {
+    let mut inbox = Inbox::new(10_000);
+    let latency_first = RecordKind::StreamLatencyFirst as u8;
+    for len in [12_000, 1000] {
+        let message = Bytes::from(vec![latency_first; len]);
+        assert_eq!(inbox.push(&message, 0..len, len, false), Ok(Pushed::Taken));
+    }
+    assert_eq!(inbox.waiting(), 1000);
+    assert_eq!(take_lens(&mut inbox), [1000]);
+}
+
+#[test]
+fn what_waits_is_drained_when_all_was_taken() {
+    let mut inbox = Inbox::new(MAX_WAITING_WITHOUT_CREDIT);
+    assert!(inbox.is_drained());
+    come(&mut inbox, &[1000]);
+    assert!(!inbox.is_drained());
+    assert_eq!(take_lens(&mut inbox), [1000]);
+    assert!(inbox.is_drained());
+    inbox.push(&vec![0; 1000].into(), 0..100, 1, true).unwrap();
+    assert!(!inbox.is_drained(), "what was copied waits too");
+}
+
+#[test]
+fn credit_is_given_for_what_was_handed_over() {
+    let mut inbox = Inbox::new(MAX_WAITING_WITHOUT_CREDIT);
+    let half = INITIAL_WINDOW as usize / 2;
+    come(&mut inbox, &[half, half]);
+    assert!(!inbox.hand_over(0), "for nothing there is none");
+    assert!(inbox.hand_over(half));
+    assert_eq!(inbox.grant(half, |_| 0, Duration::ZERO), Some(half as u64));
 }
 
 #[derive(Debug, Clone)]

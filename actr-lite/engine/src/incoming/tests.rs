@@ -47,6 +47,32 @@ fn a_connection_is_unused_from_the_end_of_its_last_stream_on() {
 }
 
 #[test]
+fn a_connection_that_is_gone_gives_back_all_it_fed() {
+    let mut streams = IncomingStreams::new(NOW);
+    for (name, inbox) in [("a", 1), ("b", 2)] {
+        streams.bind(id(name), inbox);
+    }
+    assert_eq!(streams.take_all(), [1, 2]);
+    assert_eq!(streams.route("a"), Route::Unknown);
+    assert_eq!(streams.take_all(), []);
+}
+
+#[test]
+fn no_name_is_forgotten_as_long_as_there_is_room() {
+    let mut streams = IncomingStreams::<()>::new(NOW);
+    let names: Vec<String> = (1000..1000 + 4096).map(|number| number.to_string()).collect();
+    let room = 4096 * cost(&id(&names[0]));
+    for name in &names {
+        assert!(streams.refuse(id(name), |total| total <= room));
+    }
+    assert!(names.iter().all(|name| streams.route(name) == Route::Unwanted));
+    assert!(streams.refuse(id("another"), any_amount), "there may be only so many");
+    let known = names.iter().filter(|name| streams.route(name) == Route::Unwanted);
+    assert_eq!(known.count(), 4095);
+    assert_eq!(streams.route("another"), Route::Unwanted);
+}
+
+#[test]
 fn a_peer_over_its_share_is_refused_again_and_again() {
     let mut streams = IncomingStreams::<()>::new(NOW);
     let room = 2 * cost(&id("a"));

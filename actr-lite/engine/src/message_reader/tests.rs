@@ -181,6 +181,30 @@ fn a_record_over_the_limit_is_refused_before_it_has_come() {
 }
 
 #[test]
+fn a_record_of_the_longest_length_is_taken_and_no_longer_one() {
+    for (len, is_taken) in [(LIMIT, true), (LIMIT + 1, false)] {
+        let body = vec![7; len];
+        let (told, read) = read(&[record(RecordKind::RpcReliable, &body)]);
+        assert_eq!(told == [Told::Envelope(body)], is_taken);
+        assert_eq!(matches!(read, Err(ReceiveError::TooLong { .. })), !is_taken);
+    }
+    let (_, cut) = read(&[header(RecordKind::RpcReliable, LIMIT).to_vec()]);
+    assert!(
+        matches!(cut, Err(ReceiveError::Record(RecordError::Cut { .. }))),
+        "{cut:?}"
+    );
+}
+
+#[test]
+fn frames_are_gathered_for_64_streams_at_most() {
+    let mut records: Vec<_> = (0..64).map(|stream| frame(&stream.to_string(), 1)).collect();
+    records.push(frame("0", 2));
+    assert_eq!(read(&records).0.len(), 64);
+    records.extend([frame("64", 1), frame("0", 3)]);
+    assert_eq!(read(&records).0.len(), 66, "those before were handed over");
+}
+
+#[test]
 fn a_peer_holds_no_more_of_a_record_in_parts_than_it_may() {
     let mut reader = MessageReader::new(true, LIMIT);
     let mut session = Session {
@@ -191,6 +215,7 @@ fn a_peer_holds_no_more_of_a_record_in_parts_than_it_may() {
     let part = |range: std::ops::Range<usize>| Bytes::from(record(RecordKind::Part, &whole[range]));
     reader.read(&part(0..100), &mut session).unwrap();
     assert_eq!(session.partial, 100);
+    assert_eq!((reader.partial_len(), reader.whole_records()), (100, 0));
     let refused = reader.read(&part(100..101), &mut session);
     assert!(matches!(refused, Err(ReceiveError::OverShare(_))), "{refused:?}");
 }

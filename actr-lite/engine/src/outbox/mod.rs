@@ -278,11 +278,6 @@ impl<M: Memory> Outbox<M> {
         };
     }
 
-    /// Whether the peer takes batches and control records.
-    pub fn is_extended(&self) -> bool {
-        self.extended
-    }
-
     /// How many bytes of records have left so far, about.
     pub fn given_out(&self) -> u64 {
         self.queue.given_out()

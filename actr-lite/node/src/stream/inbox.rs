@@ -1,13 +1,9 @@
 use std::{
     ops::Range,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock, PoisonError},
     task::{Context, Poll, Waker},
 };
 
-use crate::sync::in_place::Turn;
 use actr_lite_engine::inbox::{self, MAX_WAITING_WITHOUT_CREDIT, Next, Pushed};
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
@@ -18,10 +14,16 @@ use actr_lite_wire::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::stream::{
-    in_place::{InPlace, StreamTasks, is_short_turn},
-    stream_end::StreamEnd,
-    uplink::Uplink,
+use crate::{
+    stream::{
+        in_place::{InPlace, StreamTasks, is_short_turn},
+        stream_end::StreamEnd,
+        uplink::Uplink,
+    },
+    sync::{
+        in_place::Turn,
+        primitives::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering},
+    },
 };
 
 /// The frames of one subscription that came and were not taken yet.
@@ -162,7 +164,9 @@ impl Inbox {
         if state.waiting.has_room() {
             return Poll::Ready(());
         }
-        state.driver = Some(cx.waker().clone());
+        let replaced = state.driver.replace(cx.waker().clone());
+        drop(state);
+        drop(replaced);
         Poll::Pending
     }
 
@@ -171,6 +175,7 @@ impl Inbox {
     pub(crate) fn poll_run(&self, cx: &mut Context<'_>, taken: usize) -> Poll<Option<Bytes>> {
         let mut state = self.lock();
         let grant = state.hand_over(taken);
+        let mut replaced = None;
         let next = match state.waiting.take() {
             Next::Run(run) => Poll::Ready(Some(run)),
             Next::Over => {
@@ -178,12 +183,13 @@ impl Inbox {
                 Poll::Ready(None)
             }
             Next::Nothing => {
-                state.reader = Some(cx.waker().clone());
+                replaced = state.reader.replace(cx.waker().clone());
                 Poll::Pending
             }
         };
         let driver = state.driver.take();
         drop(state);
+        drop(replaced);
         if let Some(driver) = driver {
             driver.wake();
         }
@@ -284,7 +290,7 @@ impl State {
     }
 }
 
-/// The task to wake once the lock is free: a waker may run any code.
+/// The tasks to wake once the lock is free: a waker may run any code, when it is dropped too.
 #[derive(Default)]
 struct Wakers(Option<Waker>, Option<Waker>);
 

@@ -2,7 +2,7 @@
 
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicU8, Ordering},
+    atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
 };
 
 pub(crate) use tokio::sync::Notify;

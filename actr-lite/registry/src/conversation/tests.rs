@@ -69,6 +69,13 @@ fn ping(source: &ActrId) -> SignalingEnvelope {
     request(source, Request::Ping(Ping::default()))
 }
 
+fn unregister(id: &ActrId) -> Request {
+    Request::Unregister(UnregisterRequest {
+        actr_id: id.into(),
+        reason: None,
+    })
+}
+
 fn candidate(source: &ActrId, target: &ActrId) -> SignalingEnvelope {
     SignalingEnvelope {
         envelope_version: 1,
@@ -134,9 +141,21 @@ fn one_that_speaks_for_another_is_told_and_loses_its_connection() {
     let mut state = registry();
     let [id, other] = [(); 2].map(|()| register(&mut state, None));
     let mut conversation = open(&mut state, &id, "it");
-    for forged in [ping(&other), candidate(&other, &id)] {
+    let leaves = request(&other, unregister(&other));
+    for forged in [ping(&other), leaves, candidate(&other, &id)] {
         let (reply, told) = say(&mut conversation, &mut state, forged);
         assert!(told.woken.is_empty(), "nobody gets it");
+        assert!(state.directory.knows(&other), "it has no effect");
+        let refusal = match reply.envelope.clone().unwrap().flow.unwrap() {
+            Flow::EnvelopeError(error) => error,
+            Flow::ServerToActr(SignalingToActr {
+                payload: Some(Answer::Error(error)),
+                ..
+            }) => error,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refusal.code, ErrorCode::PermissionDenied.number());
+        assert!(refusal.message.contains(&id.to_string()), "{}", refusal.message);
         let ending = reply.ending.unwrap();
         assert!(
             matches!(
@@ -252,11 +271,7 @@ fn a_node_that_leaves_loses_this_connection_and_a_newer_one() {
     let mut state = registry();
     let id = register(&mut state, None);
     let (mut old, _new) = (open(&mut state, &id, "old"), open(&mut state, &id, "new"));
-    let unregister = Request::Unregister(UnregisterRequest {
-        actr_id: (&id).into(),
-        reason: None,
-    });
-    let (reply, told) = say(&mut old, &mut state, request(&id, unregister));
+    let (reply, told) = say(&mut old, &mut state, request(&id, unregister(&id)));
     assert!(matches!(reply.ending, Some(Ending::Unregistered)));
     let notice = told.dismissed.unwrap();
     assert_eq!((notice.to, notice.why), ("new", Dismissal::Unregistered));
@@ -302,31 +317,41 @@ fn questions_beyond_the_rate_are_refused_and_heartbeats_are_not() {
     assert!(matches!(answer_of(reply), Answer::Pong(_)));
 }
 
-#[test]
-fn a_long_answer_is_on_the_nodes_account_until_it_is_written() {
-    let mut state = registry();
-    let spec = ServiceSpec {
-        name: "long".into(),
-        description: Some("x".repeat(MAX_ENVELOPE_BYTES)),
+/// A contract whose encoding has this length.
+fn contract(name: &str, len: usize) -> Contract {
+    let mut spec = ServiceSpec {
+        name: name.into(),
+        description: Some("x".repeat(len)),
         ..Default::default()
     };
-    let id = register(&mut state, Some(Contract::from(&spec)));
-    let mut conversation = open(&mut state, &id, "it");
-    // A fifth is for one address, of which the answer takes more than half.
+    let excess = spec.encoded_len() - len;
+    spec.description = Some("x".repeat(len - excess));
+    assert_eq!(spec.encoded_len(), len);
+    Contract::from(&spec)
+}
+
+#[test]
+fn a_long_answer_is_on_the_nodes_account_until_it_is_written() {
+    // A fifth is for one address, of which the long answer takes more than half.
     let room = |state: &State<_>| state.in_flight.take(holder(), IN_FLIGHT / 8).is_ok();
-    assert!(room(&state));
-    let question = Request::GetServiceSpec(GetServiceSpecRequest {
-        name: "long".into(),
-        ..Default::default()
-    });
-    let (reply, _) = say(&mut conversation, &mut state, request(&id, question));
-    assert!(matches!(
-        answer_of(reply),
-        Answer::GetServiceSpec(proto::GetServiceSpecResponse {
-            result: Some(get_service_spec_response::Result::Success(_))
-        })
-    ));
-    assert!(!room(&state), "it is being written");
-    conversation.written();
-    assert!(room(&state));
+    for (len, is_long) in [(MAX_ENVELOPE_BYTES, false), (MAX_ENVELOPE_BYTES + 1, true)] {
+        let mut state = registry();
+        let id = register(&mut state, Some(contract("one", len)));
+        let mut conversation = open(&mut state, &id, "it");
+        assert!(room(&state));
+        let question = Request::GetServiceSpec(GetServiceSpecRequest {
+            name: "one".into(),
+            ..Default::default()
+        });
+        let (reply, _) = say(&mut conversation, &mut state, request(&id, question));
+        assert!(matches!(
+            answer_of(reply),
+            Answer::GetServiceSpec(proto::GetServiceSpecResponse {
+                result: Some(get_service_spec_response::Result::Success(_))
+            })
+        ));
+        assert_eq!(room(&state), !is_long, "it is being written");
+        conversation.written();
+        assert!(room(&state));
+    }
 }

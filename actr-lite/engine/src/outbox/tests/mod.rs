@@ -59,11 +59,11 @@ fn written_by_driver(outbox: &mut Outbox<Budget>) -> Writing {
 fn a_resting_driver_is_woken_once() {
     let mut outbox = resting();
     let _ = push(&mut outbox, Urgency::Later, 1);
-    assert!(outbox.take_notices().is_empty(), "the record waits for others");
+    assert_eq!(outbox.take_notices(), Notices::default(), "the record waits for others");
     let _ = push(&mut outbox, Urgency::Pause, 1);
     assert!(outbox.take_notices().driver);
     let _ = push(&mut outbox, Urgency::Pause, 1);
-    assert!(outbox.take_notices().is_empty(), "it is awake");
+    assert_eq!(outbox.take_notices(), Notices::default(), "it is awake");
 }
 
 #[test]
@@ -143,6 +143,41 @@ fn a_driver_comes_back_for_what_is_more_than_a_turn() {
 }
 
 #[test]
+fn a_driver_that_has_written_enough_leaves_a_full_batch() {
+    let mut outbox = resting();
+    let _ = push(&mut outbox, Urgency::Later, LONGEST);
+    assert_eq!(outbox.drive(256 << 10, MASK), Drive::More);
+    assert!(matches!(outbox.drive((256 << 10) - 1, MASK), Drive::Write(_)));
+}
+
+#[test]
+fn a_record_waits_until_the_socket_has_taken_it() {
+    let mut outbox = resting();
+    assert!(outbox.is_drained());
+    let _ = push(&mut outbox, Urgency::Later, 1000);
+    assert_eq!((outbox.is_drained(), outbox.given_out()), (false, 0));
+    let writing = written_by_driver(&mut outbox);
+    assert!(!outbox.is_drained(), "it is being written");
+    let len = writing.bytes().len();
+    outbox.drove(writing, len, Duration::ZERO);
+    assert!(outbox.is_drained());
+    let least = HEADER_LEN as u64 + 1000;
+    assert!((least..least + 16).contains(&outbox.given_out()));
+}
+
+#[test]
+fn a_socket_that_takes_everything_is_not_held_for_slow() {
+    let mut outbox = resting();
+    assert!(outbox.new_bound().is_some());
+    for seconds in [0, 10] {
+        let writing = written_by_sender(push(&mut outbox, Urgency::Now, 1000));
+        let len = writing.bytes().len();
+        let _ = outbox.wrote(writing, len, false, Duration::from_secs(seconds), MASK);
+        assert_eq!(outbox.new_bound(), None);
+    }
+}
+
+#[test]
 fn room_is_told_as_soon_as_a_piece_is_taken_out() {
     let mut outbox = resting();
     let _ = push(&mut outbox, Urgency::Later, 10 << 10);
@@ -199,7 +234,7 @@ fn a_driver_that_is_busy_with_one_write_learns_of_a_close() {
     assert_eq!(outbox.closing().map(CloseFrame::reason), Some("over"));
     let writing = written_by_driver(&mut outbox);
     outbox.drove(writing, 0, Duration::ZERO);
-    assert!(outbox.take_notices().is_empty(), "it knows");
+    assert_eq!(outbox.take_notices(), Notices::default(), "it knows");
 }
 
 #[test]

@@ -1,10 +1,9 @@
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
-use crate::sync::room::Room;
 use actr_lite_engine::outbox::{self, Accepted, Drive, Next, Notices, Sent, Urgency, Writing};
 use actr_lite_wire::{
     control::Control,
@@ -21,6 +20,10 @@ use crate::{
         websocket::socket::Writer,
     },
     limits::{accounts::PeerAccount, held_bytes::HeldBytes},
+    sync::{
+        primitives::{Mutex, MutexGuard},
+        room::Room,
+    },
 };
 
 /// How much may wait to be sent that counts as a part of the connection.
@@ -156,12 +159,10 @@ impl Outbox {
     pub(crate) fn poll_write(&self, socket: &Writer, cx: &mut Context<'_>) -> Poll<io::Result<Outgoing>> {
         let mut written = 0;
         loop {
-            let drive = self.locked(|state| {
+            let (drive, _replaced) = self.locked(|state| {
                 let drive = state.machine.drive(written, rand::random);
-                if let Drive::Busy | Drive::Idle | Drive::Closed = drive {
-                    state.driver = Some(cx.waker().clone());
-                }
-                drive
+                let rests = matches!(drive, Drive::Busy | Drive::Idle | Drive::Closed);
+                (drive, rests.then(|| state.driver_waits(cx)))
             });
             let writing = match drive {
                 Drive::Write(writing) => writing,
@@ -178,12 +179,10 @@ impl Outbox {
             let mut taken = 0;
             let result = write_some(socket, cx, writing.bytes(), &mut taken);
             written += taken;
-            self.locked(|state| {
-                if result.is_pending() {
-                    state.driver = Some(cx.waker().clone());
-                }
+            let _replaced = self.locked(|state| {
                 state.machine.drove(writing, taken, self.started.elapsed());
                 state.bound(socket);
+                result.is_pending().then(|| state.driver_waits(cx))
             });
             ready!(result)?;
         }
@@ -201,15 +200,20 @@ impl Outbox {
 
     /// The connection has ended: nothing is taken or kept any more, and everybody who waits for room learns it.
     pub(super) fn end(&self) {
-        self.locked(|state| {
+        let _dropped = self.locked(|state| {
             state.machine.end();
-            state.socket = None;
-            state.driver = None;
+            (state.socket.take(), state.driver.take())
         });
     }
 }
 
 impl State {
+    /// From now on this task is woken when the driver has something to do, and no other. A waker may run any code when it is
+    /// dropped: that of an earlier turn is for the caller to drop, without the lock.
+    fn driver_waits(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        self.driver.replace(cx.waker().clone())
+    }
+
     /// Tells the socket what may lie between this side and the network, if that has changed.
     fn bound(&mut self, socket: &Writer) {
         if let Some(bound) = self.machine.new_bound() {
@@ -291,6 +295,3 @@ fn write_some(socket: &Writer, cx: &mut Context<'_>, bytes: &[u8], sent: &mut us
     }
     Poll::Ready(Ok(()))
 }
-
-#[cfg(test)]
-mod tests;

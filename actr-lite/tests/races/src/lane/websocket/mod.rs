@@ -1,0 +1,4 @@
+#[path = "../../../../../node/src/lane/websocket/outbox.rs"]
+mod outbox;
+mod outbox_tests;
+mod socket;
