@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use thiserror::Error;
 use tracing::info;
 
-use crate::node_arguments::NodeArguments;
+use crate::{check::check, node_arguments::NodeArguments};
 
 /// A node that SIGINT and SIGTERM stop in order: the first signal ends its work, a second one ends the process.
 pub struct RunningNode {
@@ -86,8 +86,12 @@ where
     done.unwrap_or_else(|| Err(anyhow!("stopped by {signal}")))
 }
 
-/// Runs a program that only runs its node, until a signal stops it. Its exit code is 0 if everything ended in order.
+/// Runs a program that only runs its node, until a signal stops it. Its exit code is 0 if everything ended in order. With
+/// `--check` it only [checks](check()).
 pub fn serve<W: Workload>(arguments: &NodeArguments, workload: W) -> ExitCode {
+    if arguments.is_check() {
+        return check(arguments, |_| Ok(workload));
+    }
     crate::run(arguments, async {
         let node = arguments.system()?.attach(workload);
         let node = match RunningNode::start(node).await {

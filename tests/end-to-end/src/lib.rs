@@ -8,6 +8,7 @@ mod accounts;
 mod budget;
 #[cfg(target_os = "linux")]
 mod campaign;
+mod check;
 mod discovery;
 mod faults;
 #[cfg(target_os = "linux")]
