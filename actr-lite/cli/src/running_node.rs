@@ -8,7 +8,8 @@ use tracing::info;
 
 use crate::{check::check, node_arguments::NodeArguments};
 
-/// A node that SIGINT and SIGTERM stop in order: the first signal ends its work, a second one ends the process.
+/// A node that SIGINT and SIGTERM stop in order: the first signal ends its work, a second one ends the process. A service
+/// manager such as systemd is told of it.
 pub struct RunningNode {
     actr: ActrRef,
     signals: Signals,
@@ -31,7 +32,11 @@ impl RunningNode {
         let mut signals = Signals::listen()?;
         let mut start = Apart::spawn(node.start());
         let signal = tokio::select! {
-            actr = start.output() => return Ok(Self { actr: actr?, signals }),
+            actr = start.output() => {
+                let actr = actr?;
+                signals.ready(&format!("running as {}", actr.actor_id()));
+                return Ok(Self { actr, signals });
+            }
             signal = signals.next() => signal,
         };
         start.cancel().await;

@@ -66,6 +66,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         registry.local_addr()
     );
 
+    signals.ready(&format!("listening on {scheme}://{}", registry.local_addr()));
     let shutdown = CancellationToken::new();
     let mut serving = std::pin::pin!(registry.run(shutdown.clone()));
     tokio::select! {
