@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 #![allow(clippy::print_stderr, reason = "what is skipped has to be seen")]
 
+mod container;
 mod debian;
 mod installed;
 mod manuals;
