@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
         value_name = "MESSAGE_COUNT",
         value_parser = parse_count,
         allow_negative_numbers = true,
-        required_unless_present = "update_lock",
+        required_unless_present_any = ["update_lock", "check"],
         conflicts_with = "update_lock"
     )]
     pub(crate) message_count: Option<i32>,

@@ -6,7 +6,7 @@ mod summary;
 
 use std::process::ExitCode;
 
-use actr_lite::{Budget, ResumableStream, ResumeOptions};
+use actr_lite::{ActrSystem, Budget, ResumableStream, ResumeOptions};
 use actr_lite_cli::RunningNode;
 use anyhow::{Context as _, bail};
 use clap::Parser;
@@ -21,7 +21,23 @@ use crate::{
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.node.is_check() {
+        let budget = Budget::new(arguments.timeout);
+        return actr_lite_cli::check(&arguments.node, |system| Ok(service(system, &arguments, budget)?.0));
+    }
     actr_lite_cli::run(&arguments.node, run(&arguments))
+}
+
+/// The client's service, and the streams that it starts.
+fn service(
+    system: &ActrSystem,
+    arguments: &Arguments,
+    budget: Budget,
+) -> anyhow::Result<(LocalStreamService, mpsc::Receiver<ResumableStream>)> {
+    let server_type = system.dependency("server")?.clone();
+    let resume = ResumeOptions::new(budget).with_idle_timeout(arguments.idle_timeout);
+    let (streams, started) = mpsc::channel(1);
+    Ok((LocalStreamService::new(server_type, resume, streams), started))
 }
 
 /// Starts the node, calls its own service, which starts the stream, and waits until the stream is over.
@@ -32,10 +48,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let count = message_count.unsigned_abs().into();
     let budget = Budget::new(arguments.timeout);
     let system = arguments.node.system()?;
-    let server_type = system.dependency("server")?.clone();
-    let resume = ResumeOptions::new(budget).with_idle_timeout(arguments.idle_timeout);
-    let (streams, mut started) = mpsc::channel(1);
-    let service = LocalStreamService::new(server_type, resume, streams);
+    let (service, mut started) = service(&system, arguments, budget)?;
     let mut node = RunningNode::start(system.attach(service).register_timeout(budget.left())).await?;
     let (actr, mut live) = (node.actr().clone(), None);
     let received = node

@@ -3,11 +3,13 @@
 //! - [`NodeArguments`]: `--actr-toml`, `--config`, `-v` and `-q`
 //! - [`serve`]: a whole program that only runs its node
 //! - [`RunningNode`]: a node that signals stop, for programs that do something with it
+//! - [`check()`]: `--check`, which only looks at the configuration
 //! - [`LockArguments`] and [`update_lock`]: `--update-lock`, and what it does
 //! - [`run`]: a program's frame: logs to stderr, one line for an error, the exit code
 //! - [`print()`]: a program's result on stdout
 //! - [`parse_duration`], [`parse_timeout`]: `500ms`, `30s`, `2m`
 
+mod check;
 mod node_arguments;
 mod running_node;
 mod update_lock;
@@ -15,6 +17,7 @@ mod update_lock;
 use std::{future::Future, process::ExitCode, time::Duration};
 
 pub use actr_lite_terminal::print;
+pub use check::check;
 pub use node_arguments::NodeArguments;
 pub use running_node::{Interrupted, RunningNode, serve, until_signal};
 pub use update_lock::{LockArguments, update_lock};

@@ -1,6 +1,9 @@
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
-use actr_lite::{ActrSystem, ConfigOverride, ManifestError, resolve_path};
+use actr_lite::{ActrSystem, ConfigOverride, ManifestError, Problems, resolve_path};
 use actr_lite_terminal::{Logging, Verbosity, start_logging};
 use clap::{ArgAction, Args};
 
@@ -15,6 +18,10 @@ pub struct NodeArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<ConfigOverride>,
 
+    /// Only check Actr.toml and the files that it names, say everything that is wrong, and exit
+    #[arg(long)]
+    check: bool,
+
     /// Log more; twice: everything. RUST_LOG overrides -v and -q, if it is set and not empty
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
@@ -25,15 +32,28 @@ pub struct NodeArguments {
 }
 
 impl NodeArguments {
+    /// Whether the program is only to [check](crate::check()) its configuration.
+    pub fn is_check(&self) -> bool {
+        self.check
+    }
+
     /// Reads Actr.toml.
     ///
     /// # Errors
     /// When it is not found, can't be read, or is not valid.
     pub fn system(&self) -> Result<ActrSystem, ManifestError> {
+        self.system_or_problems().map_err(Problems::into_first)
+    }
+
+    pub(crate) fn system_or_problems(&self) -> Result<ActrSystem, Problems<ManifestError>> {
         // Set by `cargo run`, to the folder of the package that runs.
         let package_dir = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let path = resolve_path(&self.actr_toml, package_dir.as_deref())?;
-        ActrSystem::from_toml_with(path, &self.config)
+        ActrSystem::read(path, &self.config)
+    }
+
+    pub(crate) fn actr_toml(&self) -> &Path {
+        &self.actr_toml
     }
 
     pub(crate) fn start_logging(&self) -> Logging {

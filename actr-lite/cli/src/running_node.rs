@@ -6,9 +6,10 @@ use anyhow::anyhow;
 use thiserror::Error;
 use tracing::info;
 
-use crate::node_arguments::NodeArguments;
+use crate::{check::check, node_arguments::NodeArguments};
 
-/// A node that SIGINT and SIGTERM stop in order: the first signal ends its work, a second one ends the process.
+/// A node that SIGINT and SIGTERM stop in order: the first signal ends its work, a second one ends the process. A service
+/// manager such as systemd is told of it.
 pub struct RunningNode {
     actr: ActrRef,
     signals: Signals,
@@ -31,7 +32,11 @@ impl RunningNode {
         let mut signals = Signals::listen()?;
         let mut start = Apart::spawn(node.start());
         let signal = tokio::select! {
-            actr = start.output() => return Ok(Self { actr: actr?, signals }),
+            actr = start.output() => {
+                let actr = actr?;
+                signals.ready(&format!("running as {}", actr.actor_id()));
+                return Ok(Self { actr, signals });
+            }
             signal = signals.next() => signal,
         };
         start.cancel().await;
@@ -86,8 +91,12 @@ where
     done.unwrap_or_else(|| Err(anyhow!("stopped by {signal}")))
 }
 
-/// Runs a program that only runs its node, until a signal stops it. Its exit code is 0 if everything ended in order.
+/// Runs a program that only runs its node, until a signal stops it. Its exit code is 0 if everything ended in order. With
+/// `--check` it only [checks](check()).
 pub fn serve<W: Workload>(arguments: &NodeArguments, workload: W) -> ExitCode {
+    if arguments.is_check() {
+        return check(arguments, |_| Ok(workload));
+    }
     crate::run(arguments, async {
         let node = arguments.system()?.attach(workload);
         let node = match RunningNode::start(node).await {

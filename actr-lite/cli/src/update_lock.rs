@@ -11,7 +11,7 @@ use crate::{node_arguments::NodeArguments, running_node::until_signal};
 #[derive(Debug, Clone, Args)]
 pub struct LockArguments {
     /// Write Actr.lock.toml from the contracts that running servers publish, and exit
-    #[arg(long)]
+    #[arg(long, conflicts_with = "check")]
     pub update_lock: bool,
 
     /// With --update-lock: the contract to take if servers of a type publish several, by its fingerprint

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use actr_lite_manifest::{ConfigOverride, Lock, Manifest, ManifestError};
+use actr_lite_manifest::{ConfigOverride, Lock, Manifest, ManifestError, Problems};
 
 use crate::explained;
 
@@ -27,7 +27,7 @@ pub fn actr_toml(bytes: &[u8]) {
 fn manifest(text: &str) {
     let manifest = match parse(text, &[]) {
         Ok(manifest) => manifest,
-        Err(error) => return located(&error, text),
+        Err(problems) => return problems.into_iter().for_each(|error| located(&error, text)),
     };
     for path in &manifest.exports {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -83,7 +83,7 @@ fn config_override(text: &str) {
     match text.parse::<ConfigOverride>() {
         Ok(config_override) => {
             assert_eq!(config_override.to_string(), text);
-            if let Err(error) = parse(LEAST, &[config_override]) {
+            for error in parse(LEAST, &[config_override]).err().into_iter().flatten() {
                 explained(&error, text.as_bytes());
             }
         }
@@ -91,7 +91,7 @@ fn config_override(text: &str) {
     }
 }
 
-fn parse(text: &str, overrides: &[ConfigOverride]) -> Result<Manifest, ManifestError> {
+fn parse(text: &str, overrides: &[ConfigOverride]) -> Result<Manifest, Problems<ManifestError>> {
     Manifest::parse(text, Path::new("Actr.toml"), overrides)
 }
 

@@ -10,7 +10,9 @@ use crate::{
     config_override::ConfigOverride,
     error::ManifestError,
     key_path::{dotted, key_path},
+    mending::{mend, placed},
     place::Place,
+    problems::Problems,
     read_error::{Problem, ReadError},
     reader::Reader,
     reference::Reference,
@@ -18,6 +20,9 @@ use crate::{
     suggestion::nearest_key,
     syntax_problem::syntax_problem,
 };
+
+/// The most problems of a file that are told: who has more has given the wrong file.
+const MAX_PROBLEMS: usize = 100;
 
 /// A file's values with overrides in place, and where each of them is from.
 ///
@@ -58,25 +63,53 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The document as a type, or the first thing in it that the type refuses.
-    pub(crate) fn read<T: for<'de> Deserialize<'de>>(&self) -> Result<T, ManifestError> {
-        T::deserialize(Reader(&self.root)).map_err(|error| self.explained(error))
+    /// The document as a type, or everything in it that the type refuses: a problem is mended in a copy, in which the next
+    /// one is looked for.
+    pub(crate) fn read<T: for<'de> Deserialize<'de>>(&self) -> Result<T, Problems<ManifestError>> {
+        let mut error = match T::deserialize(Reader(&self.root)) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let first = error.place();
+        let mut root = self.root.clone();
+        let (mut places, mut problems) = (vec![first], Problems::from(self.explained(error.clone())));
+        while places.len() < MAX_PROBLEMS && mend(&mut root, &error, self.reference) {
+            error = match T::deserialize(Reader(&root)) {
+                Ok(_) => break,
+                // What was mended is refused again.
+                Err(error) if places.contains(&error.place()) => break,
+                Err(error) => error,
+            };
+            places.push(error.place());
+            problems.push(self.explained(error.clone()));
+        }
+        Err(problems)
     }
 
     /// That a value has the right type and no meaning, which no single value tells; `path` leads to it, with the index
     /// of an array's element.
     pub(crate) fn invalid(&self, path: &[&str], problem: impl Display) -> ManifestError {
-        let value = path.iter().try_fold(&self.root, |value, part| match value.get_ref() {
-            DeValue::Array(values) => values.get(part.parse::<usize>().ok()?),
-            value => value.get(part),
-        });
+        let value = self.value(path);
         let keys = path.iter().filter(|part| part.parse::<usize>().is_err());
         ManifestError::InvalidValue {
-            place: value.map_or_else(|| Place::in_file(self.path), |value| self.place(value.span().start)),
+            place: self.place_of(path),
             key: key_path(keys),
             found: value.map_or_else(|| "nothing".into(), |value| shown::value(value.get_ref())),
             problem: problem.to_string(),
         }
+    }
+
+    /// Where the value is, or the file if there is none.
+    pub(crate) fn place_of(&self, path: &[&str]) -> Place {
+        let value = self.value(path);
+        value.map_or_else(|| Place::in_file(self.path), |value| self.place(value.span().start))
+    }
+
+    fn value(&self, path: &[&str]) -> Option<&Spanned<DeValue<'a>>> {
+        path.iter().try_fold(&self.root, |value, part| match value.get_ref() {
+            DeValue::Array(values) => values.get(part.parse::<usize>().ok()?),
+            value => value.get(part),
+        })
     }
 
     fn place(&self, offset: usize) -> Place {
@@ -150,24 +183,4 @@ fn set<'a>(at: &mut Spanned<DeValue<'a>>, path: &[String], value: Spanned<DeValu
     };
     set(&mut child, rest, value);
     table.insert(Spanned::new(key_span, key.clone().into()), child);
-}
-
-/// A value with everything in it at one place.
-fn placed(value: DeValue<'_>, offset: usize) -> Spanned<DeValue<'_>> {
-    let here = offset..offset;
-    let value = match value {
-        DeValue::Array(values) => {
-            let values = values.into_iter().map(|value| placed(value.into_inner(), offset));
-            DeValue::Array(values.collect())
-        }
-        DeValue::Table(table) => {
-            let entries = table.into_iter().map(|(key, value)| {
-                let key = Spanned::new(here.clone(), key.into_inner());
-                (key, placed(value.into_inner(), offset))
-            });
-            DeValue::Table(entries.collect())
-        }
-        scalar => scalar,
-    };
-    Spanned::new(here, value)
 }

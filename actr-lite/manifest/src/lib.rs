@@ -8,7 +8,7 @@
 //! - [`Limits`], [`RegistryLimits`]: what may happen at once, as numbers and times that can't be out of range
 //! - [`Tls`]: the files of a node that speaks TLS
 //! - [`SignalingUrl`], [`WebSocketUrl`]: where the registry and a node's data lane are
-//! - [`ManifestError`], [`Place`]: what is wrong, and where
+//! - [`ManifestError`], [`Place`], [`Problems`]: what is wrong, where, and all of it
 //! - [`Lock`]: what an `Actr.lock.toml` says, read and written
 //! - [`ContractFingerprint`], [`FileFingerprint`], [`Timestamp`]: its values
 //!
@@ -32,8 +32,10 @@ mod limits;
 mod lock;
 mod lock_error;
 mod manifest;
+mod mending;
 mod package;
 mod place;
+mod problems;
 mod read_error;
 mod reader;
 mod reference;
@@ -61,6 +63,7 @@ pub use lock_error::{LockError, UpdateCommand, WriteLockError};
 pub use manifest::{EDITION, Manifest};
 pub use package::Package;
 pub use place::{Place, Position};
+pub use problems::Problems;
 pub use resolve::resolve_path;
 pub use signaling_url::{ParseSignalingUrlError, SIGNALING_PATH, SignalingUrl};
 pub use system::{Deployment, Discovery, Signaling, System, WebRtc, WebSocket};

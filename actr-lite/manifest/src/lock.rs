@@ -15,6 +15,7 @@ use crate::{
     file::read_text,
     fingerprint::{ContractFingerprint, FileFingerprint},
     lock_error::{LockError, UpdateCommand, WriteLockError},
+    problems::Problems,
     reference::ACTR_LOCK_TOML,
     replacement::{follow_links, replace},
     timestamp::Timestamp,
@@ -115,7 +116,7 @@ impl Lock {
     /// The first thing that is wrong.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
         let document = Document::parse(text, path, &[], ACTR_LOCK_TOML)?;
-        let LockFile { metadata, dependency } = document.read()?;
+        let LockFile { metadata, dependency } = document.read().map_err(Problems::into_first)?;
         let mut lock = Self::new(metadata.generated_at);
         for (index, dependency) in dependency.into_iter().enumerate() {
             if lock.dependency(&dependency.actr_type).is_some() {

@@ -15,6 +15,8 @@ use crate::{
     expecting::{array, whole_number},
     file::read_text,
     package::Package,
+    place::Place,
+    problems::Problems,
     reference::ACTR_TOML,
     system::System,
 };
@@ -51,16 +53,16 @@ impl Manifest {
     /// Reads the file at `path`, then applies the overrides in their order, then checks the result.
     ///
     /// # Errors
-    /// The first thing that is wrong; see [`ManifestError`].
-    pub fn load(path: &Path, overrides: &[ConfigOverride]) -> Result<Self, ManifestError> {
+    /// Everything that is wrong; see [`ManifestError`]. Rules about several keys are looked at once each of them is right.
+    pub fn load(path: &Path, overrides: &[ConfigOverride]) -> Result<Self, Problems<ManifestError>> {
         Self::parse(&read_text(path)?, path, overrides)
     }
 
     /// The same of a text that is at hand; `path` is what errors call it.
     ///
     /// # Errors
-    /// The first thing that is wrong; see [`ManifestError`].
-    pub fn parse(text: &str, path: &Path, overrides: &[ConfigOverride]) -> Result<Self, ManifestError> {
+    /// As [`Self::load`].
+    pub fn parse(text: &str, path: &Path, overrides: &[ConfigOverride]) -> Result<Self, Problems<ManifestError>> {
         let document = Document::parse(text, path, overrides, ACTR_TOML)?;
         // Another edition may have other keys, so its number comes first.
         document.read::<EditionAlone>()?;
@@ -70,6 +72,15 @@ impl Manifest {
             system: manifest.system.settled(&document, folder)?,
             ..manifest
         })
+    }
+
+    /// Where the file at `path`, or an override, sets a key such as `system.tls.cert`; the file itself if neither does.
+    pub fn place_of(key: &str, path: &Path, overrides: &[ConfigOverride]) -> Place {
+        let text = read_text(path).unwrap_or_default();
+        match Document::parse(&text, path, overrides, ACTR_TOML) {
+            Ok(document) => document.place_of(&key.split('.').collect::<Vec<_>>()),
+            Err(_) => Place::in_file(path),
+        }
     }
 
     /// Whether `exports` names a proto file of this file name, in whatever directory.

@@ -4,11 +4,11 @@ use serde::de::{self, Expected, Unexpected};
 use thiserror::Error;
 use toml::{Spanned, de::DeValue};
 
-use crate::shown;
+use crate::{key_path::key_path, shown};
 
 /// Why a value can't be read: what serde says, with the place and the path that [`Reader`](crate::reader::Reader) adds
 /// on the way out.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[error("{problem:?}")]
 pub(crate) struct ReadError {
     pub(crate) problem: Problem,
@@ -19,7 +19,7 @@ pub(crate) struct ReadError {
     keys: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Problem {
     UnknownKey {
         key: String,
@@ -50,6 +50,17 @@ impl ReadError {
     /// The keys that lead to what is wrong.
     pub(crate) fn path(&self) -> Vec<String> {
         self.keys.iter().rev().cloned().collect()
+    }
+
+    /// What tells it from others of the same document.
+    pub(crate) fn place(&self) -> (usize, String) {
+        let key = match &self.problem {
+            Problem::UnknownKey { key, .. } => key,
+            Problem::MissingKey(key) => *key,
+            Problem::WrongType { .. } | Problem::Invalid { .. } | Problem::NumberOutOfRange => "",
+        };
+        let path = self.keys.iter().rev().map(String::as_str).chain([key]);
+        (self.offset, key_path(path))
     }
 
     /// It stands at `offset`, unless it is known to stand further inside.

@@ -56,6 +56,16 @@ impl Reference {
         addition
     }
 
+    /// The example for a value.
+    pub(crate) fn example<'k>(self, path: impl IntoIterator<Item = &'k str>) -> Option<DeValue<'static>> {
+        let root = Spanned::new(0..0, DeValue::Table(DeTable::parse(self.0).ok()?.into_inner()));
+        let found = path.into_iter().try_fold(&root, |value, name| {
+            let table = table_in(value)?;
+            table.get(name).or_else(|| table.get(ANY_NAME))
+        });
+        Some(found?.get_ref().clone())
+    }
+
     /// The path of a key, if only one section has it.
     pub(crate) fn only_path_of(self, key: &str) -> Option<String> {
         let root = DeTable::parse(self.0).ok()?;
@@ -80,7 +90,7 @@ fn collect_sections_with(key: &str, table: &DeTable<'_>, section: &str, found: &
 }
 
 /// A table, or the one that an array shows an example of.
-fn table_in<'a>(value: &'a Spanned<DeValue<'a>>) -> Option<&'a DeTable<'a>> {
+fn table_in<'v, 'a>(value: &'v Spanned<DeValue<'a>>) -> Option<&'v DeTable<'a>> {
     match value.get_ref() {
         DeValue::Table(table) => Some(table),
         DeValue::Array(values) => values.first()?.get_ref().as_table(),

@@ -16,6 +16,7 @@ use crate::{
     error::ManifestError,
     expecting::whole_number,
     limits::{Limits, RegistryLimits},
+    problems::Problems,
     signaling_url::SignalingUrl,
     tls::{Tls, TlsIdentity},
     websocket_url::WebSocketUrl,
@@ -157,21 +158,22 @@ impl Default for Discovery {
 
 impl System {
     /// Checks what no key tells alone, and takes paths from `folder`, the one of the file.
-    pub(crate) fn settled(mut self, document: &Document<'_>, folder: &Path) -> Result<Self, ManifestError> {
-        self.signaling.check(&self.tls, document)?;
-        self.websocket.check(&self.tls, document)?;
-        self.take_paths_from(folder, document)?;
-        Ok(self)
+    pub(crate) fn settled(mut self, document: &Document<'_>, folder: &Path) -> Result<Self, Problems<ManifestError>> {
+        let mut problems: Vec<_> = self.signaling.check(&self.tls, document).err().into_iter().collect();
+        problems.extend(self.websocket.check(&self.tls, document).err());
+        problems.extend(self.take_paths_from(folder, document));
+        Problems::or_value(problems, self)
     }
 
-    fn take_paths_from(&mut self, folder: &Path, document: &Document<'_>) -> Result<(), ManifestError> {
-        let take = |path: &mut PathBuf, key: [&str; 2], what: &str| {
+    /// Gives those that are no paths.
+    fn take_paths_from(&mut self, folder: &Path, document: &Document<'_>) -> Vec<ManifestError> {
+        let mut problems = Vec::new();
+        let mut take = |path: &mut PathBuf, key: [&str; 2], what: &str| {
             if path.as_os_str().is_empty() {
                 let key = ["system", key[0], key[1]];
-                return Err(document.invalid(&key, format_args!("write the path of {what}")));
+                problems.push(document.invalid(&key, format_args!("write the path of {what}")));
             }
             *path = folder.join(&*path);
-            Ok(())
         };
         let Self {
             signaling,
@@ -184,29 +186,29 @@ impl System {
                 path,
                 ["signaling", "realms"],
                 "a file with a line like 1 = \"secret\" for each realm",
-            )?;
+            );
         }
         if let Some(path) = &mut signaling.data_dir {
-            take(path, ["signaling", "data_dir"], "a directory for the registry's keys")?;
+            take(path, ["signaling", "data_dir"], "a directory for the registry's keys");
         }
         if let Some(path) = &mut signaling.audit_log {
-            take(path, ["signaling", "audit_log"], "a file for the registry's audit log")?;
+            take(path, ["signaling", "audit_log"], "a file for the registry's audit log");
         }
         if let Some(TlsIdentity { cert, key }) = &mut tls.identity {
-            take(cert, ["tls", "cert"], "a PEM file")?;
-            take(key, ["tls", "key"], "a PEM file")?;
+            take(cert, ["tls", "cert"], "a PEM file");
+            take(key, ["tls", "key"], "a PEM file");
         }
         if let Some(path) = &mut tls.ca {
-            take(path, ["tls", "ca"], "a PEM file")?;
+            take(path, ["tls", "ca"], "a PEM file");
         }
         if let Some(path) = &mut deployment.realm_secret_file {
             take(
                 path,
                 ["deployment", "realm_secret_file"],
                 "a file with the realm's secret",
-            )?;
+            );
         }
-        Ok(())
+        problems
     }
 }
 

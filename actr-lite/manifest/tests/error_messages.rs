@@ -41,6 +41,7 @@ fn error(text: &str, overrides: &[&str]) -> String {
     let overrides: Vec<ConfigOverride> = overrides.iter().map(|text| text.parse().unwrap()).collect();
     Manifest::parse(text, Path::new("server/Actr.toml"), &overrides)
         .unwrap_err()
+        .into_first()
         .to_string()
 }
 
@@ -60,7 +61,7 @@ fn a_file_that_cannot_be_read_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("Actr.toml");
     let load = || {
-        let message = Manifest::load(&path, &[]).unwrap_err().to_string();
+        let message = Manifest::load(&path, &[]).unwrap_err().into_first().to_string();
         message.replace(&directory.path().display().to_string(), "server")
     };
     assert_snapshot!(load(), @"server/Actr.toml: no such file: give the path of an Actr.toml with --actr-toml");

@@ -70,7 +70,9 @@ fn the_reference_has_every_key_of_each_section() {
             (path, true) => format!("{path}=[{{ zzz = 1 }}]"),
         };
         let unknown: ConfigOverride = unknown.parse().unwrap();
-        let error = Manifest::parse(ACTR_TOML, Path::new("Actr.toml"), &[unknown]).unwrap_err();
+        let error = Manifest::parse(ACTR_TOML, Path::new("Actr.toml"), &[unknown])
+            .unwrap_err()
+            .into_first();
         assert_keys(error, keys);
     }
 }

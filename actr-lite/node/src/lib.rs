@@ -34,7 +34,9 @@ mod stream;
 mod sync;
 mod tasks;
 
-pub use actr_lite_manifest::{ConfigOverride, ContractFingerprint, LockError, Manifest, ManifestError, resolve_path};
+pub use actr_lite_manifest::{
+    ConfigOverride, ContractFingerprint, LockError, Manifest, ManifestError, Problems, resolve_path,
+};
 pub use actr_lite_quota::Limit;
 pub use actr_lite_registry_client::RegistryLinkError;
 pub use actr_lite_tls::TlsFileError;
@@ -64,6 +66,7 @@ pub use error::{actr_error::ActrError, dest::Dest, discover_error::DiscoverError
 pub use lane::close_reason::CloseReason;
 pub use node::{
     actr_ref::ActrRef,
+    check_error::CheckError,
     hosted_registry::error::HostError,
     shutdown_on_signal::ShutdownKind,
     signals::Signals,

@@ -1,6 +1,10 @@
 //! The command line.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use actr_lite_net::exposure::Remedies;
 use actr_lite_registry::{
@@ -36,6 +40,10 @@ pub(crate) struct Arguments {
     /// Serve other machines without TLS and realm secrets, and tell nodes addresses that are dialled without TLS
     #[arg(long)]
     pub(crate) insecure: bool,
+
+    /// Only check the arguments and the files that they name, say everything that is wrong, and exit
+    #[arg(long)]
+    pub(crate) check: bool,
 
     #[command(flatten)]
     pub(crate) limits: Limits,
@@ -93,12 +101,28 @@ pub(crate) const REMEDIES: Remedies = Remedies {
 };
 
 impl TlsFiles {
-    pub(crate) fn load(self) -> anyhow::Result<Option<ServerTls>> {
-        let (Some(cert), Some(key)) = (self.tls_cert, self.tls_key) else {
+    pub(crate) fn is_set(&self) -> bool {
+        self.tls_cert.is_some()
+    }
+
+    /// The certificate, as errors call it.
+    pub(crate) fn cert_path(&self) -> String {
+        self.tls_cert.as_deref().unwrap_or(Path::new("")).display().to_string()
+    }
+
+    pub(crate) fn load(&self) -> Result<Option<ServerTls>, Vec<anyhow::Error>> {
+        let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else {
             return Ok(None);
         };
         let (cert, key) = (PemFile::new("--tls-cert", cert), PemFile::new("--tls-key", key));
-        Ok(Some(ServerTls::load(cert, key)?))
+        ServerTls::load(cert, key.clone()).map(Some).map_err(|error| {
+            let said = error.to_string();
+            // What is wrong with the certificate may have been found first.
+            let other = ServerTls::check_key(&key)
+                .err()
+                .filter(|other| other.to_string() != said);
+            [error].into_iter().chain(other).map(Into::into).collect()
+        })
     }
 }
 
@@ -163,8 +187,14 @@ fn count(default: usize) -> NonZeroU32 {
 }
 
 impl Trust {
-    pub(crate) fn options(self, limits: &Limits) -> anyhow::Result<Options> {
-        let number = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+    pub(crate) fn realms(&self) -> anyhow::Result<Realms> {
+        match &self.realms {
+            Some(path) => Realms::from_file(path).context("--realms"),
+            None => Ok(Realms::Open),
+        }
+    }
+
+    pub(crate) fn check_lifetimes(&self) -> anyhow::Result<()> {
         if self.key_lifetime < self.credential_lifetime {
             bail!(
                 "--key-lifetime is {} s, but credentials are valid for {} s: a key has to sign at least as long",
@@ -172,16 +202,18 @@ impl Trust {
                 self.credential_lifetime
             );
         }
-        Ok(Options {
+        Ok(())
+    }
+
+    /// What the arguments say alone, without the realms.
+    pub(crate) fn options(&self, limits: &Limits) -> Options {
+        let number = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+        Options {
             credential_lifetime: Duration::from_secs(self.credential_lifetime),
             key_lifetime: Duration::from_secs(self.key_lifetime),
-            data_dir: self.data_dir,
-            audit_log: self.audit_log,
-            realms: match self.realms {
-                Some(path) => Realms::from_file(&path).context("--realms")?,
-                None => Realms::Open,
-            },
-            allowed_hosts: self.allowed_hosts,
+            data_dir: self.data_dir.clone(),
+            audit_log: self.audit_log.clone(),
+            allowed_hosts: self.allowed_hosts.clone(),
             max_connections: number(limits.max_connections),
             max_connections_per_address: limits.max_connections_per_address.map(number),
             max_connections_per_realm: limits.max_connections_per_realm.map(number),
@@ -195,6 +227,6 @@ impl Trust {
             max_body_bytes: number(limits.max_body_bytes),
             header_timeout: Duration::from_secs(limits.header_timeout),
             ..Options::default()
-        })
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Runs a registry alone, until SIGINT or SIGTERM.
 
 mod arguments;
+mod settings;
 
 use std::process::ExitCode;
 
-use actr_lite_registry::{Options, Registry};
+use actr_lite_registry::Registry;
 use actr_lite_signals::Signals;
-use actr_lite_terminal::{Verbosity, start_logging};
+use actr_lite_terminal::{Verbosity, print, start_logging};
 use actr_lite_tls::ServerTls;
 use actr_lite_tokio_runtime::Apart;
 use anyhow::Context as _;
@@ -14,11 +15,20 @@ use clap::Parser as _;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::arguments::{Arguments, REMEDIES};
+use crate::{
+    arguments::{Arguments, REMEDIES},
+    settings::Settings,
+};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let logging = start_logging(Verbosity::default());
+    if arguments.check {
+        return match Settings::check(arguments) {
+            Ok(()) => logging.end(say_valid()),
+            Err(errors) => logging.end_with_all(errors),
+        };
+    }
     let result = match actr_lite_tokio_runtime::start() {
         Ok(runtime) => {
             let result = runtime.block_on(run(arguments));
@@ -28,6 +38,12 @@ fn main() -> ExitCode {
         Err(error) => Err(error.into()),
     };
     logging.end(result.map(|()| ExitCode::SUCCESS))
+}
+
+fn say_valid() -> anyhow::Result<ExitCode> {
+    print("the arguments are valid, and so are the files that they name\n")
+        .context("nothing is wrong, but stdout cannot be written to")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -50,6 +66,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         registry.local_addr()
     );
 
+    signals.ready(&format!("listening on {scheme}://{}", registry.local_addr()));
     let shutdown = CancellationToken::new();
     let mut serving = std::pin::pin!(registry.run(shutdown.clone()));
     tokio::select! {
@@ -65,16 +82,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// The registry as its arguments have it, and its certificate.
 async fn bind(arguments: Arguments) -> anyhow::Result<(Registry, Option<ServerTls>)> {
-    let tls = arguments.tls.load()?;
-    let options = Options {
-        insecure: arguments.insecure,
-        ..arguments.trust.options(&arguments.limits)?
-    };
-    let mut registry = Registry::bind(&arguments.listen, options).await?;
+    let Settings { listen, tls, options } = Settings::or_first_error(arguments)?;
+    let mut registry = Registry::bind(&listen, options).await?;
     if let Some(tls) = &tls {
         registry = registry.with_tls(tls.clone());
     }
-    registry.check_exposure(REMEDIES, arguments.insecure)?;
+    registry.check_exposure(REMEDIES)?;
     Ok((registry, tls))
 }
 

@@ -123,13 +123,27 @@ impl KeyFile {
         }
     }
 
+    /// Whether a directory can be used, and its keys too. One that is not there can be made; nothing is made here.
+    pub(crate) fn check(directory: &Path) -> Result<(), KeyFileError> {
+        match secret_file::check_folder(directory) {
+            Ok(Some(exposed)) => Err(KeyFileError::Exposed(exposed)),
+            Ok(None) => Self::read(directory).map(drop),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(failed(directory)(error)),
+        }
+    }
+
     fn path(&self) -> PathBuf {
         self.directory.join(FILE_NAME)
     }
 
     /// The keys in it; `None` if there is no file yet.
     pub(crate) fn load(&self) -> Result<Option<KeyRing>, KeyFileError> {
-        let path = self.path();
+        Self::read(&self.directory)
+    }
+
+    fn read(directory: &Path) -> Result<Option<KeyRing>, KeyFileError> {
+        let path = directory.join(FILE_NAME);
         let unusable = || KeyFileError::Content { path: path.clone() };
         let content = match secret_file::read(&path, MAX_LEN) {
             Ok(content) => content,

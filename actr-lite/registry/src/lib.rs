@@ -29,6 +29,7 @@
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, who belongs to one, and who may register which type there
 //! - `audit`: what was granted and refused, in a file
+//! - [`check`]: what is wrong with its settings, before it runs
 //! - `failure_limit`: how often somebody may be wrong about that
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
@@ -41,6 +42,7 @@ pub mod answer;
 mod audit;
 mod authority;
 mod body;
+pub mod check;
 pub mod conversation;
 pub mod directory;
 pub mod ending;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use actr_lite_net::{
-    exposure::{Exposure, ExposureError, Remedies},
+    exposure::{ExposureError, Remedies},
     http_socket::{self, HttpSocket, Unreadable},
     listener::Listener,
 };
@@ -38,7 +38,6 @@ use crate::{
     options::Options,
     origin::Origin,
     permits::HttpPermit,
-    realms::Realms,
     service,
     shared::Shared,
     upkeep,
@@ -102,6 +101,21 @@ pub async fn check_rivals(bound: SocketAddr, host: &str) -> Result<(), RegistryE
     }
 }
 
+/// Host, without brackets, and port of a `<host>:<port>`.
+pub(crate) fn split_address(address: &str) -> (&str, &str) {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    (host.trim_start_matches('[').trim_end_matches(']'), port)
+}
+
+/// Why it can't listen there, from what the system says.
+pub(crate) fn listen_error(address: &str, reason: io::Error) -> RegistryError {
+    let address = address.into();
+    match reason.kind() {
+        io::ErrorKind::AddrInUse => RegistryError::AddressInUse { address },
+        _ => RegistryError::Listen { address, reason },
+    }
+}
+
 /// A registry that listens, and answers as soon as it is run.
 pub struct Registry {
     listener: Listener,
@@ -117,17 +131,8 @@ impl Registry {
     /// # Errors
     /// When that is not possible; the error names the address or the file, and what to do.
     pub async fn bind(address: &str, options: Options) -> Result<Self, RegistryError> {
-        let error = |reason: io::Error| match reason.kind() {
-            io::ErrorKind::AddrInUse => RegistryError::AddressInUse {
-                address: address.into(),
-            },
-            _ => RegistryError::Listen {
-                address: address.into(),
-                reason,
-            },
-        };
-        let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let error = |reason| listen_error(address, reason);
+        let (host, port) = split_address(address);
         let mut tries = if port == "0" { FREE_PORT_TRIES } else { 1 };
         let (listener, local_addr) = loop {
             let listener = Listener::bind(address, "the registry").await.map_err(error)?;
@@ -163,19 +168,13 @@ impl Registry {
         self.local_addr
     }
 
-    /// Checks, before it serves, whether other machines may reach it as it is: see [`Exposure::check`].
+    /// Checks, before it serves, whether other machines may reach it as it is: see [`Options::check_exposure`].
     ///
     /// # Errors
     /// When it may not.
-    pub fn check_exposure(&self, remedies: Remedies, is_insecure: bool) -> Result<(), ExposureError> {
-        let exposure = Exposure {
-            what: "the registry",
-            address: self.local_addr,
-            has_tls: self.tls.is_some(),
-            has_secret: self.shared.options.realms != Realms::Open,
-            remedies,
-        };
-        exposure.check(is_insecure)
+    pub fn check_exposure(&self, remedies: Remedies) -> Result<(), ExposureError> {
+        let options = &self.shared.options;
+        options.check_exposure(self.local_addr, self.tls.is_some(), remedies)
     }
 
     /// Serves until `shutdown` is cancelled, then ends every connection and task; that takes a few seconds at most.

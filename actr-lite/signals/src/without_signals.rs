@@ -13,6 +13,9 @@ impl Signals {
         Ok(Self)
     }
 
+    /// There is no service manager to be told.
+    pub fn ready(&self, _status: &str) {}
+
     /// Waits for the next one; its name.
     pub async fn next(&mut self) -> &'static str {
         // Without a console there is nobody who could press the keys.

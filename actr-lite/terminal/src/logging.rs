@@ -86,6 +86,16 @@ impl Logging {
     }
 }
 
+impl Logging {
+    /// The same for a program that has found several things wrong, each with a line of its own.
+    pub fn end_with_all(self, errors: impl IntoIterator<Item = anyhow::Error>) -> ExitCode {
+        for error in errors {
+            stderr::say(&format!("error: {}", one_line(&error)));
+        }
+        ExitCode::FAILURE
+    }
+}
+
 impl Drop for Logging {
     fn drop(&mut self) {
         self.0.conclude();

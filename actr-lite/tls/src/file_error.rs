@@ -81,3 +81,21 @@ pub enum TlsFileError {
     #[error("TLS cannot be set up: {0}")]
     Setup(String),
 }
+
+impl TlsFileError {
+    /// The file that it is about, if it is about one.
+    pub fn file(&self) -> Option<&PemFile> {
+        match self {
+            Self::NotFound(file)
+            | Self::Unreadable(file, _)
+            | Self::TooLarge { file, .. }
+            | Self::Lacks { file, .. }
+            | Self::EncryptedKey { file }
+            | Self::ByteOrderMark(file)
+            | Self::Malformed { file, .. }
+            | Self::Unusable { file, .. }
+            | Self::KeyMismatch { key: file, .. } => Some(file),
+            Self::NoSystemRoots(_) | Self::Setup(_) => None,
+        }
+    }
+}

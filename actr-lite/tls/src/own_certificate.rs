@@ -1,16 +1,17 @@
-use std::io;
+use std::{io, time::SystemTime};
 
 use rustls::{
-    ClientConnection, ConnectionCommon, ServerConnection, SideData, client::verify_server_name,
+    ClientConnection, ConnectionCommon, RootCertStore, ServerConnection, SideData,
+    client::{verify_server_cert_signed_by_trust_anchor, verify_server_name},
     server::ParsedCertificate,
 };
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{ServerName, UnixTime};
 
 use crate::{
     Tls,
     file_error::TlsFileError,
     handshake_error::{self, HandshakeError},
-    pem_content,
+    pem_content, provider,
     server::ServerTls,
     words,
 };
@@ -61,6 +62,30 @@ impl ServerTls {
         let certificate = ParsedCertificate::try_from(first).map_err(unusable)?;
         verify_server_name(&certificate, &server_name(host)?)
             .map_err(|error| handshake_error::of_tls(&error, host, String::new))
+    }
+
+    /// Whether the certificate is valid at `now`, whoever has signed it and for whatever name. Without I/O.
+    ///
+    /// # Errors
+    /// [`HandshakeError::Expired`] or [`HandshakeError::NotYetValid`] when it is not.
+    pub fn check_validity(&self, now: SystemTime) -> Result<(), HandshakeError> {
+        let loaded = self.loaded();
+        let Ok(certificate) = ParsedCertificate::try_from(&loaded.leaf) else {
+            return Ok(());
+        };
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // Its time is looked at before who has signed it, which nobody has who is trusted here.
+        let verified = verify_server_cert_signed_by_trust_anchor(
+            &certificate,
+            &RootCertStore::empty(),
+            &[],
+            UnixTime::since_unix_epoch(now),
+            provider().signature_verification_algorithms.all,
+        );
+        match verified.map_err(|error| handshake_error::of_tls(&error, "", String::new)) {
+            Err(error @ (HandshakeError::Expired(_) | HandshakeError::NotYetValid(_))) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the certificate that is in use is for `host`, a name or an IP address without brackets. Without I/O.

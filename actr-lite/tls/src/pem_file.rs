@@ -20,7 +20,7 @@ impl PemFile {
     }
 
     /// The key or the option that named it.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.name
     }
 

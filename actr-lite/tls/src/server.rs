@@ -71,6 +71,14 @@ impl ServerTls {
         Ok(Self { inner })
     }
 
+    /// Whether there is a private key in a file, whatever certificate it is for.
+    ///
+    /// # Errors
+    /// When there is none, or the file can't be read.
+    pub fn check_key(key: &PemFile) -> Result<(), TlsFileError> {
+        pem_content::private_key(key).map(drop)
+    }
+
     /// Reloads both files: new handshakes use them, and open connections go on. It blocks while it reads.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod accounts;
 mod budget;
 #[cfg(target_os = "linux")]
 mod campaign;
+mod check;
 mod discovery;
 mod faults;
 #[cfg(target_os = "linux")]
@@ -35,6 +36,8 @@ mod registry_loss;
 #[cfg(target_os = "linux")]
 mod registry_memory;
 mod secret_files;
+#[cfg(unix)]
+mod service_manager;
 mod shutdown;
 mod slow_link;
 #[cfg(target_os = "linux")]

@@ -147,6 +147,26 @@ fn a_frozen_client_keeps_a_server_no_longer_than_its_grace() {
 }
 
 #[test]
+fn by_default_all_is_over_before_a_container_is_killed() {
+    /// What container runtimes grant, and as much again for a machine that is busy.
+    const BOUND: Duration = Duration::from_secs(20);
+    let deployment = Deployment::new();
+    let (registry, url) = deployment.start_registry();
+    let server = deployment.server_at(&url).args(["--interval", "100ms"]).spawn();
+    server.ready();
+    let client = deployment.client(&url, ENDLESS).arg("-v").spawn();
+    client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
+    // It neither takes frames nor closes a connection, neither the server's nor the registry's.
+    client.signal(Signal::STOP);
+    let started = Instant::now();
+    server.signal(Signal::TERM);
+    registry.signal(Signal::TERM);
+    assert_eq!(registry.wait_exit(WAIT_TIMEOUT).code(), Some(0));
+    assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
+    assert!(started.elapsed() < BOUND, "{:?}", started.elapsed());
+}
+
+#[test]
 fn streams_may_finish_for_six_of_a_shutdowns_eight_seconds() {
     let deployment = Deployment::new();
     let (server, url) = deployment.start_server(&["--interval", "100ms"]);

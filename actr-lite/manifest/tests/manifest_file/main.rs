@@ -8,7 +8,7 @@ mod overrides;
 
 use std::path::Path;
 
-use actr_lite_manifest::{ConfigOverride, Manifest, ManifestError};
+use actr_lite_manifest::{ConfigOverride, Manifest, ManifestError, Problems};
 
 const LEAST: &str = r#"
 edition = 1
@@ -19,7 +19,7 @@ system.deployment.realm_id = 7
 
 fn parse(text: &str, overrides: &[&str]) -> Result<Manifest, ManifestError> {
     let overrides: Vec<ConfigOverride> = overrides.iter().map(|text| text.parse().unwrap()).collect();
-    Manifest::parse(text, Path::new("Actr.toml"), &overrides)
+    Manifest::parse(text, Path::new("Actr.toml"), &overrides).map_err(Problems::into_first)
 }
 
 fn good(text: &str, overrides: &[&str]) -> Manifest {

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::Arc};
 
-use actr_lite_manifest::{ContractFingerprint, Manifest};
+use actr_lite_manifest::{ContractFingerprint, Manifest, Problems};
 use actr_lite_wire::{
     error_code::ErrorCode,
     identity::{ActrId, ActrType},
@@ -62,8 +62,9 @@ fn list(names: &[&str]) -> String {
 }
 
 impl Router {
-    pub(crate) fn new(services: Vec<Arc<dyn Service>>, manifest: &Manifest) -> Result<Self, RouterError> {
+    pub(crate) fn new(services: Vec<Arc<dyn Service>>, manifest: &Manifest) -> Result<Self, Problems<RouterError>> {
         let descriptors: Vec<_> = services.iter().map(|service| service.descriptor()).collect();
+        let mut problems = Vec::new();
         for export in &manifest.exports {
             let name = export
                 .file_name()
@@ -73,7 +74,7 @@ impl Router {
                 let mut known: Vec<_> = descriptors.iter().map(|descriptor| descriptor.proto_file).collect();
                 known.sort_unstable();
                 known.dedup();
-                return Err(RouterError::Export {
+                problems.push(RouterError::Export {
                     export: export.display().to_string(),
                     known,
                 });
@@ -89,7 +90,7 @@ impl Router {
                     is_exported,
                 };
                 if routes.insert(*route, entry).is_some() {
-                    return Err(RouterError::Duplicate(route));
+                    problems.push(RouterError::Duplicate(route));
                 }
             }
         }
@@ -97,7 +98,7 @@ impl Router {
             .into_iter()
             .filter(|service| manifest.exports_proto(service.proto_file))
             .collect();
-        Ok(Self { routes, exported })
+        Problems::or_value(problems, Self { routes, exported })
     }
 
     /// The contract to publish: that of the exported services. `None` if nothing is exported.

@@ -125,20 +125,11 @@ impl Discovery {
 
     /// The contract that the lock file has for a dependency; `None` for a type that is not one.
     fn expected_contract(&self, actr_type: &ActrType) -> Result<Option<ContractFingerprint>, DiscoverError> {
-        let contracts = &self.contracts;
-        if !contracts.depends_on(actr_type) {
+        let expected = self.contracts.expected(actr_type)?;
+        if expected.is_none() {
             debug!("{actr_type} is not a dependency in Actr.toml: its contract is not checked");
-            return Ok(None);
         }
-        let locked = contracts.lock.as_ref().and_then(|lock| lock.dependency(actr_type));
-        match locked {
-            Some(locked) => Ok(Some(locked.fingerprint)),
-            None => Err(DiscoverError::NotLocked {
-                actr_type: actr_type.clone(),
-                lock: contracts.lock_path.display().to_string(),
-                command: contracts.command.to_string(),
-            }),
-        }
+        Ok(expected)
     }
 
     /// Those of the candidates that have this contract. If the registry does not tell which one each of them has, all or none

@@ -3,7 +3,9 @@
 //! It puts the parts together. Nothing else knows it.
 
 pub(crate) mod actr_ref;
+pub(crate) mod check_error;
 pub(crate) mod hosted_registry;
+mod preparation;
 pub(crate) mod reach;
 pub(crate) mod remedies;
 pub(crate) mod shutdown;

@@ -1,36 +1,42 @@
 //! Where the data lane listens, and where others are told to dial it.
 
-use actr_lite_manifest::WebSocket;
+use actr_lite_manifest::{WebSocket, WebSocketUrl};
 use actr_lite_tls::Tls;
 use actr_lite_wire::host_policy::HostPolicy;
 use tracing::warn;
 
-use crate::{node::start_error::StartError, peers::acceptor::Acceptor};
+use crate::{
+    node::start_error::StartError,
+    peers::acceptor::{Acceptor, BindError},
+};
 
-/// Listens, if those who dial what is advertised get here.
-pub(crate) async fn bind(settings: &WebSocket, tls: &Tls) -> Result<Acceptor, StartError> {
+/// Whether those who dial what others are told accept its certificate.
+pub(crate) fn check_certificate(settings: &WebSocket, tls: &Tls) -> Result<(), StartError> {
+    let Some(server) = &tls.server else {
+        return Ok(());
+    };
     let Some(advertised) = &settings.advertised else {
         let host = settings.listen.ip().to_string();
-        if let Some(server) = &tls.server {
-            let check = server.check_name(&host);
-            check.map_err(|cause| StartError::OwnDataLane {
-                host,
-                cause: Box::new(cause),
-            })?;
-        }
-        return Ok(Acceptor::bind(settings.listen, None).await?);
+        return server.check_name(&host).map_err(|cause| StartError::OwnDataLane {
+            host,
+            cause: Box::new(cause),
+        });
     };
     if advertised.is_tls()
-        && let Some(server) = &tls.server
         && let Err(error) = server.check_name(advertised.host())
     {
         // Somebody in between may have a certificate of its own.
         warn!("[system.websocket] advertised: whoever dials {advertised} may be refused by this node: {error}");
     }
+    Ok(())
+}
+
+/// Listens, if those who dial what is advertised get here.
+pub(crate) async fn bind(settings: &WebSocket) -> Result<Acceptor, BindError> {
     // On another port something in between takes the connections.
-    let is_direct = advertised.port() == settings.listen.port();
-    let host = is_direct.then(|| advertised.host());
-    Ok(Acceptor::bind(settings.listen, host).await?)
+    let is_direct = |url: &&WebSocketUrl| url.port() == settings.listen.port();
+    let host = settings.advertised.as_ref().filter(is_direct).map(WebSocketUrl::host);
+    Acceptor::bind(settings.listen, host).await
 }
 
 /// How to have a node addressed by another name.

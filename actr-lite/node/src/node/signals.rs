@@ -18,6 +18,12 @@ impl Signals {
         actr_lite_signals::Signals::listen().map(Self)
     }
 
+    /// Tells the service manager that has started the process, if there is one such as systemd, that the process does its work
+    /// from now on, and which that is. What signals ask for is told without being asked to.
+    pub fn ready(&self, status: &str) {
+        self.0.ready(status);
+    }
+
     /// Waits for the next one that asks the process to end; its name.
     ///
     /// # Cancel safety

@@ -1,22 +1,24 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use actr_lite_net::exposure::Exposure;
+use actr_lite_manifest::Problems;
 use actr_lite_registry_client::{LinkConfig, LoadSource, RegistryLink};
 use actr_lite_wire::proto::Acl;
 use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use crate::{
-    actor::{actor::Actor, assembly::Assembly, context::Context, router::Router, workload::Workload},
+    actor::{actor::Actor, assembly::Assembly, context::Context, service::Service, workload::Workload},
     error::actr_error::ActrError,
     lane::closing::Closing,
     limits::{accounts::Accounts, occupancy::Occupancy},
     node::{
-        actr_ref::ActrRef, hosted_registry, reach, remedies::REMEDIES, shutdown::Shutdown,
+        actr_ref::ActrRef, check_error::CheckError, preparation::Preparation, reach, shutdown::Shutdown,
         shutdown_budget::ShutdownBudget, start_error::StartError, system::ActrSystem,
     },
     session::access::admits_others,
-    settings::{clear_text, realm_secret, tls},
     tasks::{CLOSE_TIMEOUT, Tasks, contain},
 };
 
@@ -60,6 +62,17 @@ impl<W: Workload> Node<W> {
         self
     }
 
+    /// Reads all that [`Self::start`] reads before it listens: configuration, environment, files and certificates. It listens
+    /// nowhere, connects to nobody and writes nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn check(self) -> Result<(), Problems<CheckError>> {
+        let Self { system, workload, .. } = self;
+        let checked = find_problems(&system, workload.services());
+        checked.map_err(|problems| problems.map(|problem| CheckError::new(problem, |key| system.place_of(key))))
+    }
+
     /// Listens, registers, and calls `on_start`. Everything is in place before the first byte of a peer is read.
     ///
     /// # Errors
@@ -74,31 +87,21 @@ impl<W: Workload> Node<W> {
             register_timeout,
             shutdown_grace,
         } = self;
-        let contracts = system.contracts()?;
+        let prepared = Preparation::of(&system, Arc::clone(&workload).services());
+        let Preparation {
+            contracts,
+            router,
+            tls,
+            realm_secret,
+            clear_text,
+            registry,
+        } = prepared.map_err(Problems::into_first)?;
         let manifest = system.manifest();
         let actr_type = manifest.package.actr_type.clone();
-        let router = Router::new(Arc::clone(&workload).services(), manifest)?;
-
-        let tls = tls::load(&manifest.system.tls)?;
-        let realm_secret = realm_secret::load(&manifest.system)?;
-        let clear_text = clear_text::of(&manifest.system)?;
-        if manifest.system.discovery.visible {
-            let data_lane = Exposure {
-                what: "the data lane",
-                address: manifest.system.websocket.listen,
-                has_tls: tls.server.is_some(),
-                has_secret: realm_secret.is_some(),
-                remedies: REMEDIES,
-            };
-            data_lane.check(manifest.system.insecure)?;
-        }
-        let (url, registry) = hosted_registry::host(manifest, &tls, realm_secret.as_ref()).await?;
+        let (url, registry) = registry.start().await?;
         // A node that nobody is to discover is not dialled either.
         let acceptor = match manifest.system.discovery.visible {
-            true => {
-                clear_text::check_lane(clear_text, &manifest.system.websocket, &tls)?;
-                Some(reach::bind(&manifest.system.websocket, &tls).await?)
-            }
+            true => Some(reach::bind(&manifest.system.websocket).await?),
             false => None,
         };
         let record_limit = manifest.system.websocket.max_record_bytes;
@@ -171,6 +174,20 @@ impl<W: Workload> Node<W> {
             ShutdownBudget::new(shutdown_grace),
         ))
     }
+}
+
+fn find_problems(system: &ActrSystem, services: Vec<Arc<dyn Service>>) -> Result<(), Problems<StartError>> {
+    let Preparation { contracts, tls, .. } = Preparation::of(system, services)?;
+    let mut problems: Vec<_> = contracts.not_locked().map(StartError::NotLocked).collect();
+    if let (Some(server), Some(identity)) = (&tls.server, &system.manifest().system.tls.identity)
+        && let Err(cause) = server.check_validity(SystemTime::now())
+    {
+        problems.push(StartError::Certificate {
+            path: identity.cert.clone(),
+            cause: Box::new(cause),
+        });
+    }
+    Problems::or_value(problems, ())
 }
 
 /// Ends what a start that is dropped, or fails, has begun.

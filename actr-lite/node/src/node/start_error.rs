@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use actr_lite_manifest::LockError;
 use actr_lite_net::exposure::ExposureError;
@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{
     actor::router::RouterError,
-    error::actr_error::ActrError,
+    error::{actr_error::ActrError, discover_error::DiscoverError},
     node::hosted_registry::error::HostError,
     peers::acceptor::BindError,
     readable_duration::readable,
@@ -22,6 +22,19 @@ pub enum StartError {
     /// The lock file is missing or broken.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The lock file lacks a dependency; only [`Node::check`](crate::Node::check) tells it, as a node that does not look for
+    /// the dependency does not miss it.
+    #[error(transparent)]
+    NotLocked(DiscoverError),
+    /// The node's certificate is not valid now; only [`Node::check`](crate::Node::check) tells it, as the files may be
+    /// replaced while the node runs.
+    #[error("{}: {cause}", .path.display())]
+    Certificate {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: Box<HandshakeError>,
+    },
     /// Services and Actr.toml don't match.
     #[error(transparent)]
     Router(#[from] RouterError),

@@ -5,7 +5,7 @@ use std::{
 };
 
 use actr_lite_manifest::{
-    ConfigOverride, ContractFingerprint, Lock, LockError, Manifest, ManifestError, UpdateCommand,
+    ConfigOverride, ContractFingerprint, Lock, LockError, Manifest, ManifestError, Place, Problems, UpdateCommand,
 };
 use actr_lite_wire::identity::ActrType;
 use thiserror::Error;
@@ -29,6 +29,7 @@ pub struct MissingDependency {
 #[derive(Debug, Clone)]
 pub struct ActrSystem {
     path: PathBuf,
+    overrides: Vec<ConfigOverride>,
     manifest: Manifest,
 }
 
@@ -46,9 +47,27 @@ impl ActrSystem {
     /// # Errors
     /// As [`Self::from_toml`]; for an override the error names its argument.
     pub fn from_toml_with(path: impl AsRef<Path>, overrides: &[ConfigOverride]) -> Result<Self, ManifestError> {
+        Self::read(path, overrides).map_err(Problems::into_first)
+    }
+
+    /// The same, which tells everything that is wrong with the file and the overrides.
+    ///
+    /// # Errors
+    /// As [`Self::from_toml_with`].
+    pub fn read(path: impl AsRef<Path>, overrides: &[ConfigOverride]) -> Result<Self, Problems<ManifestError>> {
         let path = path.as_ref().to_path_buf();
         let manifest = Manifest::load(&path, overrides)?;
-        Ok(Self { path, manifest })
+        let overrides = overrides.to_vec();
+        Ok(Self {
+            path,
+            overrides,
+            manifest,
+        })
+    }
+
+    /// Where a key is set.
+    pub(crate) fn place_of(&self, key: &str) -> Place {
+        Manifest::place_of(key, &self.path, &self.overrides)
     }
 
     /// What the file says.

@@ -89,6 +89,13 @@ struct Omitted {
     refusals: AtomicU64,
 }
 
+fn failed(path: &Path) -> impl Fn(io::Error) -> AuditError {
+    move |error| AuditError {
+        path: path.display().to_string(),
+        error,
+    }
+}
+
 impl AuditLog {
     /// Opens the file, and starts the thread that writes it; without a path there is no audit log.
     ///
@@ -98,11 +105,8 @@ impl AuditLog {
         let Some(path) = path else {
             return Ok(Self { writer: None });
         };
-        let failed = |error| AuditError {
-            path: path.display().to_string(),
-            error,
-        };
-        let file = RotatingFile::open(path).map_err(failed)?;
+        let failed = failed(path);
+        let file = RotatingFile::open(path).map_err(&failed)?;
         let (sender, lines) = sync_channel(MAX_WAITING);
         let (finish, finished) = oneshot::channel();
         let omitted = Arc::<Omitted>::default();
@@ -113,7 +117,7 @@ impl AuditLog {
             let _ = finish.send(());
         };
         let builder = thread::Builder::new().name("registry-audit".into());
-        builder.spawn(write).map_err(failed)?;
+        builder.spawn(write).map_err(&failed)?;
         Ok(Self {
             writer: Some(Writer {
                 clock: Clock::start(),
@@ -123,6 +127,14 @@ impl AuditLog {
                 refusals: Mutex::new(RateLimit::new(REFUSALS)),
             }),
         })
+    }
+
+    /// Whether the file can be opened, or made if it is not there. Nothing is made here.
+    ///
+    /// # Errors
+    /// When it can't.
+    pub(crate) fn check(path: &Path) -> Result<(), AuditError> {
+        RotatingFile::check(path).map_err(failed(path))
     }
 
     /// Whether there is one, so that an event is worth the trouble.

@@ -36,6 +36,21 @@ impl RotatingFile {
         Self::with_limits(path, MAX_BYTES, KEPT)
     }
 
+    /// Whether it can be opened, or made where it is not. It changes nothing, and another program may have it open.
+    ///
+    /// # Errors
+    /// When the system does not let it, or it is no regular file.
+    pub(super) fn check(path: &Path) -> io::Result<()> {
+        match regular_file::open(OpenOptions::new().append(true), path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                fs::read_dir(folder.unwrap_or(Path::new("."))).map(drop)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn with_limits(path: &Path, max_bytes: u64, kept: u32) -> io::Result<Self> {
         let (file, len, is_torn) = open(path)?;
         Ok(Self {

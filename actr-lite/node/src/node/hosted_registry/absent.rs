@@ -1,4 +1,4 @@
-use actr_lite_manifest::{Manifest, SignalingUrl};
+use actr_lite_manifest::{Manifest, Problems, SignalingUrl};
 use actr_lite_tls::Tls;
 use actr_lite_wire::realm_secret::RealmSecret;
 
@@ -7,16 +7,25 @@ use crate::node::hosted_registry::error::HostError;
 /// There is none in a program that can't host one.
 pub(crate) enum HostedRegistry {}
 
-impl HostedRegistry {
-    /// Never starts.
-    pub(crate) async fn start(
+/// There is none either.
+pub(crate) enum RegistryPlan {}
+
+impl RegistryPlan {
+    /// Never made.
+    pub(crate) fn of(
         _: &Manifest,
-        _: &Tls,
-        _: Option<&RealmSecret>,
-    ) -> Result<(SignalingUrl, Self), HostError> {
-        Err(HostError::NotCompiledIn)
+        _: Option<&Tls>,
+        _: Option<Option<&RealmSecret>>,
+    ) -> Result<Self, Problems<HostError>> {
+        Err(HostError::NotCompiledIn.into())
     }
 
+    pub(crate) async fn start(self) -> Result<(SignalingUrl, HostedRegistry), HostError> {
+        match self {}
+    }
+}
+
+impl HostedRegistry {
     pub(crate) async fn shutdown(self) {
         match self {}
     }

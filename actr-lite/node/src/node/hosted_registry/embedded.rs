@@ -1,6 +1,8 @@
-use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Signaling, SignalingUrl, Timeout};
+use std::net::SocketAddr;
+
+use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Problems, Signaling, SignalingUrl, Timeout};
 use actr_lite_registry::{Options, Registry, RegistryHandle, realms::Realms, registry::check_rivals};
-use actr_lite_tls::Tls;
+use actr_lite_tls::{ServerTls, Tls};
 use actr_lite_wire::{host_policy::HostName, realm_secret::RealmSecret};
 use tracing::info;
 
@@ -9,61 +11,105 @@ use crate::node::{hosted_registry::error::HostError, remedies::REMEDIES};
 /// A registry that runs in this process.
 pub(crate) struct HostedRegistry(RegistryHandle);
 
-impl HostedRegistry {
-    /// Starts what the manifest describes. Returns where it is, too.
-    pub(crate) async fn start(
+/// What is known of a registry that is to run in this process, before it listens.
+pub(crate) struct RegistryPlan {
+    url: SignalingUrl,
+    listen: Option<SocketAddr>,
+    tls: Option<ServerTls>,
+    options: Options,
+}
+
+impl RegistryPlan {
+    /// As the manifest has it, with all files read or looked at. Changes nothing.
+    pub(crate) fn of(
         manifest: &Manifest,
-        tls: &Tls,
-        realm_secret: Option<&RealmSecret>,
-    ) -> Result<(SignalingUrl, Self), HostError> {
+        tls: Option<&Tls>,
+        realm_secret: Option<Option<&RealmSecret>>,
+    ) -> Result<Self, Problems<HostError>> {
         let signaling = &manifest.system.signaling;
-        if signaling.url.is_tls() {
-            let check = tls.check_self(signaling.url.host());
-            check.map_err(|cause| HostError::OwnCertificate {
-                url: signaling.url.to_string(),
+        let url = signaling.url.clone();
+        let mut problems = Vec::new();
+        if url.is_tls()
+            && let Some(Err(cause)) = tls.map(|tls| tls.check_self(url.host()))
+        {
+            problems.push(HostError::OwnCertificate {
+                url: url.to_string(),
                 cause: Box::new(cause),
-            })?;
+            });
         }
+        // A secret that can't be read is told elsewhere.
         let realms = match (&signaling.realms, realm_secret) {
-            (Some(path), _) => Realms::from_file(path)?,
-            (None, Some(secret)) => Realms::only(manifest.system.deployment.realm_id, secret.as_bytes()),
-            (None, None) => Realms::Open,
+            (Some(path), _) => Realms::from_file(path)
+                .map_err(|error| problems.push(error.into()))
+                .ok(),
+            (None, Some(Some(secret))) => {
+                let realm_id = manifest.system.deployment.realm_id;
+                Some(Realms::only(realm_id, secret.as_bytes()))
+            }
+            (None, Some(None)) => Some(Realms::Open),
+            (None, None) => None,
         };
+        let are_realms_known = realms.is_some();
         let options = Options {
             insecure: manifest.system.insecure,
-            ..registry_options(signaling, realms)
+            ..registry_options(signaling, realms.unwrap_or_default())
         };
         if options.key_lifetime < options.credential_lifetime {
-            return Err(HostError::KeyLifetime {
+            problems.push(HostError::KeyLifetime {
                 key: options.key_lifetime,
                 credential: options.credential_lifetime,
             });
         }
-        let address = signaling
-            .listen
-            .map_or_else(|| signaling.url.authority(), |listen| listen.to_string());
-        let mut registry = Registry::bind(&address, options).await?;
-        if signaling.url.is_tls()
-            && let Some(server) = &tls.server
+        problems.extend(options.check_files().into_iter().map(HostError::from));
+        let known = url.ip().map(|ip| SocketAddr::new(ip, url.port()));
+        if let Some(address) = signaling.listen.or(known)
+            && are_realms_known
+            && let Err(error) = options.check_exposure(address, url.is_tls(), REMEDIES)
         {
-            registry = registry.with_tls(server.clone());
+            problems.push(error.into());
         }
-        registry.check_exposure(REMEDIES, manifest.system.insecure)?;
+        let tls = tls.and_then(|tls| tls.server.clone()).filter(|_| url.is_tls());
+        let listen = signaling.listen;
+        let plan = Self {
+            url,
+            listen,
+            tls,
+            options,
+        };
+        Problems::or_value(problems, plan)
+    }
+
+    /// Starts it. Returns where it is, too.
+    pub(crate) async fn start(self) -> Result<(SignalingUrl, HostedRegistry), HostError> {
+        let Self {
+            url,
+            listen,
+            tls,
+            options,
+        } = self;
+        let address = listen.map_or_else(|| url.authority(), |listen| listen.to_string());
+        let mut registry = Registry::bind(&address, options).await?;
+        if let Some(tls) = tls {
+            registry = registry.with_tls(tls);
+        }
+        registry.check_exposure(REMEDIES)?;
         let bound = registry.local_addr();
-        let url = match signaling.url.port() {
-            0 => signaling.url.with_port(bound.port()),
-            _ => signaling.url.clone(),
+        let url = match url.port() {
+            0 => url.with_port(bound.port()),
+            _ => url,
         };
         if url.port() == bound.port() {
             check_rivals(bound, url.host()).await?;
         }
-        match signaling.listen {
+        match listen {
             Some(_) => info!("registry listening on {bound}, dialled at {url}"),
             None => info!("registry listening on {url}"),
         }
-        Ok((url, Self(registry.spawn())))
+        Ok((url, HostedRegistry(registry.spawn())))
     }
+}
 
+impl HostedRegistry {
     /// Stops it, and waits for the end of its tasks. If the future is dropped, it stops all the same.
     pub(crate) async fn shutdown(self) {
         self.0.shutdown().await;

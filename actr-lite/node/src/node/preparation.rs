@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use actr_lite_manifest::Problems;
+use actr_lite_net::{ClearText, exposure::Exposure};
+use actr_lite_tls::Tls;
+use actr_lite_wire::realm_secret::RealmSecret;
+
+use crate::{
+    actor::{router::Router, service::Service},
+    contracts::locked_contracts::LockedContracts,
+    node::{hosted_registry::RegistryPlace, reach, remedies::REMEDIES, start_error::StartError, system::ActrSystem},
+    settings::{clear_text, realm_secret, tls},
+};
+
+/// What a node has taken from its configuration, its files and its environment before it listens: everything that can be
+/// wrong with them is known then.
+pub(crate) struct Preparation {
+    pub(crate) contracts: LockedContracts,
+    pub(crate) router: Router,
+    pub(crate) tls: Tls,
+    pub(crate) realm_secret: Option<RealmSecret>,
+    pub(crate) clear_text: ClearText,
+    pub(crate) registry: RegistryPlace,
+}
+
+type Checked<T> = Result<T, Problems<StartError>>;
+
+/// One problem at most, as one of several.
+fn checked<T, E: Into<StartError>>(result: Result<T, E>) -> Checked<T> {
+    result.map_err(|error| Problems::from(error.into()))
+}
+
+/// Several problems, as some among others.
+fn all_checked<T, E: Into<StartError>>(result: Result<T, Problems<E>>) -> Checked<T> {
+    result.map_err(|problems| problems.map(E::into))
+}
+
+impl Preparation {
+    /// Reads and checks everything. It listens nowhere, connects to nobody and writes nothing.
+    pub(crate) fn of(system: &ActrSystem, services: Vec<Arc<dyn Service>>) -> Checked<Self> {
+        let manifest = system.manifest();
+        let tls = tls::load(&manifest.system.tls);
+        let realm_secret = realm_secret::load(&manifest.system);
+        let clear_text = clear_text::of(&manifest.system);
+        let lane = check_lane(
+            system,
+            tls.as_ref().ok(),
+            realm_secret.as_ref().ok(),
+            clear_text.as_ref().ok(),
+        );
+        let known_secret = realm_secret.as_ref().ok().map(Option::as_ref);
+        let registry = all_checked(RegistryPlace::of(manifest, tls.as_ref().ok(), known_secret));
+        // In the order in which they are told.
+        let both = checked(system.contracts());
+        let both = Problems::both(both, all_checked(Router::new(services, manifest)));
+        let both = Problems::both(both, all_checked(tls));
+        let both = Problems::both(both, checked(realm_secret));
+        let both = Problems::both(both, checked(clear_text));
+        let both = Problems::both(both, lane);
+        let ((((((contracts, router), tls), realm_secret), clear_text), ()), registry) =
+            Problems::both(both, registry)?;
+        Ok(Self {
+            contracts,
+            router,
+            tls,
+            realm_secret,
+            clear_text,
+            registry,
+        })
+    }
+}
+
+/// Whether the data lane may be reached as it is, and can be. What can't be read is `None`: it is told elsewhere, and what
+/// depends on it is not looked at.
+fn check_lane(
+    system: &ActrSystem,
+    tls: Option<&Tls>,
+    realm_secret: Option<&Option<RealmSecret>>,
+    clear_text: Option<&ClearText>,
+) -> Checked<()> {
+    let settings = &system.manifest().system;
+    // A node that nobody is to discover is not dialled either.
+    if !settings.discovery.visible {
+        return Ok(());
+    }
+    let exposure = Exposure {
+        what: "the data lane",
+        address: settings.websocket.listen,
+        has_tls: settings.tls.identity.is_some(),
+        has_secret: realm_secret.is_none_or(Option::is_some),
+        remedies: REMEDIES,
+    };
+    let exposed = checked(exposure.check(settings.insecure));
+    let in_clear = match (clear_text, tls) {
+        (Some(clear_text), Some(tls)) => checked(clear_text::check_lane(*clear_text, &settings.websocket, tls)),
+        _ => Ok(()),
+    };
+    let certificate = match tls {
+        Some(tls) => reach::check_certificate(&settings.websocket, tls).map_err(Problems::from),
+        None => Ok(()),
+    };
+    let both = Problems::both(Problems::both(exposed, in_clear), certificate);
+    both.map(drop)
+}
