@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use actr_lite_admin::token::Token;
 use actr_lite_net::exposure::Remedies;
 use actr_lite_registry::{
     Options, Realms,
@@ -64,6 +65,11 @@ pub(crate) struct Trust {
     #[arg(long = "allowed-host", value_name = "HOST")]
     allowed_hosts: Vec<HostName>,
 
+    /// A file with the token that requests have to show for the status and the metrics; there must be one if other
+    /// machines reach the registry. openssl rand -hex 32 makes one
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+
     /// How long a node's credential is valid, in seconds; nodes renew it before
     #[arg(long, value_name = "SECONDS", default_value_t = CREDENTIAL_LIFETIME.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
     credential_lifetime: u64,
@@ -90,6 +96,13 @@ pub(crate) const REMEDIES: Remedies = Remedies {
     tls: "give it a certificate (--tls-cert, --tls-key)",
     secret: "give it the realms and their secrets (--realms)",
     insecure: "add --insecure",
+};
+
+/// The same for the status that it tells.
+pub(crate) const ADMIN_REMEDIES: Remedies = Remedies {
+    tls: REMEDIES.tls,
+    secret: "give it a token (--admin-token-file)",
+    insecure: REMEDIES.insecure,
 };
 
 impl TlsFiles {
@@ -180,6 +193,10 @@ impl Trust {
             realms: match self.realms {
                 Some(path) => Realms::from_file(&path).context("--realms")?,
                 None => Realms::Open,
+            },
+            admin_token: match self.admin_token_file {
+                Some(path) => Some(Token::load("--admin-token-file", &path)?),
+                None => None,
             },
             allowed_hosts: self.allowed_hosts,
             max_connections: number(limits.max_connections),

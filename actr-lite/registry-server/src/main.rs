@@ -14,7 +14,7 @@ use clap::Parser as _;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::arguments::{Arguments, REMEDIES};
+use crate::arguments::{ADMIN_REMEDIES, Arguments, REMEDIES};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -75,6 +75,7 @@ async fn bind(arguments: Arguments) -> anyhow::Result<(Registry, Option<ServerTl
         registry = registry.with_tls(tls.clone());
     }
     registry.check_exposure(REMEDIES, arguments.insecure)?;
+    registry.check_admin_exposure(ADMIN_REMEDIES, arguments.insecure)?;
     Ok((registry, tls))
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{directory::Directory, failure_limit::FailureLimit, in_flight::InFlight, rates::Rates, sessions::Sessions};
+use crate::{
+    directory::Directory, failure_limit::FailureLimit, in_flight::InFlight, rates::Rates, relay::RelayTally,
+    sessions::Sessions,
+};
 
 /// Who is registered and connected, and what they have used up. A registry has it under one lock, which is never held
 /// across an await. `H` is how a connection is reached.
@@ -11,6 +14,7 @@ pub struct State<H> {
     pub directory: Directory,
     /// Who is connected.
     pub sessions: Sessions<H>,
+    pub(crate) relays: RelayTally,
     pub(crate) rates: Rates,
     pub(crate) in_flight: Arc<InFlight>,
     /// Who has shown wrong realm secrets.
@@ -23,6 +27,7 @@ impl<H> State<H> {
         Self {
             directory,
             sessions: Sessions::default(),
+            relays: RelayTally::default(),
             rates: Rates::default(),
             in_flight: Arc::new(InFlight::new(max_in_flight_bytes)),
             realm_failures: FailureLimit::default(),

@@ -87,6 +87,7 @@ impl<W: Workload> Node<W> {
                 what: "the data lane",
                 address: manifest.system.websocket.listen,
                 has_tls: tls.server.is_some(),
+                secret: "a realm secret",
                 has_secret: realm_secret.is_some(),
                 remedies: REMEDIES,
             };

@@ -1,0 +1,24 @@
+//! What parts of a program show of themselves.
+
+use crate::{
+    paging::Page,
+    status::{NodeStatus, RegistryStatus},
+};
+
+/// What a registry shows. It is asked when somebody asks, and must not block.
+pub trait RegistryView: Send + Sync {
+    /// Why it can't serve, each a sentence; nothing if it can.
+    fn obstacles(&self) -> Vec<String>;
+
+    /// What it does.
+    fn status(&self, page: Page) -> RegistryStatus;
+}
+
+/// What a node shows. It is asked when somebody asks, and must not block.
+pub trait NodeView: Send + Sync {
+    /// Why it can't serve, each a sentence; nothing if it can.
+    fn obstacles(&self) -> Vec<String>;
+
+    /// What it does.
+    fn status(&self, page: Page) -> NodeStatus;
+}
