@@ -11,7 +11,7 @@ use futures_util::stream::unfold;
 use hyper::{
     Method, Request, Response, StatusCode,
     header::{
-        ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+        ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
         WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
@@ -27,6 +27,7 @@ use crate::{
     event_log::EventLog,
     event_stream::EventStream,
     http_lifetime::HttpLifetime,
+    metrics::{Format, Snapshot},
     paging::Page,
     route::{METHODS, Refused, Route},
     status::{Program, Readiness, Status, WithEvents},
@@ -114,7 +115,6 @@ impl Admin {
 
     /// What the process does.
     pub fn status(&self, page: Page) -> Status {
-        let part = |weak: Option<Arc<dyn RegistryView>>| weak.map(|registry| registry.status(page));
         Status {
             program: Program {
                 version: env!("CARGO_PKG_VERSION"),
@@ -123,8 +123,25 @@ impl Admin {
             },
             readiness: self.readiness(),
             page: page.number(),
-            registry: part(self.registry.get().and_then(Weak::upgrade)),
+            registry: self
+                .registry
+                .get()
+                .and_then(Weak::upgrade)
+                .map(|registry| registry.status(page)),
             node: self.node.get().and_then(Weak::upgrade).map(|node| node.status(page)),
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            is_ready: self.readiness().ready,
+            started: self.started.as_secs_f64(),
+            registry: self
+                .registry
+                .get()
+                .and_then(Weak::upgrade)
+                .map(|registry| registry.counts()),
+            node: self.node.get().and_then(Weak::upgrade).map(|node| node.counts()),
         }
     }
 
@@ -147,6 +164,10 @@ impl Admin {
             Route::Livez => text(StatusCode::OK, "the process runs"),
             Route::Readyz => ready(&self.readiness()),
             Route::Index => text(StatusCode::OK, INDEX),
+            Route::Metrics => {
+                let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+                metrics(self.snapshot(), Format::accepted_by(accept))
+            }
             Route::Status => {
                 let (status, events) = (&self.status(page), &self.events.since(0));
                 json(&WithEvents { status, events })
@@ -229,7 +250,7 @@ impl Reader {
 }
 
 /// Where people begin.
-const INDEX: &str = "actr-lite: /livez, /readyz, /api/v1/status and /api/v1/events tell how this program is";
+const INDEX: &str = "actr-lite: /livez, /readyz, /metrics, /api/v1/status and /api/v1/events tell how this program is";
 
 fn ready(readiness: &Readiness) -> Response<Body> {
     match readiness.ready {
@@ -283,6 +304,13 @@ pub(crate) fn refuse(status: StatusCode, line: &str) -> Response<Body> {
 
 fn text(status: StatusCode, line: &str) -> Response<Body> {
     answer(status, TEXT, Body::from(format!("{line}\n")))
+}
+
+fn metrics(snapshot: Snapshot, format: Format) -> Response<Body> {
+    match snapshot.text(format) {
+        Ok(text) => answer(StatusCode::OK, format.content_type(), Body::from(text)),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
 }
 
 fn json(value: &impl Serialize) -> Response<Body> {

@@ -95,7 +95,7 @@ pub struct Event {
 }
 
 /// Which way something goes, as the node sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The peer sends, has called, or has dialled.

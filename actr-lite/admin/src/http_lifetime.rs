@@ -23,11 +23,16 @@ impl HttpLifetime {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Whether it tells events: whoever reads them leaves in the middle, and does no wrong.
+    pub fn tells_events(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Completes when the connection has lasted long enough.
     pub async fn is_over(&self) {
         sleep(WITHOUT_EVENTS).await;
         // The events may have begun at the last moment.
-        if self.0.load(Ordering::Relaxed) {
+        if self.tells_events() {
             sleep(LIFETIME).await;
         }
     }

@@ -13,6 +13,8 @@ pub enum Route {
     Readyz,
     /// `/`: where people begin.
     Index,
+    /// `/metrics`: how much it has done.
+    Metrics,
     /// `/api/v1/status`: what it does.
     Status,
     /// `/api/v1/events`: what happens.
@@ -42,6 +44,7 @@ impl Route {
             "/livez" => Self::Livez,
             "/readyz" => Self::Readyz,
             "/" => Self::Index,
+            "/metrics" => Self::Metrics,
             "/api/v1/status" => Self::Status,
             "/api/v1/events" => Self::Events,
             _ => return None,
@@ -52,7 +55,7 @@ impl Route {
     fn is_guarded(self) -> bool {
         match self {
             Self::Livez | Self::Readyz | Self::Index => false,
-            Self::Status | Self::Events => true,
+            Self::Metrics | Self::Status | Self::Events => true,
         }
     }
 
@@ -87,7 +90,7 @@ impl Route {
 mod tests {
     use super::*;
 
-    const GUARDED: [&str; 2] = ["/api/v1/status", "/api/v1/events"];
+    const GUARDED: [&str; 3] = ["/metrics", "/api/v1/status", "/api/v1/events"];
     const OPEN: [&str; 3] = ["/livez", "/readyz", "/"];
 
     fn admit(path: &str, method: &str, shown: Option<&str>, token: Option<&str>) -> Result<Page, Refused> {

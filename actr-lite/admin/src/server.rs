@@ -178,7 +178,9 @@ async fn serve_http(shared: &Shared, stream: TcpStream, peer: SocketAddr) {
         }
     };
     if let Some(served) = http_connection::serve(socket, HEADER_TIMEOUT, service, is_over).await {
-        if let Some(error) = &served.unreadable {
+        if let Some(error) = &served.unreadable
+            && !lifetime.tells_events()
+        {
             let kind = MisbehaviourKind::UnreadableRequest;
             shared.complaints.about(kind, &peer, error);
         }

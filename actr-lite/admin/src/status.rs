@@ -190,7 +190,7 @@ pub struct StreamRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,
     /// How many bytes its receiver takes.
-    pub credit: Option<i64>,
+    pub credit: Option<u64>,
     /// Since when its sender waits.
     pub waiting_since: Option<String>,
     /// Whether it goes on where another broke.

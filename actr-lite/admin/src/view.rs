@@ -1,6 +1,7 @@
 //! What parts of a program show of themselves.
 
 use crate::{
+    counts::{NodeCounts, RegistryCounts},
     paging::Page,
     status::{NodeStatus, RegistryStatus},
 };
@@ -12,6 +13,9 @@ pub trait RegistryView: Send + Sync {
 
     /// What it does.
     fn status(&self, page: Page) -> RegistryStatus;
+
+    /// How much it has done.
+    fn counts(&self) -> RegistryCounts;
 }
 
 /// What a node shows. It is asked when somebody asks, and must not block.
@@ -21,4 +25,7 @@ pub trait NodeView: Send + Sync {
 
     /// What it does.
     fn status(&self, page: Page) -> NodeStatus;
+
+    /// How much it has done.
+    fn counts(&self) -> NodeCounts;
 }

@@ -334,6 +334,7 @@ async fn serve_http(shared: &Arc<Shared>, tls: Option<&ServerTls>, stream: TcpSt
     }
     if let Some(error) = &served.unreadable
         && !was_refused.load(Ordering::Relaxed)
+        && !lifetime.tells_events()
     {
         shared
             .complaints

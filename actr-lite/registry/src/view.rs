@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use actr_lite_admin::{
+    counts::RegistryCounts,
     paging::Page,
     status::{NodeRow, RegistryStatus, RegistryTotals, Table},
     view::RegistryView,
@@ -10,7 +11,7 @@ use actr_lite_admin::{
 use actr_lite_clock::rfc3339;
 use actr_lite_wire::{peer_text::PeerText, proto::ServiceAvailabilityState};
 
-use crate::{directory::Listed, shared::Shared};
+use crate::{directory::Listed, journal::key, shared::Shared};
 
 impl RegistryView for Shared {
     fn obstacles(&self) -> Vec<String> {
@@ -35,6 +36,34 @@ impl RegistryView for Shared {
             },
         }
     }
+
+    fn counts(&self) -> RegistryCounts {
+        let tally = self.journal.tally();
+        let (nodes_by_realm, stored_bytes, relays) = {
+            let state = self.state();
+            let by_realm = state.directory.nodes_by_realm();
+            let by_realm = by_realm.map(|(realm_id, nodes)| (realm_id, nodes as u64)).collect();
+            (by_realm, state.directory.stored_bytes(), state.relays)
+        };
+        let limits_reached = self.limits_reached().into_iter();
+        RegistryCounts {
+            nodes_by_realm,
+            connections: self.permits.connections() as u64,
+            registrations: tally.registered.load(Relaxed),
+            registrations_refused: tally.registrations_refused.by_reason(),
+            renewals: tally.renewed.load(Relaxed),
+            renewals_refused: tally.renewals_refused.load(Relaxed),
+            left: tally.left.load(Relaxed),
+            leases_expired: tally.leases_expired.load(Relaxed),
+            relays_passed: relays.passed,
+            relays_refused: relays.refused,
+            stored_bytes: stored_bytes as u64,
+            signing_keys: self.authority.verifying_keys().len() as u64,
+            newest_key_age: self.authority.newest_key_age(self.clock.unix_seconds()),
+            limits_reached: limits_reached.map(|(option, times)| (key(&option), times)).collect(),
+            misbehaviour: self.complaints.misbehaviour(),
+        }
+    }
 }
 
 impl Shared {
@@ -51,7 +80,7 @@ impl Shared {
             actr_type: node.id.actr_type().to_string(),
             realm: node.id.realm_id(),
             address: node.ws_address.map(|address| PeerText::new(&address).to_string()),
-            from: node.from.to_string(),
+            from: node.from.text(),
             since: rfc3339(self.clock.unix_time_at(node.registered_at)),
             load: node.load.share(),
             state,

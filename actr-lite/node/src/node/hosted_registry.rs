@@ -7,6 +7,7 @@ mod absent;
 mod embedded;
 pub(crate) mod error;
 
+use actr_lite_admin::token::Token;
 use actr_lite_manifest::Manifest;
 use actr_lite_registry_client::RegistryUrl;
 use actr_lite_tls::Tls;
@@ -24,11 +25,12 @@ pub(crate) async fn host(
     manifest: &Manifest,
     tls: &Tls,
     realm_secret: Option<&RealmSecret>,
+    admin_token: Option<&Token>,
 ) -> Result<(RegistryUrl, Option<HostedRegistry>), HostError> {
     let signaling = &manifest.system.signaling;
     if !signaling.embedded {
         return Ok((registry_url(&signaling.url)?, None));
     }
-    let (url, registry) = HostedRegistry::start(manifest, tls, realm_secret).await?;
+    let (url, registry) = HostedRegistry::start(manifest, tls, realm_secret, admin_token).await?;
     Ok((registry_url(&url)?, Some(registry)))
 }

@@ -1,5 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
+use actr_lite_admin::{admin::Admin, view::NodeView};
 use actr_lite_net::exposure::Exposure;
 use actr_lite_registry_client::{LinkConfig, LoadSource, RegistryLink};
 use actr_lite_wire::proto::Acl;
@@ -13,7 +17,7 @@ use crate::{
     limits::{accounts::Accounts, occupancy::Occupancy},
     node::{
         actr_ref::ActrRef, hosted_registry, reach, remedies::REMEDIES, shutdown::Shutdown,
-        shutdown_budget::ShutdownBudget, start_error::StartError, system::ActrSystem,
+        shutdown_budget::ShutdownBudget, start_error::StartError, surface, system::ActrSystem, view::View,
     },
     session::access::admits_others,
     settings::{clear_text, realm_secret, tls},
@@ -93,7 +97,8 @@ impl<W: Workload> Node<W> {
             };
             data_lane.check(manifest.system.insecure)?;
         }
-        let (url, registry) = hosted_registry::host(manifest, &tls, realm_secret.as_ref()).await?;
+        let token = surface::token(&manifest.system)?;
+        let (url, registry) = hosted_registry::host(manifest, &tls, realm_secret.as_ref(), token.as_ref()).await?;
         // A node that nobody is to discover is not dialled either.
         let acceptor = match manifest.system.discovery.visible {
             true => {
@@ -108,6 +113,10 @@ impl<W: Workload> Node<W> {
             tasks: Some(tasks.clone()),
             actor: None,
         };
+        let hosted = registry.as_ref().map(|registry| Arc::clone(registry.admin()));
+        let admin = hosted.unwrap_or_else(|| Admin::new(token));
+        admin.await_node();
+        surface::serve(&admin, &manifest.system, &tls, &tasks).await?;
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
         config.tls = tls.client.clone();
         config.clear_text = clear_text;
@@ -129,6 +138,7 @@ impl<W: Workload> Node<W> {
         let occupancy = Occupancy::new(limits, accounts, tasks.stop().child_token());
         let told = Arc::clone(&occupancy);
         config.load = LoadSource::new(move || told.load());
+        let address = config.ws_address.clone();
         let link = RegistryLink::spawn(config, tasks.runtime(), tasks.stop().clone());
         connect(&link, register_timeout).await?;
 
@@ -142,10 +152,15 @@ impl<W: Workload> Node<W> {
             tls,
             clear_text,
             occupancy,
+            events: Arc::clone(admin.events()),
             tasks: tasks.clone(),
         };
         let actor = assembly.assemble();
         stop_when_dropped.actor = Some(Arc::clone(&actor));
+        let view = View::new(&actor, manifest.package.actr_type.clone(), realm_id, address);
+        let weak_view: Weak<dyn NodeView> = Arc::downgrade(&(Arc::clone(&view) as Arc<dyn NodeView>));
+        admin.show_node(weak_view);
+        actor.streams().tally.registered(&actor.id());
         if let Some(acceptor) = acceptor {
             info!("data lane listening on {}", acceptor.local_addr());
             tasks.spawn_runtime(
@@ -169,6 +184,7 @@ impl<W: Workload> Node<W> {
             actor,
             workload,
             registry,
+            view,
             ShutdownBudget::new(shutdown_grace),
         ))
     }

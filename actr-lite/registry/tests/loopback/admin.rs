@@ -204,6 +204,7 @@ async fn there_is_a_most_of_readers_and_one_that_leaves_makes_room() {
         }
     })
     .await;
+    assert_eq!(registry.misbehaviour().total(), 0, "to leave is no wrong");
     registry.shutdown().await;
 }
 
@@ -229,7 +230,7 @@ async fn with_a_token_only_who_shows_it_is_told_anything() {
     for path in ["/livez", "/readyz", "/health", "/"] {
         assert_eq!(ask(path, None).await.0, StatusCode::OK, "{path}");
     }
-    for path in ["/api/v1/status", "/api/v1/events"] {
+    for path in ["/metrics", "/api/v1/status", "/api/v1/events"] {
         for wrong in [None, Some("Bearer 0123456789abcdef".to_owned()), Some(token.to_owned())] {
             let (status, text) = ask(path, wrong).await;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");

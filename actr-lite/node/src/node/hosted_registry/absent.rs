@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use actr_lite_admin::{admin::Admin, token::Token};
 use actr_lite_manifest::{Manifest, SignalingUrl};
 use actr_lite_tls::Tls;
 use actr_lite_wire::realm_secret::RealmSecret;
@@ -13,8 +16,13 @@ impl HostedRegistry {
         _: &Manifest,
         _: &Tls,
         _: Option<&RealmSecret>,
+        _: Option<&Token>,
     ) -> Result<(SignalingUrl, Self), HostError> {
         Err(HostError::NotCompiledIn)
+    }
+
+    pub(crate) fn admin(&self) -> &Arc<Admin> {
+        match *self {}
     }
 
     pub(crate) async fn shutdown(self) {

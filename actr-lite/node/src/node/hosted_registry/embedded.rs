@@ -1,13 +1,19 @@
-use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Signaling, SignalingUrl, Timeout};
+use std::sync::Arc;
+
+use actr_lite_admin::{admin::Admin, token::Token};
+use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, SignalingUrl, System, Timeout};
 use actr_lite_registry::{Options, Registry, RegistryHandle, realms::Realms, registry::check_rivals};
 use actr_lite_tls::Tls;
 use actr_lite_wire::{host_policy::HostName, realm_secret::RealmSecret};
 use tracing::info;
 
-use crate::node::{hosted_registry::error::HostError, remedies::REMEDIES};
+use crate::node::{hosted_registry::error::HostError, remedies::REMEDIES, surface::ADMIN_REMEDIES};
 
 /// A registry that runs in this process.
-pub(crate) struct HostedRegistry(RegistryHandle);
+pub(crate) struct HostedRegistry {
+    handle: RegistryHandle,
+    admin: Arc<Admin>,
+}
 
 impl HostedRegistry {
     /// Starts what the manifest describes. Returns where it is, too.
@@ -15,6 +21,7 @@ impl HostedRegistry {
         manifest: &Manifest,
         tls: &Tls,
         realm_secret: Option<&RealmSecret>,
+        admin_token: Option<&Token>,
     ) -> Result<(SignalingUrl, Self), HostError> {
         let signaling = &manifest.system.signaling;
         if signaling.url.is_tls() {
@@ -31,7 +38,8 @@ impl HostedRegistry {
         };
         let options = Options {
             insecure: manifest.system.insecure,
-            ..registry_options(signaling, realms)
+            admin_token: admin_token.cloned(),
+            ..registry_options(&manifest.system, realms)
         };
         if options.key_lifetime < options.credential_lifetime {
             return Err(HostError::KeyLifetime {
@@ -49,6 +57,7 @@ impl HostedRegistry {
             registry = registry.with_tls(server.clone());
         }
         registry.check_exposure(REMEDIES, manifest.system.insecure)?;
+        registry.check_admin_exposure(ADMIN_REMEDIES, manifest.system.insecure)?;
         let bound = registry.local_addr();
         let url = match signaling.url.port() {
             0 => signaling.url.with_port(bound.port()),
@@ -61,17 +70,27 @@ impl HostedRegistry {
             Some(_) => info!("registry listening on {bound}, dialled at {url}"),
             None => info!("registry listening on {url}"),
         }
-        Ok((url, Self(registry.spawn())))
+        // Before it answers: it is not ready before this node is.
+        registry.admin().await_node();
+        let admin = Arc::clone(registry.admin());
+        let handle = registry.spawn();
+        Ok((url, Self { handle, admin }))
+    }
+
+    /// What it tells about itself, to which its node adds itself.
+    pub(crate) fn admin(&self) -> &Arc<Admin> {
+        &self.admin
     }
 
     /// Stops it, and waits for the end of its tasks. If the future is dropped, it stops all the same.
     pub(crate) async fn shutdown(self) {
-        self.0.shutdown().await;
+        self.handle.shutdown().await;
     }
 }
 
 /// The registry's own defaults apply to limits that Actr.toml does not set.
-fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
+fn registry_options(system: &System, realms: Realms) -> Options {
+    let signaling = &system.signaling;
     let (default, limits) = (Options::default(), &signaling.limits);
     let lifetime = |lifetime: Option<Lifetime>, default| lifetime.map_or(default, Lifetime::duration);
     let count = |limit: Option<Count>, default| limit.map_or(default, Count::get);
@@ -82,7 +101,7 @@ fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
         data_dir: signaling.data_dir.clone(),
         audit_log: signaling.audit_log.clone(),
         realms,
-        allowed_hosts: allowed_hosts(signaling),
+        allowed_hosts: allowed_hosts(system),
         max_connections: count(limits.max_connections, default.max_connections),
         max_connections_per_address: limits.max_connections_per_address.map(Count::get),
         max_connections_per_realm: limits.max_connections_per_realm.map(Count::get),
@@ -100,10 +119,11 @@ fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
 }
 
 /// The host that nodes dial, and what Actr.toml adds.
-fn allowed_hosts(signaling: &Signaling) -> Vec<HostName> {
+fn allowed_hosts(system: &System) -> Vec<HostName> {
+    let System { signaling, admin, .. } = system;
     let dialled = signaling.url.host().parse().ok();
     dialled
         .into_iter()
-        .chain(signaling.allowed_hosts.iter().cloned())
+        .chain(signaling.allowed_hosts.iter().chain(&admin.hosts).cloned())
         .collect()
 }
