@@ -52,9 +52,34 @@ impl Clock {
         httpdate::fmt_http_date(UNIX_EPOCH + self.unix_time())
     }
 
-    fn unix_time(&self) -> Duration {
+    /// The time since 1970.
+    pub fn unix_time(&self) -> Duration {
         self.unix_time + since_boot().saturating_sub(self.awake_or_not)
     }
+
+    /// What [`Self::unix_time`] was when [`Self::now`] was this: always the same for the same moment.
+    pub fn unix_time_at(&self, now: Duration) -> Duration {
+        self.unix_time.saturating_add(now)
+    }
+
+    /// What [`Self::unix_time`] was at this moment: always the same for the same moment.
+    pub fn unix_time_of(&self, moment: Instant) -> Duration {
+        match moment.checked_duration_since(self.start) {
+            Some(after) => self.unix_time_at(after),
+            None => self
+                .unix_time
+                .saturating_sub(self.start.saturating_duration_since(moment)),
+        }
+    }
+}
+
+/// A time since 1970 as RFC 3339 writes it, in UTC and to the millisecond.
+pub fn rfc3339(unix_time: Duration) -> String {
+    let timestamp = Timestamp {
+        nanos: i32::try_from(unix_time.subsec_millis() * 1_000_000).unwrap_or_default(),
+        ..timestamp_of(unix_time.as_secs())
+    };
+    timestamp.to_string()
 }
 
 /// A clock that does not jump and, if the system has one, does not stop while the machine sleeps.
@@ -76,5 +101,25 @@ pub fn timestamp_of(unix_seconds: u64) -> Timestamp {
     Timestamp {
         seconds: i64::try_from(unix_seconds).unwrap_or(i64::MAX),
         nanos: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_to_the_millisecond() {
+        assert_eq!(rfc3339(Duration::from_micros(1_500_999)), "1970-01-01T00:00:01.500Z");
+        assert_eq!(rfc3339(Duration::ZERO), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_moment_has_one_time() {
+        let before = Instant::now();
+        let clock = Clock::start();
+        let after = clock.start + Duration::from_secs(3);
+        assert_eq!(clock.unix_time_of(after), clock.unix_time_at(Duration::from_secs(3)));
+        assert!(clock.unix_time_of(before) <= clock.unix_time_at(Duration::ZERO));
     }
 }

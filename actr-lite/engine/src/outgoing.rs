@@ -65,6 +65,12 @@ impl OutgoingStream {
         self.credit.as_ref().is_none_or(SendCredit::may_send)
     }
 
+    /// How many bytes the receiver's credit lets leave, if it grants any.
+    #[inline]
+    pub fn credit(&self) -> Option<u64> {
+        self.credit.as_ref().map(SendCredit::available)
+    }
+
     /// The receiver takes so much more. An excess was refused by [`add_grant`] when it came.
     pub fn grant(&mut self, bytes: u64) {
         if let Some(credit) = &mut self.credit {

@@ -18,6 +18,8 @@
 
 mod acl;
 mod actr_type;
+mod addresses;
+mod admin;
 mod bounded;
 mod config_override;
 mod dependency;
@@ -51,6 +53,7 @@ mod timestamp;
 mod tls;
 mod websocket_url;
 
+pub use admin::Admin;
 pub use bounded::{Bounded, Lifetime, OutOfRange, Timeout, TimeoutError};
 pub use config_override::{ConfigOverride, ParseConfigOverrideError};
 pub use dependency::Dependency;

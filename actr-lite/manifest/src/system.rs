@@ -10,6 +10,8 @@ use actr_lite_wire::{
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{
+    addresses::{hosts, socket_address, some_socket_address},
+    admin::Admin,
     bounded::{Lifetime, Timeout},
     dialable::{is_dialable, misses},
     document::Document,
@@ -34,6 +36,9 @@ pub struct System {
     /// `[system.tls]`: who it is, and whom it trusts, where addresses begin with `wss://`.
     #[serde(default)]
     pub tls: Tls,
+    /// `[system.admin]`: where it tells how it is.
+    #[serde(default)]
+    pub admin: Admin,
     /// `[system.limits]`: what it lets happen at once.
     #[serde(default)]
     pub limits: Limits,
@@ -161,6 +166,7 @@ impl System {
     pub(crate) fn settled(mut self, document: &Document<'_>, folder: &Path) -> Result<Self, Problems<ManifestError>> {
         let mut problems: Vec<_> = self.signaling.check(&self.tls, document).err().into_iter().collect();
         problems.extend(self.websocket.check(&self.tls, document).err());
+        problems.extend(self.admin.check(self.signaling.embedded, document).err());
         problems.extend(self.take_paths_from(folder, document));
         Problems::or_value(problems, self)
     }
@@ -178,6 +184,7 @@ impl System {
         let Self {
             signaling,
             tls,
+            admin,
             deployment,
             ..
         } = self;
@@ -200,6 +207,9 @@ impl System {
         }
         if let Some(path) = &mut tls.ca {
             take(path, ["tls", "ca"], "a PEM file");
+        }
+        if let Some(path) = &mut admin.token_file {
+            take(path, ["admin", "token_file"], "a file with a token");
         }
         if let Some(path) = &mut deployment.realm_secret_file {
             take(
@@ -301,22 +311,6 @@ impl WebSocket {
 /// Of the 10 s that container runtimes usually grant, one is left for output that nobody reads, and one for a busy machine.
 fn shutdown_grace() -> Timeout {
     Timeout::constant::<8>()
-}
-
-fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(|_| {
-        D::Error::custom("not an IP address and port: write 127.0.0.1:0 or [::1]:0, where port 0 is any free one")
-    })
-}
-
-fn some_socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    socket_address(deserializer).map(Some)
-}
-
-fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HostName>, D::Error> {
-    let hosts = Vec::<String>::deserialize(deserializer)?;
-    let hosts: Result<_, _> = hosts.iter().map(|host| host.parse()).collect();
-    hosts.map_err(D::Error::custom)
 }
 
 fn record_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordLimit, D::Error> {

@@ -13,7 +13,9 @@ pub struct Exposure {
     pub address: SocketAddr,
     /// Whether it accepts only TLS.
     pub has_tls: bool,
-    /// Whether only nodes with a realm's secret may register.
+    /// What those who are served there have to show: "a realm secret".
+    pub secret: &'static str,
+    /// Whether they have to show it.
     pub has_secret: bool,
     /// How to have what is missing.
     pub remedies: Remedies,
@@ -39,7 +41,7 @@ pub struct Remedies {
 pub struct ExposureError {
     what: &'static str,
     address: SocketAddr,
-    missing: &'static str,
+    missing: String,
     remedy: String,
     insecure: &'static str,
 }
@@ -55,11 +57,12 @@ impl Exposure {
             return Ok(());
         }
         let Remedies { tls, secret, insecure } = self.remedies;
+        let name = self.secret;
         let (missing, remedy) = match (self.has_tls, self.has_secret) {
             (true, true) => return Ok(()),
-            (false, true) => ("TLS", tls.to_owned()),
-            (true, false) => ("a realm secret", secret.to_owned()),
-            (false, false) => ("TLS and a realm secret", format!("{tls}, and {secret}")),
+            (false, true) => ("TLS".to_owned(), tls.to_owned()),
+            (true, false) => (name.to_owned(), secret.to_owned()),
+            (false, false) => (format!("TLS and {name}"), format!("{tls}, and {secret}")),
         };
         Err(ExposureError {
             what: self.what,
@@ -80,6 +83,7 @@ mod tests {
             what: "the door",
             address: address.parse().unwrap(),
             has_tls,
+            secret: "a realm secret",
             has_secret,
             remedies: Remedies {
                 tls: "lock it",

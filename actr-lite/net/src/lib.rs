@@ -16,7 +16,9 @@
 //!
 //! - [`exposure`]: what other machines may reach
 //! - [`listener`]: accepting connections, also when file descriptors run out
+//! - [`places`]: how many peers may be there that have not said who they are
 //! - [`http_socket`]: HTTP that answers every peer
+//! - [`http_connection`]: one connection, from its first request to its end
 //! - [`host_check`]: by which names a listener may be addressed
 //! - [`source`]: where a connection comes from
 //! - [`complaints`]: what is counted and logged about peers that misbehave
@@ -32,9 +34,11 @@ mod dial;
 mod dial_error;
 pub mod exposure;
 pub mod host_check;
+pub mod http_connection;
 pub mod http_socket;
 pub mod listener;
 pub mod message_socket;
+pub mod places;
 mod progress;
 mod race;
 mod resolve;

@@ -20,6 +20,16 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The address, or the network, alone: `192.0.2.1` or `2001:db8::/64`.
+    pub fn text(&self) -> String {
+        match self.0 {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(network) => format!("{network}/64"),
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {

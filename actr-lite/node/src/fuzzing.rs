@@ -179,6 +179,7 @@ impl FuzzedNode {
             },
             clear_text: ClearText::Nowhere,
             occupancy,
+            events: Arc::default(),
             tasks,
         };
         let actor = assembly.assemble();

@@ -13,7 +13,7 @@
 //! A node that is to host a registry (`embedded = true` in its Actr.toml) needs the feature `registry-host`. Without it no
 //! registry is compiled, and [`Node::start`] refuses to host one ([`HostError`]).
 //!
-//! The layers, from the ground; each knows only those before it: `limits`, `lane`, `stream`, `error`, `session`, `peers`,
+//! The layers, from the ground; each knows only those before it: `tally`, `limits`, `lane`, `stream`, `error`, `session`, `peers`,
 //! `contracts`, `actor`, `resumable`, `node`. Each folder's first lines say what it knows and what it must not know.
 
 mod actor;
@@ -32,6 +32,7 @@ mod session;
 mod settings;
 mod stream;
 mod sync;
+mod tally;
 mod tasks;
 
 pub use actr_lite_manifest::{
@@ -72,6 +73,7 @@ pub use node::{
     signals::Signals,
     start::Node,
     start_error::StartError,
+    surface::SurfaceError,
     system::{ActrSystem, MissingDependency},
 };
 pub use peers::acceptor::BindError;

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_admin::token::Token;
 use actr_lite_net::exposure::Remedies;
 use actr_lite_registry::{
     Options, Realms,
@@ -72,6 +73,11 @@ pub(crate) struct Trust {
     #[arg(long = "allowed-host", value_name = "HOST")]
     allowed_hosts: Vec<HostName>,
 
+    /// A file with the token that requests have to show for the status and the metrics; there must be one if other
+    /// machines reach the registry. openssl rand -hex 32 makes one
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+
     /// How long a node's credential is valid, in seconds; nodes renew it before
     #[arg(long, value_name = "SECONDS", default_value_t = CREDENTIAL_LIFETIME.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
     credential_lifetime: u64,
@@ -98,6 +104,13 @@ pub(crate) const REMEDIES: Remedies = Remedies {
     tls: "give it a certificate (--tls-cert, --tls-key)",
     secret: "give it the realms and their secrets (--realms)",
     insecure: "add --insecure",
+};
+
+/// The same for the status that it tells.
+pub(crate) const ADMIN_REMEDIES: Remedies = Remedies {
+    tls: REMEDIES.tls,
+    secret: "give it a token (--admin-token-file)",
+    insecure: REMEDIES.insecure,
 };
 
 impl TlsFiles {
@@ -192,6 +205,12 @@ impl Trust {
             Some(path) => Realms::from_file(path).context("--realms"),
             None => Ok(Realms::Open),
         }
+    }
+
+    pub(crate) fn admin_token(&self) -> anyhow::Result<Option<Token>> {
+        let path = self.admin_token_file.as_deref();
+        let token = path.map(|path| Token::load("--admin-token-file", path));
+        Ok(token.transpose()?)
     }
 
     pub(crate) fn check_lifetimes(&self) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    arguments::{Arguments, REMEDIES},
+    arguments::{ADMIN_REMEDIES, Arguments, REMEDIES},
     settings::Settings,
 };
 
@@ -88,6 +88,7 @@ async fn bind(arguments: Arguments) -> anyhow::Result<(Registry, Option<ServerTl
         registry = registry.with_tls(tls.clone());
     }
     registry.check_exposure(REMEDIES)?;
+    registry.check_admin_exposure(ADMIN_REMEDIES)?;
     Ok((registry, tls))
 }
 

@@ -6,7 +6,7 @@ use actr_lite_registry::{Options, check::check_address};
 use actr_lite_tls::ServerTls;
 use anyhow::anyhow;
 
-use crate::arguments::{Arguments, REMEDIES};
+use crate::arguments::{ADMIN_REMEDIES, Arguments, REMEDIES};
 
 /// What a registry needs to listen.
 pub(crate) struct Settings {
@@ -32,14 +32,20 @@ impl Settings {
         let realms = arguments.trust.realms().map_err(|error| problems.push(error));
         let are_realms_known = realms.is_ok();
         problems.extend(arguments.trust.check_lifetimes().err());
+        let admin_token = arguments.trust.admin_token().map_err(|error| problems.push(error));
+        let is_token_known = admin_token.is_ok();
         let options = Options {
             insecure: arguments.insecure,
             realms: realms.unwrap_or_default(),
+            admin_token: admin_token.unwrap_or_default(),
             ..arguments.trust.options(&arguments.limits)
         };
         problems.extend(options.check_files().into_iter().map(Into::into));
-        if let (Ok(Some(address)), true) = (address, are_realms_known) {
-            problems.extend(options.check_exposure(address, has_tls, REMEDIES).err().map(Into::into));
+        if let Ok(Some(address)) = address {
+            let exposed = are_realms_known.then(|| options.check_exposure(address, has_tls, REMEDIES));
+            problems.extend(exposed.and_then(Result::err).map(Into::into));
+            let shown = is_token_known.then(|| options.check_admin_exposure(address, has_tls, ADMIN_REMEDIES));
+            problems.extend(shown.and_then(Result::err).map(Into::into));
         }
         if !problems.is_empty() {
             return Err(problems);

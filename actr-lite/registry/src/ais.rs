@@ -89,16 +89,16 @@ pub(crate) fn register(
     request: RegisterRequest,
 ) -> RegisterResponse {
     let (peer, realm_id) = (origin.address, request.realm.realm_id);
-    let actr_type = shared.audit.is_on().then(|| type_text(&request.actr_type));
+    let actr_type = type_text(&request.actr_type);
     let refuse = |code, reason: &dyn Display| {
         let event = Event::RegistrationRefused {
             address: peer,
             realm_id: Some(realm_id),
-            actr_type: actr_type.clone().unwrap_or_default(),
+            actr_type: actr_type.clone(),
             code,
             reason: PeerText::of(reason),
         };
-        shared.audit.note_refusal(Source::of(peer.ip()), &event);
+        shared.journal.refused(Source::of(peer.ip()), &event);
         refused(code, reason)
     };
     let admitted_with = match admit(shared, peer, realm_id, secret) {
@@ -125,7 +125,7 @@ pub(crate) fn register(
     }
     let withheld = withhold_address(shared, origin, &mut registration);
     let holder = registration.holder_key.clone();
-    let description = shared.audit.is_on().then(|| Description::from(&registration));
+    let description = Description::from(&registration);
     let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
     let (from, key) = (Source::of(peer.ip()), Authority::renewal_key());
     let (contest, registered) = {
@@ -141,18 +141,14 @@ pub(crate) fn register(
                     .complaints
                     .remark(&format_args!("contested type from {peer}: {id} {rival}"));
             }
-            if let Some(description) = description {
-                let registered = Registered {
-                    id: id.clone(),
-                    actr_type: id.actr_type().clone(),
-                    realm_id,
-                    address: peer,
-                    description,
-                };
-                shared
-                    .audit
-                    .note_registration(&registered, contest.taken_from.as_deref());
-            }
+            let registered = Registered {
+                id: id.clone(),
+                actr_type: id.actr_type().clone(),
+                realm_id,
+                address: peer,
+                description,
+            };
+            shared.journal.registered(&registered, contest.taken_from.as_deref());
             success(RegisterOk {
                 withheld_address: withheld.map(|withheld| withheld.to_string()),
                 ..shared.authority.granted(&id, holder.as_ref(), &grant)
@@ -160,6 +156,9 @@ pub(crate) fn register(
         }
         Err(error) => {
             debug!(%error, "registration refused");
+            if let DirectoryError::Full(reached) = &error {
+                shared.journal.limit_reached(reached);
+            }
             refuse(error.code(), &error)
         }
     }
@@ -189,7 +188,7 @@ pub(crate) fn refuse_stranger(shared: &Shared, peer: SocketAddr, secret: Option<
         code: error.code(),
         reason: PeerText::of(&error),
     };
-    shared.audit.note_refusal(Source::of(peer.ip()), &event);
+    shared.journal.refused(Source::of(peer.ip()), &event);
     Some(refused(error.code(), &error))
 }
 
@@ -255,7 +254,7 @@ pub(crate) fn renew(
             id,
             reason: PeerText::of(reason),
         };
-        shared.audit.note_refusal(Source::of(peer.ip()), &event);
+        shared.journal.refused(Source::of(peer.ip()), &event);
     };
     let id = match ActrId::try_from(&request.actr_id) {
         Ok(id) => id,
@@ -290,6 +289,7 @@ pub(crate) fn renew(
     match renewed {
         Ok(grant) => {
             debug!(%id, "credential renewed");
+            shared.journal.renewed();
             success(shared.authority.granted(&id, holder.as_ref(), &grant))
         }
         Err(error) => {

@@ -83,6 +83,11 @@ impl Authority {
         self.keys().ring.verifying_keys().collect()
     }
 
+    /// For how long the newest key has signed.
+    pub(crate) fn newest_key_age(&self, unix_now: u64) -> Duration {
+        Duration::from_secs(unix_now.saturating_sub(self.keys().ring.current().since))
+    }
+
     /// Notes which keys there are.
     pub(crate) fn note_keys(&self, audit: &AuditLog) {
         if !audit.is_on() {

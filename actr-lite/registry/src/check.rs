@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use actr_lite_admin::server::exposure;
 use actr_lite_net::exposure::{Exposure, ExposureError, Remedies};
 
 use crate::{
@@ -33,10 +34,25 @@ impl Options {
             what: "the registry",
             address,
             has_tls,
+            secret: "a realm secret",
             has_secret: self.realms != Realms::Open,
             remedies,
         };
         exposure.check(self.insecure)
+    }
+
+    /// The same of the status that it tells on its port.
+    ///
+    /// # Errors
+    /// When other machines could ask for it without TLS or a token.
+    pub fn check_admin_exposure(
+        &self,
+        address: SocketAddr,
+        has_tls: bool,
+        remedies: Remedies,
+    ) -> Result<(), ExposureError> {
+        let has_token = self.admin_token.is_some();
+        exposure("the registry's status", address, has_tls, has_token, remedies).check(self.insecure)
     }
 }
 

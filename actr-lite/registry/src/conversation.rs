@@ -214,6 +214,10 @@ impl Conversation {
         self.work = match std::mem::replace(&mut self.work, Work::Done(None)) {
             Work::Relay(relayed) => {
                 let refusal = self.relay(state, relayed, now, told).err();
+                match refusal {
+                    None => state.relays.passed += 1,
+                    Some(_) => state.relays.refused += 1,
+                }
                 Work::Done(refusal.map(Flow::EnvelopeError))
             }
             Work::Request(request) => match self.count_query_of(state, &request, now) {

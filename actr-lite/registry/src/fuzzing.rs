@@ -47,9 +47,9 @@ impl FuzzedRegistry {
     /// When the defaults can't be used.
     pub fn new() -> Result<Self, RegistryError> {
         let hosts = HostPolicy::new("this registry", Ipv4Addr::LOCALHOST.into(), "name it");
-        let shared = Shared::new(Options::default(), hosts, AuditLog::open(None)?)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Ok(Self {
-            shared: Arc::new(shared),
+            shared: Shared::new(Options::default(), hosts, address, AuditLog::open(None)?)?,
             lives: AtomicU32::new(0),
         })
     }

@@ -31,6 +31,11 @@ impl InFlight {
         Ok(taken)
     }
 
+    /// How often each of its limits was reached.
+    pub(crate) fn limits_reached(&self) -> [(String, u64); 3] {
+        self.ledger().limits_reached()
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         // No code panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -3,7 +3,7 @@
 //! Whatever peers make a registry hold is taken from a ledger before it is held, and given back when it is let go. Each
 //! address and each realm has a share, which is less than the whole: nobody alone can take what is everybody's.
 
-use std::{collections::HashMap, fmt, hash::Hash};
+use std::{collections::HashMap, fmt, hash::Hash, net::Ipv4Addr};
 
 use actr_lite_net::source::Source;
 use actr_lite_quota::Modesty;
@@ -100,14 +100,14 @@ impl fmt::Display for LimitReached {
             Whose::Source(source) => format!(" from {source}"),
             Whose::Realm(realm_id) => format!(" of realm {realm_id}"),
         };
-        let (option, until) = match resource {
+        let until = match resource {
             Resource::Connections => {
                 write!(f, "the registry has {limit} connections{whose_words}, its limit")?;
-                ("max_connections", " when some have ended")
+                " when some have ended"
             }
             Resource::Nodes => {
                 write!(f, "the registry holds {limit} nodes{whose_words}, its limit")?;
-                ("max_nodes", " when some have left")
+                " when some have left"
             }
             Resource::StoredBytes => {
                 write!(
@@ -115,7 +115,7 @@ impl fmt::Display for LimitReached {
                     "contracts, access lists and addresses of nodes{whose_words} would pass {limit} bytes of the \
                      registry's memory, its limit"
                 )?;
-                ("max_stored_bytes", " when some nodes have left")
+                " when some nodes have left"
             }
             Resource::InFlightBytes => {
                 write!(
@@ -123,17 +123,34 @@ impl fmt::Display for LimitReached {
                     "requests and messages{whose_words} that are under way would pass {limit} bytes of the registry's \
                      memory, its limit"
                 )?;
-                ("max_in_flight_bytes", "")
+                ""
             }
         };
-        let suffix = match whose {
-            Whose::All => "",
-            Whose::Source(_) => "_per_address",
-            Whose::Realm(_) => "_per_realm",
-        };
-        let advice = advice(&format!("{option}{suffix}"));
+        let advice = advice(&self.option());
         write!(f, "; try again{until}, or raise {advice}")
     }
+}
+
+impl LimitReached {
+    /// The name of the option that sets it.
+    pub(crate) fn option(&self) -> String {
+        option(self.resource, self.whose)
+    }
+}
+
+fn option(resource: Resource, whose: Whose) -> String {
+    let limit = match resource {
+        Resource::Connections => "max_connections",
+        Resource::Nodes => "max_nodes",
+        Resource::StoredBytes => "max_stored_bytes",
+        Resource::InFlightBytes => "max_in_flight_bytes",
+    };
+    let suffix = match whose {
+        Whose::All => "",
+        Whose::Source(_) => "_per_address",
+        Whose::Realm(_) => "_per_realm",
+    };
+    format!("{limit}{suffix}")
 }
 
 /// What is held of one resource, and by whom.
@@ -144,6 +161,15 @@ pub(crate) struct Ledger {
     held: usize,
     by_source: Amounts<Source>,
     by_realm: Amounts<u32>,
+    refusals: Refusals,
+}
+
+/// How often each limit of a resource was reached.
+#[derive(Debug, Clone, Copy, Default)]
+struct Refusals {
+    all: u64,
+    per_address: u64,
+    per_realm: u64,
 }
 
 impl Ledger {
@@ -154,6 +180,7 @@ impl Ledger {
             held: 0,
             by_source: Amounts::default(),
             by_realm: Amounts::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -171,7 +198,18 @@ impl Ledger {
     ///
     /// # Errors
     /// When a limit would be passed.
-    pub(crate) fn has_room(&self, holder: Holder, amount: usize) -> Result<(), LimitReached> {
+    pub(crate) fn has_room(&mut self, holder: Holder, amount: usize) -> Result<(), LimitReached> {
+        self.check(holder, amount).inspect_err(|reached| {
+            let count = match reached.whose {
+                Whose::All => &mut self.refusals.all,
+                Whose::Source(_) => &mut self.refusals.per_address,
+                Whose::Realm(_) => &mut self.refusals.per_realm,
+            };
+            *count += 1;
+        })
+    }
+
+    fn check(&self, holder: Holder, amount: usize) -> Result<(), LimitReached> {
         let Self { resource, shares, .. } = *self;
         let fits = |whose, held: usize, limit| match held.checked_add(amount) {
             Some(sum) if sum <= limit => Ok(()),
@@ -215,6 +253,27 @@ impl Ledger {
     /// How much is held altogether.
     pub(crate) fn held(&self) -> usize {
         self.held
+    }
+
+    /// How much is held for each realm.
+    pub(crate) fn by_realm(&self) -> impl Iterator<Item = (u32, usize)> {
+        self.by_realm.0.iter().map(|(realm_id, held)| (*realm_id, *held))
+    }
+
+    /// How often each limit was reached, by the name of its option.
+    pub(crate) fn limits_reached(&self) -> [(String, u64); 3] {
+        let Refusals {
+            all,
+            per_address,
+            per_realm,
+        } = self.refusals;
+        let name = |whose| option(self.resource, whose);
+        let (source, realm) = (Source::of(Ipv4Addr::UNSPECIFIED.into()), 0);
+        [
+            (name(Whose::All), all),
+            (name(Whose::Source(source)), per_address),
+            (name(Whose::Realm(realm)), per_realm),
+        ]
     }
 }
 

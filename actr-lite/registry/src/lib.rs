@@ -28,8 +28,11 @@
 //! - [`answer`]: what is answered to one signaling request, in steps
 //! - `relay`: what nodes say to each other by way of the registry
 //! - [`realms`]: which realms there are, who belongs to one, and who may register which type there
+//! - `journal`: what happens, noted for all who want to know
 //! - `audit`: what was granted and refused, in a file
 //! - [`check`]: what is wrong with its settings, before it runs
+//! - `tally`: how often it happened
+//! - `view`: what it shows of itself
 //! - `failure_limit`: how often somebody may be wrong about that
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
@@ -53,6 +56,7 @@ mod failure_limit;
 pub mod fuzzing;
 mod gate;
 mod in_flight;
+mod journal;
 mod key_file;
 mod key_ring;
 mod lane_address;
@@ -71,7 +75,9 @@ mod session;
 pub mod sessions;
 mod shared;
 pub mod state;
+mod tally;
 mod upkeep;
+mod view;
 
 pub use ais::RequestError;
 pub use audit::AuditError;

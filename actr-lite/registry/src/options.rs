@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use actr_lite_admin::token::Token;
 use actr_lite_wire::host_policy::HostName;
 
 use crate::{
@@ -57,6 +58,8 @@ pub struct Options {
     /// Where registrations and refusals are noted, in a file of this registry alone, which is created if it does not exist.
     /// Default: nowhere.
     pub audit_log: Option<PathBuf>,
+    /// What those have to show who ask for more than whether it is well. Default: nothing.
+    pub admin_token: Option<Token>,
     /// Which realms there are, their secrets, and what may be registered with them. Default: all, without.
     pub realms: Realms,
     /// Whether the network itself is trusted: then nodes are told any address that others register, also one that is dialled
@@ -137,6 +140,7 @@ impl Default for Options {
             key_lifetime: KEY_LIFETIME,
             data_dir: None,
             audit_log: None,
+            admin_token: None,
             realms: Realms::default(),
             insecure: false,
             allowed_hosts: Vec::new(),

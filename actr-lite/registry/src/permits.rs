@@ -123,6 +123,16 @@ impl Permits {
         })
     }
 
+    /// How many signaling connections there are.
+    pub(crate) fn connections(&self) -> usize {
+        self.granted().signaling.held()
+    }
+
+    /// How often each of its limits was reached.
+    pub(crate) fn limits_reached(&self) -> [(String, u64); 3] {
+        self.granted().signaling.limits_reached()
+    }
+
     fn granted(&self) -> MutexGuard<'_, Granted> {
         // No code panics while it holds the lock.
         self.granted.lock().unwrap_or_else(PoisonError::into_inner)

@@ -8,12 +8,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
+use actr_lite_admin::{admin::Admin, http_lifetime::HttpLifetime};
 use actr_lite_net::{
     exposure::{ExposureError, Remedies},
-    http_socket::{self, HttpSocket, Unreadable},
+    http_connection,
+    http_socket::{self, HttpSocket},
     listener::Listener,
 };
 use actr_lite_tls::ServerTls;
@@ -21,14 +22,9 @@ use actr_lite_wire::{
     host_policy::HostPolicy,
     misbehaviour::{Misbehaviour, MisbehaviourKind},
 };
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::service::service_fn;
 use thiserror::Error;
-use tokio::{
-    net::TcpStream,
-    task::JoinHandle,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpStream, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -42,16 +38,6 @@ use crate::{
     shared::Shared,
     upkeep,
 };
-
-/// The most bytes of a request's head: a signaling query has under 1 KiB.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
-
-/// How long a connection may speak HTTP before it is ended: a peer that does not read its answers holds its place no
-/// longer.
-const HTTP_CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
-
-/// How long a running HTTP request may take when its connection has to close.
-const HTTP_GRACE: Duration = Duration::from_secs(2);
 
 /// How to have a registry addressed by another name.
 const NAME_IT: &str = "add it to allowed_hosts in [system.signaling] of the node that hosts the registry, or start \
@@ -153,7 +139,7 @@ impl Registry {
             listener,
             local_addr,
             tls: None,
-            shared: Arc::new(Shared::new(options, hosts, audit)?),
+            shared: Shared::new(options, hosts, local_addr, audit)?,
         })
     }
 
@@ -168,6 +154,11 @@ impl Registry {
         self.local_addr
     }
 
+    /// What it tells about itself, to which a node that hosts it adds itself.
+    pub fn admin(&self) -> &Arc<Admin> {
+        &self.shared.admin
+    }
+
     /// Checks, before it serves, whether other machines may reach it as it is: see [`Options::check_exposure`].
     ///
     /// # Errors
@@ -177,6 +168,15 @@ impl Registry {
         options.check_exposure(self.local_addr, self.tls.is_some(), remedies)
     }
 
+    /// The same of the status that it tells on its port.
+    ///
+    /// # Errors
+    /// When other machines could ask for it without TLS or a token.
+    pub fn check_admin_exposure(&self, remedies: Remedies) -> Result<(), ExposureError> {
+        let options = &self.shared.options;
+        options.check_admin_exposure(self.local_addr, self.tls.is_some(), remedies)
+    }
+
     /// Serves until `shutdown` is cancelled, then ends every connection and task; that takes a few seconds at most.
     /// Dropping the future ends them too, without waiting.
     pub async fn run(self, shutdown: CancellationToken) {
@@ -184,7 +184,7 @@ impl Registry {
             listener, tls, shared, ..
         } = self;
         shared.options.realms.warn_of_short_secrets();
-        shared.authority.note_keys(&shared.audit);
+        shared.authority.note_keys(&shared.journal.audit);
         let _stop_when_dropped = shared.stop.clone().drop_guard();
         shared.tasks.spawn(upkeep::forget_the_silent(Arc::clone(&shared)));
         shared.tasks.spawn(upkeep::look_after_keys(Arc::clone(&shared)));
@@ -196,7 +196,7 @@ impl Registry {
         shared.tasks.close();
         shared.tasks.wait().await;
         shared.complaints.conclude();
-        shared.audit.finish().await;
+        shared.journal.audit.finish().await;
     }
 
     /// Runs it as a task of the current Tokio runtime.
@@ -308,49 +308,37 @@ async fn serve_http(shared: &Arc<Shared>, tls: Option<&ServerTls>, stream: TcpSt
         return;
     };
     let was_refused = AtomicBool::new(false);
+    let lifetime = HttpLifetime::default();
     let service = service_fn(|request| {
-        let (was_refused, origin) = (&was_refused, &origin);
+        let (was_refused, origin, lifetime) = (&was_refused, &origin, &lifetime);
         async move {
-            let response = service::respond(shared, tls, origin, request).await;
+            let response = service::respond(shared, tls, origin, lifetime, request).await;
             was_refused.fetch_or(response.status().is_client_error(), Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }
     });
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(shared.options.header_timeout)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(socket), service)
-        .with_upgrades();
-    let served = tokio::select! {
-        served = &mut connection => served,
-        () = async {
-            tokio::select! {
-                () = shared.stop.cancelled() => {}
-                () = sleep(HTTP_CONNECTION_LIFETIME) => {}
-            }
-        } => {
-            Pin::new(&mut connection).graceful_shutdown();
-            timeout(HTTP_GRACE, &mut connection).await.unwrap_or(Ok(()))
+    let is_over = async {
+        tokio::select! {
+            () = shared.stop.cancelled() => {}
+            () = lifetime.is_over() => {}
         }
     };
-    if let Err(error) = &served {
-        debug!(%peer, %error, "HTTP connection failed");
-    }
-    // An upgraded connection goes on in another task.
-    let Some(parts) = connection.into_parts() else {
+    let Some(served) = http_connection::serve(socket, shared.options.header_timeout, service, is_over).await else {
         return;
     };
-    let unreadable = Unreadable::from_end(&served, &parts.read_buf);
-    if let Some(error) = &unreadable
+    if let Some(error) = &served.error {
+        debug!(%peer, %error, "HTTP connection failed");
+    }
+    if let Some(error) = &served.unreadable
         && !was_refused.load(Ordering::Relaxed)
+        && !lifetime.tells_events()
     {
         shared
             .complaints
             .about(MisbehaviourKind::UnreadableRequest, &peer, error);
     }
     tokio::select! {
-        () = parts.io.into_inner().end(unreadable.as_ref()) => {}
+        () = served.end() => {}
         () = shared.stop.cancelled() => {}
     }
 }

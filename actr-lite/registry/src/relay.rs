@@ -40,6 +40,13 @@ impl Relayed {
     }
 }
 
+/// How many messages nodes have sent to each other by way of the registry.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RelayTally {
+    pub(crate) passed: u64,
+    pub(crate) refused: u64,
+}
+
 /// A message and its target node.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Delivery {

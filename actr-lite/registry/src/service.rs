@@ -1,5 +1,6 @@
 use std::{net::SocketAddr, sync::Arc};
 
+use actr_lite_admin::{body::Body, http_lifetime::HttpLifetime};
 use actr_lite_net::{host_check::check_host, source::Source};
 use actr_lite_tls::ServerTls;
 use actr_lite_wire::{
@@ -13,7 +14,6 @@ use actr_lite_wire::{
     websocket::accept_key,
 };
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
@@ -47,11 +47,12 @@ pub(crate) async fn respond(
     shared: &Arc<Shared>,
     tls: Option<&ServerTls>,
     origin: &Origin,
+    lifetime: &HttpLifetime,
     request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
+) -> Response<Body> {
     let peer = origin.address;
     let response = match check_host(&shared.hosts, tls, &request) {
-        Ok(()) => route(shared, origin, request).await,
+        Ok(()) => route(shared, origin, lifetime, request).await,
         Err(refusal) => Err(refusal.into()),
     };
     let mut response = response.unwrap_or_else(|refusal| {
@@ -60,7 +61,10 @@ pub(crate) async fn respond(
             status: refusal.status.as_u16(),
             reason: PeerText::new(&refusal.reason),
         };
-        shared.audit.note_refusal(Source::of(peer.ip()), &event);
+        shared.journal.refused(Source::of(peer.ip()), &event);
+        if let Some(reached) = &refusal.limit {
+            shared.journal.limit_reached(reached);
+        }
         match refusal.kind {
             Some(kind) => shared.complaints.about(kind, &peer, &refusal.reason),
             None => debug!(%peer, "refused: {}", refusal.reason),
@@ -78,8 +82,9 @@ pub(crate) async fn respond(
 async fn route(
     shared: &Arc<Shared>,
     origin: &Origin,
+    lifetime: &HttpLifetime,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, HttpRefusal> {
+) -> Result<Response<Body>, HttpRefusal> {
     let peer = origin.address;
     match (request.uri().path(), request.method()) {
         ("/ais/register", &Method::POST) => register(shared, origin, request).await,
@@ -87,13 +92,18 @@ async fn route(
         ("/signaling/ws", &Method::GET) => signaling(shared, origin, request),
         // An upgrade is a GET (RFC 6455 §4.1).
         ("/signaling/ws", &Method::HEAD) => Err(Refusal::NotAnUpgrade.into()),
-        ("/" | "/health", &Method::GET | &Method::HEAD) => Ok(health(shared)),
+        ("/health", &Method::GET | &Method::HEAD) => Ok(health(shared)),
         ("/ais/register" | "/ais/renew", _) => Err(HttpRefusal::method("POST")),
-        ("/signaling/ws" | "/" | "/health", _) => Err(HttpRefusal::method("GET, HEAD")),
-        _ => Err(HttpRefusal::new(
-            StatusCode::NOT_FOUND,
-            "there is /ais/register, /ais/renew, /signaling/ws and /health here",
-        )),
+        ("/signaling/ws" | "/health", _) => Err(HttpRefusal::method("GET, HEAD")),
+        _ => {
+            let answer = shared.admin.respond(&request, lifetime, &shared.stop);
+            answer.ok_or_else(|| {
+                HttpRefusal::new(
+                    StatusCode::NOT_FOUND,
+                    "there is /ais/register, /ais/renew, /signaling/ws and /health here; / tells what else",
+                )
+            })
+        }
     }
 }
 
@@ -101,6 +111,8 @@ async fn route(
 struct HttpRefusal {
     /// What the peer did wrong, if it did.
     kind: Option<MisbehaviourKind>,
+    /// The limit that is reached, if that is why.
+    limit: Option<Box<LimitReached>>,
     status: StatusCode,
     reason: String,
     header: Option<(HeaderName, HeaderValue)>,
@@ -110,6 +122,7 @@ impl HttpRefusal {
     fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self {
             kind: Some(MisbehaviourKind::RefusedRequest),
+            limit: None,
             status,
             reason: reason.into(),
             header: None,
@@ -124,7 +137,7 @@ impl HttpRefusal {
         }
     }
 
-    fn into_response(self) -> Response<Full<Bytes>> {
+    fn into_response(self) -> Response<Body> {
         let mut response = text(self.status, self.reason);
         let headers = response.headers_mut();
         headers.extend(self.header);
@@ -163,6 +176,7 @@ impl From<LimitReached> for HttpRefusal {
     fn from(reached: LimitReached) -> Self {
         Self {
             kind: None,
+            limit: Some(Box::new(reached)),
             header: Some((RETRY_AFTER, HeaderValue::from_static("1"))),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reached.to_string())
         }
@@ -204,8 +218,8 @@ impl From<Refusal> for HttpRefusal {
     }
 }
 
-fn text(status: StatusCode, line: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(line + "\n"));
+fn text(status: StatusCode, line: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(line + "\n"));
     *response.status_mut() = status;
     response
         .headers_mut()
@@ -213,17 +227,13 @@ fn text(status: StatusCode, line: String) -> Response<Full<Bytes>> {
     response
 }
 
-fn health(shared: &Shared) -> Response<Full<Bytes>> {
+fn health(shared: &Shared) -> Response<Body> {
     let nodes = shared.state().directory.len();
     text(StatusCode::OK, format!("actr-lite registry, nodes: {nodes}"))
 }
 
 /// Registers a node. Who has no secret for any realm is told so before anything of the body is read.
-async fn register(
-    shared: &Shared,
-    origin: &Origin,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, HttpRefusal> {
+async fn register(shared: &Shared, origin: &Origin, request: Request<Incoming>) -> Result<Response<Body>, HttpRefusal> {
     let peer = origin.address;
     shared
         .state()
@@ -243,11 +253,7 @@ async fn register(
 }
 
 /// Renews a credential. Only what is refused counts: a node can always renew.
-async fn renew(
-    shared: &Shared,
-    peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, HttpRefusal> {
+async fn renew(shared: &Shared, peer: SocketAddr, request: Request<Incoming>) -> Result<Response<Body>, HttpRefusal> {
     let proof = request.headers().get(PROOF_HEADER).cloned();
     let message = read_renewal(shared, peer, request).await;
     let message = message.map_err(|refusal| counted(shared, peer, refusal))?;
@@ -299,8 +305,8 @@ fn decode<M: Message + Default>(body: Bytes) -> Result<M, HttpRefusal> {
 }
 
 /// An answer of the protocol. Refusals are answers too, with status 200, and the last of their connection like others.
-fn answered(answer: &RegisterResponse) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(answer.encode_to_vec()));
+fn answered(answer: &RegisterResponse) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.encode_to_vec()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, PROTOBUF);
     if is_refusal(answer) {
@@ -334,7 +340,7 @@ fn signaling(
     shared: &Arc<Shared>,
     origin: &Origin,
     mut request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, HttpRefusal> {
+) -> Result<Response<Body>, HttpRefusal> {
     let refuse = |refusal: Refusal| counted(shared, origin.address, refusal.into());
     let accept = accept_key(gate::websocket_key(request.headers()).map_err(refuse)?);
     let query = request.uri().query().unwrap_or_default();
@@ -361,7 +367,7 @@ fn signaling(
         .tasks
         .spawn(session::run(Arc::clone(shared), permit, id, *origin, upgrade));
 
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

@@ -115,6 +115,9 @@ impl<'a> Session<'a> {
             yield_now().await;
         }
         let Reply { envelope, ending } = self.conversation.reply(envelope, self.shared.clock.timestamp());
+        if let Some(Ending::Unregistered) = ending {
+            self.shared.journal.left(self.conversation.id());
+        }
         if let Some(envelope) = envelope {
             send(socket, &envelope).await?;
             self.conversation.written();

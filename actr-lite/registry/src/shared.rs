@@ -1,5 +1,9 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
 
+use actr_lite_admin::{admin::Admin, view::RegistryView};
 use actr_lite_clock::Clock;
 use actr_lite_net::complaints::Complaints;
 use actr_lite_wire::host_policy::HostPolicy;
@@ -10,6 +14,7 @@ use crate::{
     authority::Authority,
     directory::{Directory, LEASE_HEARTBEATS},
     in_flight::InFlight,
+    journal::Journal,
     key_file::KeyFileError,
     line::Line,
     options::Options,
@@ -32,13 +37,23 @@ pub(crate) struct Shared {
     /// Cancelled when the registry stops.
     pub(crate) stop: CancellationToken,
     pub(crate) complaints: Complaints,
-    pub(crate) audit: AuditLog,
+    pub(crate) journal: Journal,
+    /// What it tells about itself, with the node that hosts it if one does.
+    pub(crate) admin: Arc<Admin>,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
     /// Never held across an await.
     state: Mutex<State<Arc<Line>>>,
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options, hosts: HostPolicy, audit: AuditLog) -> Result<Self, KeyFileError> {
+    pub(crate) fn new(
+        options: Options,
+        hosts: HostPolicy,
+        address: SocketAddr,
+        audit: AuditLog,
+    ) -> Result<Arc<Self>, KeyFileError> {
+        let admin = Admin::new(options.admin_token.clone());
         let clock = Clock::start();
         let authority = Authority::open(&options, clock.unix_seconds())?;
         let lease = options.heartbeat_interval.saturating_mul(LEASE_HEARTBEATS);
@@ -49,7 +64,7 @@ impl Shared {
         directory.set_signing_keys(authority.verifying_keys());
         let state = State::new(directory, options.max_in_flight_bytes);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Ok(Self {
+        let shared = Arc::new(Self {
             in_flight: Arc::clone(&state.in_flight),
             options,
             hosts,
@@ -58,11 +73,17 @@ impl Shared {
             authority,
             permits,
             complaints: Complaints::new("registry", tasks.clone(), stop.clone()),
-            audit,
+            journal: Journal::new(audit, Arc::clone(admin.events())),
+            admin,
+            address,
             tasks,
             stop,
             state: Mutex::new(state),
-        })
+        });
+        // Weak, as this holds what holds it.
+        let view: Weak<dyn RegistryView> = Arc::downgrade(&(Arc::clone(&shared) as Arc<dyn RegistryView>));
+        shared.admin.show_registry(view);
+        Ok(shared)
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State<Arc<Line>>> {

@@ -10,6 +10,7 @@ use crate::{
     failure_limit::FailureLimit,
     in_flight::InFlight,
     rates::Rates,
+    relay::RelayTally,
     sessions::{Dismissal, Notice, Sessions},
 };
 
@@ -20,6 +21,7 @@ pub struct State<H> {
     pub directory: Directory,
     /// Who is connected.
     pub sessions: Sessions<H>,
+    pub(crate) relays: RelayTally,
     pub(crate) rates: Rates,
     pub(crate) in_flight: Arc<InFlight>,
     /// Who has shown wrong realm secrets.
@@ -32,6 +34,7 @@ impl<H> State<H> {
         Self {
             directory,
             sessions: Sessions::default(),
+            relays: RelayTally::default(),
             rates: Rates::default(),
             in_flight: Arc::new(InFlight::new(max_in_flight_bytes)),
             realm_failures: FailureLimit::default(),

@@ -36,9 +36,11 @@ pub(crate) async fn look_after_keys(shared: Arc<Shared>) {
             Ok(Ok(Some(ring))) => {
                 // Known first: what a key signs is valid at once.
                 shared.state().directory.set_signing_keys(ring.verifying_keys());
-                info!(keys = ring.keys().len(), "the signing keys have changed");
+                let keys = ring.keys().len();
+                info!(keys, "the signing keys have changed");
                 shared.authority.use_keys(ring);
-                shared.authority.note_keys(&shared.audit);
+                shared.authority.note_keys(&shared.journal.audit);
+                shared.journal.keys_changed(keys);
             }
             Ok(Ok(None)) => {}
             Ok(Err(error)) => {
@@ -100,6 +102,7 @@ fn forget_expired(shared: &Shared) -> bool {
     notices.into_iter().for_each(Notice::tell);
     for node in &expired {
         info!(id = %node.id(), "expired: no heartbeat for a whole lease");
+        shared.journal.lease_expired(node.id());
     }
     expired.len() == EXPIRED_PER_STEP
 }

@@ -23,6 +23,11 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// Whether it has TLS.
+    pub fn is_tls(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
+
     /// The socket, and what TLS has of it: bytes that were read or are to be written may be in there.
     pub fn into_parts(self) -> (TcpStream, Option<Connection>) {
         match self {

@@ -46,6 +46,11 @@ impl SendCredit {
         self.available > 0
     }
 
+    /// How many bytes may be sent before it has to wait.
+    pub fn available(&self) -> u64 {
+        self.available
+    }
+
     /// Counts a record of `len` bytes as sent. Call it only when [`Self::may_send`].
     pub fn spend(&mut self, len: u64) {
         debug_assert!(self.may_send(), "a record was sent without credit");

@@ -22,6 +22,19 @@ pub enum MisbehaviourKind {
 }
 
 impl MisbehaviourKind {
+    /// One word for it, as a label.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::FailedHandshake => "failed_handshake",
+            Self::UnreadableRequest => "unreadable_request",
+            Self::RefusedRequest => "refused_request",
+            Self::RefusedUpgrade => "refused_upgrade",
+            Self::ProtocolViolation => "protocol_violation",
+            Self::ForgedSource => "forged_source",
+            Self::UnreadAnswers => "unread_answers",
+        }
+    }
+
     /// In words, for this many of it.
     fn words(self, count: u64) -> &'static str {
         match (self, count) {

@@ -1,5 +1,6 @@
 use std::sync::{Arc, Weak};
 
+use actr_lite_admin::event_log::EventLog;
 use actr_lite_net::ClearText;
 use actr_lite_registry_client::RegistryLink;
 use actr_lite_tls::Tls;
@@ -16,6 +17,7 @@ use crate::{
     peers::peers::Peers,
     session::{access::Access, serve::Serve, session_environment::SessionEnvironment},
     stream::stream_environment::StreamEnvironment,
+    tally::{call_tally::CallTally, tally::Tally},
     tasks::Tasks,
 };
 
@@ -32,6 +34,8 @@ pub(crate) struct Assembly {
     /// Where it shows its credential without TLS.
     pub(crate) clear_text: ClearText,
     pub(crate) occupancy: Arc<Occupancy>,
+    /// Where what happens is noted.
+    pub(crate) events: Arc<EventLog>,
     pub(crate) tasks: Tasks,
 }
 
@@ -48,12 +52,14 @@ impl Assembly {
             tls,
             clear_text,
             occupancy,
+            events,
             tasks,
         } = self;
         let own = link.clone();
         // It is made after the first registration; what can't be is not worth an error to every caller.
         let own_id = move || own.actor_id().unwrap_or_else(|| ActrId::new(0, 0, actr_type.clone()));
-        let streams = StreamEnvironment::new(tasks, occupancy);
+        let tally = Tally::new(CallTally::new(router.exported_routes()), events);
+        let streams = StreamEnvironment::new(tasks, occupancy, tally);
         let sessions = SessionEnvironment::new(streams, Access::new(acl, own_id), record_limit);
         Arc::new_cyclic(|actor| {
             let dispatcher = Dispatcher::new(router, Arc::clone(&sessions), Weak::clone(actor));

@@ -37,7 +37,7 @@ impl Dispatcher {
 }
 
 impl Serve for Dispatcher {
-    fn check(&self, route: &str, caller: &ActrId) -> Result<(), ActrError> {
+    fn check(&self, route: &str, caller: &ActrId) -> Result<&'static str, ActrError> {
         self.router.check(route, &self.sessions.access, caller)
     }
 

@@ -41,6 +41,7 @@ impl StreamRegistration {
         let (done, delivered) = oneshot::channel();
         let inbox = Arc::clone(subscription.inbox());
         let begun_with = progress.delivered();
+        subscription.meter().follow(&progress);
         let tasks = StreamTasks::here(actor.tasks().clone());
         let in_place = InPlace::start(tasks, delivery.run(subscription, done), is_short_turn());
         inbox.run_in_place(in_place);

@@ -129,21 +129,28 @@ impl Router {
         })
     }
 
+    /// The routes that other nodes may call.
+    pub(crate) fn exported_routes(&self) -> impl Iterator<Item = &'static str> {
+        let exported = self.routes.iter().filter(|(_, entry)| entry.is_exported);
+        exported.map(|(route, _)| *route)
+    }
+
     /// Calls a service of this node, whoever asks: [`Self::check`] says who may.
     pub(crate) async fn dispatch(&self, route: &str, payload: Bytes, ctx: Context) -> Result<Bytes, ActrError> {
         let entry = self.routes.get(route).ok_or_else(|| unknown(route))?;
         run(entry, route, payload, ctx).await
     }
 
-    /// Whether another node may call this: only what is exported, and only if the access list admits the caller.
-    pub(crate) fn check(&self, route: &str, access: &Access, caller: &ActrId) -> Result<(), ActrError> {
-        let entry = self.routes.get(route).ok_or_else(|| unknown(route))?;
+    /// Whether another node may call this: only what is exported, and only if the access list admits the caller. Its name as
+    /// this node has it.
+    pub(crate) fn check(&self, route: &str, access: &Access, caller: &ActrId) -> Result<&'static str, ActrError> {
+        let (name, entry) = self.routes.get_key_value(route).ok_or_else(|| unknown(route))?;
         let denied = |message| Err(ActrError::new(ErrorCode::PermissionDenied, message));
         if !entry.is_exported {
             return denied(format!("{route} is not exported: only its own node may call it"));
         }
         match access.admit(caller) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(name),
             Err(refusal) => denied(format!("{route} refused: {refusal}")),
         }
     }

@@ -90,8 +90,19 @@ impl Context {
         last: u64,
     ) -> Result<Subscription, SubscribeError> {
         let subscriptions = self.actor.subscriptions();
-        let inbox = subscriptions.insert(stream_id, sender.clone())?;
-        Ok(Subscription::new(Arc::clone(subscriptions), inbox, last))
+        let streams = self.actor.streams();
+        let inbox = subscriptions.insert(stream_id, sender.clone());
+        let inbox = inbox.inspect_err(|error| {
+            if let SubscribeError::TooMany(limit) = error {
+                streams.tally.limit_reached(limit);
+            }
+        })?;
+        Ok(Subscription::new(
+            Arc::clone(subscriptions),
+            inbox,
+            &streams.meters,
+            last,
+        ))
     }
 
     /// Opens a stream to the caller of this handler, over the connection that brought the call. If the caller resumes a

@@ -98,6 +98,16 @@ impl Discovery {
     /// Live nodes of exactly this type that have the contract of the lock file, at least one, in the order in which the
     /// registry names them.
     pub(crate) async fn discover(&self, actr_type: &ActrType) -> Result<Vec<ActrId>, ActrError> {
+        let found = self.find(actr_type).await;
+        self.peers.tally().discoveries.count(match &found {
+            Ok(_) => "found",
+            Err(ActrError::Discover(error)) => error.word(),
+            Err(_) => "no_answer",
+        });
+        found
+    }
+
+    async fn find(&self, actr_type: &ActrType) -> Result<Vec<ActrId>, ActrError> {
         let expected = self.expected_contract(actr_type)?;
         let fingerprint = expected.map(|contract| contract.to_string()).unwrap_or_default();
         let candidates = self

@@ -71,6 +71,15 @@ pub enum DiscoverError {
 }
 
 impl DiscoverError {
+    /// What is counted for it.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::NoServer { .. } | Self::NotListed { .. } => "none",
+            Self::ContractMismatch { .. } | Self::NotLocked { .. } | Self::NoContract { .. } => "contract",
+            Self::Refused { .. } => "refused",
+        }
+    }
+
     /// Whether waiting may help. Whatever others have registered does not mean that the right server can't start: it may
     /// be restarting, or be replaced one by one. Only this node's own lock file does not change by itself.
     pub fn is_transient(&self) -> bool {

@@ -150,6 +150,11 @@ impl Accounts {
         &self.node.calls
     }
 
+    /// The memory that peers make the node hold.
+    pub(crate) fn bytes(&self) -> &Quota {
+        &self.node.bytes
+    }
+
     /// The account of a peer.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod absent;
 mod embedded;
 pub(crate) mod error;
 
+use actr_lite_admin::token::Token;
 use actr_lite_manifest::{Manifest, Problems};
 use actr_lite_registry_client::RegistryUrl;
 use actr_lite_tls::Tls;
@@ -26,16 +27,22 @@ pub(crate) enum RegistryPlace {
 }
 
 impl RegistryPlace {
-    /// As the manifest has it. `tls` and `realm_secret` are `None` if they can't be read: what depends on them is not looked
-    /// at then.
+    /// As the manifest has it. `tls`, `realm_secret` and `admin_token` are `None` if they can't be read: what depends on them is
+    /// not looked at then.
     pub(crate) fn of(
         manifest: &Manifest,
         tls: Option<&Tls>,
         realm_secret: Option<Option<&RealmSecret>>,
+        admin_token: Option<Option<&Token>>,
     ) -> Result<Self, Problems<HostError>> {
         let signaling = &manifest.system.signaling;
         if signaling.embedded {
-            return Ok(Self::Here(Box::new(RegistryPlan::of(manifest, tls, realm_secret)?)));
+            return Ok(Self::Here(Box::new(RegistryPlan::of(
+                manifest,
+                tls,
+                realm_secret,
+                admin_token,
+            )?)));
         }
         Ok(Self::Elsewhere(registry_url(&signaling.url).map_err(HostError::from)?))
     }

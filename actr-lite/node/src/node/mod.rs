@@ -14,4 +14,6 @@ pub(crate) mod shutdown_on_signal;
 pub(crate) mod signals;
 pub(crate) mod start;
 pub(crate) mod start_error;
+pub(crate) mod surface;
 pub(crate) mod system;
+pub(crate) mod view;

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use actr_lite_admin::token::Token;
 use actr_lite_manifest::Problems;
 use actr_lite_net::{ClearText, exposure::Exposure};
 use actr_lite_tls::Tls;
@@ -8,7 +9,9 @@ use actr_lite_wire::realm_secret::RealmSecret;
 use crate::{
     actor::{router::Router, service::Service},
     contracts::locked_contracts::LockedContracts,
-    node::{hosted_registry::RegistryPlace, reach, remedies::REMEDIES, start_error::StartError, system::ActrSystem},
+    node::{
+        hosted_registry::RegistryPlace, reach, remedies::REMEDIES, start_error::StartError, surface, system::ActrSystem,
+    },
     settings::{clear_text, realm_secret, tls},
 };
 
@@ -20,6 +23,8 @@ pub(crate) struct Preparation {
     pub(crate) tls: Tls,
     pub(crate) realm_secret: Option<RealmSecret>,
     pub(crate) clear_text: ClearText,
+    /// What those have to show who ask how the node is.
+    pub(crate) admin_token: Option<Token>,
     pub(crate) registry: RegistryPlace,
 }
 
@@ -48,8 +53,16 @@ impl Preparation {
             realm_secret.as_ref().ok(),
             clear_text.as_ref().ok(),
         );
+        let admin_token = surface::token(&manifest.system);
+        let known_token = admin_token.as_ref().ok().map(Option::as_ref);
+        let surface = known_token.map_or(Ok(()), |token| surface::check(&manifest.system, token.is_some()));
         let known_secret = realm_secret.as_ref().ok().map(Option::as_ref);
-        let registry = all_checked(RegistryPlace::of(manifest, tls.as_ref().ok(), known_secret));
+        let registry = all_checked(RegistryPlace::of(
+            manifest,
+            tls.as_ref().ok(),
+            known_secret,
+            known_token,
+        ));
         // In the order in which they are told.
         let both = checked(system.contracts());
         let both = Problems::both(both, all_checked(Router::new(services, manifest)));
@@ -57,7 +70,9 @@ impl Preparation {
         let both = Problems::both(both, checked(realm_secret));
         let both = Problems::both(both, checked(clear_text));
         let both = Problems::both(both, lane);
-        let ((((((contracts, router), tls), realm_secret), clear_text), ()), registry) =
+        let both = Problems::both(both, checked(admin_token));
+        let both = Problems::both(both, checked(surface));
+        let ((((((((contracts, router), tls), realm_secret), clear_text), ()), admin_token), ()), registry) =
             Problems::both(both, registry)?;
         Ok(Self {
             contracts,
@@ -65,6 +80,7 @@ impl Preparation {
             tls,
             realm_secret,
             clear_text,
+            admin_token,
             registry,
         })
     }
@@ -87,6 +103,7 @@ fn check_lane(
         what: "the data lane",
         address: settings.websocket.listen,
         has_tls: settings.tls.identity.is_some(),
+        secret: "a realm secret",
         has_secret: realm_secret.is_none_or(Option::is_some),
         remedies: REMEDIES,
     };

@@ -11,7 +11,7 @@ use crate::{
     actor::actor::Actor,
     actor::{context::Context, workload::Workload},
     lane::closing::Closing,
-    node::{actr_ref::ActrRef, hosted_registry::HostedRegistry, shutdown_budget::ShutdownBudget},
+    node::{actr_ref::ActrRef, hosted_registry::HostedRegistry, shutdown_budget::ShutdownBudget, view::View},
     readable_duration::readable,
     tasks::contain,
 };
@@ -21,6 +21,8 @@ pub(crate) struct Shutdown<W> {
     actor: Arc<Actor>,
     workload: Arc<W>,
     registry: Option<HostedRegistry>,
+    /// What the node shows of itself, until its end.
+    view: Arc<View>,
     budget: ShutdownBudget,
 }
 
@@ -30,6 +32,7 @@ impl<W: Workload> Shutdown<W> {
         actor: Arc<Actor>,
         workload: Arc<W>,
         registry: Option<HostedRegistry>,
+        view: Arc<View>,
         budget: ShutdownBudget,
     ) -> ActrRef {
         let requested = CancellationToken::new();
@@ -38,6 +41,7 @@ impl<W: Workload> Shutdown<W> {
             actor: Arc::clone(&actor),
             workload,
             registry,
+            view,
             budget,
         };
         let request = requested.clone();
@@ -71,10 +75,12 @@ impl<W: Workload> Shutdown<W> {
             actor,
             workload,
             registry,
+            view: _view,
             budget,
         } = self;
         let tasks = actor.tasks();
         actor.occupancy().draining().cancel();
+        actor.streams().tally.draining();
         let leave = actor.peers.link().unregister("shutting down");
         match timeout_at(started + budget.leave_until(), leave).await {
             Ok(Ok(())) => {}

@@ -1,8 +1,9 @@
 use std::{
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, SystemTime},
 };
 
+use actr_lite_admin::{admin::Admin, view::NodeView};
 use actr_lite_manifest::Problems;
 use actr_lite_registry_client::{LinkConfig, LoadSource, RegistryLink};
 use actr_lite_wire::proto::Acl;
@@ -16,7 +17,7 @@ use crate::{
     limits::{accounts::Accounts, occupancy::Occupancy},
     node::{
         actr_ref::ActrRef, check_error::CheckError, preparation::Preparation, reach, shutdown::Shutdown,
-        shutdown_budget::ShutdownBudget, start_error::StartError, system::ActrSystem,
+        shutdown_budget::ShutdownBudget, start_error::StartError, surface, system::ActrSystem, view::View,
     },
     session::access::admits_others,
     tasks::{CLOSE_TIMEOUT, Tasks, contain},
@@ -94,6 +95,7 @@ impl<W: Workload> Node<W> {
             tls,
             realm_secret,
             clear_text,
+            admin_token,
             registry,
         } = prepared.map_err(Problems::into_first)?;
         let manifest = system.manifest();
@@ -110,6 +112,10 @@ impl<W: Workload> Node<W> {
             tasks: Some(tasks.clone()),
             actor: None,
         };
+        let hosted = registry.as_ref().map(|registry| Arc::clone(registry.admin()));
+        let admin = hosted.unwrap_or_else(|| Admin::new(admin_token));
+        admin.await_node();
+        surface::serve(&admin, &manifest.system, &tls, &tasks).await?;
         let mut config = LinkConfig::new(url, actr_type.clone(), manifest.system.deployment.realm_id);
         config.tls = tls.client.clone();
         config.clear_text = clear_text;
@@ -131,6 +137,7 @@ impl<W: Workload> Node<W> {
         let occupancy = Occupancy::new(limits, accounts, tasks.stop().child_token());
         let told = Arc::clone(&occupancy);
         config.load = LoadSource::new(move || told.load());
+        let address = config.ws_address.clone();
         let link = RegistryLink::spawn(config, tasks.runtime(), tasks.stop().clone());
         connect(&link, register_timeout).await?;
 
@@ -144,10 +151,15 @@ impl<W: Workload> Node<W> {
             tls,
             clear_text,
             occupancy,
+            events: Arc::clone(admin.events()),
             tasks: tasks.clone(),
         };
         let actor = assembly.assemble();
         stop_when_dropped.actor = Some(Arc::clone(&actor));
+        let view = View::new(&actor, manifest.package.actr_type.clone(), realm_id, address);
+        let weak_view: Weak<dyn NodeView> = Arc::downgrade(&(Arc::clone(&view) as Arc<dyn NodeView>));
+        admin.show_node(weak_view);
+        actor.streams().tally.registered(&actor.id());
         if let Some(acceptor) = acceptor {
             info!("data lane listening on {}", acceptor.local_addr());
             tasks.spawn_runtime(
@@ -171,6 +183,7 @@ impl<W: Workload> Node<W> {
             actor,
             workload,
             registry,
+            view,
             ShutdownBudget::new(shutdown_grace),
         ))
     }

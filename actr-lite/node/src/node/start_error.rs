@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::{
     actor::router::RouterError,
     error::{actr_error::ActrError, discover_error::DiscoverError},
-    node::hosted_registry::error::HostError,
+    node::{hosted_registry::error::HostError, surface::SurfaceError},
     peers::acceptor::BindError,
     readable_duration::readable,
     settings::{clear_text::InClearError, realm_secret::LoadSecretError},
@@ -94,6 +94,9 @@ pub enum StartError {
     /// The registry's answer is final.
     #[error(transparent)]
     Link(#[from] RegistryLinkError),
+    /// It can't tell how it is.
+    #[error(transparent)]
+    Surface(#[from] SurfaceError),
     /// `on_start` failed.
     #[error("on_start failed: {0}")]
     OnStart(ActrError),

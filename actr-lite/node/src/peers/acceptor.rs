@@ -1,17 +1,19 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
-use actr_lite_net::listener::Listener;
+use actr_lite_net::{
+    listener::Listener,
+    places::{Place, Places},
+};
 use actr_lite_wire::host_policy::HostPolicy;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use crate::peers::{
-    doorkeeper::Doorkeeper,
-    peers::Peers,
-    upgrade::upgrade,
-    upgrade_places::{UpgradePlace, UpgradePlaces},
-};
+use crate::peers::{doorkeeper::Doorkeeper, peers::Peers, upgrade::upgrade};
+
+/// How many connections may be on their way to an upgrade: a thousand of them would cost some 50 MiB with TLS, and one
+/// that is honest takes a few round trips.
+const MAX_UPGRADES: usize = 256;
 
 /// The node's data lane listener: it accepts WebSocket upgrades with a valid credential.
 pub(crate) struct Acceptor {
@@ -69,7 +71,7 @@ impl Acceptor {
     pub(crate) async fn run(mut self, peers: Arc<Peers>, hosts: HostPolicy) {
         let doorkeeper = Arc::new(Doorkeeper::new(peers, hosts));
         let streams = &doorkeeper.peers.sessions().streams;
-        let places = Arc::new(UpgradePlaces::default());
+        let places = Arc::new(Places::new(MAX_UPGRADES));
         loop {
             let (socket, address) = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -83,7 +85,7 @@ impl Acceptor {
     }
 }
 
-async fn serve(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAddr, place: UpgradePlace) {
+async fn serve(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAddr, place: Place) {
     let streams = &doorkeeper.peers.sessions().streams;
     let upgraded = tokio::select! {
         // Boxed, so that what an upgrade needs is not kept as long as the connection.

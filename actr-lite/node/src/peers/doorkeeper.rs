@@ -120,9 +120,11 @@ impl Doorkeeper {
         let peer_limit =
             peer_limit(headers, extended).map_err(|reason| RefusedUpgrade::new(StatusCode::BAD_REQUEST, reason))?;
         let is_admitted = self.admit_peer(&peer)?;
-        let too_many = |limit| RefusedUpgrade::new(StatusCode::TOO_MANY_REQUESTS, format!("this node has {limit}"));
-        let account = streams.occupancy.accounts().of(&peer).map_err(too_many)?;
-        let admission = account.admit().map_err(too_many)?;
+        let account = streams.occupancy.accounts().of(&peer);
+        let admission = account.and_then(|account| account.admit()).map_err(|limit| {
+            streams.tally.limit_reached(&limit);
+            RefusedUpgrade::new(StatusCode::TOO_MANY_REQUESTS, format!("this node has {limit}"))
+        })?;
         // Whom the list refuses has nothing to keep it for.
         let is_kept_by_peer = extended && headers.contains_key(KEEP_OPEN_HEADER) && is_admitted;
         let mut response = Response::new(Full::default());

@@ -16,4 +16,3 @@ pub(crate) mod pool;
 pub(crate) mod refused_upgrade;
 pub(crate) mod upgrade;
 pub(crate) mod upgrade_headers;
-pub(crate) mod upgrade_places;

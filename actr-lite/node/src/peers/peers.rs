@@ -1,5 +1,6 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
+use actr_lite_admin::event::Direction;
 use actr_lite_net::{ClearText, DialProgress, Step};
 use actr_lite_registry_client::{Candidate, RegistryLink, RegistryLinkError};
 use actr_lite_tls::Tls;
@@ -23,12 +24,13 @@ use crate::{
         dial::{DialError, Dialer, dial},
         dials::Dials,
         peer_connection::PeerConnection,
-        pool::{Pool, Sharing},
+        pool::{OpenConnection, Pool, Sharing},
     },
     session::{
         receiver::SessionReceiver, serve::Serve, session::Session, session_environment::SessionEnvironment,
         session_handle::SessionHandle,
     },
+    tally::tally::Tally,
 };
 
 /// How long a dial waits for its turn where too many come: less than what waits for the dial has left as a rule.
@@ -81,6 +83,11 @@ impl Peers {
     /// What the sessions share.
     pub(super) fn sessions(&self) -> &SessionEnvironment {
         &self.sessions
+    }
+
+    /// What the node has done.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.sessions.streams.tally
     }
 
     /// An open connection to this peer.
@@ -143,7 +150,8 @@ impl Peers {
             peer: peer.clone(),
             cause,
         };
-        let admission = streams.occupancy.accounts().of(peer)?.dial()?;
+        let admission = streams.occupancy.accounts().of(peer).and_then(|account| account.dial());
+        let admission = admission.inspect_err(|limit| streams.tally.limit_reached(limit))?;
         let step = progress.enter(Step::Answer("question for its address"));
         let address = self.addresses.of(peer).await?;
         drop(step);
@@ -208,7 +216,11 @@ impl Peers {
         let SessionEnvironment {
             streams, record_limit, ..
         } = self.sessions.as_ref();
-        let account = admission.account();
+        let (account, is_tls) = (admission.account(), upgraded.stream.is_tls());
+        let direction = match role {
+            Role::Client => Direction::Out,
+            Role::Server => Direction::In,
+        };
         let connection = Connection::new(upgraded, role, *record_limit, streams.stall_timeout(), account);
         let (session, receiver) = self.session(peer, connection.lane(), Arc::clone(account));
         let idle_timeout = streams.occupancy.limits().idle_timeout.duration();
@@ -218,7 +230,7 @@ impl Peers {
             connection,
             idle_timeout: (!is_kept_by_peer).then_some(idle_timeout),
             admission,
-            place: self.pool.enter(&session, sharing),
+            place: self.pool.enter(&session, sharing, direction, is_tls),
         };
         (session, connection)
     }
@@ -233,6 +245,11 @@ impl Peers {
         let session = Session::new(Arc::clone(&self.sessions), peer, lane, account);
         let receiver = SessionReceiver::new(Arc::clone(&session), Arc::clone(&self.serve));
         (session, receiver)
+    }
+
+    /// The open connections, as they are shown.
+    pub(crate) fn connections(&self) -> Vec<OpenConnection> {
+        self.pool.shown()
     }
 
     /// Tells all peers that this node shuts down, so that they can go elsewhere in time.

@@ -23,6 +23,18 @@ impl RefusedUpgrade {
         }
     }
 
+    /// What is counted for it.
+    pub(super) fn word(&self) -> &'static str {
+        match self.status {
+            StatusCode::UNAUTHORIZED => "credential",
+            StatusCode::FORBIDDEN => "access",
+            StatusCode::MISDIRECTED_REQUEST => "host",
+            StatusCode::TOO_MANY_REQUESTS => "limit",
+            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            _ => "request",
+        }
+    }
+
     pub(super) fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::from(self.reason));
         *response.status_mut() = self.status;

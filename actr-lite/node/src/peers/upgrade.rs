@@ -50,6 +50,7 @@ pub(super) async fn upgrade(
     let socket = match HttpSocket::accept(socket, doorkeeper.peers.tls().server.as_ref(), header_timeout).await {
         Ok(socket) => socket,
         Err(rejected) => {
+            streams.tally.handshakes_refused.count("tls");
             streams.complaints.about_handshake(&address, &rejected.reason);
             http_socket::turn_away(rejected).await;
             return None;
@@ -70,6 +71,7 @@ pub(super) async fn upgrade(
                     response
                 }
                 Err(refused) => {
+                    streams.tally.handshakes_refused.count(refused.word());
                     // Who comes when the node stops, or is at a limit, has done no wrong.
                     if refused.status.is_client_error() && refused.status != StatusCode::TOO_MANY_REQUESTS {
                         complain(MisbehaviourKind::RefusedUpgrade, &refused.reason);
@@ -102,6 +104,7 @@ pub(super) async fn upgrade(
         if let Some(error) = &unreadable
             && !answered.load(Ordering::Relaxed)
         {
+            streams.tally.handshakes_refused.count("unreadable");
             complain(MisbehaviourKind::UnreadableRequest, error);
         }
         parts.io.into_inner().end(unreadable.as_ref()).await;

@@ -95,6 +95,8 @@ impl Supervisor {
                 Action::Release => self.release().await?,
                 Action::TookOver(server) => {
                     self.progress.add_resume();
+                    let tally = &self.ctx.actor().streams().tally;
+                    tally.stream_resumed(&self.stream_id, &server);
                     let (id, behind) = (&self.stream_id, self.behind);
                     info!("stream {id} resumed at {server} after frame {behind}");
                 }

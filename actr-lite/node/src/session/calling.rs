@@ -3,6 +3,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_admin::event::Direction;
 use actr_lite_engine::outbox::Urgency;
 use actr_lite_wire::{
     control::Control,
@@ -15,7 +16,12 @@ use tracing::debug;
 
 use crate::{
     error::{actr_error::ActrError, dest::Dest},
-    session::{call_options::CallOptions, pending_calls::Answer, session::Session},
+    session::{
+        call_options::CallOptions,
+        open_call::OpenCall,
+        pending_calls::{Answer, PendingCall},
+        session::Session,
+    },
 };
 
 /// How long to wait before a request is sent again, each time: an official node is ready some milliseconds after it has
@@ -49,14 +55,20 @@ impl Session {
     /// Dropped before that, it is cancelled there too, if the peer speaks the extension.
     pub(crate) async fn call(
         self: &Arc<Self>,
-        route: &str,
+        route: &'static str,
         payload: Bytes,
         options: CallOptions,
     ) -> Result<Bytes, ActrError> {
         let request_id = self.environment.request_ids.next();
         let (sender, answer) = oneshot::channel();
-        let _place = self.uplink.account().waiting_call()?;
-        self.calls.lock().insert(request_id.clone(), sender);
+        let tally = &self.environment.streams.tally;
+        let place = self.uplink.account().waiting_call();
+        let _place = place.inspect_err(|limit| tally.limit_reached(limit))?;
+        let pending = PendingCall {
+            answer: sender,
+            shown: OpenCall::begin(tally, route, Direction::Out),
+        };
+        self.calls.lock().insert(request_id.clone(), pending);
         let waiting = Waiting {
             session: self,
             request_id: &request_id,

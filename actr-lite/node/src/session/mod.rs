@@ -10,6 +10,7 @@ pub(crate) mod calling;
 pub(crate) mod departures;
 pub(crate) mod frame_intake;
 pub(crate) mod idle;
+pub(crate) mod open_call;
 pub(crate) mod pending_calls;
 pub(crate) mod receiver;
 pub(crate) mod request;

@@ -8,8 +8,8 @@ use crate::{error::actr_error::ActrError, session::served_call::ServedCall};
 
 /// Serves the calls of peers.
 pub(crate) trait Serve: Send + Sync + 'static {
-    /// Whether the caller may call this.
-    fn check(&self, route: &str, caller: &ActrId) -> Result<(), ActrError>;
+    /// Whether the caller may call this; its name as this node has it.
+    fn check(&self, route: &str, caller: &ActrId) -> Result<&'static str, ActrError>;
 
     /// The task of a call: it runs the handler by [`ServedCall::run`], and hands what comes of it to
     /// [`ServedCall::finish`].

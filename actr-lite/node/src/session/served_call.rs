@@ -15,7 +15,8 @@ use tracing::debug;
 use crate::{
     error::actr_error::ActrError,
     lane::closing::Closing,
-    session::{answer_hold::AnswerHold, session_handle::SessionHandle},
+    session::{answer_hold::AnswerHold, open_call::OpenCall, session_handle::SessionHandle},
+    tally::call_tally::Outcome,
 };
 
 /// How long a handler may take if the caller gives no timeout: nothing else bounds it.
@@ -30,16 +31,28 @@ pub(crate) struct ServedCall {
     pub(super) timeout: Option<Duration>,
     /// Whether the caller wants an answer.
     pub(super) is_call: bool,
+    pub(super) shown: OpenCall,
+    /// How it ended is counted.
+    pub(super) is_counted: bool,
     pub(super) _places: [Permit; 2],
 }
 
 impl Drop for ServedCall {
     fn drop(&mut self) {
         self.session.served.finish(&self.request_id);
+        self.count(Outcome::Cancelled);
     }
 }
 
 impl ServedCall {
+    /// Counts how it ended, if that is not done.
+    fn count(&mut self, outcome: Outcome) {
+        if !std::mem::replace(&mut self.is_counted, true) {
+            let calls = &self.session.environment.streams.tally.calls;
+            calls.ended(self.shown.route, outcome, self.shown.began.elapsed());
+        }
+    }
+
     /// The session that brought it.
     pub(crate) fn session(&self) -> &SessionHandle {
         &self.session
@@ -71,7 +84,7 @@ impl ServedCall {
     }
 
     /// Answers the call, if the caller wants that; `hold` keeps the answer for what the handler has spawned.
-    pub(crate) async fn finish(self, result: Result<Bytes, ErrorReply>, hold: Option<Arc<AnswerHold>>) {
+    pub(crate) async fn finish(mut self, result: Result<Bytes, ErrorReply>, hold: Option<Arc<AnswerHold>>) {
         match (&result, self.is_call) {
             (Ok(_), _) => {}
             (Err(error), true) => debug!(
@@ -86,6 +99,10 @@ impl ServedCall {
                 self.session.peer()
             )),
         }
+        self.count(match &result {
+            Ok(_) => Outcome::Done,
+            Err(error) => Outcome::Failed(error.code),
+        });
         if self.is_call {
             self.reply(result, hold).await;
         }

@@ -7,9 +7,18 @@ use actr_lite_engine::served_calls;
 use actr_lite_wire::peer_text::RawText;
 use futures_util::future::AbortHandle;
 
+use crate::session::open_call::OpenCall;
+
 /// The peer's calls that are being served, and the last ones that were, with what stops each of them: a message without an
 /// answer can't be cancelled.
-pub(super) struct ServedCalls(Mutex<served_calls::ServedCalls<Option<AbortHandle>>>);
+pub(super) struct ServedCalls(Mutex<served_calls::ServedCalls<Serving>>);
+
+/// One of them.
+pub(super) struct Serving {
+    /// None of a message without an answer.
+    pub(super) abort: Option<AbortHandle>,
+    pub(super) shown: OpenCall,
+}
 
 impl ServedCalls {
     pub(super) fn new(is_extended: bool) -> Self {
@@ -19,7 +28,7 @@ impl ServedCalls {
         )))
     }
 
-    fn lock(&self) -> MutexGuard<'_, served_calls::ServedCalls<Option<AbortHandle>>> {
+    fn lock(&self) -> MutexGuard<'_, served_calls::ServedCalls<Serving>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -29,8 +38,13 @@ impl ServedCalls {
     }
 
     /// A request is served from now on.
-    pub(super) fn begin(&self, request_id: Arc<RawText>, abort: Option<AbortHandle>) {
-        self.lock().begin(request_id, abort);
+    pub(super) fn begin(&self, request_id: Arc<RawText>, serving: Serving) {
+        self.lock().begin(request_id, serving);
+    }
+
+    /// Those that are being served.
+    pub(super) fn shown(&self) -> Vec<OpenCall> {
+        self.lock().tasks().map(|serving| serving.shown).collect()
     }
 
     /// It was served, or given up.
@@ -40,17 +54,21 @@ impl ServedCalls {
 
     /// The caller no longer waits.
     pub(super) fn cancel(&self, request_id: &RawText) {
-        let serving = self.lock().find(request_id).cloned();
-        if let Some(Some(serving)) = serving {
-            serving.abort();
+        let abort = self.lock().find(request_id).and_then(|serving| serving.abort.clone());
+        if let Some(abort) = abort {
+            abort.abort();
         }
     }
 
     /// The connection is gone: nobody waits any more.
     pub(super) fn cancel_all(&self) {
-        let all: Vec<_> = self.lock().tasks().flatten().cloned().collect();
-        for serving in all {
-            serving.abort();
+        let all: Vec<_> = self
+            .lock()
+            .tasks()
+            .filter_map(|serving| serving.abort.clone())
+            .collect();
+        for abort in all {
+            abort.abort();
         }
     }
 }

@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use actr_lite_admin::event::Direction;
 use actr_lite_engine::outbox::Urgency;
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
@@ -14,12 +15,15 @@ use crate::{
     error::actr_error::ActrError,
     lane::{closing::Closing, lane::SendRefused},
     session::{
+        open_call::OpenCall,
         request::Request,
         serve::{Serve, ServedRequest},
         served_call::ServedCall,
+        served_calls::Serving,
         session::Session,
         session_handle::SessionHandle,
     },
+    tally::call_tally::Outcome,
 };
 
 /// From this length on a payload stays in the message that it came in, if it is most of that; a shorter one is copied, as
@@ -43,8 +47,8 @@ impl Session {
             debug!("{} repeated request {}", self.peer(), request.request_id.shown());
             return;
         }
-        let places = match self.places_for(&mut request, serve) {
-            Ok(places) => places,
+        let (name, places) = match self.places_for(&mut request, serve) {
+            Ok(admitted) => admitted,
             Err(error) => return self.refuse(request, &error),
         };
         let Request {
@@ -59,8 +63,11 @@ impl Session {
         let (abort, aborted) = AbortHandle::new_pair();
         // A message without an answer is not cancelled: its sender does not wait anyway.
         let abort = is_call.then_some(abort);
-        self.served.begin(Arc::clone(&request_id), abort);
+        let shown = OpenCall::begin(&self.environment.streams.tally, name, Direction::In);
+        self.served.begin(Arc::clone(&request_id), Serving { abort, shown });
         let call = ServedCall {
+            shown,
+            is_counted: false,
             session,
             request_id,
             route,
@@ -79,8 +86,8 @@ impl Session {
     }
 
     /// Room for a request, if the caller may make it and the node takes one like it. Who may not uses up nothing.
-    fn places_for(&self, request: &mut Request, serve: &dyn Serve) -> Result<[Permit; 2], ActrError> {
-        serve.check(request.route.as_str(), self.peer())?;
+    fn places_for(&self, request: &mut Request, serve: &dyn Serve) -> Result<(&'static str, [Permit; 2]), ActrError> {
+        let name = serve.check(request.route.as_str(), self.peer())?;
         self.environment.streams.occupancy.check_metadata(&request.metadata)?;
         let is_slice = request.payload.len() >= SLICE_FROM && request.payload.len() >= request.message_len / 2;
         let held = if is_slice {
@@ -92,15 +99,19 @@ impl Session {
         let places = self
             .uplink
             .account()
-            .call(held + texts + metadata_cost(&request.metadata))?;
+            .call(held + texts + metadata_cost(&request.metadata))
+            .inspect_err(|limit| self.environment.streams.tally.limit_reached(limit))?;
         if !is_slice {
             request.payload = Bytes::copy_from_slice(&request.payload);
         }
-        Ok(places)
+        Ok((name, places))
     }
 
     /// There may be no room for another task, so the answer can't wait for room on the lane either.
     pub(super) fn refuse(&self, request: Request, error: &ActrError) {
+        let outcome = Outcome::Failed(error.to_reply().code);
+        let calls = &self.environment.streams.tally.calls;
+        calls.ended(request.route.as_str(), outcome, Duration::ZERO);
         let Request {
             request_id,
             route: route_key,

@@ -17,7 +17,10 @@ use crate::{
         patience::Patience,
     },
     limits::accounts::PeerAccount,
-    session::{pending_calls::PendingCalls, served_calls::ServedCalls, session_environment::SessionEnvironment},
+    session::{
+        open_call::OpenCall, pending_calls::PendingCalls, served_calls::ServedCalls,
+        session_environment::SessionEnvironment,
+    },
     stream::{incoming::IncomingStreams, send_error::SendError, stream_end::StreamEnd, uplink::Uplink},
 };
 
@@ -76,6 +79,13 @@ impl Session {
         self.partial_len.load(Ordering::Relaxed)
     }
 
+    /// The calls that wait for their answers, both ways.
+    pub(crate) fn open_calls(&self) -> Vec<OpenCall> {
+        let mut open = self.served.shown();
+        open.extend(self.calls.lock().values().map(|pending| pending.shown));
+        open
+    }
+
     /// Tells the peer that this node goes away, so that it can resume elsewhere in time.
     pub(crate) fn say_leaving(&self) {
         self.lane().send_control(&Control::Leaving);
@@ -106,7 +116,8 @@ impl Session {
             .lane()
             .room(Precedence::of(RecordKind::RpcReliable, body.len()))
             .turn();
-        let _held = self.uplink.account().hold(body.len())?;
+        let held = self.uplink.account().hold(body.len());
+        let _held = held.inspect_err(|limit| self.environment.streams.tally.limit_reached(limit))?;
         let mut patience = Patience::new(self.lane(), self.environment.streams.stall_timeout());
         loop {
             match refused {

@@ -9,6 +9,7 @@ use actr_lite_engine::memory::Memory as _;
 use actr_lite_engine::outbox::Urgency;
 use actr_lite_wire::{
     credit::SendCredit,
+    frame,
     latency_queue::LatencyQueue,
     record::{HEADER_LEN, RecordKind},
     send_queue::Precedence,
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     lane::lane::SendRefused,
     limits::held_bytes::HeldBytes,
-    stream::{outgoing_streams::OutgoingStream, uplink::Uplink},
+    stream::{outgoing_streams::OutgoingStream, stream_meter::StreamMeter, uplink::Uplink},
 };
 
 /// How long the end of a stream waits for what is queued: a frame that is later than that is of no use to anybody.
@@ -39,6 +40,7 @@ pub(super) struct LatencyFirst {
 struct Shared {
     uplink: Arc<Uplink>,
     stream: Arc<OutgoingStream>,
+    meter: Arc<StreamMeter>,
     state: Mutex<State>,
     /// All that was queued has left or was dropped.
     emptied: Notify,
@@ -78,11 +80,12 @@ enum HeldUp {
 }
 
 impl LatencyFirst {
-    pub(crate) fn new(uplink: &Arc<Uplink>, stream: &Arc<OutgoingStream>) -> Self {
+    pub(crate) fn new(uplink: &Arc<Uplink>, stream: &Arc<OutgoingStream>, meter: &Arc<StreamMeter>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 uplink: Arc::clone(uplink),
                 stream: Arc::clone(stream),
+                meter: Arc::clone(meter),
                 state: Mutex::new(State {
                     queue: LatencyQueue::default(),
                     held: HeldBytes::new(Arc::clone(uplink.account()), 0),
@@ -106,6 +109,7 @@ impl LatencyFirst {
         match shared.uplink.lane().try_send(KIND, Urgency::Pause, head, payload) {
             Ok(_) => {
                 shared.spend(&mut state, head.len() + payload.len());
+                shared.count(&state, payload.len());
                 Attempt::Sent
             }
             Err(SendRefused::Full | SendRefused::OverShare(_)) => Attempt::Congested,
@@ -189,6 +193,13 @@ impl Shared {
         }
     }
 
+    fn count(&self, state: &State, payload_len: usize) {
+        let has_credit = self.uplink.lane().has_control();
+        self.meter
+            .sent(payload_len, has_credit.then(|| state.credit.available()));
+        self.meter.set_dropped(state.queue.dropped());
+    }
+
     /// Sends what is queued, as far as that goes.
     fn advance(&self, state: &mut State) -> HeldUp {
         if state.queue.is_empty() {
@@ -205,7 +216,9 @@ impl Shared {
             let len = frame.len();
             match self.uplink.lane().try_send(KIND, Urgency::Pause, frame, &[]) {
                 Ok(_) => {
+                    let payload_len = frame::decode(frame).map_or(len, |parts| parts.payload.len());
                     self.spend(state, len);
+                    self.count(state, payload_len);
                     state.queue.pop();
                 }
                 Err(SendRefused::Full) => return HeldUp::Room,

@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use actr_lite_admin::event::Direction;
 use actr_lite_engine::{
     outbox::{Accepted, Urgency},
     outgoing::{self, Failure},
@@ -17,10 +18,12 @@ use tokio::{task::coop::consume_budget, time::timeout};
 use crate::stream::{
     in_use::InUse,
     latency_first::{Attempt, LatencyFirst},
+    meters::Metered,
     options::{Delivery, StreamOptions},
     outgoing_streams::OutgoingStream,
     send_error::{EndedStream, SendError},
     sender_turn::SenderTurn,
+    stream_meter::StreamMeter,
     uplink::Uplink,
 };
 
@@ -33,6 +36,8 @@ use crate::stream::{
 pub struct StreamSender {
     pub(super) uplink: InUse,
     pub(super) stream: Arc<OutgoingStream>,
+    /// What it has done.
+    pub(super) metered: Metered,
     /// In the receiver's account.
     places: Option<[Permit; 2]>,
     /// What is next, and whether it may leave. The frames of a latency-first stream have their credit in its queue.
@@ -53,15 +58,22 @@ impl StreamSender {
         let Some(in_use) = InUse::enter(uplink) else {
             return Err(uplink.retired());
         };
-        let places = uplink.account().stream().map_err(SendError::TooManyStreams)?;
+        let environment = uplink.environment();
+        let places = uplink.account().stream();
+        let places = places.inspect_err(|limit| environment.tally.limit_reached(limit));
+        let places = places.map_err(SendError::TooManyStreams)?;
         let stream = uplink.outgoing().insert(&stream_id)?;
+        let is_resumed = options.resume_after > 0;
+        let meter = StreamMeter::new(stream_id.clone(), uplink.peer().clone(), Direction::Out, is_resumed);
+        let metered = environment.meters.begin(meter);
         let latency_first = match options.delivery {
             Delivery::Reliable => None,
-            Delivery::LatencyFirst => Some(LatencyFirst::new(uplink, &stream)),
+            Delivery::LatencyFirst => Some(LatencyFirst::new(uplink, &stream, &metered)),
         };
         let sender = Self {
             uplink: in_use,
             stream,
+            metered,
             places: Some(places),
             outgoing: outgoing::OutgoingStream::new(stream_id, options.resume_after, uplink.lane().has_control()),
             max_record_len: uplink.lane().max_record_len(),
@@ -210,12 +222,12 @@ impl StreamSender {
             return false;
         }
         let head = self.outgoing.head(sequence, payload.len());
-        let len = head.len() + payload.len();
+        let head_len = head.len();
         let lane = self.uplink.lane();
         let Ok(accepted) = lane.try_send(RecordKind::StreamReliable, Urgency::Pause, head, payload) else {
             return false;
         };
-        self.count(sequence, len, accepted);
+        self.count(sequence, head_len, payload.len(), accepted);
         true
     }
 
@@ -252,8 +264,10 @@ impl StreamSender {
     }
 
     #[inline]
-    pub(super) fn count(&mut self, sequence: u64, len: usize, accepted: Accepted) {
+    pub(super) fn count(&mut self, sequence: u64, head_len: usize, payload_len: usize, accepted: Accepted) {
+        let len = head_len + payload_len;
         self.outgoing.sent(sequence, len);
+        self.metered.sent(payload_len, self.outgoing.credit());
         self.turn.count(len, accepted);
     }
 
@@ -279,7 +293,9 @@ impl StreamSender {
         }
         if let Some(latency_first) = &self.latency_first {
             latency_first.end();
+            self.metered.set_dropped(latency_first.dropped());
         }
+        self.note_end();
         let breaks_off = self.broke_off && self.stream.end.get().is_none();
         let failure = match (&self.failed, breaks_off) {
             (Some(failed), _) => Some(Failure {
@@ -314,6 +330,24 @@ impl StreamSender {
             .remove(&self.stream, || self.uplink.lane().send_control(&last));
         self.places = None;
     }
+}
+
+impl StreamSender {
+    fn note_end(&self) {
+        let failed = self.failed.as_ref().or_else(|| self.stream.end.get());
+        match failed {
+            Some(SendError::Cancelled { .. }) => self.metered.is_over("cancelled", || words(failed)),
+            Some(SendError::PeerGone { .. }) => self.metered.is_over("peer_gone", || words(failed)),
+            Some(SendError::Stalled { .. }) => self.metered.is_over("stalled", || words(failed)),
+            Some(_) => self.metered.is_over("failed", || words(failed)),
+            None if self.broke_off => self.metered.is_over("broke_off", || "the sender dropped it".into()),
+            None => self.metered.is_over("finished", || "the sender finished".into()),
+        }
+    }
+}
+
+fn words(error: Option<&SendError>) -> String {
+    error.map_or_else(String::new, |error| PeerText::of(error).to_string())
 }
 
 impl Drop for StreamSender {

@@ -58,3 +58,20 @@ pub enum StreamEnd {
     #[error("the stream's callback panicked: {0}")]
     Panicked(PeerText),
 }
+
+impl StreamEnd {
+    /// What is counted for it.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Finished { .. } => "finished",
+            Self::Failed { .. } => "failed",
+            Self::PeerGone { .. } => "peer_gone",
+            Self::Denied(_) => "denied",
+            Self::Gap { .. } => "gap",
+            Self::Protocol(_) => "protocol",
+            Self::Cancelled => "cancelled",
+            Self::Stopped => "stopped",
+            Self::Panicked(_) => "panicked",
+        }
+    }
+}

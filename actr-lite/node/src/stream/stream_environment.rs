@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use actr_lite_net::complaints::Complaints;
 
-use crate::{limits::occupancy::Occupancy, tasks::Tasks};
+use crate::{limits::occupancy::Occupancy, stream::meters::Meters, tally::tally::Tally, tasks::Tasks};
 
 /// What streams use of the node that they run on.
 pub(crate) struct StreamEnvironment {
@@ -10,16 +10,22 @@ pub(crate) struct StreamEnvironment {
     /// What is counted and logged about peers; the number of such lines is bounded.
     pub(crate) complaints: Complaints,
     pub(crate) occupancy: Arc<Occupancy>,
+    /// The streams that run.
+    pub(crate) meters: Arc<Meters>,
+    /// What the node has done.
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl StreamEnvironment {
     /// For a node with these tasks and limits.
-    pub(crate) fn new(tasks: Tasks, occupancy: Arc<Occupancy>) -> Arc<Self> {
+    pub(crate) fn new(tasks: Tasks, occupancy: Arc<Occupancy>, tally: Arc<Tally>) -> Arc<Self> {
         let complaints = Complaints::new("data lane", tasks.runtime().clone(), tasks.stop().clone());
         Arc::new(Self {
             tasks,
             complaints,
             occupancy,
+            meters: Meters::new(Arc::clone(&tally)),
+            tally,
         })
     }
 

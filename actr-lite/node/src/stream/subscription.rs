@@ -4,15 +4,23 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use actr_lite_admin::event::Direction;
 use actr_lite_engine::frame_reader::{FrameReader, Step};
 use actr_lite_wire::{
     frame::DataStream,
     identity::{ActrId, StreamId},
     peer_text::PeerText,
 };
+use bytes::Bytes;
 use futures_util::Stream;
 
-use crate::stream::{inbox::Inbox, stream_end::StreamEnd, subscriptions::Subscriptions};
+use crate::stream::{
+    inbox::Inbox,
+    meters::{Metered, Meters},
+    stream_end::StreamEnd,
+    stream_meter::{StreamCounts, StreamMeter},
+    subscriptions::Subscriptions,
+};
 
 /// The receiving end of a stream: its frames in the order in which they were sent.
 ///
@@ -27,12 +35,18 @@ pub struct Subscription {
     subscriptions: Arc<Subscriptions>,
     inbox: Arc<Inbox>,
     reader: FrameReader,
+    metered: Metered,
+    taken: StreamCounts,
 }
 
 impl Subscription {
     /// Of a stream of which the frames up to the number `last` came already.
-    pub(crate) fn new(subscriptions: Arc<Subscriptions>, inbox: Arc<Inbox>, last: u64) -> Self {
+    pub(crate) fn new(subscriptions: Arc<Subscriptions>, inbox: Arc<Inbox>, meters: &Arc<Meters>, last: u64) -> Self {
+        let (stream_id, sender) = (inbox.stream_id().clone(), inbox.sender().clone());
+        let meter = StreamMeter::new(stream_id, sender, Direction::In, last > 0);
         Self {
+            metered: meters.begin(meter),
+            taken: StreamCounts::default(),
             subscriptions,
             reader: FrameReader::behind(inbox.stream_id().clone(), last),
             inbox,
@@ -71,6 +85,11 @@ impl Subscription {
         &self.inbox
     }
 
+    /// What it has done so far.
+    pub(crate) fn meter(&self) -> &StreamMeter {
+        &self.metered
+    }
+
     /// The next frame; `None` when the stream is over.
     ///
     /// # Cancel safety
@@ -85,6 +104,7 @@ impl Subscription {
             self.reader.discard();
         }
         if let Some(frame) = self.reader.due() {
+            self.count(&frame);
             return Poll::Ready(Some(frame));
         }
         self.poll_other(cx)
@@ -96,11 +116,12 @@ impl Subscription {
             match self.reader.step() {
                 Ok(Step::Frame(frame)) => {
                     self.note_dropped();
+                    self.count(&frame);
                     return Poll::Ready(Some(frame));
                 }
                 Ok(Step::Duplicate(_)) => {}
                 Ok(Step::Gap { expected, came }) => return self.end_here(StreamEnd::Gap { expected, came }),
-                Ok(Step::Read(len)) => match ready!(self.inbox.poll_run(cx, len)) {
+                Ok(Step::Read(len)) => match ready!(self.poll_run(cx, len)) {
                     Some(run) => self.reader.put(run),
                     None => {
                         self.count_tail();
@@ -110,6 +131,24 @@ impl Subscription {
                 Err(error) => return self.end_here(StreamEnd::Protocol(PeerText::of(&error))),
             }
         }
+    }
+
+    #[inline]
+    fn count(&mut self, frame: &DataStream) {
+        self.taken.frames += 1;
+        self.taken.bytes += frame.payload.len() as u64;
+    }
+
+    fn poll_run(&mut self, cx: &mut Context<'_>, taken: usize) -> Poll<Option<Bytes>> {
+        self.show_taken();
+        self.inbox.poll_run(cx, taken)
+    }
+
+    /// Once for each run: nobody needs to know it more exactly.
+    fn show_taken(&mut self) {
+        self.taken.duplicates = self.reader.duplicates();
+        self.taken.dropped = self.inbox.dropped();
+        self.metered.taken(self.taken);
     }
 
     /// Tells what is missing of a latency-first stream.
@@ -152,5 +191,9 @@ impl Stream for Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.subscriptions.unsubscribe(&self.inbox, StreamEnd::Cancelled);
+        self.show_taken();
+        if let Some(end) = self.inbox.ended() {
+            self.metered.is_over(end.word(), || PeerText::of(&end).to_string());
+        }
     }
 }

@@ -86,6 +86,11 @@ impl Uplink {
         &self.outgoing
     }
 
+    /// When it began.
+    pub(crate) fn began(&self) -> std::time::Instant {
+        self.started.into_std()
+    }
+
     /// How long ago it began, by which its use is measured.
     pub(crate) fn age(&self) -> Duration {
         self.started.elapsed()

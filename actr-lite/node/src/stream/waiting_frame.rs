@@ -1,4 +1,8 @@
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Poll,
+};
 
 use actr_lite_engine::outbox::{Accepted, Urgency};
 use actr_lite_quota::Permit;
@@ -7,8 +11,24 @@ use tokio::task::yield_now;
 
 use crate::{
     lane::{lane::SendRefused, patience::Patience},
-    stream::{send_error::SendError, sender::StreamSender, sender_turn::SenderTurn},
+    stream::{send_error::SendError, sender::StreamSender, sender_turn::SenderTurn, stream_meter::StreamMeter},
 };
+
+/// Shows that a sender waits, until it is dropped.
+struct Waits(Arc<StreamMeter>);
+
+impl Waits {
+    fn begin(meter: &Arc<StreamMeter>) -> Self {
+        meter.waits();
+        Self(Arc::clone(meter))
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.goes_on();
+    }
+}
 
 /// A frame that can't leave at once.
 impl StreamSender {
@@ -28,7 +48,7 @@ impl StreamSender {
         };
         match sent.await {
             Ok(accepted) => {
-                self.count(sequence, head.len() + payload.len(), accepted);
+                self.count(sequence, head.len(), payload.len(), accepted);
                 Ok(())
             }
             Err(error) => {
@@ -45,9 +65,21 @@ impl StreamSender {
     /// Counts a frame that waits.
     fn hold(&self, held: &mut Option<Permit>, len: usize) -> Result<(), SendError> {
         if held.is_none() {
-            *held = Some(self.uplink.account().hold(len).map_err(SendError::OverShare)?);
+            let tally = &self.uplink.environment().tally;
+            let taken = self
+                .uplink
+                .account()
+                .hold(len)
+                .inspect_err(|limit| tally.limit_reached(limit));
+            *held = Some(taken.map_err(SendError::OverShare)?);
         }
         Ok(())
+    }
+
+    fn wait_for_credit(&self) -> Waits {
+        let tally = &self.uplink.environment().tally;
+        tally.credit_waits.fetch_add(1, Relaxed);
+        Waits::begin(&self.metered)
     }
 
     fn stalled(&self) -> SendError {
@@ -61,6 +93,7 @@ impl StreamSender {
     async fn credit(&mut self, held: &mut Option<Permit>, len: usize) -> Result<(), SendError> {
         while !self.outgoing.may_send() {
             self.hold(held, len)?;
+            let _waits = self.wait_for_credit();
             let lane = self.uplink.lane();
             let mut patience = Patience::new(lane, self.uplink.environment().stall_timeout());
             let stream = Arc::clone(&self.stream);
@@ -100,6 +133,7 @@ impl StreamSender {
                 Err(SendRefused::OverShare(limit)) => return Err(SendError::OverShare(limit)),
                 Err(SendRefused::Full) => {
                     self.hold(held, head.len() + payload.len())?;
+                    let _waits = Waits::begin(&self.metered);
                     let patience =
                         patience.get_or_insert_with(|| Patience::new(lane, self.uplink.environment().stall_timeout()));
                     tokio::select! {

@@ -28,6 +28,16 @@ impl Load {
         }
     }
 
+    /// How much of what it may do the node does, from 0 to 1.
+    pub fn share(self) -> f32 {
+        f32::from(self.step) / STEPS
+    }
+
+    /// How well the node says that it can serve.
+    pub fn availability(self) -> ServiceAvailabilityState {
+        self.availability
+    }
+
     /// Whether the node says that it can serve at all. It may be wrong: official nodes on Linux say no when the machine
     /// has read and written half a GiB since it was started.
     pub fn can_serve(self) -> bool {

@@ -25,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+use actr_lite_admin::paging::Page;
 use actr_lite_net::source::Source;
 use actr_lite_wire::{credential::VerifyingKey, identity::ActrId, possession::HolderKey};
 
@@ -33,7 +34,7 @@ pub use contest::{Contest, Rival};
 pub use error::{DirectoryError, REGISTER_AGAIN};
 pub use footprint::NODE_BYTES;
 pub use load::Load;
-pub use registration::{Candidate, Contract, Registration};
+pub use registration::{Candidate, Contract, Listed, Registration};
 pub use renewal::{Grant, RENEWAL_TOKEN_LEN, RenewalToken};
 pub use search::{CandidateSearch, ContractSearch, NODES_PER_STEP};
 
@@ -138,6 +139,24 @@ impl Directory {
         self.stored_bytes.held()
     }
 
+    /// The nodes of a page, the newest first. It takes as long as one look at each node's number.
+    pub fn page(&self, page: Page) -> Vec<Listed> {
+        let serials = page.of_keys(self.nodes.keys().copied().collect());
+        let nodes = serials.iter().filter_map(|serial| self.nodes.get(serial));
+        nodes.map(Node::listed).collect()
+    }
+
+    /// How many nodes each realm has.
+    pub fn nodes_by_realm(&self) -> impl Iterator<Item = (u32, usize)> {
+        self.registered.by_realm()
+    }
+
+    /// How often each limit was reached, by the name of its option.
+    pub fn limits_reached(&self) -> impl Iterator<Item = (String, u64)> {
+        let ledgers = [&self.registered, &self.stored_bytes];
+        ledgers.into_iter().flat_map(Ledger::limits_reached)
+    }
+
     /// Whether this node is here.
     pub fn knows(&self, id: &ActrId) -> bool {
         self.node(id).is_ok()
@@ -189,7 +208,7 @@ impl Directory {
         let lease_ends = now.saturating_add(self.lease);
         let renewals = Renewals::new(key, unix_now);
         let grant = renewals.grant();
-        let mut node = Node::new(id.clone(), registration, holder, renewals, lease_ends);
+        let mut node = Node::new(id.clone(), registration, holder, renewals, now, lease_ends);
         // As if it were the last one given: whoever registers again and again is not preferred by that.
         node.standing.last_given = self.answers;
         self.by_lease_end.insert((lease_ends, serial));

@@ -5,7 +5,7 @@ use actr_lite_wire::{acl::AclRefusal, identity::ActrId, possession::ReplayWindow
 use super::{
     load::Load,
     rank::{Obstacles, Rank},
-    registration::{Candidate, Registration},
+    registration::{Candidate, Listed, Registration},
     renewal::Renewals,
 };
 use crate::ledger::Holder;
@@ -23,6 +23,8 @@ pub(super) struct Node {
     pub(super) renewals: Renewals,
     /// Which proofs of its key were taken.
     pub(super) proofs: ReplayWindow,
+    /// When it was registered, by the directory's time.
+    pub(super) registered_at: Duration,
     pub(super) lease_ends: Duration,
     pub(super) standing: Standing,
     /// Whether it is found by those of other realms too.
@@ -56,6 +58,7 @@ impl Node {
         registration: Registration,
         holder: Holder,
         renewals: Renewals,
+        registered_at: Duration,
         lease_ends: Duration,
     ) -> Self {
         let acl = registration.acl.as_ref();
@@ -66,6 +69,7 @@ impl Node {
             holder,
             renewals,
             proofs: ReplayWindow::default(),
+            registered_at,
             lease_ends,
             standing: Standing::default(),
             reached: VecDeque::new(),
@@ -111,6 +115,17 @@ impl Node {
                 caller: asker.clone(),
                 callee: self.id.clone(),
             },
+        }
+    }
+
+    pub(super) fn listed(&self) -> Listed {
+        Listed {
+            id: self.id.clone(),
+            ws_address: self.registration.ws_address.clone(),
+            from: self.holder.source,
+            registered_at: self.registered_at,
+            load: self.standing.load,
+            is_lost: self.standing.is_lost,
         }
     }
 

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use actr_lite_net::source::Source;
 use actr_lite_wire::{
     identity::{ActrId, ActrType},
     possession::HolderKey,
@@ -9,6 +12,7 @@ use prost::Message as _;
 use super::{
     access_list::AccessList,
     footprint::{ALLOCATION, NODE_BYTES},
+    load::Load,
 };
 use crate::realms::SecretNumber;
 
@@ -31,6 +35,23 @@ pub struct Registration {
     pub holder_key: Option<HolderKey>,
     /// With which secret of its realm it was admitted; `None` in a realm without.
     pub secret: Option<SecretNumber>,
+}
+
+/// A registered node, as it is listed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// Who it is.
+    pub id: ActrId,
+    /// What others dial.
+    pub ws_address: Option<Box<str>>,
+    /// Where it was registered from.
+    pub from: Source,
+    /// When that was, by the directory's time.
+    pub registered_at: Duration,
+    /// By its last heartbeat.
+    pub load: Load,
+    /// It was connected, and is not any more.
+    pub is_lost: bool,
 }
 
 impl Registration {

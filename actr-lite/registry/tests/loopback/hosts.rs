@@ -27,12 +27,14 @@ async fn ask(address: SocketAddr, line: &str, fields: &str) -> (u16, String) {
 }
 
 /// Every route, and what an own host is answered there.
-const ROUTES: [(&str, u16); 6] = [
+const ROUTES: [(&str, u16); 8] = [
     ("POST /ais/register", 200),
     ("POST /ais/renew", 400),
     ("GET /signaling/ws", 426),
     ("GET /health", 200),
     ("GET /", 200),
+    ("GET /readyz", 200),
+    ("GET /api/v1/status", 200),
     ("GET /nothing", 404),
 ];
 

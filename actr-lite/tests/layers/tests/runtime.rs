@@ -8,10 +8,11 @@ use layers::{
 };
 
 /// The layers of the node, the lowest first: docs/architecture.md says what each knows.
-const NODE: [&str; 15] = [
+const NODE: [&str; 16] = [
     "sync",
     "readable_duration",
     "tasks",
+    "tally",
     "settings",
     "limits",
     "lane",

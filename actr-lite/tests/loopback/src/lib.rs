@@ -28,6 +28,7 @@ mod record_limit;
 mod refused_upgrades;
 mod resumable;
 mod slow_link;
+mod status;
 mod stream_cancel;
 mod stream_end;
 mod stream_frames;

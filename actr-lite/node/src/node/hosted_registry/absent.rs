@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use actr_lite_admin::{admin::Admin, token::Token};
 use actr_lite_manifest::{Manifest, Problems, SignalingUrl};
 use actr_lite_tls::Tls;
 use actr_lite_wire::realm_secret::RealmSecret;
@@ -16,6 +19,7 @@ impl RegistryPlan {
         _: &Manifest,
         _: Option<&Tls>,
         _: Option<Option<&RealmSecret>>,
+        _: Option<Option<&Token>>,
     ) -> Result<Self, Problems<HostError>> {
         Err(HostError::NotCompiledIn.into())
     }
@@ -26,6 +30,10 @@ impl RegistryPlan {
 }
 
 impl HostedRegistry {
+    pub(crate) fn admin(&self) -> &Arc<Admin> {
+        match *self {}
+    }
+
     pub(crate) async fn shutdown(self) {
         match self {}
     }

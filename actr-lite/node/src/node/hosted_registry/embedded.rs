@@ -1,15 +1,19 @@
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
-use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Problems, Signaling, SignalingUrl, Timeout};
+use actr_lite_admin::{admin::Admin, token::Token};
+use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Problems, SignalingUrl, System, Timeout};
 use actr_lite_registry::{Options, Registry, RegistryHandle, realms::Realms, registry::check_rivals};
 use actr_lite_tls::{ServerTls, Tls};
 use actr_lite_wire::{host_policy::HostName, realm_secret::RealmSecret};
 use tracing::info;
 
-use crate::node::{hosted_registry::error::HostError, remedies::REMEDIES};
+use crate::node::{hosted_registry::error::HostError, remedies::REMEDIES, surface::ADMIN_REMEDIES};
 
 /// A registry that runs in this process.
-pub(crate) struct HostedRegistry(RegistryHandle);
+pub(crate) struct HostedRegistry {
+    handle: RegistryHandle,
+    admin: Arc<Admin>,
+}
 
 /// What is known of a registry that is to run in this process, before it listens.
 pub(crate) struct RegistryPlan {
@@ -25,6 +29,7 @@ impl RegistryPlan {
         manifest: &Manifest,
         tls: Option<&Tls>,
         realm_secret: Option<Option<&RealmSecret>>,
+        admin_token: Option<Option<&Token>>,
     ) -> Result<Self, Problems<HostError>> {
         let signaling = &manifest.system.signaling;
         let url = signaling.url.clone();
@@ -52,7 +57,8 @@ impl RegistryPlan {
         let are_realms_known = realms.is_some();
         let options = Options {
             insecure: manifest.system.insecure,
-            ..registry_options(signaling, realms.unwrap_or_default())
+            admin_token: admin_token.flatten().cloned(),
+            ..registry_options(&manifest.system, realms.unwrap_or_default())
         };
         if options.key_lifetime < options.credential_lifetime {
             problems.push(HostError::KeyLifetime {
@@ -62,11 +68,11 @@ impl RegistryPlan {
         }
         problems.extend(options.check_files().into_iter().map(HostError::from));
         let known = url.ip().map(|ip| SocketAddr::new(ip, url.port()));
-        if let Some(address) = signaling.listen.or(known)
-            && are_realms_known
-            && let Err(error) = options.check_exposure(address, url.is_tls(), REMEDIES)
-        {
-            problems.push(error.into());
+        if let Some(address) = signaling.listen.or(known) {
+            let exposed = are_realms_known.then(|| options.check_exposure(address, url.is_tls(), REMEDIES));
+            problems.extend(exposed.and_then(Result::err).map(HostError::from));
+            let shown = admin_token.map(|_| options.check_admin_exposure(address, url.is_tls(), ADMIN_REMEDIES));
+            problems.extend(shown.and_then(Result::err).map(HostError::from));
         }
         let tls = tls.and_then(|tls| tls.server.clone()).filter(|_| url.is_tls());
         let listen = signaling.listen;
@@ -93,6 +99,7 @@ impl RegistryPlan {
             registry = registry.with_tls(tls);
         }
         registry.check_exposure(REMEDIES)?;
+        registry.check_admin_exposure(ADMIN_REMEDIES)?;
         let bound = registry.local_addr();
         let url = match url.port() {
             0 => url.with_port(bound.port()),
@@ -105,19 +112,29 @@ impl RegistryPlan {
             Some(_) => info!("registry listening on {bound}, dialled at {url}"),
             None => info!("registry listening on {url}"),
         }
-        Ok((url, HostedRegistry(registry.spawn())))
+        // Before it answers: it is not ready before this node is.
+        registry.admin().await_node();
+        let admin = Arc::clone(registry.admin());
+        let handle = registry.spawn();
+        Ok((url, HostedRegistry { handle, admin }))
     }
 }
 
 impl HostedRegistry {
+    /// What it tells about itself, to which its node adds itself.
+    pub(crate) fn admin(&self) -> &Arc<Admin> {
+        &self.admin
+    }
+
     /// Stops it, and waits for the end of its tasks. If the future is dropped, it stops all the same.
     pub(crate) async fn shutdown(self) {
-        self.0.shutdown().await;
+        self.handle.shutdown().await;
     }
 }
 
 /// The registry's own defaults apply to limits that Actr.toml does not set.
-fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
+fn registry_options(system: &System, realms: Realms) -> Options {
+    let signaling = &system.signaling;
     let (default, limits) = (Options::default(), &signaling.limits);
     let lifetime = |lifetime: Option<Lifetime>, default| lifetime.map_or(default, Lifetime::duration);
     let count = |limit: Option<Count>, default| limit.map_or(default, Count::get);
@@ -128,7 +145,7 @@ fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
         data_dir: signaling.data_dir.clone(),
         audit_log: signaling.audit_log.clone(),
         realms,
-        allowed_hosts: allowed_hosts(signaling),
+        allowed_hosts: allowed_hosts(system),
         max_connections: count(limits.max_connections, default.max_connections),
         max_connections_per_address: limits.max_connections_per_address.map(Count::get),
         max_connections_per_realm: limits.max_connections_per_realm.map(Count::get),
@@ -146,10 +163,11 @@ fn registry_options(signaling: &Signaling, realms: Realms) -> Options {
 }
 
 /// The host that nodes dial, and what Actr.toml adds.
-fn allowed_hosts(signaling: &Signaling) -> Vec<HostName> {
+fn allowed_hosts(system: &System) -> Vec<HostName> {
+    let System { signaling, admin, .. } = system;
     let dialled = signaling.url.host().parse().ok();
     dialled
         .into_iter()
-        .chain(signaling.allowed_hosts.iter().cloned())
+        .chain(signaling.allowed_hosts.iter().chain(&admin.hosts).cloned())
         .collect()
 }

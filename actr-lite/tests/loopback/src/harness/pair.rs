@@ -42,7 +42,7 @@ impl Pair {
         Self::start(change, change).await
     }
 
-    async fn start(
+    pub(crate) async fn start(
         change_server: impl FnOnce(NodePlan) -> NodePlan,
         change_client: impl FnOnce(NodePlan) -> NodePlan,
     ) -> Self {

@@ -1,3 +1,5 @@
+//! Places for connections whose peers nobody knows yet.
+
 use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
@@ -6,18 +8,17 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-/// How many connections may be on their way to an upgrade: a thousand of them would cost some 50 MiB with TLS, and one
-/// that is honest takes a few round trips.
-const MAX_UPGRADES: usize = 256;
-
-/// The connections whose peers have not said yet who they are.
+/// The connections of a listener whose peers have not said yet who they are.
 ///
 /// One more is never refused: if there is no place, the oldest one from the address that has most of them is ended. So who
 /// connects and says nothing is in his own way.
-#[derive(Default)]
-pub(super) struct UpgradePlaces(Mutex<State>);
+#[derive(Debug)]
+pub struct Places {
+    most: usize,
+    state: Mutex<State>,
+}
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     next: u64,
     /// The oldest first.
@@ -25,21 +26,30 @@ struct State {
 }
 
 /// One connection's place; dropping it gives it back.
-pub(super) struct UpgradePlace {
-    places: Arc<UpgradePlaces>,
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
     number: u64,
     ended: CancellationToken,
 }
 
-impl UpgradePlaces {
+impl Places {
+    /// At most so many at a time.
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            state: Mutex::default(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for a connection from this address.
-    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> UpgradePlace {
+    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Place {
         let mut state = self.lock();
-        let evicted = (state.places.len() >= MAX_UPGRADES).then(|| state.evict()).flatten();
+        let evicted = (state.places.len() >= self.most).then(|| state.evict()).flatten();
         let number = state.next;
         state.next += 1;
         let ended = CancellationToken::new();
@@ -48,7 +58,7 @@ impl UpgradePlaces {
         if let Some(evicted) = evicted {
             evicted.cancel();
         }
-        UpgradePlace {
+        Place {
             places: Arc::clone(self),
             number,
             ended,
@@ -72,14 +82,14 @@ impl State {
     }
 }
 
-impl UpgradePlace {
+impl Place {
     /// Completes when the connection has to go.
-    pub(super) async fn ended(&self) {
+    pub async fn ended(&self) {
         self.ended.cancelled().await;
     }
 }
 
-impl Drop for UpgradePlace {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.places.lock();
         if let Ok(at) = state.places.binary_search_by_key(&self.number, |(number, ..)| *number) {
@@ -92,21 +102,23 @@ impl Drop for UpgradePlace {
 mod tests {
     use super::*;
 
+    const MOST: usize = 16;
+
     fn address(last: u8) -> IpAddr {
         [127, 0, 0, last].into()
     }
 
     #[test]
     fn a_flood_of_connections_is_in_its_own_way() {
-        let places = Arc::new(UpgradePlaces::default());
+        let places = Arc::new(Places::new(MOST));
         let honest = places.enter(address(1));
-        let mut flood: VecDeque<_> = (0..MAX_UPGRADES).map(|_| places.enter(address(2))).collect();
+        let mut flood: VecDeque<_> = (0..MOST).map(|_| places.enter(address(2))).collect();
         assert!(flood[0].ended.is_cancelled() && !flood[1].ended.is_cancelled());
-        for _ in 0..2 * MAX_UPGRADES {
+        for _ in 0..2 * MOST {
             flood.push_back(places.enter(address(2)));
         }
         assert!(!honest.ended.is_cancelled());
-        assert_eq!(places.lock().places.len(), MAX_UPGRADES);
+        assert_eq!(places.lock().places.len(), MOST);
         drop(flood);
         assert_eq!(places.lock().places.len(), 1);
     }
