@@ -11,7 +11,7 @@ use futures_util::stream::unfold;
 use hyper::{
     Method, Request, Response, StatusCode,
     header::{
-        ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+        self, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
         WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
@@ -27,6 +27,7 @@ use crate::{
     event_log::EventLog,
     event_stream::EventStream,
     http_lifetime::HttpLifetime,
+    page_file::{CONTENT_SECURITY_POLICY, PageFile},
     paging::Page,
     route::{METHODS, Refused, Route},
     status::{Program, Readiness, Status, WithEvents},
@@ -146,7 +147,7 @@ impl Admin {
         let mut response = match route {
             Route::Livez => text(StatusCode::OK, "the process runs"),
             Route::Readyz => ready(&self.readiness()),
-            Route::Index => text(StatusCode::OK, INDEX),
+            Route::Page(file) => page_file(file),
             Route::Status => {
                 let (status, events) = (&self.status(page), &self.events.since(0));
                 json(&WithEvents { status, events })
@@ -228,8 +229,12 @@ impl Reader {
     }
 }
 
-/// Where people begin.
-const INDEX: &str = "actr-lite: /livez, /readyz, /api/v1/status and /api/v1/events tell how this program is";
+fn page_file(file: &PageFile) -> Response<Body> {
+    let mut response = answer(StatusCode::OK, file.content_type, Body::from(file.text));
+    let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
 
 fn ready(readiness: &Readiness) -> Response<Body> {
     match readiness.ready {
