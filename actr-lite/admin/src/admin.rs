@@ -11,8 +11,8 @@ use futures_util::stream::unfold;
 use hyper::{
     Method, Request, Response, StatusCode,
     header::{
-        ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
-        WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+        self, ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue,
+        RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use serde::Serialize;
@@ -28,6 +28,7 @@ use crate::{
     event_stream::EventStream,
     http_lifetime::HttpLifetime,
     metrics::{Format, Snapshot},
+    page_file::{CONTENT_SECURITY_POLICY, PageFile},
     paging::Page,
     route::{METHODS, Refused, Route},
     status::{Program, Readiness, Status, WithEvents},
@@ -163,7 +164,7 @@ impl Admin {
         let mut response = match route {
             Route::Livez => text(StatusCode::OK, "the process runs"),
             Route::Readyz => ready(&self.readiness()),
-            Route::Index => text(StatusCode::OK, INDEX),
+            Route::Page(file) => page_file(file),
             Route::Metrics => {
                 let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
                 metrics(self.snapshot(), Format::accepted_by(accept))
@@ -249,8 +250,12 @@ impl Reader {
     }
 }
 
-/// Where people begin.
-const INDEX: &str = "actr-lite: /livez, /readyz, /metrics, /api/v1/status and /api/v1/events tell how this program is";
+fn page_file(file: &PageFile) -> Response<Body> {
+    let mut response = answer(StatusCode::OK, file.content_type, Body::from(file.text));
+    let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
 
 fn ready(readiness: &Readiness) -> Response<Body> {
     match readiness.ready {

@@ -9,6 +9,7 @@
 //! - [`counts`], [`metrics`]: how much they have done, and as OpenMetrics
 //! - [`event`]: what happens
 //! - [`route`], [`token`], [`paging`]: which request gets which answer
+//! - [`page_file`]: the page for people
 //! - [`event_log`], [`recent_events`]: the last events
 //! - [`event_stream`], [`merge_patch`]: what one reader of events is told, and when
 //! - [`server`]: a port for all this
@@ -23,6 +24,7 @@ pub mod event_stream;
 pub mod http_lifetime;
 pub mod merge_patch;
 pub mod metrics;
+pub mod page_file;
 pub mod paging;
 pub mod recent_events;
 pub mod route;

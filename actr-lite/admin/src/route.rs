@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use crate::{paging::Page, token::Token};
+use crate::{page_file::PageFile, paging::Page, token::Token};
 
 /// Something that is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub enum Route {
     Livez,
     /// `/readyz`: whether it can serve.
     Readyz,
-    /// `/`: where people begin.
-    Index,
+    /// `/`: the page for people, and what it consists of.
+    Page(&'static PageFile),
     /// `/metrics`: how much it has done.
     Metrics,
     /// `/api/v1/status`: what it does.
@@ -43,18 +43,17 @@ impl Route {
         Some(match path {
             "/livez" => Self::Livez,
             "/readyz" => Self::Readyz,
-            "/" => Self::Index,
             "/metrics" => Self::Metrics,
             "/api/v1/status" => Self::Status,
             "/api/v1/events" => Self::Events,
-            _ => return None,
+            _ => Self::Page(PageFile::at(path)?),
         })
     }
 
     /// Whether it tells more than whoever finds the port may know.
     fn is_guarded(self) -> bool {
         match self {
-            Self::Livez | Self::Readyz | Self::Index => false,
+            Self::Livez | Self::Readyz | Self::Page(_) => false,
             Self::Metrics | Self::Status | Self::Events => true,
         }
     }
@@ -91,7 +90,7 @@ mod tests {
     use super::*;
 
     const GUARDED: [&str; 3] = ["/metrics", "/api/v1/status", "/api/v1/events"];
-    const OPEN: [&str; 3] = ["/livez", "/readyz", "/"];
+    const OPEN: [&str; 4] = ["/livez", "/readyz", "/", "/page/page.js"];
 
     fn admit(path: &str, method: &str, shown: Option<&str>, token: Option<&str>) -> Result<Page, Refused> {
         let token = token.map(|token| token.parse().unwrap());

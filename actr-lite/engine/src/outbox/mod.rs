@@ -22,8 +22,8 @@ use actr_lite_wire::{
 use self::writing::Then;
 pub use self::{
     notices::{Notices, Room},
-    sending::{Accepted, SendRefused, Sent, Urgency},
-    writing::{Drive, Next, Writing},
+    sending::{Accepted, SendRefused, Urgency},
+    writing::{Drive, Next, Sent, Writing},
 };
 use crate::memory::Memory;
 

@@ -1,5 +1,3 @@
-use super::{Next, Writing};
-
 /// When a record is to leave whose batch is not full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
@@ -18,16 +16,6 @@ pub enum Accepted {
     Queued,
     /// It left at the end of a full batch, and nothing waits behind it.
     BatchWritten,
-}
-
-/// What a sender gets for its record.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Sent {
-    /// It is taken.
-    Taken(Next),
-    /// It is not: this is to be written first, and then the record to be sent again.
-    After(Writing),
 }
 
 /// Why a record is not taken now.

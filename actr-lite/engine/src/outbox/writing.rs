@@ -38,6 +38,16 @@ pub enum Next {
     Done(Accepted),
 }
 
+/// What a sender gets for its record.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Sent {
+    /// It is taken.
+    Taken(Next),
+    /// It is not: this is to be written first, and then the record to be sent again.
+    After(Writing),
+}
+
 /// What the driver of a connection does next.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
