@@ -5,6 +5,9 @@ use programs::Signal;
 
 use crate::browser::Browser;
 
+/// How many frames the only stream has sent.
+const FRAMES: &str = "#streams tbody td:nth-child(4)";
+
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver"]
 async fn a_stream_is_shown_from_its_start_to_its_end() {
@@ -17,13 +20,14 @@ async fn a_stream_is_shown_from_its_start_to_its_end() {
         .await;
     let client = deployment.client(&url, 60).spawn();
     page.wait_for_text("#streams tbody tr", &["sending"]).await;
-    page.wait_for_text("#nodes tbody tr", &["StreamClient"]).await;
-    page.wait_for_text("#streams tbody td:nth-child(4)", &["10"]).await;
-    page.wait_for_text("#streams tbody td:nth-child(4)", &["40"]).await;
+    page.wait_for_text("#nodes tbody tr", &["StreamEchoClient"]).await;
+    let frames = |texts: &[String]| texts.first().and_then(|text| text.parse::<u64>().ok());
+    let shown = page.wait_for(FRAMES, |texts| frames(texts) > Some(0)).await;
+    page.wait_for(FRAMES, |texts| frames(texts) > frames(&shown)).await;
     client.finish();
     page.wait_for_text("#events li", &["stream ended", "60 frames"]).await;
     page.wait_for("#streams tbody tr", <[String]>::is_empty).await;
-    page.wait_for_text("#events li", &["left", "StreamClient"]).await;
+    page.wait_for_text("#events li", &["left", "StreamEchoClient"]).await;
     server.signal(Signal::KILL);
     page.wait_for_text("#link", &["disconnected"]).await;
     page.wait_for_text("#notice", &["start it"]).await;
