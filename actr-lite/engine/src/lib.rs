@@ -12,6 +12,7 @@ pub mod memory;
 pub mod message_reader;
 pub mod outbox;
 pub mod outgoing;
+pub mod peers;
 pub mod receive_error;
 pub mod resumption;
 pub mod retry;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use actr_lite_engine::peers::dial::{Failure, UPGRADE_TIMEOUT};
 use actr_lite_manifest::{ParseWebSocketUrlError, WebSocketUrl};
 use actr_lite_net::{ClearText, DialError as ConnectError, DialProgress, Step, connect, leave_in_clear, secure};
 use actr_lite_tls::{ClientTls, Stream};
@@ -27,15 +28,13 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
 use crate::{
+    error::actr_error::ActrError,
     lane::websocket::{socket, upgraded::Upgraded},
     peers::{
         peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
         upgrade_headers::{CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER},
     },
 };
-
-/// How long the upgrade may take on a connection that is there: several round trips around the world.
-const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most bytes of a refusal's text that are read.
 const MAX_REASON_LEN: usize = 1 << 10;
@@ -71,11 +70,27 @@ pub(crate) enum DialError {
 }
 
 impl DialError {
-    /// The peer is only dialled too often: after this time it takes the connection.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
+    /// What it means for the next try.
+    pub(crate) fn failure(&self) -> Failure {
         match self {
-            Self::Refused { retry_after, .. } => *retry_after,
-            _ => None,
+            Self::Denied { .. } => Failure::Denied,
+            Self::Refused {
+                retry_after: Some(after),
+                ..
+            } => Failure::TooOften(*after),
+            _ => Failure::Unreachable,
+        }
+    }
+
+    /// What one learns who wants a connection to this peer.
+    pub(crate) fn of(self, peer: &ActrId) -> ActrError {
+        let peer = peer.clone();
+        match self {
+            Self::Denied { reason, .. } => ActrError::NotAdmitted { peer, reason },
+            error => {
+                let cause = PeerText::of(&error);
+                ActrError::Unreachable { peer, cause }
+            }
         }
     }
 }
@@ -98,7 +113,11 @@ pub(crate) struct Dialer<'a> {
 }
 
 /// Connects to the data lane at `address`.
-pub(crate) async fn dial(address: &str, dialer: Dialer<'_>, progress: &DialProgress) -> Result<Upgraded, DialError> {
+pub(crate) async fn dial_address(
+    address: &str,
+    dialer: Dialer<'_>,
+    progress: &DialProgress,
+) -> Result<Upgraded, DialError> {
     let url: WebSocketUrl = address.parse().map_err(|cause| DialError::Address {
         address: address.into(),
         cause,

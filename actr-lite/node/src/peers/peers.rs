@@ -1,17 +1,20 @@
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
+use actr_lite_engine::peers::{
+    dial::{Action, Dial},
+    pool::Sharing,
+};
 use actr_lite_net::{ClearText, DialProgress, Step};
 use actr_lite_registry_client::{Candidate, RegistryLink, RegistryLinkError};
 use actr_lite_tls::Tls;
 use actr_lite_wire::{
     identity::{ActrId, ActrType},
-    peer_text::PeerText,
     websocket::Role,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{self, Instant, sleep_until};
 
 use crate::{
-    error::actr_error::ActrError,
+    error::{actr_error::ActrError, discover_error::DiscoverError},
     lane::{
         closing::Closing,
         lane::Lane,
@@ -20,19 +23,16 @@ use crate::{
     limits::accounts::{Admission, PeerAccount},
     peers::{
         addresses::Addresses,
-        dial::{DialError, Dialer, dial},
+        dial::{Dialer, dial_address},
         dials::Dials,
         peer_connection::PeerConnection,
-        pool::{Pool, Sharing},
+        pool::Pool,
     },
     session::{
         receiver::SessionReceiver, serve::Serve, session::Session, session_environment::SessionEnvironment,
         session_handle::SessionHandle,
     },
 };
-
-/// How long a dial waits for its turn where too many come: less than what waits for the dial has left as a rule.
-const LONGEST_TURN: Duration = Duration::from_secs(5);
 
 /// The connections of a node to others, and how they are made.
 pub(crate) struct Peers {
@@ -98,11 +98,15 @@ impl Peers {
             }
             let dialing = self.dials.join(peer);
             let dial = || async {
-                // In a box, as a dial needs some kilobytes, which would be part of the future of every call.
-                let session = Box::pin(self.dial(peer, Sharing::Shared, &dialing.dial.progress)).await?;
+                // One may have been made since.
+                let session = match self.find(peer) {
+                    Some(session) => session,
+                    // In a box, as a dial needs some kilobytes, which would be part of the future of every call.
+                    None => Box::pin(self.dial(peer, Sharing::Shared, dialing.progress())).await?,
+                };
                 Ok(Arc::clone(&session))
             };
-            let session = dialing.dial.outcome.get_or_init(dial).await.clone()?;
+            let session = dialing.outcome(dial).await?;
             if let Some(error) = session.uplink().gone() {
                 return Err(error.into());
             }
@@ -139,41 +143,67 @@ impl Peers {
         if streams.is_stopping() {
             return Err(ActrError::Stopping);
         }
-        let unreachable = |cause: PeerText| ActrError::Unreachable {
-            peer: peer.clone(),
-            cause,
-        };
         let admission = streams.occupancy.accounts().of(peer)?.dial()?;
-        let step = progress.enter(Step::Answer("question for its address"));
-        let address = self.addresses.of(peer).await?;
-        drop(step);
-        let identity = self.link.identity().ok_or(RegistryLinkError::Stopped)?;
-        let prove = |websocket_key: &[u8]| self.link.prove(&identity, peer, websocket_key);
-        let dialer = Dialer {
-            tls: &self.tls.client,
-            clear_text: self.clear_text,
-            id: &identity.actor_id,
-            credential: &identity.credential,
-            prove: &prove,
-            record_limit: self.sessions.record_limit,
-            keeps_open: sharing == Sharing::Own,
-        };
-        let upgraded = dial_in_turn(&address, dialer, progress).await.map_err(|error| {
-            if let DialError::Denied { reason, .. } = error {
-                return ActrError::NotAdmitted {
-                    peer: peer.clone(),
-                    reason,
-                };
-            }
-            self.addresses.doubt(peer);
-            unreachable(PeerText::of(&error))
-        })?;
+        let upgraded = self.upgraded(peer, sharing, progress).await?;
         let (session, connection) = self.open(peer.clone(), admission, upgraded, Role::Client, sharing, false);
         let session = SessionHandle::enter(&session).ok_or(ActrError::Stopping)?;
         streams
             .tasks
             .spawn_runtime("a data lane connection", Box::pin(connection.run()));
         Ok(session)
+    }
+
+    /// Dials until the peer takes the connection, or it makes no more sense.
+    async fn upgraded(&self, peer: &ActrId, sharing: Sharing, progress: &DialProgress) -> Result<Upgraded, ActrError> {
+        let began = Instant::now();
+        let mut dial = Dial::new(self.addresses.look_up(peer));
+        loop {
+            match dial.next(began.elapsed()) {
+                Action::Ask { timeout } => {
+                    let _step = progress.enter(Step::Answer("question for its address"));
+                    let asked = self.addresses.ask(peer);
+                    let answer = match timeout {
+                        None => Some(asked.await?),
+                        Some(timeout) => time::timeout(timeout, asked).await.ok().and_then(Result::ok),
+                    };
+                    match answer {
+                        Some(address) => dial.told(address.ok_or_else(|| self.not_listed(peer))?),
+                        None => drop(dial.not_told()),
+                    }
+                }
+                Action::Connect(address) => {
+                    let identity = self.link.identity().ok_or(RegistryLinkError::Stopped)?;
+                    let prove = |websocket_key: &[u8]| self.link.prove(&identity, peer, websocket_key);
+                    let dialer = Dialer {
+                        tls: &self.tls.client,
+                        clear_text: self.clear_text,
+                        id: &identity.actor_id,
+                        credential: &identity.credential,
+                        prove: &prove,
+                        record_limit: self.sessions.record_limit,
+                        keeps_open: sharing == Sharing::Own,
+                    };
+                    let error = match dial_address(&address, dialer, progress).await {
+                        Ok(upgraded) => return Ok(upgraded),
+                        Err(error) => error,
+                    };
+                    if let Err(given_up) = dial.failed(error.failure(), began.elapsed(), rand::random()) {
+                        if given_up.doubts_address {
+                            self.addresses.doubt(peer);
+                        }
+                        return Err(error.of(peer));
+                    }
+                }
+                Action::Wait(until) => sleep_until(began + until).await,
+            }
+        }
+    }
+
+    fn not_listed(&self, peer: &ActrId) -> DiscoverError {
+        DiscoverError::NotListed {
+            peer: peer.clone(),
+            registry: self.link.url().to_string(),
+        }
     }
 
     /// Serves a peer over the connection that it has made, until that ends.
@@ -247,25 +277,5 @@ impl Peers {
         for session in self.pool.all() {
             session.close(cause);
         }
-    }
-}
-
-/// Dials, and dials again if the peer says that it is dialled too often and when it takes the connection.
-async fn dial_in_turn(address: &str, dialer: Dialer<'_>, progress: &DialProgress) -> Result<Upgraded, DialError> {
-    let gives_up_at = Instant::now() + LONGEST_TURN;
-    loop {
-        let error = match dial(address, dialer, progress).await {
-            Ok(upgraded) => return Ok(upgraded),
-            Err(error) => error,
-        };
-        let Some(wait) = error.retry_after() else {
-            return Err(error);
-        };
-        // Others were told the same, and are not to come all at once.
-        let wait = wait.min(LONGEST_TURN).mul_f64(1.0 + rand::random::<f64>());
-        if Instant::now() + wait > gives_up_at {
-            return Err(error);
-        }
-        sleep(wait).await;
     }
 }
