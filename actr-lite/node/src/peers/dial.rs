@@ -49,6 +49,8 @@ pub(crate) enum DialError {
     },
     #[error("{address}: {cause}")]
     Connect { address: PeerText, cause: ConnectError },
+    #[error("nobody wants the connection any more")]
+    Unwanted,
     #[error("{address}: no answer to the upgrade within {} s", UPGRADE_TIMEOUT.as_secs())]
     UpgradeTimeout { address: PeerText },
     #[error("{address}: the upgrade failed after {:.1} s: {cause}", after.as_secs_f64())]
@@ -106,6 +108,8 @@ pub(crate) struct Dialer<'a> {
     pub(crate) credential: &'a Credential,
     /// Proves to the peer that it shows its own credential, by the upgrade's `Sec-WebSocket-Key`.
     pub(crate) prove: &'a (dyn Fn(&[u8]) -> Option<Proof> + Sync),
+    /// Whether anybody still wants the connection, asked once before the peer is: it may use it from then on.
+    pub(crate) may_ask: &'a (dyn Fn() -> bool + Sync),
     /// The longest record that it takes.
     pub(crate) record_limit: RecordLimit,
     /// Whether it wants to keep the connection when nobody uses it.
@@ -134,6 +138,9 @@ pub(crate) async fn dial_address(
     } else {
         leave_in_clear(dialer.clear_text, socket).map_err(failed)?
     };
+    if !(dialer.may_ask)() {
+        return Err(DialError::Unwanted);
+    }
     let _step = progress.enter(Step::Answer("upgrade"));
     timeout(UPGRADE_TIMEOUT, upgrade(address, &url, stream, dialer))
         .await

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::peers::dials::{self, Turn, Waiter};
+use actr_lite_engine::peers::dials::{self, DialId};
 use actr_lite_net::DialProgress;
 use actr_lite_wire::identity::{ActrId, ActrType};
 use tokio::sync::Notify;
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::{error::actr_error::ActrError, session::session::Session};
 
 /// What all who wait for a connection learn.
-type Outcome = Result<Arc<Session>, ActrError>;
+pub(super) type Outcome = Result<Arc<Session>, ActrError>;
 
 /// The connections that are being made.
 #[derive(Default)]
@@ -22,14 +22,21 @@ pub(super) struct Dials(Mutex<dials::Dials<Arc<SharedDial>, Outcome>>);
 #[derive(Default)]
 struct SharedDial {
     progress: DialProgress,
-    /// Somebody has dialled, or has left.
-    changed: Notify,
+    /// It has come to its end, or nobody waits for it any more.
+    over: Notify,
 }
 
 /// One who waits for a connection; dropping it is leaving.
-pub(super) struct Dialing<'a> {
+pub(super) struct Waiting<'a> {
     dials: &'a Dials,
-    waiter: Waiter,
+    id: DialId,
+    dial: Arc<SharedDial>,
+}
+
+/// A connection that is being made. Dropped before that has come to its end, it has failed.
+pub(super) struct Dialling {
+    dials: Arc<Dials>,
+    id: DialId,
     dial: Arc<SharedDial>,
 }
 
@@ -38,16 +45,17 @@ impl Dials {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits with those who wait for a connection to this peer, or as the first.
-    pub(super) fn join(&self, peer: &ActrId) -> Dialing<'_> {
+    /// Waits for a connection to this peer; also the dial, if it is to begin now.
+    pub(super) fn join(self: &Arc<Self>, peer: &ActrId) -> (Waiting<'_>, Option<Dialling>) {
         let mut dials = self.lock();
-        let waiter = dials.join(peer);
-        let dial = dials.progress(waiter).map(Arc::clone).unwrap_or_default();
-        Dialing {
-            dials: self,
-            waiter,
-            dial,
-        }
+        let (id, is_new) = dials.join(peer);
+        let dial = dials.progress(id).map(Arc::clone).unwrap_or_default();
+        let dialling = is_new.then(|| Dialling {
+            dials: Arc::clone(self),
+            id,
+            dial: Arc::clone(&dial),
+        });
+        (Waiting { dials: self, id, dial }, dialling)
     }
 
     /// The step at which the connection to this peer is that is being made, if one is.
@@ -64,43 +72,63 @@ impl Dials {
     }
 }
 
-impl Dialing<'_> {
-    /// What comes of it: of `dial`, if it is this one's turn, or of another's.
-    ///
-    /// # Cancel safety
-    /// If this is dropped while it dials, the next one does.
-    pub(super) async fn outcome<Dial>(&self, dial: impl FnOnce() -> Dial) -> Outcome
-    where
-        Dial: Future<Output = Outcome>,
-    {
+impl Waiting<'_> {
+    /// Waits for what comes of it.
+    pub(super) async fn outcome(&self) -> Outcome {
         loop {
-            let mut changed = pin!(self.dial.changed.notified());
-            changed.as_mut().enable();
-            let turn = self.dials.lock().turn(self.waiter);
-            match turn {
-                Turn::Over(outcome) => return outcome,
-                Turn::Wait => changed.await,
-                Turn::Dial => {
-                    let outcome = dial().await;
-                    self.dials.lock().conclude(self.waiter, outcome.clone());
-                    self.dial.changed.notify_waiters();
-                    return outcome;
-                }
+            let mut over = pin!(self.dial.over.notified());
+            over.as_mut().enable();
+            let outcome = self.dials.lock().outcome(self.id).cloned();
+            match outcome {
+                Some(outcome) => return outcome,
+                None => over.await,
             }
         }
     }
+}
 
-    /// How far the connection is.
-    pub(super) fn progress(&self) -> &DialProgress {
-        &self.dial.progress
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // A session is dropped when the lock is free.
+        let unwanted = self.dials.lock().leave(self.id);
+        drop(unwanted);
+        self.dial.over.notify_waiters();
     }
 }
 
-impl Drop for Dialing<'_> {
-    fn drop(&mut self) {
-        let is_anothers_turn = self.dials.lock().leave(self.waiter);
-        if is_anothers_turn {
-            self.dial.changed.notify_waiters();
+impl Dialling {
+    /// How far it is.
+    pub(super) fn progress(&self) -> &DialProgress {
+        &self.dial.progress
+    }
+
+    /// Whether the peer may be asked for the connection now: then this is to go on, whoever waits.
+    pub(super) fn may_ask(&self) -> bool {
+        self.dials.lock().may_ask(self.id)
+    }
+
+    /// Completes when nobody waits for it, and the peer was not asked.
+    pub(super) async fn dropped(&self) {
+        loop {
+            let mut over = pin!(self.dial.over.notified());
+            over.as_mut().enable();
+            if self.dials.lock().is_dropped(self.id) {
+                return;
+            }
+            over.await;
         }
+    }
+
+    /// This has come of it.
+    pub(super) fn conclude(&self, outcome: Outcome) {
+        let unwanted = self.dials.lock().conclude(self.id, outcome);
+        drop(unwanted);
+        self.dial.over.notify_waiters();
+    }
+}
+
+impl Drop for Dialling {
+    fn drop(&mut self) {
+        self.conclude(Err(ActrError::Stopping));
     }
 }

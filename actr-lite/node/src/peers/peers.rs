@@ -24,7 +24,7 @@ use crate::{
     peers::{
         addresses::Addresses,
         dial::{Dialer, dial_address},
-        dials::Dials,
+        dials::{Dialling, Dials},
         peer_connection::PeerConnection,
         pool::Pool,
     },
@@ -42,7 +42,7 @@ pub(crate) struct Peers {
     clear_text: ClearText,
     addresses: Addresses,
     pool: Arc<Pool>,
-    dials: Dials,
+    dials: Arc<Dials>,
     sessions: Arc<SessionEnvironment>,
     serve: Arc<dyn Serve>,
 }
@@ -62,7 +62,7 @@ impl Peers {
             tls,
             clear_text,
             pool: Arc::default(),
-            dials: Dials::default(),
+            dials: Arc::default(),
             sessions,
             serve,
         })
@@ -91,22 +91,18 @@ impl Peers {
     /// A connection to this peer: an open one, or a new one.
     ///
     /// Whoever comes while one is being made shares its fate, good or bad.
-    pub(crate) async fn connect(&self, peer: &ActrId) -> Result<SessionHandle, ActrError> {
+    pub(crate) async fn connect(self: &Arc<Self>, peer: &ActrId) -> Result<SessionHandle, ActrError> {
         loop {
             if let Some(session) = self.find(peer) {
                 return Ok(session);
             }
-            let dialing = self.dials.join(peer);
-            let dial = || async {
-                // One may have been made since.
-                let session = match self.find(peer) {
-                    Some(session) => session,
-                    // In a box, as a dial needs some kilobytes, which would be part of the future of every call.
-                    None => Box::pin(self.dial(peer, Sharing::Shared, dialing.progress())).await?,
-                };
-                Ok(Arc::clone(&session))
-            };
-            let session = dialing.outcome(dial).await?;
+            let (waiting, dialling) = self.dials.join(peer);
+            if let Some(dialling) = dialling {
+                let dial = Arc::clone(self).dial_shared(peer.clone(), dialling);
+                let tasks = &self.sessions.streams.tasks;
+                tasks.spawn_runtime("a dial", Box::pin(dial));
+            }
+            let session = waiting.outcome().await?;
             if let Some(error) = session.uplink().gone() {
                 return Err(error.into());
             }
@@ -117,9 +113,28 @@ impl Peers {
         }
     }
 
+    /// Dials for all who wait.
+    async fn dial_shared(self: Arc<Self>, peer: ActrId, dialling: Dialling) {
+        let dial = async {
+            // One may have been made since.
+            match self.find(&peer) {
+                Some(session) => Ok(session),
+                None => {
+                    self.dial(&peer, Sharing::Shared, dialling.progress(), &|| dialling.may_ask())
+                        .await
+                }
+            }
+        };
+        tokio::select! {
+            session = dial => dialling.conclude(session.map(|session| Arc::clone(&session))),
+            () = dialling.dropped() => {}
+            () = self.sessions.streams.tasks.stop().cancelled() => {}
+        }
+    }
+
     /// A new connection to this peer that only the holders of the handle use.
     pub(crate) async fn connect_alone(&self, peer: &ActrId) -> Result<SessionHandle, ActrError> {
-        self.dial(peer, Sharing::Own, &DialProgress::default()).await
+        self.dial(peer, Sharing::Own, &DialProgress::default(), &|| true).await
     }
 
     /// The step at which the connection to this peer is that is being made, if one is.
@@ -137,14 +152,20 @@ impl Peers {
         self.addresses.remember(candidates);
     }
 
-    /// A new connection to this peer. Meanwhile `progress` tells the step.
-    async fn dial(&self, peer: &ActrId, sharing: Sharing, progress: &DialProgress) -> Result<SessionHandle, ActrError> {
+    /// A new connection to this peer. Meanwhile `progress` tells the step; `may_ask` is asked before the peer is.
+    async fn dial(
+        &self,
+        peer: &ActrId,
+        sharing: Sharing,
+        progress: &DialProgress,
+        may_ask: &(dyn Fn() -> bool + Sync),
+    ) -> Result<SessionHandle, ActrError> {
         let streams = &self.sessions.streams;
         if streams.is_stopping() {
             return Err(ActrError::Stopping);
         }
         let admission = streams.occupancy.accounts().of(peer)?.dial()?;
-        let upgraded = self.upgraded(peer, sharing, progress).await?;
+        let upgraded = self.upgraded(peer, sharing, progress, may_ask).await?;
         let (session, connection) = self.open(peer.clone(), admission, upgraded, Role::Client, sharing, false);
         let session = SessionHandle::enter(&session).ok_or(ActrError::Stopping)?;
         streams
@@ -154,7 +175,13 @@ impl Peers {
     }
 
     /// Dials until the peer takes the connection, or it makes no more sense.
-    async fn upgraded(&self, peer: &ActrId, sharing: Sharing, progress: &DialProgress) -> Result<Upgraded, ActrError> {
+    async fn upgraded(
+        &self,
+        peer: &ActrId,
+        sharing: Sharing,
+        progress: &DialProgress,
+        may_ask: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Upgraded, ActrError> {
         let began = Instant::now();
         let mut dial = Dial::new(self.addresses.look_up(peer));
         loop {
@@ -180,6 +207,7 @@ impl Peers {
                         id: &identity.actor_id,
                         credential: &identity.credential,
                         prove: &prove,
+                        may_ask,
                         record_limit: self.sessions.record_limit,
                         keeps_open: sharing == Sharing::Own,
                     };

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use actr_lite_engine::peers::dials::DialId;
 use actr_lite_wire::identity::ActrId;
 use bytes::Bytes;
 
@@ -29,11 +30,12 @@ pub(crate) struct Sent {
 }
 
 /// The way to a peer.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Reaching {
     pub(crate) peer: ActrId,
     pub(crate) until: Duration,
-    pub(crate) has_dialled: bool,
+    /// It waits for a connection that is being made.
+    pub(crate) dial: Option<DialId>,
 }
 
 impl Reaching {
@@ -41,7 +43,7 @@ impl Reaching {
         Self {
             peer,
             until,
-            has_dialled: false,
+            dial: None,
         }
     }
 }

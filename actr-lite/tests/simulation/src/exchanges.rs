@@ -47,26 +47,6 @@ impl Node {
         self.next_exchange
     }
 
-    /// The connection to a peer: dials it, unless that was done.
-    pub(crate) fn reach(&mut self, reaching: &mut Reaching, cx: &mut Context<'_>) -> Reached {
-        let peer = &reaching.peer;
-        if cx.now >= reaching.until {
-            return Reached::Never;
-        }
-        let lane = self
-            .lanes
-            .iter()
-            .rposition(|lane| lane.is_usable() && lane.peer == *peer);
-        if let Some(lane) = lane {
-            return Reached::Lane(lane);
-        }
-        let is_dialled = match std::mem::replace(&mut reaching.has_dialled, true) {
-            true => self.dials.iter().any(|dial| dial.peer == *peer),
-            false => self.dial(peer, cx),
-        };
-        if is_dialled { Reached::NotYet } else { Reached::Never }
-    }
-
     /// Does for each call what can be done. When to be called again.
     pub(crate) fn poll_exchanges(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
         let mut wake = None;
@@ -189,7 +169,6 @@ impl Node {
                 cx.record("makes a call again that met the end of connection {}", [connection, 0]);
                 exchange.redials += 1;
                 exchange.sent = None;
-                exchange.reaching = Reaching::new(exchange.reaching.peer.clone(), exchange.reaching.until);
             } else {
                 failed.push(*id);
             }
@@ -203,9 +182,11 @@ impl Node {
 
     /// Nobody waits for the answer any more, which the peer is told.
     pub(crate) fn abandon_exchange(&mut self, id: ExchangeId, cx: &mut Context<'_>) {
-        let Some(sent) = self.exchanges.remove(&id).and_then(|exchange| exchange.sent) else {
+        let Some(mut exchange) = self.exchanges.remove(&id) else {
             return;
         };
+        self.stop_reaching(&mut exchange.reaching, cx);
+        let Some(sent) = exchange.sent else { return };
         let mut lanes = self.lanes.iter_mut();
         let lane = lanes.find(|lane| lane.socket.connection == sent.connection && lane.is_open());
         if let Some(lane) = lane {

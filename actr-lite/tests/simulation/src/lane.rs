@@ -7,6 +7,7 @@ use actr_lite_engine::{
     connection::{CLOSE_TIMEOUT, Connection, Due, End, Goodbye, Incoming, Partial},
     incoming::IncomingStreams,
     message_reader::MessageReader,
+    peers::pool::Place,
     served_calls::ServedCalls,
     usage::Usage,
 };
@@ -44,11 +45,23 @@ enum State {
     Gone,
 }
 
+/// A connection that has become a data lane.
+#[derive(Debug)]
+pub(crate) struct Upgraded {
+    pub(crate) socket: Socket,
+    pub(crate) peer: ActrId,
+    pub(crate) role: Role,
+    pub(crate) extended: bool,
+    /// What was read behind the answer to the upgrade.
+    pub(crate) leftover: BytesMut,
+}
+
 /// One end of a data lane connection: the node's own machines, and what its session knows of streams.
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) socket: Socket,
     pub(crate) peer: ActrId,
+    pub(crate) place: Place,
     pub(crate) extended: bool,
     pub(crate) outbox: Outbox,
     connection: Connection<Unlimited>,
@@ -80,18 +93,18 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(
-        socket: Socket,
-        peer: ActrId,
-        role: Role,
-        extended: bool,
-        buffer: BytesMut,
-        idle_timeout: Duration,
-        cx: &mut Context<'_>,
-    ) -> Self {
+    pub(crate) fn new(upgraded: Upgraded, place: Place, idle_timeout: Duration, cx: &mut Context<'_>) -> Self {
+        let Upgraded {
+            socket,
+            peer,
+            role,
+            extended,
+            leftover,
+        } = upgraded;
         Self {
             socket,
             peer,
+            place,
             extended,
             outbox: Outbox::new(role, extended),
             connection: Connection::new(
@@ -99,7 +112,7 @@ impl Lane {
                 extended,
                 2 * DEFAULT_MAX_RECORD_LEN,
                 STALL_TIMEOUT,
-                buffer,
+                leftover,
                 Unlimited,
             ),
             started: cx.now,

@@ -19,6 +19,7 @@ mod calls;
 pub mod campaign;
 mod client_stream;
 mod context;
+mod dialling;
 mod exchange;
 mod exchanges;
 mod handshake;

@@ -3,7 +3,11 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::{connection::End, usage::UNUSED};
+use actr_lite_engine::{
+    connection::End,
+    peers::{addresses::Addresses, dials::Dials, pool::Pool},
+    usage::UNUSED,
+};
 use actr_lite_wire::{
     control::Control,
     credential::{Credential, VerifyingKey},
@@ -20,12 +24,13 @@ use crate::{
     caller::{CallPlan, Caller},
     client_stream::ClientStream,
     context::{Context, earlier},
+    dialling::Dialling,
     exchange::{Exchange, ExchangeId},
-    handshake::{AGREED, DATA_LANE, REFUSED, Unsent, block, introduced, introduction, read_all, take_block},
+    handshake::{AGREED, DATA_LANE, REFUSED, Unsent, block, introduced, read_all, take_block},
     inbox::Inbox,
-    lane::Lane,
+    lane::{Lane, Upgraded},
     link::Link,
-    network::{Address, Socket},
+    network::{Address, ConnectionId, Socket},
     outgoing::Sent,
     schedule::{Manner, START_OF_TIME},
     serving::Serving,
@@ -33,7 +38,6 @@ use crate::{
 
 /// How long a peer may take from connecting to the end of its upgrade: the node's own bound, as all that follow.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
-const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 const WORK_GRACE: Duration = Duration::from_secs(6);
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
@@ -50,16 +54,6 @@ struct Upgrade {
     /// Who it says it is, and the request for the key to check that with.
     asked: Option<(u64, ActrId, Credential, bool)>,
     refusal: Option<Unsent>,
-}
-
-/// This node dials a peer.
-#[derive(Debug)]
-pub(crate) struct Dial {
-    socket: Socket,
-    pub(crate) peer: ActrId,
-    unsent: Unsent,
-    buffer: BytesMut,
-    deadline: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,11 +81,14 @@ pub(crate) struct Node {
     pub(crate) link: Link,
     pub(crate) lanes: Vec<Lane>,
     upgrades: Vec<Upgrade>,
-    pub(crate) dials: Vec<Dial>,
+    pub(crate) pool: Pool<ConnectionId>,
+    /// Who waits for connections: each learns which there is, if one is.
+    pub(crate) dials: Dials<(), Option<ConnectionId>>,
+    pub(crate) diallings: Vec<Dialling>,
     pub(crate) servings: Vec<Serving>,
     pub(crate) streams: Vec<ClientStream>,
     keys: BTreeMap<u32, VerifyingKey>,
-    pub(crate) addresses: BTreeMap<ActrId, Address>,
+    pub(crate) addresses: Addresses<Address>,
     /// The peers that have said that they shut down.
     pub(crate) departures: BTreeSet<ActrId>,
     pub(crate) next_request: u64,
@@ -118,11 +115,13 @@ impl Node {
             link: Link::new(actr_type, address),
             lanes: Vec::new(),
             upgrades: Vec::new(),
-            dials: Vec::new(),
+            pool: Pool::default(),
+            dials: Dials::default(),
+            diallings: Vec::new(),
             servings: Vec::new(),
             streams: Vec::new(),
             keys: BTreeMap::new(),
-            addresses: BTreeMap::new(),
+            addresses: Addresses::default(),
             departures: BTreeSet::new(),
             next_request: 0,
             exchanges: BTreeMap::new(),
@@ -175,7 +174,9 @@ impl Node {
     pub(crate) fn leftovers(&self) -> usize {
         self.lanes.len()
             + self.upgrades.len()
-            + self.dials.len()
+            + self.diallings.len()
+            + usize::from(!self.dials.is_empty())
+            + self.pool.all().count()
             + self.servings.len()
             + self.exchanges.len()
             + self.link.requests()
@@ -315,78 +316,18 @@ impl Node {
             "accepts connection {} of {}",
             [upgrade.socket.connection, peer.serial_number()],
         );
-        let mut lane = Lane::new(
-            upgrade.socket,
+        let upgraded = Upgraded {
+            socket: upgrade.socket,
             peer,
-            Role::Server,
+            role: Role::Server,
             extended,
-            buffer,
-            self.manner.idle_timeout,
-            cx,
-        );
-        lane.outbox.send_raw(&block(AGREED, &[extended.into()]));
-        self.lanes.push(lane);
-        self.progress = true;
-        false
-    }
-
-    /// Begins to dial a peer, unless that is being done. False: its address is not known.
-    pub(crate) fn dial(&mut self, peer: &ActrId, cx: &mut Context<'_>) -> bool {
-        if self.dials.iter().any(|dial| dial.peer == *peer) {
-            return true;
-        }
-        let (Some(address), Some(identity)) = (self.addresses.get(peer), self.link.identity()) else {
-            return false;
+            leftover: buffer,
         };
-        let mut unsent = Unsent::default();
-        let body = introduction(&identity.id, &identity.credential, self.manner.extended);
-        unsent.push(&block(DATA_LANE, &body));
-        let socket = cx.network.dial(cx.host, *address, cx.now, cx.rng);
-        cx.record("dials {} by connection {}", [peer.serial_number(), socket.connection]);
-        self.dials.push(Dial {
-            socket,
-            peer: peer.clone(),
-            unsent,
-            buffer: BytesMut::new(),
-            deadline: cx.now + DIAL_TIMEOUT,
-        });
-        self.progress = true;
-        true
-    }
-
-    fn poll_dials(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
-        let mut wake = None;
-        for mut dial in std::mem::take(&mut self.dials) {
-            let sent = dial.unsent.flush(dial.socket, cx);
-            let is_open = read_all(dial.socket, &mut dial.buffer, cx);
-            match take_block(&mut dial.buffer) {
-                Some((AGREED, body)) => {
-                    let extended = body.first() == Some(&1);
-                    let lane = Lane::new(
-                        dial.socket,
-                        dial.peer,
-                        Role::Client,
-                        extended,
-                        dial.buffer,
-                        self.manner.idle_timeout,
-                        cx,
-                    );
-                    self.lanes.push(lane);
-                    self.progress = true;
-                }
-                None if sent.is_ok() && is_open && cx.now < dial.deadline => {
-                    wake = earlier(wake, Some(dial.deadline));
-                    self.dials.push(dial);
-                }
-                _ => {
-                    cx.record("does not reach {}", [dial.peer.serial_number(), 0]);
-                    cx.network.close(dial.socket, cx.now, cx.rng);
-                    self.addresses.remove(&dial.peer);
-                    self.progress = true;
-                }
-            }
+        self.opened(upgraded, cx);
+        if let Some(lane) = self.lanes.last_mut() {
+            lane.outbox.send_raw(&block(AGREED, &[extended.into()]));
         }
-        wake
+        false
     }
 
     fn read_lanes(&mut self, cx: &mut Context<'_>) {
@@ -427,7 +368,9 @@ impl Node {
                 Err(end) => self.lane_ended(at, &end, cx),
             }
         }
-        self.lanes.retain(|lane| !lane.is_gone());
+        for gone in self.lanes.extract_if(.., |lane| lane.is_gone()) {
+            self.pool.leave(&gone.place);
+        }
         for lane in &mut self.lanes {
             self.progress |= lane.outbox.take_woken();
         }
@@ -515,15 +458,13 @@ impl Node {
             }
             Leaving::Closing { until } => {
                 if cx.now >= until {
-                    for lane in &mut self.lanes {
+                    for mut lane in self.lanes.drain(..) {
                         lane.drop_now(cx);
+                        self.pool.leave(&lane.place);
                     }
-                    self.lanes.clear();
                     self.servings.clear();
                 }
-                for dial in self.dials.drain(..) {
-                    cx.network.close(dial.socket, cx.now, cx.rng);
-                }
+                self.stop_dials(cx);
                 for upgrade in self.upgrades.drain(..) {
                     if let Some((number, ..)) = upgrade.asked {
                         self.link.forget(number);

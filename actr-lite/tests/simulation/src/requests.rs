@@ -251,7 +251,7 @@ impl Node {
             let address = entry.ws_address.as_deref().and_then(|url| url.strip_prefix("ws://"));
             match (ActrId::try_from(&entry.candidate_id), address.map(str::parse)) {
                 (Ok(id), Some(Ok(address))) => {
-                    self.addresses.insert(id, address);
+                    self.addresses.learn(id, address);
                 }
                 _ => cx.fail("a candidate can't be read"),
             }
@@ -290,6 +290,7 @@ impl Node {
     /// Drops what belongs to the present server.
     fn release(&mut self, at: usize, cx: &mut Context<'_>) {
         match self.streams[at].question.take() {
+            Some(Question::Connect(mut reaching)) => self.stop_reaching(&mut reaching, cx),
             Some(Question::Discover { number, .. }) => self.link.forget(number),
             Some(Question::Call(exchange)) => self.abandon_exchange(exchange, cx),
             _ => {}
@@ -343,6 +344,19 @@ impl Node {
             self.release(at, cx);
         }
     }
+}
+
+/// Asks whether this peer is there, and where.
+pub(crate) fn candidate_request(peer: &ActrId) -> Request {
+    Request::RouteCandidates(RouteCandidatesRequest {
+        target_type: peer.actr_type().into(),
+        criteria: Some(NodeSelectionCriteria {
+            candidate_count: u32::MAX,
+            ranking_factors: Vec::new(),
+        }),
+        client_fingerprint: String::new(),
+        candidate_id: Some(peer.into()),
+    })
 }
 
 /// What the servers of every schedule are.
