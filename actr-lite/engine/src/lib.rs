@@ -18,4 +18,5 @@ pub mod resumption;
 pub mod retry;
 pub mod runs;
 pub mod served_calls;
+pub mod upgrade;
 pub mod usage;

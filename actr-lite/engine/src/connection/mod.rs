@@ -12,6 +12,7 @@ use std::{fmt::Display, mem, time::Duration};
 
 use actr_lite_wire::{
     keepalive::{Keepalive, KeepaliveAction, LifeSign},
+    record::HEADER_LEN,
     unfinished::Unfinished,
     websocket::{CloseCode, CloseFrame, Decoded, Decoder, Event, Role},
 };
@@ -31,6 +32,14 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a frame counts as in a turn, however short it is: a ping or an empty fragment takes six bytes, and as much work as
 /// a short message.
 const LEAST_FRAME_COST: usize = 2 << 10;
+
+/// What a batch may have beyond one record of the greatest length: other records, and control records.
+const BATCH_ALLOWANCE: usize = 2 << 20;
+
+/// The longest message that a node takes whose longest record has so many bytes.
+pub fn max_message_len(max_record_len: usize, extended: bool) -> usize {
+    max_record_len + HEADER_LEN + if extended { BATCH_ALLOWANCE } else { 0 }
+}
 
 /// What came.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,17 +1,14 @@
 use std::time::Duration;
 
-use actr_lite_engine::peers::dial::{Failure, UPGRADE_TIMEOUT};
+use actr_lite_engine::{
+    peers::dial::{Failure, UPGRADE_TIMEOUT},
+    upgrade::offer::{Agreed, Offer, refusal},
+};
 use actr_lite_manifest::{ParseWebSocketUrlError, WebSocketUrl};
 use actr_lite_net::{ClearText, DialError as ConnectError, DialProgress, Step, connect, leave_in_clear, secure};
 use actr_lite_tls::{ClientTls, Stream};
 use actr_lite_wire::{
-    credential::{self, Credential},
-    identity::ActrId,
-    peer_text::PeerText,
-    possession::{PROOF_HEADER, Proof},
-    record::EXTENSION,
-    record_limit::RecordLimit,
-    websocket::accept_key,
+    credential::Credential, identity::ActrId, peer_text::PeerText, possession::Proof, record_limit::RecordLimit,
 };
 use bytes::BytesMut;
 use data_encoding::BASE64;
@@ -30,10 +27,6 @@ use tokio::time::{Instant, timeout};
 use crate::{
     error::actr_error::ActrError,
     lane::websocket::{socket, upgraded::Upgraded},
-    peers::{
-        peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
-        upgrade_headers::{CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER},
-    },
 };
 
 /// The most bytes of a refusal's text that are read.
@@ -66,8 +59,8 @@ pub(crate) enum DialError {
         address: PeerText,
         status: StatusCode,
         reason: PeerText,
-        /// The peer takes connections again after this time.
-        retry_after: Option<Duration>,
+        /// What that means for the next try.
+        failure: Failure,
     },
 }
 
@@ -76,10 +69,7 @@ impl DialError {
     pub(crate) fn failure(&self) -> Failure {
         match self {
             Self::Denied { .. } => Failure::Denied,
-            Self::Refused {
-                retry_after: Some(after),
-                ..
-            } => Failure::TooOften(*after),
+            Self::Refused { failure, .. } => *failure,
             _ => Failure::Unreachable,
         }
     }
@@ -160,23 +150,20 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
     };
 
     let key = BASE64.encode(&rand::random::<[u8; 16]>());
+    let offer = Offer {
+        id: dialer.id,
+        credential: dialer.credential,
+        proof: (dialer.prove)(key.as_bytes()),
+        websocket_key: &key,
+        record_limit: dialer.record_limit,
+        keeps_open: dialer.keeps_open,
+    };
     let mut request = Request::get(url.path())
         .header(header::HOST, url.host_header())
-        .header(header::CONNECTION, "Upgrade")
-        .header(header::UPGRADE, "websocket")
-        .header(header::SEC_WEBSOCKET_VERSION, "13")
-        .header(header::SEC_WEBSOCKET_KEY, &key)
-        .header(header::SEC_WEBSOCKET_PROTOCOL, EXTENSION)
-        .header(RECORD_LIMIT_HEADER, dialer.record_limit.to_string())
-        .header(SOURCE_HEADER, credential::source_id_to_header(dialer.id))
-        .header(CREDENTIAL_HEADER, dialer.credential.to_header());
-    if let Some(proof) = (dialer.prove)(key.as_bytes()) {
-        request = request.header(PROOF_HEADER, proof.to_header());
-    }
-    if dialer.keeps_open {
-        request = request.header(KEEP_OPEN_HEADER, "true");
-    }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|error| failed(&error))?;
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| failed(&error))?;
+    let headers = offer.headers().map_err(|error| failed(&error))?;
+    request.headers_mut().extend(headers);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;
@@ -184,9 +171,9 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
     // The connection is driven here, so that nothing of it outlives a dropped dial.
     let mut exchange = std::pin::pin!(async {
         let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
-        check(address, &key, began, response).await
+        check(address, &offer, began, response).await
     });
-    let (extended, peer_limit, upgrade) = tokio::select! {
+    let (agreed, upgrade) = tokio::select! {
         biased;
         answer = &mut exchange => answer?,
         ended = &mut connection => {
@@ -206,62 +193,39 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
     Ok(Upgraded {
         stream: parts.io.into_inner(),
         leftover: BytesMut::from(parts.read_buf),
-        extended,
-        peer_limit,
+        agreed,
     })
 }
 
-/// After how long the peer says that it takes connections again (RFC 6585 §4).
-fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
-    let is_too_often = response.status() == StatusCode::TOO_MANY_REQUESTS;
-    let seconds = response.headers().get(header::RETRY_AFTER).filter(|_| is_too_often)?;
-    Some(Duration::from_secs(seconds.to_str().ok()?.parse().ok()?))
-}
-
-/// Checks the answer (RFC 6455 §4.2.2); whether it accepts the extension, and the peer's record limit.
+/// Checks the answer; what was agreed on.
 async fn check(
     address: &str,
-    key: &str,
+    offer: &Offer<'_>,
     began: Instant,
     response: Response<Incoming>,
-) -> Result<(bool, RecordLimit, hyper::upgrade::OnUpgrade), DialError> {
+) -> Result<(Agreed, hyper::upgrade::OnUpgrade), DialError> {
     let status = response.status();
-    if status != StatusCode::SWITCHING_PROTOCOLS {
-        let retry_after = retry_after(&response);
-        let body = Limited::new(response.into_body(), MAX_REASON_LEN).collect().await;
-        let reason = body
-            .map(|body| PeerText::new(&String::from_utf8_lossy(&body.to_bytes())))
-            .unwrap_or_default();
-        let address = address.into();
-        return Err(match status {
-            StatusCode::FORBIDDEN => DialError::Denied { address, reason },
-            status => DialError::Refused {
-                address,
-                status,
-                reason,
-                retry_after,
-            },
-        });
-    }
-    let headers = response.headers();
-    let accepts = headers
-        .get(header::SEC_WEBSOCKET_ACCEPT)
-        .is_some_and(|accept| accept.as_bytes() == accept_key(key.as_bytes()).as_bytes());
-    if !accepts {
-        let cause = "the answer's Sec-WebSocket-Accept is wrong".into();
-        return Err(DialError::Upgrade {
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        let agreed = offer.agreed(response.headers()).map_err(|cause| DialError::Upgrade {
             address: address.into(),
             after: began.elapsed(),
-            cause,
-        });
+            cause: PeerText::of(&cause),
+        })?;
+        return Ok((agreed, hyper::upgrade::on(response)));
     }
-    let extended = headers
-        .get(header::SEC_WEBSOCKET_PROTOCOL)
-        .is_some_and(|protocol| protocol == EXTENSION);
-    let peer_limit = peer_limit(headers, extended).map_err(|cause| DialError::Upgrade {
-        address: address.into(),
-        after: began.elapsed(),
-        cause: cause.into(),
-    })?;
-    Ok((extended, peer_limit, hyper::upgrade::on(response)))
+    let failure = refusal(status, response.headers());
+    let body = Limited::new(response.into_body(), MAX_REASON_LEN).collect().await;
+    let reason = body
+        .map(|body| PeerText::new(&String::from_utf8_lossy(&body.to_bytes())))
+        .unwrap_or_default();
+    let address = address.into();
+    Err(match failure {
+        Failure::Denied => DialError::Denied { address, reason },
+        failure => DialError::Refused {
+            address,
+            status,
+            reason,
+            failure,
+        },
+    })
 }
