@@ -4,13 +4,14 @@ use std::{
 };
 
 use actr_lite_engine::{
-    connection::{CLOSE_TIMEOUT, Connection, Due, End, Goodbye, Incoming, Partial},
+    connection::{CLOSE_TIMEOUT, Connection, Due, End, Goodbye, Incoming, Partial, max_message_len},
     incoming::IncomingStreams,
     message_reader::MessageReader,
     peers::pool::Place,
     served_calls::ServedCalls,
     usage::Usage,
 };
+use actr_lite_manifest::Limits;
 use actr_lite_wire::{
     control::Control,
     identity::{ActrId, StreamId},
@@ -30,9 +31,6 @@ use crate::{
 
 /// How much the windows of all streams of a connection may grow together: the node's own bound.
 const CONNECTION_GROWTH: u64 = 1 << 20;
-
-/// How long a peer may take with what it has begun to send: the node's own default.
-const STALL_TIMEOUT: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 enum State {
@@ -110,8 +108,8 @@ impl Lane {
             connection: Connection::new(
                 role,
                 extended,
-                2 * DEFAULT_MAX_RECORD_LEN,
-                STALL_TIMEOUT,
+                max_message_len(DEFAULT_MAX_RECORD_LEN, extended),
+                Limits::default().stall_timeout.duration(),
                 leftover,
                 Unlimited,
             ),

@@ -20,6 +20,7 @@ pub mod campaign;
 mod client_stream;
 mod context;
 mod dialling;
+mod dials;
 mod exchange;
 mod exchanges;
 mod handshake;
@@ -40,6 +41,8 @@ mod serving;
 mod servings;
 mod stream_spec;
 mod trace;
+mod upgrade;
+mod upgrades;
 mod waiters;
 mod world;
 

@@ -6,19 +6,17 @@ use std::{
 use actr_lite_engine::{
     connection::End,
     peers::{addresses::Addresses, dials::Dials, pool::Pool},
+    upgrade::{doorkeeper::Doorkeeper, places::UpgradePlaces},
     usage::UNUSED,
 };
+use actr_lite_net::source::Source;
 use actr_lite_wire::{
     control::Control,
-    credential::{Credential, VerifyingKey},
+    credential::VerifyingKey,
     identity::{ActrId, ActrType},
-    proto::{
-        GetSigningKeyRequest, UnregisterRequest, actr_to_signaling::Payload as Request,
-        signaling_to_actr::Payload as Answer,
-    },
-    websocket::{CloseCode, Role},
+    proto::{UnregisterRequest, actr_to_signaling::Payload as Request},
+    websocket::CloseCode,
 };
-use bytes::BytesMut;
 
 use crate::{
     caller::{CallPlan, Caller},
@@ -26,35 +24,22 @@ use crate::{
     context::{Context, earlier},
     dialling::Dialling,
     exchange::{Exchange, ExchangeId},
-    handshake::{AGREED, DATA_LANE, REFUSED, Unsent, block, introduced, read_all, take_block},
     inbox::Inbox,
-    lane::{Lane, Upgraded},
+    lane::Lane,
     link::Link,
     network::{Address, ConnectionId, Socket},
     outgoing::Sent,
-    schedule::{Manner, START_OF_TIME},
+    schedule::Manner,
     serving::Serving,
+    upgrade::Upgrade,
 };
 
-/// How long a peer may take from connecting to the end of its upgrade: the node's own bound, as all that follow.
-const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 const WORK_GRACE: Duration = Duration::from_secs(6);
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
 /// How often a turn goes over everything: whatever one part does may be of use to another.
 const MAX_ROUNDS: usize = 10_000;
-
-/// A peer dials this node.
-#[derive(Debug)]
-struct Upgrade {
-    socket: Socket,
-    buffer: BytesMut,
-    deadline: Duration,
-    /// Who it says it is, and the request for the key to check that with.
-    asked: Option<(u64, ActrId, Credential, bool)>,
-    refusal: Option<Unsent>,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leaving {
@@ -80,14 +65,16 @@ pub(crate) struct Node {
     pub(crate) manner: Manner,
     pub(crate) link: Link,
     pub(crate) lanes: Vec<Lane>,
-    upgrades: Vec<Upgrade>,
+    pub(crate) upgrades: Vec<Upgrade>,
+    pub(crate) upgrade_places: UpgradePlaces<Source, Socket>,
+    pub(crate) doorkeeper: Doorkeeper<Source>,
     pub(crate) pool: Pool<ConnectionId>,
     /// Who waits for connections: each learns which there is, if one is.
     pub(crate) dials: Dials<(), Option<ConnectionId>>,
     pub(crate) diallings: Vec<Dialling>,
     pub(crate) servings: Vec<Serving>,
     pub(crate) streams: Vec<ClientStream>,
-    keys: BTreeMap<u32, VerifyingKey>,
+    pub(crate) keys: BTreeMap<u32, VerifyingKey>,
     pub(crate) addresses: Addresses<Address>,
     /// The peers that have said that they shut down.
     pub(crate) departures: BTreeSet<ActrId>,
@@ -115,6 +102,8 @@ impl Node {
             link: Link::new(actr_type, address),
             lanes: Vec::new(),
             upgrades: Vec::new(),
+            upgrade_places: UpgradePlaces::default(),
+            doorkeeper: Doorkeeper::default(),
             pool: Pool::default(),
             dials: Dials::default(),
             diallings: Vec::new(),
@@ -132,16 +121,6 @@ impl Node {
             leaving: None,
             progress: false,
         }
-    }
-
-    pub(crate) fn accept(&mut self, socket: Socket, cx: &mut Context<'_>) {
-        self.upgrades.push(Upgrade {
-            socket,
-            buffer: BytesMut::new(),
-            deadline: cx.now + UPGRADE_TIMEOUT,
-            asked: None,
-            refusal: None,
-        });
     }
 
     /// Begins to stop: the registry is told first, then the streams.
@@ -188,7 +167,6 @@ impl Node {
         for _ in 0..MAX_ROUNDS {
             self.progress = false;
             wake = self.link.poll(cx);
-            self.learn_key();
             wake = earlier(wake, self.poll_upgrades(cx));
             wake = earlier(wake, self.poll_dials(cx));
             self.read_lanes(cx);
@@ -206,128 +184,6 @@ impl Node {
         }
         cx.check(!self.progress || cx.failure.is_some(), || "a turn does not end".into());
         wake
-    }
-
-    fn learn_key(&mut self) {
-        if let Some(identity) = self.link.identity()
-            && !self.keys.contains_key(&identity.key.key_id())
-        {
-            self.keys.insert(identity.key.key_id(), identity.key.clone());
-        }
-    }
-
-    fn poll_upgrades(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
-        let mut wake = None;
-        for mut upgrade in std::mem::take(&mut self.upgrades) {
-            if self.poll_upgrade(&mut upgrade, cx) {
-                wake = earlier(wake, Some(upgrade.deadline));
-                self.upgrades.push(upgrade);
-            } else if let Some((number, ..)) = upgrade.asked {
-                self.link.forget(number);
-            }
-        }
-        wake
-    }
-
-    /// False: it is over.
-    fn poll_upgrade(&mut self, upgrade: &mut Upgrade, cx: &mut Context<'_>) -> bool {
-        let socket = upgrade.socket;
-        let is_open = upgrade.asked.is_some() || read_all(socket, &mut upgrade.buffer, cx);
-        if let Some(unsent) = &mut upgrade.refusal {
-            let is_over = unsent.flush(socket, cx).is_err() || unsent.is_empty();
-            if is_over || cx.now >= upgrade.deadline {
-                cx.network.close(socket, cx.now, cx.rng);
-                return false;
-            }
-            return true;
-        }
-        if !is_open || cx.now >= upgrade.deadline || self.leaving.is_some() {
-            cx.network.close(socket, cx.now, cx.rng);
-            return false;
-        }
-        if upgrade.asked.is_none()
-            && let Some((kind, body)) = take_block(&mut upgrade.buffer)
-        {
-            let Ok((id, credential, extended)) = introduced(&body) else {
-                cx.fail("an upgrade can't be read");
-                return self.refuse(upgrade, cx);
-            };
-            cx.check(kind == DATA_LANE, || "an upgrade that is none".into());
-            if !self.keys.contains_key(&credential.key_id()) && self.link.identity().is_some() {
-                let key_id = credential.key_id();
-                let request = Request::GetSigningKey(GetSigningKeyRequest { key_id });
-                let number = self.link.request(request, UPGRADE_TIMEOUT, cx.now);
-                upgrade.asked = Some((number, id, credential, extended));
-                self.progress = true;
-                return true;
-            }
-            return match self.admit(&id, &credential, cx) {
-                true => self.open(upgrade, id, extended, cx),
-                false => self.refuse(upgrade, cx),
-            };
-        }
-        let Some((number, id, credential, extended)) = upgrade.asked.clone() else {
-            return true;
-        };
-        match self.link.take_answer(number) {
-            None => true,
-            Some(Ok(Answer::GetSigningKey(answer))) => {
-                match VerifyingKey::from_bytes(answer.key_id, &answer.pubkey) {
-                    Ok(key) => {
-                        self.keys.insert(key.key_id(), key);
-                    }
-                    Err(error) => cx.fail(error.to_string()),
-                }
-                match self.admit(&id, &credential, cx) {
-                    true => self.open(upgrade, id, extended, cx),
-                    false => self.refuse(upgrade, cx),
-                }
-            }
-            Some(_) => self.refuse(upgrade, cx),
-        }
-    }
-
-    /// The peer is told that it may not come in. Always true: the answer is to go out.
-    fn refuse(&mut self, upgrade: &mut Upgrade, cx: &mut Context<'_>) -> bool {
-        cx.record("refuses connection {}", [upgrade.socket.connection, 0]);
-        let mut unsent = Unsent::default();
-        unsent.push(&block(REFUSED, &[]));
-        upgrade.refusal = Some(unsent);
-        self.progress = true;
-        true
-    }
-
-    fn admit(&self, id: &ActrId, credential: &Credential, cx: &mut Context<'_>) -> bool {
-        let Some(key) = self.keys.get(&credential.key_id()) else {
-            return false;
-        };
-        let verified = key.verify(credential, id, START_OF_TIME + cx.now.as_secs());
-        cx.check(verified.is_ok(), || {
-            format!("{id} shows a credential that is not good: {verified:?}")
-        });
-        verified.is_ok()
-    }
-
-    /// The peer is let in. Always false: the upgrade is over.
-    fn open(&mut self, upgrade: &mut Upgrade, peer: ActrId, extended: bool, cx: &mut Context<'_>) -> bool {
-        let extended = extended && self.manner.extended;
-        let buffer = std::mem::take(&mut upgrade.buffer);
-        cx.record(
-            "accepts connection {} of {}",
-            [upgrade.socket.connection, peer.serial_number()],
-        );
-        let upgraded = Upgraded {
-            socket: upgrade.socket,
-            peer,
-            role: Role::Server,
-            extended,
-            leftover: buffer,
-        };
-        self.opened(upgraded, cx);
-        if let Some(lane) = self.lanes.last_mut() {
-            lane.outbox.send_raw(&block(AGREED, &[extended.into()]));
-        }
-        false
     }
 
     fn read_lanes(&mut self, cx: &mut Context<'_>) {
@@ -465,11 +321,8 @@ impl Node {
                     self.servings.clear();
                 }
                 self.stop_dials(cx);
-                for upgrade in self.upgrades.drain(..) {
-                    if let Some((number, ..)) = upgrade.asked {
-                        self.link.forget(number);
-                    }
-                    cx.network.close(upgrade.socket, cx.now, cx.rng);
+                for upgrade in std::mem::take(&mut self.upgrades) {
+                    self.drop_upgrade(&upgrade, cx);
                 }
                 if self.lanes.is_empty() {
                     self.leaving = Some(Leaving::Stopped);

@@ -346,19 +346,6 @@ impl Node {
     }
 }
 
-/// Asks whether this peer is there, and where.
-pub(crate) fn candidate_request(peer: &ActrId) -> Request {
-    Request::RouteCandidates(RouteCandidatesRequest {
-        target_type: peer.actr_type().into(),
-        criteria: Some(NodeSelectionCriteria {
-            candidate_count: u32::MAX,
-            ranking_factors: Vec::new(),
-        }),
-        client_fingerprint: String::new(),
-        candidate_id: Some(peer.into()),
-    })
-}
-
 /// What the servers of every schedule are.
 pub(crate) fn server_type() -> ActrType {
     actr_type("Server")

@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use actr_lite_engine::resumption::Limits;
+use actr_lite_engine::resumption;
+use actr_lite_manifest::Limits;
 use rand::{RngExt as _, rngs::SmallRng};
 
 use crate::{caller::CallPlan, network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
@@ -78,9 +79,6 @@ pub(crate) struct Schedule {
     pub(crate) slow_lanes: Option<SlowLanes>,
 }
 
-/// After how long without use a node closes a connection, as a rule: its own default.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
-
 /// The longest time between two calls.
 const LONGEST_PAUSE: Duration = Duration::from_secs(6);
 
@@ -122,7 +120,7 @@ impl Schedule {
             extended: all_extended.unwrap_or_else(|| rng.random_bool(0.85)),
             knows_hint: rng.random_bool(0.8),
             longest_handling: Duration::from_millis([0, 0, 20][rng.random_range(0..3)]),
-            idle_timeout: IDLE_TIMEOUT,
+            idle_timeout: Limits::default().idle_timeout.duration(),
             streams: Arc::clone(&streams),
         };
         let servers = (0..servers)
@@ -219,8 +217,8 @@ impl Schedule {
     }
 
     /// How long a client's streams may be without frames. Over a slow connection a first frame may stand behind others.
-    pub(crate) fn limits(&self, client: &ClientSpec) -> Limits {
-        Limits {
+    pub(crate) fn limits(&self, client: &ClientSpec) -> resumption::Limits {
+        resumption::Limits {
             timeout: client.timeout,
             first_frame: self.slow_lanes.map(|_| self.to_carry_all()),
             idle_timeout: None,
