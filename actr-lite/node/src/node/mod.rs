@@ -7,7 +7,6 @@ pub(crate) mod hosted_registry;
 pub(crate) mod reach;
 pub(crate) mod remedies;
 pub(crate) mod shutdown;
-pub(crate) mod shutdown_budget;
 pub(crate) mod shutdown_on_signal;
 pub(crate) mod signals;
 pub(crate) mod start;

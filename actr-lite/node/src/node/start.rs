@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use actr_lite_engine::{accounts::Accounts, shutdown::CLOSE_TIMEOUT};
 use actr_lite_net::exposure::Exposure;
 use actr_lite_registry_client::{LinkConfig, LoadSource, RegistryLink};
 use actr_lite_wire::proto::Acl;
@@ -10,14 +11,14 @@ use crate::{
     actor::{actor::Actor, assembly::Assembly, context::Context, router::Router, workload::Workload},
     error::actr_error::ActrError,
     lane::closing::Closing,
-    limits::{accounts::Accounts, occupancy::Occupancy},
+    limits::occupancy::Occupancy,
     node::{
-        actr_ref::ActrRef, hosted_registry, reach, remedies::REMEDIES, shutdown::Shutdown,
-        shutdown_budget::ShutdownBudget, start_error::StartError, system::ActrSystem,
+        actr_ref::ActrRef, hosted_registry, reach, remedies::REMEDIES, shutdown::Shutdown, start_error::StartError,
+        system::ActrSystem,
     },
     session::access::admits_others,
     settings::{clear_text, realm_secret, tls},
-    tasks::{CLOSE_TIMEOUT, Tasks, contain},
+    tasks::{Tasks, contain},
 };
 
 /// A node that is not started yet.
@@ -120,8 +121,7 @@ impl<W: Workload> Node<W> {
         let limits = manifest.system.limits;
         let realm_id = manifest.system.deployment.realm_id;
         let accounts = Accounts::new(
-            &limits,
-            record_limit.bytes(),
+            limits.of_accounts(record_limit.bytes()),
             realm_id,
             admits_others(manifest.acl.as_ref(), realm_id),
         );
@@ -164,12 +164,7 @@ impl<W: Workload> Node<W> {
             return Err(StartError::OnStart(error));
         }
         stop_when_dropped.disarm();
-        Ok(Shutdown::watch(
-            actor,
-            workload,
-            registry,
-            ShutdownBudget::new(shutdown_grace),
-        ))
+        Ok(Shutdown::watch(actor, workload, registry, shutdown_grace))
     }
 }
 

@@ -4,10 +4,13 @@ use std::{
     time::Instant,
 };
 
-use actr_lite_engine::upgrade::{
-    doorkeeper,
-    refused::RefusedUpgrade,
-    request::{UpgradeRequest, unproven},
+use actr_lite_engine::{
+    accounts::Admission,
+    upgrade::{
+        doorkeeper,
+        refused::RefusedUpgrade,
+        request::{UpgradeRequest, unproven},
+    },
 };
 use actr_lite_net::{host_check::check_host, source::Source};
 use actr_lite_registry_client::RegistryLink;
@@ -18,7 +21,7 @@ use actr_lite_wire::{
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use tokio::{sync::Semaphore, time::timeout};
 
-use crate::{limits::accounts::Admission, peers::peers::Peers, stream::stream_end::StreamEnd};
+use crate::{peers::peers::Peers, stream::stream_end::StreamEnd};
 
 /// How many unknown signing keys are asked for at once: anybody can name one, and the registry's answers are for the
 /// node's own questions first.

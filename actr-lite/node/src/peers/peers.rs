@@ -1,8 +1,11 @@
 use std::{future::Future, sync::Arc};
 
-use actr_lite_engine::peers::{
-    dial::{Action, Dial},
-    pool::Sharing,
+use actr_lite_engine::{
+    accounts::{Admission, PeerAccount},
+    peers::{
+        dial::{Action, Dial},
+        pool::Sharing,
+    },
 };
 use actr_lite_net::{ClearText, DialProgress, Step};
 use actr_lite_registry_client::{Candidate, RegistryLink, RegistryLinkError};
@@ -20,7 +23,6 @@ use crate::{
         lane::Lane,
         websocket::{connection::Connection, upgraded::Upgraded},
     },
-    limits::accounts::{Admission, PeerAccount},
     peers::{
         addresses::Addresses,
         dial::{Dialer, dial_address},

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::usage::Usage;
+use actr_lite_engine::{accounts::PeerAccount, usage::Usage};
 use actr_lite_quota::Quota;
 use actr_lite_wire::identity::ActrId;
 use tokio::time::Instant;
@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     lane::{close_reason::CloseReason, closing::Closing, lane::Lane},
-    limits::accounts::PeerAccount,
     stream::{outgoing_streams::OutgoingStreams, send_error::SendError, stream_environment::StreamEnvironment},
 };
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use actr_lite_engine::peers::dials::DialId;
+use actr_lite_engine::{peers::dials::DialId, redials::Redials, resend::Resend};
 use actr_lite_wire::identity::ActrId;
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ pub(crate) struct Exchange {
     pub(crate) route: &'static str,
     pub(crate) payload: Bytes,
     pub(crate) metadata: Vec<(String, String)>,
-    pub(crate) redials: usize,
+    pub(crate) redials: Redials,
     pub(crate) sent: Option<Sent>,
 }
 
@@ -25,8 +25,8 @@ pub(crate) struct Exchange {
 pub(crate) struct Sent {
     pub(crate) connection: ConnectionId,
     pub(crate) request_id: String,
-    /// The request, while the peer may not have been ready for it, how often it was sent, and when it is sent again.
-    pub(crate) again: Option<(Bytes, usize, Duration)>,
+    /// The request, while the peer may not have been ready for it, and when it is sent again.
+    pub(crate) again: Option<(Bytes, Resend)>,
 }
 
 /// The way to a peer.

@@ -7,15 +7,12 @@ use actr_lite_engine::{
     connection::End,
     peers::{addresses::Addresses, dials::Dials, pool::Pool},
     upgrade::{doorkeeper::Doorkeeper, places::UpgradePlaces},
-    usage::UNUSED,
+    usage::is_unused,
 };
 use actr_lite_net::source::Source;
 use actr_lite_wire::{
-    control::Control,
     credential::VerifyingKey,
     identity::{ActrId, ActrType},
-    proto::{UnregisterRequest, actr_to_signaling::Payload as Request},
-    websocket::CloseCode,
 };
 
 use crate::{
@@ -26,6 +23,7 @@ use crate::{
     exchange::{Exchange, ExchangeId},
     inbox::Inbox,
     lane::Lane,
+    leaving::Leaving,
     link::Link,
     network::{Address, ConnectionId, Socket},
     outgoing::Sent,
@@ -34,30 +32,8 @@ use crate::{
     upgrade::Upgrade,
 };
 
-const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
-const WORK_GRACE: Duration = Duration::from_secs(6);
-const CLOSE_GRACE: Duration = Duration::from_secs(3);
-
 /// How often a turn goes over everything: whatever one part does may be of use to another.
 const MAX_ROUNDS: usize = 10_000;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leaving {
-    /// Tells the registry.
-    Unregistering {
-        request: Option<u64>,
-        until: Duration,
-    },
-    /// Lets its streams come to their end.
-    Finishing {
-        until: Duration,
-    },
-    /// Closes its connections.
-    Closing {
-        until: Duration,
-    },
-    Stopped,
-}
 
 /// A server or a client in one of its lives.
 #[derive(Debug)]
@@ -84,7 +60,7 @@ pub(crate) struct Node {
     pub(crate) caller: Caller,
     /// The calls that a handler has had, by who made them.
     pub(crate) handled: BTreeSet<(ActrId, ExchangeId)>,
-    leaving: Option<Leaving>,
+    pub(crate) leaving: Option<Leaving>,
     /// Something was done in this round.
     pub(crate) progress: bool,
 }
@@ -121,32 +97,6 @@ impl Node {
             leaving: None,
             progress: false,
         }
-    }
-
-    /// Begins to stop: the registry is told first, then the streams.
-    pub(crate) fn leave(&mut self, cx: &mut Context<'_>) {
-        if self.leaving.is_some() {
-            return;
-        }
-        cx.record("leaves", [0, 0]);
-        let request = self.link.identity().map(|identity| {
-            Request::Unregister(UnregisterRequest {
-                actr_id: (&identity.id).into(),
-                reason: None,
-            })
-        });
-        let request = request.map(|request| self.link.request(request, UNREGISTER_TIMEOUT, cx.now));
-        self.link.leave();
-        let until = cx.now + UNREGISTER_TIMEOUT;
-        self.leaving = Some(Leaving::Unregistering { request, until });
-    }
-
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving.is_some()
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.leaving == Some(Leaving::Stopped)
     }
 
     /// What is left of a node that has stopped.
@@ -239,8 +189,7 @@ impl Node {
         lane.outgoing.clear();
         lane.incoming.take_all();
         lane.end(end, cx);
-        let is_unused =
-            matches!(end, End::Peer(Some(frame)) if frame.code() == CloseCode::NORMAL && frame.reason() == UNUSED);
+        let is_unused = matches!(end, End::Peer(Some(frame)) if is_unused(frame.code(), frame.reason()));
         let (connection, peer) = (lane.socket.connection, lane.peer.clone());
         self.servings.retain(|serving| serving.connection != connection);
         self.departures.remove(&peer);
@@ -269,69 +218,6 @@ impl Node {
             }
         }
         wake
-    }
-
-    fn poll_leaving(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
-        match self.leaving? {
-            Leaving::Unregistering { request, until } => {
-                let is_answered = request.is_none_or(|request| self.link.take_answer(request).is_some());
-                if !is_answered && cx.now < until {
-                    return Some(until);
-                }
-                if let Some(request) = request {
-                    self.link.forget(request);
-                }
-                // Only now: peers that are told to go elsewhere must not be sent here again.
-                for lane in self.lanes.iter_mut().filter(|lane| lane.is_open()) {
-                    lane.send_control(&Control::Leaving, cx);
-                }
-                self.stop_streams(cx);
-                self.stop_calls(cx);
-                self.leaving = Some(Leaving::Finishing {
-                    until: cx.now + WORK_GRACE,
-                });
-                self.progress = true;
-                None
-            }
-            Leaving::Finishing { until } => {
-                let is_done = self.servings.is_empty() && self.lanes.iter().all(|lane| lane.outgoing.is_empty());
-                if !is_done && cx.now < until {
-                    return Some(until);
-                }
-                for lane in self.lanes.iter_mut().filter(|lane| lane.is_open()) {
-                    for outgoing in std::mem::take(&mut lane.outgoing) {
-                        lane.send_control(&outgoing.last_record(true), cx);
-                        lane.leave(cx);
-                    }
-                    lane.close();
-                }
-                self.link.stop(cx);
-                self.leaving = Some(Leaving::Closing {
-                    until: cx.now + CLOSE_GRACE,
-                });
-                self.progress = true;
-                None
-            }
-            Leaving::Closing { until } => {
-                if cx.now >= until {
-                    for mut lane in self.lanes.drain(..) {
-                        lane.drop_now(cx);
-                        self.pool.leave(&lane.place);
-                    }
-                    self.servings.clear();
-                }
-                self.stop_dials(cx);
-                for upgrade in std::mem::take(&mut self.upgrades) {
-                    self.drop_upgrade(&upgrade, cx);
-                }
-                if self.lanes.is_empty() {
-                    self.leaving = Some(Leaving::Stopped);
-                    return None;
-                }
-                Some(until)
-            }
-            Leaving::Stopped => None,
-        }
     }
 }
 

@@ -1,21 +1,18 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_engine::{connection::max_message_len, upgrade::offer::Agreed};
+use actr_lite_engine::{accounts::PeerAccount, connection::max_message_len, upgrade::offer::Agreed};
 use actr_lite_wire::{record_limit::RecordLimit, websocket::Role};
 use bytes::BytesMut;
 
-use crate::{
-    lane::{
-        lane::Lane,
-        receiver::Receiver,
-        websocket::{
-            driver::Driver,
-            outbox::Outbox,
-            socket::{self, Reader, Writer},
-            upgraded::Upgraded,
-        },
+use crate::lane::{
+    lane::Lane,
+    receiver::Receiver,
+    websocket::{
+        driver::Driver,
+        outbox::Outbox,
+        socket::{self, Reader, Writer},
+        upgraded::Upgraded,
     },
-    limits::accounts::PeerAccount,
 };
 
 /// A connection after the upgrade, which nobody drives yet.

@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::connection::{CLOSE_TIMEOUT, Connection, End, Goodbye, SMALL_READ};
+use actr_lite_engine::{
+    accounts::PeerAccount,
+    connection::{CLOSE_TIMEOUT, Connection, End, Goodbye, SMALL_READ},
+    held_bytes::HeldBytes,
+};
 use actr_lite_wire::{
     peer_text::PeerText,
     websocket::{CloseCode, CloseFrame, Role},
@@ -17,18 +21,15 @@ use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::{
-    lane::{
-        close_reason::CloseReason,
-        lane::Lane as _,
-        receiver::Receiver,
-        websocket::{
-            exchange::Exchange,
-            outbox::{Outbox, Outgoing},
-            socket::{Reader, Writer},
-        },
+use crate::lane::{
+    close_reason::CloseReason,
+    lane::Lane as _,
+    receiver::Receiver,
+    websocket::{
+        exchange::Exchange,
+        outbox::{Outbox, Outgoing},
+        socket::{Reader, Writer},
     },
-    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
 };
 
 /// How much is read at once to be thrown away.

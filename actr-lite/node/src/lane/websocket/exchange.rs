@@ -6,22 +6,22 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::connection::{Connection, Due, End, Incoming};
+use actr_lite_engine::{
+    connection::{Connection, Due, End, Incoming},
+    held_bytes::HeldBytes,
+};
 use actr_lite_wire::misbehaviour::MisbehaviourKind;
 use tokio::{
     task::yield_now,
     time::{Instant, Sleep},
 };
 
-use crate::{
-    lane::{
-        receiver::Receiver,
-        websocket::{
-            outbox::{Outbox, Outgoing},
-            socket::{Reader, Writer},
-        },
+use crate::lane::{
+    receiver::Receiver,
+    websocket::{
+        outbox::{Outbox, Outgoing},
+        socket::{Reader, Writer},
     },
-    limits::held_bytes::HeldBytes,
 };
 
 /// How many bytes one poll takes before other tasks of the thread have their turn, among them whoever got an answer: a

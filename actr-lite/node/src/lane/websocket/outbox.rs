@@ -6,7 +6,11 @@ use std::{
 };
 
 use crate::sync::room::Room;
-use actr_lite_engine::outbox::{self, Accepted, Drive, Next, Urgency};
+use actr_lite_engine::{
+    accounts::PeerAccount,
+    held_bytes::HeldBytes,
+    outbox::{self, Accepted, Drive, Next, Urgency},
+};
 use actr_lite_wire::{
     control::Control,
     record::RecordKind,
@@ -15,13 +19,10 @@ use actr_lite_wire::{
 };
 use tokio::time::Instant;
 
-use crate::{
-    lane::{
-        closing::Closing,
-        lane::{Lane, SendRefused},
-        websocket::socket::Writer,
-    },
-    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
+use crate::lane::{
+    closing::Closing,
+    lane::{Lane, SendRefused},
+    websocket::socket::Writer,
 };
 
 /// How much may wait to be sent that counts as a part of the connection.

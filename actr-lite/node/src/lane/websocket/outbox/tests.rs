@@ -5,11 +5,11 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use actr_lite_engine::accounts::Accounts;
 use actr_lite_manifest::Limits;
 use actr_lite_wire::{identity::ActrId, record};
 
 use super::*;
-use crate::limits::accounts::Accounts;
 
 /// Whether somebody was woken.
 #[derive(Default)]
@@ -37,7 +37,9 @@ async fn connected() -> (Outbox, Arc<Writer>, TcpStream) {
 
 fn account() -> Arc<PeerAccount> {
     let peer = ActrId::new(1, 1, "acme+Peer".parse().unwrap());
-    Accounts::new(&Limits::default(), 4 << 20, 1, false).of(&peer).unwrap()
+    Accounts::new(Limits::default().of_accounts(4 << 20), 1, false)
+        .of(&peer)
+        .unwrap()
 }
 
 fn send(outbox: &Outbox, urgency: Urgency, body: &[u8]) {
