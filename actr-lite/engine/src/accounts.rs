@@ -15,6 +15,11 @@ pub const CALL_COST: usize = 2 << 10;
 /// What a stream that is sent costs: its state at both layers, and the task that sends it.
 pub const STREAM_COST: usize = 2 << 10;
 
+/// How much all windows of one connection may grow together beyond what each stream starts with: enough for one or two
+/// streams at full speed, which need it, while many share the connection anyway. What is on its way is ahead of every
+/// call on the same connection.
+const CONNECTION_GROWTH: usize = 1 << 20;
+
 /// A peer holds at most this part of what is left to all of its realm. With a quarter sixteen peers that take all the bytes
 /// that they get leave a seventh to others.
 const LEFT_TO_OTHERS: usize = 4;
@@ -164,6 +169,16 @@ impl Accounts {
         &self.node.streams
     }
 
+    /// The bytes that it holds for its peers.
+    pub fn bytes(&self) -> &Quota {
+        &self.node.bytes
+    }
+
+    /// The connections that others have made.
+    pub fn connections(&self) -> &Quota {
+        &self.node.connections
+    }
+
     /// The calls that the node serves.
     pub fn calls(&self) -> &Quota {
         &self.node.calls
@@ -272,15 +287,20 @@ impl PeerAccount {
         self.waiting_calls.take(1)
     }
 
-    /// Room for the windows of one connection to grow, this much at most. What is granted to the peer can arrive at once,
+    /// Room for the windows of one connection to grow. What is granted to the peer can arrive at once,
     /// and then has to be held.
-    pub fn growth_of_a_connection(&self, most: usize) -> Arc<Quota> {
+    pub fn growth_of_a_connection(&self) -> Arc<Quota> {
         let limit = Limit::new(
             "bytes of windows on one connection grown",
             self.growth.limit().key(),
-            most,
+            CONNECTION_GROWTH,
         );
         self.growth.part(limit)
+    }
+
+    /// What the peer makes this node hold in all.
+    pub fn bytes(&self) -> &Quota {
+        &self.bytes
     }
 
     /// Room for so many bytes.
@@ -397,7 +417,7 @@ mod tests {
     fn windows_that_grow_leave_most_of_a_share() {
         let accounts = Accounts::new(LIMITS, 1, false);
         let account = accounts.of(&peer(1, 1)).unwrap();
-        let connections = (0..64).map(|_| account.growth_of_a_connection(MIB));
+        let connections = (0..64).map(|_| account.growth_of_a_connection());
         let grown: Vec<_> = connections.filter_map(|growth| growth.take(MIB).ok()).collect();
         assert_eq!(grown.len(), 4);
         assert!(account.hold(11 * MIB).is_ok());

@@ -14,11 +14,6 @@ use crate::{
     stream::{outgoing_streams::OutgoingStreams, send_error::SendError, stream_environment::StreamEnvironment},
 };
 
-/// How much all windows of one connection may grow together beyond what each stream starts with: enough for one or two
-/// streams at full speed, which need it, while many share the connection anyway. What is on its way is ahead of every
-/// call on the same connection.
-const CONNECTION_GROWTH: usize = 1 << 20;
-
 /// One connection to one peer, as those who send and receive over it see it: the lane, and what they share there.
 pub(crate) struct Uplink {
     peer: ActrId,
@@ -45,7 +40,7 @@ impl Uplink {
         Arc::new(Self {
             peer,
             lane,
-            growth: account.growth_of_a_connection(CONNECTION_GROWTH),
+            growth: account.growth_of_a_connection(),
             account,
             environment,
             outgoing: OutgoingStreams::default(),

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use actr_lite_engine::accounts::Admission;
 use actr_lite_engine::peers::{dial::Dial, dials::DialId};
 use actr_lite_wire::identity::ActrId;
 use bytes::BytesMut;
@@ -16,6 +17,8 @@ pub(crate) struct Dialling {
     pub(crate) peer: ActrId,
     pub(crate) dial: Dial<Address>,
     pub(crate) step: Step,
+    /// Room for the connection.
+    pub(crate) admission: Option<Admission>,
 }
 
 #[derive(Debug)]

@@ -108,6 +108,7 @@ impl Node {
             peer: peer.clone(),
             dial: Dial::new(known),
             step: Step::Next,
+            admission: self.accounts.of(peer).and_then(|account| account.dial()).ok(),
         });
         self.progress = true;
     }
@@ -136,6 +137,9 @@ impl Node {
     /// When to be called again, or what came of it.
     fn poll_dial(&mut self, dialling: &mut Dialling, cx: &mut Context<'_>) -> Result<Duration, Option<ConnectionId>> {
         loop {
+            if dialling.admission.is_none() {
+                return Err(None);
+            }
             match &mut dialling.step {
                 Step::Next => match dialling.dial.next(cx.now) {
                     Action::Ask { timeout } => {
@@ -239,7 +243,9 @@ impl Node {
             Some(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
                 match offer(identity, websocket_key).agreed(&answer.headers) {
                     Ok(Agreed { extended, .. }) => {
+                        let admission = dialling.admission.take().ok_or(Failure::Unreachable)?;
                         return Ok(Some(Upgraded {
+                            admission,
                             socket,
                             peer: dialling.peer.clone(),
                             role: Role::Client,

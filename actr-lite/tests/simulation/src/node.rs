@@ -4,15 +4,18 @@ use std::{
 };
 
 use actr_lite_engine::{
+    accounts::Accounts,
     connection::End,
     peers::{addresses::Addresses, dials::Dials, pool::Pool},
     upgrade::{doorkeeper::Doorkeeper, places::UpgradePlaces},
     usage::is_unused,
 };
+use actr_lite_manifest::Limits;
 use actr_lite_net::source::Source;
 use actr_lite_wire::{
     credential::VerifyingKey,
     identity::{ActrId, ActrType},
+    record::DEFAULT_MAX_RECORD_LEN,
 };
 
 use crate::{
@@ -44,6 +47,7 @@ pub(crate) struct Node {
     pub(crate) upgrades: Vec<Upgrade>,
     pub(crate) upgrade_places: UpgradePlaces<Source, Socket>,
     pub(crate) doorkeeper: Doorkeeper<Source>,
+    pub(crate) accounts: Accounts,
     pub(crate) pool: Pool<ConnectionId>,
     /// Who waits for connections: each learns which there is, if one is.
     pub(crate) dials: Dials<(), Option<ConnectionId>>,
@@ -80,6 +84,7 @@ impl Node {
             upgrades: Vec::new(),
             upgrade_places: UpgradePlaces::default(),
             doorkeeper: Doorkeeper::default(),
+            accounts: Accounts::new(Limits::default().of_accounts(DEFAULT_MAX_RECORD_LEN), 1, false),
             pool: Pool::default(),
             dials: Dials::default(),
             diallings: Vec::new(),
@@ -109,6 +114,15 @@ impl Node {
             + self.servings.len()
             + self.exchanges.len()
             + self.link.requests()
+            + [
+                self.accounts.connections(),
+                self.accounts.streams(),
+                self.accounts.calls(),
+                self.accounts.bytes(),
+            ]
+            .map(|quota| usize::from(quota.used() > 0))
+            .iter()
+            .sum::<usize>()
     }
 
     /// Does what can be done. When to be called again.
@@ -211,8 +225,8 @@ impl Node {
                         self.progress = true;
                         continue;
                     }
-                    Sent::Later(at) => wake = earlier(wake, Some(at)),
-                    Sent::NoCredit | Sent::NoRoom | Sent::Closed => {}
+                    Sent::Later(at) | Sent::Waits(at) => wake = earlier(wake, Some(at)),
+                    Sent::Closed => {}
                 }
                 lane.outgoing.push(outgoing);
             }

@@ -1,6 +1,7 @@
 use actr_lite_engine::{
     inbox::Pushed,
     incoming::{Finished, Route},
+    memory::Memory as _,
     message_reader::Receive,
     receive_error::ReceiveError,
     runs::Run,
@@ -49,11 +50,15 @@ impl Receive for Receiving<'_, '_> {
         Ok(())
     }
 
-    fn hold_partial(&mut self, _: usize) -> Result<(), Limit> {
-        Ok(())
+    fn hold_partial(&mut self, len: usize) -> Result<(), Limit> {
+        self.node.lanes[self.at].partial_held.cover(len)
     }
 
-    fn partial_came(&mut self, _: usize) {}
+    fn partial_came(&mut self, len: usize) {
+        if len == 0 {
+            self.node.lanes[self.at].partial_held.shrink(0);
+        }
+    }
 }
 
 /// What a node does with a message, around the reader that takes it apart.
@@ -80,7 +85,7 @@ impl Node {
             return true;
         }
         let lane = &mut self.lanes[at];
-        if lane.incoming.refuse(stream_id.clone(), |_| true) {
+        if lane.refuse_incoming(stream_id.clone()) {
             cx.record("refuses a stream on connection {}", [lane.socket.connection, 0]);
             let cancel = Control::Cancel {
                 stream_id: stream_id.clone(),
@@ -134,7 +139,7 @@ impl Node {
     /// This node wants no more of a stream.
     pub(crate) fn cancel_incoming(&mut self, stream_id: &StreamId, at: usize, cx: &mut Context<'_>) {
         let lane = &mut self.lanes[at];
-        if lane.incoming.cancel(stream_id, cx.now, |_| true) {
+        if lane.cancel_incoming(stream_id, cx) {
             let cancel = Control::Cancel {
                 stream_id: stream_id.clone(),
                 reason: "the subscription is over".into(),
@@ -226,7 +231,6 @@ impl Node {
         let connection = lane.socket.connection;
         for inbox in self.streams.iter_mut().filter_map(|stream| stream.inbox.as_mut()) {
             if inbox.stream_id == *stream_id && inbox.source == Some(connection) {
-                lane.growth += inbox.grown();
                 inbox.end(end);
             }
         }

@@ -81,11 +81,10 @@ impl Node {
             let Some(inbox) = stream.inbox.as_mut() else { break };
             let lane = self
                 .lanes
-                .iter_mut()
+                .iter()
                 .find(|lane| inbox.source == Some(lane.socket.connection));
-            let mut none = 0;
-            let (extended, growth) = lane.map_or((false, &mut none), |lane| (lane.extended, &mut lane.growth));
-            match inbox.take(extended, growth, &mut grants, cx.now) {
+            let growth = lane.filter(|lane| lane.extended).map(|lane| &lane.growth);
+            match inbox.take(growth, &mut grants, cx.now) {
                 Ok(Taken::Nothing) => break,
                 Ok(Taken::Frame(frame)) => {
                     self.progress = true;
@@ -320,10 +319,9 @@ impl Node {
             return;
         }
         inbox.end(end);
-        let (source, grown, stream_id) = (inbox.source, inbox.grown(), inbox.stream_id.clone());
+        let (source, stream_id) = (inbox.source, inbox.stream_id.clone());
         let mut lanes = self.lanes.iter();
         if let Some(lane) = lanes.position(|lane| Some(lane.socket.connection) == source && lane.is_open()) {
-            self.lanes[lane].growth += grown;
             self.cancel_incoming(&stream_id, lane, cx);
         }
     }

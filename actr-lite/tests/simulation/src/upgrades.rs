@@ -1,8 +1,11 @@
 use std::time::Duration;
 
-use actr_lite_engine::upgrade::{
-    refused::RefusedUpgrade,
-    request::{UpgradeRequest, unproven},
+use actr_lite_engine::{
+    accounts::Admission,
+    upgrade::{
+        refused::RefusedUpgrade,
+        request::{UpgradeRequest, unproven},
+    },
 };
 use actr_lite_manifest::Limits;
 use actr_lite_wire::{
@@ -12,7 +15,7 @@ use actr_lite_wire::{
     websocket::Role,
 };
 use bytes::BytesMut;
-use http::{Method, header::SEC_WEBSOCKET_PROTOCOL};
+use http::{Method, StatusCode, header::SEC_WEBSOCKET_PROTOCOL};
 
 use crate::{
     context::{Context, earlier},
@@ -28,7 +31,7 @@ use crate::{
 enum Next {
     /// To wait.
     Later,
-    Admit(UpgradeRequest),
+    Admit(UpgradeRequest, Admission),
     Refuse(RefusedUpgrade),
 }
 
@@ -66,7 +69,7 @@ impl Node {
         for mut upgrade in std::mem::take(&mut self.upgrades) {
             match self.poll_upgrade(&mut upgrade, cx) {
                 None => self.drop_upgrade(&upgrade, cx),
-                Some(Next::Admit(request)) => self.let_in(upgrade, request, cx),
+                Some(Next::Admit(request, admission)) => self.let_in(upgrade, request, admission, cx),
                 Some(next) => {
                     if let Next::Refuse(refused) = next {
                         cx.record("refuses connection {}", [upgrade.socket.connection, 0]);
@@ -163,11 +166,14 @@ impl Node {
         let taken = self.doorkeeper.take_proof(&request.peer, proven, now);
         taken.map_err(|error| unproven(&error))?;
         self.doorkeeper.enter(&request, self.is_leaving(), cx.now)?;
-        Ok(Next::Admit(request))
+        let too_many = |limit| RefusedUpgrade::new(StatusCode::TOO_MANY_REQUESTS, format!("this node has {limit}"));
+        let account = self.accounts.of(&request.peer).map_err(too_many)?;
+        let admission = account.admit().map_err(too_many)?;
+        Ok(Next::Admit(request, admission))
     }
 
     /// The peer is let in.
-    fn let_in(&mut self, upgrade: Upgrade, request: UpgradeRequest, cx: &mut Context<'_>) {
+    fn let_in(&mut self, upgrade: Upgrade, request: UpgradeRequest, admission: Admission, cx: &mut Context<'_>) {
         let answer = match request.accept(RecordLimit::default()) {
             Ok(answer) => Head::answer(answer).to_bytes(),
             Err(refused) => return cx.fail(refused.reason),
@@ -182,6 +188,7 @@ impl Node {
             peer: request.peer,
             role: Role::Server,
             extended: request.agreed.extended,
+            admission,
             leftover: upgrade.buffer,
         };
         self.opened(upgraded, cx);

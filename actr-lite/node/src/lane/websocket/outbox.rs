@@ -25,9 +25,6 @@ use crate::lane::{
     websocket::socket::Writer,
 };
 
-/// How much may wait to be sent that counts as a part of the connection.
-const FREE_BYTES: usize = 16 << 10;
-
 /// What is to be sent on a connection, and the socket for whoever has a batch together.
 ///
 /// [`outbox::Outbox`] decides; this has the lock, the socket and the wakers. Whom the machine wants woken is woken when
@@ -116,7 +113,7 @@ impl Outbox {
         max_record_len: usize,
         account: Arc<PeerAccount>,
     ) -> Self {
-        let memory = HeldBytes::new(account, FREE_BYTES);
+        let memory = HeldBytes::new(account, outbox::FREE_BYTES);
         let mut state = State {
             machine: outbox::Outbox::new(role, extended, memory),
             socket: None,
