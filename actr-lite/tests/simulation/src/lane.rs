@@ -95,6 +95,8 @@ pub(crate) struct Lane {
     pub(crate) served: ServedCalls<(), BuildHasherDefault<DefaultHasher>>,
     /// The peer has answered a call.
     pub(crate) has_answered: bool,
+    /// It reads nothing any more, against the protocol.
+    pub(crate) is_deaf: bool,
     /// For the check that silence is noticed: when something came last, and when the lane last had its turn.
     heard: Duration,
 }
@@ -141,6 +143,7 @@ impl Lane {
             is_retired: false,
             served: ServedCalls::new(extended, BuildHasherDefault::default()),
             has_answered: false,
+            is_deaf: false,
             heard: cx.now,
             admission,
         }
@@ -205,6 +208,11 @@ impl Lane {
     /// Whether the peer may do whatever it likes.
     pub(crate) fn is_of_rogue(&self) -> bool {
         self.peer.actr_type().name() == ROGUE
+    }
+
+    /// What the peer makes this node hold here, of what can be seen from outside.
+    pub(crate) fn held(&self) -> usize {
+        self.outbox.waiting() + self.partial_len() + self.incoming.unwanted_cost()
     }
 
     /// Frames of this stream have to be dropped; false if that is known already.
@@ -329,8 +337,10 @@ impl Lane {
             End::Broken(_) => "loses connection {}",
             End::Silent(_) => "hears nothing on connection {}",
             End::Protocol(_, error) => {
-                cx.fail(format!("{} broke the protocol: {error}", self.peer));
-                return self.drop_now(cx);
+                cx.check(self.is_of_rogue(), || {
+                    format!("{} broke the protocol: {error}", self.peer)
+                });
+                "ends connection {} with who breaks the protocol"
             }
         };
         cx.record(what, [self.socket.connection, 0]);

@@ -19,6 +19,8 @@ mod calls;
 pub mod campaign;
 mod client_stream;
 mod context;
+mod deed;
+mod deeds;
 mod dialling;
 mod dials;
 mod exchange;

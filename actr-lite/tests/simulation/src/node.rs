@@ -154,6 +154,10 @@ impl Node {
         for at in 0..self.lanes.len() {
             self.lanes[at].resume(cx);
             while self.lanes[at].is_open() {
+                if self.lanes[at].is_deaf {
+                    self.lanes[at].is_not_read(cx);
+                    break;
+                }
                 if let Some(full) = self.lanes[at].full.clone() {
                     if !self.has_room(&full, self.lanes[at].socket.connection) {
                         self.lanes[at].is_not_read(cx);
@@ -165,7 +169,9 @@ impl Node {
                     Ok(None) => break,
                     Ok(Some(message)) => {
                         self.progress = true;
-                        self.receive(at, &message, cx);
+                        if let Err(end) = self.receive(at, &message, cx) {
+                            self.lane_ended(at, &end, cx);
+                        }
                     }
                     Err(end) => self.lane_ended(at, &end, cx),
                 }

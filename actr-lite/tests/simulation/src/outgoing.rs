@@ -228,3 +228,9 @@ impl Outgoing {
         self.outgoing.last_record(self.failed.clone().or(shuts_down))
     }
 }
+
+/// A frame's record body.
+pub(crate) fn frame_of(stream_id: &StreamId, sequence: u64, payload: &[u8]) -> Vec<u8> {
+    let mut stream = OutgoingStream::new(stream_id.clone(), 0, false);
+    [stream.head(sequence, payload.len()), payload].concat()
+}

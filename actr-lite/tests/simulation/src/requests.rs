@@ -19,7 +19,7 @@ use crate::{
     exchange::{ExchangeId, NoAnswer, Reached, Reaching},
     inbox::{Inbox, StreamEnd, Taken},
     node::Node,
-    routes::ROUTE,
+    routes::{ROGUE, ROUTE},
 };
 
 /// How many candidates a client asks for: as the node does.
@@ -352,6 +352,11 @@ pub(crate) fn server_type() -> ActrType {
 /// What the clients of every schedule are.
 pub(crate) fn client_type() -> ActrType {
     actr_type("Client")
+}
+
+/// What those are that break the protocol.
+pub(crate) fn rogue_type() -> ActrType {
+    actr_type(ROGUE)
 }
 
 fn actr_type(name: &str) -> ActrType {

@@ -4,7 +4,7 @@ use actr_lite_engine::resumption;
 use actr_lite_manifest::Limits;
 use rand::{RngExt as _, rngs::SmallRng};
 
-use crate::{caller::CallPlan, network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
+use crate::{caller::CallPlan, deed::Rogue, network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
 
 /// The Unix time at which every schedule starts, in seconds.
 pub(crate) const START_OF_TIME: u64 = 1_800_000_000;
@@ -69,6 +69,8 @@ pub(crate) struct Schedule {
     pub(crate) servers: Vec<(Manner, Duration)>,
     pub(crate) clients: Vec<ClientSpec>,
     pub(crate) faults: Vec<(Duration, Fault)>,
+    /// Those that break the protocol.
+    pub(crate) rogues: Vec<Rogue>,
     /// What each node calls beside its streams, the servers first.
     pub(crate) calls: Vec<CallPlan>,
     /// When the last fault is over and every host that comes back is there.
@@ -81,6 +83,10 @@ pub(crate) struct Schedule {
 
 /// The longest time between two calls.
 const LONGEST_PAUSE: Duration = Duration::from_secs(6);
+
+/// In which schedules somebody breaks the protocol, and in which of those nothing else is wrong.
+const ROGUE_RATIO: f64 = 0.15;
+const ROGUE_ALONE: f64 = 0.7;
 
 /// Of which slow schedules nothing goes wrong: they show that a slow stream is not given up.
 const SLOW_AND_WELL: f64 = 0.5;
@@ -155,6 +161,7 @@ impl Schedule {
             servers,
             clients,
             faults: Vec::new(),
+            rogues: Vec::new(),
             calls: Vec::new(),
             healed: Duration::from_secs(4),
             lost_servers: Vec::new(),
@@ -165,7 +172,22 @@ impl Schedule {
         }
         schedule.draw_idle_timeouts(rng);
         schedule.draw_calls(rng);
+        if !is_slow && rng.random_bool(ROGUE_RATIO) {
+            schedule.draw_rogue(rng);
+        }
         schedule
+    }
+
+    fn draw_rogue(&mut self, rng: &mut SmallRng) {
+        let rogue = Rogue::draw(rng);
+        if rng.random_bool(ROGUE_ALONE) {
+            // Whatever is wrong then is its doing.
+            self.faults.clear();
+            self.lost_servers.clear();
+        }
+        self.healed = self.healed.max(Duration::from_secs(12));
+        self.calls.push(rogue.calls.clone());
+        self.rogues.push(rogue);
     }
 
     /// Drawn last, as all that follows, so that the rest of a seed's schedule does not depend on them.
@@ -225,9 +247,31 @@ impl Schedule {
         }
     }
 
+    /// How one behaves that breaks the protocol, beside that.
+    pub(crate) fn rogue_manner(&self, rogue: &Rogue) -> Manner {
+        Manner {
+            extended: rogue.extended,
+            knows_hint: true,
+            longest_handling: Duration::ZERO,
+            idle_timeout: Limits::default().idle_timeout.duration(),
+            streams: Arc::clone(&self.streams),
+        }
+    }
+
+    /// Whether all but rogues speak the extension.
+    pub(crate) fn all_extended(&self) -> bool {
+        let servers = self.servers.iter().map(|(manner, _)| manner);
+        let mut all = servers.chain(self.clients.iter().map(|client| &client.manner));
+        all.all(|manner| manner.extended)
+    }
+
     /// How many hosts there are.
     pub(crate) fn hosts(&self) -> usize {
-        1 + self.servers.len() + self.clients.len()
+        self.first_rogue() + self.rogues.len()
+    }
+
+    pub(crate) fn first_rogue(&self) -> HostId {
+        self.first_client() + self.clients.len()
     }
 
     pub(crate) fn first_client(&self) -> HostId {
@@ -337,6 +381,9 @@ impl fmt::Display for Schedule {
             for stream in &client.streams {
                 writeln!(f, "    {:?}", self.streams.get(*stream))?;
             }
+        }
+        for (number, rogue) in self.rogues.iter().enumerate() {
+            writeln!(f, "host {}: {rogue:?}", number + self.first_rogue())?;
         }
         let mut faults = self.faults.clone();
         faults.sort_by_key(|(at, _)| *at);
