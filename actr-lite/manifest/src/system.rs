@@ -298,9 +298,14 @@ impl WebSocket {
     }
 }
 
-/// Of the 10 s that container runtimes usually grant, one is left for output that nobody reads, and one for a busy machine.
+impl System {
+    /// `shutdown_grace` if it is absent: of the 10 s that container runtimes usually grant, one is left for output that
+    /// nobody reads, and one for a busy machine.
+    pub const SHUTDOWN_GRACE: Timeout = Timeout::constant::<8>();
+}
+
 fn shutdown_grace() -> Timeout {
-    Timeout::constant::<8>()
+    System::SHUTDOWN_GRACE
 }
 
 fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

@@ -3,6 +3,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use actr_lite_engine::{accounts::Accounts, shutdown::CLOSE_TIMEOUT};
 use actr_lite_manifest::Problems;
 use actr_lite_registry_client::{LinkConfig, LoadSource, RegistryLink};
 use actr_lite_wire::proto::Acl;
@@ -13,13 +14,13 @@ use crate::{
     actor::{actor::Actor, assembly::Assembly, context::Context, service::Service, workload::Workload},
     error::actr_error::ActrError,
     lane::closing::Closing,
-    limits::{accounts::Accounts, occupancy::Occupancy},
+    limits::occupancy::Occupancy,
     node::{
         actr_ref::ActrRef, check_error::CheckError, preparation::Preparation, reach, shutdown::Shutdown,
-        shutdown_budget::ShutdownBudget, start_error::StartError, system::ActrSystem,
+        start_error::StartError, system::ActrSystem,
     },
     session::access::admits_others,
-    tasks::{CLOSE_TIMEOUT, Tasks, contain},
+    tasks::{Tasks, contain},
 };
 
 /// A node that is not started yet.
@@ -123,8 +124,7 @@ impl<W: Workload> Node<W> {
         let limits = manifest.system.limits;
         let realm_id = manifest.system.deployment.realm_id;
         let accounts = Accounts::new(
-            &limits,
-            record_limit.bytes(),
+            limits.of_accounts(record_limit.bytes()),
             realm_id,
             admits_others(manifest.acl.as_ref(), realm_id),
         );
@@ -167,12 +167,7 @@ impl<W: Workload> Node<W> {
             return Err(StartError::OnStart(error));
         }
         stop_when_dropped.disarm();
-        Ok(Shutdown::watch(
-            actor,
-            workload,
-            registry,
-            ShutdownBudget::new(shutdown_grace),
-        ))
+        Ok(Shutdown::watch(actor, workload, registry, shutdown_grace))
     }
 }
 

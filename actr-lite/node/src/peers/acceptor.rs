@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tracing::debug;
 
 use crate::peers::{
-    doorkeeper::Doorkeeper,
+    doorkeeper::{Admitted, Doorkeeper},
     peers::Peers,
     upgrade::upgrade,
     upgrade_places::{UpgradePlace, UpgradePlaces},
@@ -98,10 +98,15 @@ async fn serve(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAd
     };
     drop(place);
     if let Some((admitted, upgraded)) = upgraded {
-        debug!("{} connected from {address}", admitted.peer);
+        let Admitted {
+            request,
+            is_kept_by_peer,
+            admission,
+        } = admitted;
+        debug!("{} connected from {address}", request.peer);
         let served = doorkeeper
             .peers
-            .serve(admitted.peer, admitted.admission, upgraded, admitted.is_kept_by_peer);
+            .serve(request.peer, admission, upgraded, is_kept_by_peer);
         // What the upgrade needed is not kept as long as the connection.
         drop(doorkeeper);
         served.await;

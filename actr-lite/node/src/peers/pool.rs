@@ -1,82 +1,50 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use actr_lite_engine::peers::pool::{self, Place, Sharing};
 use actr_lite_wire::identity::ActrId;
 
 use crate::session::{session::Session, session_handle::SessionHandle};
 
 /// The open connections, by peer.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<HashMap<ActrId, Vec<Pooled>>>);
-
-/// The latest of a peer's comes last, and is the one that new calls take.
-struct Pooled {
-    session: Arc<Session>,
-    sharing: Sharing,
-}
-
-/// Who may use a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sharing {
-    /// Every call to the peer.
-    Shared,
-    /// Whoever has its handle.
-    Own,
-}
+pub(super) struct Pool(Mutex<pool::Pool<Arc<Session>>>);
 
 /// A connection's place in the pool; dropping it takes the connection out.
 pub(super) struct PoolPlace {
     pool: Arc<Pool>,
-    session: Arc<Session>,
+    place: Place,
 }
 
 impl Pool {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ActrId, Vec<Pooled>>> {
+    fn lock(&self) -> MutexGuard<'_, pool::Pool<Arc<Session>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a connection's session known.
     pub(super) fn enter(self: &Arc<Self>, session: &Arc<Session>, sharing: Sharing) -> PoolPlace {
-        let pooled = Pooled {
-            session: Arc::clone(session),
-            sharing,
-        };
-        self.lock().entry(session.peer().clone()).or_default().push(pooled);
+        let peer = session.peer().clone();
         PoolPlace {
             pool: Arc::clone(self),
-            session: Arc::clone(session),
+            place: self.lock().enter(peer, Arc::clone(session), sharing),
         }
     }
 
     /// An open connection to this peer that everybody may use.
     pub(super) fn find(&self, peer: &ActrId) -> Option<SessionHandle> {
-        let by_peer = self.lock();
-        let mut latest_first = by_peer.get(peer)?.iter().rev();
-        latest_first.find_map(|Pooled { session, sharing }| {
-            let is_usable = *sharing == Sharing::Shared && session.is_open();
-            is_usable.then(|| SessionHandle::enter(session))?
-        })
+        let begin = |session: &Arc<Session>| session.is_open().then(|| SessionHandle::enter(session))?;
+        self.lock().find(peer, begin)
     }
 
     /// All that are open.
     pub(super) fn all(&self) -> Vec<Arc<Session>> {
-        let by_peer = self.lock();
-        let pooled = by_peer.values().flatten();
-        pooled.map(|pooled| Arc::clone(&pooled.session)).collect()
+        self.lock().all().cloned().collect()
     }
 }
 
 impl Drop for PoolPlace {
     fn drop(&mut self) {
-        let mut by_peer = self.pool.lock();
-        let peer = self.session.peer();
-        if let Some(pooled) = by_peer.get_mut(peer) {
-            pooled.retain(|other| !Arc::ptr_eq(&other.session, &self.session));
-            if pooled.is_empty() {
-                by_peer.remove(peer);
-            }
-        }
+        let left = self.pool.lock().leave(&self.place);
+        // What goes with it has locks of its own.
+        drop(left);
     }
 }

@@ -1,28 +1,14 @@
 use std::{
-    collections::{HashMap, VecDeque},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use actr_lite_engine::upgrade::places;
 use tokio_util::sync::CancellationToken;
 
-/// How many connections may be on their way to an upgrade: a thousand of them would cost some 50 MiB with TLS, and one
-/// that is honest takes a few round trips.
-const MAX_UPGRADES: usize = 256;
-
-/// The connections whose peers have not said yet who they are.
-///
-/// One more is never refused: if there is no place, the oldest one from the address that has most of them is ended. So who
-/// connects and says nothing is in his own way.
+/// The connections whose peers have not said yet who they are. One that has to go for another is cancelled.
 #[derive(Default)]
-pub(super) struct UpgradePlaces(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    next: u64,
-    /// The oldest first.
-    places: VecDeque<(u64, IpAddr, CancellationToken)>,
-}
+pub(super) struct UpgradePlaces(Mutex<places::UpgradePlaces<IpAddr, CancellationToken>>);
 
 /// One connection's place; dropping it gives it back.
 pub(super) struct UpgradePlace {
@@ -32,19 +18,14 @@ pub(super) struct UpgradePlace {
 }
 
 impl UpgradePlaces {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, places::UpgradePlaces<IpAddr, CancellationToken>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for a connection from this address.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> UpgradePlace {
-        let mut state = self.lock();
-        let evicted = (state.places.len() >= MAX_UPGRADES).then(|| state.evict()).flatten();
-        let number = state.next;
-        state.next += 1;
         let ended = CancellationToken::new();
-        state.places.push_back((number, address, ended.clone()));
-        drop(state);
+        let (number, evicted) = self.lock().enter(address, ended.clone());
         if let Some(evicted) = evicted {
             evicted.cancel();
         }
@@ -53,22 +34,6 @@ impl UpgradePlaces {
             number,
             ended,
         }
-    }
-}
-
-impl State {
-    /// Takes the oldest place of the address that has most of them.
-    fn evict(&mut self) -> Option<CancellationToken> {
-        let mut counts = HashMap::new();
-        for (_, address, _) in &self.places {
-            *counts.entry(*address).or_insert(0) += 1;
-        }
-        let most = counts.values().copied().max()?;
-        let at = self
-            .places
-            .iter()
-            .position(|(_, address, _)| counts.get(address) == Some(&most))?;
-        self.places.remove(at).map(|(_, _, ended)| ended)
     }
 }
 
@@ -81,33 +46,6 @@ impl UpgradePlace {
 
 impl Drop for UpgradePlace {
     fn drop(&mut self) {
-        let mut state = self.places.lock();
-        if let Ok(at) = state.places.binary_search_by_key(&self.number, |(number, ..)| *number) {
-            state.places.remove(at);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(last: u8) -> IpAddr {
-        [127, 0, 0, last].into()
-    }
-
-    #[test]
-    fn a_flood_of_connections_is_in_its_own_way() {
-        let places = Arc::new(UpgradePlaces::default());
-        let honest = places.enter(address(1));
-        let mut flood: VecDeque<_> = (0..MAX_UPGRADES).map(|_| places.enter(address(2))).collect();
-        assert!(flood[0].ended.is_cancelled() && !flood[1].ended.is_cancelled());
-        for _ in 0..2 * MAX_UPGRADES {
-            flood.push_back(places.enter(address(2)));
-        }
-        assert!(!honest.ended.is_cancelled());
-        assert_eq!(places.lock().places.len(), MAX_UPGRADES);
-        drop(flood);
-        assert_eq!(places.lock().places.len(), 1);
+        self.places.lock().leave(self.number);
     }
 }
