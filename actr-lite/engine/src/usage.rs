@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
+use actr_lite_wire::websocket::CloseCode;
+
 /// What a peer is told whose connection is closed because nobody uses it: a call that it has made meanwhile was not
 /// served, and can be made again over another connection.
 pub const UNUSED: &str = "nobody uses the connection any more";
+
+/// Whether a peer has closed its connection because nobody used it: what was sent meanwhile it has not looked at.
+pub fn is_unused(code: CloseCode, reason: &str) -> bool {
+    code == CloseCode::NORMAL && reason == UNUSED
+}
 
 /// How much a connection is used: by calls both ways, by streams that are sent, by handles.
 ///

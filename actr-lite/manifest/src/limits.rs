@@ -1,3 +1,4 @@
+use actr_lite_engine::accounts::AccountLimits;
 use serde::{Deserialize, Deserializer};
 
 use crate::bounded::{Bounded, Timeout};
@@ -98,6 +99,23 @@ impl Limits {
         const LEAST: usize = 16 << 20;
         self.max_bytes_per_peer
             .map_or(LEAST.max(4 * max_record_bytes), HeldBytes::get)
+    }
+}
+
+impl Limits {
+    /// What peers may make a node hold whose longest record has this many bytes.
+    pub fn of_accounts(&self, max_record_bytes: usize) -> AccountLimits {
+        AccountLimits {
+            connections: self.max_connections.get(),
+            connections_per_peer: self.max_connections_per_peer.get(),
+            streams: self.max_streams.get(),
+            streams_per_peer: self.max_streams_per_peer.get(),
+            calls: self.max_calls.get(),
+            calls_per_peer: self.max_calls_per_peer.get(),
+            bytes: self.max_bytes(max_record_bytes),
+            bytes_per_peer: self.max_bytes_per_peer(max_record_bytes),
+            other_realms: self.max_other_realms.get(),
+        }
     }
 }
 

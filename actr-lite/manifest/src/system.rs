@@ -308,9 +308,14 @@ impl WebSocket {
     }
 }
 
-/// Of the 10 s that container runtimes usually grant, one is left for output that nobody reads, and one for a busy machine.
+impl System {
+    /// `shutdown_grace` if it is absent: of the 10 s that container runtimes usually grant, one is left for output that
+    /// nobody reads, and one for a busy machine.
+    pub const SHUTDOWN_GRACE: Timeout = Timeout::constant::<8>();
+}
+
 fn shutdown_grace() -> Timeout {
-    Timeout::constant::<8>()
+    System::SHUTDOWN_GRACE
 }
 
 fn record_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordLimit, D::Error> {

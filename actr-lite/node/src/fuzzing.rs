@@ -8,7 +8,10 @@ use std::sync::{
 };
 
 use crate::sync::room::Room;
-use actr_lite_engine::outbox::{Accepted, Urgency};
+use actr_lite_engine::{
+    accounts::Accounts,
+    outbox::{Accepted, Urgency},
+};
 use actr_lite_manifest::{Manifest, UpdateCommand};
 use actr_lite_net::ClearText;
 use actr_lite_quota::Limit;
@@ -40,7 +43,7 @@ use crate::{
         closing::Closing,
         lane::{Lane, SendRefused},
     },
-    limits::{accounts::Accounts, occupancy::Occupancy},
+    limits::occupancy::Occupancy,
     session::{call_options::CallOptions, receiver::SessionReceiver, session::Session},
     stream::subscription::Subscription,
     tasks::Tasks,
@@ -164,7 +167,7 @@ impl FuzzedNode {
         let record_limit = manifest.system.websocket.max_record_bytes;
         let contracts = LockedContracts::none(UpdateCommand::new("fuzz", "Actr.toml".as_ref()));
         let limits = manifest.system.limits;
-        let accounts = Accounts::new(&limits, record_limit.bytes(), 0, false);
+        let accounts = Accounts::new(limits.of_accounts(record_limit.bytes()), 0, false);
         let occupancy = Occupancy::new(limits, accounts, tasks.stop().child_token());
         let assembly = Assembly {
             actr_type,

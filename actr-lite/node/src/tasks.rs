@@ -1,4 +1,4 @@
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{
@@ -7,10 +7,6 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::error;
-
-/// How long connections may take to send what they have when the node stops: what a peer does not read in that time it does
-/// not want.
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Every task of a node, in two groups that end one after the other.
 ///
@@ -68,12 +64,10 @@ impl Tasks {
         self.give_up_work.cancel();
     }
 
-    /// Ends the runtime's tasks, and waits until they have. Those that take longer than until then, and than
-    /// [`CLOSE_TIMEOUT`], are dropped.
+    /// Ends the runtime's tasks, and waits until they have. Those that take longer than until then are dropped.
     pub(crate) async fn stop_runtime(&self, until: Instant) {
         self.stop.cancel();
         self.runtime.close();
-        let until = until.min(Instant::now() + CLOSE_TIMEOUT);
         if timeout_at(until, self.runtime.wait()).await.is_err() {
             self.give_up_runtime();
             self.runtime.wait().await;

@@ -13,6 +13,7 @@ use std::{fmt::Display, mem, time::Duration};
 
 use actr_lite_wire::{
     keepalive::{Keepalive, KeepaliveAction, LifeSign},
+    record::HEADER_LEN,
     unfinished::Unfinished,
     websocket::{CloseCode, CloseFrame, Decoded, Decoder, Event, Role},
 };
@@ -28,6 +29,14 @@ use crate::memory::Memory;
 /// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
 /// to have read everything and to close too.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a batch may have beyond one record of the greatest length: other records, and control records.
+const BATCH_ALLOWANCE: usize = 2 << 20;
+
+/// The longest message that a node takes whose longest record has so many bytes.
+pub fn max_message_len(max_record_len: usize, extended: bool) -> usize {
+    max_record_len + HEADER_LEN + if extended { BATCH_ALLOWANCE } else { 0 }
+}
 
 /// What came.
 #[derive(Debug, PartialEq, Eq)]

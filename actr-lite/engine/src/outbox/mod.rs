@@ -27,6 +27,9 @@ pub use self::{
 };
 use crate::memory::Memory;
 
+/// How much may wait to be sent that counts as a part of the connection.
+pub const FREE_BYTES: usize = 16 << 10;
+
 /// How much the driver writes before it looks at what comes: a few of the longest pieces, so that a long record does not
 /// cost a turn for each.
 const MAX_WRITTEN_AT_ONCE: usize = 256 << 10;

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actr_lite_engine::redials::Redials;
 use actr_lite_wire::peer_text::PeerText;
 use bytes::Bytes;
 use prost::Message as _;
@@ -18,10 +19,6 @@ use crate::{
     readable_duration::readable,
     session::call_options::{CallOptions, DEFAULT_CALL_TIMEOUT},
 };
-
-/// How often a call is retried if the peer had just closed its connection as unused: more often in a row is not bad
-/// luck.
-const MAX_REDIALS: usize = 3;
 
 /// How much longer the caller of a local call waits than its handler, so that the step that takes too long reports it.
 const LOCAL_SLACK: Duration = Duration::from_millis(200);
@@ -85,7 +82,7 @@ impl Context {
                 return answer;
             }
             let begin = Instant::now();
-            let mut attempts = 0..MAX_REDIALS;
+            let mut redials = Redials::default();
             loop {
                 let session = self.session(dest).await?;
                 is_connected.store(true, Ordering::Relaxed);
@@ -94,7 +91,7 @@ impl Context {
                 let options = CallOptions { timeout, metadata };
                 match session.call(route, payload.clone(), options).await {
                     // The peer closed the connection before the call arrived.
-                    Err(ActrError::PeerGone { reason, .. }) if reason.is_unused() && attempts.next().is_some() => {}
+                    Err(ActrError::PeerGone { reason, .. }) if redials.may_redial(reason.is_unused()) => {}
                     result => return result,
                 }
             }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use actr_lite_engine::usage::UNUSED;
+use actr_lite_engine::usage::is_unused;
 use actr_lite_wire::{peer_text::PeerText, websocket::CloseCode};
 use thiserror::Error;
 
@@ -35,8 +35,10 @@ pub enum CloseReason {
 impl CloseReason {
     /// Whether the peer closed it because it had no use for it: what was sent meanwhile it has not looked at.
     pub(crate) fn is_unused(&self) -> bool {
-        let normal = CloseCode::NORMAL.value();
-        matches!(self, Self::Closed { code, reason } if *code == normal && reason.as_str() == UNUSED)
+        match self {
+            Self::Closed { code, reason } => CloseCode::new(*code).is_some_and(|code| is_unused(code, reason.as_str())),
+            _ => false,
+        }
     }
 }
 

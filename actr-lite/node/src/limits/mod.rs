@@ -2,6 +2,4 @@
 //!
 //! It knows quotas, realms and peers as names. It must not know what it counts for: connections, calls, streams.
 
-pub(crate) mod accounts;
-pub(crate) mod held_bytes;
 pub(crate) mod occupancy;

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use actr_lite_engine::accounts::Accounts;
 use actr_lite_manifest::Limits;
 use actr_lite_quota::{Limit, Quota};
 use actr_lite_registry_client::LoadReport;
 use actr_lite_wire::envelope::metadata_cost;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
-
-use crate::limits::accounts::Accounts;
 
 /// How much of a node's limits is used.
 #[derive(Debug)]
@@ -95,7 +94,7 @@ mod tests {
 
     fn occupancy(draining: CancellationToken) -> Arc<Occupancy> {
         let limits = Limits::default();
-        Occupancy::new(limits, Accounts::new(&limits, 4 << 20, 1, false), draining)
+        Occupancy::new(limits, Accounts::new(limits.of_accounts(4 << 20), 1, false), draining)
     }
 
     #[test]

@@ -9,7 +9,6 @@ mod preparation;
 pub(crate) mod reach;
 pub(crate) mod remedies;
 pub(crate) mod shutdown;
-pub(crate) mod shutdown_budget;
 pub(crate) mod shutdown_on_signal;
 pub(crate) mod signals;
 pub(crate) mod start;

@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use actr_lite_engine::shutdown as machine;
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -11,7 +12,7 @@ use crate::{
     actor::actor::Actor,
     actor::{context::Context, workload::Workload},
     lane::closing::Closing,
-    node::{actr_ref::ActrRef, hosted_registry::HostedRegistry, shutdown_budget::ShutdownBudget, view::View},
+    node::{actr_ref::ActrRef, hosted_registry::HostedRegistry, view::View},
     readable_duration::readable,
     tasks::contain,
 };
@@ -23,7 +24,7 @@ pub(crate) struct Shutdown<W> {
     registry: Option<HostedRegistry>,
     /// What the node shows of itself, until its end.
     view: Arc<View>,
-    budget: ShutdownBudget,
+    grace: Duration,
 }
 
 impl<W: Workload> Shutdown<W> {
@@ -33,7 +34,7 @@ impl<W: Workload> Shutdown<W> {
         workload: Arc<W>,
         registry: Option<HostedRegistry>,
         view: Arc<View>,
-        budget: ShutdownBudget,
+        grace: Duration,
     ) -> ActrRef {
         let requested = CancellationToken::new();
         let (stopped, has_stopped) = watch::channel(false);
@@ -42,7 +43,7 @@ impl<W: Workload> Shutdown<W> {
             workload,
             registry,
             view,
-            budget,
+            grace,
         };
         let request = requested.clone();
         // The one task that no tracker has: it ends all others, and the handle waits for it.
@@ -56,12 +57,12 @@ impl<W: Workload> Shutdown<W> {
 
     /// Takes no longer than its budget, whatever peers, the application and the registry do.
     async fn run(self) {
-        let (actor, budget, started) = (Arc::clone(&self.actor), self.budget, Instant::now());
+        let (actor, grace, started) = (Arc::clone(&self.actor), self.grace, Instant::now());
         let in_order = self.stop_in_order(started);
-        if timeout_at(started + budget.close_until(), in_order).await.is_err() {
+        if timeout_at(started + grace, in_order).await.is_err() {
             warn!(
                 "not everything was closed within {}: the rest is dropped",
-                readable(budget.close_until())
+                readable(grace)
             );
             actor.tasks().give_up_work();
             actor.subscriptions().stop();
@@ -76,20 +77,21 @@ impl<W: Workload> Shutdown<W> {
             workload,
             registry,
             view: _view,
-            budget,
+            grace,
         } = self;
+        let mut shutdown = machine::Shutdown::new(grace, Duration::ZERO);
         let tasks = actor.tasks();
         actor.occupancy().draining().cancel();
         actor.streams().tally.draining();
         let leave = actor.peers.link().unregister("shutting down");
-        match timeout_at(started + budget.leave_until(), leave).await {
+        match timeout_at(started + shutdown.until(), leave).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => info!("the registry was not told of the shutdown: {error}"),
             Err(_) => info!("the registry was not told of the shutdown: it does not answer"),
         }
-        // Only now: peers that are told to go elsewhere must not be sent here again.
+        shutdown.next(started.elapsed());
         actor.peers.say_leaving();
-        let left = budget.work_until().saturating_sub(started.elapsed());
+        let left = shutdown.until().saturating_sub(started.elapsed());
         if tasks.work_count() > 0 {
             info!(
                 "shutting down: {} tasks may finish within {} s",
@@ -97,32 +99,31 @@ impl<W: Workload> Shutdown<W> {
                 left.as_secs_f64().ceil()
             );
         }
-        if timeout_at(started + budget.work_until(), tasks.work_done())
-            .await
-            .is_err()
-        {
+        if timeout_at(started + shutdown.until(), tasks.work_done()).await.is_err() {
             warn!(
                 "{} tasks did not finish within {} s and are dropped: [system] shutdown_grace is {}",
                 tasks.work_count(),
                 left.as_secs_f64().ceil(),
-                readable(budget.close_until())
+                readable(grace)
             );
             tasks.give_up_work();
             tasks.work_done().await;
         }
+        shutdown.next(started.elapsed());
         let on_stop = async { workload.on_stop(Context::uncalled(Arc::clone(&actor))).await };
-        match timeout_at(started + budget.on_stop_until(), contain(on_stop)).await {
+        match timeout_at(started + shutdown.until(), contain(on_stop)).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => error!("on_stop failed: {error}"),
             Ok(Err(panic)) => error!("on_stop panicked: {panic}"),
             Err(_) => error!(
                 "on_stop did not end in time: [system] shutdown_grace is {}",
-                readable(budget.close_until())
+                readable(grace)
             ),
         }
         // What on_stop itself has spawned gets no further time.
         tasks.give_up_work();
         tasks.work_done().await;
+        shutdown.next(started.elapsed());
         actor.peers.close_all(Closing::ShuttingDown);
         // What waits for frames, in a task or not, is told first: nothing else wakes it.
         actor.subscriptions().stop();
@@ -131,6 +132,6 @@ impl<W: Workload> Shutdown<W> {
                 registry.shutdown().await;
             }
         };
-        tokio::join!(tasks.stop_runtime(started + budget.close_until()), stop_registry);
+        tokio::join!(tasks.stop_runtime(started + shutdown.until()), stop_registry);
     }
 }

@@ -4,6 +4,7 @@ use std::{
 };
 
 use actr_lite_admin::{admin::Admin, view::NodeView};
+use actr_lite_engine::{accounts::Accounts, shutdown::CLOSE_TIMEOUT};
 use actr_lite_manifest::Problems;
 use actr_lite_registry_client::{LinkConfig, LoadSource, RegistryLink};
 use actr_lite_wire::proto::Acl;
@@ -14,13 +15,13 @@ use crate::{
     actor::{actor::Actor, assembly::Assembly, context::Context, service::Service, workload::Workload},
     error::actr_error::ActrError,
     lane::closing::Closing,
-    limits::{accounts::Accounts, occupancy::Occupancy},
+    limits::occupancy::Occupancy,
     node::{
         actr_ref::ActrRef, check_error::CheckError, preparation::Preparation, reach, shutdown::Shutdown,
-        shutdown_budget::ShutdownBudget, start_error::StartError, surface, system::ActrSystem, view::View,
+        start_error::StartError, surface, system::ActrSystem, view::View,
     },
     session::access::admits_others,
-    tasks::{CLOSE_TIMEOUT, Tasks, contain},
+    tasks::{Tasks, contain},
 };
 
 /// A node that is not started yet.
@@ -129,8 +130,7 @@ impl<W: Workload> Node<W> {
         let limits = manifest.system.limits;
         let realm_id = manifest.system.deployment.realm_id;
         let accounts = Accounts::new(
-            &limits,
-            record_limit.bytes(),
+            limits.of_accounts(record_limit.bytes()),
             realm_id,
             admits_others(manifest.acl.as_ref(), realm_id),
         );
@@ -179,13 +179,7 @@ impl<W: Workload> Node<W> {
             return Err(StartError::OnStart(error));
         }
         stop_when_dropped.disarm();
-        Ok(Shutdown::watch(
-            actor,
-            workload,
-            registry,
-            view,
-            ShutdownBudget::new(shutdown_grace),
-        ))
+        Ok(Shutdown::watch(actor, workload, registry, view, shutdown_grace))
     }
 }
 

@@ -65,13 +65,18 @@ impl View {
         }
     }
 
-    fn totals(&self, connections: &[OpenConnection], calls: &[(OpenCall, usize)]) -> NodeTotals {
+    fn totals(&self, connections: &[(u64, OpenConnection)], calls: &[(OpenCall, usize)]) -> NodeTotals {
         let streams = self.streams();
         let tally = &streams.tally;
         let [sent, received] = streams.meters.sums();
         let (calls_served, calls_failed) = tally.calls.done_and_failed();
         let count_calls = |direction| calls.iter().filter(|(call, _)| call.direction == direction).count();
-        let count_connections = |direction| connections.iter().filter(|open| open.direction == direction).count();
+        let count_connections = |direction| {
+            connections
+                .iter()
+                .filter(|(_, open)| open.direction == direction)
+                .count()
+        };
         NodeTotals {
             streams_out: sent.running,
             streams_in: received.running,
@@ -129,7 +134,7 @@ impl NodeView for View {
         let connections = self.peers.connections();
         // With the index of its connection.
         let mut calls = Vec::new();
-        for (index, open) in connections.iter().enumerate() {
+        for (index, (_, open)) in connections.iter().enumerate() {
             calls.extend(open.session.open_calls().into_iter().map(|call| (call, index)));
         }
         let totals = self.totals(&connections, &calls);
@@ -140,20 +145,20 @@ impl NodeView for View {
         let call_row = |(call, index): &(OpenCall, usize)| {
             let row = CallRow {
                 route: call.route.to_owned(),
-                peer: connections.get(*index)?.session.peer().to_string(),
+                peer: connections.get(*index)?.1.session.peer().to_string(),
                 direction: call.direction,
                 since: self.time_of(call.began),
             };
             Some((call.number, row))
         };
-        let connection_row = |open: &OpenConnection| {
+        let connection_row = |(number, open): &(u64, OpenConnection)| {
             let row = ConnectionRow {
                 peer: open.session.peer().to_string(),
                 direction: open.direction,
                 tls: open.is_tls,
                 since: self.time_of(open.session.uplink().began()),
             };
-            Some((open.number, row))
+            Some((*number, row))
         };
         NodeStatus {
             id: self.peers.link().actor_id().map(|id| id.to_string()),
@@ -167,7 +172,7 @@ impl NodeView for View {
                 rows: streams.collect(),
             },
             calls: table(page, &calls, |(call, _)| call.number, call_row),
-            connections: table(page, &connections, |open| open.number, connection_row),
+            connections: table(page, &connections, |(number, _)| *number, connection_row),
         }
     }
 
@@ -177,7 +182,7 @@ impl NodeView for View {
         let [sent, received] = streams.meters.sums();
         let mut connections = ByName::new();
         let (mut calls_served_now, mut calls_waiting) = (0, 0);
-        for open in self.peers.connections() {
+        for (_, open) in self.peers.connections() {
             *connections.entry((open.direction, open.is_tls)).or_default() += 1;
             for call in open.session.open_calls() {
                 match call.direction {

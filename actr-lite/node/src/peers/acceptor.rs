@@ -1,5 +1,6 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
+use actr_lite_engine::upgrade::MAX_UPGRADES;
 use actr_lite_net::{
     listener::Listener,
     places::{Place, Places},
@@ -9,11 +10,11 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use crate::peers::{doorkeeper::Doorkeeper, peers::Peers, upgrade::upgrade};
-
-/// How many connections may be on their way to an upgrade: a thousand of them would cost some 50 MiB with TLS, and one
-/// that is honest takes a few round trips.
-const MAX_UPGRADES: usize = 256;
+use crate::peers::{
+    doorkeeper::{Admitted, Doorkeeper},
+    peers::Peers,
+    upgrade::upgrade,
+};
 
 /// The node's data lane listener: it accepts WebSocket upgrades with a valid credential.
 pub(crate) struct Acceptor {
@@ -100,10 +101,15 @@ async fn serve(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAd
     };
     drop(place);
     if let Some((admitted, upgraded)) = upgraded {
-        debug!("{} connected from {address}", admitted.peer);
+        let Admitted {
+            request,
+            is_kept_by_peer,
+            admission,
+        } = admitted;
+        debug!("{} connected from {address}", request.peer);
         let served = doorkeeper
             .peers
-            .serve(admitted.peer, admitted.admission, upgraded, admitted.is_kept_by_peer);
+            .serve(request.peer, admission, upgraded, is_kept_by_peer);
         // What the upgrade needed is not kept as long as the connection.
         drop(doorkeeper);
         served.await;

@@ -1,16 +1,14 @@
 use std::time::Duration;
 
+use actr_lite_engine::{
+    peers::dial::{Failure, UPGRADE_TIMEOUT},
+    upgrade::offer::{Agreed, Offer, refusal},
+};
 use actr_lite_manifest::{ParseWebSocketUrlError, WebSocketUrl};
 use actr_lite_net::{ClearText, DialError as ConnectError, DialProgress, Step, connect, leave_in_clear, secure};
 use actr_lite_tls::{ClientTls, Stream};
 use actr_lite_wire::{
-    credential::{self, Credential},
-    identity::ActrId,
-    peer_text::PeerText,
-    possession::{PROOF_HEADER, Proof},
-    record::EXTENSION,
-    record_limit::RecordLimit,
-    websocket::accept_key,
+    credential::Credential, identity::ActrId, peer_text::PeerText, possession::Proof, record_limit::RecordLimit,
 };
 use bytes::BytesMut;
 use data_encoding::BASE64;
@@ -27,15 +25,9 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
 use crate::{
+    error::actr_error::ActrError,
     lane::websocket::{socket, upgraded::Upgraded},
-    peers::{
-        peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
-        upgrade_headers::{CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER},
-    },
 };
-
-/// How long the upgrade may take on a connection that is there: several round trips around the world.
-const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most bytes of a refusal's text that are read.
 const MAX_REASON_LEN: usize = 1 << 10;
@@ -50,6 +42,8 @@ pub(crate) enum DialError {
     },
     #[error("{address}: {cause}")]
     Connect { address: PeerText, cause: ConnectError },
+    #[error("nobody wants the connection any more")]
+    Unwanted,
     #[error("{address}: no answer to the upgrade within {} s", UPGRADE_TIMEOUT.as_secs())]
     UpgradeTimeout { address: PeerText },
     #[error("{address}: the upgrade failed after {:.1} s: {cause}", after.as_secs_f64())]
@@ -65,17 +59,30 @@ pub(crate) enum DialError {
         address: PeerText,
         status: StatusCode,
         reason: PeerText,
-        /// The peer takes connections again after this time.
-        retry_after: Option<Duration>,
+        /// What that means for the next try.
+        failure: Failure,
     },
 }
 
 impl DialError {
-    /// The peer is only dialled too often: after this time it takes the connection.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
+    /// What it means for the next try.
+    pub(crate) fn failure(&self) -> Failure {
         match self {
-            Self::Refused { retry_after, .. } => *retry_after,
-            _ => None,
+            Self::Denied { .. } => Failure::Denied,
+            Self::Refused { failure, .. } => *failure,
+            _ => Failure::Unreachable,
+        }
+    }
+
+    /// What one learns who wants a connection to this peer.
+    pub(crate) fn of(self, peer: &ActrId) -> ActrError {
+        let peer = peer.clone();
+        match self {
+            Self::Denied { reason, .. } => ActrError::NotAdmitted { peer, reason },
+            error => {
+                let cause = PeerText::of(&error);
+                ActrError::Unreachable { peer, cause }
+            }
         }
     }
 }
@@ -91,6 +98,8 @@ pub(crate) struct Dialer<'a> {
     pub(crate) credential: &'a Credential,
     /// Proves to the peer that it shows its own credential, by the upgrade's `Sec-WebSocket-Key`.
     pub(crate) prove: &'a (dyn Fn(&[u8]) -> Option<Proof> + Sync),
+    /// Whether anybody still wants the connection, asked once before the peer is: it may use it from then on.
+    pub(crate) may_ask: &'a (dyn Fn() -> bool + Sync),
     /// The longest record that it takes.
     pub(crate) record_limit: RecordLimit,
     /// Whether it wants to keep the connection when nobody uses it.
@@ -98,7 +107,11 @@ pub(crate) struct Dialer<'a> {
 }
 
 /// Connects to the data lane at `address`.
-pub(crate) async fn dial(address: &str, dialer: Dialer<'_>, progress: &DialProgress) -> Result<Upgraded, DialError> {
+pub(crate) async fn dial_address(
+    address: &str,
+    dialer: Dialer<'_>,
+    progress: &DialProgress,
+) -> Result<Upgraded, DialError> {
     let url: WebSocketUrl = address.parse().map_err(|cause| DialError::Address {
         address: address.into(),
         cause,
@@ -115,6 +128,9 @@ pub(crate) async fn dial(address: &str, dialer: Dialer<'_>, progress: &DialProgr
     } else {
         leave_in_clear(dialer.clear_text, socket).map_err(failed)?
     };
+    if !(dialer.may_ask)() {
+        return Err(DialError::Unwanted);
+    }
     let _step = progress.enter(Step::Answer("upgrade"));
     timeout(UPGRADE_TIMEOUT, upgrade(address, &url, stream, dialer))
         .await
@@ -134,23 +150,20 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
     };
 
     let key = BASE64.encode(&rand::random::<[u8; 16]>());
+    let offer = Offer {
+        id: dialer.id,
+        credential: dialer.credential,
+        proof: (dialer.prove)(key.as_bytes()),
+        websocket_key: &key,
+        record_limit: dialer.record_limit,
+        keeps_open: dialer.keeps_open,
+    };
     let mut request = Request::get(url.path())
         .header(header::HOST, url.host_header())
-        .header(header::CONNECTION, "Upgrade")
-        .header(header::UPGRADE, "websocket")
-        .header(header::SEC_WEBSOCKET_VERSION, "13")
-        .header(header::SEC_WEBSOCKET_KEY, &key)
-        .header(header::SEC_WEBSOCKET_PROTOCOL, EXTENSION)
-        .header(RECORD_LIMIT_HEADER, dialer.record_limit.to_string())
-        .header(SOURCE_HEADER, credential::source_id_to_header(dialer.id))
-        .header(CREDENTIAL_HEADER, dialer.credential.to_header());
-    if let Some(proof) = (dialer.prove)(key.as_bytes()) {
-        request = request.header(PROOF_HEADER, proof.to_header());
-    }
-    if dialer.keeps_open {
-        request = request.header(KEEP_OPEN_HEADER, "true");
-    }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|error| failed(&error))?;
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| failed(&error))?;
+    let headers = offer.headers().map_err(|error| failed(&error))?;
+    request.headers_mut().extend(headers);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;
@@ -158,9 +171,9 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
     // The connection is driven here, so that nothing of it outlives a dropped dial.
     let mut exchange = std::pin::pin!(async {
         let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
-        check(address, &key, began, response).await
+        check(address, &offer, began, response).await
     });
-    let (extended, peer_limit, upgrade) = tokio::select! {
+    let (agreed, upgrade) = tokio::select! {
         biased;
         answer = &mut exchange => answer?,
         ended = &mut connection => {
@@ -180,62 +193,39 @@ async fn upgrade(address: &str, url: &WebSocketUrl, stream: Stream, dialer: Dial
     Ok(Upgraded {
         stream: parts.io.into_inner(),
         leftover: BytesMut::from(parts.read_buf),
-        extended,
-        peer_limit,
+        agreed,
     })
 }
 
-/// After how long the peer says that it takes connections again (RFC 6585 §4).
-fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
-    let is_too_often = response.status() == StatusCode::TOO_MANY_REQUESTS;
-    let seconds = response.headers().get(header::RETRY_AFTER).filter(|_| is_too_often)?;
-    Some(Duration::from_secs(seconds.to_str().ok()?.parse().ok()?))
-}
-
-/// Checks the answer (RFC 6455 §4.2.2); whether it accepts the extension, and the peer's record limit.
+/// Checks the answer; what was agreed on.
 async fn check(
     address: &str,
-    key: &str,
+    offer: &Offer<'_>,
     began: Instant,
     response: Response<Incoming>,
-) -> Result<(bool, RecordLimit, hyper::upgrade::OnUpgrade), DialError> {
+) -> Result<(Agreed, hyper::upgrade::OnUpgrade), DialError> {
     let status = response.status();
-    if status != StatusCode::SWITCHING_PROTOCOLS {
-        let retry_after = retry_after(&response);
-        let body = Limited::new(response.into_body(), MAX_REASON_LEN).collect().await;
-        let reason = body
-            .map(|body| PeerText::new(&String::from_utf8_lossy(&body.to_bytes())))
-            .unwrap_or_default();
-        let address = address.into();
-        return Err(match status {
-            StatusCode::FORBIDDEN => DialError::Denied { address, reason },
-            status => DialError::Refused {
-                address,
-                status,
-                reason,
-                retry_after,
-            },
-        });
-    }
-    let headers = response.headers();
-    let accepts = headers
-        .get(header::SEC_WEBSOCKET_ACCEPT)
-        .is_some_and(|accept| accept.as_bytes() == accept_key(key.as_bytes()).as_bytes());
-    if !accepts {
-        let cause = "the answer's Sec-WebSocket-Accept is wrong".into();
-        return Err(DialError::Upgrade {
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        let agreed = offer.agreed(response.headers()).map_err(|cause| DialError::Upgrade {
             address: address.into(),
             after: began.elapsed(),
-            cause,
-        });
+            cause: PeerText::of(&cause),
+        })?;
+        return Ok((agreed, hyper::upgrade::on(response)));
     }
-    let extended = headers
-        .get(header::SEC_WEBSOCKET_PROTOCOL)
-        .is_some_and(|protocol| protocol == EXTENSION);
-    let peer_limit = peer_limit(headers, extended).map_err(|cause| DialError::Upgrade {
-        address: address.into(),
-        after: began.elapsed(),
-        cause: cause.into(),
-    })?;
-    Ok((extended, peer_limit, hyper::upgrade::on(response)))
+    let failure = refusal(status, response.headers());
+    let body = Limited::new(response.into_body(), MAX_REASON_LEN).collect().await;
+    let reason = body
+        .map(|body| PeerText::new(&String::from_utf8_lossy(&body.to_bytes())))
+        .unwrap_or_default();
+    let address = address.into();
+    Err(match failure {
+        Failure::Denied => DialError::Denied { address, reason },
+        failure => DialError::Refused {
+            address,
+            status,
+            reason,
+            failure,
+        },
+    })
 }

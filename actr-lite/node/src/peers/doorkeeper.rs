@@ -1,54 +1,45 @@
-use std::{fmt::Display, net::SocketAddr, sync::Arc};
-
-use actr_lite_net::host_check::check_host;
-use actr_lite_wire::{
-    acl::AclRefusal,
-    credential::{self, Credential},
-    host_policy::HostPolicy,
-    identity::ActrId,
-    peer_text::PeerText,
-    possession::PROOF_HEADER,
-    record::EXTENSION,
-    record_limit::RecordLimit,
-    websocket::accept_key,
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
-use http_body_util::Full;
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::{Bytes, Incoming},
-    header::{self, HeaderMap, HeaderValue},
-};
-use tokio::time::timeout;
 
-use crate::{
-    limits::accounts::Admission,
-    peers::{
-        connect_limit::ConnectLimit,
-        peer_identities::{IdentityError, PeerIdentities, Shown},
-        peer_limit::{RECORD_LIMIT_HEADER, peer_limit},
-        peers::Peers,
-        refused_upgrade::RefusedUpgrade,
-        upgrade_headers::{CREDENTIAL_HEADER, KEEP_OPEN_HEADER, SOURCE_HEADER},
+use actr_lite_engine::{
+    accounts::Admission,
+    upgrade::{
+        doorkeeper,
+        refused::RefusedUpgrade,
+        request::{UpgradeRequest, unproven},
     },
-    stream::stream_end::StreamEnd,
 };
+use actr_lite_net::{host_check::check_host, source::Source};
+use actr_lite_registry_client::RegistryLink;
+use actr_lite_wire::{
+    acl::AclRefusal, credential::VerifyingKey, host_policy::HostPolicy, identity::ActrId, peer_text::PeerText,
+    possession::Audience,
+};
+use hyper::{Request, Response, StatusCode, body::Incoming};
+use tokio::{sync::Semaphore, time::timeout};
+
+use crate::{peers::peers::Peers, stream::stream_end::StreamEnd};
+
+/// How many unknown signing keys are asked for at once: anybody can name one, and the registry's answers are for the
+/// node's own questions first.
+const MAX_KEY_LOOKUPS: usize = 8;
 
 /// Decides who may connect to this node.
 pub(super) struct Doorkeeper {
     pub(super) peers: Arc<Peers>,
     /// By which names others may address its data lane.
     hosts: HostPolicy,
-    /// How often others may connect.
-    connects: ConnectLimit,
-    /// Who peers are that dial it.
-    identities: PeerIdentities,
+    started: Instant,
+    state: Mutex<doorkeeper::Doorkeeper<Source>>,
+    key_lookups: Semaphore,
 }
 
 /// Who was let in, and what was agreed on.
 pub(super) struct Admitted {
-    pub(super) peer: ActrId,
-    pub(super) extended: bool,
-    pub(super) peer_limit: RecordLimit,
+    pub(super) request: UpgradeRequest,
     pub(super) is_kept_by_peer: bool,
     pub(super) admission: Admission,
 }
@@ -57,99 +48,54 @@ impl Doorkeeper {
     /// For connections to a node that may be addressed by these names.
     pub(super) fn new(peers: Arc<Peers>, hosts: HostPolicy) -> Self {
         Self {
-            hosts,
-            connects: ConnectLimit::default(),
-            identities: PeerIdentities::new(peers.link().clone()),
             peers,
+            hosts,
+            started: Instant::now(),
+            state: Mutex::default(),
+            key_lookups: Semaphore::new(MAX_KEY_LOOKUPS),
         }
     }
 
-    /// Checks that it is an upgrade to WebSocket (RFC 6455 §4.2.1), and who asks for it.
+    fn lock(&self) -> MutexGuard<'_, doorkeeper::Doorkeeper<Source>> {
+        // No code panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn link(&self) -> &RegistryLink {
+        self.peers.link()
+    }
+
+    /// Checks that it is an upgrade to WebSocket, and who asks for it.
     pub(super) async fn admit(
         &self,
         address: SocketAddr,
         request: &Request<Incoming>,
-    ) -> Result<(Admitted, Response<Full<Bytes>>), RefusedUpgrade> {
+    ) -> Result<(Admitted, Response<String>), RefusedUpgrade> {
+        let from = Source::of(address.ip());
         let streams = &self.peers.sessions().streams;
         check_host(&self.hosts, self.peers.tls().server.as_ref(), request)?;
-        self.connects.request(address.ip())?;
-        let headers = request.headers();
-        let is_upgrade = request.method() == Method::GET
-            && has_token(headers, header::CONNECTION, "upgrade")
-            && has_token(headers, header::UPGRADE, "websocket");
-        if !is_upgrade {
-            return Err(RefusedUpgrade::new(
-                StatusCode::UPGRADE_REQUIRED,
-                "this is a WebSocket data lane: ask for an upgrade",
-            ));
-        }
-        if headers
-            .get(header::SEC_WEBSOCKET_VERSION)
-            .is_none_or(|version| version != "13")
-        {
-            return Err(RefusedUpgrade::new(
-                StatusCode::BAD_REQUEST,
-                "only WebSocket version 13 is spoken here",
-            ));
-        }
-        let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
-            return Err(RefusedUpgrade::new(
-                StatusCode::BAD_REQUEST,
-                "the header Sec-WebSocket-Key is missing",
-            ));
-        };
-        let peer = timeout(
-            streams.occupancy.limits().header_timeout.duration(),
-            self.authenticate(address, headers, key),
-        )
-        .await
-        .map_err(|_| {
+        self.lock().knock(from, self.started.elapsed())?;
+        let request = UpgradeRequest::read(request.method(), request.headers())?;
+        let in_time = streams.occupancy.limits().header_timeout.duration();
+        timeout(in_time, self.identify(from, &request)).await.map_err(|_| {
             RefusedUpgrade::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the credential can't be checked in time",
             )
         })??;
-        self.connects.connect(&peer)?;
-        if streams.is_stopping() {
-            return Err(RefusedUpgrade::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "this node is shutting down",
-            ));
-        }
-        let extended = has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, EXTENSION);
-        let peer_limit =
-            peer_limit(headers, extended).map_err(|reason| RefusedUpgrade::new(StatusCode::BAD_REQUEST, reason))?;
-        let is_admitted = self.admit_peer(&peer)?;
-        let account = streams.occupancy.accounts().of(&peer);
+        self.lock()
+            .enter(&request, streams.is_stopping(), self.started.elapsed())?;
+        let is_admitted = self.admit_peer(&request.peer)?;
+        let account = streams.occupancy.accounts().of(&request.peer);
         let admission = account.and_then(|account| account.admit()).map_err(|limit| {
             streams.tally.limit_reached(&limit);
             RefusedUpgrade::new(StatusCode::TOO_MANY_REQUESTS, format!("this node has {limit}"))
         })?;
-        // Whom the list refuses has nothing to keep it for.
-        let is_kept_by_peer = extended && headers.contains_key(KEEP_OPEN_HEADER) && is_admitted;
-        let mut response = Response::new(Full::default());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let accept = accept_key(key.as_bytes());
-        let answer = response.headers_mut();
-        answer.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        answer.insert(
-            header::SEC_WEBSOCKET_ACCEPT,
-            HeaderValue::from_str(&accept)
-                .map_err(|error| RefusedUpgrade::new(StatusCode::BAD_REQUEST, error.to_string()))?,
-        );
-        if extended {
-            answer.insert(
-                RECORD_LIMIT_HEADER,
-                HeaderValue::from(self.peers.sessions().record_limit.bytes()),
-            );
-            answer.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(EXTENSION));
-        }
+        let response = request.accept(self.peers.sessions().record_limit)?;
         let admitted = Admitted {
-            peer,
-            extended,
-            peer_limit,
-            is_kept_by_peer,
+            // Whom the list refuses has nothing to keep it for.
+            is_kept_by_peer: request.is_kept && is_admitted,
+            request,
             admission,
         };
         Ok((admitted, response))
@@ -172,44 +118,28 @@ impl Doorkeeper {
         Err(RefusedUpgrade::new(StatusCode::FORBIDDEN, PeerText::of(&refusal)))
     }
 
-    /// Who asks for the upgrade with this `Sec-WebSocket-Key`: it shows its own credential, or is refused.
-    async fn authenticate(
-        &self,
-        address: SocketAddr,
-        headers: &HeaderMap,
-        websocket_key: &HeaderValue,
-    ) -> Result<ActrId, RefusedUpgrade> {
-        let unproven = |reason: &dyn Display| RefusedUpgrade::new(StatusCode::UNAUTHORIZED, reason.to_string());
-        let value = |name: &str| {
-            let value = headers.get(name);
-            value.ok_or_else(|| unproven(&format_args!("the header {name} is missing")))
-        };
-        let source = value(SOURCE_HEADER)?;
-        let peer = credential::source_id_from_header(source.as_bytes()).map_err(|error| unproven(&error))?;
-        let credential = value(CREDENTIAL_HEADER)?;
-        let credential = Credential::from_header(credential.as_bytes()).map_err(|error| unproven(&error))?;
-        let shown = Shown {
-            peer: &peer,
-            credential: &credential,
-            proof: headers.get(PROOF_HEADER).map(HeaderValue::as_bytes),
-            websocket_key: websocket_key.as_bytes(),
-        };
-        let may_ask = || self.connects.unknown_key(address.ip());
-        match self.identities.verify(shown, may_ask).await {
-            Ok(()) => Ok(peer),
-            Err(IdentityError::UnknownKeys(too_often)) => Err(too_often.into()),
-            Err(error) => Err(unproven(&error)),
-        }
+    /// Checks that the peer itself asks, and asks this node. The same upgrade does so once.
+    async fn identify(&self, from: Source, request: &UpgradeRequest) -> Result<(), RefusedUpgrade> {
+        let key = self.signing_key(from, request.key_id()).await?;
+        let is_meant = |audience: &Audience| matches!(audience, Audience::Node(id) if self.link().has_been(id));
+        let now = self.link().unix_seconds();
+        let proven = request.verify(&key, is_meant, now).map_err(|error| unproven(&error))?;
+        let taken = self.lock().take_proof(&request.peer, proven, now);
+        taken.map_err(|error| unproven(&error))
     }
-}
 
-/// Whether a comma-separated header has this token, in whatever case.
-fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
-    let values = headers
-        .get_all(name)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .any(|value| value.trim().eq_ignore_ascii_case(token))
+    async fn signing_key(&self, from: Source, key_id: u32) -> Result<VerifyingKey, RefusedUpgrade> {
+        if let Some(key) = self.link().known_signing_key(key_id) {
+            return Ok(key);
+        }
+        // It is never closed.
+        let _permit = self.key_lookups.acquire().await;
+        // Another upgrade may have asked for it meanwhile.
+        if let Some(key) = self.link().known_signing_key(key_id) {
+            return Ok(key);
+        }
+        self.lock().ask_for_key(from, self.started.elapsed())?;
+        let asked = self.link().signing_key(key_id).await;
+        asked.map_err(|cause| unproven(&format_args!("signing key {key_id} cannot be checked: {cause}")))
+    }
 }

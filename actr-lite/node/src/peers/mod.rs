@@ -4,15 +4,10 @@
 
 pub(crate) mod acceptor;
 pub(crate) mod addresses;
-pub(crate) mod connect_limit;
 pub(crate) mod dial;
 pub(crate) mod dials;
 pub(crate) mod doorkeeper;
 pub(crate) mod peer_connection;
-pub(crate) mod peer_identities;
-pub(crate) mod peer_limit;
 pub(crate) mod peers;
 pub(crate) mod pool;
-pub(crate) mod refused_upgrade;
 pub(crate) mod upgrade;
-pub(crate) mod upgrade_headers;

@@ -4,10 +4,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     lane::websocket::connection::Connection,
-    limits::accounts::Admission,
     peers::pool::PoolPlace,
     session::{receiver::SessionReceiver, session::Session},
 };
+use actr_lite_engine::accounts::Admission;
 
 /// A connection, and the session over it.
 pub(super) struct PeerConnection {

@@ -1,30 +1,35 @@
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use actr_lite_admin::event::Direction;
+use actr_lite_engine::{
+    accounts::{Admission, PeerAccount},
+    peers::{
+        dial::{Action, Dial},
+        pool::Sharing,
+    },
+};
 use actr_lite_net::{ClearText, DialProgress, Step};
 use actr_lite_registry_client::{Candidate, RegistryLink, RegistryLinkError};
 use actr_lite_tls::Tls;
 use actr_lite_wire::{
     identity::{ActrId, ActrType},
-    peer_text::PeerText,
     websocket::Role,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{self, Instant, sleep_until};
 
 use crate::{
-    error::actr_error::ActrError,
+    error::{actr_error::ActrError, discover_error::DiscoverError},
     lane::{
         closing::Closing,
         lane::Lane,
         websocket::{connection::Connection, upgraded::Upgraded},
     },
-    limits::accounts::{Admission, PeerAccount},
     peers::{
         addresses::Addresses,
-        dial::{DialError, Dialer, dial},
-        dials::Dials,
+        dial::{Dialer, dial_address},
+        dials::{Dialling, Dials},
         peer_connection::PeerConnection,
-        pool::{OpenConnection, Pool, Sharing},
+        pool::{OpenConnection, Pool},
     },
     session::{
         receiver::SessionReceiver, serve::Serve, session::Session, session_environment::SessionEnvironment,
@@ -32,9 +37,6 @@ use crate::{
     },
     tally::tally::Tally,
 };
-
-/// How long a dial waits for its turn where too many come: less than what waits for the dial has left as a rule.
-const LONGEST_TURN: Duration = Duration::from_secs(5);
 
 /// The connections of a node to others, and how they are made.
 pub(crate) struct Peers {
@@ -44,7 +46,7 @@ pub(crate) struct Peers {
     clear_text: ClearText,
     addresses: Addresses,
     pool: Arc<Pool>,
-    dials: Dials,
+    dials: Arc<Dials>,
     sessions: Arc<SessionEnvironment>,
     serve: Arc<dyn Serve>,
 }
@@ -64,7 +66,7 @@ impl Peers {
             tls,
             clear_text,
             pool: Arc::default(),
-            dials: Dials::default(),
+            dials: Arc::default(),
             sessions,
             serve,
         })
@@ -98,18 +100,18 @@ impl Peers {
     /// A connection to this peer: an open one, or a new one.
     ///
     /// Whoever comes while one is being made shares its fate, good or bad.
-    pub(crate) async fn connect(&self, peer: &ActrId) -> Result<SessionHandle, ActrError> {
+    pub(crate) async fn connect(self: &Arc<Self>, peer: &ActrId) -> Result<SessionHandle, ActrError> {
         loop {
             if let Some(session) = self.find(peer) {
                 return Ok(session);
             }
-            let dialing = self.dials.join(peer);
-            let dial = || async {
-                // In a box, as a dial needs some kilobytes, which would be part of the future of every call.
-                let session = Box::pin(self.dial(peer, Sharing::Shared, &dialing.dial.progress)).await?;
-                Ok(Arc::clone(&session))
-            };
-            let session = dialing.dial.outcome.get_or_init(dial).await.clone()?;
+            let (waiting, dialling) = self.dials.join(peer);
+            if let Some(dialling) = dialling {
+                let dial = Arc::clone(self).dial_shared(peer.clone(), dialling);
+                let tasks = &self.sessions.streams.tasks;
+                tasks.spawn_runtime("a dial", Box::pin(dial));
+            }
+            let session = waiting.outcome().await?;
             if let Some(error) = session.uplink().gone() {
                 return Err(error.into());
             }
@@ -120,9 +122,28 @@ impl Peers {
         }
     }
 
+    /// Dials for all who wait.
+    async fn dial_shared(self: Arc<Self>, peer: ActrId, dialling: Dialling) {
+        let dial = async {
+            // One may have been made since.
+            match self.find(&peer) {
+                Some(session) => Ok(session),
+                None => {
+                    self.dial(&peer, Sharing::Shared, dialling.progress(), &|| dialling.may_ask())
+                        .await
+                }
+            }
+        };
+        tokio::select! {
+            session = dial => dialling.conclude(session.map(|session| Arc::clone(&session))),
+            () = dialling.dropped() => {}
+            () = self.sessions.streams.tasks.stop().cancelled() => {}
+        }
+    }
+
     /// A new connection to this peer that only the holders of the handle use.
     pub(crate) async fn connect_alone(&self, peer: &ActrId) -> Result<SessionHandle, ActrError> {
-        self.dial(peer, Sharing::Own, &DialProgress::default()).await
+        self.dial(peer, Sharing::Own, &DialProgress::default(), &|| true).await
     }
 
     /// The step at which the connection to this peer is that is being made, if one is.
@@ -140,48 +161,87 @@ impl Peers {
         self.addresses.remember(candidates);
     }
 
-    /// A new connection to this peer. Meanwhile `progress` tells the step.
-    async fn dial(&self, peer: &ActrId, sharing: Sharing, progress: &DialProgress) -> Result<SessionHandle, ActrError> {
+    /// A new connection to this peer. Meanwhile `progress` tells the step; `may_ask` is asked before the peer is.
+    async fn dial(
+        &self,
+        peer: &ActrId,
+        sharing: Sharing,
+        progress: &DialProgress,
+        may_ask: &(dyn Fn() -> bool + Sync),
+    ) -> Result<SessionHandle, ActrError> {
         let streams = &self.sessions.streams;
         if streams.is_stopping() {
             return Err(ActrError::Stopping);
         }
-        let unreachable = |cause: PeerText| ActrError::Unreachable {
-            peer: peer.clone(),
-            cause,
-        };
         let admission = streams.occupancy.accounts().of(peer).and_then(|account| account.dial());
         let admission = admission.inspect_err(|limit| streams.tally.limit_reached(limit))?;
-        let step = progress.enter(Step::Answer("question for its address"));
-        let address = self.addresses.of(peer).await?;
-        drop(step);
-        let identity = self.link.identity().ok_or(RegistryLinkError::Stopped)?;
-        let prove = |websocket_key: &[u8]| self.link.prove(&identity, peer, websocket_key);
-        let dialer = Dialer {
-            tls: &self.tls.client,
-            clear_text: self.clear_text,
-            id: &identity.actor_id,
-            credential: &identity.credential,
-            prove: &prove,
-            record_limit: self.sessions.record_limit,
-            keeps_open: sharing == Sharing::Own,
-        };
-        let upgraded = dial_in_turn(&address, dialer, progress).await.map_err(|error| {
-            if let DialError::Denied { reason, .. } = error {
-                return ActrError::NotAdmitted {
-                    peer: peer.clone(),
-                    reason,
-                };
-            }
-            self.addresses.doubt(peer);
-            unreachable(PeerText::of(&error))
-        })?;
+        let upgraded = self.upgraded(peer, sharing, progress, may_ask).await?;
         let (session, connection) = self.open(peer.clone(), admission, upgraded, Role::Client, sharing, false);
         let session = SessionHandle::enter(&session).ok_or(ActrError::Stopping)?;
         streams
             .tasks
             .spawn_runtime("a data lane connection", Box::pin(connection.run()));
         Ok(session)
+    }
+
+    /// Dials until the peer takes the connection, or it makes no more sense.
+    async fn upgraded(
+        &self,
+        peer: &ActrId,
+        sharing: Sharing,
+        progress: &DialProgress,
+        may_ask: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Upgraded, ActrError> {
+        let began = Instant::now();
+        let mut dial = Dial::new(self.addresses.look_up(peer));
+        loop {
+            match dial.next(began.elapsed()) {
+                Action::Ask { timeout } => {
+                    let _step = progress.enter(Step::Answer("question for its address"));
+                    let asked = self.addresses.ask(peer);
+                    let answer = match timeout {
+                        None => Some(asked.await?),
+                        Some(timeout) => time::timeout(timeout, asked).await.ok().and_then(Result::ok),
+                    };
+                    match answer {
+                        Some(address) => dial.told(address.ok_or_else(|| self.not_listed(peer))?),
+                        None => drop(dial.not_told()),
+                    }
+                }
+                Action::Connect(address) => {
+                    let identity = self.link.identity().ok_or(RegistryLinkError::Stopped)?;
+                    let prove = |websocket_key: &[u8]| self.link.prove(&identity, peer, websocket_key);
+                    let dialer = Dialer {
+                        tls: &self.tls.client,
+                        clear_text: self.clear_text,
+                        id: &identity.actor_id,
+                        credential: &identity.credential,
+                        prove: &prove,
+                        may_ask,
+                        record_limit: self.sessions.record_limit,
+                        keeps_open: sharing == Sharing::Own,
+                    };
+                    let error = match dial_address(&address, dialer, progress).await {
+                        Ok(upgraded) => return Ok(upgraded),
+                        Err(error) => error,
+                    };
+                    if let Err(given_up) = dial.failed(error.failure(), began.elapsed(), rand::random()) {
+                        if given_up.doubts_address {
+                            self.addresses.doubt(peer);
+                        }
+                        return Err(error.of(peer));
+                    }
+                }
+                Action::Wait(until) => sleep_until(began + until).await,
+            }
+        }
+    }
+
+    fn not_listed(&self, peer: &ActrId) -> DiscoverError {
+        DiscoverError::NotListed {
+            peer: peer.clone(),
+            registry: self.link.url().to_string(),
+        }
     }
 
     /// Serves a peer over the connection that it has made, until that ends.
@@ -224,13 +284,18 @@ impl Peers {
         let connection = Connection::new(upgraded, role, *record_limit, streams.stall_timeout(), account);
         let (session, receiver) = self.session(peer, connection.lane(), Arc::clone(account));
         let idle_timeout = streams.occupancy.limits().idle_timeout.duration();
+        let open = OpenConnection {
+            session: Arc::clone(&session),
+            direction,
+            is_tls,
+        };
         let connection = PeerConnection {
             receiver,
             session: Arc::downgrade(&session),
             connection,
             idle_timeout: (!is_kept_by_peer).then_some(idle_timeout),
             admission,
-            place: self.pool.enter(&session, sharing, direction, is_tls),
+            place: self.pool.enter(open, sharing),
         };
         (session, connection)
     }
@@ -247,8 +312,8 @@ impl Peers {
         (session, receiver)
     }
 
-    /// The open connections, as they are shown.
-    pub(crate) fn connections(&self) -> Vec<OpenConnection> {
+    /// The open connections, as they are shown, each with its number.
+    pub(crate) fn connections(&self) -> Vec<(u64, OpenConnection)> {
         self.pool.shown()
     }
 
@@ -264,25 +329,5 @@ impl Peers {
         for session in self.pool.all() {
             session.close(cause);
         }
-    }
-}
-
-/// Dials, and dials again if the peer says that it is dialled too often and when it takes the connection.
-async fn dial_in_turn(address: &str, dialer: Dialer<'_>, progress: &DialProgress) -> Result<Upgraded, DialError> {
-    let gives_up_at = Instant::now() + LONGEST_TURN;
-    loop {
-        let error = match dial(address, dialer, progress).await {
-            Ok(upgraded) => return Ok(upgraded),
-            Err(error) => error,
-        };
-        let Some(wait) = error.retry_after() else {
-            return Err(error);
-        };
-        // Others were told the same, and are not to come all at once.
-        let wait = wait.min(LONGEST_TURN).mul_f64(1.0 + rand::random::<f64>());
-        if Instant::now() + wait > gives_up_at {
-            return Err(error);
-        }
-        sleep(wait).await;
     }
 }

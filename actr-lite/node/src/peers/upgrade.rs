@@ -11,8 +11,9 @@ use std::{
 
 use actr_lite_net::http_socket::{self, HttpSocket, Unreadable};
 use actr_lite_wire::misbehaviour::MisbehaviourKind;
-use bytes::BytesMut;
-use hyper::{Request, StatusCode, body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
+use bytes::{Bytes, BytesMut};
+use http_body_util::Full;
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, time::Instant};
 use tracing::debug;
@@ -72,8 +73,7 @@ pub(super) async fn upgrade(
                 }
                 Err(refused) => {
                     streams.tally.handshakes_refused.count(refused.word());
-                    // Who comes when the node stops, or is at a limit, has done no wrong.
-                    if refused.status.is_client_error() && refused.status != StatusCode::TOO_MANY_REQUESTS {
+                    if refused.is_misbehaviour() {
                         complain(MisbehaviourKind::RefusedUpgrade, &refused.reason);
                     } else {
                         streams.complaints.remark(&format_args!(
@@ -84,7 +84,7 @@ pub(super) async fn upgrade(
                     refused.into_response()
                 }
             };
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(Full::<Bytes>::from))
         }
     });
     let mut connection = http1::Builder::new()
@@ -116,8 +116,7 @@ pub(super) async fn upgrade(
     let upgraded = Upgraded {
         stream: parts.io.into_inner().into_inner(),
         leftover,
-        extended: admitted.extended,
-        peer_limit: admitted.peer_limit,
+        agreed: admitted.request.agreed,
     };
     Some((admitted, upgraded))
 }

@@ -4,14 +4,17 @@ use std::{
 };
 
 use actr_lite_admin::event::Direction;
-use actr_lite_engine::outbox::Urgency;
+use actr_lite_engine::{outbox::Urgency, resend::Resend};
 use actr_lite_wire::{
     control::Control,
     envelope::{Envelope, ErrorReply},
     peer_text::RawText,
 };
 use bytes::Bytes;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 use tracing::debug;
 
 use crate::{
@@ -23,15 +26,6 @@ use crate::{
         session::Session,
     },
 };
-
-/// How long to wait before a request is sent again, each time: an official node is ready some milliseconds after it has
-/// accepted a connection, on a busy machine some hundred. After the last retry only the call's own timeout helps.
-const RESEND_AFTER: [Duration; 4] = [
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-];
 
 /// One call's place among those that wait; dropped before the answer came, it tells the callee.
 struct Waiting<'a> {
@@ -100,24 +94,21 @@ impl Session {
     }
 
     /// Waits for the answer to a request, and sends it again while the peer may not have been ready for it.
-    ///
-    /// An official node (actr 0.4.21) reads a connection before it knows where to put what comes, and drops that. It
-    /// knows requests by their ids, so one that comes twice is served once. Once it has answered anything it is ready.
     async fn until_heard(
         self: &Arc<Self>,
         request: Envelope,
         mut answer: oneshot::Receiver<Answer>,
     ) -> Result<Answer, oneshot::error::RecvError> {
-        let mut waits = RESEND_AFTER.into_iter();
-        while !self.has_answered()
-            && let Some(wait) = waits.next()
-        {
-            match timeout(wait, &mut answer).await {
+        let began = Instant::now();
+        let mut resend = Resend::new(Duration::ZERO);
+        while let Some(at) = resend.due(self.has_answered()) {
+            match timeout_at(began + at, &mut answer).await {
                 Ok(answer) => return answer,
                 Err(_) if self.has_answered() => {}
                 // If it can't be sent the connection is gone, which the answer says.
                 Err(_) => drop(self.send_envelope(request.clone(), Urgency::Now).await),
             }
+            resend.sent(began.elapsed());
         }
         answer.await
     }

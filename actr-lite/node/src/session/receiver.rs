@@ -6,6 +6,7 @@ use std::{
 
 use actr_lite_engine::{
     connection::Partial,
+    held_bytes::HeldBytes,
     memory::Memory as _,
     message_reader::{MessageReader, Receive},
     receive_error::ReceiveError,
@@ -27,7 +28,6 @@ use crate::{
         close_reason::CloseReason,
         receiver::{Receiver, Violation},
     },
-    limits::held_bytes::HeldBytes,
     session::{frame_intake::FrameIntake, request::Request, serve::Serve, session::Session},
     stream::{
         inbox::Inbox,

@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use actr_lite_engine::outbox::Urgency;
+use actr_lite_engine::{accounts::PeerAccount, outbox::Urgency};
 use actr_lite_wire::{
     control::Control, envelope::Envelope, identity::ActrId, record::RecordKind, send_queue::Precedence,
 };
@@ -16,7 +16,6 @@ use crate::{
         lane::{Lane, SendRefused},
         patience::Patience,
     },
-    limits::accounts::PeerAccount,
     session::{
         open_call::OpenCall, pending_calls::PendingCalls, served_calls::ServedCalls,
         session_environment::SessionEnvironment,

@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::memory::Memory as _;
 use actr_lite_engine::outbox::Urgency;
+use actr_lite_engine::{held_bytes::HeldBytes, memory::Memory as _};
 use actr_lite_wire::{
     credit::SendCredit,
     frame,
@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     lane::lane::SendRefused,
-    limits::held_bytes::HeldBytes,
     stream::{outgoing_streams::OutgoingStream, stream_meter::StreamMeter, uplink::Uplink},
 };
 

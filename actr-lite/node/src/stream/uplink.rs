@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::usage::Usage;
+use actr_lite_engine::{accounts::PeerAccount, usage::Usage};
 use actr_lite_quota::Quota;
 use actr_lite_wire::identity::ActrId;
 use tokio::time::Instant;
@@ -11,14 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     lane::{close_reason::CloseReason, closing::Closing, lane::Lane},
-    limits::accounts::PeerAccount,
     stream::{outgoing_streams::OutgoingStreams, send_error::SendError, stream_environment::StreamEnvironment},
 };
-
-/// How much all windows of one connection may grow together beyond what each stream starts with: enough for one or two
-/// streams at full speed, which need it, while many share the connection anyway. What is on its way is ahead of every
-/// call on the same connection.
-const CONNECTION_GROWTH: usize = 1 << 20;
 
 /// One connection to one peer, as those who send and receive over it see it: the lane, and what they share there.
 pub(crate) struct Uplink {
@@ -46,7 +40,7 @@ impl Uplink {
         Arc::new(Self {
             peer,
             lane,
-            growth: account.growth_of_a_connection(CONNECTION_GROWTH),
+            growth: account.growth_of_a_connection(),
             account,
             environment,
             outgoing: OutgoingStreams::default(),

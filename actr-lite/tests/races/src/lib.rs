@@ -14,7 +14,6 @@ mod quota;
 
 #[allow(dead_code)]
 mod lane;
-mod limits;
 #[path = "../../../node/src/readable_duration.rs"]
 #[allow(dead_code)]
 mod readable_duration;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use actr_lite_engine::peers::addresses::LookUp;
 use bytes::Bytes;
 use rand::RngExt as _;
 
@@ -42,7 +43,9 @@ impl Node {
                 let mut servers = answer.and_then(|answer| self.named(answer, cx)).unwrap_or_default();
                 // The registry may still know it under an earlier id.
                 let own = self.link.address();
-                servers.retain(|server| own.is_none() || self.addresses.get(server).copied() != own);
+                if let Some(own) = own {
+                    servers.retain(|server| self.addresses.look_up(server, true) != LookUp::Known(own));
+                }
                 self.caller.stage = match servers.len() {
                     0 => Stage::Over,
                     len => Stage::Pausing(servers.swap_remove(cx.rng.random_range(0..len)), cx.now),

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use actr_lite_engine::{peers::dials::DialId, redials::Redials, resend::Resend};
 use actr_lite_wire::identity::ActrId;
 use bytes::Bytes;
 
@@ -15,7 +16,7 @@ pub(crate) struct Exchange {
     pub(crate) route: &'static str,
     pub(crate) payload: Bytes,
     pub(crate) metadata: Vec<(String, String)>,
-    pub(crate) redials: usize,
+    pub(crate) redials: Redials,
     pub(crate) sent: Option<Sent>,
 }
 
@@ -24,16 +25,17 @@ pub(crate) struct Exchange {
 pub(crate) struct Sent {
     pub(crate) connection: ConnectionId,
     pub(crate) request_id: String,
-    /// The request, while the peer may not have been ready for it, how often it was sent, and when it is sent again.
-    pub(crate) again: Option<(Bytes, usize, Duration)>,
+    /// The request, while the peer may not have been ready for it, and when it is sent again.
+    pub(crate) again: Option<(Bytes, Resend)>,
 }
 
 /// The way to a peer.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Reaching {
     pub(crate) peer: ActrId,
     pub(crate) until: Duration,
-    pub(crate) has_dialled: bool,
+    /// It waits for a connection that is being made.
+    pub(crate) dial: Option<DialId>,
 }
 
 impl Reaching {
@@ -41,7 +43,7 @@ impl Reaching {
         Self {
             peer,
             until,
-            has_dialled: false,
+            dial: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use actr_lite_engine::outbox::Urgency;
+use actr_lite_engine::{outbox::Urgency, redials::Redials, resend::Resend};
 use actr_lite_wire::{control::Control, envelope::Envelope, identity::ActrId, record::RecordKind};
 use bytes::Bytes;
 
@@ -10,17 +10,6 @@ use crate::{
     network::ConnectionId,
     node::Node,
 };
-
-/// How often a call is made again if the peer had just closed its connection as unused: the node's own bound.
-const MAX_REDIALS: usize = 3;
-
-/// How long a call waits before its request is sent again to a peer that may not have been ready: the node's own waits.
-const RESEND_AFTER: [Duration; 4] = [
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-];
 
 /// The calls that a node makes: as the node's `exchange`.
 impl Node {
@@ -39,32 +28,12 @@ impl Node {
             route,
             payload: format!("{subject} {}", self.next_exchange).into(),
             metadata,
-            redials: 0,
+            redials: Redials::default(),
             sent: None,
         };
         self.exchanges.insert(self.next_exchange, exchange);
         self.progress = true;
         self.next_exchange
-    }
-
-    /// The connection to a peer: dials it, unless that was done.
-    pub(crate) fn reach(&mut self, reaching: &mut Reaching, cx: &mut Context<'_>) -> Reached {
-        let peer = &reaching.peer;
-        if cx.now >= reaching.until {
-            return Reached::Never;
-        }
-        let lane = self
-            .lanes
-            .iter()
-            .rposition(|lane| lane.is_usable() && lane.peer == *peer);
-        if let Some(lane) = lane {
-            return Reached::Lane(lane);
-        }
-        let is_dialled = match std::mem::replace(&mut reaching.has_dialled, true) {
-            true => self.dials.iter().any(|dial| dial.peer == *peer),
-            false => self.dial(peer, cx),
-        };
-        if is_dialled { Reached::NotYet } else { Reached::Never }
     }
 
     /// Does for each call what can be done. When to be called again.
@@ -91,7 +60,7 @@ impl Node {
             };
             wake = earlier(wake, Some(exchange.reaching.until));
             let again = exchange.sent.as_ref().and_then(|sent| sent.again.as_ref());
-            wake = earlier(wake, again.map(|(_, _, at)| *at));
+            wake = earlier(wake, again.and_then(|(_, resend)| resend.due(false)));
             self.exchanges.insert(id, exchange);
             if let Some(why) = over {
                 self.abandon_exchange(id, cx);
@@ -126,7 +95,7 @@ impl Node {
         exchange.sent = Some(Sent {
             connection: lane.socket.connection,
             request_id,
-            again: may_be_deaf.then(|| (body.into(), 0, cx.now + RESEND_AFTER[0])),
+            again: may_be_deaf.then(|| (body.into(), Resend::new(cx.now))),
         });
         self.progress = true;
     }
@@ -134,26 +103,23 @@ impl Node {
     /// Sends a request again to a peer that has answered nothing yet.
     fn send_again(&mut self, exchange: &mut Exchange, cx: &mut Context<'_>) {
         let Some(sent) = &mut exchange.sent else { return };
-        let Some((body, times, at)) = &mut sent.again else {
+        let Some((body, resend)) = &mut sent.again else {
             return;
         };
         let mut lanes = self.lanes.iter_mut();
         let lane = lanes.find(|lane| lane.socket.connection == sent.connection && lane.is_open());
-        let Some(lane) = lane.filter(|lane| !lane.has_answered) else {
+        let due = lane.as_ref().and_then(|lane| resend.due(lane.has_answered));
+        let (Some(lane), Some(at)) = (lane, due) else {
             sent.again = None;
             return;
         };
-        if cx.now < *at {
+        if cx.now < at {
             return;
         }
         cx.record("sends a request again on connection {}", [sent.connection, 0]);
         let kind = RecordKind::RpcReliable;
         let _ = lane.outbox.try_send(kind, Urgency::Now, &[], body, lane.socket, cx);
-        *times += 1;
-        match RESEND_AFTER.get(*times) {
-            Some(wait) => *at = cx.now + *wait,
-            None => sent.again = None,
-        }
+        resend.sent(cx.now);
         self.progress = true;
     }
 
@@ -185,11 +151,9 @@ impl Node {
             if exchange.sent.as_ref().is_none_or(|sent| sent.connection != connection) {
                 continue;
             }
-            if is_unused && exchange.redials < MAX_REDIALS {
+            if exchange.redials.may_redial(is_unused) {
                 cx.record("makes a call again that met the end of connection {}", [connection, 0]);
-                exchange.redials += 1;
                 exchange.sent = None;
-                exchange.reaching = Reaching::new(exchange.reaching.peer.clone(), exchange.reaching.until);
             } else {
                 failed.push(*id);
             }
@@ -203,9 +167,11 @@ impl Node {
 
     /// Nobody waits for the answer any more, which the peer is told.
     pub(crate) fn abandon_exchange(&mut self, id: ExchangeId, cx: &mut Context<'_>) {
-        let Some(sent) = self.exchanges.remove(&id).and_then(|exchange| exchange.sent) else {
+        let Some(mut exchange) = self.exchanges.remove(&id) else {
             return;
         };
+        self.stop_reaching(&mut exchange.reaching, cx);
+        let Some(sent) = exchange.sent else { return };
         let mut lanes = self.lanes.iter_mut();
         let lane = lanes.find(|lane| lane.socket.connection == sent.connection && lane.is_open());
         if let Some(lane) = lane {

@@ -5,6 +5,7 @@ use actr_lite_wire::{
     identity::ActrId,
 };
 use bytes::{Buf as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::{
     context::Context,
@@ -43,18 +44,68 @@ pub(crate) fn take_block(buffer: &mut BytesMut) -> Option<(u8, Bytes)> {
     Some((block.get_u8(), block))
 }
 
-/// Who dials, as the headers of an upgrade say it.
-pub(crate) fn introduction(id: &ActrId, credential: &Credential, extended: bool) -> Vec<u8> {
+/// Who opens a signaling connection, as the headers of an upgrade say it.
+pub(crate) fn introduction(id: &ActrId, credential: &Credential) -> Vec<u8> {
     let (source, credential) = (source_id_to_header(id), credential.to_header());
-    format!("{source} {credential} {}", u8::from(extended)).into_bytes()
+    format!("{source} {credential}").into_bytes()
 }
 
 /// Reads an [`introduction`].
-pub(crate) fn introduced(body: &[u8]) -> Result<(ActrId, Credential, bool), CredentialError> {
+pub(crate) fn introduced(body: &[u8]) -> Result<(ActrId, Credential), CredentialError> {
     let mut words = body.split(|byte| *byte == b' ');
     let id = source_id_from_header(words.next().unwrap_or_default())?;
     let credential = Credential::from_header(words.next().unwrap_or_default())?;
-    Ok((id, credential, words.next() == Some(b"1")))
+    Ok((id, credential))
+}
+
+/// The head of an upgrade request, or of the answer to one: HTTP's status and headers as lines of text.
+#[derive(Debug)]
+pub(crate) struct Head {
+    /// Of a request: that to go on.
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Head {
+    pub(crate) fn request(headers: HeaderMap) -> Self {
+        let status = StatusCode::CONTINUE;
+        Self { status, headers }
+    }
+
+    pub(crate) fn answer(answer: Response<String>) -> Self {
+        let (parts, _) = answer.into_parts();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+        }
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.status.as_str().as_bytes().to_vec();
+        for (name, value) in &self.headers {
+            bytes.extend_from_slice(b"\n");
+            bytes.extend_from_slice(name.as_ref());
+            bytes.extend_from_slice(b"\n");
+            bytes.extend_from_slice(value.as_bytes());
+        }
+        bytes
+    }
+
+    /// Reads a head; what is none says nothing.
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        let status = lines.next().and_then(|status| StatusCode::from_bytes(status).ok());
+        let mut headers = HeaderMap::new();
+        while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+                headers.append(name, value);
+            }
+        }
+        Self {
+            status: status.unwrap_or_default(),
+            headers,
+        }
+    }
 }
 
 /// Bytes on their way out, as far as the connection takes them.

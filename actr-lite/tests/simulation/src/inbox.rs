@@ -1,10 +1,11 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actr_lite_engine::{
     frame_reader::{FrameReader, ReadError, Step},
     inbox::{Inbox as Waiting, Next, Pushed},
     runs::Run,
 };
+use actr_lite_quota::{Permit, Quota};
 use actr_lite_wire::{
     control::Control,
     credit::{INITIAL_WINDOW, MAX_WINDOW},
@@ -42,6 +43,8 @@ pub(crate) struct Inbox {
     longest: usize,
     /// All that came was taken.
     is_drained: bool,
+    /// For what the window has grown, as long as so much may come or wait.
+    grown: Option<Permit>,
 }
 
 /// What an inbox had for the application.
@@ -72,6 +75,7 @@ impl Inbox {
             expected,
             longest: 0,
             is_drained: true,
+            grown: None,
         }
     }
 
@@ -110,8 +114,7 @@ impl Inbox {
     /// The next frame.
     pub(crate) fn take(
         &mut self,
-        has_credit: bool,
-        growth: &mut u64,
+        growth: Option<&Arc<Quota>>,
         grants: &mut Vec<Grant>,
         now: Duration,
     ) -> Result<Taken, ReadError> {
@@ -121,9 +124,10 @@ impl Inbox {
                 Step::Duplicate(number) => return Ok(Taken::Duplicate(number)),
                 Step::Gap { .. } => return Ok(Taken::Gap),
                 Step::Read(len) => {
-                    self.give_back(len, has_credit, growth, grants, now);
+                    self.give_back(len, growth, grants, now);
                     let Next::Run(run) = self.waiting.take() else {
                         self.is_drained = true;
+                        self.release_growth();
                         return Ok(Taken::Nothing);
                     };
                     self.reader.put(run);
@@ -132,15 +136,18 @@ impl Inbox {
         }
     }
 
-    fn give_back(&mut self, len: usize, has_credit: bool, growth: &mut u64, grants: &mut Vec<Grant>, now: Duration) {
-        let may_grant = self.waiting.hand_over(len) && has_credit;
-        let (true, Some(connection)) = (may_grant, self.source) else {
+    fn give_back(&mut self, len: usize, growth: Option<&Arc<Quota>>, grants: &mut Vec<Grant>, now: Duration) {
+        let may_grant = self.waiting.hand_over(len);
+        let (Some(growth), Some(connection)) = (growth.filter(|_| may_grant), self.source) else {
             return;
         };
+        let grown = &mut self.grown;
         let grow = |wanted: u64| {
-            let grown = wanted.min(*growth);
-            *growth -= grown;
-            grown
+            let held = match grown {
+                Some(grown) => grown.resize(grown.amount() + wanted as usize),
+                None => growth.take(wanted as usize).map(|permit| *grown = Some(permit)),
+            };
+            held.map_or(0, |()| wanted)
         };
         if let Some(bytes) = self.waiting.grant(len, grow, now) {
             grants.push(Grant {
@@ -156,6 +163,14 @@ impl Inbox {
     /// Ends it, unless it has ended. What waits is still handed over.
     pub(crate) fn end(&mut self, end: StreamEnd) {
         self.waiting.end(end);
+        self.release_growth();
+    }
+
+    /// If no more comes, what waits is all that has to be held.
+    fn release_growth(&mut self) {
+        if self.ended().is_some() && self.waiting.is_drained() {
+            self.grown = None;
+        }
     }
 
     pub(crate) fn ended(&self) -> Option<StreamEnd> {
@@ -167,6 +182,7 @@ impl Inbox {
         self.waiting.discard();
         self.reader.discard();
         self.is_drained = true;
+        self.release_growth();
     }
 
     /// Whether all that came was taken.
@@ -174,7 +190,7 @@ impl Inbox {
         self.is_drained
     }
 
-    pub(crate) fn grown(&self) -> u64 {
+    fn grown(&self) -> u64 {
         self.waiting.grown()
     }
 }

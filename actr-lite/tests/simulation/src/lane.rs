@@ -1,15 +1,22 @@
 use std::{
     hash::{BuildHasherDefault, DefaultHasher},
+    sync::Arc,
     time::Duration,
 };
 
 use actr_lite_engine::{
-    connection::{CLOSE_TIMEOUT, Connection, Due, End, Goodbye, Incoming, Partial},
+    accounts::{Admission, PeerAccount},
+    connection::{CLOSE_TIMEOUT, Connection, Due, End, Goodbye, Incoming, Partial, SMALL_READ, max_message_len},
+    held_bytes::HeldBytes,
     incoming::IncomingStreams,
+    memory::Memory as _,
     message_reader::MessageReader,
+    peers::pool::Place,
     served_calls::ServedCalls,
     usage::Usage,
 };
+use actr_lite_manifest::Limits;
+use actr_lite_quota::Quota;
 use actr_lite_wire::{
     control::Control,
     identity::{ActrId, StreamId},
@@ -23,15 +30,10 @@ use crate::{
     context::Context,
     handshake::READ,
     network::{Read, Socket},
-    outbox::{Outbox, Unlimited},
+    outbox::Outbox,
     outgoing::Outgoing,
+    routes::ROGUE,
 };
-
-/// How much the windows of all streams of a connection may grow together: the node's own bound.
-const CONNECTION_GROWTH: u64 = 1 << 20;
-
-/// How long a peer may take with what it has begun to send: the node's own default.
-const STALL_TIMEOUT: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 enum State {
@@ -44,14 +46,28 @@ enum State {
     Gone,
 }
 
+/// A connection that has become a data lane.
+#[derive(Debug)]
+pub(crate) struct Upgraded {
+    pub(crate) socket: Socket,
+    pub(crate) peer: ActrId,
+    pub(crate) role: Role,
+    pub(crate) extended: bool,
+    pub(crate) admission: Admission,
+    /// What was read behind the answer to the upgrade.
+    pub(crate) leftover: BytesMut,
+}
+
 /// One end of a data lane connection: the node's own machines, and what its session knows of streams.
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) socket: Socket,
     pub(crate) peer: ActrId,
+    pub(crate) place: Place,
+    pub(crate) admission: Admission,
     pub(crate) extended: bool,
     pub(crate) outbox: Outbox,
-    connection: Connection<Unlimited>,
+    connection: Connection<HeldBytes>,
     started: Duration,
     /// Gone while it reads.
     pub(crate) reader: Option<MessageReader<()>>,
@@ -60,7 +76,11 @@ pub(crate) struct Lane {
     pub(crate) full: Option<StreamId>,
     pub(crate) outgoing: Vec<Outgoing>,
     pub(crate) incoming: IncomingStreams<()>,
-    pub(crate) growth: u64,
+    pub(crate) growth: Arc<Quota>,
+    /// For what has come of a record in parts.
+    pub(crate) partial_held: HeldBytes,
+    /// For the names of streams that are remembered as unwanted.
+    pub(crate) names_held: HeldBytes,
     pub(crate) usage: Usage,
     /// When it is looked whether anybody uses it.
     pub(crate) look_at: Duration,
@@ -75,32 +95,36 @@ pub(crate) struct Lane {
     pub(crate) served: ServedCalls<(), BuildHasherDefault<DefaultHasher>>,
     /// The peer has answered a call.
     pub(crate) has_answered: bool,
+    /// It reads nothing any more, against the protocol.
+    pub(crate) is_deaf: bool,
     /// For the check that silence is noticed: when something came last, and when the lane last had its turn.
     heard: Duration,
 }
 
 impl Lane {
-    pub(crate) fn new(
-        socket: Socket,
-        peer: ActrId,
-        role: Role,
-        extended: bool,
-        buffer: BytesMut,
-        idle_timeout: Duration,
-        cx: &mut Context<'_>,
-    ) -> Self {
+    pub(crate) fn new(upgraded: Upgraded, place: Place, idle_timeout: Duration, cx: &mut Context<'_>) -> Self {
+        let Upgraded {
+            socket,
+            peer,
+            role,
+            extended,
+            admission,
+            leftover,
+        } = upgraded;
+        let account = admission.account();
         Self {
             socket,
             peer,
+            place,
             extended,
-            outbox: Outbox::new(role, extended),
+            outbox: Outbox::new(role, extended, Arc::clone(account)),
             connection: Connection::new(
                 role,
                 extended,
-                2 * DEFAULT_MAX_RECORD_LEN,
-                STALL_TIMEOUT,
-                buffer,
-                Unlimited,
+                max_message_len(DEFAULT_MAX_RECORD_LEN, extended),
+                Limits::default().stall_timeout.duration(),
+                leftover,
+                HeldBytes::new(Arc::clone(account), SMALL_READ),
             ),
             started: cx.now,
             reader: Some(MessageReader::new(extended, DEFAULT_MAX_RECORD_LEN)),
@@ -108,7 +132,9 @@ impl Lane {
             full: None,
             outgoing: Vec::new(),
             incoming: IncomingStreams::new(cx.now),
-            growth: CONNECTION_GROWTH,
+            growth: account.growth_of_a_connection(),
+            partial_held: HeldBytes::new(Arc::clone(account), 0),
+            names_held: HeldBytes::new(Arc::clone(account), 0),
             usage: Usage::new(cx.now),
             look_at: cx.now + idle_timeout,
             used_at: cx.now,
@@ -117,8 +143,15 @@ impl Lane {
             is_retired: false,
             served: ServedCalls::new(extended, BuildHasherDefault::default()),
             has_answered: false,
+            is_deaf: false,
             heard: cx.now,
+            admission,
         }
+    }
+
+    /// What the peer makes this node hold, with its other connections.
+    pub(crate) fn account(&self) -> &Arc<PeerAccount> {
+        self.admission.account()
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -165,6 +198,39 @@ impl Lane {
     pub(crate) fn close(&mut self) {
         self.outbox
             .close(CloseFrame::new(CloseCode::GOING_AWAY, "the node is shutting down"));
+    }
+
+    /// The peer makes this node say more than it reads.
+    pub(crate) fn overwhelmed(&mut self) {
+        self.outbox.overwhelmed();
+    }
+
+    /// Whether the peer may do whatever it likes.
+    pub(crate) fn is_of_rogue(&self) -> bool {
+        self.peer.actr_type().name() == ROGUE
+    }
+
+    /// What the peer makes this node hold here, of what can be seen from outside.
+    pub(crate) fn held(&self) -> usize {
+        self.outbox.waiting() + self.partial_len() + self.incoming.unwanted_cost()
+    }
+
+    /// Frames of this stream have to be dropped; false if that is known already.
+    pub(crate) fn refuse_incoming(&mut self, stream_id: StreamId) -> bool {
+        let held = &mut self.names_held;
+        let is_new = self.incoming.refuse(stream_id, |total| held.cover(total).is_ok());
+        held.shrink(self.incoming.unwanted_cost());
+        is_new
+    }
+
+    /// This node wants no more of a stream; false if the connection does not feed it.
+    pub(crate) fn cancel_incoming(&mut self, stream_id: &StreamId, cx: &Context<'_>) -> bool {
+        let held = &mut self.names_held;
+        let was_bound = self
+            .incoming
+            .cancel(stream_id, cx.now, |total| held.cover(total).is_ok());
+        held.shrink(self.incoming.unwanted_cost());
+        was_bound
     }
 
     fn age(&self, cx: &Context<'_>) -> Duration {
@@ -271,8 +337,10 @@ impl Lane {
             End::Broken(_) => "loses connection {}",
             End::Silent(_) => "hears nothing on connection {}",
             End::Protocol(_, error) => {
-                cx.fail(format!("{} broke the protocol: {error}", self.peer));
-                return self.drop_now(cx);
+                cx.check(self.is_of_rogue(), || {
+                    format!("{} broke the protocol: {error}", self.peer)
+                });
+                "ends connection {} with who breaks the protocol"
             }
         };
         cx.record(what, [self.socket.connection, 0]);

@@ -182,7 +182,7 @@ impl Link {
                     replace(&mut self.asking, Some(asking), cx);
                 }
                 Action::Open(identity) => {
-                    let body = introduction(&identity.actor_id, &identity.credential, true);
+                    let body = introduction(&identity.actor_id, &identity.credential);
                     let asking = Asking::new("signaling connection", SIGNALING, &body, cx);
                     replace(&mut self.opening, Some(asking), cx);
                 }

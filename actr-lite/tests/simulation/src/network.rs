@@ -1,8 +1,10 @@
 use std::{
     collections::{BTreeMap, VecDeque},
+    net::Ipv4Addr,
     time::Duration,
 };
 
+use actr_lite_net::source::Source;
 use bytes::{Buf as _, Bytes, BytesMut};
 use rand::{RngExt as _, rngs::SmallRng};
 
@@ -235,6 +237,13 @@ impl Network {
         let socket = Socket { connection, end: 0 };
         self.send(socket, Segment::Open, now, rng);
         socket
+    }
+
+    /// Where the connection of this end comes from.
+    pub(crate) fn source(&self, socket: Socket) -> Source {
+        let connection = self.connections.get(&socket.connection);
+        let host = connection.and_then(|connection| connection.ends[1 - socket.end].host);
+        Source::of(Ipv4Addr::from_bits(host.unwrap_or_default() as u32).into())
     }
 
     /// The host takes what was dialled.

@@ -1,15 +1,17 @@
-use std::convert::Infallible;
+use std::sync::Arc;
 
 use actr_lite_engine::{
+    accounts::PeerAccount,
     connection::Written,
-    memory::Memory,
-    outbox::{self, Drive, Next, Room, SendRefused, Sent, Urgency, Writing},
+    held_bytes::HeldBytes,
+    outbox::{self, Drive, FREE_BYTES, Next, Room, SendRefused, Sent, Urgency, Writing},
 };
+use actr_lite_quota::Limit;
 use actr_lite_wire::{
     control::Control,
     pace::MAX_BATCH,
     record::RecordKind,
-    websocket::{CloseFrame, Role},
+    websocket::{CloseCode, CloseFrame, Role},
 };
 use rand::RngExt as _;
 
@@ -24,12 +26,12 @@ use crate::{
 const PREEMPTED: u32 = 8;
 
 /// Why a record is not taken.
-pub(crate) type Refused = SendRefused<Infallible>;
+pub(crate) type Refused = SendRefused<Limit>;
 
 /// What is to be sent on a connection: the node's own machine, and a shell of one thread around it.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    machine: outbox::Outbox<Unlimited>,
+    machine: outbox::Outbox<HeldBytes>,
     /// What stands before the first message.
     greeting: Unsent,
     /// The longest record so far.
@@ -52,29 +54,15 @@ pub(crate) struct Outbox {
     has_woken: bool,
 }
 
-/// A node that may hold whatever its peers make it hold.
-#[derive(Debug)]
-pub(crate) struct Unlimited;
-
-impl Memory for Unlimited {
-    type Limit = Infallible;
-
-    fn cover(&mut self, _: usize) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn shrink(&mut self, _: usize) {}
-}
-
 /// A masking key, as the schedule draws it.
 fn mask(cx: &mut Context<'_>) -> [u8; 4] {
     cx.rng.random::<u32>().to_be_bytes()
 }
 
 impl Outbox {
-    pub(crate) fn new(role: Role, extended: bool) -> Self {
+    pub(crate) fn new(role: Role, extended: bool, account: Arc<PeerAccount>) -> Self {
         Self {
-            machine: outbox::Outbox::new(role, extended, Unlimited),
+            machine: outbox::Outbox::new(role, extended, HeldBytes::new(account, FREE_BYTES)),
             greeting: Unsent::default(),
             longest: 0,
             was_refused: false,
@@ -126,8 +114,14 @@ impl Outbox {
     pub(crate) fn send_control(&mut self, control: &Control, socket: Socket, cx: &mut Context<'_>) {
         match self.machine.push_control(control, || mask(cx)) {
             Ok(next) => self.write_all(next, socket, cx),
-            Err(_) => cx.fail("a peer makes a node say more than it reads"),
+            Err(_) => self.overwhelmed(),
         }
+    }
+
+    /// The peer makes this node say more than it reads.
+    pub(crate) fn overwhelmed(&mut self) {
+        let reason = "the peer asks for more than it reads";
+        self.close(CloseFrame::new(CloseCode::POLICY_VIOLATION, reason));
     }
 
     /// Bytes that stand before the first message.
@@ -249,6 +243,11 @@ impl Outbox {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.machine.is_drained() && self.greeting.is_empty()
+    }
+
+    /// How many bytes of records have left, about.
+    pub(crate) fn sent(&self) -> u64 {
+        self.machine.given_out()
     }
 
     /// How many bytes wait to be sent.

@@ -1,9 +1,13 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actr_lite_engine::{
+    accounts::PeerAccount,
     outbox::{SendRefused, Urgency},
     outgoing::{Failure, OutgoingStream, add_grant},
+    patience::Patience,
 };
+use actr_lite_manifest::Limits;
+use actr_lite_quota::{Limit, Permit};
 use actr_lite_wire::{
     control::Control,
     credit::{CreditError, INITIAL_WINDOW},
@@ -29,6 +33,14 @@ pub(crate) struct Outgoing {
     is_waiting: bool,
     /// It waits for room, or has waited and not sent since.
     ticket: Option<Ticket>,
+    account: Arc<PeerAccount>,
+    _places: [Permit; 2],
+    /// For the frame that waits.
+    held: Option<Permit>,
+    /// How long it waits.
+    patience: Option<Patience>,
+    /// Why it ends before its end.
+    failed: Option<Failure>,
     /// All that was ever granted and sent: the plain sums against which the credit is held.
     sums: (u64, u64),
 }
@@ -40,17 +52,28 @@ pub(crate) enum Sent {
     Over,
     /// Not before this time.
     Later(Duration),
-    /// There is no credit.
-    NoCredit,
-    /// There is no room.
-    NoRoom,
+    /// There is no credit or no room; it is waited for until then.
+    Waits(Duration),
     /// The connection closes.
     Closed,
 }
 
 impl Outgoing {
-    pub(crate) fn new(stream_id: StreamId, spec: StreamSpec, after: u64, extended: bool, now: Duration) -> Self {
-        Self {
+    /// A stream whose receiver has the frames up to the number `after`.
+    pub(crate) fn new(
+        account: &Arc<PeerAccount>,
+        spec: StreamSpec,
+        after: u64,
+        extended: bool,
+        now: Duration,
+    ) -> Result<Self, Limit> {
+        let stream_id = spec.id();
+        Ok(Self {
+            account: Arc::clone(account),
+            _places: account.stream()?,
+            held: None,
+            patience: None,
+            failed: None,
             outgoing: OutgoingStream::new(stream_id.clone(), after, extended),
             stream_id,
             spec,
@@ -61,7 +84,7 @@ impl Outgoing {
             is_waiting: false,
             ticket: None,
             sums: (INITIAL_WINDOW, 0),
-        }
+        })
     }
 
     pub(crate) fn grant(&mut self, bytes: u64) -> Result<(), CreditError> {
@@ -77,12 +100,12 @@ impl Outgoing {
     /// Sends what it can.
     pub(crate) fn poll(&mut self, extended: bool, outbox: &mut Outbox, socket: Socket, cx: &mut Context<'_>) -> Sent {
         loop {
-            if self.is_cancelled || self.outgoing.sequence() >= self.spec.frames {
+            if self.is_cancelled || self.failed.is_some() || self.outgoing.sequence() >= self.spec.frames {
                 self.has_room(outbox);
                 return Sent::Over;
             }
             if self.ticket.is_some_and(|ticket| !outbox.is_told(ticket)) {
-                return Sent::NoRoom;
+                return self.wait(outbox, cx);
             }
             if cx.now < self.next_at {
                 return Sent::Later(self.next_at);
@@ -99,7 +122,7 @@ impl Outgoing {
                     )
                 });
                 self.tell("waits for credit for stream {}", cx);
-                return Sent::NoCredit;
+                return self.wait(outbox, cx);
             }
             let sequence = self.outgoing.sequence() + 1;
             let payload = match self.next.take() {
@@ -120,6 +143,7 @@ impl Outgoing {
                             }
                             continue;
                         }
+                        SendRefused::OverShare(limit) => self.fail(limit.to_string()),
                         SendRefused::Closed => return Sent::Closed,
                     }
                 }
@@ -131,11 +155,45 @@ impl Outgoing {
                 self.sums.1 += (HEADER_LEN + len) as u64;
             }
             self.has_room(outbox);
+            (self.held, self.patience) = (None, None);
             self.outgoing.sent(sequence, len);
             self.is_waiting = false;
             cx.record("sends frame {} of stream {}", [sequence, self.spec.number]);
             self.next_at = cx.now + self.spec.pace;
         }
+    }
+
+    /// Waits for room or credit, with the next frame, as long as it may.
+    fn wait(&mut self, outbox: &mut Outbox, cx: &mut Context<'_>) -> Sent {
+        if self.held.is_none() {
+            let len = self.next.as_ref().map_or(0, Vec::len);
+            match self.account.hold(len.max(1)) {
+                Ok(held) => self.held = Some(held),
+                Err(limit) => self.fail(limit.to_string()),
+            }
+        }
+        let (sent, now) = (outbox.sent(), cx.now);
+        let timeout = Limits::default().stall_timeout.duration();
+        let patience = self.patience.get_or_insert_with(|| Patience::new(timeout, sent, now));
+        let deadline = patience.deadline(sent, now);
+        if deadline.is_none() {
+            cx.record("waits no more for the receiver of stream {}", [self.spec.number, 0]);
+            self.fail("the receiver takes nothing".into());
+        }
+        match deadline.filter(|_| self.failed.is_none()) {
+            Some(deadline) => Sent::Waits(deadline),
+            None => {
+                self.has_room(outbox);
+                Sent::Over
+            }
+        }
+    }
+
+    fn fail(&mut self, why: String) {
+        self.failed = Some(Failure {
+            code: ErrorCode::Unavailable,
+            message: why.as_str().into(),
+        });
     }
 
     /// It needs no more room now: the next sender is told.
@@ -163,9 +221,16 @@ impl Outgoing {
     /// The stream's last record.
     pub(crate) fn last_record(&self, broke_off: bool) -> Control {
         let breaks_off = broke_off && !self.is_cancelled;
-        self.outgoing.last_record(breaks_off.then(|| Failure {
+        let shuts_down = breaks_off.then(|| Failure {
             code: ErrorCode::Unavailable,
             message: "the sender is shutting down".into(),
-        }))
+        });
+        self.outgoing.last_record(self.failed.clone().or(shuts_down))
     }
+}
+
+/// A frame's record body.
+pub(crate) fn frame_of(stream_id: &StreamId, sequence: u64, payload: &[u8]) -> Vec<u8> {
+    let mut stream = OutgoingStream::new(stream_id.clone(), 0, false);
+    [stream.head(sequence, payload.len()), payload].concat()
 }

@@ -1,6 +1,8 @@
 use actr_lite_engine::{
+    connection::End,
     inbox::Pushed,
     incoming::{Finished, Route},
+    memory::Memory as _,
     message_reader::Receive,
     receive_error::ReceiveError,
     runs::Run,
@@ -40,32 +42,33 @@ impl Receive for Receiving<'_, '_> {
     }
 
     fn envelope(&mut self, body: Bytes, _: usize) -> Result<(), ReceiveError> {
-        self.node.envelope(body, self.at, self.cx);
-        Ok(())
+        self.node.envelope(body, self.at, self.cx)
     }
 
     fn control(&mut self, control: Control) -> Result<(), ReceiveError> {
-        self.node.control(control, self.at, self.cx);
-        Ok(())
+        self.node.control(control, self.at, self.cx)
     }
 
-    fn hold_partial(&mut self, _: usize) -> Result<(), Limit> {
-        Ok(())
+    fn hold_partial(&mut self, len: usize) -> Result<(), Limit> {
+        self.node.lanes[self.at].partial_held.cover(len)
     }
 
-    fn partial_came(&mut self, _: usize) {}
+    fn partial_came(&mut self, len: usize) {
+        if len == 0 {
+            self.node.lanes[self.at].partial_held.shrink(0);
+        }
+    }
 }
 
 /// What a node does with a message, around the reader that takes it apart.
 impl Node {
-    pub(crate) fn receive(&mut self, at: usize, message: &Bytes, cx: &mut Context<'_>) {
+    pub(crate) fn receive(&mut self, at: usize, message: &Bytes, cx: &mut Context<'_>) -> Result<(), End> {
         let Some(mut reader) = self.lanes[at].reader.take() else {
-            return;
+            return Ok(());
         };
-        if let Err(error) = reader.read(message, &mut Receiving { node: self, at, cx }) {
-            cx.fail(format!("{} broke the protocol: {error}", self.lanes[at].peer));
-        }
+        let read = reader.read(message, &mut Receiving { node: self, at, cx });
         self.lanes[at].reader = Some(reader);
+        read.map_err(|error| End::Protocol(error.close_code(), error.to_string()))
     }
 
     /// Whether this stream is registered; otherwise the sender is told.
@@ -80,7 +83,7 @@ impl Node {
             return true;
         }
         let lane = &mut self.lanes[at];
-        if lane.incoming.refuse(stream_id.clone(), |_| true) {
+        if lane.refuse_incoming(stream_id.clone()) {
             cx.record("refuses a stream on connection {}", [lane.socket.connection, 0]);
             let cancel = Control::Cancel {
                 stream_id: stream_id.clone(),
@@ -134,7 +137,7 @@ impl Node {
     /// This node wants no more of a stream.
     pub(crate) fn cancel_incoming(&mut self, stream_id: &StreamId, at: usize, cx: &mut Context<'_>) {
         let lane = &mut self.lanes[at];
-        if lane.incoming.cancel(stream_id, cx.now, |_| true) {
+        if lane.cancel_incoming(stream_id, cx) {
             let cancel = Control::Cancel {
                 stream_id: stream_id.clone(),
                 reason: "the subscription is over".into(),
@@ -143,7 +146,7 @@ impl Node {
         }
     }
 
-    fn envelope(&mut self, body: Bytes, at: usize, cx: &mut Context<'_>) {
+    fn envelope(&mut self, body: Bytes, at: usize, cx: &mut Context<'_>) -> Result<(), ReceiveError> {
         match Envelope::decode(body) {
             Ok(Envelope::Request {
                 request_id,
@@ -165,19 +168,19 @@ impl Node {
                 let answer = result.map_err(|_| NoAnswer::Refused);
                 self.answered(request_id.as_str(), answer, at, cx);
             }
-            other => cx.fail(format!("not a call: {other:?}")),
+            Err(error) if error.is_fatal() => return Err(error.into()),
+            other => cx.check(self.lanes[at].is_of_rogue(), || format!("not a call: {other:?}")),
         }
+        Ok(())
     }
 
-    fn control(&mut self, control: Control, at: usize, cx: &mut Context<'_>) {
+    fn control(&mut self, control: Control, at: usize, cx: &mut Context<'_>) -> Result<(), ReceiveError> {
         let lane = &mut self.lanes[at];
         let find = |outgoing: &Outgoing, stream_id: &StreamId| outgoing.stream_id == *stream_id;
         match control {
             Control::Credit { stream_id, bytes } => {
-                if let Some(outgoing) = lane.outgoing.iter_mut().find(|outgoing| find(outgoing, &stream_id))
-                    && let Err(error) = outgoing.grant(bytes)
-                {
-                    cx.fail(error.to_string());
+                if let Some(outgoing) = lane.outgoing.iter_mut().find(|outgoing| find(outgoing, &stream_id)) {
+                    outgoing.grant(bytes)?;
                 }
             }
             Control::Cancel { stream_id, .. } => {
@@ -210,6 +213,7 @@ impl Node {
                 }
             }
         }
+        Ok(())
     }
 
     /// The sender confirms that no more frames come.
@@ -226,7 +230,6 @@ impl Node {
         let connection = lane.socket.connection;
         for inbox in self.streams.iter_mut().filter_map(|stream| stream.inbox.as_mut()) {
             if inbox.stream_id == *stream_id && inbox.source == Some(connection) {
-                lane.growth += inbox.grown();
                 inbox.end(end);
             }
         }

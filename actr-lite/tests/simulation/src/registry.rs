@@ -330,7 +330,7 @@ impl Registry {
     }
 
     fn admit(&mut self, body: &[u8], socket: Socket, cx: &mut Context<'_>) -> Option<Conversation> {
-        let (id, credential, _) = introduced(body).ok()?;
+        let (id, credential) = introduced(body).ok()?;
         let key = self.state.directory.signing_key(credential.key_id())?.clone();
         match key.verify(&credential, &id, unix_seconds(cx.now)) {
             Ok(_) => {}
@@ -455,8 +455,14 @@ impl Registry {
                     });
                 }
                 // Who asks is not named.
+                // Either one is asked for by its id, or all of its type are.
+                let wanted_id = request.candidate_id.as_ref().and_then(|id| ActrId::try_from(id).ok());
                 let live = |(server, until): &(&ActrId, &Duration)| {
-                    **until > cx.now && server.actr_type().name() == "Server" && *server != id
+                    let is_asked_for = match &wanted_id {
+                        Some(wanted) => wanted == *server,
+                        None => server.actr_type().name() == "Server",
+                    };
+                    **until > cx.now && is_asked_for && *server != id
                 };
                 let wanted = request.criteria.as_ref().map_or(0, |criteria| criteria.candidate_count);
                 let live = self.leases.iter().filter(live).count().min(wanted as usize);

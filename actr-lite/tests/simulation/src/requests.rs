@@ -16,7 +16,7 @@ use crate::{
     inbox::{Inbox, StreamEnd, Taken},
     link::Answer,
     node::Node,
-    routes::ROUTE,
+    routes::{ROGUE, ROUTE},
 };
 
 /// How many steps a stream may make in one moment: a try has half a dozen.
@@ -75,11 +75,10 @@ impl Node {
             let Some(inbox) = stream.inbox.as_mut() else { break };
             let lane = self
                 .lanes
-                .iter_mut()
+                .iter()
                 .find(|lane| inbox.source == Some(lane.socket.connection));
-            let mut none = 0;
-            let (extended, growth) = lane.map_or((false, &mut none), |lane| (lane.extended, &mut lane.growth));
-            match inbox.take(extended, growth, &mut grants, cx.now) {
+            let growth = lane.filter(|lane| lane.extended).map(|lane| &lane.growth);
+            match inbox.take(growth, &mut grants, cx.now) {
                 Ok(Taken::Nothing) => break,
                 Ok(Taken::Frame(frame)) => {
                     self.progress = true;
@@ -235,7 +234,7 @@ impl Node {
         for Candidate { id, ws_address, .. } in &found {
             let address = ws_address.as_deref().and_then(|url| url.strip_prefix("ws://"));
             match address.map(str::parse) {
-                Some(Ok(address)) => drop(self.addresses.insert(id.clone(), address)),
+                Some(Ok(address)) => self.addresses.learn(id.clone(), address),
                 _ => cx.fail("a candidate can't be read"),
             }
         }
@@ -273,6 +272,7 @@ impl Node {
     /// Drops what belongs to the present server.
     fn release(&mut self, at: usize, cx: &mut Context<'_>) {
         match self.streams[at].question.take() {
+            Some(Question::Connect(mut reaching)) => self.stop_reaching(&mut reaching, cx),
             Some(Question::Discover { number, .. }) => self.link.forget(number),
             Some(Question::Call(exchange)) => self.abandon_exchange(exchange, cx),
             _ => {}
@@ -302,10 +302,9 @@ impl Node {
             return;
         }
         inbox.end(end);
-        let (source, grown, stream_id) = (inbox.source, inbox.grown(), inbox.stream_id.clone());
+        let (source, stream_id) = (inbox.source, inbox.stream_id.clone());
         let mut lanes = self.lanes.iter();
         if let Some(lane) = lanes.position(|lane| Some(lane.socket.connection) == source && lane.is_open()) {
-            self.lanes[lane].growth += grown;
             self.cancel_incoming(&stream_id, lane, cx);
         }
     }
@@ -336,6 +335,11 @@ pub(crate) fn server_type() -> ActrType {
 /// What the clients of every schedule are.
 pub(crate) fn client_type() -> ActrType {
     actr_type("Client")
+}
+
+/// What those are that break the protocol.
+pub(crate) fn rogue_type() -> ActrType {
+    actr_type(ROGUE)
 }
 
 fn actr_type(name: &str) -> ActrType {

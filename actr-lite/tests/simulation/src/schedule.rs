@@ -1,9 +1,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use actr_lite_engine::resumption::Limits;
+use actr_lite_engine::resumption;
+use actr_lite_manifest::Limits;
 use rand::{RngExt as _, rngs::SmallRng};
 
-use crate::{caller::CallPlan, network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
+use crate::{caller::CallPlan, deed::Rogue, network::SlowLanes, stream_spec::StreamSpec, trace::HostId};
 
 /// The Unix time at which every schedule starts, in seconds.
 pub(crate) const START_OF_TIME: u64 = 1_800_000_000;
@@ -78,6 +79,8 @@ pub(crate) struct Schedule {
     pub(crate) servers: Vec<(Manner, Duration)>,
     pub(crate) clients: Vec<ClientSpec>,
     pub(crate) faults: Vec<(Duration, Fault)>,
+    /// Those that break the protocol.
+    pub(crate) rogues: Vec<Rogue>,
     /// What each node calls beside its streams, the servers first.
     pub(crate) calls: Vec<CallPlan>,
     /// When the last fault is over and every host that comes back is there.
@@ -88,14 +91,15 @@ pub(crate) struct Schedule {
     pub(crate) slow_lanes: Option<SlowLanes>,
 }
 
-/// After how long without use a node closes a connection, as a rule: its own default.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
-
 /// The longest time between two calls.
 const LONGEST_PAUSE: Duration = Duration::from_secs(6);
 
 /// How long a credential is good at least: in the last fifth there is time for a renewal that is tried twice.
 const SHORTEST_CREDENTIAL: u64 = 15;
+
+/// In which schedules somebody breaks the protocol, and in which of those nothing else is wrong.
+const ROGUE_RATIO: f64 = 0.15;
+const ROGUE_ALONE: f64 = 0.7;
 
 /// Of which slow schedules nothing goes wrong: they show that a slow stream is not given up.
 const SLOW_AND_WELL: f64 = 0.5;
@@ -135,7 +139,7 @@ impl Schedule {
             extended: all_extended.unwrap_or_else(|| rng.random_bool(0.85)),
             knows_hint: rng.random_bool(0.8),
             longest_handling: Duration::from_millis([0, 0, 20][rng.random_range(0..3)]),
-            idle_timeout: IDLE_TIMEOUT,
+            idle_timeout: Limits::default().idle_timeout.duration(),
             streams: Arc::clone(&streams),
         };
         let servers = (0..servers)
@@ -174,6 +178,7 @@ impl Schedule {
             servers,
             clients,
             faults: Vec::new(),
+            rogues: Vec::new(),
             calls: Vec::new(),
             healed: Duration::from_secs(4),
             lost_servers: Vec::new(),
@@ -185,7 +190,22 @@ impl Schedule {
         schedule.draw_idle_timeouts(rng);
         schedule.draw_calls(rng);
         schedule.draw_registry(rng);
+        if !is_slow && rng.random_bool(ROGUE_RATIO) {
+            schedule.draw_rogue(rng);
+        }
         schedule
+    }
+
+    fn draw_rogue(&mut self, rng: &mut SmallRng) {
+        let rogue = Rogue::draw(rng);
+        if rng.random_bool(ROGUE_ALONE) {
+            // Whatever is wrong then is its doing.
+            self.faults.clear();
+            self.lost_servers.clear();
+        }
+        self.healed = self.healed.max(Duration::from_secs(12));
+        self.calls.push(rogue.calls.clone());
+        self.rogues.push(rogue);
     }
 
     /// Drawn last, as all that follows, so that the rest of a seed's schedule does not depend on them.
@@ -246,17 +266,39 @@ impl Schedule {
     }
 
     /// How long a client's streams may be without frames. Over a slow connection a first frame may stand behind others.
-    pub(crate) fn limits(&self, client: &ClientSpec) -> Limits {
-        Limits {
+    pub(crate) fn limits(&self, client: &ClientSpec) -> resumption::Limits {
+        resumption::Limits {
             timeout: client.timeout,
             first_frame: self.slow_lanes.map(|_| self.to_carry_all()),
             idle_timeout: None,
         }
     }
 
+    /// How one behaves that breaks the protocol, beside that.
+    pub(crate) fn rogue_manner(&self, rogue: &Rogue) -> Manner {
+        Manner {
+            extended: rogue.extended,
+            knows_hint: true,
+            longest_handling: Duration::ZERO,
+            idle_timeout: Limits::default().idle_timeout.duration(),
+            streams: Arc::clone(&self.streams),
+        }
+    }
+
+    /// Whether all but rogues speak the extension.
+    pub(crate) fn all_extended(&self) -> bool {
+        let servers = self.servers.iter().map(|(manner, _)| manner);
+        let mut all = servers.chain(self.clients.iter().map(|client| &client.manner));
+        all.all(|manner| manner.extended)
+    }
+
     /// How many hosts there are.
     pub(crate) fn hosts(&self) -> usize {
-        1 + self.servers.len() + self.clients.len()
+        self.first_rogue() + self.rogues.len()
+    }
+
+    pub(crate) fn first_rogue(&self) -> HostId {
+        self.first_client() + self.clients.len()
     }
 
     pub(crate) fn first_client(&self) -> HostId {
@@ -366,6 +408,9 @@ impl fmt::Display for Schedule {
             for stream in &client.streams {
                 writeln!(f, "    {:?}", self.streams.get(*stream))?;
             }
+        }
+        for (number, rogue) in self.rogues.iter().enumerate() {
+            writeln!(f, "host {}: {rogue:?}", number + self.first_rogue())?;
         }
         let mut faults = self.faults.clone();
         faults.sort_by_key(|(at, _)| *at);

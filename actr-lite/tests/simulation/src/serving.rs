@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use actr_lite_engine::patience::Patience;
+use actr_lite_quota::Permit;
 use bytes::Bytes;
 
 use crate::{exchange::ExchangeId, network::ConnectionId};
@@ -11,6 +13,12 @@ pub(crate) struct Serving {
     pub(crate) request_id: String,
     pub(crate) route: &'static str,
     pub(crate) ready_at: Duration,
+    /// In the caller's account.
+    pub(crate) _places: [Permit; 2],
+    /// For the answer that waits for room.
+    pub(crate) held: Option<Permit>,
+    /// How long it does.
+    pub(crate) patience: Option<Patience>,
     pub(crate) stage: Stage,
 }
 

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use actr_lite_engine::outbox::Urgency;
+use actr_lite_engine::{outbox::Urgency, patience::Patience};
+use actr_lite_manifest::Limits;
 use actr_lite_wire::{
-    envelope::{Envelope, ErrorReply},
+    envelope::{Envelope, ErrorReply, metadata_cost},
     error_code::ErrorCode,
     peer_text::RawText,
     record::RecordKind,
@@ -45,26 +46,35 @@ impl Node {
             lane.leave(cx);
             return;
         }
-        lane.served.begin(shared.into(), ());
         let text = String::from_utf8_lossy(payload);
         let numbers = text.split_once(' ');
         let numbers = numbers.and_then(|(subject, exchange)| Some((subject.parse().ok()?, exchange.parse().ok()?)));
         let route = [ROUTE, ECHO].into_iter().find(|known| *known == route);
-        let (Some((subject, exchange)), Some(route)) = (numbers, route) else {
-            cx.fail("a request can't be read");
-            return;
-        };
         let entry = metadata.iter().find(|(key, _)| key == RESUME_AFTER);
-        let Some(after) = entry.map_or(Some(0), |(_, value)| resume::parse(value)) else {
-            cx.fail("a resumption can't be read");
-            return;
+        let after = entry.map_or(Some(0), |(_, value)| resume::parse(value));
+        let (Some((subject, exchange)), Some(route), Some(after)) = (numbers, route, after) else {
+            cx.check(lane.is_of_rogue(), || "a request can't be read".into());
+            return self.refuse_call(at, &shared, "it can't be read", cx);
         };
+        let texts = request_id.len() + route.len();
+        let places = lane.account().call(payload.len() + texts + metadata_cost(metadata));
+        let places = match places {
+            Ok(places) => places,
+            Err(limit) => {
+                cx.check(lane.is_of_rogue(), || format!("a call is refused: {limit}"));
+                return self.refuse_call(at, &shared, &limit.to_string(), cx);
+            }
+        };
+        lane.served.begin(shared.into(), ());
         let delay = cx.rng.random_range(0..=self.manner.longest_handling.as_micros() as u64);
         self.servings.push(Serving {
             connection: lane.socket.connection,
             request_id,
             route,
             ready_at: cx.now + Duration::from_micros(delay),
+            _places: places,
+            held: None,
+            patience: None,
             stage: Stage::Asked {
                 payload: payload.clone(),
                 subject,
@@ -95,11 +105,27 @@ impl Node {
                 continue;
             };
             let lane = &mut self.lanes[at];
-            match lane
+            let sent = lane
                 .outbox
-                .try_send(RecordKind::RpcReliable, Urgency::Now, &[], answer, lane.socket, cx)
-            {
-                Err(Refused::Full) => self.servings.push(serving),
+                .try_send(RecordKind::RpcReliable, Urgency::Now, &[], answer, lane.socket, cx);
+            match sent {
+                Err(Refused::Full) => {
+                    let (sent, timeout) = (lane.outbox.sent(), Limits::default().stall_timeout.duration());
+                    if serving.held.is_none() {
+                        serving.held = lane.account().hold(answer.len()).ok();
+                    }
+                    let patience = &mut serving.patience;
+                    let patience = patience.get_or_insert_with(|| Patience::new(timeout, sent, cx.now));
+                    match patience.deadline(sent, cx.now).filter(|_| serving.held.is_some()) {
+                        Some(deadline) => wake = earlier(wake, Some(deadline)),
+                        None => lane.overwhelmed(),
+                    }
+                    self.servings.push(serving);
+                }
+                Err(Refused::OverShare(_)) => {
+                    lane.overwhelmed();
+                    self.served(at, &serving.request_id, cx);
+                }
                 Ok(()) | Err(Refused::Closed) => {
                     self.progress = true;
                     self.served(at, &serving.request_id, cx);
@@ -107,6 +133,28 @@ impl Node {
             }
         }
         wake
+    }
+
+    /// Answers a call that is not served. There may be no room for more, so the answer can't wait for it.
+    fn refuse_call(&mut self, at: usize, request_id: &RawText, why: &str, cx: &mut Context<'_>) {
+        cx.record("refuses a call on connection {}", [self.lanes[at].socket.connection, 0]);
+        let lane = &mut self.lanes[at];
+        lane.leave(cx);
+        let answer = Envelope::Response {
+            request_id: request_id.clone(),
+            route_key: ECHO.into(),
+            result: Err(ErrorReply {
+                code: ErrorCode::Unavailable,
+                message: why.into(),
+            }),
+        };
+        let kind = RecordKind::RpcReliable;
+        let sent = lane
+            .outbox
+            .try_send(kind, Urgency::Now, &[], &answer.encode(), lane.socket, cx);
+        if let Err(Refused::Full | Refused::OverShare(_)) = sent {
+            lane.overwhelmed();
+        }
     }
 
     /// A call was served, or given up.
@@ -176,9 +224,16 @@ impl Node {
             return false;
         }
         cx.record("opens stream {} behind frame {}", [spec.number, after]);
-        lane.join(cx);
-        lane.outgoing
-            .push(Outgoing::new(stream_id, spec, after, lane.extended, cx.now));
-        true
+        match Outgoing::new(lane.account(), spec, after, lane.extended, cx.now) {
+            Ok(outgoing) => {
+                lane.join(cx);
+                lane.outgoing.push(outgoing);
+                true
+            }
+            Err(limit) => {
+                cx.check(lane.is_of_rogue(), || format!("a stream is refused: {limit}"));
+                false
+            }
+        }
     }
 }

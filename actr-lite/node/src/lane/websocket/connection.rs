@@ -1,22 +1,17 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_wire::{record, record_limit::RecordLimit, websocket::Role};
+use actr_lite_engine::{accounts::PeerAccount, connection::max_message_len, upgrade::offer::Agreed};
+use actr_lite_wire::{record_limit::RecordLimit, websocket::Role};
 use bytes::BytesMut;
 
-use crate::{
-    lane::{
-        lane::Lane,
-        websocket::{
-            outbox::Outbox,
-            socket::{self, Reader, Writer},
-            upgraded::Upgraded,
-        },
+use crate::lane::{
+    lane::Lane,
+    websocket::{
+        outbox::Outbox,
+        socket::{self, Reader, Writer},
+        upgraded::Upgraded,
     },
-    limits::accounts::PeerAccount,
 };
-
-/// What a batch may have beyond one record of the greatest length: other records, and control records.
-const BATCH_ALLOWANCE: usize = 2 << 20;
 
 /// A connection after the upgrade, which nobody drives yet.
 pub(crate) struct Connection {
@@ -45,14 +40,13 @@ impl Connection {
         let Upgraded {
             stream,
             leftover,
-            extended,
-            peer_limit,
+            agreed: Agreed { extended, peer_limit },
         } = upgraded;
         let max_sent = own_limit.min(peer_limit).bytes();
         let (reader, writer) = socket::split(stream);
         let writer = Arc::new(writer);
         let outbox = Outbox::new(Arc::clone(&writer), role, extended, max_sent, Arc::clone(account));
-        let max_message_len = own_limit.bytes() + record::HEADER_LEN + if extended { BATCH_ALLOWANCE } else { 0 };
+        let max_message_len = max_message_len(own_limit.bytes(), extended);
         Self {
             reader,
             writer,

@@ -7,7 +7,10 @@ use std::{
     task::{Poll, ready},
 };
 
-use actr_lite_engine::connection::{self, CLOSE_TIMEOUT, End, Goodbye, SMALL_READ};
+use actr_lite_engine::{
+    connection::{self, CLOSE_TIMEOUT, End, Goodbye, SMALL_READ},
+    held_bytes::HeldBytes,
+};
 use actr_lite_wire::{
     peer_text::PeerText,
     websocket::{CloseCode, CloseFrame},
@@ -15,19 +18,16 @@ use actr_lite_wire::{
 use socket2::SockRef;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::{
-    lane::{
-        close_reason::CloseReason,
-        lane::Lane as _,
-        receiver::Receiver,
-        websocket::{
-            connection::Connection,
-            exchange::Exchange,
-            outbox::{Outbox, Outgoing},
-            socket::Writer,
-        },
+use crate::lane::{
+    close_reason::CloseReason,
+    lane::Lane as _,
+    receiver::Receiver,
+    websocket::{
+        connection::Connection,
+        exchange::Exchange,
+        outbox::{Outbox, Outgoing},
+        socket::Writer,
     },
-    limits::held_bytes::HeldBytes,
 };
 
 /// How much is read at once to be thrown away.

@@ -6,22 +6,22 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_engine::connection::{Connection, Due, End, Incoming};
+use actr_lite_engine::{
+    connection::{Connection, Due, End, Incoming},
+    held_bytes::HeldBytes,
+};
 use actr_lite_wire::misbehaviour::MisbehaviourKind;
 use tokio::{
     task::yield_now,
     time::{Instant, Sleep},
 };
 
-use crate::{
-    lane::{
-        receiver::Receiver,
-        websocket::{
-            outbox::{Outbox, Outgoing},
-            socket::{Reader, Writer},
-        },
+use crate::lane::{
+    receiver::Receiver,
+    websocket::{
+        outbox::{Outbox, Outgoing},
+        socket::{Reader, Writer},
     },
-    limits::held_bytes::HeldBytes,
 };
 
 /// How long other tasks of the thread may take until a driver comes again that has given its turn up: ten times what a

@@ -4,7 +4,11 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use actr_lite_engine::outbox::{self, Accepted, Drive, Next, Notices, Sent, Urgency, Writing};
+use actr_lite_engine::{
+    accounts::PeerAccount,
+    held_bytes::HeldBytes,
+    outbox::{self, Accepted, Drive, Next, Notices, Sent, Urgency, Writing},
+};
 use actr_lite_wire::{
     control::Control,
     record::RecordKind,
@@ -19,15 +23,11 @@ use crate::{
         lane::{Lane, SendRefused},
         websocket::socket::Writer,
     },
-    limits::{accounts::PeerAccount, held_bytes::HeldBytes},
     sync::{
         primitives::{Mutex, MutexGuard},
         room::Room,
     },
 };
-
-/// How much may wait to be sent that counts as a part of the connection.
-const FREE_BYTES: usize = 16 << 10;
 
 /// What is to be sent on a connection, and the socket for whoever has a batch together.
 ///
@@ -69,7 +69,7 @@ impl Outbox {
         max_record_len: usize,
         account: Arc<PeerAccount>,
     ) -> Self {
-        let memory = HeldBytes::new(account, FREE_BYTES);
+        let memory = HeldBytes::new(account, outbox::FREE_BYTES);
         let mut state = State {
             machine: outbox::Outbox::new(role, extended, memory),
             socket: None,

@@ -5,6 +5,7 @@ use actr_lite_wire::identity::ActrId;
 use super::{MOST_EVENTS, RECOVERY, STOPPING, State, World};
 use crate::{
     client_stream::Outcome,
+    lane::Lane,
     outgoing::Outgoing,
     schedule::{REGISTRY, START_OF_TIME},
     trace::HostId,
@@ -37,6 +38,14 @@ impl World {
         }
         for host in &self.hosts {
             let State::Node(server) = &host.state else { continue };
+            for lane in server.lanes.iter().filter(|lane| lane.is_of_rogue()) {
+                let of_it = |other: &&Lane| other.peer == lane.peer;
+                let held: usize = server.lanes.iter().filter(of_it).map(Lane::held).sum();
+                let counted = lane.account().bytes();
+                if held > counted.used() || counted.used() > counted.limit().value() {
+                    failure = Some(format!("{} makes a node hold {held} bytes: {counted:?}", lane.peer));
+                }
+            }
             for lane in server.lanes.iter().filter(|lane| lane.is_open() && lane.extended) {
                 let connection = lane.socket.connection;
                 if !self.network.is_drained(connection) || !lane.outbox.is_empty() {
@@ -80,16 +89,21 @@ impl World {
         })
     }
 
-    /// If nothing goes wrong, no stream is given up or restarted, however slow its connection is.
-    pub(super) fn check_slow_streams(&mut self) {
-        if self.schedule.slow_lanes.is_none() || !self.schedule.faults.is_empty() {
+    /// If nothing goes wrong, no stream is given up or restarted, however slow its connection is, and whatever others do who
+    /// break the protocol.
+    pub(super) fn check_whole_streams(&mut self) {
+        let is_special = self.schedule.slow_lanes.is_some() || !self.schedule.rogues.is_empty();
+        if !is_special || !self.schedule.faults.is_empty() {
             return;
         }
+        // Of a long frame nothing is known before it is there if the sender does not speak the extension: it may be asked for
+        // again.
+        let may_restart = self.schedule.slow_lanes.is_none() && !self.schedule.all_extended();
         let given_up = self.streams().find_map(|stream| {
-            let is_whole = stream.outcome == Some(Outcome::Complete) && stream.resumes == 0;
+            let is_whole = stream.outcome == Some(Outcome::Complete) && (stream.resumes == 0 || may_restart);
             (!is_whole).then(|| {
                 format!(
-                    "stream {} is slow, and was restarted {} times: {:?}",
+                    "stream {} was restarted {} times though nothing was wrong: {:?}",
                     stream.spec.number, stream.resumes, stream.outcome
                 )
             })
@@ -180,6 +194,7 @@ impl World {
             .hosts
             .iter()
             .enumerate()
+            .take(self.schedule.first_rogue())
             .filter_map(|(number, host)| match &host.state {
                 State::Node(node) => Some((number, node.caller.failed?)),
                 _ => None,

@@ -17,7 +17,7 @@ use crate::{
     network::{Address, Arrived, Network, NetworkEvent, REGISTRY_ADDRESS, Socket},
     node::Node,
     registry::Registry,
-    requests::{client_type, server_type},
+    requests::{client_type, rogue_type, server_type},
     schedule::{REGISTRY, Schedule},
     trace::{Events, HostId, Trace},
 };
@@ -46,6 +46,8 @@ enum Event {
     Arrive(Socket),
     Wake(HostId),
     Fault(usize),
+    /// Which rogue does which of its deeds.
+    Deed(usize, usize),
     Start(HostId),
     Resume(HostId),
 }
@@ -197,7 +199,8 @@ impl World {
         self.push(Duration::ZERO, Event::Start(REGISTRY));
         let servers = self.schedule.servers.iter().map(|(_, starts)| *starts);
         let clients = self.schedule.clients.iter().map(|client| client.starts);
-        let starts: Vec<_> = servers.chain(clients).collect();
+        let rogues = self.schedule.rogues.iter().map(|rogue| rogue.starts);
+        let starts: Vec<_> = servers.chain(clients).chain(rogues).collect();
         for (number, starts) in starts.into_iter().enumerate() {
             if number + 1 < self.schedule.first_client() {
                 self.move_host(number + 1);
@@ -206,6 +209,11 @@ impl World {
         }
         for fault in 0..self.schedule.faults.len() {
             self.push(self.schedule.faults[fault].0, Event::Fault(fault));
+        }
+        for rogue in 0..self.schedule.rogues.len() {
+            for deed in 0..self.schedule.rogues[rogue].deeds.len() {
+                self.push(self.schedule.rogues[rogue].deeds[deed].0, Event::Deed(rogue, deed));
+            }
         }
         self.addresses.insert(REGISTRY_ADDRESS, REGISTRY);
     }
@@ -236,7 +244,7 @@ impl World {
             }
         }
         if self.failure.is_none() {
-            self.check_slow_streams();
+            self.check_whole_streams();
             self.check_calls();
             self.check_directory();
             self.count();
@@ -263,6 +271,7 @@ impl World {
             Event::Resume(host) => self.poll(host),
             Event::Start(host) => self.start(host),
             Event::Fault(fault) => self.fault(self.schedule.faults[fault].1),
+            Event::Deed(rogue, deed) => self.misbehave(rogue, deed),
         }
         if number % LOOK_EVERY == 0 {
             self.look();
@@ -306,6 +315,27 @@ impl World {
             self.hosts[host].wake = Some(wake.max(self.now));
             self.push(wake, Event::Wake(host));
         }
+    }
+
+    /// Somebody breaks the protocol.
+    fn misbehave(&mut self, rogue: usize, deed: usize) {
+        let (host, deed) = (
+            self.schedule.first_rogue() + rogue,
+            self.schedule.rogues[rogue].deeds[deed].1,
+        );
+        let mut cx = Context {
+            now: self.now,
+            host,
+            rng: &mut self.rng,
+            network: &mut self.network,
+            trace: &mut self.trace,
+            failure: &mut self.failure,
+        };
+        if let State::Node(node) = &mut self.hosts[host].state {
+            node.misbehave(deed, &mut cx);
+        }
+        self.take_network_events();
+        self.poll(host);
     }
 
     fn take_network_events(&mut self) {
@@ -387,6 +417,16 @@ impl World {
                 Some(address),
                 manner,
                 calls,
+                &mut cx,
+            )))
+        } else if host >= self.schedule.first_rogue() {
+            let rogue = &self.schedule.rogues[host - self.schedule.first_rogue()];
+            let manner = self.schedule.rogue_manner(rogue);
+            State::Node(Box::new(Node::new(
+                rogue_type(),
+                None,
+                manner,
+                rogue.calls.clone(),
                 &mut cx,
             )))
         } else {

@@ -9,8 +9,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use actr_lite_engine::outbox::Urgency;
+use actr_lite_engine::{accounts::Accounts, outbox::Urgency};
+use actr_lite_manifest::Limits;
 use actr_lite_wire::{
+    identity::ActrId,
     record::{HEADER_LEN, RecordKind},
     send_queue::Precedence,
     websocket::{CloseCode, Role},
@@ -26,7 +28,6 @@ use crate::{
             socket::Writer,
         },
     },
-    limits::accounts::PeerAccount,
     looks::Looks,
 };
 
@@ -43,7 +44,9 @@ const LONG: [u8; 12_000] = [7; 12_000];
 /// A server's outbox, and a socket that takes so much before its network carries anything.
 fn connected(room: usize) -> (Arc<Outbox>, Arc<Writer>) {
     let socket = Arc::new(Writer::with_room(room));
-    let outbox = Outbox::new(Arc::clone(&socket), Role::Server, true, 1 << 16, PeerAccount::new());
+    let accounts = Accounts::new(Limits::default().of_accounts(1 << 16), 1, false);
+    let account = accounts.of(&ActrId::new(1, 1, "acme+Peer".parse().unwrap()));
+    let outbox = Outbox::new(Arc::clone(&socket), Role::Server, true, 1 << 16, account.unwrap());
     (Arc::new(outbox), socket)
 }
 

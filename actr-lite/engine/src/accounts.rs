@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use actr_lite_manifest::Limits;
 use actr_lite_quota::{Limit, Modesty, Parts, Permit, Quota};
 use actr_lite_wire::identity::ActrId;
 
 /// What a connection costs as long as it is open: its task, its state, a read buffer of 16 KiB and as much that waits to
 /// be sent.
-pub(crate) const CONNECTION_COST: usize = 48 << 10;
+pub const CONNECTION_COST: usize = 48 << 10;
 
 /// What a call costs while it is served, beside its request: its task, with a handler of usual size.
-pub(crate) const CALL_COST: usize = 2 << 10;
+pub const CALL_COST: usize = 2 << 10;
 
 /// What a stream that is sent costs: its state at both layers, and the task that sends it.
-pub(crate) const STREAM_COST: usize = 2 << 10;
+pub const STREAM_COST: usize = 2 << 10;
+
+/// How much all windows of one connection may grow together beyond what each stream starts with: enough for one or two
+/// streams at full speed, which need it, while many share the connection anyway. What is on its way is ahead of every
+/// call on the same connection.
+const CONNECTION_GROWTH: usize = 1 << 20;
 
 /// A peer holds at most this part of what is left to all of its realm. With a quarter sixteen peers that take all the bytes
 /// that they get leave a seventh to others.
@@ -35,11 +39,33 @@ const STREAMS: &str = "system.limits.max_streams";
 const CALLS: &str = "system.limits.max_calls";
 const BYTES: &str = "system.limits.max_bytes";
 
+/// What peers may make a node hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountLimits {
+    /// Connections that others make.
+    pub connections: usize,
+    /// Those of one peer among them.
+    pub connections_per_peer: usize,
+    /// Streams that the node sends.
+    pub streams: usize,
+    /// Those to one peer among them.
+    pub streams_per_peer: usize,
+    /// Calls that the node serves.
+    pub calls: usize,
+    /// Those of one peer among them, and the calls to one peer that wait for its answer.
+    pub calls_per_peer: usize,
+    /// The memory, in whatever form.
+    pub bytes: usize,
+    /// That for one peer.
+    pub bytes_per_peer: usize,
+    /// How many realms beside the own one have peers here.
+    pub other_realms: usize,
+}
+
 /// All accounts of a node.
 #[derive(Debug)]
-pub(crate) struct Accounts {
-    limits: Limits,
-    max_bytes_per_peer: usize,
+pub struct Accounts {
+    limits: AccountLimits,
     own_realm: u32,
     node: Shares,
     /// Of all realms but the own one.
@@ -98,7 +124,7 @@ struct RealmAccount {
 
 /// What one peer makes this node hold, over all its connections, and after them as long as something of it is held.
 #[derive(Debug)]
-pub(crate) struct PeerAccount {
+pub struct PeerAccount {
     connections: Arc<Quota>,
     streams: Arc<Quota>,
     calls: Arc<Quota>,
@@ -112,24 +138,22 @@ pub(crate) struct PeerAccount {
 impl Accounts {
     /// For a node of this realm. `admits_others`: its access list has a rule for nodes of other realms, which have half of
     /// everything then.
-    pub(crate) fn new(limits: &Limits, max_record_bytes: usize, own_realm: u32, admits_others: bool) -> Self {
-        let max_bytes = limits.max_bytes(max_record_bytes);
+    pub fn new(limits: AccountLimits, own_realm: u32, admits_others: bool) -> Self {
         let whole = |what, key, value| Quota::whole(Limit::new(what, key, value));
         let node = Shares {
-            connections: whole("connections", CONNECTIONS, limits.max_connections.get()),
-            streams: whole("streams open", STREAMS, limits.max_streams.get()),
-            calls: whole("calls to serve", CALLS, limits.max_calls.get()),
-            bytes: whole("bytes held for its peers", BYTES, max_bytes),
+            connections: whole("connections", CONNECTIONS, limits.connections),
+            streams: whole("streams open", STREAMS, limits.streams),
+            calls: whole("calls to serve", CALLS, limits.calls),
+            bytes: whole("bytes held for its peers", BYTES, limits.bytes),
         };
         let own_part = |whole: usize| if admits_others { whole.div_ceil(2) } else { whole };
         let other_realms = Limit::new(
             "other realms with peers here",
             "system.limits.max_other_realms",
-            limits.max_other_realms.get(),
+            limits.other_realms,
         );
         Self {
-            limits: *limits,
-            max_bytes_per_peer: limits.max_bytes_per_peer(max_record_bytes),
+            limits,
             own_realm,
             others: node.part(OF_OTHER_REALMS, |whole| whole / 2),
             own: node.part(OF_THIS_REALM, own_part),
@@ -141,25 +165,30 @@ impl Accounts {
     }
 
     /// The streams that the node sends.
-    pub(crate) fn streams(&self) -> &Quota {
+    pub fn streams(&self) -> &Quota {
         &self.node.streams
     }
 
-    /// The calls that the node serves.
-    pub(crate) fn calls(&self) -> &Quota {
-        &self.node.calls
+    /// The bytes that it holds for its peers.
+    pub fn bytes(&self) -> &Quota {
+        &self.node.bytes
     }
 
-    /// The memory that peers make the node hold.
-    pub(crate) fn bytes(&self) -> &Quota {
-        &self.node.bytes
+    /// The connections that others have made.
+    pub fn connections(&self) -> &Quota {
+        &self.node.connections
+    }
+
+    /// The calls that the node serves.
+    pub fn calls(&self) -> &Quota {
+        &self.node.calls
     }
 
     /// The account of a peer.
     ///
     /// # Errors
     /// Its realm is one too many.
-    pub(crate) fn of(&self, peer: &ActrId) -> Result<Arc<PeerAccount>, Limit> {
+    pub fn of(&self, peer: &ActrId) -> Result<Arc<PeerAccount>, Limit> {
         let make = || {
             let make = || self.realm(peer.realm_id());
             let realm = self.realms.find_or_make(peer.realm_id(), make)?;
@@ -176,7 +205,7 @@ impl Accounts {
             });
         }
         let place = self.other_realms.take(1)?;
-        let realms = self.limits.max_other_realms.get();
+        let realms = self.limits.other_realms;
         Ok(RealmAccount {
             shares: self.others.part(OF_THIS_REALM, |others| others / realms),
             _place: Some(place),
@@ -190,38 +219,30 @@ impl PeerAccount {
         const STREAMS: &str = "system.limits.max_streams_per_peer";
         const CALLS: &str = "system.limits.max_calls_per_peer";
         const BYTES: &str = "system.limits.max_bytes_per_peer";
-        let Accounts {
-            limits,
-            max_bytes_per_peer,
-            ..
-        } = accounts;
+        let limits = &accounts.limits;
         let Shares {
             connections,
             streams,
             calls,
             bytes,
         } = &realm.shares;
-        let max_calls = limits.max_calls_per_peer.get();
+        let max_calls = limits.calls_per_peer;
         let part = |of: &Arc<Quota>, limit, floor| {
             let divisor = LEFT_TO_OTHERS;
             of.modest_part(limit, Modesty { divisor, floor })
         };
-        let limit = Limit::new(
-            "connections of this peer",
-            CONNECTIONS,
-            limits.max_connections_per_peer.get(),
-        );
+        let limit = Limit::new("connections of this peer", CONNECTIONS, limits.connections_per_peer);
         let connections = part(connections, limit, FEW_CONNECTIONS);
-        let limit = Limit::new("streams to one peer open", STREAMS, limits.max_streams_per_peer.get());
+        let limit = Limit::new("streams to one peer open", STREAMS, limits.streams_per_peer);
         let streams = part(streams, limit, FEW_STREAMS);
         let limit = Limit::new("calls of one peer to serve", CALLS, max_calls);
         let calls = part(calls, limit, FEW_CALLS);
-        let limit = Limit::new("bytes held for one peer", BYTES, *max_bytes_per_peer);
+        let limit = Limit::new("bytes held for one peer", BYTES, limits.bytes_per_peer);
         let bytes = part(bytes, limit, FEW_BYTES);
         let growth = Limit::new(
             "bytes of windows from one peer grown",
             BYTES,
-            max_bytes_per_peer / GROWTH_PART,
+            limits.bytes_per_peer / GROWTH_PART,
         );
         Self {
             growth: bytes.part(growth),
@@ -235,7 +256,7 @@ impl PeerAccount {
     }
 
     /// Room for a connection that the peer makes.
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<Admission, Limit> {
+    pub fn admit(self: &Arc<Self>) -> Result<Admission, Limit> {
         let place = self.connections.take(1)?;
         let mut admission = self.dial()?;
         admission.place = Some(place);
@@ -243,7 +264,7 @@ impl PeerAccount {
     }
 
     /// Room for a connection to the peer.
-    pub(crate) fn dial(self: &Arc<Self>) -> Result<Admission, Limit> {
+    pub fn dial(self: &Arc<Self>) -> Result<Admission, Limit> {
         Ok(Admission {
             place: None,
             _memory: self.bytes.take(CONNECTION_COST)?,
@@ -252,40 +273,45 @@ impl PeerAccount {
     }
 
     /// Room for a stream to the peer.
-    pub(crate) fn stream(&self) -> Result<[Permit; 2], Limit> {
+    pub fn stream(&self) -> Result<[Permit; 2], Limit> {
         Ok([self.streams.take(1)?, self.bytes.take(STREAM_COST)?])
     }
 
     /// Room for a call of the peer, whose request takes this much.
-    pub(crate) fn call(&self, bytes: usize) -> Result<[Permit; 2], Limit> {
+    pub fn call(&self, bytes: usize) -> Result<[Permit; 2], Limit> {
         Ok([self.calls.take(1)?, self.bytes.take(CALL_COST.saturating_add(bytes))?])
     }
 
     /// Room for a call to the peer.
-    pub(crate) fn waiting_call(&self) -> Result<Permit, Limit> {
+    pub fn waiting_call(&self) -> Result<Permit, Limit> {
         self.waiting_calls.take(1)
     }
 
-    /// Room for the windows of one connection to grow, this much at most. What is granted to the peer can arrive at once,
+    /// Room for the windows of one connection to grow. What is granted to the peer can arrive at once,
     /// and then has to be held.
-    pub(crate) fn growth_of_a_connection(&self, most: usize) -> Arc<Quota> {
+    pub fn growth_of_a_connection(&self) -> Arc<Quota> {
         let limit = Limit::new(
             "bytes of windows on one connection grown",
             self.growth.limit().key(),
-            most,
+            CONNECTION_GROWTH,
         );
         self.growth.part(limit)
     }
 
+    /// What the peer makes this node hold in all.
+    pub fn bytes(&self) -> &Quota {
+        &self.bytes
+    }
+
     /// Room for so many bytes.
-    pub(crate) fn hold(&self, bytes: usize) -> Result<Permit, Limit> {
+    pub fn hold(&self, bytes: usize) -> Result<Permit, Limit> {
         self.bytes.take(bytes)
     }
 }
 
 /// A connection's place; dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Admission {
+pub struct Admission {
     /// Among those that the peer makes.
     place: Option<Permit>,
     _memory: Permit,
@@ -293,7 +319,8 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    pub(crate) fn account(&self) -> &Arc<PeerAccount> {
+    /// The peer's.
+    pub fn account(&self) -> &Arc<PeerAccount> {
         &self.account
     }
 }
@@ -303,6 +330,19 @@ mod tests {
     use super::*;
 
     const MIB: usize = 1 << 20;
+
+    /// Those of a node that says nothing.
+    const LIMITS: AccountLimits = AccountLimits {
+        connections: 2048,
+        connections_per_peer: 64,
+        streams: 65_536,
+        streams_per_peer: 2048,
+        calls: 65_536,
+        calls_per_peer: 2048,
+        bytes: 256 * MIB,
+        bytes_per_peer: 16 * MIB,
+        other_realms: 4,
+    };
 
     fn peer(realm: u32, serial: u64) -> ActrId {
         ActrId::new(realm, serial, "acme+Peer".parse().unwrap())
@@ -321,7 +361,7 @@ mod tests {
 
     #[test]
     fn other_realms_leave_the_own_one_its_half() {
-        let accounts = Accounts::new(&Limits::default(), 4 * MIB, 1, false);
+        let accounts = Accounts::new(LIMITS, 1, false);
         let (mut held, mut bytes) = (Vec::new(), Vec::new());
         for realm in 2..10 {
             greedy(&accounts, realm, 100, &mut held, &mut bytes);
@@ -337,7 +377,7 @@ mod tests {
 
     #[test]
     fn no_realm_takes_what_is_anothers() {
-        let accounts = Accounts::new(&Limits::default(), 4 * MIB, 1, true);
+        let accounts = Accounts::new(LIMITS, 1, true);
         let (mut held, mut bytes) = (Vec::new(), Vec::new());
         greedy(&accounts, 1, 1000, &mut held, &mut bytes);
         for realm in 2..5 {
@@ -349,7 +389,7 @@ mod tests {
 
     #[test]
     fn sixteen_greedy_peers_leave_something_to_their_realm() {
-        let accounts = Accounts::new(&Limits::default(), 4 * MIB, 1, false);
+        let accounts = Accounts::new(LIMITS, 1, false);
         let (mut held, mut bytes) = (Vec::new(), Vec::new());
         greedy(&accounts, 1, 16, &mut held, &mut bytes);
         let account = accounts.of(&peer(1, 100)).unwrap();
@@ -359,7 +399,7 @@ mod tests {
 
     #[test]
     fn forty_greedy_peers_leave_connections_and_streams() {
-        let accounts = Accounts::new(&Limits::default(), 4 * MIB, 1, false);
+        let accounts = Accounts::new(LIMITS, 1, false);
         let mut held = Vec::new();
         for serial in 0..40 {
             let account = accounts.of(&peer(1, serial)).unwrap();
@@ -375,9 +415,9 @@ mod tests {
 
     #[test]
     fn windows_that_grow_leave_most_of_a_share() {
-        let accounts = Accounts::new(&Limits::default(), 4 * MIB, 1, false);
+        let accounts = Accounts::new(LIMITS, 1, false);
         let account = accounts.of(&peer(1, 1)).unwrap();
-        let connections = (0..64).map(|_| account.growth_of_a_connection(MIB));
+        let connections = (0..64).map(|_| account.growth_of_a_connection());
         let grown: Vec<_> = connections.filter_map(|growth| growth.take(MIB).ok()).collect();
         assert_eq!(grown.len(), 4);
         assert!(account.hold(11 * MIB).is_ok());
@@ -385,7 +425,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_comes_again_finds_its_account() {
-        let accounts = Accounts::new(&Limits::default(), 4 * MIB, 1, false);
+        let accounts = Accounts::new(LIMITS, 1, false);
         let account = accounts.of(&peer(1, 1)).unwrap();
         let _held = account.hold(MIB).unwrap();
         let again = accounts.of(&peer(1, 1)).unwrap();

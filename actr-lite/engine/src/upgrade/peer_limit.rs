@@ -1,5 +1,7 @@
+//! The longest record that a peer takes.
+
 use actr_lite_wire::record_limit::RecordLimit;
-use hyper::header::HeaderMap;
+use http::header::HeaderMap;
 
 /// The header by which two nodes that speak the extension tell each other the longest record that they take.
 pub(super) const RECORD_LIMIT_HEADER: &str = "x-actr-lite-max-record";
@@ -25,7 +27,7 @@ pub(super) fn peer_limit(headers: &HeaderMap, extended: bool) -> Result<RecordLi
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
+    use http::header::HeaderValue;
 
     use super::*;
 

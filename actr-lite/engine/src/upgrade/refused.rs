@@ -1,21 +1,25 @@
+//! The answer to an upgrade that is refused.
+
 use actr_lite_wire::{host_policy::HostRefusal, rate_limit::RateExceeded};
-use http_body_util::Full;
-use hyper::{
+use http::{
     Response, StatusCode,
-    body::Bytes,
-    header::{self, HeaderValue},
+    header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 
 /// The answer to an upgrade that is refused.
-pub(super) struct RefusedUpgrade {
-    pub(super) status: StatusCode,
-    pub(super) reason: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedUpgrade {
+    /// What HTTP calls it.
+    pub status: StatusCode,
+    /// For people.
+    pub reason: String,
     /// In so many seconds it may be tried again.
     retry_after: Option<u64>,
 }
 
 impl RefusedUpgrade {
-    pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+    /// A refusal for this reason.
+    pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self {
             status,
             reason: reason.into(),
@@ -23,8 +27,13 @@ impl RefusedUpgrade {
         }
     }
 
+    /// Whether who asked has done wrong. Who comes when the node stops, or is at a limit, has not.
+    pub fn is_misbehaviour(&self) -> bool {
+        self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS
+    }
+
     /// What is counted for it.
-    pub(super) fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self.status {
             StatusCode::UNAUTHORIZED => "credential",
             StatusCode::FORBIDDEN => "access",
@@ -35,16 +44,14 @@ impl RefusedUpgrade {
         }
     }
 
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::from(self.reason));
+    /// What is sent.
+    pub fn into_response(self) -> Response<String> {
+        let mut response = Response::new(self.reason);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        headers.extend(self.retry_after.map(|seconds| (header::RETRY_AFTER, seconds.into())));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        headers.extend(self.retry_after.map(|seconds| (RETRY_AFTER, seconds.into())));
         response
     }
 }

@@ -1,9 +1,10 @@
+//! The memory of a buffer that a peer fills, on its account.
+
 use std::sync::Arc;
 
-use actr_lite_engine::memory::Memory;
 use actr_lite_quota::{Limit, Permit};
 
-use crate::limits::accounts::PeerAccount;
+use crate::{accounts::PeerAccount, memory::Memory};
 
 /// In which steps the memory of a buffer is counted: small beside what it may become, and large beside what one record
 /// adds, so that counting costs little.
@@ -11,7 +12,7 @@ const STEP: usize = 64 << 10;
 
 /// The memory of a buffer that a peer fills, beyond what each connection has anyway.
 #[derive(Debug)]
-pub(crate) struct HeldBytes {
+pub struct HeldBytes {
     account: Arc<PeerAccount>,
     /// What costs nothing more than the connection.
     free: usize,
@@ -20,7 +21,7 @@ pub(crate) struct HeldBytes {
 
 impl HeldBytes {
     /// For a buffer of which the first `free` bytes are a part of the connection.
-    pub(crate) fn new(account: Arc<PeerAccount>, free: usize) -> Self {
+    pub fn new(account: Arc<PeerAccount>, free: usize) -> Self {
         Self {
             account,
             free,
