@@ -150,9 +150,7 @@ impl<W> Link<W> {
             }
         }
     }
-}
 
-impl<W> Link<W> {
     /// What goes out over an open connection, or is asked beside it.
     fn poll_open(&mut self, now: Duration, can_send: bool) -> Action<W> {
         if let Some(membership) = &mut self.membership {
@@ -266,7 +264,7 @@ impl<W> Link<W> {
         } else if error.is_credential_refused()
             && let Some(membership) = &mut self.membership
         {
-            warn!(registry = %self.url, %error, "renewing the credential at once");
+            warn!(registry = %self.url, %error, "the credential is not accepted; renewing it at once");
             membership.renewal.hurry(now);
         } else {
             debug!(%error, "heartbeat refused");
