@@ -8,6 +8,7 @@
 mod action;
 mod calendar;
 mod envelope;
+mod grant;
 mod handle;
 mod membership;
 mod mismatch;
@@ -48,9 +49,7 @@ use crate::{
     error::RegistryLinkError,
     identity::Identity,
     load::LoadReport,
-    registration::Registration,
     registry_url::RegistryUrl,
-    request::Request,
     state::LinkState,
 };
 
@@ -136,22 +135,22 @@ impl<W> Link<W> {
                     self.stage = Stage::Opening;
                     return Action::Open(membership.identity.clone());
                 }
-                (Stage::Open(session), Some(_)) => match session.poll(now, can_send) {
-                    Due::Silent => {
-                        let cause = format!("nothing heard for {} s", DEAD_AFTER.as_secs());
-                        self.lost(RegistryLinkError::unreachable(&self.url, cause), now, jitter);
+                (Stage::Open(session), Some(membership)) => {
+                    match session.poll(now, membership.heartbeat_interval, can_send) {
+                        Due::Silent => {
+                            let cause = format!("nothing heard for {} s", DEAD_AFTER.as_secs());
+                            self.lost(RegistryLinkError::unreachable(&self.url, cause), now, jitter);
+                        }
+                        Due::Heartbeat => return self.send(RequestPayload::Ping(load.into())),
+                        Due::Ping => return Action::Ping,
+                        Due::Nothing => return self.poll_open(now, can_send),
                     }
-                    Due::Heartbeat => return self.send(RequestPayload::Ping(load.into())),
-                    Due::Ping => return Action::Ping,
-                    Due::Nothing => return self.poll_open(now, can_send),
-                },
+                }
                 (Stage::Registering | Stage::Opening | Stage::Open(_), _) => return self.wait(can_send),
             }
         }
     }
-}
 
-impl<W> Link<W> {
     /// What goes out over an open connection, or is asked beside it.
     fn poll_open(&mut self, now: Duration, can_send: bool) -> Action<W> {
         if let Some(membership) = &mut self.membership {
@@ -216,75 +215,13 @@ impl<W> Link<W> {
         }
     }
 
-    /// AIS has answered a node without an identity.
-    fn registered(&mut self, granted: Result<Registration, RegistryLinkError>, now: Duration, jitter: f64) {
-        match granted {
-            Ok(registration) => self.join(registration, now),
-            Err(error) => {
-                let wait = self.retries.not_registered(&error, now, jitter);
-                self.pause(wait, error, now);
-            }
-        }
-    }
-
-    /// AIS has answered a node that asked for a new credential.
-    fn renewed(&mut self, granted: Result<Registration, RegistryLinkError>, now: Duration, jitter: f64) {
-        let Some(membership) = &mut self.membership else {
-            return;
-        };
-        let id = &membership.identity.actor_id;
-        match granted {
-            Err(error) => membership.renewal.failed(&error, id, now, jitter),
-            Ok(registration) if registration.identity.actor_id == *id => {
-                debug!(%id, "credential renewed");
-                let is_confirmed = membership.is_confirmed;
-                self.hold(registration, is_confirmed, now);
-            }
-            Ok(registration) => {
-                if let Stage::Open(_) = self.stage {
-                    // This connection can't go on. If this does not arrive the old identity's lease ends by itself.
-                    let reason = "registered again".into();
-                    let farewell = Request::Unregister { reason }.payload(id);
-                    let farewell = self.send(farewell);
-                    self.actions.extend([farewell, Action::Close]);
-                }
-                self.join(registration, now);
-            }
-        }
-    }
-
-    /// The node has an identity that is new, and connects with it.
-    fn join(&mut self, registration: Registration, now: Duration) {
-        let (url, id) = (&self.url, &registration.identity.actor_id);
-        if self.identity.is_some() {
-            info!("registered again at {url} as {id}");
-        } else {
-            debug!("registered at {url} as {id}");
-        }
-        if let Some(reason) = &registration.withheld_address {
-            warn!("registry {url}: no node can dial this one: {reason}");
-        }
-        self.own_ids.insert(id.clone());
-        self.calendar.heard(Duration::from_secs(registration.granted_at), now);
-        self.hold(registration, false, now);
-        self.stage = Stage::Pausing(now);
-        self.set_state(LinkState::Registered { last_error: None });
-    }
-
-    fn hold(&mut self, registration: Registration, is_confirmed: bool, now: Duration) {
-        self.keys.insert(registration.identity.signing_key.clone(), now);
-        self.identity = Some(registration.identity.clone());
-        // The answer may have waited for this node, but not the question for the answer.
-        self.membership = Some(Membership::new(registration, is_confirmed, self.asked_at));
-    }
-
     fn opened(&mut self, opened: Result<(), RegistryLinkError>, now: Duration, jitter: f64) {
         let Some(membership) = &mut self.membership else {
             return;
         };
         match opened {
             Ok(()) => {
-                self.stage = Stage::Open(Session::new(membership.heartbeat_interval, now));
+                self.stage = Stage::Open(Session::new(now));
                 self.requests.start_over();
                 self.retries.reached(now);
                 self.set_state(LinkState::Opened);
@@ -327,7 +264,7 @@ impl<W> Link<W> {
         } else if error.is_credential_refused()
             && let Some(membership) = &mut self.membership
         {
-            warn!(registry = %self.url, %error, "renewing the credential at once");
+            warn!(registry = %self.url, %error, "the credential is not accepted; renewing it at once");
             membership.renewal.hurry(now);
         } else {
             debug!(%error, "heartbeat refused");

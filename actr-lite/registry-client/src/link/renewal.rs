@@ -3,7 +3,10 @@ use std::time::Duration;
 use actr_lite_wire::{backoff::Backoff, error_code::ErrorCode, identity::ActrId};
 use tracing::{info, warn};
 
-use super::{outage::Outage, retries::backoff};
+use super::{
+    outage::Outage,
+    retries::{backoff, wait_after},
+};
 use crate::{error::RegistryLinkError, registration::Registration, renewal_token::RenewalToken};
 
 /// When and how a credential is renewed, however often that has to be tried: by its renewal token, or by a new
@@ -67,7 +70,7 @@ impl Renewal {
         if self.outage.failed(now) {
             warn!(%id, %error, "the credential can't be renewed; trying again");
         }
-        self.due = Some(now + self.backoff.next_wait(jitter) + error.retry_after());
+        self.due = Some(now + wait_after(error, &mut self.backoff, jitter));
     }
 }
 

@@ -22,6 +22,14 @@ pub(super) fn backoff() -> Backoff {
     Backoff::new(FIRST_WAIT, LONGEST_WAIT)
 }
 
+/// How long to wait after a question to AIS that failed.
+pub(super) fn wait_after(error: &RegistryLinkError, backoff: &mut Backoff, jitter: f64) -> Duration {
+    match error.is_final_refusal() {
+        true => WAIT_AFTER_REFUSAL,
+        false => backoff.next_wait(jitter) + error.retry_after(),
+    }
+}
+
 /// How long to wait after each kind of failure, and what a log tells of it.
 #[derive(Debug)]
 pub(super) struct Retries {
@@ -52,11 +60,8 @@ impl Retries {
 
     /// The wait after a registration that failed.
     pub(super) fn not_registered(&mut self, error: &RegistryLinkError, now: Duration, jitter: f64) -> Duration {
-        if !error.is_final_refusal() {
-            return self.failed(error, now, jitter);
-        }
         self.tell(error, now);
-        WAIT_AFTER_REFUSAL
+        wait_after(error, &mut self.backoff, jitter)
     }
 
     /// The wait after a `refusal` of an identity that the registry has granted just before, and what it comes to.

@@ -10,7 +10,6 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// What is due over one signaling connection.
 #[derive(Debug)]
 pub(super) struct Session {
-    heartbeat_interval: Duration,
     next_heartbeat: Duration,
     next_probe: Duration,
     /// When anything came last.
@@ -31,9 +30,8 @@ pub(super) enum Due {
 
 impl Session {
     /// Of a connection that has been open since `now`.
-    pub(super) fn new(heartbeat_interval: Duration, now: Duration) -> Self {
+    pub(super) fn new(now: Duration) -> Self {
         Self {
-            heartbeat_interval,
             next_heartbeat: now,
             next_probe: now,
             heard: now,
@@ -52,7 +50,7 @@ impl Session {
     }
 
     /// What is due now, which then counts as done. Without `can_send` nothing can be sent.
-    pub(super) fn poll(&mut self, now: Duration, can_send: bool) -> Due {
+    pub(super) fn poll(&mut self, now: Duration, heartbeat_interval: Duration, can_send: bool) -> Due {
         self.stuck_since = match can_send {
             true => None,
             false => self.stuck_since.or(Some(now)),
@@ -68,7 +66,7 @@ impl Session {
         if now < self.next_heartbeat {
             return Due::Ping;
         }
-        self.next_heartbeat = now + self.heartbeat_interval;
+        self.next_heartbeat = now + heartbeat_interval;
         Due::Heartbeat
     }
 
@@ -93,12 +91,12 @@ mod tests {
 
     /// What is due at which second, if the registry lives on.
     fn due(interval: Duration, until: u64) -> Vec<(u64, Due)> {
-        let mut session = Session::new(interval, Duration::ZERO);
+        let mut session = Session::new(Duration::ZERO);
         let mut due = Vec::new();
         for second in 0..until {
             let now = Duration::from_secs(second);
             session.heard(now);
-            match session.poll(now, true) {
+            match session.poll(now, interval, true) {
                 Due::Nothing => assert!(session.wake() > now),
                 step => due.push((second, step)),
             }
@@ -127,21 +125,24 @@ mod tests {
 
     #[test]
     fn ten_seconds_of_silence_end_it() {
-        let mut session = Session::new(INTERVAL, Duration::ZERO);
-        assert_eq!(session.poll(Duration::ZERO, true), Due::Heartbeat);
+        let mut session = Session::new(Duration::ZERO);
+        assert_eq!(session.poll(Duration::ZERO, INTERVAL, true), Due::Heartbeat);
         let before = DEAD_AFTER - Duration::from_millis(1);
-        assert_eq!(session.poll(before, true), Due::Ping);
-        assert_eq!((session.wake(), session.poll(before, true)), (DEAD_AFTER, Due::Nothing));
-        assert_eq!(session.poll(DEAD_AFTER, true), Due::Silent);
+        assert_eq!(session.poll(before, INTERVAL, true), Due::Ping);
+        assert_eq!(
+            (session.wake(), session.poll(before, INTERVAL, true)),
+            (DEAD_AFTER, Due::Nothing)
+        );
+        assert_eq!(session.poll(DEAD_AFTER, INTERVAL, true), Due::Silent);
     }
 
     #[test]
     fn a_message_that_is_not_taken_for_ten_seconds_ends_it() {
-        let mut session = Session::new(INTERVAL, Duration::ZERO);
+        let mut session = Session::new(Duration::ZERO);
         let mut poll = |second, can_send| {
             let now = Duration::from_secs(second);
             session.heard(now);
-            let due = session.poll(now, can_send);
+            let due = session.poll(now, INTERVAL, can_send);
             (due, session.wake())
         };
         assert_eq!(poll(1, false), (Due::Nothing, Duration::from_secs(11)));

@@ -45,6 +45,21 @@ async fn a_connection_that_is_silent_for_ten_seconds_is_opened_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_registry_that_takes_nothing_holds_up_no_timeout() {
+    let mut registry = ScriptedRegistry::new(true);
+    registry.register(LIFETIME).await;
+    let _socket = registry.open_and_confirm().await;
+    let link = registry.link.clone();
+    let started = Instant::now();
+    let long = "a contract's name ".repeat(100_000);
+    let error = link.service_spec(&long, None).await.unwrap_err();
+    assert!(matches!(error, RegistryLinkError::TimedOut { .. }), "{error:?}");
+    assert!(between(5.0, started.elapsed(), 5.1), "{:?}", started.elapsed());
+    let _second = registry.open().await;
+    assert!(between(10.0, started.elapsed(), 10.2), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_whose_heartbeats_are_answered_is_kept() {
     let mut registry = ScriptedRegistry::new(true);
     registry.register(LIFETIME).await;

@@ -39,8 +39,7 @@ impl Modules {
     /// # Errors
     /// When one can't be read.
     pub fn read(folder: &Path) -> io::Result<Self> {
-        let mut sources = Vec::new();
-        collect(folder, folder, &mut sources)?;
+        let sources = sources(folder)?;
         Ok(Self::of(
             sources.iter().map(|(file, source)| (file.as_str(), source.as_str())),
         ))
@@ -142,6 +141,16 @@ fn module_path(file: &str) -> Option<ModulePath> {
     }
     path.pop_if(|last| last == "mod" || last == "lib");
     Some(path)
+}
+
+/// The source files below a folder, each with its path there and its text.
+///
+/// # Errors
+/// When one can't be read.
+pub fn sources(folder: &Path) -> io::Result<Vec<(String, String)>> {
+    let mut sources = Vec::new();
+    collect(folder, folder, &mut sources)?;
+    Ok(sources)
 }
 
 fn collect(root: &Path, folder: &Path, sources: &mut Vec<(String, String)>) -> io::Result<()> {

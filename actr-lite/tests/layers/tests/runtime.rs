@@ -4,7 +4,8 @@ use std::{env, fs, io, path::PathBuf};
 
 use layers::{
     breach::{Breach, circles, detours, through_root, upward},
-    modules::Modules,
+    modules::{Modules, sources},
+    tokens::tokens,
 };
 
 /// The layers of the node, the lowest first: docs/architecture.md says what each knows.
@@ -26,6 +27,37 @@ const NODE: [&str; 16] = [
     "node",
     "fuzzing",
 ];
+
+/// The layers of the registry's client, the lowest first: what a link decides does not know who does it.
+const REGISTRY_CLIENT: [&str; 21] = [
+    "registry_url",
+    "error",
+    "identity",
+    "renewal_token",
+    "registration",
+    "candidate",
+    "request",
+    "answer",
+    "load",
+    "state",
+    "link",
+    "config",
+    "dial",
+    "http_answer",
+    "upgrade",
+    "ais",
+    "signaling",
+    "connection",
+    "shared",
+    "driver",
+    "registry_link",
+];
+
+/// Where all is decided by arguments alone.
+const DECISIONS: [&str; 3] = ["wire/src", "engine/src", "registry-client/src/link"];
+
+/// What is no argument: who runs code, what time it is, chance, and other threads.
+const SURROUNDINGS: [&str; 6] = ["tokio", "Instant", "SystemTime", "rand", "Mutex", "thread"];
 
 fn crates() -> PathBuf {
     // Cargo sets it for a test that runs: a path that was compiled in may be another clone's.
@@ -59,6 +91,23 @@ fn of_all(find: impl Fn(&Modules) -> Vec<Breach>) -> io::Result<String> {
 #[test]
 fn layers_of_the_node_import_from_those_below_only() {
     assert_none(&upward(&node().unwrap(), &NODE));
+}
+
+#[test]
+fn layers_of_the_registry_client_import_from_those_below_only() {
+    let client = Modules::read(&crates().join("registry-client/src")).unwrap();
+    assert_none(&upward(&client, &REGISTRY_CLIENT));
+}
+
+#[test]
+fn what_decides_knows_no_tokio_no_clock_no_chance_and_no_lock() {
+    for folder in DECISIONS {
+        for (file, source) in sources(&crates().join(folder)).unwrap() {
+            let tokens = tokens(&source);
+            let found = tokens.iter().find(|token| SURROUNDINGS.contains(&token.as_str()));
+            assert_eq!(found, None, "{folder}/{file}");
+        }
+    }
 }
 
 #[test]

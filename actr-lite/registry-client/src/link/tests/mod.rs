@@ -31,6 +31,8 @@ const START: u64 = 1_800_000_000;
 struct Scene {
     link: Link<u32>,
     now: Duration,
+    /// The registry takes what is sent.
+    can_send: bool,
 }
 
 impl Scene {
@@ -39,6 +41,7 @@ impl Scene {
         Self {
             link: Link::new(url, 7),
             now: Duration::ZERO,
+            can_send: true,
         }
     }
 
@@ -59,7 +62,7 @@ impl Scene {
     }
 
     fn poll(&mut self) -> Action<u32> {
-        self.link.poll(self.now, LoadReport::IDLE, true, 1.0)
+        self.link.poll(self.now, LoadReport::IDLE, self.can_send, 1.0)
     }
 
     fn handle(&mut self, event: Event) {

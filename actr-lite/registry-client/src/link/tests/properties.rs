@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use actr_lite_wire::{error_code::ErrorCode, proto::SignalingEnvelope};
+use actr_lite_wire::{
+    error_code::ErrorCode,
+    proto::{SignalingEnvelope, actr_to_signaling::Payload as RequestPayload, signaling_envelope::Flow},
+};
 use proptest::prelude::*;
 
 use super::{Scene, pong, refusal, reply, unreachable_registry};
@@ -29,6 +32,8 @@ enum Step {
     /// The oldest message that has no answer gets one.
     Answered(Answer),
     Lost,
+    /// The registry takes what is sent, or does not.
+    Takes(bool),
     Ask,
     TakeBack,
     Leave,
@@ -69,6 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => answer().prop_map(Step::Opened),
         8 => answer().prop_map(Step::Answered),
         1 => Just(Step::Lost),
+        2 => any::<bool>().prop_map(Step::Takes),
         3 => Just(Step::Ask),
         1 => Just(Step::TakeBack),
         1 => prop::bool::weighted(0.1).prop_map(|leaves| if leaves { Step::Leave } else { Step::Ask }),
@@ -91,6 +97,13 @@ struct Shell {
     has_stopped: bool,
 }
 
+fn is_farewell(envelope: &SignalingEnvelope) -> bool {
+    let Some(Flow::ActrToServer(request)) = &envelope.flow else {
+        return false;
+    };
+    matches!(request.payload, Some(RequestPayload::Unregister(_)))
+}
+
 impl Shell {
     /// Does what the link wants.
     fn act(&mut self, scene: &mut Scene) {
@@ -108,9 +121,10 @@ impl Shell {
                 }
                 Action::Send(envelope) => {
                     assert!(self.is_open, "{envelope:?}");
+                    assert!(scene.can_send || is_farewell(&envelope), "{envelope:?}");
                     self.sent.push(*envelope);
                 }
-                Action::Ping => assert!(self.is_open),
+                Action::Ping => assert!(self.is_open && scene.can_send),
                 Action::Close | Action::Drop => {
                     assert!(self.is_open, "it is closed already");
                     self.is_open = false;
@@ -192,6 +206,7 @@ impl Shell {
                     scene.link.take_back(number);
                 }
             }
+            Step::Takes(can_send) => scene.can_send = can_send,
             Step::Leave => scene.link.leave(),
             step => {
                 if let Some(event) = self.event(scene, step) {
@@ -237,6 +252,7 @@ proptest! {
                 shell.act(&mut scene);
             }
         }
+        scene.can_send = true;
         let until = scene.now + RECOVERY;
         while scene.now < until && *scene.link.state() != LinkState::Connected {
             for step in [Step::Granted(Answer::OkAsAnother), Step::Opened(Answer::Ok), Step::Answered(Answer::Ok), Step::Wait(RECOVERY.as_millis() as u64)] {

@@ -114,3 +114,15 @@ fn a_node_that_leaves_renews_nothing() {
     scene.lose_connection();
     assert_eq!(scene.poll(), Action::Stop);
 }
+
+#[test]
+fn a_new_registration_that_is_refused_for_good_is_tried_seldom() {
+    let mut scene = Scene::open(1);
+    renewal(&mut scene);
+    scene.handle(Event::Granted(Err(refused(ErrorCode::PermissionDenied))));
+    assert_eq!(scene.next_action(), Action::Register);
+    scene.handle(Event::Granted(Err(refused(ErrorCode::PermissionDenied))));
+    let since = scene.now;
+    assert_eq!(scene.next_action(), Action::Register);
+    assert_eq!(scene.now - since, Duration::from_secs(30));
+}
