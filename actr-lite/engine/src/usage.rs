@@ -141,6 +141,7 @@ mod tests {
     #[test]
     fn a_retired_connection_takes_nobody() {
         let mut usage = Usage::new(at(0));
+        assert!(!usage.is_retired());
         assert_eq!(usage.retire(Some(at(0)), 0, IDLE, IDLE), Ok(()));
         assert!(usage.is_retired() && !usage.enter());
     }

@@ -144,6 +144,16 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_tally_counts_only_what_comes_behind_its_beginning() {
+        let mut tally = SequenceTally::behind(3);
+        assert_eq!((tally.last(), tally.received(), tally.missing(3)), (3, 0, 0));
+        assert_eq!(tally.observe(4), Arrival::InOrder);
+        assert_eq!(tally.observe(6), Arrival::Gap(1));
+        assert_eq!(tally.observe(3), Arrival::Repeated);
+        assert_eq!(tally.missing(8), 3, "5, 7 and 8");
+    }
+
     proptest! {
         #[test]
         fn it_agrees_with_a_plain_look_at_the_whole_list(numbers in vec(1..20u64, 0..30), expected in 0..25u64) {

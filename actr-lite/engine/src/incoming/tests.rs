@@ -61,11 +61,13 @@ fn a_connection_that_is_gone_gives_back_all_it_fed() {
 fn no_name_is_forgotten_as_long_as_there_is_room() {
     let mut streams = IncomingStreams::<()>::new(NOW);
     let names: Vec<String> = (1000..1000 + 4096).map(|number| number.to_string()).collect();
-    let room = 4096 * cost(&id(&names[0]));
+    // An entry costs 96 bytes and its name.
+    let room = 4096 * (96 + 4);
     for name in &names {
         assert!(streams.refuse(id(name), |total| total <= room));
     }
     assert!(names.iter().all(|name| streams.route(name) == Route::Unwanted));
+    assert_eq!(streams.unwanted_cost(), room);
     assert!(streams.refuse(id("another"), any_amount), "there may be only so many");
     let known = names.iter().filter(|name| streams.route(name) == Route::Unwanted);
     assert_eq!(known.count(), 4095);
@@ -79,6 +81,7 @@ fn a_peer_over_its_share_is_refused_again_and_again() {
     for name in ["a", "b", "c", "d"] {
         assert!(streams.refuse(id(name), |total| total <= room), "{name} is refused");
         assert!(streams.unwanted_cost() <= room);
+        assert_eq!(streams.route(name), Route::Unwanted, "another one is forgotten");
     }
     assert!(!streams.refuse(id("d"), any_amount), "that is known");
     assert!(streams.refuse(id("e"), |_| false), "no room for any name");

@@ -26,7 +26,8 @@ pub(crate) struct Call {
     has_returned: AtomicBool,
     /// The streams that it has opened by sending their first frame.
     pub(crate) direct: DirectStreams,
-    /// From the first task on that the handler spawned.
+    has_opened_stream: AtomicBool,
+    /// From the first task on that the handler spawned after it had opened a stream.
     hold: OnceLock<Arc<AnswerHold>>,
 }
 
@@ -56,10 +57,16 @@ impl Call {
         self.has_returned.store(true, Relaxed);
     }
 
-    /// The first turn of a task that the handler spawns; `None` if it is not the first task, or the call is the node's
-    /// own.
+    /// The handler has opened a stream: a task that it spawns next will send it.
+    pub(crate) fn opened_stream(&self) {
+        self.has_opened_stream.store(true, Relaxed);
+    }
+
+    /// The first turn of a task that the handler spawns; `None` if it is not the first task after a stream was opened, or
+    /// the call is the node's own.
     pub(crate) fn first_turn(&self) -> Option<FirstTurn> {
-        let session = self.session.as_ref().filter(|_| self.hold.get().is_none())?;
+        let sends_stream = self.has_opened_stream.load(Relaxed) && self.hold.get().is_none();
+        let session = self.session.as_ref().filter(|_| sends_stream)?;
         let (hold, first_turn) = AnswerHold::new(LaneBatch(Arc::clone(session.uplink().shared_lane())));
         self.hold.set(hold).is_ok().then_some(first_turn)
     }

@@ -112,8 +112,9 @@ impl Context {
     /// Runs a task of this actor. If it fails, its error is logged; a panic is logged too, and ends nothing else. A task
     /// that has not ended within the grace of a shutdown is dropped where it is.
     ///
-    /// The handler's answer leaves together with what its first task sends before it waits for the first time. A task
-    /// that first computes or blocks should wait before that, for example with [`tokio::task::yield_now`].
+    /// The answer of a handler that has opened a stream leaves together with what the next task that it spawns sends before
+    /// it waits for the first time. If that task computes or blocks first, the answer waits for it, but not longer than
+    /// until the connection has something else to send, such as its next ping.
     pub fn spawn<T: TaskOutcome>(&self, task: impl Future<Output = T> + Send + 'static) {
         let actor = Arc::clone(&self.actor);
         let first_turn = self.call.first_turn();

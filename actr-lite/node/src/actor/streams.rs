@@ -24,7 +24,10 @@ impl Context {
     /// frames of any other actor than `sender`. If the callback panics, the stream is unregistered and the sender
     /// stopped.
     ///
-    /// The callback runs in the task that reads the connection, so it must not block its thread. If it has to wait for
+    /// The callback runs in the task that reads the connection until it takes longer than 2 ms for the frames of one
+    /// batch, and in a task of its own from then on. So one that blocks its thread holds up everything on its connection
+    /// once, for as long as it blocks, and only its own stream after that. One that never returns stops its connection:
+    /// the peer closes it when it hears nothing, but this node does not see that. If the callback has to wait for
     /// something, use [`Self::register_stream_async`].
     ///
     /// # Errors
@@ -143,7 +146,9 @@ impl Context {
         options: StreamOptions,
     ) -> Result<StreamSender, ActrError> {
         let session = self.stream_session(&dest.into(), &stream_id).await?;
-        Ok(StreamSender::open(session.uplink(), stream_id, options)?)
+        let sender = StreamSender::open(session.uplink(), stream_id, options)?;
+        self.call.opened_stream();
+        Ok(sender)
     }
 
     /// Sends one frame as it is, with the sequence number that it has. The stream opens with its first frame.

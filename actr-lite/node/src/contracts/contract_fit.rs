@@ -55,21 +55,7 @@ fn named(others: &BTreeSet<&str>) -> PeerText {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn candidates(contracts: &[PublishedContract]) -> Vec<Candidate> {
-        (1..)
-            .zip(contracts)
-            .map(|(serial, contract)| Candidate {
-                id: ActrId::new(1, serial, "acme+Server".parse().unwrap()),
-                ws_address: None,
-                contract: contract.clone(),
-            })
-            .collect()
-    }
-
-    fn of(fingerprint: &str) -> PublishedContract {
-        PublishedContract::Fingerprint(fingerprint.into())
-    }
+    use crate::contracts::named_candidates::{candidates, of};
 
     #[test]
     fn those_that_fit_are_used_in_their_order_whatever_others_have() {

@@ -6,4 +6,6 @@ pub(crate) mod contract_fit;
 pub(crate) mod discovery;
 pub(crate) mod lock_update;
 pub(crate) mod locked_contracts;
+#[cfg(test)]
+mod named_candidates;
 pub(crate) mod published_contracts;

@@ -68,21 +68,7 @@ impl fmt::Display for PublishedContracts {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn candidates(contracts: &[PublishedContract]) -> Vec<Candidate> {
-        (1..)
-            .zip(contracts)
-            .map(|(serial, contract)| Candidate {
-                id: ActrId::new(1, serial, "acme+Server".parse().unwrap()),
-                ws_address: None,
-                contract: contract.clone(),
-            })
-            .collect()
-    }
-
-    fn of(fingerprint: &str) -> PublishedContract {
-        PublishedContract::Fingerprint(fingerprint.into())
-    }
+    use crate::contracts::named_candidates::{candidates, of};
 
     #[test]
     fn the_only_contract_is_chosen_and_of_several_the_wanted_one() {

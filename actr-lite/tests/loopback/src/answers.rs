@@ -66,12 +66,36 @@ async fn an_answer_and_its_streams_beginning_are_one_message() {
     );
 }
 
+#[tokio::test]
+async fn an_answer_waits_for_no_task_of_a_handler_without_stream() {
+    let world = World::new().await;
+    let server = world
+        .node("Server")
+        .on(|request: Push, ctx| async move {
+            let for_task = ctx.clone();
+            ctx.spawn(async move {
+                let sender = for_task.open_stream(&caller(&for_task), stream_id("later")).await;
+                sender.unwrap().send("first").await.unwrap();
+            });
+            Ok(Answer::text(request.text))
+        })
+        .start()
+        .await;
+    let outsider = Outsider::new(&world, "Raw").await;
+    let mut peer = outsider.dial_extended(&server).await;
+    peer.ask(Push::ROUTE, Push::default().encode_to_vec()).await;
+    assert_eq!(peer.record().await.0, RecordKind::RpcReliable, "a message of its own");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_leaves_whatever_its_spawned_task_does() {
     let world = World::new().await;
     let server = world
         .node("Server")
         .on(|request: Ask, ctx| async move {
+            let _stream = ctx
+                .open_stream_to_caller(stream_id(&request.text.replace(' ', "-")))
+                .await?;
             match request.text.as_str() {
                 "waits" => ctx.spawn(pending::<()>()),
                 "panics" => ctx.spawn::<()>(async { panic!("as it is told to") }),

@@ -1,29 +1,15 @@
-use std::{
-    io,
-    sync::{Mutex, Once, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use actr_lite::ActrRef;
+use tracing_subscriber::fmt::MakeWriter as _;
 
 use crate::harness::deadline::until;
 
 /// The warnings of all tests of this program.
 static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-struct Memory;
-
-impl io::Write for Memory {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOGGED
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn logged() -> MutexGuard<'static, Vec<u8>> {
+    LOGGED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps the warnings from now on; to be called before a node starts.
@@ -31,19 +17,18 @@ pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
-        subscriber.with_ansi(false).with_writer(|| Memory).init();
+        subscriber.with_ansi(false).with_writer(|| LOGGED.make_writer()).init();
     });
 }
 
 /// Where the log stands.
 pub(crate) fn position() -> usize {
-    LOGGED.lock().unwrap_or_else(PoisonError::into_inner).len()
+    logged().len()
 }
 
 /// All from this position on.
 pub(crate) fn since(from: usize) -> String {
-    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
-    String::from_utf8_lossy(&logged[from..]).into_owned()
+    String::from_utf8_lossy(&logged()[from..]).into_owned()
 }
 
 /// The warnings about this peer from this position on: the system gives ports to others later.
@@ -53,7 +38,7 @@ pub(crate) fn about(peer: &str, from: usize) -> Vec<String> {
 
 /// The warnings from this position on that contain this.
 pub(crate) fn naming(pattern: &str, from: usize) -> Vec<String> {
-    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    let logged = logged();
     let text = String::from_utf8_lossy(&logged[from..]);
     let lines = text.lines().filter(|line| line.contains(pattern));
     lines.map(str::to_owned).collect()

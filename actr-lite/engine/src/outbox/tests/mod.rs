@@ -163,6 +163,7 @@ fn a_record_waits_until_the_socket_has_taken_it() {
     assert!(outbox.is_drained());
     let least = HEADER_LEN as u64 + 1000;
     assert!((least..least + 16).contains(&outbox.given_out()));
+    assert_eq!(outbox.held(), 0, "nothing of it is kept");
 }
 
 #[test]
@@ -247,6 +248,14 @@ fn why_this_side_closes_is_known_after_the_close_frame() {
     outbox.drove(writing, len, Duration::ZERO);
     assert_eq!(outbox.drive(len, MASK), Drive::Closed);
     assert_eq!(outbox.closing().map(CloseFrame::reason), Some("unread"));
+}
+
+#[test]
+fn a_control_record_needs_a_kibibyte_of_the_peers_share() {
+    for (limit, is_taken) in [(1 << 10, true), ((1 << 10) - 1, false)] {
+        let mut outbox = Outbox::new(Role::Server, true, Budget { limit, counted: 0 });
+        assert_eq!(outbox.push_control(&Control::Leaving, MASK).is_ok(), is_taken);
+    }
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! A callback gets one frame after the other, and may use its node.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use actr_lite::{DataStream, StreamEnd};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, mpsc};
 
 use crate::harness::{
     deadline::within,
@@ -83,6 +87,34 @@ async fn a_callback_may_use_the_connection_that_feeds_it() {
         within(registration.ended()).await,
         StreamEnd::Finished { frames: FRAMES }
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_callback_that_blocks_its_thread_holds_up_others_once() {
+    let mut pair = Pair::new().await;
+    let (goes_on, gate) = std::sync::mpsc::channel();
+    let (seen, mut calls) = mpsc::unbounded_channel();
+    let callback = move |frame: DataStream| {
+        let begin = Instant::now();
+        if frame.sequence > 1 {
+            gate.recv().unwrap();
+        }
+        // Too long for one that runs where the connection is read.
+        while begin.elapsed() < Duration::from_millis(5) {}
+        seen.send(()).unwrap();
+        ready(())
+    };
+    let (blocks, other) = (stream_id("blocks"), stream_id("other"));
+    let _registration = pair.register_async(&blocks, callback);
+    let mut frames = subscribe_from(pair.client.context(), &pair.server.actor_id(), other.as_str());
+    let (mut blocking, mut others) = (pair.open(&blocks).await, pair.open(&other).await);
+    blocking.send("once").await.unwrap();
+    within(calls.recv()).await.unwrap();
+    blocking.send("and again").await.unwrap();
+    others.send("goes on").await.unwrap();
+    assert_eq!(within(frames.next()).await.unwrap().sequence, 1);
+    goes_on.send(()).unwrap();
+    within(calls.recv()).await.unwrap();
 }
 
 #[tokio::test]
