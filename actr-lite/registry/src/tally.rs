@@ -20,8 +20,15 @@ pub(crate) struct Tally {
 }
 
 /// How many registrations were refused, by the kind of reason. There are as many kinds as the registry has codes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Refused(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Default for Refused {
+    /// With a zero for each kind: who watches sees the first refusal too.
+    fn default() -> Self {
+        Self(Mutex::new(REASONS.map(|reason| (reason, 0)).into()))
+    }
+}
 
 impl Refused {
     pub(crate) fn count(&self, code: ErrorCode) {
@@ -33,6 +40,15 @@ impl Refused {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+/// The kinds of [`reason`].
+const REASONS: [&str; 5] = [
+    "unavailable",
+    "permission_denied",
+    "invalid_argument",
+    "not_implemented",
+    "other",
+];
 
 fn reason(code: ErrorCode) -> &'static str {
     match code {

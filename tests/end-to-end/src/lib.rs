@@ -19,10 +19,12 @@ mod loss;
 mod manifest;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metrics;
 mod misbehaviour;
 #[cfg(target_os = "linux")]
 mod mixtures;
 mod names;
+mod open_metrics;
 mod other_nodes;
 #[cfg(target_os = "linux")]
 mod output;

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use harness::{Deployment, Launch, Signal, Summary, WAIT_TIMEOUT, unused_port};
+use harness::{Certificates, Deployment, Launch, Signal, Summary, WAIT_TIMEOUT, unused_port};
 
 const SECRET_VARIABLE: &str = "ACTR_REALM_SECRET";
 
@@ -223,6 +223,25 @@ fn nothing_is_opened_to_other_machines_by_accident() {
     fs::write(&realms, format!("1 = \"{SECRET}\"\n")).unwrap();
     let with_secrets = deployment.registry_on("0.0.0.0:0").arg("--realms").arg(&realms).run();
     with_secrets.assert_fails_with(&["without TLS: "]);
+    let files = Certificates::new(&deployment.path("certs")).files();
+    let certified = || {
+        let registry = deployment.registry_on("0.0.0.0:0").arg("--realms").arg(&realms);
+        registry
+            .arg("--tls-cert")
+            .arg(&files.cert)
+            .arg("--tls-key")
+            .arg(&files.key)
+    };
+    certified().run().assert_fails_with(&[
+        "the registry's status is not to listen on 0.0.0.0:",
+        "without an admin token: give it a token (--admin-token-file)",
+    ]);
+    let token = deployment.path("token");
+    fs::write(&token, "short\n").unwrap();
+    let with_short_token = certified().arg("--admin-token-file").arg(&token).run();
+    with_short_token.assert_fails_with(&["--admin-token-file: ", "16 characters or more", "openssl rand -hex 32"]);
+    fs::write(&token, format!("{SECRET}{SECRET}\n")).unwrap();
+    certified().arg("--admin-token-file").arg(&token).spawn().registry_url();
     let insecure = deployment.registry_on("0.0.0.0:0").arg("--insecure").spawn();
     insecure.registry_url();
 }

@@ -14,6 +14,11 @@ impl<K> Default for Counts<K> {
 }
 
 impl<K: Ord + Clone> Counts<K> {
+    /// That none of these has happened yet: who watches sees the first time too.
+    pub(crate) fn of(known: impl IntoIterator<Item = K>) -> Self {
+        Self(Mutex::new(known.into_iter().map(|what| (what, 0)).collect()))
+    }
+
     /// Once more.
     pub(crate) fn count(&self, what: K) {
         *self.lock().entry(what).or_default() += 1;

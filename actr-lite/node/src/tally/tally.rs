@@ -12,6 +12,41 @@ use actr_lite_wire::identity::{ActrId, StreamId};
 
 use crate::tally::{call_tally::CallTally, counts::Counts};
 
+/// How streams that are sent end, as a rule.
+const SENT_ENDS: [&str; 5] = ["finished", "cancelled", "peer_gone", "stalled", "broke_off"];
+
+/// How streams that are received end, as a rule.
+const RECEIVED_ENDS: [&str; 5] = ["finished", "cancelled", "peer_gone", "failed", "gap"];
+
+/// Why connections are refused.
+const HANDSHAKES_REFUSED: [&str; 8] = [
+    "tls",
+    "unreadable",
+    "request",
+    "host",
+    "credential",
+    "access",
+    "limit",
+    "unavailable",
+];
+
+/// What comes of a search.
+const DISCOVERIES: [&str; 5] = ["found", "none", "contract", "refused", "no_answer"];
+
+/// The keys of the limits that are counted here.
+const LIMITS: [&str; 10] = [
+    "system.limits.max_connections",
+    "system.limits.max_connections_per_peer",
+    "system.limits.max_streams",
+    "system.limits.max_streams_per_peer",
+    "system.limits.max_subscriptions",
+    "system.limits.max_calls",
+    "system.limits.max_calls_per_peer",
+    "system.limits.max_bytes",
+    "system.limits.max_bytes_per_peer",
+    "system.limits.max_other_realms",
+];
+
 /// What a node has done since its start, as far as nothing else counts it.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -35,9 +70,14 @@ pub(crate) struct Tally {
 impl Tally {
     /// For a node that serves these calls; what happens is noted there.
     pub(crate) fn new(calls: CallTally, events: Arc<EventLog>) -> Arc<Self> {
+        let ends = |direction, reasons: &'static [&'static str]| reasons.iter().map(move |reason| (direction, *reason));
         Arc::new(Self {
             events,
             calls,
+            streams_ended: Counts::of(ends(Direction::Out, &SENT_ENDS).chain(ends(Direction::In, &RECEIVED_ENDS))),
+            handshakes_refused: Counts::of(HANDSHAKES_REFUSED),
+            discoveries: Counts::of(DISCOVERIES),
+            limits_reached: Counts::of(LIMITS),
             ..Self::default()
         })
     }
