@@ -91,6 +91,14 @@ pub enum Arrival {
 }
 
 impl SequenceTally {
+    /// Of a stream of which the frames up to the number `last` came already: none of those is missing.
+    pub fn behind(last: u64) -> Self {
+        Self {
+            last,
+            ..Self::default()
+        }
+    }
+
     /// Counts a frame.
     pub fn observe(&mut self, sequence: u64) -> Arrival {
         self.received += 1;

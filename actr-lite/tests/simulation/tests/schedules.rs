@@ -18,11 +18,15 @@ const FIRST_SEED: u64 = 20_001;
 const SOAK: u64 = 1_000_000;
 
 /// The events that this many schedules must have covered.
-const MET: [&str; 24] = [
+const MET: [&str; 31] = [
+    "breaks the protocol on connection {}, in its way {}",
     "cancels its call {}",
     "closes connection {} as unused",
     "does not serve a call on connection {}",
+    "doubts the address of {}",
+    "ends connection {} with who breaks the protocol",
     "forgets serial number {}",
+    "has dropped {} frames of stream {}",
     "hears nothing on connection {}",
     "is asked again on connection {}",
     "is registered under serial number {}",
@@ -33,8 +37,11 @@ const MET: [&str; 24] = [
     "loses connection {}",
     "makes a call again that met the end of connection {}",
     "meets a gap in stream {}",
+    "misses {} frames of stream {}",
     "moves stream {} on",
     "reads connection {} no more for now",
+    "queues frame {} of stream {}",
+    "refuses a call on connection {}",
     "refuses a stream on connection {}",
     "refuses connection {}",
     "says unasked that it lives on connection {}",
