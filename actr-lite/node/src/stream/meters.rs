@@ -172,8 +172,9 @@ mod tests {
         let meters = Meters::new(Arc::default());
         let sent = meters.begin(meter(Direction::Out));
         let received = meters.begin(meter(Direction::In));
-        sent.sent(10, Some(7));
-        sent.sent(5, Some(2));
+        sent.sent(10);
+        sent.sent(5);
+        sent.set_credit(Some(2));
         received.taken(StreamCounts {
             frames: 1,
             bytes: 3,

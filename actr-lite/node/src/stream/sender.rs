@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use actr_lite_admin::event::Direction;
 use actr_lite_engine::{
+    latency_first::Attempt,
     outbox::{Accepted, Urgency},
     outgoing::{self, Failure},
 };
@@ -17,7 +18,7 @@ use tokio::{task::coop::consume_budget, time::timeout};
 
 use crate::stream::{
     in_use::InUse,
-    latency_first::{Attempt, LatencyFirst},
+    latency_first::LatencyFirst,
     meters::Metered,
     options::{Delivery, StreamOptions},
     outgoing_streams::OutgoingStream,
@@ -267,7 +268,8 @@ impl StreamSender {
     pub(super) fn count(&mut self, sequence: u64, head_len: usize, payload_len: usize, accepted: Accepted) {
         let len = head_len + payload_len;
         self.outgoing.sent(sequence, len);
-        self.metered.sent(payload_len, self.outgoing.credit());
+        self.metered.sent(payload_len);
+        self.metered.set_credit(self.outgoing.credit());
         self.turn.count(len, accepted);
     }
 

@@ -62,9 +62,14 @@ impl StreamMeter {
 
     /// One frame more was sent. There is one that sends.
     #[inline]
-    pub(super) fn sent(&self, payload_len: usize, credit: Option<u64>) {
+    pub(super) fn sent(&self, payload_len: usize) {
         self.frames.store(self.frames.load(Relaxed) + 1, Relaxed);
         self.bytes.store(self.bytes.load(Relaxed) + payload_len as u64, Relaxed);
+    }
+
+    /// So many bytes its receiver takes now, if it says so.
+    #[inline]
+    pub(super) fn set_credit(&self, credit: Option<u64>) {
         self.credit.store(credit.unwrap_or(NO_CREDIT), Relaxed);
     }
 
