@@ -128,8 +128,10 @@ impl FrameReader {
         if !is_latency_first && self.tally.received() == 0 {
             return self.filter.observe(sequence);
         }
-        if let Arrival::Gap(_) = self.tally.observe(sequence) {
-            self.dropped = self.tally.missing(self.tally.last());
+        match self.tally.observe(sequence) {
+            Arrival::Gap(_) => self.dropped = self.tally.missing(self.tally.last()),
+            Arrival::InOrder => {}
+            Arrival::Repeated => return Observed::Duplicate,
         }
         Observed::Deliver
     }
@@ -187,7 +189,7 @@ impl FrameReader {
 
     /// How many frames arrived again.
     pub fn duplicates(&self) -> u64 {
-        self.filter.duplicates()
+        self.filter.duplicates() + self.tally.out_of_order()
     }
 
     /// How many frames of a latency-first stream are missing, as far as its numbers tell.

@@ -10,6 +10,7 @@ pub mod frame_reader;
 pub mod held_bytes;
 pub mod inbox;
 pub mod incoming;
+pub mod latency_first;
 pub mod memory;
 pub mod message_reader;
 pub mod outbox;

@@ -141,6 +141,25 @@ fn a_frame_with_hints_is_read_with_them() {
 }
 
 #[test]
+fn a_latency_first_stream_goes_on_behind_what_came_before() {
+    let mut reader = FrameReader::behind(stream_id(), 5);
+    reader.put(run(RecordKind::StreamLatencyFirst, &[4, 7, 6, 8]));
+    let mut steps = Vec::new();
+    loop {
+        match reader.step().unwrap() {
+            Step::Frame(frame) => steps.push((frame.sequence, true)),
+            Step::Duplicate(number) => steps.push((number, false)),
+            Step::Gap { .. } => unreachable!("its frames may be missing"),
+            Step::Read(_) => break,
+        }
+    }
+    assert_eq!(steps, [(4, false), (7, true), (6, false), (8, true)]);
+    assert_eq!((reader.dropped(), reader.duplicates()), (1, 2));
+    reader.finish(10);
+    assert_eq!(reader.dropped(), 3);
+}
+
+#[test]
 fn bytes_that_are_no_frame_are_an_error() {
     let mut reader = FrameReader::behind(stream_id(), 0);
     reader.put(

@@ -2,17 +2,14 @@ use std::{
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
-    time::Duration,
 };
 
-use actr_lite_engine::outbox::Urgency;
-use actr_lite_engine::{held_bytes::HeldBytes, memory::Memory as _};
-use actr_lite_wire::{
-    credit::SendCredit,
-    latency_queue::LatencyQueue,
-    record::{HEADER_LEN, RecordKind},
-    send_queue::Precedence,
+use actr_lite_engine::{
+    held_bytes::HeldBytes,
+    latency_first::{self, Attempt, FLUSH_TIMEOUT, HeldUp},
+    outbox::Urgency,
 };
+use actr_lite_wire::{record::RecordKind, send_queue::Precedence};
 use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -21,15 +18,12 @@ use crate::{
     stream::{outgoing_streams::OutgoingStream, uplink::Uplink},
 };
 
-/// How long the end of a stream waits for what is queued: a frame that is later than that is of no use to anybody.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-
 const KIND: RecordKind = RecordKind::StreamLatencyFirst;
 
 /// The way of a latency-first stream's frames to the lane.
 ///
-/// A frame goes straight to the lane as long as nothing is queued. A frame that the lane or the receiver's credit does
-/// not let through is queued, and a task sends what is queued as credit and room come; it ends when all has left.
+/// [`latency_first::LatencyFirst`] decides which leave, wait and are dropped; this has the lock, and the task that sends
+/// what is queued as credit and room come. It ends when all has left.
 pub(super) struct LatencyFirst {
     shared: Arc<Shared>,
     runtime: Handle,
@@ -46,46 +40,20 @@ struct Shared {
 }
 
 struct State {
-    queue: LatencyQueue,
-    /// For what is queued.
-    held: HeldBytes,
-    credit: SendCredit,
+    frames: latency_first::LatencyFirst<HeldBytes>,
     /// A task sends what is queued.
     is_pumped: bool,
 }
 
-/// What became of a frame that was to leave at once.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
-    /// It is on its way.
-    Sent,
-    /// There is no credit or no room, or older frames wait.
-    Congested,
-    /// The lane is closed.
-    Closed,
-}
-
-/// What holds up what is queued.
-#[derive(Debug, PartialEq, Eq)]
-enum HeldUp {
-    /// Nothing is queued any more.
-    Not,
-    /// The receiver has given no credit.
-    Credit,
-    /// The connection is full.
-    Room,
-}
-
 impl LatencyFirst {
     pub(crate) fn new(uplink: &Arc<Uplink>, stream: &Arc<OutgoingStream>) -> Self {
+        let memory = HeldBytes::new(Arc::clone(uplink.account()), 0);
         Self {
             shared: Arc::new(Shared {
                 uplink: Arc::clone(uplink),
                 stream: Arc::clone(stream),
                 state: Mutex::new(State {
-                    queue: LatencyQueue::default(),
-                    held: HeldBytes::new(Arc::clone(uplink.account()), 0),
-                    credit: SendCredit::default(),
+                    frames: latency_first::LatencyFirst::new(uplink.lane().has_control(), memory),
                     is_pumped: false,
                 }),
                 emptied: Notify::new(),
@@ -98,32 +66,24 @@ impl LatencyFirst {
     /// Sends a frame if that can be at once.
     pub(super) fn try_send(&self, head: &[u8], payload: &[u8]) -> Attempt {
         let shared = &self.shared;
-        let mut state = shared.lock();
-        if !state.queue.is_empty() || !shared.has_credit(&mut state) {
-            return Attempt::Congested;
-        }
-        match shared.uplink.lane().try_send(KIND, Urgency::Pause, head, payload) {
-            Ok(_) => {
-                shared.spend(&mut state, head.len() + payload.len());
-                Attempt::Sent
-            }
-            Err(SendRefused::Full | SendRefused::OverShare(_)) => Attempt::Congested,
-            Err(SendRefused::Closed) => Attempt::Closed,
-        }
+        let len = head.len() + payload.len();
+        let send = || shared.send(head, payload);
+        shared
+            .lock()
+            .frames
+            .try_send(len, || shared.stream.take_granted(), send)
     }
 
     /// Puts an encoded frame behind those that wait, if it still has to.
     pub(super) fn queue(&self, frame: Vec<u8>) {
-        let mut state = self.shared.lock();
-        // Here too, and not in the task alone: while that waits for its turn, frames would be dropped without need.
-        let before = self.shared.advance(&mut state);
-        state.queue.push(frame);
-        let is_stuck = before != HeldUp::Not || self.shared.advance(&mut state) != HeldUp::Not;
-        state.hold();
-        if is_stuck && !std::mem::replace(&mut state.is_pumped, true) {
+        let shared = &self.shared;
+        let mut state = shared.lock();
+        let granted = || shared.stream.take_granted();
+        let held_up = state.frames.queue(frame, granted, |frame| shared.send(frame, &[]));
+        if held_up != HeldUp::Not && !std::mem::replace(&mut state.is_pumped, true) {
             drop(state);
-            let pump = Arc::clone(&self.shared).pump();
-            let tasks = &self.shared.uplink.environment().tasks;
+            let pump = Arc::clone(shared).pump();
+            let tasks = &shared.uplink.environment().tasks;
             tasks.spawn_runtime_on(&self.runtime, "a latency-first stream's queue", Box::pin(pump));
         }
     }
@@ -132,7 +92,7 @@ impl LatencyFirst {
     pub(super) async fn flush(&self) {
         let shared = &self.shared;
         let flushed = async {
-            while !shared.lock().queue.is_empty() && shared.stream.end.get().is_none() {
+            while !shared.lock().frames.is_empty() && shared.stream.end.get().is_none() {
                 tokio::select! {
                     () = shared.emptied.notified() => {}
                     () = shared.stream.closed.cancelled() => {}
@@ -145,25 +105,13 @@ impl LatencyFirst {
 
     /// Drops what is queued; nothing of the stream is sent after this.
     pub(super) fn end(&self) {
-        let mut state = self.shared.lock();
-        state.queue.clear();
-        state.held.shrink(0);
-        drop(state);
+        self.shared.lock().frames.clear();
         self.shared.over.cancel();
     }
 
     /// How many frames were dropped.
     pub(crate) fn dropped(&self) -> u64 {
-        self.shared.lock().queue.dropped()
-    }
-}
-
-impl State {
-    /// Counts what is queued; the oldest frames go if that is more than the receiver may make this node hold.
-    fn hold(&mut self) {
-        while !self.queue.is_empty() && self.held.cover(self.queue.bytes()).is_err() {
-            self.queue.drop_oldest();
-        }
+        self.shared.lock().frames.dropped()
     }
 }
 
@@ -172,48 +120,18 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a record may go to the receiver, after counting what that has granted.
-    fn has_credit(&self, state: &mut State) -> bool {
-        if state.credit.may_send() || !self.uplink.lane().has_control() {
-            return true;
-        }
-        // What is too much was refused when it came.
-        let _ = state.credit.grant(self.stream.take_granted());
-        state.credit.may_send()
-    }
-
-    fn spend(&self, state: &mut State, len: usize) {
-        if self.uplink.lane().has_control() {
-            state.credit.spend((HEADER_LEN + len) as u64);
-        }
+    fn send(&self, head: &[u8], payload: &[u8]) -> Result<(), SendRefused> {
+        let sent = self.uplink.lane().try_send(KIND, Urgency::Pause, head, payload);
+        sent.map(drop)
     }
 
     /// Sends what is queued, as far as that goes.
     fn advance(&self, state: &mut State) -> HeldUp {
-        if state.queue.is_empty() {
-            return HeldUp::Not;
-        }
         if self.stream.end.get().is_some() {
-            state.queue.clear();
+            state.frames.clear();
         }
-        while !state.queue.is_empty() {
-            if !self.has_credit(state) {
-                return HeldUp::Credit;
-            }
-            let Some(frame) = state.queue.front() else { break };
-            let len = frame.len();
-            match self.uplink.lane().try_send(KIND, Urgency::Pause, frame, &[]) {
-                Ok(_) => {
-                    self.spend(state, len);
-                    state.queue.pop();
-                }
-                Err(SendRefused::Full) => return HeldUp::Room,
-                // Nothing waits on the connection: there would be no room later either.
-                Err(SendRefused::OverShare(_)) => state.queue.drop_oldest(),
-                Err(SendRefused::Closed) => state.queue.clear(),
-            }
-        }
-        HeldUp::Not
+        let granted = || self.stream.take_granted();
+        state.frames.advance(granted, |frame| self.send(frame, &[]))
     }
 
     /// Sends what is queued as credit and room come, until all has left or the stream is over.
@@ -226,7 +144,6 @@ impl Shared {
                 match self.advance(&mut state) {
                     HeldUp::Not => {
                         state.is_pumped = false;
-                        state.held.shrink(0);
                         drop(state);
                         self.emptied.notify_one();
                         Poll::Ready(false)

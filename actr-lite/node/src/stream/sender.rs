@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actr_lite_engine::{
+    latency_first::Attempt,
     outbox::{Accepted, Urgency},
     outgoing::{self, Failure},
 };
@@ -16,7 +17,7 @@ use tokio::{task::coop::consume_budget, time::timeout};
 
 use crate::stream::{
     in_use::InUse,
-    latency_first::{Attempt, LatencyFirst},
+    latency_first::LatencyFirst,
     options::{Delivery, StreamOptions},
     outgoing_streams::OutgoingStream,
     send_error::{EndedStream, SendError},

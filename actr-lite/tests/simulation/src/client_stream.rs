@@ -98,10 +98,15 @@ impl ClientStream {
         });
     }
 
-    /// The application's view: 1 to N, in order, once each, with the payloads that were sent.
+    /// The application's view: 1 to N, in order, once each, with the payloads that were sent. Of a latency-first stream some
+    /// may be missing.
     pub(crate) fn deliver(&mut self, sequence: u64, payload: &Bytes, cx: &mut Context<'_>) {
         let number = self.spec.number;
-        cx.check(sequence == self.seen + 1, || {
+        let is_in_order = match self.spec.is_latency_first {
+            true => sequence > self.seen,
+            false => sequence == self.seen + 1,
+        };
+        cx.check(is_in_order, || {
             format!("stream {number}: frame {sequence} follows frame {}", self.seen)
         });
         cx.check(sequence <= self.spec.frames, || {
@@ -111,6 +116,9 @@ impl ClientStream {
             format!("stream {number}: frame {sequence} has another payload than was sent")
         });
         cx.record("sees frame {} of stream {}", [sequence, number]);
+        if sequence > self.seen + 1 {
+            cx.record("misses {} frames of stream {}", [sequence - self.seen - 1, number]);
+        }
         self.seen = sequence;
         self.progressed = cx.now;
         self.without_since = None;

@@ -1,18 +1,19 @@
 //! Deterministic simulation: the protocol without I/O and the registry's directory, on a clock and a network of its own.
 //!
-//! A schedule is drawn from a seed, and run in one thread, event by event: the same seed gives the same events. What is
-//! like the protocol is the real code of `actr-lite-wire`, of the machines in `actr-lite-engine`, and of the registry's
-//! directory; what else is around it in a node, which waits on sockets and timers there, stands here as plain state in
-//! the same order of actions. See `tests/README.md` for what is simulated and what is not.
+//! A schedule is drawn from a seed, and run in one thread, event by event: the same seed gives the same events. What
+//! decides is the real code of `actr-lite-wire`, of the machines in `actr-lite-engine`, and of the registry's directory;
+//! around it stands a shell of plain state, as the node's is one of locks, sockets and timers. See `tests/README.md` for
+//! what is simulated and what is not.
 //!
 //! - [`run`]: one schedule
 //! - [`campaign`]: many of them, on all cores
 //!
 //! Behind them, in reading order: `schedule` (what is drawn from the seed), `world` (the clock, the events, and what
-//! must hold for all hosts together), `network`, `registry`, `link` and `asking` (a node's side of it), `node`, `lane`,
-//! `idle` (when it closes one), `exchanges` (calls that it makes), `servings` (calls that it answers), `calls`,
-//! `outbox` and `waiters` (the shell around a connection), `outgoing` (a stream that is sent), `inbox`, `reception` (a
-//! stream that is received), `client_stream` and `requests` (a stream that is asked for again when it breaks), `trace`.
+//! must hold for all hosts together), `network`, `registry`, `link` and `asking` (a node's side of it), `node`, `dials`
+//! and `upgrades` (how it gets connections), `lane`, `idle` (when it closes one), `shutdown`, `exchanges` (calls that it
+//! makes), `servings` (calls that it answers), `calls`, `outbox` and `waiters` (the shell around a connection), `outgoing`
+//! (a stream that is sent), `inbox`, `reception` (a stream that is received), `client_stream` and `requests` (a stream
+//! that is asked for again when it breaks), `deed` and `deeds` (how somebody breaks the protocol), `trace`.
 
 mod asking;
 mod caller;

@@ -2,6 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use actr_lite_engine::{
     accounts::PeerAccount,
+    held_bytes::HeldBytes,
+    latency_first::{Attempt, FLUSH_TIMEOUT, HeldUp, LatencyFirst},
     outbox::{SendRefused, Urgency},
     outgoing::{Failure, OutgoingStream, add_grant},
     patience::Patience,
@@ -33,6 +35,13 @@ pub(crate) struct Outgoing {
     is_waiting: bool,
     /// It waits for room, or has waited and not sent since.
     ticket: Option<Ticket>,
+    /// How its frames go if they may be dropped.
+    latency_first: Option<LatencyFirst<HeldBytes>>,
+    /// Until when the end waits for what is queued.
+    flush_until: Option<Duration>,
+    /// Behind which frame it began, and how many have left since.
+    after: u64,
+    left: u64,
     account: Arc<PeerAccount>,
     _places: [Permit; 2],
     /// For the frame that waits.
@@ -69,6 +78,12 @@ impl Outgoing {
     ) -> Result<Self, Limit> {
         let stream_id = spec.id();
         Ok(Self {
+            // Without the extension nobody says that it ended if its last frames were dropped.
+            latency_first: (spec.is_latency_first && extended)
+                .then(|| LatencyFirst::new(true, HeldBytes::new(Arc::clone(account), 0))),
+            flush_until: None,
+            after,
+            left: 0,
             account: Arc::clone(account),
             _places: account.stream()?,
             held: None,
@@ -99,6 +114,11 @@ impl Outgoing {
 
     /// Sends what it can.
     pub(crate) fn poll(&mut self, extended: bool, outbox: &mut Outbox, socket: Socket, cx: &mut Context<'_>) -> Sent {
+        if let Some(mut latency_first) = self.latency_first.take() {
+            let sent = self.poll_latency_first(&mut latency_first, outbox, socket, cx);
+            self.latency_first = Some(latency_first);
+            return sent;
+        }
         loop {
             if self.is_cancelled || self.failed.is_some() || self.outgoing.sequence() >= self.spec.frames {
                 self.has_room(outbox);
@@ -161,6 +181,72 @@ impl Outgoing {
             cx.record("sends frame {} of stream {}", [sequence, self.spec.number]);
             self.next_at = cx.now + self.spec.pace;
         }
+    }
+
+    /// Sends what is due of a stream whose frames may be dropped.
+    fn poll_latency_first(
+        &mut self,
+        frames: &mut LatencyFirst<HeldBytes>,
+        outbox: &mut Outbox,
+        socket: Socket,
+        cx: &mut Context<'_>,
+    ) -> Sent {
+        let (granted, left) = (&mut self.granted, &mut self.left);
+        let mut take = || std::mem::take(granted);
+        let mut send = |head: &[u8], payload: &[u8], outbox: &mut Outbox, cx: &mut Context<'_>| {
+            let kind = RecordKind::StreamLatencyFirst;
+            outbox.try_send(kind, Urgency::Pause, head, payload, socket, cx)?;
+            *left += 1;
+            Ok(())
+        };
+        let mut held_up = frames.advance(&mut take, |frame| send(frame, &[], outbox, cx));
+        while !self.is_cancelled && self.outgoing.sequence() < self.spec.frames && cx.now >= self.next_at {
+            let sequence = self.outgoing.sequence() + 1;
+            let payload = self.spec.payload(sequence);
+            let head = self.outgoing.head(sequence, payload.len());
+            let len = head.len() + payload.len();
+            match frames.try_send(len, &mut take, || send(head, &payload, outbox, cx)) {
+                Attempt::Sent => cx.record("sends frame {} of stream {}", [sequence, self.spec.number]),
+                Attempt::Closed => return Sent::Closed,
+                Attempt::Congested => {
+                    cx.record("queues frame {} of stream {}", [sequence, self.spec.number]);
+                    let frame = [head, &payload].concat();
+                    held_up = frames.queue(frame, &mut take, |frame| send(frame, &[], outbox, cx));
+                }
+            }
+            self.outgoing.skip_to(sequence);
+            self.next_at = cx.now + self.spec.pace;
+        }
+        match held_up {
+            // It was told in vain, or waits for the first time.
+            HeldUp::Room if self.ticket.is_none_or(|ticket| outbox.is_told(ticket)) => {
+                if let Some(ticket) = self.ticket.replace(outbox.wait()) {
+                    outbox.forget(ticket);
+                }
+            }
+            HeldUp::Room => {}
+            HeldUp::Credit | HeldUp::Not => self.has_room(outbox),
+        }
+        if !self.is_cancelled && self.outgoing.sequence() < self.spec.frames {
+            return Sent::Later(self.next_at);
+        }
+        let flush_until = *self.flush_until.get_or_insert(cx.now + FLUSH_TIMEOUT);
+        if !frames.is_empty() && !self.is_cancelled && cx.now < flush_until {
+            return Sent::Waits(flush_until);
+        }
+        frames.clear();
+        self.has_room(outbox);
+        let (dropped, offered) = (frames.dropped(), self.outgoing.sequence() - self.after);
+        cx.check(self.left + dropped == offered, || {
+            format!(
+                "{}: {} frames left and {dropped} were dropped of {offered}",
+                self.stream_id, self.left
+            )
+        });
+        if dropped > 0 {
+            cx.record("has dropped {} frames of stream {}", [dropped, self.spec.number]);
+        }
+        Sent::Over
     }
 
     /// Waits for room or credit, with the next frame, as long as it may.

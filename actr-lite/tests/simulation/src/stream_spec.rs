@@ -13,6 +13,8 @@ pub(crate) struct StreamSpec {
     longest: usize,
     /// What lies between two frames.
     pub(crate) pace: Duration,
+    /// Its frames may be dropped.
+    pub(crate) is_latency_first: bool,
 }
 
 /// How many bytes of payload a stream has, about: a schedule is to be short.
@@ -48,6 +50,7 @@ impl StreamSpec {
             frames,
             longest,
             pace,
+            is_latency_first: rng.random_bool(0.15),
         }
     }
 
@@ -64,6 +67,7 @@ impl StreamSpec {
             frames,
             longest,
             pace: Duration::ZERO,
+            is_latency_first: false,
         }
     }
 

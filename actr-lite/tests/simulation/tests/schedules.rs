@@ -18,12 +18,16 @@ const FIRST_SEED: u64 = 20_001;
 const SOAK: u64 = 1_000_000;
 
 /// The events that this many schedules must have covered.
-const MET: [&str; 28] = [
+const MET: [&str; 35] = [
+    "breaks the protocol on connection {}, in its way {}",
     "cancels its call {}",
     "closes connection {} as unused",
     "does not answer the renewal of serial number {}",
     "does not serve a call on connection {}",
+    "doubts the address of {}",
+    "ends connection {} with who breaks the protocol",
     "forgets serial number {}",
+    "has dropped {} frames of stream {}",
     "hears nothing on connection {}",
     "is asked again on connection {}",
     "is registered under serial number {}",
@@ -35,8 +39,11 @@ const MET: [&str; 28] = [
     "loses connection {}",
     "makes a call again that met the end of connection {}",
     "meets a gap in stream {}",
+    "misses {} frames of stream {}",
     "moves stream {} on",
     "reads connection {} no more for now",
+    "queues frame {} of stream {}",
+    "refuses a call on connection {}",
     "refuses a renewal of serial number {}",
     "refuses a stream on connection {}",
     "refuses connection {}",

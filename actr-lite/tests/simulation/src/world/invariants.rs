@@ -96,11 +96,12 @@ impl World {
         if !is_special || !self.schedule.faults.is_empty() {
             return;
         }
-        // Of a long frame nothing is known before it is there if the sender does not speak the extension: it may be asked for
+        // The last frames of a latency-first stream may be dropped, and are asked for again then. Of a long frame nothing is known before it is there if the sender does not speak the extension: it may be asked for
         // again.
         let may_restart = self.schedule.slow_lanes.is_none() && !self.schedule.all_extended();
         let given_up = self.streams().find_map(|stream| {
-            let is_whole = stream.outcome == Some(Outcome::Complete) && (stream.resumes == 0 || may_restart);
+            let is_whole = stream.outcome == Some(Outcome::Complete)
+                && (stream.resumes == 0 || may_restart || stream.spec.is_latency_first);
             (!is_whole).then(|| {
                 format!(
                     "stream {} was restarted {} times though nothing was wrong: {:?}",
