@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use super::{Event, RECOVERY, State, World};
 use crate::{
-    context::Context,
     network::Cut,
     schedule::{Fault, REGISTRY},
     trace::HostId,
@@ -89,17 +88,11 @@ impl World {
             }
             Fault::Renew { host } => {
                 self.trouble(Duration::ZERO, RECOVERY);
-                let mut cx = Context {
-                    now: self.now,
-                    host,
-                    rng: &mut self.rng,
-                    network: &mut self.network,
-                    trace: &mut self.trace,
-                    failure: &mut self.failure,
-                };
-                if let State::Node(node) = &mut self.hosts[host].state {
-                    node.renew_streams(&mut cx);
-                }
+                self.act(host, |state, cx| {
+                    if let State::Node(node) = state {
+                        node.renew_streams(cx);
+                    }
+                });
                 self.poll(host);
             }
             Fault::Vanish { host, is_silent } => {

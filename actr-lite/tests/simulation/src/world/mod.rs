@@ -284,28 +284,12 @@ impl World {
         if self.now < self.hosts[host].paused_until {
             return;
         }
-        let mut state = std::mem::replace(&mut self.hosts[host].state, State::Down);
-        let mut cx = Context {
-            now: self.now,
-            host,
-            rng: &mut self.rng,
-            network: &mut self.network,
-            trace: &mut self.trace,
-            failure: &mut self.failure,
-        };
-        let wake = match &mut state {
+        let wake = self.act(host, |state, cx| match state {
             State::Down => None,
-            State::Registry(registry) => registry.poll(&mut cx),
-            State::Node(node) => node.poll(&mut cx),
-        };
-        if let State::Node(node) = &state
-            && node.is_stopped()
-        {
-            self.stopped(host, node);
-            state = State::Down;
-        }
-        self.hosts[host].state = state;
-        self.take_network_events();
+            State::Registry(registry) => registry.poll(cx),
+            State::Node(node) => node.poll(cx),
+        });
+        self.look_whether_stopped(host);
         self.check_identity(host);
         if let Some(wake) = wake
             && self.hosts[host]
@@ -317,12 +301,8 @@ impl World {
         }
     }
 
-    /// Somebody breaks the protocol.
-    fn misbehave(&mut self, rogue: usize, deed: usize) {
-        let (host, deed) = (
-            self.schedule.first_rogue() + rogue,
-            self.schedule.rogues[rogue].deeds[deed].1,
-        );
+    /// Does something with a host, and then what follows in the network.
+    fn act<R>(&mut self, host: HostId, act: impl FnOnce(&mut State, &mut Context<'_>) -> R) -> R {
         let mut cx = Context {
             now: self.now,
             host,
@@ -331,10 +311,20 @@ impl World {
             trace: &mut self.trace,
             failure: &mut self.failure,
         };
-        if let State::Node(node) = &mut self.hosts[host].state {
-            node.misbehave(deed, &mut cx);
-        }
+        let result = act(&mut self.hosts[host].state, &mut cx);
         self.take_network_events();
+        result
+    }
+
+    /// Somebody breaks the protocol.
+    fn misbehave(&mut self, rogue: usize, deed: usize) {
+        let host = self.schedule.first_rogue() + rogue;
+        let deed = self.schedule.rogues[rogue].deeds[deed].1;
+        self.act(host, |state, cx| {
+            if let State::Node(node) = state {
+                node.misbehave(deed, cx);
+            }
+        });
         self.poll(host);
     }
 
@@ -361,30 +351,22 @@ impl World {
     }
 
     fn dialled(&mut self, socket: Socket, address: Address) {
-        let host = self.addresses.get(&address).copied();
-        let mut cx = Context {
-            now: self.now,
-            host: host.unwrap_or(REGISTRY),
-            rng: &mut self.rng,
-            network: &mut self.network,
-            trace: &mut self.trace,
-            failure: &mut self.failure,
-        };
-        let state = host.map(|host| &mut self.hosts[host].state);
-        match (host, state) {
-            (Some(host), Some(State::Registry(registry))) => {
+        // If nobody is there the registry's machine answers for the network.
+        let host = self.addresses.get(&address).copied().unwrap_or(REGISTRY);
+        let is_known = self.addresses.contains_key(&address);
+        self.act(host, |state, cx| {
+            let is_up = is_known && !matches!(state, State::Down);
+            if is_up {
                 cx.network.accept(socket, host);
-                registry.accept(socket, &mut cx);
             }
-            (Some(host), Some(State::Node(node))) => {
-                cx.network.accept(socket, host);
-                node.accept(socket, &mut cx);
+            match state {
+                State::Registry(registry) if is_up => registry.accept(socket, cx),
+                State::Node(node) if is_up => node.accept(socket, cx),
+                _ if cx.rng.random_bool(0.5) => cx.network.refuse(socket, cx.now, cx.rng),
+                _ => cx.network.ignore(socket),
             }
-            _ if cx.rng.random_bool(0.5) => cx.network.refuse(socket, cx.now, cx.rng),
-            _ => cx.network.ignore(socket),
-        }
-        self.take_network_events();
-        if let Some(host) = host {
+        });
+        if is_known {
             self.poll(host);
         }
     }
@@ -395,77 +377,58 @@ impl World {
         }
         self.hosts[host].started = self.now;
         self.hosts[host].id = None;
-        let address = self.hosts[host].address;
-        let first_client = self.schedule.first_client();
-        let mut cx = Context {
-            now: self.now,
-            host,
-            rng: &mut self.rng,
-            network: &mut self.network,
-            trace: &mut self.trace,
-            failure: &mut self.failure,
-        };
-        cx.record("starts", [0, 0]);
-        let state = if host == REGISTRY {
-            State::Registry(Box::new(Registry::new(self.schedule.registry, &mut cx)))
-        } else if host < first_client {
-            let (manner, _) = &self.schedule.servers[host - 1];
-            let calls = self.schedule.calls[host - 1].clone();
-            let manner = manner.clone();
-            State::Node(Box::new(Node::new(
-                server_type(),
-                Some(address),
-                manner,
-                calls,
-                &mut cx,
-            )))
-        } else if host >= self.schedule.first_rogue() {
-            let rogue = &self.schedule.rogues[host - self.schedule.first_rogue()];
-            let manner = self.schedule.rogue_manner(rogue);
-            State::Node(Box::new(Node::new(
-                rogue_type(),
-                None,
-                manner,
-                rogue.calls.clone(),
-                &mut cx,
-            )))
+        self.trace.record(self.now, host, "starts", [0, 0]);
+        if host == REGISTRY {
+            let manner = self.schedule.registry;
+            self.act(host, |state, cx| {
+                *state = State::Registry(Box::new(Registry::new(manner, cx)));
+            });
         } else {
-            let client = &self.schedule.clients[host - first_client];
-            let calls = self.schedule.calls[host - 1].clone();
-            let mut node = Node::new(client_type(), None, client.manner.clone(), calls, &mut cx);
-            for stream in &client.streams {
-                let spec = self.schedule.streams[*stream].clone();
-                let stream = ClientStream::new(spec, self.schedule.limits(client), client.pause, self.now);
-                node.streams.push(stream);
-            }
-            State::Node(Box::new(node))
-        };
-        self.hosts[host].state = state;
+            self.hosts[host].state = State::Node(Box::new(self.new_node(host)));
+        }
         self.poll(host);
+    }
+
+    fn new_node(&mut self, host: HostId) -> Node {
+        let (schedule, now, life) = (&self.schedule, self.now, self.rng.random());
+        let calls = schedule.calls[host - 1].clone();
+        let node = |actr_type, address, manner| Node::new(actr_type, address, manner, calls, now, life);
+        if host < schedule.first_client() {
+            let (manner, address) = (schedule.servers[host - 1].0.clone(), self.hosts[host].address);
+            return node(server_type(), Some(address), manner);
+        }
+        let Some(client) = schedule.clients.get(host - schedule.first_client()) else {
+            let manner = schedule.rogue_manner(&schedule.rogues[host - schedule.first_rogue()]);
+            return node(rogue_type(), None, manner);
+        };
+        let mut node = node(client_type(), None, client.manner.clone());
+        for stream in &client.streams {
+            let spec = schedule.streams[*stream].clone();
+            let stream = ClientStream::new(spec, schedule.limits(client), client.pause, now);
+            node.streams.push(stream);
+        }
+        node
     }
 
     fn tell_to_leave(&mut self, host: HostId) {
-        let mut cx = Context {
-            now: self.now,
-            host,
-            rng: &mut self.rng,
-            network: &mut self.network,
-            trace: &mut self.trace,
-            failure: &mut self.failure,
-        };
-        match &mut self.hosts[host].state {
-            State::Node(node) => node.leave(&mut cx),
+        self.act(host, |state, cx| match state {
+            State::Node(node) => node.leave(cx),
             State::Registry(registry) => {
-                registry.stop(&mut cx);
-                self.hosts[host].state = State::Down;
+                registry.stop(cx);
+                *state = State::Down;
             }
             State::Down => {}
-        }
-        self.take_network_events();
+        });
         self.poll(host);
     }
 
-    fn stopped(&mut self, host: HostId, node: &Node) {
+    fn look_whether_stopped(&mut self, host: HostId) {
+        let State::Node(node) = &self.hosts[host].state else {
+            return;
+        };
+        if !node.is_stopped() {
+            return;
+        }
         self.trace.record(self.now, host, "has stopped", [0, 0]);
         if node.leftovers() > 0 {
             self.failure.get_or_insert(format!(
@@ -473,6 +436,7 @@ impl World {
                 node.leftovers()
             ));
         }
+        self.hosts[host].state = State::Down;
         if let Some(down) = self.hosts[host].returns_after.take()
             && !self.is_lost(host)
         {
