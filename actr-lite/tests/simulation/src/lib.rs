@@ -9,11 +9,11 @@
 //! - [`campaign`]: many of them, on all cores
 //!
 //! Behind them, in reading order: `schedule` (what is drawn from the seed), `world` (the clock, the events, and what
-//! must hold for all hosts together), `network`, `registry`, `link` and `asking` (a node's side of it), `node`, `dials` and
-//! `upgrades` (how it gets connections), `lane`, `idle` (when it closes one), `shutdown`, `exchanges` (calls that it makes),
-//! `servings` (calls that it answers), `calls`, `outbox` and `waiters` (the shell around a connection), `outgoing` (a stream
-//! that is sent), `inbox`, `reception` (a stream that is received), `client_stream` and `requests` (a stream that is asked
-//! for again when it breaks), `deed` and `deeds` (how somebody breaks the protocol), `trace`.
+//! must hold for all hosts together), `network`, `registry`, `link` and `asking` (a node's side of it), `node`, `dials`
+//! and `upgrades` (how it gets connections), `lane`, `idle` (when it closes one), `shutdown`, `exchanges` (calls that it
+//! makes), `servings` (calls that it answers), `calls`, `outbox` and `waiters` (the shell around a connection), `outgoing`
+//! (a stream that is sent), `inbox`, `reception` (a stream that is received), `client_stream` and `requests` (a stream
+//! that is asked for again when it breaks), `deed` and `deeds` (how somebody breaks the protocol), `trace`.
 
 mod asking;
 mod caller;

@@ -50,14 +50,14 @@ struct Open {
 }
 
 impl Link {
-    pub(crate) fn new(actr_type: ActrType, address: Option<Address>, cx: &mut Context<'_>) -> Self {
+    pub(crate) fn new(actr_type: ActrType, address: Option<Address>, life: u64) -> Self {
         let url = "ws://registry/signaling/ws".parse();
         let mut config = LinkConfig::new(url.unwrap_or_else(|error| unreachable!("{error}")), actr_type, 1);
         config.prover = None;
         config.ws_address = address.map(|address| format!("ws://{address}"));
         Self {
             address,
-            decisions: Decisions::new(config.url.clone(), cx.rng.random()),
+            decisions: Decisions::new(config.url.clone(), life),
             config,
             asking: None,
             opening: None,

@@ -69,16 +69,18 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// `life` is random: no two lives have the same.
     pub(crate) fn new(
         actr_type: ActrType,
         address: Option<Address>,
         manner: Manner,
         calls: CallPlan,
-        cx: &mut Context<'_>,
+        now: Duration,
+        life: u64,
     ) -> Self {
         Self {
             manner,
-            link: Link::new(actr_type, address, cx),
+            link: Link::new(actr_type, address, life),
             lanes: Vec::new(),
             upgrades: Vec::new(),
             upgrade_places: Places::new(MAX_UPGRADES),
@@ -94,8 +96,8 @@ impl Node {
             next_request: 0,
             exchanges: BTreeMap::new(),
             // A peer may know another life of this node under the same id.
-            next_exchange: cx.now.as_micros() as u64,
-            caller: Caller::new(calls, cx.now),
+            next_exchange: now.as_micros() as u64,
+            caller: Caller::new(calls, now),
             handled: BTreeSet::new(),
             leaving: None,
             progress: false,

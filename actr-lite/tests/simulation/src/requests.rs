@@ -78,8 +78,13 @@ impl Node {
                 .iter()
                 .find(|lane| inbox.source == Some(lane.socket.connection));
             let growth = lane.filter(|lane| lane.extended).map(|lane| &lane.growth);
+            let had_room = inbox.has_room();
             match inbox.take(growth, &mut grants, cx.now) {
-                Ok(Taken::Nothing) => break,
+                Ok(Taken::Nothing) => {
+                    // What was handed over last may have made room: then the connection is read again.
+                    self.progress |= !had_room && inbox.has_room();
+                    break;
+                }
                 Ok(Taken::Frame(frame)) => {
                     self.progress = true;
                     stream.deliver(frame.sequence, &frame.payload, cx);

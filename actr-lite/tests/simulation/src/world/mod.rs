@@ -377,21 +377,37 @@ impl World {
         }
         self.hosts[host].started = self.now;
         self.hosts[host].id = None;
-        let address = self.hosts[host].address;
-        let mut cx = Context {
-            now: self.now,
-            host,
-            rng: &mut self.rng,
-            network: &mut self.network,
-            trace: &mut self.trace,
-            failure: &mut self.failure,
-        };
-        cx.record("starts", [0, 0]);
-        self.hosts[host].state = match host {
-            REGISTRY => State::Registry(Box::new(Registry::new(self.schedule.registry, &mut cx))),
-            host => State::Node(Box::new(new_node(&self.schedule, host, address, &mut cx))),
-        };
+        self.trace.record(self.now, host, "starts", [0, 0]);
+        if host == REGISTRY {
+            let manner = self.schedule.registry;
+            self.act(host, |state, cx| {
+                *state = State::Registry(Box::new(Registry::new(manner, cx)));
+            });
+        } else {
+            self.hosts[host].state = State::Node(Box::new(self.new_node(host)));
+        }
         self.poll(host);
+    }
+
+    fn new_node(&mut self, host: HostId) -> Node {
+        let (schedule, now, life) = (&self.schedule, self.now, self.rng.random());
+        let calls = schedule.calls[host - 1].clone();
+        let node = |actr_type, address, manner| Node::new(actr_type, address, manner, calls, now, life);
+        if host < schedule.first_client() {
+            let (manner, address) = (schedule.servers[host - 1].0.clone(), self.hosts[host].address);
+            return node(server_type(), Some(address), manner);
+        }
+        let Some(client) = schedule.clients.get(host - schedule.first_client()) else {
+            let manner = schedule.rogue_manner(&schedule.rogues[host - schedule.first_rogue()]);
+            return node(rogue_type(), None, manner);
+        };
+        let mut node = node(client_type(), None, client.manner.clone());
+        for stream in &client.streams {
+            let spec = schedule.streams[*stream].clone();
+            let stream = ClientStream::new(spec, schedule.limits(client), client.pause, now);
+            node.streams.push(stream);
+        }
+        node
     }
 
     fn tell_to_leave(&mut self, host: HostId) {
@@ -438,23 +454,4 @@ impl World {
     fn clients_are_done(&self) -> bool {
         self.streams().all(ClientStream::is_over)
     }
-}
-
-fn new_node(schedule: &Schedule, host: HostId, address: Address, cx: &mut Context<'_>) -> Node {
-    let calls = schedule.calls[host - 1].clone();
-    if host < schedule.first_client() {
-        let manner = schedule.servers[host - 1].0.clone();
-        return Node::new(server_type(), Some(address), manner, calls, cx);
-    }
-    let Some(client) = schedule.clients.get(host - schedule.first_client()) else {
-        let manner = schedule.rogue_manner(&schedule.rogues[host - schedule.first_rogue()]);
-        return Node::new(rogue_type(), None, manner, calls, cx);
-    };
-    let mut node = Node::new(client_type(), None, client.manner.clone(), calls, cx);
-    for stream in &client.streams {
-        let spec = schedule.streams[*stream].clone();
-        let stream = ClientStream::new(spec, schedule.limits(client), client.pause, cx.now);
-        node.streams.push(stream);
-    }
-    node
 }
