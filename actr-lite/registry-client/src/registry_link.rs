@@ -215,8 +215,8 @@ impl RegistryLink {
 
     /// The registry's public key of this number. Keys that it has shown within an hour, the one of the node's own
     /// credential among them, need no request, and no key that it has ever shown does while it is away. Otherwise an
-    /// older one is asked for, and will do if there is no answer within [`OLD_KEY_PATIENCE`]; not when the registry has
-    /// given it up.
+    /// older one is asked for, and will do if there is no answer within [`OLD_KEY_TIMEOUT`](crate::link::OLD_KEY_TIMEOUT);
+    /// not when the registry has given it up.
     ///
     /// # Errors
     /// When the registry can't be reached, does not answer, or has no such key: see [`RegistryLinkError`].

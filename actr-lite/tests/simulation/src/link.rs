@@ -192,7 +192,7 @@ impl Link {
                         open.unsent.push(&message);
                     }
                 }
-                Action::Ping => cx.fail("heartbeats are seldom enough for pings"),
+                Action::Ping => cx.fail("heartbeats are frequent enough to do without pings"),
                 Action::Close | Action::Drop => {
                     if let Some(mut open) = self.open.take() {
                         cx.record("loses its registry", [0, 0]);

@@ -2,6 +2,8 @@
 
 mod properties;
 mod renewal;
+mod requests;
+mod retries;
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use actr_lite_wire::{
     error_code::ErrorCode,
@@ -89,6 +92,7 @@ struct Shell {
     is_open: bool,
     /// What was sent over the open connection and has no answer.
     sent: Vec<SignalingEnvelope>,
+    heartbeats: BTreeSet<String>,
     /// Who waits for an answer: until when, and the number to take it back.
     waiting: BTreeMap<u32, (Duration, u64)>,
     waiters: u32,
@@ -97,11 +101,19 @@ struct Shell {
     has_stopped: bool,
 }
 
+fn is_heartbeat(envelope: &SignalingEnvelope) -> bool {
+    matches!(payload(envelope), Some(RequestPayload::Ping(_)))
+}
+
 fn is_farewell(envelope: &SignalingEnvelope) -> bool {
-    let Some(Flow::ActrToServer(request)) = &envelope.flow else {
-        return false;
-    };
-    matches!(request.payload, Some(RequestPayload::Unregister(_)))
+    matches!(payload(envelope), Some(RequestPayload::Unregister(_)))
+}
+
+fn payload(envelope: &SignalingEnvelope) -> Option<&RequestPayload> {
+    match &envelope.flow {
+        Some(Flow::ActrToServer(request)) => request.payload.as_ref(),
+        _ => None,
+    }
 }
 
 impl Shell {
@@ -122,6 +134,9 @@ impl Shell {
                 Action::Send(envelope) => {
                     assert!(self.is_open, "{envelope:?}");
                     assert!(scene.can_send || is_farewell(&envelope), "{envelope:?}");
+                    if is_heartbeat(&envelope) {
+                        assert!(self.heartbeats.insert(envelope.envelope_id.clone()), "a number twice");
+                    }
                     self.sent.push(*envelope);
                 }
                 Action::Ping => assert!(self.is_open && scene.can_send),
