@@ -355,6 +355,13 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_alone_gets_exactly_a_fifth() {
+        let mut ledger = Ledger::new(Resource::InFlightBytes, Shares::modest(5));
+        assert!(ledger.take(holder(1, None), 1).is_ok());
+        assert!(ledger.take(holder(1, None), 1).is_err());
+    }
+
+    #[test]
     fn however_many_take_all_they_can_get_there_is_more() {
         let mut ledger = Ledger::new(Resource::InFlightBytes, Shares::modest(1 << 20));
         for address in 0..20 {

@@ -363,27 +363,6 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_by_its_bytes_and_taking_it_makes_room() {
-        let mut directory = directory();
-        let [source, to] = [(); 2].map(|()| register(&mut directory, 1, None));
-        for payload in [Bytes::new(), Bytes::from(vec![0; 10_000])] {
-            let relayed = relayed(&source, &to, Some(Payload::IceCandidate(payload)));
-            let fitting = MAX_WAITING_BYTES / relayed.cost();
-            let (mut queue, in_flight) = (RelayQueue::default(), Arc::new(InFlight::new(1 << 21)));
-            let push = |queue: &mut RelayQueue| queue.push(relayed.clone(), &to, &in_flight, holder());
-            for _ in 0..fitting {
-                push(&mut queue).unwrap();
-            }
-            let refusal = push(&mut queue).unwrap_err();
-            assert_eq!(refusal.code, ErrorCode::Unavailable.number());
-            assert_eq!(queue.pop().as_ref(), Some(&relayed));
-            push(&mut queue).unwrap();
-            drop(queue);
-            assert!(in_flight.take(holder(), 400 << 10).is_ok(), "nothing is held any more");
-        }
-    }
-
-    #[test]
     fn what_waits_for_many_nodes_is_on_the_senders_account() {
         let mut directory = directory();
         let [source, to] = [(); 2].map(|()| register(&mut directory, 1, None));
@@ -400,5 +379,29 @@ mod tests {
             realm_id: Some(2),
         };
         assert!(in_flight.take(neighbour, 160 << 10).is_ok());
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_its_bytes_and_taking_it_makes_room() {
+        let mut directory = directory();
+        let [source, to] = [(); 2].map(|()| register(&mut directory, 1, None));
+        let of_len = |len| Relayed {
+            traceparent: Some("0".repeat(1000)),
+            ..relayed(&source, &to, Some(Payload::IceCandidate(vec![0; len].into())))
+        };
+        let beside = of_len(60_000).relay.encoded_len() - 60_000 + 1000 + COST_OF_ONE;
+        let (short, quarter) = (of_len(0), of_len((64 << 10) - beside));
+        for (relayed, fitting) in [(&short, MAX_WAITING_BYTES / short.cost()), (&quarter, 4)] {
+            let (mut queue, in_flight) = (RelayQueue::default(), Arc::new(InFlight::new(1 << 21)));
+            let push = |queue: &mut RelayQueue| queue.push(relayed.clone(), &to, &in_flight, holder());
+            (0..fitting).for_each(|_| push(&mut queue).unwrap());
+            for taken in 0..4 {
+                (0..taken).for_each(|_| assert_eq!(queue.pop().as_ref(), Some(relayed)));
+                (0..taken).for_each(|_| push(&mut queue).unwrap());
+                assert_eq!(push(&mut queue).unwrap_err().code, ErrorCode::Unavailable.number());
+            }
+            drop(queue);
+            assert!(in_flight.take(holder(), 400 << 10).is_ok(), "nothing is held any more");
+        }
     }
 }

@@ -80,6 +80,7 @@ fn candidate(source: &ActrId, target: &ActrId) -> SignalingEnvelope {
     SignalingEnvelope {
         envelope_version: 1,
         traceparent: Some("00-trace".into()),
+        tracestate: Some("a=b".into()),
         flow: Some(Flow::ActrRelay(ActrRelay {
             source: source.into(),
             credential: proto::AIdCredential::default(),
@@ -233,6 +234,7 @@ fn a_relay_wakes_its_target_which_gets_it_once() {
         let (envelope, more) = target.next_relay(&mut state, Timestamp::default()).unwrap();
         assert_eq!(more, has_more);
         assert_eq!(envelope.traceparent.as_deref(), Some("00-trace"));
+        assert_eq!(envelope.tracestate.as_deref(), Some("a=b"));
         let Some(Flow::ActrRelay(relay)) = envelope.flow else {
             panic!("no relay")
         };
