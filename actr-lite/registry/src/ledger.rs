@@ -3,7 +3,7 @@
 //! Whatever peers make a registry hold is taken from a ledger before it is held, and given back when it is let go. Each
 //! address and each realm has a share, which is less than the whole: nobody alone can take what is everybody's.
 
-use std::{collections::HashMap, fmt, hash::Hash, net::Ipv4Addr};
+use std::{collections::HashMap, fmt, hash::Hash};
 
 use actr_lite_net::source::Source;
 use actr_lite_quota::Modesty;
@@ -134,23 +134,24 @@ impl fmt::Display for LimitReached {
 impl LimitReached {
     /// The name of the option that sets it.
     pub(crate) fn option(&self) -> String {
-        option(self.resource, self.whose)
+        self.resource.option(match self.whose {
+            Whose::All => "",
+            Whose::Source(_) => "_per_address",
+            Whose::Realm(_) => "_per_realm",
+        })
     }
 }
 
-fn option(resource: Resource, whose: Whose) -> String {
-    let limit = match resource {
-        Resource::Connections => "max_connections",
-        Resource::Nodes => "max_nodes",
-        Resource::StoredBytes => "max_stored_bytes",
-        Resource::InFlightBytes => "max_in_flight_bytes",
-    };
-    let suffix = match whose {
-        Whose::All => "",
-        Whose::Source(_) => "_per_address",
-        Whose::Realm(_) => "_per_realm",
-    };
-    format!("{limit}{suffix}")
+impl Resource {
+    fn option(self, suffix: &str) -> String {
+        let limit = match self {
+            Self::Connections => "max_connections",
+            Self::Nodes => "max_nodes",
+            Self::StoredBytes => "max_stored_bytes",
+            Self::InFlightBytes => "max_in_flight_bytes",
+        };
+        format!("{limit}{suffix}")
+    }
 }
 
 /// What is held of one resource, and by whom.
@@ -267,13 +268,8 @@ impl Ledger {
             per_address,
             per_realm,
         } = self.refusals;
-        let name = |whose| option(self.resource, whose);
-        let (source, realm) = (Source::of(Ipv4Addr::UNSPECIFIED.into()), 0);
-        [
-            (name(Whose::All), all),
-            (name(Whose::Source(source)), per_address),
-            (name(Whose::Realm(realm)), per_realm),
-        ]
+        let counts = [("", all), ("_per_address", per_address), ("_per_realm", per_realm)];
+        counts.map(|(suffix, times)| (self.resource.option(suffix), times))
     }
 }
 

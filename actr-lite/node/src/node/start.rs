@@ -20,6 +20,7 @@ use crate::{
         actr_ref::ActrRef, check_error::CheckError, preparation::Preparation, reach, shutdown::Shutdown,
         start_error::StartError, surface, system::ActrSystem, view::View,
     },
+    peers::peers::Peers,
     session::access::admits_others,
     tasks::{Tasks, contain},
 };
@@ -159,7 +160,10 @@ impl<W: Workload> Node<W> {
         let view = View::new(&actor, manifest.package.actr_type.clone(), realm_id, address);
         let weak_view: Weak<dyn NodeView> = Arc::downgrade(&(Arc::clone(&view) as Arc<dyn NodeView>));
         admin.show_node(weak_view);
-        actor.streams().tally.registered(&actor.id());
+        tasks.spawn_runtime(
+            "the note of registrations",
+            Box::pin(note_registrations(Arc::clone(&actor.peers))),
+        );
         if let Some(acceptor) = acceptor {
             info!("data lane listening on {}", acceptor.local_addr());
             tasks.spawn_runtime(
@@ -217,6 +221,25 @@ impl Drop for StopWhenDropped {
             }
             tasks.give_up_work();
             tasks.give_up_runtime();
+        }
+    }
+}
+
+/// Notes each registration: another one follows when the registry has forgotten the node.
+async fn note_registrations(peers: Arc<Peers>) {
+    let (mut identities, mut noted) = (peers.link().identity_changes(), None);
+    loop {
+        let id = identities
+            .borrow_and_update()
+            .as_ref()
+            .map(|identity| identity.actor_id.clone());
+        if let Some(id) = id.filter(|id| noted.as_ref() != Some(id)) {
+            peers.tally().registered(&id);
+            noted = Some(id);
+        }
+        // Its end is the link's, which is the node's.
+        if identities.changed().await.is_err() {
+            return;
         }
     }
 }
