@@ -50,7 +50,7 @@ impl LocalStreamServiceHandler for LocalStreamService {
             })?
             .expect_frames(count);
         let message = format!("Stream {stream_id} registered and ready to receive messages");
-        info!("{message}; asking {server} for it");
+        info!(peer = %server, "{message}; asking for it");
         // 3. Ask for the stream.
         let ask = RegisterStreamRequest {
             stream_id: stream_id.into(),

@@ -53,6 +53,8 @@ fn write_manual(folder: &Path, program: &Program, date: &str) -> anyhow::Result<
     page.render_options_section(&mut text)?;
     text.extend_from_slice(program.sections.as_bytes());
     page.render_version_section(&mut text)?;
+    // Two line breaks around an empty line are two too many.
+    let text = String::from_utf8(text)?.replace(".br\n\n.br\n", ".sp\n");
     fs::create_dir_all(folder)?;
     fs::write(folder.join(format!("{}.1", program.name)), text)?;
     Ok(())

@@ -4,8 +4,11 @@ use std::{
 };
 
 use actr_lite::{ActrSystem, ConfigOverride, ManifestError, Problems, resolve_path};
-use actr_lite_terminal::{Logging, Verbosity, start_logging};
-use clap::{ArgAction, Args};
+use actr_lite_terminal::{LogFormat, Logging, Verbosity, start_logging};
+use clap::{
+    ArgAction, Args,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 
 /// The arguments that every node has.
 #[derive(Debug, Clone, Args)]
@@ -29,6 +32,10 @@ pub struct NodeArguments {
     /// Log warnings and errors only, and show no progress bar; twice: errors only
     #[arg(short, long, action = ArgAction::Count)]
     quiet: u8,
+
+    /// What the log looks like: lines for people, or a JSON object in each line
+    #[arg(long, value_name = "FORMAT", default_value = LogFormat::NAMES[0], value_parser = PossibleValuesParser::new(LogFormat::NAMES).try_map(|name| name.parse::<LogFormat>()))]
+    log_format: LogFormat,
 }
 
 impl NodeArguments {
@@ -57,9 +64,10 @@ impl NodeArguments {
     }
 
     pub(crate) fn start_logging(&self) -> Logging {
-        start_logging(Verbosity {
+        let verbosity = Verbosity {
             verbose: self.verbose,
             quiet: self.quiet,
-        })
+        };
+        start_logging(verbosity, self.log_format)
     }
 }

@@ -15,10 +15,14 @@ use actr_lite_registry::{
         CREDENTIAL_LIFETIME, HEADER_TIMEOUT, KEY_LIFETIME, MAX_BODY_BYTES, MAX_CONNECTIONS, MAX_IN_FLIGHT_BYTES,
     },
 };
+use actr_lite_terminal::LogFormat;
 use actr_lite_tls::{PemFile, ServerTls};
 use actr_lite_wire::host_policy::HostName;
 use anyhow::{Context as _, bail};
-use clap::{Args, Parser};
+use clap::{
+    Args, Parser,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 
 /// Gives nodes their identity, and tells them where other nodes are.
 #[derive(Parser)]
@@ -45,6 +49,10 @@ pub(crate) struct Arguments {
     /// Only check the arguments and the files that they name, say everything that is wrong, and exit
     #[arg(long)]
     pub(crate) check: bool,
+
+    /// What the log looks like: lines for people, or a JSON object in each line
+    #[arg(long, value_name = "FORMAT", default_value = LogFormat::NAMES[0], value_parser = PossibleValuesParser::new(LogFormat::NAMES).try_map(|name| name.parse::<LogFormat>()))]
+    pub(crate) log_format: LogFormat,
 
     #[command(flatten)]
     pub(crate) limits: Limits,

@@ -22,7 +22,7 @@ use crate::{
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let logging = start_logging(Verbosity::default());
+    let logging = start_logging(Verbosity::default(), arguments.log_format);
     if arguments.check {
         return match Settings::check(arguments) {
             Ok(()) => logging.end(say_valid()),

@@ -155,7 +155,7 @@ pub(crate) fn register(
             })
         }
         Err(error) => {
-            debug!(%error, "registration refused");
+            debug!(reason = %error, "registration refused");
             if let DirectoryError::Full(reached) = &error {
                 shared.journal.limit_reached(reached);
             }
@@ -275,7 +275,7 @@ pub(crate) fn renew(
         Err(error) => {
             match &error {
                 // A node that this registry has forgotten does no wrong.
-                PossessionError::Gone(_) => debug!(%error, "renewal refused"),
+                PossessionError::Gone(_) => debug!(reason = %error, "renewal refused"),
                 _ => complain(shared, peer, &error),
             }
             note_renewal(PeerText::of(&id), &error);
@@ -301,7 +301,7 @@ pub(crate) fn renew(
             if is_wrong {
                 complain(shared, peer, &error);
             } else {
-                debug!(%error, "renewal refused");
+                debug!(reason = %error, "renewal refused");
             }
             note_renewal(PeerText::of(&id), &error);
             let code = match error {

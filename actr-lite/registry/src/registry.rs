@@ -301,7 +301,7 @@ async fn serve_http(shared: &Arc<Shared>, tls: Option<&ServerTls>, stream: TcpSt
     let _ = stream.set_nodelay(true);
     let origin = match Origin::of(&stream, peer, tls.is_some()) {
         Ok(origin) => origin,
-        Err(error) => return debug!(%peer, %error, "the connection is gone already"),
+        Err(error) => return debug!(%peer, reason = %error, "the connection is gone already"),
     };
     // Boxed, so that what a handshake needs is not kept as long as the connection.
     let Some(socket) = Box::pin(handshake(shared, tls, stream, peer)).await else {
@@ -327,7 +327,7 @@ async fn serve_http(shared: &Arc<Shared>, tls: Option<&ServerTls>, stream: TcpSt
         return;
     };
     if let Some(error) = &served.error {
-        debug!(%peer, %error, "HTTP connection failed");
+        debug!(%peer, reason = %error, "HTTP connection failed");
     }
     if let Some(error) = &served.unreadable
         && !was_refused.load(Ordering::Relaxed)

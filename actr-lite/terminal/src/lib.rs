@@ -2,6 +2,7 @@
 //! that or fails by it.
 //!
 //! - [`start_logging`]: logs on stderr, by `-v`, `-q` and `RUST_LOG`
+//! - [`LogFormat`]: lines for people, or JSON objects
 //! - [`Logging::end`]: the error that a program ends with
 //! - [`say`], [`flush`]: a line on stderr that is no log line, and the wait for all of them at the end
 //! - [`print()`]: a program's result on stdout
@@ -14,11 +15,16 @@
 //! - `queue`: what waits to be written, and what of it is dropped: plain data
 //! - `output`: the thread that writes it
 //! - `rate_limit`: how many lines one place in the code may log
-//! - `one_line_fields`: a log line stays one, whatever it quotes
+//! - `one_line_fields`, `bounded`: a log line stays one, whatever it quotes, and not too long
+//! - `json_events`, `json_line`: the same as JSON
 //! - `panic_hook`: where a panic's message goes
 
+mod bounded;
 mod conventions;
 mod failure;
+mod json_events;
+mod json_line;
+mod log_format;
 mod logging;
 mod one_line_fields;
 mod output;
@@ -30,6 +36,7 @@ mod stderr;
 mod stdout;
 
 pub use conventions::has_colour;
+pub use log_format::{LogFormat, UnknownLogFormat};
 pub use logging::{Logging, Verbosity, start_logging};
 pub use status_line::StatusLine;
 pub use stderr::{flush, say};

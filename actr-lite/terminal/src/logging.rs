@@ -3,13 +3,15 @@ use std::{env, ffi::OsString, process::ExitCode};
 use tracing::{level_filters::LevelFilter, warn};
 use tracing_subscriber::{
     filter::{ParseError, Targets},
-    layer::SubscriberExt as _,
+    layer::{Layer as _, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
 
 use crate::{
     conventions::has_colour,
     failure::one_line,
+    json_events::JsonEvents,
+    log_format::LogFormat,
     one_line_fields::OneLineFields,
     panic_hook,
     rate_limit::RateLimit,
@@ -47,21 +49,27 @@ impl Verbosity {
 pub struct Logging(RateLimit);
 
 /// Sends logs, and the messages of panics, to stderr. `RUST_LOG` decides what is logged; if it is not set or empty,
-/// `verbosity` does. A program that has set up its own logging keeps it.
+/// `verbosity` does. All that comes on stderr has the format, a panic and the last error too. A program that has set up its own logging keeps it.
 ///
 /// Nothing that logs waits for a reader or can fail by it. What has no room is dropped and counted.
-pub fn start_logging(verbosity: Verbosity) -> Logging {
-    status_line::set_quiet(verbosity.quiet > 0);
+pub fn start_logging(verbosity: Verbosity, format: LogFormat) -> Logging {
+    // Whoever reads JSON can't make use of a line that is redrawn.
+    status_line::set_quiet(verbosity.quiet > 0 || format == LogFormat::Json);
+    stderr::set_format(format);
     panic_hook::install();
     let (filter, problem) = filter(env::var_os(RUST_LOG), verbosity);
     let rate_limit = RateLimit::new();
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| LogWriter)
-        .with_ansi(has_colour())
+        .with_ansi(has_colour() && format == LogFormat::Text)
         .with_target(false)
         .fmt_fields(OneLineFields)
         // It would print with a macro that panics.
         .log_internal_errors(false);
+    let lines = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.event_format(JsonEvents).boxed(),
+    };
     let subscriber = tracing_subscriber::registry()
         .with(filter)
         .with(lines)
@@ -80,7 +88,7 @@ impl Logging {
         result.unwrap_or_else(|error| {
             self.0.conclude();
             stderr::set_status(None);
-            stderr::say_last(&format!("error: {}", one_line(&error)));
+            stderr::say_last_error("error: ", &one_line(&error));
             ExitCode::FAILURE
         })
     }
@@ -90,7 +98,7 @@ impl Logging {
     /// The same for a program that has found several things wrong, each with a line of its own.
     pub fn end_with_all(self, errors: impl IntoIterator<Item = anyhow::Error>) -> ExitCode {
         for error in errors {
-            stderr::say(&format!("error: {}", one_line(&error)));
+            stderr::say_error("error: ", &one_line(&error));
         }
         ExitCode::FAILURE
     }

@@ -9,9 +9,7 @@ use tracing_subscriber::{
     fmt::{FormatFields, format::Writer},
 };
 
-/// The most bytes of one value in a log line, a message as a rule: enough for any explanation, and little for a peer
-/// that would fill a log.
-const MAX_VALUE_BYTES: usize = 8 << 10;
+use crate::bounded::Bounded;
 
 /// Writes a message and its fields, `message name=value`, so that none can break the line, steer a terminal, or go on
 /// forever.
@@ -45,34 +43,12 @@ impl Line<'_> {
             write!(self.writer, "{}=", field.name())?;
         }
         let mut line = OneLine::new(&mut self.writer);
-        let mut value_writer = Bounded {
-            to: &mut line,
-            left: MAX_VALUE_BYTES,
-        };
-        let written = value_writer.write_fmt(value);
-        if value_writer.left == 0 {
+        let mut bounded = Bounded::new(&mut line);
+        let written = bounded.write_fmt(value);
+        if bounded.is_full() {
             return line.write_char('…');
         }
         written
-    }
-}
-
-/// Takes this many more bytes, and then fails, so that no more is formatted.
-struct Bounded<'a, W> {
-    to: &'a mut W,
-    left: usize,
-}
-
-impl<W: fmt::Write> fmt::Write for Bounded<'_, W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.len() < self.left {
-            self.left -= text.len();
-            return self.to.write_str(text);
-        }
-        let end = text.floor_char_boundary(self.left);
-        self.left = 0;
-        self.to.write_str(text.get(..end).unwrap_or_default())?;
-        Err(fmt::Error)
     }
 }
 
@@ -90,16 +66,24 @@ impl Visit for Line<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{
         io,
         sync::{Arc, Mutex},
     };
 
     use super::*;
+    use crate::bounded::MAX_VALUE_BYTES;
 
+    /// What is written into it.
     #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Log {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for Log {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -125,8 +109,7 @@ mod tests {
             .fmt_fields(OneLineFields)
             .finish();
         tracing::subscriber::with_default(subscriber, log);
-        let bytes = written.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        written.text()
     }
 
     #[test]

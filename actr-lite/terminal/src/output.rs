@@ -44,22 +44,8 @@ impl Output {
         Self(shared)
     }
 
-    /// Queues whole lines. It does not wait, and does not fail.
-    pub(crate) fn push(&self, lines: &[u8]) {
-        self.change(|queue| queue.push(lines));
-    }
-
-    /// The same, and drops whatever comes later.
-    pub(crate) fn push_last(&self, lines: &[u8]) {
-        self.change(|queue| queue.push_last(lines));
-    }
-
-    /// Shows a status below the lines, instead of the one before.
-    pub(crate) fn set_status(&self, status: Option<String>) {
-        self.change(|queue| queue.set_status(status));
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Queue)) {
+    /// Changes what waits to be written. It does not wait, and does not fail.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Queue)) {
         let mut state = self.0.lock();
         change(&mut state.queue);
         if state.has_no_writer {
@@ -173,7 +159,7 @@ mod tests {
     fn lines_are_written_in_their_order() {
         let (output, mut reader) = piped();
         for number in 0..1000 {
-            output.push(format!("line {number}\n").as_bytes());
+            output.change(|queue| queue.push(format!("line {number}\n").as_bytes()));
         }
         assert!(output.flush(LONG));
         let expected: String = (0..1000).map(|number| format!("line {number}\n")).collect();
@@ -186,7 +172,7 @@ mod tests {
         let line = "x".repeat(1023) + "\n";
         let many = 4 * MAX_QUEUED_BYTES / line.len();
         for _ in 0..many {
-            output.push(line.as_bytes());
+            output.change(|queue| queue.push(line.as_bytes()));
         }
         assert!(!output.flush(Duration::from_millis(50)), "the pipe is full");
         // Now it reads again.
@@ -207,7 +193,7 @@ mod tests {
         let (output, reader) = piped();
         drop(reader);
         for _ in 0..100 {
-            output.push(b"nobody sees this\n");
+            output.change(|queue| queue.push(b"nobody sees this\n"));
             assert!(output.flush(LONG));
         }
     }

@@ -17,7 +17,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
 /// stalls.
 pub(crate) fn install() {
     panic::set_hook(Box::new(|panic| {
-        stderr::push(describe(panic).as_bytes());
+        stderr::say_error("", describe(panic).trim_end());
         stderr::flush_within(FLUSH_TIMEOUT);
     }));
 }

@@ -1,6 +1,8 @@
 //! What waits to be written, and what of it is dropped.
 
-use std::fmt::Write as _;
+use tracing::Level;
+
+use crate::log_format::LogFormat;
 
 /// How much text may wait for a reader that is slow or stalled: some ten thousand lines, and no burden for a program.
 /// As much again may be on its way to the system.
@@ -25,6 +27,7 @@ pub(crate) struct Queue {
     is_status_shown: bool,
     /// The last line has come.
     is_closed: bool,
+    format: LogFormat,
 }
 
 /// What is to be written next.
@@ -35,6 +38,16 @@ pub(crate) struct Batch {
 }
 
 impl Queue {
+    /// How what is said looks from now on.
+    pub(crate) fn set_format(&mut self, format: LogFormat) {
+        self.format = format;
+    }
+
+    /// Adds a line that is no log line; `prefix` is for people.
+    pub(crate) fn say(&mut self, level: Level, prefix: &str, text: &str) {
+        self.push(self.format.line(level, prefix, text).as_bytes());
+    }
+
     /// Adds lines, each with its end, or counts them as dropped.
     pub(crate) fn push(&mut self, lines: &[u8]) {
         if self.is_closed {
@@ -50,9 +63,8 @@ impl Queue {
         self.lines += count;
     }
 
-    /// Adds lines; whatever comes later is dropped, and not counted.
-    pub(crate) fn push_last(&mut self, lines: &[u8]) {
-        self.push(lines);
+    /// Whatever comes later is dropped, and not counted.
+    pub(crate) fn close(&mut self) {
         self.is_closed = true;
     }
 
@@ -109,9 +121,8 @@ impl Queue {
         if self.dropped == 0 {
             return;
         }
-        let mut notice = String::new();
-        // Writing to a string can't fail.
-        let _ = writeln!(notice, "({} lines are missing here: nobody read them)", self.dropped);
+        let notice = format!("({} lines are missing here: nobody read them)", self.dropped);
+        let notice = self.format.line(Level::WARN, "", &notice);
         self.text.extend_from_slice(notice.as_bytes());
         self.lines += std::mem::take(&mut self.dropped);
     }
@@ -165,7 +176,8 @@ mod tests {
     fn nothing_comes_after_the_last_line() {
         let mut queue = Queue::default();
         queue.push(b"a log line\n");
-        queue.push_last(b"error: it failed\n");
+        queue.say(Level::ERROR, "error: ", "it failed");
+        queue.close();
         queue.push(b"a task that nobody waits for\n");
         assert_eq!(text(&mut queue), "a log line\nerror: it failed\n");
         assert_eq!(queue.take(), None);

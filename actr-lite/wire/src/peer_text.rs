@@ -160,7 +160,7 @@ impl<W: Write + ?Sized> Write for OneLine<'_, W> {
 
 /// Whether a character does something else than being seen: it ends a line, steers a terminal, or reorders or hides what
 /// stands beside it.
-pub(crate) fn steers(character: char) -> bool {
+pub fn steers(character: char) -> bool {
     let formats = matches!(character,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');

@@ -15,6 +15,7 @@ mod faults;
 mod junk;
 mod limits;
 mod lock;
+mod log_format;
 mod loss;
 mod manifest;
 #[cfg(target_os = "linux")]

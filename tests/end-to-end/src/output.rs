@@ -105,7 +105,7 @@ fn a_client_whose_output_nobody_reads_stops_at_a_signal() {
             .stderr(full_stderr)
             .spawn();
         let streams = server.output();
-        streams.wait_for_nth("frames to ", number + 1, WAIT_TIMEOUT).unwrap();
+        streams.wait_for_nth("INFO sending ", number + 1, WAIT_TIMEOUT).unwrap();
         client.signal(signal);
         assert_eq!(client.wait_exit(WAIT_TIMEOUT).code(), Some(1));
     }

@@ -47,7 +47,7 @@ fn a_stream_over_a_slow_link_is_asked_for_once_and_arrives() {
         .args(["--json", "-q", "--timeout", "30s"]);
     let summary = Summary::of_success(&client.run(), FRAMES);
     assert_eq!((summary.resumes, summary.duplicates), (0, 0), "{summary:?}");
-    let asked = server.lines_with(&format!("sending {FRAMES} frames to "));
+    let asked = server.lines_with(&format!("sending {FRAMES} frames stream="));
     assert_eq!(asked.len(), 1, "its answer does not wait for the stream: {asked:?}");
     assert_was_slow(&summary);
 }

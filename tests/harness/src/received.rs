@@ -8,7 +8,7 @@ use programs::{Line, Process};
 const FRAME: &str = "Received: [server] Stream message ";
 
 /// What it says when its stream breaks off; the number of the last frame that came follows.
-const BREAK: &str = " stopped after frame ";
+const BREAK: &str = "INFO stopped after frame ";
 
 /// The numbers of the frames that a client's log names, in its order.
 pub fn received(log: &str) -> Vec<u64> {

@@ -32,8 +32,8 @@ fn ten_messages_arrive_in_order() {
 
     assert_eq!(client.stdout.lines().count(), 1, "{}", client.stdout);
     assert!(client.stdout.contains("received 10/10 messages"), "{}", client.stdout);
-    server.wait_for_line(&format!("stream {stream_id}: sending 10 frames to "), WAIT_TIMEOUT);
-    server.wait_for_line(&format!("stream {stream_id}: all 10 frames sent"), WAIT_TIMEOUT);
+    server.wait_for_line(&format!("sending 10 frames stream={stream_id} peer="), WAIT_TIMEOUT);
+    server.wait_for_line(&format!("all 10 frames sent stream={stream_id}"), WAIT_TIMEOUT);
     assert!(server.is_running());
 }
 

@@ -16,7 +16,7 @@ fn another_server_sends_the_rest_when_one_is_killed() {
     client.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
     let (sends, waits): (Vec<_>, Vec<_>) = servers
         .into_iter()
-        .partition(|(_, server)| !server.lines_with(": sending ").is_empty());
+        .partition(|(_, server)| !server.lines_with("INFO sending ").is_empty());
     let ([(killed_id, killed)], [(other_id, _other)]) = (&sends[..], &waits[..]) else {
         panic!("{} servers send one stream", sends.len());
     };

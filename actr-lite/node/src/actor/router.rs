@@ -165,7 +165,7 @@ fn unknown(route: &str) -> ActrError {
 async fn run(entry: &Route, route: &str, payload: Bytes, ctx: Context) -> Result<Bytes, ActrError> {
     let dispatch = async { entry.service.dispatch(route, payload, ctx).await };
     contain(dispatch).await.unwrap_or_else(|panic| {
-        error!("the handler of {route} panicked: {panic}");
+        error!(%route, reason = %panic, "the handler panicked");
         Err(ActrError::internal(format!("the handler of {route} panicked")))
     })
 }

@@ -47,12 +47,8 @@ impl Preparation {
         let tls = tls::load(&manifest.system.tls);
         let realm_secret = realm_secret::load(&manifest.system);
         let clear_text = clear_text::of(&manifest.system);
-        let lane = check_lane(
-            system,
-            tls.as_ref().ok(),
-            realm_secret.as_ref().ok(),
-            clear_text.as_ref().ok(),
-        );
+        let exposed = check_exposure(system, realm_secret.as_ref().ok());
+        let lane = check_lane(system, tls.as_ref().ok(), clear_text.as_ref().ok());
         let admin_token = surface::token(&manifest.system);
         let known_token = admin_token.as_ref().ok().map(Option::as_ref);
         let surface = known_token.map_or(Ok(()), |token| surface::check(&manifest.system, token.is_some()));
@@ -69,11 +65,13 @@ impl Preparation {
         let both = Problems::both(both, all_checked(tls));
         let both = Problems::both(both, checked(realm_secret));
         let both = Problems::both(both, checked(clear_text));
-        let both = Problems::both(both, lane);
+        let both = Problems::both(both, exposed);
         let both = Problems::both(both, checked(admin_token));
         let both = Problems::both(both, checked(surface));
-        let ((((((((contracts, router), tls), realm_secret), clear_text), ()), admin_token), ()), registry) =
-            Problems::both(both, registry)?;
+        let both = Problems::both(both, registry);
+        let both = Problems::both(both, lane)?;
+        let (((((((((contracts, router), tls), realm_secret), clear_text), ()), admin_token), ()), registry), ()) =
+            both;
         Ok(Self {
             contracts,
             router,
@@ -86,16 +84,9 @@ impl Preparation {
     }
 }
 
-/// Whether the data lane may be reached as it is, and can be. What can't be read is `None`: it is told elsewhere, and what
-/// depends on it is not looked at.
-fn check_lane(
-    system: &ActrSystem,
-    tls: Option<&Tls>,
-    realm_secret: Option<&Option<RealmSecret>>,
-    clear_text: Option<&ClearText>,
-) -> Checked<()> {
+/// Whether others may reach the data lane as it is. A secret that can't be read is `None`: it is told elsewhere.
+fn check_exposure(system: &ActrSystem, realm_secret: Option<&Option<RealmSecret>>) -> Checked<()> {
     let settings = &system.manifest().system;
-    // A node that nobody is to discover is not dialled either.
     if !settings.discovery.visible {
         return Ok(());
     }
@@ -107,15 +98,17 @@ fn check_lane(
         has_secret: realm_secret.is_none_or(Option::is_some),
         remedies: REMEDIES,
     };
-    let exposed = checked(exposure.check(settings.insecure));
-    let in_clear = match (clear_text, tls) {
-        (Some(clear_text), Some(tls)) => checked(clear_text::check_lane(*clear_text, &settings.websocket, tls)),
-        _ => Ok(()),
+    checked(exposure.check(settings.insecure))
+}
+
+/// Whether those who are told of the data lane get there. What can't be read is `None`: what depends on it is not looked at.
+fn check_lane(system: &ActrSystem, tls: Option<&Tls>, clear_text: Option<&ClearText>) -> Checked<()> {
+    let settings = &system.manifest().system;
+    // A node that nobody is to discover is not dialled either.
+    let (Some(tls), true) = (tls, settings.discovery.visible) else {
+        return Ok(());
     };
-    let certificate = match tls {
-        Some(tls) => reach::check_certificate(&settings.websocket, tls).map_err(Problems::from),
-        None => Ok(()),
-    };
-    let both = Problems::both(Problems::both(exposed, in_clear), certificate);
-    both.map(drop)
+    let in_clear = clear_text.map(|clear_text| clear_text::check_lane(*clear_text, &settings.websocket, tls));
+    let certificate = checked(reach::check_certificate(&settings.websocket, tls));
+    Problems::both(checked(in_clear.transpose()), certificate).map(drop)
 }

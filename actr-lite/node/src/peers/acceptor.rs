@@ -106,7 +106,7 @@ async fn serve(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAd
             is_kept_by_peer,
             admission,
         } = admitted;
-        debug!("{} connected from {address}", request.peer);
+        debug!(peer = %request.peer, %address, "connected");
         let served = doorkeeper
             .peers
             .serve(request.peer, admission, upgraded, is_kept_by_peer);

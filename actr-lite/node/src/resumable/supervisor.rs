@@ -98,7 +98,7 @@ impl Supervisor {
                     let tally = &self.ctx.actor().streams().tally;
                     tally.stream_resumed(&self.stream_id, &server);
                     let (id, behind) = (&self.stream_id, self.behind);
-                    info!("stream {id} resumed at {server} after frame {behind}");
+                    info!(stream = %id, peer = %server, "resumed after frame {behind}");
                 }
                 Action::Broke(broken) => self.broke(&broken),
                 Action::Wait(until) => self.wait(until).await?,
@@ -157,7 +157,7 @@ impl Supervisor {
                 Ok(Err(error)) => error,
                 Err(_) => ctx.actor().discovery.no_answer(server_type, budget),
             };
-            debug!("no server of type {server_type} is named: {error}");
+            debug!(%server_type, reason = %error, "no server is named");
             let why = match &error {
                 error if !error.is_transient() => Unnamed::Final,
                 ActrError::Discover(_) => Unnamed::NoServer,
@@ -203,7 +203,7 @@ impl Supervisor {
             let Err(error) = ctx.exchange(&dest, request.route, payload, options).await else {
                 return Event::Agreed;
             };
-            debug!("{server} does not take the stream over: {error}");
+            debug!(peer = %server, reason = %error, "the stream is not taken over");
             let failure = match &error {
                 error if is_stopped(error) => Failure::Final,
                 error if error.is_transient() => Failure::Transient,
@@ -235,7 +235,7 @@ impl Supervisor {
         let (id, last, broken) = (&self.stream_id, self.progress.last(), Told(broken));
         let expected = self.progress.expected();
         let of_all = expected.map_or(String::new(), |frames| format!(" of {frames}"));
-        info!("stream {id} stopped after frame {last}{of_all}: {broken}; looking for a server to resume it");
+        info!(stream = %id, reason = %broken, "stopped after frame {last}{of_all}; looking for a server to resume it");
         self.told = Instant::now();
     }
 
@@ -244,7 +244,7 @@ impl Supervisor {
             && self.told.elapsed() >= TELL_EVERY
         {
             self.told = Instant::now();
-            info!("waiting for a server of type {}: {error}", self.request.server_type);
+            info!(server_type = %self.request.server_type, reason = %error, "waiting for a server");
         }
     }
 

@@ -122,11 +122,7 @@ impl Session {
     pub(super) fn answer(&self, request_id: &RawText, result: Result<Bytes, ErrorReply>) {
         self.answered.store(true, Ordering::Relaxed);
         if !self.calls.answer(request_id, result) {
-            debug!(
-                "{} answered request {}, which is not pending",
-                self.peer(),
-                request_id.shown()
-            );
+            debug!(peer = %self.peer(), request = %request_id.shown(), "an answer to what is not asked");
         }
     }
 

@@ -123,7 +123,7 @@ impl FrameIntake {
                 "{peer} sends stream {stream_id}: {refusal}; its frames are dropped"
             ));
         } else {
-            debug!("{peer} sends stream {stream_id} too: {refusal}");
+            debug!(%peer, stream = %stream_id, reason = %refusal, "one more stream is refused");
         }
         let reason = PeerText::of(refusal);
         session.lane().send_control(&Control::Cancel { stream_id, reason });

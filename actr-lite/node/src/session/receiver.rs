@@ -155,7 +155,7 @@ impl Receive for Intake {
                 return Ok(());
             }
             Err(error) if !error.is_fatal() => {
-                debug!("an envelope of {} is dropped: {error}", self.session.peer());
+                debug!(peer = %self.session.peer(), reason = %error, "an envelope is dropped");
                 return Ok(());
             }
             envelope => envelope?,

@@ -87,11 +87,10 @@ impl ServedCall {
     pub(crate) async fn finish(mut self, result: Result<Bytes, ErrorReply>, hold: Option<Arc<AnswerHold>>) {
         match (&result, self.is_call) {
             (Ok(_), _) => {}
-            (Err(error), true) => debug!(
-                "{}, called by {}, failed: {error}",
-                self.route.shown(),
-                self.session.peer()
-            ),
+            (Err(error), true) => {
+                let (route, peer) = (self.route.shown(), self.session.peer());
+                debug!(%route, %peer, reason = %error, "a call has failed");
+            }
             // A peer can tell as much as it likes: a flood of it must not fill the log.
             (Err(error), false) => self.session.environment.streams.complaints.remark(&format_args!(
                 "{}, told by {}, failed: {error}",
@@ -134,7 +133,7 @@ impl ServedCall {
             if let ActrError::Busy(_) = error {
                 session.close(Closing::Overwhelmed);
             }
-            debug!("the answer to {} was not sent: {error}", self.route.shown());
+            debug!(route = %self.route.shown(), reason = %error, "an answer is not sent");
         }
         if let Some(hold) = hold {
             hold.answer_is_queued();

@@ -35,16 +35,13 @@ impl Session {
     pub(super) fn serve(self: &Arc<Self>, mut request: Request, serve: &dyn Serve) {
         let Some(session) = SessionHandle::enter(self) else {
             // The peer learns that the connection is closed as unused, and makes the call again.
-            debug!(
-                "{} is closed: request {} is not served",
-                self.peer(),
-                request.request_id.shown()
-            );
+            let request = request.request_id.shown();
+            debug!(peer = %self.peer(), %request, "the connection is closed: a request is not served");
             return;
         };
         // One task takes the requests of a connection, so no other request comes in between.
         if self.served.is_known(&request.request_id) {
-            debug!("{} repeated request {}", self.peer(), request.request_id.shown());
+            debug!(peer = %self.peer(), request = %request.request_id.shown(), "a request is repeated");
             return;
         }
         let (name, places) = match self.places_for(&mut request, serve) {
@@ -128,7 +125,7 @@ impl Session {
             return;
         }
         let shown = route_key.shown();
-        debug!("{shown}, called by {}, was refused: {error}", self.peer());
+        debug!(route = %shown, peer = %self.peer(), reason = %error, "a call is refused");
         let response = Envelope::Response {
             request_id,
             // Nobody here has checked it: as it came, it could be as long as a record, and the peer need not read it.

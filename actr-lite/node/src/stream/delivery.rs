@@ -68,7 +68,7 @@ where
             let stream_id = subscription.stream_id().clone();
             let delivered = contain(self.hand_over(subscription)).await;
             if let Err(panic) = &delivered {
-                error!("the callback of stream {stream_id} panicked: {panic}; the stream is unregistered");
+                error!(stream = %stream_id, reason = %panic, "the callback panicked: the stream is unregistered");
             }
             // Nobody waits for it if the registration was dropped.
             let _ = done.send(delivered);

@@ -31,7 +31,7 @@ impl Received {
         let envelope = match SignalingEnvelope::decode(message) {
             Ok(envelope) => envelope,
             Err(error) => {
-                debug!(%error, "the registry sent what is not an envelope");
+                debug!(reason = %error, "the registry sent what is not an envelope");
                 return None;
             }
         };

@@ -264,10 +264,10 @@ impl<W> Link<W> {
         } else if error.is_credential_refused()
             && let Some(membership) = &mut self.membership
         {
-            warn!(registry = %self.url, %error, "the credential is not accepted; renewing it at once");
+            warn!(registry = %self.url, reason = %error, "the credential is not accepted; renewing it at once");
             membership.renewal.hurry(now);
         } else {
-            debug!(%error, "heartbeat refused");
+            debug!(reason = %error, "heartbeat refused");
         }
     }
 
@@ -314,7 +314,7 @@ impl<W> Link<W> {
 
     /// The registry does not take the node for the one it says it is: it registers again.
     fn disowned(&mut self, refusal: &RegistryLinkError, now: Duration, jitter: f64) {
-        info!(registry = %self.url, error = %refusal, "registering again");
+        info!(registry = %self.url, reason = %refusal, "registering again");
         let last_error = Some(self.retries.forgotten(refusal));
         self.set_state(LinkState::Registering { last_error });
         let membership = self.membership.take();

@@ -63,12 +63,12 @@ impl Renewal {
     /// The try has failed.
     pub(super) fn failed(&mut self, error: &RegistryLinkError, id: &ActrId, now: Duration, jitter: f64) {
         if is_final(error) && self.token.take().is_some() {
-            info!(%id, %error, "the credential is not renewed; registering again");
+            info!(%id, reason = %error, "the credential is not renewed; registering again");
             self.due = Some(now);
             return;
         }
         if self.outage.failed(now) {
-            warn!(%id, %error, "the credential can't be renewed; trying again");
+            warn!(%id, reason = %error, "the credential can't be renewed; trying again");
         }
         self.due = Some(now + wait_after(error, &mut self.backoff, jitter));
     }

@@ -6,7 +6,7 @@ use std::{
 use harness::{Deployment, Process, Signal, WAIT_TIMEOUT};
 
 /// What a server's log says when it begins with a stream.
-const BEGINS: &str = ": sending ";
+const BEGINS: &str = "INFO sending ";
 
 /// Servers of one type at one registry, which say whose turn it is.
 pub(super) struct Fleet<'a> {
