@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_too_often_is_asked_again_until_its_time_is_over() {
+    fn what_is_asked_too_often_is_retried_until_its_time_is_over() {
         let mut requests = Requests::default();
         let number = add(&mut requests, 1);
         let refusal = refusal(ErrorCode::Unavailable);

@@ -49,7 +49,7 @@ fn a_renewal_is_due_by_its_question_though_the_answer_is_late() {
 }
 
 #[test]
-fn an_answer_that_gets_lost_is_asked_for_again_by_the_same_token() {
+fn a_lost_answer_is_asked_for_again_by_the_same_token() {
     let mut scene = Scene::open(1);
     renewal(&mut scene);
     scene.handle(Event::Granted(Err(unreachable_registry())));
@@ -71,7 +71,7 @@ fn a_renewal_goes_on_though_the_connection_is_lost() {
 }
 
 #[test]
-fn a_node_that_is_not_renewed_leaves_as_the_old_and_returns_as_new() {
+fn a_node_that_is_not_renewed_leaves_and_returns_as_new() {
     let mut scene = Scene::open(1);
     renewal(&mut scene);
     scene.handle(Event::Granted(Err(refused(ErrorCode::Other(401)))));
