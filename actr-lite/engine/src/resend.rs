@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_sent_again_some_times_until_the_peer_answers_anything() {
+    fn a_request_is_sent_again_until_the_peer_answers_anything() {
         let mut resend = Resend::new(Duration::ZERO);
         let mut times = Vec::new();
         while let Some(at) = resend.due(false) {

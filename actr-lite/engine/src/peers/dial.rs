@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn it_comes_again_when_the_peer_says_and_not_later_than_makes_sense() {
+    fn it_comes_again_when_the_peer_says_if_that_makes_sense() {
         let mut dial = Dial::new(LookUp::Known("here"));
         assert_eq!(dial.next(at(100)), Action::Connect("here"));
         assert_eq!(dial.failed(Failure::TooOften(at(1000)), at(200), 0.5), Ok(()));

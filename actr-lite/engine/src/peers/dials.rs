@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dial_that_nobody_waits_for_goes_on_once_the_peer_is_asked() {
+    fn an_unwanted_dial_goes_on_once_the_peer_is_asked() {
         let mut dials = Plain::default();
         let (id, _) = dials.join(&peer(1));
         assert!(!dials.is_dropped(id) && dials.may_ask(id));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dial_that_nobody_waits_for_is_dropped_before_the_peer_is_asked() {
+    fn an_unwanted_dial_is_dropped_before_the_peer_is_asked() {
         let mut dials = Plain::default();
         let (id, _) = dials.join(&peer(1));
         assert_eq!(dials.leave(id), None);

@@ -104,7 +104,7 @@ fn each_thing_that_is_missing_has_its_answer() {
 }
 
 #[test]
-fn a_credential_with_a_key_needs_a_proof_for_this_node_and_upgrade() {
+fn a_credential_with_a_key_needs_a_proof_for_this_upgrade() {
     let prover = Prover::new(&[3; 32]);
     let credential = signing_key().issue(&id(1), NOW + 60, Some(&prover.holder_key()));
     let verify = |proof| {
