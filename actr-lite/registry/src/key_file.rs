@@ -127,8 +127,13 @@ impl KeyFile {
     pub(crate) fn check(directory: &Path) -> Result<(), KeyFileError> {
         match secret_file::check_folder(directory) {
             Ok(Some(exposed)) => Err(KeyFileError::Exposed(exposed)),
-            Ok(None) => Self::read(directory).map(drop),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Ok(None) => {
+                Self::read(directory)?;
+                regular_file::check_writable(directory).map_err(failed(directory))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                regular_file::check_creatable(directory).map_err(failed(directory))
+            }
             Err(error) => Err(failed(directory)(error)),
         }
     }

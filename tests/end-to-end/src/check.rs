@@ -185,6 +185,30 @@ fn each_file_that_a_node_can_not_use_is_said() {
 }
 
 #[test]
+fn a_folder_that_the_programs_user_can_not_write_to_is_said() {
+    let deployment = Deployment::new();
+    let readable = fs::Permissions::from_mode(0o555);
+    fs::set_permissions(deployment.path(""), readable).unwrap();
+    let check = |registry: Launch| {
+        let is_root = rustix::process::geteuid().is_root();
+        let somebody = ["--reuid=54321", "--regid=54321", "--clear-groups"];
+        let registry = registry.arg("--check");
+        let registry = if is_root {
+            registry.under("setpriv", &somebody)
+        } else {
+            registry
+        };
+        registry.run()
+    };
+    let path = |name: &str| deployment.path(name);
+    let keys = check(deployment.registry(0).arg("--data-dir").arg(path("new/keys")));
+    assert_problems(&keys, &[&["data_dir", "new/keys", "Permission denied"]]);
+    let audit = check(deployment.registry(0).arg("--audit-log").arg(path("audit")));
+    assert_problems(&audit, &[&["audit log", "Permission denied"]]);
+    fs::set_permissions(deployment.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
 fn a_lock_file_that_lacks_a_dependency_is_said_with_the_remedy() {
     let deployment = Deployment::new();
     let url = registry_url(unused_port());

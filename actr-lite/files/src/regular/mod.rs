@@ -5,6 +5,7 @@
 //!
 //! - [`read`]: the content of a file, within a bound
 //! - [`open`]: a file for anything else
+//! - [`check_creatable`], [`check_writable`]: whether one could be created
 
 mod kind;
 #[cfg(unix)]
@@ -61,6 +62,48 @@ pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let (file, metadata) = open_any(options, path)?;
     kind::check(&metadata)?;
     Ok(file)
+}
+
+/// Whether something can be created at `path`: in its folder, or, where that is to be created too, in the last one above
+/// that exists. Nothing is created here.
+///
+/// # Errors
+/// What the system says; [`io::ErrorKind::NotADirectory`] if there is something else.
+pub fn check_creatable(path: &Path) -> io::Result<()> {
+    let folders = path.ancestors().skip(1);
+    for folder in folders {
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        match fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => return check_writable(folder),
+            Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether this program's user may put something into a folder.
+///
+/// # Errors
+/// What the system says.
+#[cfg(unix)]
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    Ok(rustix::fs::access(folder, access)?)
+}
+
+/// It is not known here.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn check_writable(_folder: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Opens whatever it is, without waiting.

@@ -56,6 +56,19 @@ fn what_is_no_regular_file_is_refused_at_once() {
 }
 
 #[test]
+fn where_something_could_be_created_is_known_and_nothing_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    check_creatable(&file).unwrap();
+    check_creatable(&folder.path().join("new/and/deeper")).unwrap();
+    check_creatable(Path::new("relative")).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    fs::write(&file, "").unwrap();
+    let below_a_file = check_creatable(&file.join("name")).unwrap_err();
+    assert_eq!(below_a_file.kind(), io::ErrorKind::NotADirectory);
+}
+
+#[test]
 fn a_pipe_that_the_process_was_given_is_read_to_its_end() {
     let (output, input) = pipe().unwrap();
     let mut input = File::from(input);

@@ -45,7 +45,9 @@ impl RotatingFile {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                fs::read_dir(folder.unwrap_or(Path::new("."))).map(drop)
+                // It is not made with the file.
+                fs::metadata(folder.unwrap_or(Path::new(".")))?;
+                regular_file::check_creatable(path)
             }
             Err(error) => Err(error),
         }
