@@ -195,15 +195,13 @@ impl Admin {
         place: OwnedSemaphorePermit,
         stop: CancellationToken,
     ) -> Response<Body> {
-        let latest = self.events.watch();
-        let known = request.headers().get(LAST_EVENT_ID);
-        let known = known.and_then(|id| id.to_str().ok()?.parse().ok());
-        let known = known.unwrap_or(*latest.borrow());
+        let knew = request.headers().get(LAST_EVENT_ID);
+        let knew = knew.and_then(|id| id.to_str().ok()?.parse().ok());
         let reader = Reader {
             admin: Arc::clone(self),
-            stream: EventStream::new(known, self.events.clock().now()),
+            stream: EventStream::new(knew, self.events.clock().now()),
             page,
-            latest,
+            latest: self.events.watch(),
             stop,
             _place: place,
         };

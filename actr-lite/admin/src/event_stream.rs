@@ -28,6 +28,8 @@ const RETRY_MS: u32 = 1000;
 #[derive(Debug)]
 pub struct EventStream {
     began: Duration,
+    /// The last event that it knows from before, if it was here before.
+    knew: Option<u64>,
     /// The number of the last event that it was told.
     known: u64,
     /// The status as it knows it.
@@ -39,11 +41,12 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// For a reader that knows the events up to this number.
-    pub fn new(known: u64, now: Duration) -> Self {
+    /// For a reader, which may have been here before and know the events up to this number.
+    pub fn new(knew: Option<u64>, now: Duration) -> Self {
         Self {
             began: now,
-            known,
+            knew,
+            known: 0,
             last: None,
             looked: now,
             said: now,
@@ -73,12 +76,14 @@ impl EventStream {
     pub fn poll(&mut self, now: Duration, happened: Since, status: impl FnOnce() -> Status) -> Option<String> {
         let mut said = String::new();
         if self.last.is_none() {
-            let _ = write!(said, "retry: {RETRY_MS}\n\n");
-        }
-        self.tell_events(&mut said, &happened);
-        if now >= self.next_look() {
             self.looked = now;
-            self.tell_status(&mut said, &status());
+            self.begin(&mut said, &happened, &status());
+        } else {
+            self.tell_events(&mut said, &happened);
+            if now >= self.next_look() {
+                self.looked = now;
+                self.tell_change(&mut said, &status());
+            }
         }
         if said.is_empty() && now >= self.said + COMMENT_AFTER {
             said.push_str(":\n\n");
@@ -90,24 +95,34 @@ impl EventStream {
         Some(said)
     }
 
-    fn tell_events(&mut self, said: &mut String, happened: &Since) {
-        if happened.missed > 0 {
-            tell(said, "missed", None, &serde_json::json!({ "events": happened.missed }));
+    /// The status with all events that there are, and how many have come and gone since the reader was here.
+    fn begin(&mut self, said: &mut String, happened: &Since, status: &Status) {
+        let _ = write!(said, "retry: {RETRY_MS}\n\n");
+        // The latest event is always among them.
+        self.known = happened.events.last().map_or(0, |noted| noted.id);
+        // A number that there was not yet is one of another life of the program.
+        if let Some(knew) = self.knew.filter(|knew| *knew <= self.known) {
+            let kept = happened.events.iter().filter(|noted| noted.id > knew).count();
+            tell_missed(said, (self.known - knew).saturating_sub(kept as u64));
         }
+        let events = happened;
+        tell(said, "status", None, &WithEvents { status, events });
+        self.last = serde_json::to_value(status).ok();
+    }
+
+    fn tell_events(&mut self, said: &mut String, happened: &Since) {
+        tell_missed(said, happened.missed);
         for noted in &happened.events {
             tell(said, "event", Some(noted.id), noted.as_ref());
             self.known = noted.id;
         }
     }
 
-    fn tell_status(&mut self, said: &mut String, status: &Status) {
+    fn tell_change(&mut self, said: &mut String, status: &Status) {
         let Ok(mut new) = serde_json::to_value(status) else {
             return;
         };
         let Some(last) = &mut self.last else {
-            let events = &Since::default();
-            tell(said, "status", None, &WithEvents { status, events });
-            self.last = Some(new);
             return;
         };
         // That time has passed is no news, but belongs to every change.
@@ -123,6 +138,12 @@ impl EventStream {
             }
             None => last["program"]["time"] = time_before,
         }
+    }
+}
+
+fn tell_missed(said: &mut String, events: u64) {
+    if events > 0 {
+        tell(said, "missed", None, &serde_json::json!({ "events": events }));
     }
 }
 
@@ -178,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_reader_gets_the_status_first_and_then_what_changes() {
-        let mut stream = EventStream::new(0, SECOND);
+        let mut stream = EventStream::new(None, SECOND);
         let first = poll(&mut stream, SECOND, Since::default(), "a").unwrap();
         assert!(first.starts_with("retry: 1000\n\nevent: status\ndata: {"), "{first}");
         assert!(
@@ -193,8 +214,12 @@ mod tests {
 
     #[test]
     fn an_event_is_told_at_once_and_the_status_once_a_second() {
-        let mut stream = EventStream::new(4, SECOND);
-        poll(&mut stream, SECOND, Since::default(), "a");
+        let mut stream = EventStream::new(None, SECOND);
+        let first = poll(&mut stream, SECOND, noted(4), "a").unwrap();
+        assert!(
+            first.contains(r#""events":[{"id":4,"#) && !first.contains("event: event"),
+            "{first}"
+        );
         let look = stream.next_look();
         assert_eq!(look, 2 * SECOND);
         let told = stream
@@ -213,8 +238,20 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_that_comes_back_is_told_how_much_it_has_lost() {
+        let first = |knew| poll(&mut EventStream::new(Some(knew), SECOND), SECOND, noted(9), "a").unwrap();
+        assert!(first(4).contains("event: missed\ndata: {\"events\":4}\n\nevent: status\n"));
+        for knew in [8, 9, 10] {
+            assert!(
+                !first(knew).contains("missed"),
+                "{knew}: nothing is lost, or of another life"
+            );
+        }
+    }
+
+    #[test]
     fn silence_is_broken_before_a_proxy_ends_it() {
-        let mut stream = EventStream::new(0, SECOND);
+        let mut stream = EventStream::new(None, SECOND);
         poll(&mut stream, SECOND, Since::default(), "a");
         let mut comments = 0;
         for second in 2..=61 {

@@ -91,7 +91,7 @@ fn the_numbers_of_a_server_are_what_has_happened() {
 }
 
 #[test]
-fn every_metric_is_in_operations_md_and_every_one_there_is_exported() {
+fn operations_md_lists_what_is_exported_and_nothing_else() {
     let deployment = Deployment::new();
     let (_server, url) = deployment.start_server(&[]);
     let exported = scrape(&url).names;
