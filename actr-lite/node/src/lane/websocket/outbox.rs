@@ -1,5 +1,5 @@
 use std::{
-    io, mem,
+    io,
     ops::{Deref, DerefMut},
     sync::{Arc, PoisonError},
     task::{Context, Poll, Waker, ready},
@@ -57,12 +57,10 @@ struct Locked<'a> {
     wake: Wake<'a>,
 }
 
-/// Wakes when it is dropped. A waker may run any code, also when it is dropped itself.
+/// Wakes when it is dropped.
 struct Wake<'a> {
     outbox: &'a Outbox,
     driver: Option<Waker>,
-    /// That of an earlier turn.
-    replaced: Option<Waker>,
     room: outbox::Room,
 }
 
@@ -81,9 +79,12 @@ impl DerefMut for Locked<'_> {
 }
 
 impl Locked<'_> {
-    /// From now on this is woken when the driver has something to do, and no other.
-    fn driver_waits(&mut self, waker: Option<Waker>) {
-        self.wake.replaced = mem::replace(&mut self.state.driver, waker);
+    /// Lets go of the lock; this task is woken when there is something for the driver. A waker may run any code when it is
+    /// dropped: the lock is free by then.
+    fn rest(mut self, cx: &mut Context<'_>) {
+        let replaced = self.state.driver.replace(cx.waker().clone());
+        drop(self);
+        drop(replaced);
     }
 }
 
@@ -104,7 +105,6 @@ impl Drop for Wake<'_> {
         if let Some(driver) = self.driver.take() {
             driver.wake();
         }
-        drop(self.replaced.take());
         self.outbox.tell_room(self.room);
     }
 }
@@ -153,7 +153,6 @@ impl Outbox {
             wake: Wake {
                 outbox: self,
                 driver: None,
-                replaced: None,
                 room: outbox::Room::Nobody,
             },
         }
@@ -211,12 +210,11 @@ impl Outbox {
                 Drive::Write(writing) => writing,
                 Drive::More => return Poll::Ready(Ok(Outgoing::More)),
                 Drive::Busy => {
-                    state.driver_waits(Some(cx.waker().clone()));
+                    state.rest(cx);
                     return Poll::Pending;
                 }
                 rest @ (Drive::Idle | Drive::Closed) => {
-                    state.driver_waits(Some(cx.waker().clone()));
-                    drop(state);
+                    state.rest(cx);
                     ready!(socket.poll_flush(cx))?;
                     return Poll::Ready(Ok(match rest {
                         Drive::Closed => Outgoing::Closed,
@@ -229,12 +227,13 @@ impl Outbox {
             let result = write_some(socket, cx, writing.bytes(), &mut taken);
             written += taken;
             let mut state = self.lock();
-            if result.is_pending() {
-                state.driver_waits(Some(cx.waker().clone()));
-            }
             state.machine.drove(writing, taken, self.started.elapsed());
             state.bound(socket);
-            drop(state);
+            if result.is_pending() {
+                state.rest(cx);
+            } else {
+                drop(state);
+            }
             ready!(result)?;
         }
     }
@@ -254,7 +253,9 @@ impl Outbox {
         let mut state = self.lock();
         state.machine.end();
         state.socket = None;
-        state.driver_waits(None);
+        let driver = state.driver.take();
+        drop(state);
+        drop(driver);
     }
 }
 
