@@ -110,7 +110,6 @@ async fn http_refuses_other_requests_with_a_line_of_text() {
     };
     for (request, status, word) in [
         (plain(Method::GET, "/health"), StatusCode::OK, "nodes: 0"),
-        (plain(Method::GET, "/"), StatusCode::OK, "/api/v1/status"),
         (plain(Method::GET, "/nothing"), StatusCode::NOT_FOUND, "/ais/register"),
         (
             plain(Method::GET, "/ais/register"),
