@@ -27,3 +27,4 @@ mod in_place;
 mod looks;
 mod quota_tests;
 mod room;
+mod still_clock;

@@ -18,6 +18,7 @@ use loom::{future::block_on, thread};
 
 use crate::{
     looks::Looks,
+    still_clock,
     stream::{
         in_place::{InPlace, StreamTasks},
         inbox::Inbox,
@@ -30,7 +31,7 @@ use crate::{
 fn model(check: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
-    builder.check(check);
+    still_clock::check(&builder, check);
 }
 
 /// An inbox, and the connection that feeds it.

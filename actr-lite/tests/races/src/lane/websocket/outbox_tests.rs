@@ -29,13 +29,14 @@ use crate::{
         },
     },
     looks::Looks,
+    still_clock,
 };
 
 /// Each order with at most two interruptions: all of them take minutes.
 fn model(check: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
-    builder.check(check);
+    still_clock::check(&builder, check);
 }
 
 /// Longer than a connection has for nothing, and more than half of the first batch.
