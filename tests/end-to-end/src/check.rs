@@ -277,6 +277,9 @@ fn each_argument_that_a_registry_can_not_use_is_said() {
     let exposed = deployment.registry_on("0.0.0.0:0").arg("--check").run();
     assert_problems(
         &exposed,
-        &[&["without TLS and a realm secret", "--tls-cert", "--insecure"]],
+        &[
+            &["without TLS and a realm secret", "--tls-cert", "--insecure"],
+            &["without TLS and an admin token", "--admin-token-file", "--insecure"],
+        ],
     );
 }
