@@ -65,6 +65,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         "registry listening on {scheme}://{}/signaling/ws",
         registry.local_addr()
     );
+    let page_scheme = if tls.is_some() { "https" } else { "http" };
+    info!("page at {page_scheme}://{}/", registry.local_addr());
 
     signals.ready(&format!("listening on {scheme}://{}", registry.local_addr()));
     let shutdown = CancellationToken::new();

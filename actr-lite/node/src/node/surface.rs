@@ -70,7 +70,7 @@ pub(crate) async fn serve(admin: &Arc<Admin>, system: &System, tls: &Tls, tasks:
     let hosts = HostPolicy::new("this node's status", listen.ip(), NAME_IT).with(system.admin.hosts.iter().cloned());
     let server = AdminServer::bind(listen, server_tls, hosts, Arc::clone(admin)).await?;
     let scheme = if has_tls { "https" } else { "http" };
-    info!("status at {scheme}://{}/", server.local_addr());
+    info!("page at {scheme}://{}/", server.local_addr());
     let (tracker, stop) = (tasks.runtime().clone(), tasks.stop().clone());
     tasks.spawn_runtime("the status's listener", Box::pin(server.run(tracker, stop)));
     Ok(())

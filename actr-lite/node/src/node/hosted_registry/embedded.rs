@@ -112,6 +112,8 @@ impl RegistryPlan {
             Some(_) => info!("registry listening on {bound}, dialled at {url}"),
             None => info!("registry listening on {url}"),
         }
+        let scheme = if url.is_tls() { "https" } else { "http" };
+        info!("page at {scheme}://{}/", url.authority());
         // Before it answers: it is not ready before this node is.
         registry.admin().await_node();
         let admin = Arc::clone(registry.admin());
