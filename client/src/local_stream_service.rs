@@ -19,14 +19,15 @@ pub(crate) struct LocalStreamService {
 }
 
 impl LocalStreamService {
-    /// `resume` says how long a stream may be without frames; `streams` gets each stream that a server has agreed to
-    /// send.
-    pub(crate) fn new(server_type: ActrType, resume: ResumeOptions, streams: mpsc::Sender<ResumableStream>) -> Self {
-        Self {
-            server_type,
+    /// `resume` says how long a stream may be without frames. The receiver gets each stream that a server has agreed to send.
+    pub(crate) fn new(server_type: &ActrType, resume: ResumeOptions) -> (Self, mpsc::Receiver<ResumableStream>) {
+        let (streams, started) = mpsc::channel(1);
+        let service = Self {
+            server_type: server_type.clone(),
             resume,
             streams,
-        }
+        };
+        (service, started)
     }
 }
 

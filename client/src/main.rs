@@ -6,38 +6,24 @@ mod summary;
 
 use std::process::ExitCode;
 
-use actr_lite::{ActrSystem, Budget, ResumableStream, ResumeOptions};
+use actr_lite::{Budget, ResumableStream, ResumeOptions};
 use actr_lite_cli::RunningNode;
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use protos::stream_client::StartStreamRequest;
-use tokio::{select, sync::mpsc};
+use tokio::select;
 
-use crate::{
-    arguments::Arguments,
-    local_stream_service::{LocalStreamService, MAX_LOGGED},
-    summary::Summary,
-};
+use crate::{arguments::Arguments, local_stream_service::LocalStreamService, summary::Summary};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.node.is_check() {
-        let budget = Budget::new(arguments.timeout);
-        return actr_lite_cli::check(&arguments.node, |system| Ok(service(system, &arguments, budget)?.0));
+        let resume = ResumeOptions::new(Budget::new(arguments.timeout));
+        return actr_lite_cli::check(&arguments.node, |system| {
+            Ok(LocalStreamService::new(system.dependency("server")?, resume).0)
+        });
     }
     actr_lite_cli::run(&arguments.node, run(&arguments))
-}
-
-/// The client's service, and the streams that it starts.
-fn service(
-    system: &ActrSystem,
-    arguments: &Arguments,
-    budget: Budget,
-) -> anyhow::Result<(LocalStreamService, mpsc::Receiver<ResumableStream>)> {
-    let server_type = system.dependency("server")?.clone();
-    let resume = ResumeOptions::new(budget).with_idle_timeout(arguments.idle_timeout);
-    let (streams, started) = mpsc::channel(1);
-    Ok((LocalStreamService::new(server_type, resume, streams), started))
 }
 
 /// Starts the node, calls its own service, which starts the stream, and waits until the stream is over.
@@ -48,7 +34,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let count = message_count.unsigned_abs().into();
     let budget = Budget::new(arguments.timeout);
     let system = arguments.node.system()?;
-    let (service, mut started) = service(&system, arguments, budget)?;
+    let resume = ResumeOptions::new(budget).with_idle_timeout(arguments.idle_timeout);
+    let (service, mut started) = LocalStreamService::new(system.dependency("server")?, resume);
     let mut node = RunningNode::start(system.attach(service).register_timeout(budget.left())).await?;
     let (actr, mut live) = (node.actr().clone(), None);
     let received = node
@@ -77,6 +64,6 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 async fn receive(stream: &ResumableStream, count: u64) -> anyhow::Result<()> {
     select! {
         ended = stream.ended() => Ok(ended?),
-        () = actr_lite_progress::show(|| stream.progress().delivered, count, "messages"), if count > MAX_LOGGED => Ok(()),
+        () = actr_lite_progress::show(|| stream.progress().delivered, count, "messages"), if count > local_stream_service::MAX_LOGGED => Ok(()),
     }
 }

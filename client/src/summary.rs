@@ -61,10 +61,9 @@ impl Summary {
     }
 
     pub(crate) fn print(&self, as_json: bool) -> anyhow::Result<()> {
-        let text = if as_json {
-            serde_json::to_string(self)?
-        } else {
-            self.to_string()
+        let text = match as_json {
+            true => serde_json::to_string(self)?,
+            false => self.to_string(),
         };
         actr_lite_cli::print(&format!("{text}\n")).context("the summary cannot be printed")
     }
