@@ -101,16 +101,17 @@ async fn serve(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAd
     };
     drop(place);
     if let Some((admitted, upgraded)) = upgraded {
-        let Admitted {
-            request,
-            is_kept_by_peer,
-            admission,
-        } = admitted;
-        debug!(peer = %request.peer, %address, "connected");
-        let served = doorkeeper
-            .peers
-            .serve(request.peer, admission, upgraded, is_kept_by_peer);
         // What the upgrade needed is not kept as long as the connection.
+        let served = {
+            let Admitted {
+                request,
+                is_kept_by_peer,
+                admission,
+            } = admitted;
+            debug!(peer = %request.peer, %address, "connected");
+            let peers = &doorkeeper.peers;
+            peers.serve(request.peer, admission, upgraded, is_kept_by_peer)
+        };
         drop(doorkeeper);
         served.await;
     }
