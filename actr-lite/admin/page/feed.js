@@ -58,6 +58,7 @@ export class Feed {
           this.onLink("live");
           wait = FIRST_RETRY_MS;
           await readEvents(response, (event) => round === this.round && this.take(event));
+          await pause(FIRST_RETRY_MS);
           continue;
         }
         if (await this.poll()) {
