@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use actr_framework::{Context as _, Dest, MessageDispatcher, Workload};
 use actr_hyper::context::RuntimeContext;
-use actr_protocol::{ActorResult, ActrError, ActrType, DataChunk, PayloadType, RpcEnvelope};
+use actr_protocol::{ActorResult, ActrError, ActrType, Classify as _, DataChunk, PayloadType, RpcEnvelope};
 use anyhow::{Context as _, anyhow, bail, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
 use protos::stream_server::RegisterStreamResponse;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 use crate::{
     official_node::OfficialNode,
@@ -51,7 +54,11 @@ impl MessageDispatcher for NothingServed {
 /// How long an answer may take before the stream is asked for again, and how often that is done. An official node drops
 /// what comes before it knows where to put it, so that the first call to it may be lost: more often on a busy machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-const TRIES: usize = 6;
+const TRIES: usize = 12;
+
+/// The pause before a stream is asked for again. After a call without an answer an official node closes the connection, and
+/// refuses calls until there is another one.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Finds a stream server, asks it for `count` frames, and receives them.
 ///
@@ -64,6 +71,7 @@ pub async fn receive(node: &OfficialNode, count: i32, frame_timeout: Duration) -
         .await
         .map_err(|error| anyhow!("no server was found: {error}"))?;
     let server = Dest::Peer(server);
+    let mut last = None;
     for attempt in 1..=TRIES {
         // Another stream each time: a call that was only late is not mistaken for this one.
         let stream_id = format!("official-{attempt}");
@@ -93,14 +101,13 @@ pub async fn receive(node: &OfficialNode, count: i32, frame_timeout: Duration) -
                 ensure!(answer.success, "the server refused: {}", answer.message);
                 return check(received, &stream_id, count, frame_timeout).await;
             }
-            Err(ActrError::TimedOut) => {}
+            Err(error) if error.is_retryable() => last = Some(error),
             Err(error) => bail!("the server refused: {error}"),
         }
+        sleep(RETRY_PAUSE).await;
     }
-    bail!(
-        "the server did not answer {TRIES} times within {} s",
-        ANSWER_TIMEOUT.as_secs()
-    )
+    let last = last.map_or_else(String::new, |error| error.to_string());
+    bail!("none of {TRIES} calls was answered; the last one: {last}")
 }
 
 async fn check(
