@@ -3,6 +3,7 @@
 use std::{fmt::Display, hash::Hash, time::Duration};
 
 use actr_lite_wire::{
+    credential::{Genuine, KnownCredentials, VerifyingKey},
     identity::ActrId,
     possession::{ProofError, ProofMemory},
     rate_limit::{Rate, RateExceeded, RateLimit},
@@ -42,6 +43,8 @@ pub struct Doorkeeper<Source> {
     from_address: RateLimit<Source>,
     of_peer: RateLimit<(u32, u64)>,
     unknown_keys: RateLimit<Source>,
+    /// Whose credentials were found genuine.
+    known: KnownCredentials,
     /// Which proofs of possession were taken.
     proofs: ProofMemory,
 }
@@ -52,6 +55,7 @@ impl<Source: Hash + Eq + Copy> Default for Doorkeeper<Source> {
             from_address: RateLimit::new(FROM_ADDRESS),
             of_peer: RateLimit::new(OF_PEER),
             unknown_keys: RateLimit::new(UNKNOWN_KEYS),
+            known: KnownCredentials::default(),
             proofs: ProofMemory::default(),
         }
     }
@@ -76,15 +80,22 @@ impl<Source: Hash + Eq + Copy + Display> Doorkeeper<Source> {
         taken.map_err(|too_often| too_often.of(format_args!("{from} shows credentials with unknown signing keys")))
     }
 
-    /// The peer has proved that it is itself: the same upgrade does so once. `now` are Unix seconds.
+    /// The credential that is shown as a genuine one, if the peer was [let in](Self::take_proof) with it before. If not, its
+    /// signature has to be checked, which takes long, and so not by this.
+    pub fn recall(&self, key: &VerifyingKey, request: &UpgradeRequest) -> Option<Genuine> {
+        self.known.recall(key, request.credential())
+    }
+
+    /// The peer has proved that it is itself, with this credential: the same upgrade does so once. `now` are Unix seconds.
     ///
     /// # Errors
     /// When it was taken before.
-    pub fn take_proof(&mut self, peer: &ActrId, proven: Proven, now: u64) -> Result<(), ProofError> {
-        match proven.number {
-            Some(number) => self.proofs.take(peer, number, proven.expires_at, now),
-            None => Ok(()),
+    pub fn take_proof(&mut self, peer: &ActrId, genuine: &Genuine, proven: Proven, now: u64) -> Result<(), ProofError> {
+        if let Some(number) = proven.number {
+            self.proofs.take(peer, number, proven.expires_at, now)?;
         }
+        self.known.remember(genuine);
+        Ok(())
     }
 
     /// The peer is who it says, and connects.
@@ -107,6 +118,8 @@ impl<Source: Hash + Eq + Copy + Display> Doorkeeper<Source> {
 
 #[cfg(test)]
 mod tests {
+    use actr_lite_wire::credential::SigningKey;
+
     use super::*;
 
     const AT: Duration = Duration::from_secs(100);
@@ -138,14 +151,15 @@ mod tests {
             number,
             expires_at: 200,
         };
-        assert_eq!(doorkeeper.take_proof(&peer, proven(Some(5)), 100), Ok(()));
-        assert_eq!(
-            doorkeeper.take_proof(&peer, proven(Some(5)), 100),
-            Err(ProofError::Used)
-        );
-        assert_eq!(doorkeeper.take_proof(&peer, proven(Some(6)), 100), Ok(()));
+        let credential = SigningKey::new(7, &[3; 32]).issue(&peer, 200, None);
+        let genuine = SigningKey::new(7, &[3; 32]).verifying_key().authenticate(&credential);
+        let genuine = genuine.unwrap();
+        let mut take = |number| doorkeeper.take_proof(&peer, &genuine, proven(number), 100);
+        assert_eq!(take(Some(5)), Ok(()));
+        assert_eq!(take(Some(5)), Err(ProofError::Used));
+        assert_eq!(take(Some(6)), Ok(()));
         for _ in 0..2 {
-            assert_eq!(doorkeeper.take_proof(&peer, proven(None), 100), Ok(()), "it needs none");
+            assert_eq!(take(None), Ok(()), "it needs none");
         }
     }
 }

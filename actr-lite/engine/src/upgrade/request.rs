@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use actr_lite_wire::{
-    credential::{self, Credential, CredentialError, VerifyingKey},
+    credential::{self, Credential, CredentialError, Genuine},
     identity::ActrId,
     possession::{Audience, MalformedProof, PROOF_HEADER, Proof, ProofError},
     record::EXTENSION,
@@ -116,17 +116,23 @@ impl UpgradeRequest {
         self.credential.key_id()
     }
 
-    /// Checks that the peer itself asks, and asks somebody who `is_meant`. `now` are Unix seconds.
+    /// The credential that the peer shows.
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// Checks that the peer itself asks, and asks somebody who `is_meant`. `genuine` is its credential; `now` are Unix
+    /// seconds.
     ///
     /// # Errors
     /// When it does not.
     pub fn verify(
         &self,
-        key: &VerifyingKey,
+        genuine: &Genuine,
         is_meant: impl FnOnce(&Audience) -> bool,
         now: u64,
     ) -> Result<Proven, IdentityError> {
-        let verified = key.verify(&self.credential, &self.peer, now)?;
+        let verified = genuine.verify(&self.peer, now)?;
         let number = match &verified.holder {
             None => None,
             Some(holder) => {

@@ -123,8 +123,17 @@ impl Doorkeeper {
         let key = self.signing_key(from, request.key_id()).await?;
         let is_meant = |audience: &Audience| matches!(audience, Audience::Node(id) if self.link().has_been(id));
         let now = self.link().unix_seconds();
-        let proven = request.verify(&key, is_meant, now).map_err(|error| unproven(&error))?;
-        let taken = self.lock().take_proof(&request.peer, proven, now);
+        let recalled = self.lock().recall(&key, request);
+        let genuine = match recalled {
+            Some(genuine) => genuine,
+            None => key
+                .authenticate(request.credential())
+                .map_err(|error| unproven(&error))?,
+        };
+        let proven = request
+            .verify(&genuine, is_meant, now)
+            .map_err(|error| unproven(&error))?;
+        let taken = self.lock().take_proof(&request.peer, &genuine, proven, now);
         taken.map_err(|error| unproven(&error))
     }
 

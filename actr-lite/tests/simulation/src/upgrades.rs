@@ -159,7 +159,14 @@ impl Node {
     ) -> Result<Next, RefusedUpgrade> {
         let key = key.ok_or_else(|| unproven(&"its signing key is not known"))?;
         let now = self.link.unix_seconds(cx.now);
-        let proven = request.verify(&key, |_| true, now).map_err(|error| {
+        let recalled = self.doorkeeper.recall(&key, &request);
+        let genuine = match recalled {
+            Some(genuine) => genuine,
+            None => key
+                .authenticate(request.credential())
+                .map_err(|error| unproven(&error))?,
+        };
+        let proven = request.verify(&genuine, |_| true, now).map_err(|error| {
             let peer = &request.peer;
             let is_over = matches!(error, IdentityError::Credential(CredentialError::Expired { .. }));
             cx.check(is_over, || {
@@ -171,7 +178,7 @@ impl Node {
             );
             unproven(&error)
         })?;
-        let taken = self.doorkeeper.take_proof(&request.peer, proven, now);
+        let taken = self.doorkeeper.take_proof(&request.peer, &genuine, proven, now);
         taken.map_err(|error| unproven(&error))?;
         self.doorkeeper.enter(&request, self.is_leaving(), cx.now)?;
         let too_many = |limit| RefusedUpgrade::new(StatusCode::TOO_MANY_REQUESTS, format!("this node has {limit}"));

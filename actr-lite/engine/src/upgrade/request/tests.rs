@@ -36,6 +36,13 @@ fn read(headers: &HeaderMap) -> Result<UpgradeRequest, RefusedUpgrade> {
     UpgradeRequest::read(&Method::GET, headers)
 }
 
+fn genuine(request: &UpgradeRequest) -> Genuine {
+    signing_key()
+        .verifying_key()
+        .authenticate(request.credential())
+        .unwrap()
+}
+
 #[test]
 fn what_is_offered_is_understood_and_agreed_on() {
     let credential = signing_key().issue(&id(1), NOW + 60, None);
@@ -46,7 +53,7 @@ fn what_is_offered_is_understood_and_agreed_on() {
     };
     assert_eq!((&request.peer, request.is_kept, request.key_id()), (&id(1), true, 7));
     assert_eq!(request.agreed, agreed(5000));
-    let proven = request.verify(&signing_key().verifying_key(), |_| true, NOW).unwrap();
+    let proven = request.verify(&genuine(&request), |_| true, NOW).unwrap();
     assert_eq!((proven.number, proven.expires_at), (None, NOW + 60));
     let answer = request.accept(RecordLimit::new(6000).unwrap()).unwrap();
     assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
@@ -110,7 +117,7 @@ fn a_credential_with_a_key_needs_a_proof_for_this_upgrade() {
     let verify = |proof| {
         let request = read(&offered(&credential, proof, false)).unwrap();
         let is_meant = |audience: &Audience| *audience == Audience::Node(id(2));
-        request.verify(&signing_key().verifying_key(), is_meant, NOW)
+        request.verify(&genuine(&request), is_meant, NOW)
     };
     let prove = |audience, binding: &[u8]| prover.prove(&id(1), audience, binding);
     assert_eq!(verify(None).unwrap_err(), IdentityError::NoProof);
@@ -137,7 +144,9 @@ proptest! {
         }
         match read(&headers) {
             Ok(request) => {
-                let _ = request.verify(&signing_key().verifying_key(), |_| true, NOW);
+                if let Ok(genuine) = signing_key().verifying_key().authenticate(request.credential()) {
+                    let _ = request.verify(&genuine, |_| true, NOW);
+                }
                 prop_assert!(request.accept(RecordLimit::default()).is_ok());
             }
             Err(refused) => prop_assert!(refused.is_misbehaviour() && !refused.reason.is_empty()),
