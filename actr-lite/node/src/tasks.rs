@@ -91,11 +91,11 @@ async fn unless(given_up: CancellationToken, name: &'static str, task: BoxFuture
 }
 
 /// A panic becomes an error with the panic's text.
-pub(crate) async fn contain<T>(task: impl Future<Output = T>) -> Result<T, String> {
-    AssertUnwindSafe(task)
-        .catch_unwind()
-        .await
-        .map_err(|panic| panic_text(panic.as_ref()))
+///
+/// No `async fn`: its future would hold the task twice, as its argument and as what it waits for.
+pub(crate) fn contain<T, F: Future<Output = T>>(task: F) -> impl Future<Output = Result<T, String>> + use<T, F> {
+    let contained = AssertUnwindSafe(task).catch_unwind();
+    contained.map(|result| result.map_err(|panic| panic_text(panic.as_ref())))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -78,19 +78,18 @@ impl Acceptor {
                 accepted = self.listener.accept() => accepted,
                 () = streams.occupancy.draining().cancelled() => return,
             };
-            let connection = serve(Arc::clone(&doorkeeper), socket, address, places.enter(address.ip()));
-            streams
-                .tasks
-                .spawn_runtime("a data lane connection", Box::pin(connection));
+            let upgrade = admit(Arc::clone(&doorkeeper), socket, address, places.enter(address.ip()));
+            streams.tasks.spawn_runtime("an upgrade", Box::pin(upgrade));
         }
     }
 }
 
-async fn serve(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAddr, place: Place) {
+/// Answers the upgrade request. A connection that is accepted gets a task of its own, so that nothing of this one is kept
+/// as long.
+async fn admit(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAddr, place: Place) {
     let streams = &doorkeeper.peers.sessions().streams;
     let upgraded = tokio::select! {
-        // Boxed, so that what an upgrade needs is not kept as long as the connection.
-        upgraded = Box::pin(upgrade(&doorkeeper, socket, address)) => upgraded,
+        upgraded = upgrade(&doorkeeper, socket, address) => upgraded,
         () = place.ended() => {
             streams.complaints.remark(&format_args!(
                 "{address} was cut off before its upgrade: too many connections do not say who they are"
@@ -101,18 +100,14 @@ async fn serve(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAd
     };
     drop(place);
     if let Some((admitted, upgraded)) = upgraded {
-        // What the upgrade needed is not kept as long as the connection.
-        let served = {
-            let Admitted {
-                request,
-                is_kept_by_peer,
-                admission,
-            } = admitted;
-            debug!(peer = %request.peer, %address, "connected");
-            let peers = &doorkeeper.peers;
-            peers.serve(request.peer, admission, upgraded, is_kept_by_peer)
-        };
-        drop(doorkeeper);
-        served.await;
+        let Admitted {
+            request,
+            is_kept_by_peer,
+            admission,
+        } = admitted;
+        debug!(peer = %request.peer, %address, "connected");
+        doorkeeper
+            .peers
+            .serve(request.peer, admission, upgraded, is_kept_by_peer);
     }
 }

@@ -23,21 +23,26 @@ pub(super) struct PeerConnection {
 
 impl PeerConnection {
     /// Reads and writes until the connection ends. One that nobody uses is closed.
-    pub(super) async fn run(self) {
+    pub(super) fn run(self) -> impl Future<Output = ()> + Send + use<> {
         let Self {
             session,
             receiver,
             connection,
             idle_timeout,
-            admission: _admission,
-            place: _place,
+            admission,
+            place,
         } = self;
         let idle = idle_timeout.map(|timeout| (session, timeout));
-        tokio::select! {
-            // It is what wakes this task as a rule.
-            biased;
-            () = connection.run(receiver) => {}
-            () = close_when_unused(idle) => {}
+        // Boxed, as the block below would hold it twice.
+        let driven = Box::pin(connection.run(receiver));
+        async move {
+            tokio::select! {
+                // It is what wakes this task as a rule.
+                biased;
+                () = driven => {}
+                () = close_when_unused(idle) => {}
+            }
+            drop((admission, place));
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use actr_lite_admin::event::Direction;
 use actr_lite_engine::{
@@ -178,9 +178,7 @@ impl Peers {
         let upgraded = self.upgraded(peer, sharing, progress, may_ask).await?;
         let (session, connection) = self.open(peer.clone(), admission, upgraded, Role::Client, sharing, false);
         let session = SessionHandle::enter(&session).ok_or(ActrError::Stopping)?;
-        streams
-            .tasks
-            .spawn_runtime("a data lane connection", Box::pin(connection.run()));
+        self.drive(connection);
         Ok(session)
     }
 
@@ -244,14 +242,8 @@ impl Peers {
         }
     }
 
-    /// Serves a peer over the connection that it has made, until that ends.
-    pub(super) fn serve(
-        &self,
-        peer: ActrId,
-        admission: Admission,
-        upgraded: Upgraded,
-        is_kept_by_peer: bool,
-    ) -> impl Future<Output = ()> + Send + use<> {
+    /// Serves a peer over the connection that it has made, in a task of its own.
+    pub(super) fn serve(&self, peer: ActrId, admission: Admission, upgraded: Upgraded, is_kept_by_peer: bool) {
         let (_, connection) = self.open(
             peer,
             admission,
@@ -260,7 +252,14 @@ impl Peers {
             Sharing::Shared,
             is_kept_by_peer,
         );
-        connection.run()
+        self.drive(connection);
+    }
+
+    fn drive(&self, connection: PeerConnection) {
+        self.sessions
+            .streams
+            .tasks
+            .spawn_runtime("a data lane connection", Box::pin(connection.run()));
     }
 
     /// Makes a connection's session known; it works once the connection is driven.

@@ -8,7 +8,10 @@ use actr_lite_wire::{
     peer_text::{PeerText, RawText},
 };
 use bytes::Bytes;
-use futures_util::future::{AbortRegistration, Abortable, Aborted};
+use futures_util::{
+    FutureExt as _,
+    future::{AbortRegistration, Abortable, Aborted},
+};
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -64,13 +67,19 @@ impl ServedCall {
     }
 
     /// Runs the handler as long as the caller waits for it; `None` if it was cancelled.
-    pub(crate) async fn run(
+    ///
+    /// No `async fn`: its future would hold the handler twice.
+    pub(crate) fn run<H>(
         &self,
         aborted: AbortRegistration,
-        handler: impl Future<Output = Result<Bytes, ActrError>>,
-    ) -> Option<Result<Bytes, ErrorReply>> {
+        handler: H,
+    ) -> impl Future<Output = Option<Result<Bytes, ErrorReply>>> + use<'_, H>
+    where
+        H: Future<Output = Result<Bytes, ActrError>>,
+    {
         let handler = Abortable::new(handler, aborted);
-        match timeout(self.timeout.unwrap_or(DEFAULT_TIMEOUT), handler).await {
+        let handled = timeout(self.timeout.unwrap_or(DEFAULT_TIMEOUT), handler);
+        handled.map(|handled| match handled {
             Ok(Ok(result)) => Some(result.map_err(|error| error.to_reply())),
             Ok(Err(Aborted)) => None,
             Err(_) => {
@@ -80,7 +89,7 @@ impl ServedCall {
                     message: PeerText::of(&format_args!("{route} was not done within the caller's timeout")),
                 }))
             }
-        }
+        })
     }
 
     /// Answers the call, if the caller wants that; `hold` keeps the answer for what the handler has spawned.

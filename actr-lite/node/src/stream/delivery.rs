@@ -1,7 +1,7 @@
 use std::{future::Future, sync::Arc};
 
 use actr_lite_wire::frame::DataStream;
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::sync::oneshot;
 use tracing::error;
 
@@ -38,24 +38,6 @@ where
     pub(crate) fn new(callback: F, progress: Arc<ProgressCell>) -> Self {
         Self { callback, progress }
     }
-
-    async fn hand_over(mut self: Box<Self>, mut subscription: Subscription) -> (Box<dyn Delivery>, StreamEnd) {
-        let progress = Arc::clone(&self.progress);
-        let server = subscription.sender().clone();
-        let mut tally = Tally::new(&progress, &server);
-        while let Some(frame) = subscription.next().await {
-            tally.set_duplicates(subscription.duplicates());
-            if !tally.is_wanted() {
-                continue;
-            }
-            let counted = tally.begin(&frame);
-            (self.callback)(frame).await;
-            tally.count(counted);
-        }
-        tally.set_duplicates(subscription.duplicates());
-        let end = subscription.end().unwrap_or(StreamEnd::Cancelled);
-        (self, end)
-    }
 }
 
 impl<F, Fut> Delivery for CallbackDelivery<F>
@@ -63,15 +45,36 @@ where
     F: FnMut(DataStream) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send,
 {
-    fn run(self: Box<Self>, subscription: Subscription, done: oneshot::Sender<Delivered>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            let stream_id = subscription.stream_id().clone();
-            let delivered = contain(self.hand_over(subscription)).await;
+    fn run(
+        mut self: Box<Self>,
+        mut subscription: Subscription,
+        done: oneshot::Sender<Delivered>,
+    ) -> BoxFuture<'static, ()> {
+        let stream_id = subscription.stream_id().clone();
+        // In one block, as each `async fn` around it would hold its arguments twice.
+        let delivered = contain(async move {
+            let progress = Arc::clone(&self.progress);
+            let server = subscription.sender().clone();
+            let mut tally = Tally::new(&progress, &server);
+            while let Some(frame) = subscription.next().await {
+                tally.set_duplicates(subscription.duplicates());
+                if !tally.is_wanted() {
+                    continue;
+                }
+                let counted = tally.begin(&frame);
+                (self.callback)(frame).await;
+                tally.count(counted);
+            }
+            tally.set_duplicates(subscription.duplicates());
+            let end = subscription.end().unwrap_or(StreamEnd::Cancelled);
+            (self as Box<dyn Delivery>, end)
+        });
+        Box::pin(delivered.map(move |delivered| {
             if let Err(panic) = &delivered {
                 error!(stream = %stream_id, reason = %panic, "the callback panicked: the stream is unregistered");
             }
             // Nobody waits for it if the registration was dropped.
             let _ = done.send(delivered);
-        })
+        }))
     }
 }

@@ -35,7 +35,9 @@ const DISCARDED_AT_ONCE: usize = 8 << 10;
 
 impl Connection {
     /// Reads and writes until the connection ends; the session is told how, also when this future is dropped.
-    pub(crate) async fn run(self, receiver: impl Receiver) {
+    ///
+    /// No `async fn`: its future would hold all of this twice.
+    pub(crate) fn run<R: Receiver>(self, receiver: R) -> impl Future<Output = ()> + use<R> {
         let Self {
             reader,
             writer,
@@ -46,13 +48,6 @@ impl Connection {
             max_message_len,
             leftover,
         } = self;
-        let mut ending = Ending {
-            writer: Arc::clone(&writer),
-            outbox: Arc::clone(&outbox),
-            receiver,
-            reason: None,
-        };
-        let started = Instant::now();
         let connection = connection::Connection::new(
             role,
             outbox.has_control(),
@@ -61,17 +56,28 @@ impl Connection {
             leftover,
             HeldBytes::new(account, SMALL_READ),
         );
-        let mut exchange = Exchange::new(reader, &writer, &outbox, connection, started);
-        let mut timer = pin!(sleep_until(started));
-        let end = poll_fn(|cx| exchange.poll(cx, &mut ending.receiver, timer.as_mut())).await;
-        if let Some((kind, reason)) = end.complaint() {
-            ending.receiver.complain(kind, &reason);
-        }
-        let goodbye = end.goodbye();
-        ending.tell(reason(end));
-        if let Some(goodbye) = goodbye {
-            // The peer may be gone by now: then there is nobody left to tell.
-            let _ = timeout(CLOSE_TIMEOUT, say(goodbye, &outbox, &writer)).await;
+        let started = Instant::now();
+        let mut exchange = Exchange::new(reader, Arc::clone(&writer), Arc::clone(&outbox), connection, started);
+        let mut ending = Ending {
+            writer,
+            outbox,
+            receiver,
+            reason: None,
+        };
+        async move {
+            let mut timer = pin!(sleep_until(started));
+            let end = poll_fn(|cx| exchange.poll(cx, &mut ending.receiver, timer.as_mut())).await;
+            if let Some((kind, reason)) = end.complaint() {
+                ending.receiver.complain(kind, &reason);
+            }
+            let goodbye = end.goodbye();
+            ending.tell(reason(end));
+            if let Some(goodbye) = goodbye {
+                // Boxed, as only the end of a connection needs it. The peer may be gone by now: then there is nobody left
+                // to tell.
+                let said = Box::pin(say(goodbye, &ending.outbox, &ending.writer));
+                let _ = timeout(CLOSE_TIMEOUT, said).await;
+            }
         }
     }
 }

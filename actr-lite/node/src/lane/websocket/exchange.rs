@@ -2,6 +2,7 @@ use std::{
     future::Future as _,
     io,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -30,22 +31,22 @@ const MAX_PAUSE: Duration = Duration::from_millis(5);
 
 /// What goes over one connection, in and out, as long as nothing ends it. [`Connection`] and the outbox's machine decide;
 /// this has the socket and the clock.
-pub(super) struct Exchange<'a> {
+pub(super) struct Exchange {
     reader: Reader,
-    socket: &'a Writer,
-    outbox: &'a Outbox,
+    socket: Arc<Writer>,
+    outbox: Arc<Outbox>,
     connection: Connection<HeldBytes>,
     started: Instant,
     /// When it gave its turn up though there was more to do.
     paused_at: Option<Duration>,
 }
 
-impl<'a> Exchange<'a> {
+impl Exchange {
     /// An exchange that begins now.
     pub(super) fn new(
         reader: Reader,
-        socket: &'a Writer,
-        outbox: &'a Outbox,
+        socket: Arc<Writer>,
+        outbox: Arc<Outbox>,
         connection: Connection<HeldBytes>,
         now: Instant,
     ) -> Self {
@@ -115,7 +116,7 @@ impl<'a> Exchange<'a> {
     /// Writes what there is to write; whether there is more, for the next turn.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         self.connection.look_at_close(|| self.outbox.closing(), self.now())?;
-        match self.outbox.poll_write(self.socket, cx) {
+        match self.outbox.poll_write(&self.socket, cx) {
             Poll::Ready(Ok(Outgoing::Closed)) => Err(self.connection.closed(|| self.outbox.closing())),
             Poll::Ready(Err(error)) => Err(End::Broken(error.to_string())),
             Poll::Ready(Ok(Outgoing::More)) => Ok(true),
