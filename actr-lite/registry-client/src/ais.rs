@@ -88,7 +88,8 @@ impl<D: Dial> Ais<'_, D> {
         let answer = timeout(ANSWER_TIMEOUT, self.exchange(stream, action, body, proof)).await;
         let (status, headers, body) = answer.map_err(|_| timed_out(ANSWER_TIMEOUT))??;
         let response = registration_response(url, name, status, &headers, &body)?;
-        Registration::from_response(name, response, answered_at(&headers))
+        let registration = Registration::from_response(name, response, answered_at(&headers));
+        registration.map_err(|error| error.with_retry_after(http_answer::retry_after(&headers)))
     }
 
     async fn exchange(

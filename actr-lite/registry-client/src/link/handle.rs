@@ -89,7 +89,7 @@ impl<W> Link<W> {
                 self.keys.insert(key.clone(), now);
                 Ok(key)
             }
-            Err(error @ RegistryLinkError::Refused { .. }) => {
+            Err(error @ RegistryLinkError::Refused { .. }) if error.is_final_refusal() => {
                 self.keys.remove(key_id);
                 Err(error)
             }

@@ -160,13 +160,19 @@ impl ScriptedRegistry {
             renewal_token_expires_at: None,
             withheld_address: None,
         };
-        answer_request(&mut connection, register_response::Result::Success(granted)).await;
+        answer_request(&mut connection, "200 OK", register_response::Result::Success(granted)).await;
     }
 
     /// Refuses a request to AIS.
-    pub(super) async fn refuse(&self, mut connection: DuplexStream, path: &str, code: ErrorCode) {
+    pub(super) async fn refuse(&self, connection: DuplexStream, path: &str, code: ErrorCode) {
+        self.refuse_as(connection, path, "200 OK", code).await;
+    }
+
+    /// The same, with this status and more headers.
+    pub(super) async fn refuse_as(&self, mut connection: DuplexStream, path: &str, status: &str, code: ErrorCode) {
         read_request(&mut connection, path).await;
-        answer_request(&mut connection, register_response::Result::Error(error(code))).await;
+        let refusal = register_response::Result::Error(error(code));
+        answer_request(&mut connection, status, refusal).await;
     }
 
     /// Accepts a signaling connection.
@@ -215,10 +221,10 @@ async fn read_request(connection: &mut DuplexStream, path: &str) {
     connection.read_exact(&mut body).await.unwrap();
 }
 
-async fn answer_request(connection: &mut DuplexStream, result: register_response::Result) {
+async fn answer_request(connection: &mut DuplexStream, status: &str, result: register_response::Result) {
     let body = RegisterResponse { result: Some(result) }.encode_to_vec();
     let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     connection.write_all(head.as_bytes()).await.unwrap();
@@ -277,6 +283,20 @@ pub(super) async fn answer(socket: &mut Socket, reply_for: String, payload: Payl
         })),
         ..SignalingEnvelope::default()
     };
+    say(socket, envelope).await;
+}
+
+/// The registry takes one message for one too many, and does not say which.
+pub(super) async fn say_too_many(socket: &mut Socket) {
+    let envelope = SignalingEnvelope {
+        envelope_version: 1,
+        flow: Some(Flow::EnvelopeError(error(ErrorCode::Other(429)))),
+        ..SignalingEnvelope::default()
+    };
+    say(socket, envelope).await;
+}
+
+pub(super) async fn say(socket: &mut Socket, envelope: SignalingEnvelope) {
     let message = tungstenite::Message::Binary(envelope.encode_to_vec().into());
     socket.send(message).await.unwrap();
 }

@@ -29,8 +29,9 @@ const NODE: [&str; 16] = [
 ];
 
 /// The layers of the registry's client, the lowest first: what a link decides does not know who does it.
-const REGISTRY_CLIENT: [&str; 21] = [
+const REGISTRY_CLIENT: [&str; 22] = [
     "registry_url",
+    "refusal_code",
     "error",
     "identity",
     "renewal_token",
