@@ -101,6 +101,18 @@ async fn a_registration_refused_for_good_ends_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_with_its_status_is_told_in_its_words() {
+    let mut registry = ScriptedRegistry::new(true);
+    let connection = registry.accept().await;
+    let head = "403 Forbidden\r\ncontent-type: application/octet-stream";
+    registry.refuse_as(connection, "/ais/register", head, http(403)).await;
+    assert_eq!(
+        registry.link.connected().await.unwrap_err().to_string(),
+        "the registry refused the registration: as the script says (PermissionDenied)"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_renewal_refused_for_now_keeps_the_identity() {
     // With the last one the realm is disabled for a while.
     for status in [408, 429, 500, 502, 503, 504, 403] {
@@ -127,8 +139,8 @@ async fn a_renewal_refused_for_now_keeps_the_identity() {
 async fn a_registry_that_is_asked_too_often_is_left_alone() {
     let mut registry = ScriptedRegistry::new(true);
     let connection = registry.accept().await;
-    let status = "429 Too Many Requests\r\nretry-after: 7";
-    registry.refuse_as(connection, "/ais/register", status, http(429)).await;
+    let head = "429 Too Many Requests\r\ncontent-type: application/octet-stream\r\nretry-after: 7";
+    registry.refuse_as(connection, "/ais/register", head, http(429)).await;
     let refused = Instant::now();
     registry.register(LIFETIME).await;
     let waited = refused.elapsed().as_secs_f64();
