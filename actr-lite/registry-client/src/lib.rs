@@ -10,6 +10,7 @@
 //! - [`Request`], [`answer`]: what can be asked, and what answers say
 //! - `registration`, `renewal_token`: what the registry grants
 //! - `driver`: the task that does what the link decides; `shared`: what it and the link's handles have in common
+//! - `spread`: which of several equal candidates comes first
 //! - `refusal_code`: what kinds of no there are
 //! - `ais`: registration and renewal over HTTP
 //! - `http_answer`: answers of something that is no registry
@@ -39,6 +40,7 @@ mod renewal_token;
 mod request;
 mod shared;
 mod signaling;
+mod spread;
 mod state;
 mod upgrade;
 

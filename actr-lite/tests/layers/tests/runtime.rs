@@ -29,7 +29,7 @@ const NODE: [&str; 16] = [
 ];
 
 /// The layers of the registry's client, the lowest first: what a link decides does not know who does it.
-const REGISTRY_CLIENT: [&str; 22] = [
+const REGISTRY_CLIENT: [&str; 23] = [
     "registry_url",
     "refusal_code",
     "error",
@@ -37,6 +37,7 @@ const REGISTRY_CLIENT: [&str; 22] = [
     "renewal_token",
     "registration",
     "candidate",
+    "spread",
     "request",
     "answer",
     "load",
