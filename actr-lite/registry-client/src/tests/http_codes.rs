@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actr_lite_wire::{
     error_code::ErrorCode,
-    proto::{GetSigningKeyResponse, signaling_to_actr::Payload},
+    proto::{ActrToSignaling, GetSigningKeyResponse, signaling_to_actr::Payload},
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -12,7 +12,7 @@ use super::scripted_registry::{
     HEARTBEAT_INTERVAL, ScriptedRegistry, Socket, answer, answer_heartbeats, error, is_heartbeat, next_question,
     next_request, pong, say_too_many,
 };
-use crate::{error::RegistryLinkError, state::LinkState};
+use crate::{error::RegistryLinkError, request::REQUEST_TIMEOUT, state::LinkState};
 
 const LIFETIME: Duration = Duration::from_secs(1000);
 
@@ -25,6 +25,12 @@ async fn refuse_heartbeat(socket: &mut Socket, status: u32) {
     let (number, request) = next_request(socket).await;
     assert!(is_heartbeat(&request));
     answer(socket, number, Payload::Error(error(http(status)))).await;
+}
+
+/// A question that is asked again while there is time for it.
+async fn asked_again(socket: &mut Socket) -> (String, ActrToSignaling) {
+    let question = timeout(REQUEST_TIMEOUT, next_question(socket)).await;
+    question.expect("a question that is asked again")
 }
 
 fn key(registry: &ScriptedRegistry, key_id: u32) -> Payload {
@@ -61,7 +67,7 @@ async fn a_request_answered_401_is_asked_again_once_renewed() {
     refuse_heartbeat(&mut socket, 401).await;
     let connection = registry.accept().await;
     registry.grant(connection, "/ais/renew", &id, 2 * LIFETIME).await;
-    let (number, question) = next_question(&mut socket).await;
+    let (number, question) = asked_again(&mut socket).await;
     let renewed = registry.link.identity().unwrap();
     assert_eq!(question.credential, renewed.credential.into());
     answer(&mut socket, number, key(&registry, 9)).await;
@@ -179,7 +185,7 @@ async fn a_rate_limited_request_is_asked_again_in_its_time() {
     next_question(&mut socket).await;
     say_too_many(&mut socket).await;
     answer(&mut socket, first, key(&registry, 8)).await;
-    let (second, _) = next_question(&mut socket).await;
+    let (second, _) = asked_again(&mut socket).await;
     let pause = started.elapsed();
     assert!(pause >= Duration::from_millis(50), "{pause:?}");
     answer(&mut socket, second, key(&registry, 9)).await;
