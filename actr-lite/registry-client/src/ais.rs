@@ -10,7 +10,7 @@ use actr_lite_net::{DialProgress, Step};
 use actr_lite_wire::{
     peer_text::PeerText,
     possession::{Audience, PROOF_HEADER, Proof},
-    proto::RegisterResponse,
+    proto::{RegisterResponse, register_response::Result::Error as Refused},
     realm_secret::REALM_SECRET_HEADER,
 };
 use bytes::Bytes;
@@ -88,7 +88,8 @@ impl<D: Dial> Ais<'_, D> {
         let answer = timeout(ANSWER_TIMEOUT, self.exchange(stream, action, body, proof)).await;
         let (status, headers, body) = answer.map_err(|_| timed_out(ANSWER_TIMEOUT))??;
         let response = registration_response(url, name, status, &headers, &body)?;
-        Registration::from_response(name, response, answered_at(&headers))
+        let registration = Registration::from_response(name, response, answered_at(&headers));
+        registration.map_err(|error| error.with_retry_after(http_answer::retry_after(&headers)))
     }
 
     async fn exchange(
@@ -171,10 +172,12 @@ fn registration_response(
     let kind = headers.get(CONTENT_TYPE);
     // Not every registry names what it sends, but a page is not a message.
     let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
-    if kind != Some(&CONTENT) && (is_page || !status.is_success()) {
+    let response = RegisterResponse::decode(body.clone());
+    let is_refusal = matches!(&response, Ok(response) if matches!(response.result, Some(Refused(_))));
+    if kind != Some(&CONTENT) && (is_page || !status.is_success() && !is_refusal) {
         return Err(http_answer::refusal(url, request, status, headers, body));
     }
-    RegisterResponse::decode(body.clone()).map_err(|error| RegistryLinkError::malformed(request, &error))
+    response.map_err(|error| RegistryLinkError::malformed(request, &error))
 }
 
 fn not_a_header(config: &LinkConfig) -> RegistryLinkError {

@@ -7,7 +7,10 @@ use std::{
 use actr_lite_wire::{error_code::ErrorCode, peer_text::PeerText, proto::ErrorResponse};
 use thiserror::Error;
 
-use crate::registry_url::RegistryUrl;
+use crate::{
+    refusal_code::{TOO_MANY_REQUESTS, UNAUTHENTICATED, code_of},
+    registry_url::RegistryUrl,
+};
 
 /// Why the registry did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -95,11 +98,27 @@ pub enum RegistryLinkError {
 
 impl RegistryLinkError {
     pub(crate) fn refused(request: &'static str, error: ErrorResponse) -> Self {
-        Self::Refused {
-            request,
-            code: error.code.into(),
-            message: error.message.into(),
+        let message = error.message.into();
+        match error.code {
+            TOO_MANY_REQUESTS => Self::TooOften {
+                request,
+                retry_after: Duration::ZERO,
+                message,
+            },
+            number => Self::Refused {
+                request,
+                code: code_of(number),
+                message,
+            },
         }
+    }
+
+    /// The same, where the registry wants to be left alone for so long if it is asked too often.
+    pub(crate) fn with_retry_after(mut self, pause: Duration) -> Self {
+        if let Self::TooOften { retry_after, .. } = &mut self {
+            *retry_after = pause;
+        }
+        self
     }
 
     pub(crate) fn malformed(request: &'static str, what: &dyn Display) -> Self {
@@ -173,34 +192,43 @@ impl RegistryLinkError {
     /// Whether the registry itself would refuse the same again, and might count that as an attack.
     pub(crate) fn is_final_refusal(&self) -> bool {
         matches!(
-            self,
-            Self::Refused {
-                code: ErrorCode::PermissionDenied | ErrorCode::InvalidArgument | ErrorCode::NotImplemented,
-                ..
-            }
+            self.refusal(),
+            Some(
+                UNAUTHENTICATED
+                    | ErrorCode::PermissionDenied
+                    | ErrorCode::NotFound
+                    | ErrorCode::InvalidArgument
+                    | ErrorCode::NotImplemented
+            )
         )
     }
 
-    /// Whether the registry knows the node, and takes its credential for worthless: actrix does so when the key that signed
-    /// it has ended. Its codes are HTTP's.
-    pub(crate) fn is_credential_refused(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused {
-                code: ErrorCode::Other(401),
-                ..
+    /// Whether it is a refusal that passes by itself, such as that of a registry that is busy or has failed.
+    pub(crate) fn is_passing_refusal(&self) -> bool {
+        match self {
+            Self::TooOften { .. } => true,
+            Self::Refused { code, .. } => {
+                matches!(code, ErrorCode::Unavailable | ErrorCode::TimedOut | ErrorCode::Internal)
             }
-        )
+            _ => false,
+        }
     }
 
-    /// Whether the registry does not take the node for the one it says it is: only a new registration helps.
+    /// What kind of no it is, if it is one.
+    pub(crate) fn refusal(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Whether a signaling connection is refused because the registry does not take the node for the one it says it is:
+    /// only a new registration helps.
     pub(crate) fn is_identity_refused(&self) -> bool {
+        let refusal = self.refusal();
         matches!(
-            self,
-            Self::Refused {
-                code: ErrorCode::PermissionDenied | ErrorCode::NotFound,
-                ..
-            }
+            refusal,
+            Some(UNAUTHENTICATED | ErrorCode::PermissionDenied | ErrorCode::NotFound)
         )
     }
 }

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use actr_lite_wire::{error_code::ErrorCode, peer_text::PeerText};
+use actr_lite_wire::peer_text::PeerText;
 use hyper::{
     HeaderMap, StatusCode,
     header::{CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER},
 };
 
-use crate::{error::RegistryLinkError, registry_url::RegistryUrl};
+use crate::{error::RegistryLinkError, refusal_code::code_of, registry_url::RegistryUrl};
 
 /// The longest pause that the registry can ask for: less than the lease of a node that is registered, so that it can't be kept
 /// away by one answer.
@@ -68,7 +68,7 @@ pub(crate) fn refusal(
     }
     RegistryLinkError::Refused {
         request,
-        code: code_of(status),
+        code: code_of(status.as_u16().into()),
         message: words,
     }
 }
@@ -89,7 +89,7 @@ fn words(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> PeerText {
 }
 
 /// How long the registry wants to be left alone (RFC 9110 §10.2.3).
-fn retry_after(headers: &HeaderMap) -> Duration {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Duration {
     let seconds = headers
         .get(RETRY_AFTER)
         .and_then(|seconds| seconds.to_str().ok()?.parse().ok());
@@ -103,17 +103,10 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<PeerText> {
     Some(PeerText::new(&String::from_utf8_lossy(value.as_bytes())))
 }
 
-fn code_of(status: StatusCode) -> ErrorCode {
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorCode::PermissionDenied,
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => ErrorCode::Unavailable,
-        status if status.is_client_error() => ErrorCode::InvalidArgument,
-        _ => ErrorCode::Internal,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use actr_lite_wire::error_code::ErrorCode;
+
     use super::*;
 
     const HTML: &[u8] = b"<html>\n<h1>No</h1></html>";

@@ -10,6 +10,8 @@
 //! - [`Request`], [`answer`]: what can be asked, and what answers say
 //! - `registration`, `renewal_token`: what the registry grants
 //! - `driver`: the task that does what the link decides; `shared`: what it and the link's handles have in common
+//! - `spread`: which of several equal candidates comes first
+//! - `refusal_code`: what kinds of no there are
 //! - `ais`: registration and renewal over HTTP
 //! - `http_answer`: answers of something that is no registry
 //! - `signaling`: opening a signaling connection
@@ -30,6 +32,7 @@ mod error;
 mod http_answer;
 mod identity;
 mod load;
+mod refusal_code;
 mod registration;
 mod registry_link;
 mod registry_url;
@@ -37,6 +40,7 @@ mod renewal_token;
 mod request;
 mod shared;
 mod signaling;
+mod spread;
 mod state;
 mod upgrade;
 

@@ -24,6 +24,7 @@ use crate::{
     registry_url::RegistryUrl,
     request::{REQUEST_TIMEOUT, Request, UNREGISTER_TIMEOUT},
     shared::Shared,
+    spread::spread,
     state::LinkState,
 };
 
@@ -172,7 +173,8 @@ impl RegistryLink {
     }
 
     /// Asks which live nodes of exactly the type `target` there are, best first, at most `count`. Those whose contract has `fingerprint`
-    /// come first, if it is not empty. None at all is an empty list.
+    /// come first, if it is not empty. None at all is an empty list. Where the registry does not take turns among equal
+    /// ones, chance does.
     ///
     /// # Errors
     /// When the registry can't be reached, does not answer, or refuses: see [`RegistryLinkError`].
@@ -187,7 +189,9 @@ impl RegistryLink {
             count: u32::try_from(count).unwrap_or(u32::MAX),
             fingerprint: fingerprint.into(),
         };
-        answer::candidates(self.ask(request, REQUEST_TIMEOUT).await?, count)
+        let mut candidates = answer::candidates(self.ask(request, REQUEST_TIMEOUT).await?, count)?;
+        spread(&mut candidates, rand::random);
+        Ok(candidates)
     }
 
     /// Asks whether the node `id` is live and may be dialled: the node, and perhaps others of its type, which a registry

@@ -103,6 +103,7 @@ fn copied(payload: &Payload) -> Payload {
         Payload::RoleNegotiation(bytes) => Payload::RoleNegotiation(copy(bytes)),
         Payload::RoleAssignment(bytes) => Payload::RoleAssignment(copy(bytes)),
         Payload::IceRestartRequest(bytes) => Payload::IceRestartRequest(copy(bytes)),
+        Payload::IceRestartRejected(bytes) => Payload::IceRestartRejected(copy(bytes)),
     }
 }
 
@@ -253,6 +254,7 @@ mod tests {
             description(),
             Some(Payload::IceCandidate("candidate".into())),
             Some(Payload::IceRestartRequest(Bytes::new())),
+            Some(Payload::IceRestartRejected("sdp_exchange_id, reason".into())),
         ] {
             let sent = relayed(&source, &target, payload);
             let routed = route(&mut directory, &source, sent.clone(), NOW).unwrap();

@@ -457,7 +457,7 @@ pub struct ActrRelay {
     #[prost(message, required, tag = "3")]
     pub target: ActrId,
     /// What is sent.
-    #[prost(oneof = "actr_relay::Payload", tags = "10, 11, 12, 13, 14")]
+    #[prost(oneof = "actr_relay::Payload", tags = "10, 11, 12, 13, 14, 15")]
     pub payload: ::core::option::Option<actr_relay::Payload>,
 }
 /// Nested message and enum types in `ActrRelay`.
@@ -480,6 +480,9 @@ pub mod actr_relay {
         /// The connection is to be looked for again.
         #[prost(bytes, tag = "14")]
         IceRestartRequest(::prost::bytes::Bytes),
+        /// Why it is not looked for again. Of later versions: actr 0.4.21 does not know it.
+        #[prost(bytes, tag = "15")]
+        IceRestartRejected(::prost::bytes::Bytes),
     }
 }
 /// Who offers.

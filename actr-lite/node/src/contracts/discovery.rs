@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use actr_lite_manifest::ContractFingerprint;
 use actr_lite_registry_client::{CANDIDATES, Candidate, RegistryLink, RegistryLinkError};
@@ -13,6 +16,7 @@ use tracing::debug;
 
 use crate::{
     contracts::{
+        checked_candidates::CheckedCandidates,
         contract_fit::{ContractFit, fit},
         locked_contracts::LockedContracts,
     },
@@ -31,6 +35,7 @@ pub(crate) struct Discovery {
     peers: Arc<Peers>,
     /// The contracts that this node knows of its dependencies.
     contracts: LockedContracts,
+    checked: Mutex<CheckedCandidates>,
 }
 
 impl Discovery {
@@ -39,6 +44,7 @@ impl Discovery {
             link: peers.link().clone(),
             peers,
             contracts,
+            checked: Mutex::default(),
         }
     }
 
@@ -153,7 +159,11 @@ impl Discovery {
         match fit(candidates, &expected.to_string()) {
             ContractFit::Usable(usable) => Ok(usable),
             ContractFit::Unknown(candidates) => {
-                self.check_type(actr_type, expected).await?;
+                let is_checked = self.checked().have(actr_type, &candidates);
+                if !is_checked {
+                    self.check_type(actr_type, expected).await?;
+                    self.checked().insert(actr_type, &candidates);
+                }
                 Ok(candidates)
             }
             ContractFit::Others(published) => Err(self.mismatch(actr_type, expected, published).into()),
@@ -163,6 +173,10 @@ impl Discovery {
             }
             .into()),
         }
+    }
+
+    fn checked(&self) -> MutexGuard<'_, CheckedCandidates> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Compares the contract that the registry names for the whole type.

@@ -2,6 +2,7 @@
 //!
 //! It knows the registry and connections. It must not know contexts or services.
 
+mod checked_candidates;
 pub(crate) mod contract_fit;
 pub(crate) mod discovery;
 pub(crate) mod lock_update;

@@ -9,7 +9,10 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum DiscoverError {
     /// There is no server of this type.
-    #[error("no server of type {actr_type} is registered at {registry}: start one, or check the type's version")]
+    #[error(
+        "no server of type {actr_type} is registered at {registry}: start one, or check the type's version; some \
+         registries don't name a server whose [acl] has no rule for this node's type"
+    )]
     NoServer {
         /// What was looked for.
         actr_type: ActrType,

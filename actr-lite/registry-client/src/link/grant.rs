@@ -30,6 +30,10 @@ impl<W> Link<W> {
                 debug!(%id, "credential renewed");
                 let is_confirmed = membership.is_confirmed;
                 self.hold(registration, is_confirmed, now);
+                if let Stage::Open(session) = &mut self.stage {
+                    // If the registry did not accept the last one, it counts the node as gone until it sees this one.
+                    session.hurry(now);
+                }
             }
             Ok(registration) => {
                 if let Stage::Open(_) = self.stage {
@@ -66,6 +70,11 @@ impl<W> Link<W> {
         self.keys.insert(registration.identity.signing_key.clone(), now);
         self.identity = Some(registration.identity.clone());
         // The answer may have waited for this node, but not the question for the answer.
-        self.membership = Some(Membership::new(registration, is_confirmed, self.asked_at));
+        self.membership = Some(Membership::new(
+            registration,
+            is_confirmed,
+            self.asked_at,
+            self.heartbeats,
+        ));
     }
 }

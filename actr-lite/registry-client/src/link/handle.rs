@@ -3,7 +3,9 @@ use std::time::Duration;
 use actr_lite_wire::{credential::VerifyingKey, identity::ActrId};
 
 use super::{Link, Stage, action::Action};
-use crate::{error::RegistryLinkError, identity::Identity, request::Request, state::LinkState};
+use crate::{
+    error::RegistryLinkError, identity::Identity, refusal_code::UNAUTHENTICATED, request::Request, state::LinkState,
+};
 
 /// How long to wait for the registry's word on a key that it has shown long ago. A peer that waits to be let in gives up
 /// after 5 s, so that most of them are left to it when a registry has just fallen silent.
@@ -89,7 +91,7 @@ impl<W> Link<W> {
                 self.keys.insert(key.clone(), now);
                 Ok(key)
             }
-            Err(error @ RegistryLinkError::Refused { .. }) => {
+            Err(error) if error.is_final_refusal() && error.refusal() != Some(UNAUTHENTICATED) => {
                 self.keys.remove(key_id);
                 Err(error)
             }

@@ -10,6 +10,7 @@ mod calendar;
 mod envelope;
 mod grant;
 mod handle;
+mod heartbeat;
 mod membership;
 mod mismatch;
 mod outage;
@@ -23,10 +24,11 @@ mod signing_keys;
 use std::{collections::VecDeque, mem, time::Duration};
 
 use actr_lite_wire::{
+    error_code::ErrorCode,
     peer_text::PeerText,
     proto::{ErrorResponse, actr_to_signaling::Payload as RequestPayload},
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 pub use self::{
     action::{Action, Event},
@@ -37,6 +39,7 @@ use self::{
     calendar::Calendar,
     envelope::{Received, envelope},
     membership::Membership,
+    outage::Outage,
     own_ids::OwnIds,
     renewal::Step,
     requests::{Requests, Waiting},
@@ -49,6 +52,7 @@ use crate::{
     error::RegistryLinkError,
     identity::Identity,
     load::LoadReport,
+    refusal_code::code_of,
     registry_url::RegistryUrl,
     state::LinkState,
 };
@@ -77,6 +81,8 @@ pub struct Link<W> {
     keys: SigningKeys,
     calendar: Calendar,
     retries: Retries,
+    /// The time in which the registry refuses heartbeats, and nobody finds the node.
+    heartbeats_refused: Outage,
     /// What is to be done before anything else: one answer for each request at most, and what ends a connection.
     actions: VecDeque<Action<W>>,
 }
@@ -108,6 +114,7 @@ impl<W> Link<W> {
             keys: SigningKeys::default(),
             calendar: Calendar::default(),
             retries: Retries::new(url.clone()),
+            heartbeats_refused: Outage::default(),
             actions: VecDeque::new(),
             url,
         }
@@ -244,30 +251,17 @@ impl<W> Link<W> {
         let reply_for = received.reply_for.as_deref();
         let number = reply_for.and_then(|id| id.strip_prefix(&self.envelope_prefix));
         match (number, outcome) {
-            (Some(number), outcome) if number.starts_with(HEARTBEAT) => self.heartbeat_answered(outcome, now, jitter),
-            (Some(number), outcome) => self.answered(number.parse().unwrap_or_default(), outcome, now, jitter),
+            (Some(number), outcome) => match number.strip_prefix(HEARTBEAT) {
+                Some(number) => self.heartbeat_answered(number.parse().unwrap_or_default(), outcome, now, jitter),
+                None => self.answered(number.parse().unwrap_or_default(), outcome, now, jitter),
+            },
             (None, Err(ErrorResponse { code, message })) => {
                 debug!(code, message = %PeerText::new(&message), "the registry reports an error");
+                if reply_for.is_none() && code_of(code) == ErrorCode::Unavailable {
+                    self.one_was_too_many(now, jitter);
+                }
             }
             (None, Ok(_)) => debug!("the registry answered what was not asked"),
-        }
-    }
-
-    fn heartbeat_answered(&mut self, outcome: Outcome, now: Duration, jitter: f64) {
-        let Err(error) = outcome else {
-            return self.confirm();
-        };
-        let error = RegistryLinkError::refused("heartbeat", error);
-        if error.is_identity_refused() {
-            self.actions.push_back(Action::Close);
-            self.disowned(&error, now, jitter);
-        } else if error.is_credential_refused()
-            && let Some(membership) = &mut self.membership
-        {
-            warn!(registry = %self.url, reason = %error, "the credential is not accepted; renewing it at once");
-            membership.renewal.hurry(now);
-        } else {
-            debug!(reason = %error, "heartbeat refused");
         }
     }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use actr_lite_wire::{backoff::Backoff, error_code::ErrorCode, identity::ActrId};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::{
     outage::Outage,
@@ -19,6 +19,8 @@ pub(super) struct Renewal {
     token: Option<RenewalToken>,
     /// None: it is under way.
     due: Option<Duration>,
+    /// It was due before its time.
+    is_hurried: bool,
     backoff: Backoff,
     outage: Outage,
 }
@@ -36,6 +38,7 @@ impl Renewal {
         Self {
             token: registration.renewal_token.clone(),
             due: Some(since + registration.renew_after),
+            is_hurried: false,
             backoff: backoff(),
             outage: Outage::default(),
         }
@@ -46,9 +49,12 @@ impl Renewal {
         self.due
     }
 
-    /// The credential is of no use any more, whatever its end says.
+    /// The credential is of no use any more, whatever its end says. Who says that again changes nothing: a try that fails
+    /// waits for its turn.
     pub(super) fn hurry(&mut self, now: Duration) {
-        self.due = self.due.map(|due| due.min(now));
+        if !std::mem::replace(&mut self.is_hurried, true) {
+            self.due = self.due.map(|due| due.min(now));
+        }
     }
 
     /// The next try, if it is due.
@@ -62,8 +68,8 @@ impl Renewal {
 
     /// The try has failed.
     pub(super) fn failed(&mut self, error: &RegistryLinkError, id: &ActrId, now: Duration, jitter: f64) {
-        if is_final(error) && self.token.take().is_some() {
-            info!(%id, reason = %error, "the credential is not renewed; registering again");
+        if is_token_refused(error) && self.token.take().is_some() {
+            warn!(%id, reason = %error, "the credential is not renewed; registering again");
             self.due = Some(now);
             return;
         }
@@ -74,12 +80,10 @@ impl Renewal {
     }
 }
 
-/// Whether a renewal that failed so would fail again.
-fn is_final(error: &RegistryLinkError) -> bool {
+/// Whether the token is of no use any more. It is, once a realm is let in again that is disabled: PermissionDenied.
+fn is_token_refused(error: &RegistryLinkError) -> bool {
     match error {
-        RegistryLinkError::Refused { code, .. } => {
-            !matches!(code, ErrorCode::Unavailable | ErrorCode::TimedOut | ErrorCode::Internal)
-        }
+        RegistryLinkError::Refused { code, .. } => *code != ErrorCode::PermissionDenied && !error.is_passing_refusal(),
         RegistryLinkError::Malformed { .. } => true,
         _ => false,
     }

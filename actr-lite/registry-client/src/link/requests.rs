@@ -3,7 +3,12 @@ use std::{collections::BTreeMap, time::Duration};
 use actr_lite_wire::{backoff::Backoff, error_code::ErrorCode};
 
 use super::retries::backoff;
-use crate::{answer::Outcome, error::RegistryLinkError, request::Request};
+use crate::{
+    answer::Outcome,
+    error::RegistryLinkError,
+    refusal_code::{UNAUTHENTICATED, code_of},
+    request::Request,
+};
 
 /// The most requests that wait at a time: a node asks once for each peer it dials and each unknown key it is shown, so
 /// more means that something asks in a loop. A node that leaves says so once, beside them.
@@ -30,6 +35,18 @@ pub(super) struct Waiting<W> {
     /// It is worth no wait for another connection.
     is_dispensable: bool,
     backoff: Backoff,
+}
+
+impl<W> Waiting<W> {
+    /// Has it sent again after a pause; whether there is time for it.
+    fn postpone(&mut self, now: Duration, jitter: f64) -> bool {
+        let due = now + self.backoff.next_wait(jitter);
+        let is_in_time = due < self.until;
+        if is_in_time {
+            self.due = Some(due);
+        }
+        is_in_time
+    }
 }
 
 impl<W> Default for Requests<W> {
@@ -96,7 +113,7 @@ impl<W> Requests<W> {
     }
 
     /// The registry has answered: the request that ends so, unless nobody waits for it, or it is asked again a bit later
-    /// because it is asked too often.
+    /// because it is asked too often, or the node's credential is to be renewed first.
     pub(super) fn answered(
         &mut self,
         number: u64,
@@ -105,14 +122,18 @@ impl<W> Requests<W> {
         jitter: f64,
     ) -> Option<Waiting<W>> {
         let waiting = self.waiting.get_mut(&number)?;
-        if is_for_later(outcome) {
-            let due = now + waiting.backoff.next_wait(jitter);
-            if due < waiting.until {
-                waiting.due = Some(due);
-                return None;
-            }
+        if is_for_later(outcome) && waiting.postpone(now, jitter) {
+            return None;
         }
         self.waiting.remove(&number)
+    }
+
+    /// The registry took one of those that were sent for one too many, and does not say which: all that have no answer
+    /// by then are asked again.
+    pub(super) fn one_was_too_many(&mut self, now: Duration, jitter: f64) {
+        for waiting in self.waiting.values_mut().filter(|waiting| waiting.due.is_none()) {
+            waiting.postpone(now, jitter);
+        }
     }
 
     /// One whose time is over.
@@ -151,10 +172,10 @@ impl<W> Requests<W> {
     }
 }
 
-/// Whether it is a refusal that only holds for now.
+/// Whether it is a refusal that only holds for now: of a registry that is busy, or of a credential that will be another.
 fn is_for_later(outcome: &Outcome) -> bool {
-    let unavailable = ErrorCode::Unavailable.number();
-    outcome.as_ref().is_err_and(|error| error.code == unavailable)
+    let code = outcome.as_ref().err().map(|error| code_of(error.code));
+    matches!(code, Some(ErrorCode::Unavailable | UNAUTHENTICATED))
 }
 
 #[cfg(test)]

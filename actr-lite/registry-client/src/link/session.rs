@@ -7,10 +7,16 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(10);
 /// How often the registry is asked for a sign of life at least, whatever heartbeats it wants: official clients do the same.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long to wait before a heartbeat is sent again that the registry refused for now, as it is busy or is asked too
+/// often: seldom enough not to be a part of that, and early enough not to be forgotten, which takes some intervals.
+const HEARTBEAT_PAUSE: Duration = Duration::from_secs(1);
+
 /// What is due over one signaling connection.
 #[derive(Debug)]
 pub(super) struct Session {
     next_heartbeat: Duration,
+    /// The last heartbeat has no answer yet.
+    is_heartbeat_open: bool,
     next_probe: Duration,
     /// When anything came last.
     heard: Duration,
@@ -33,6 +39,7 @@ impl Session {
     pub(super) fn new(now: Duration) -> Self {
         Self {
             next_heartbeat: now,
+            is_heartbeat_open: false,
             next_probe: now,
             heard: now,
             stuck_since: None,
@@ -44,9 +51,28 @@ impl Session {
         self.heard = now;
     }
 
-    /// A heartbeat is due now.
+    /// The last heartbeat was answered.
+    pub(super) fn heartbeat_answered(&mut self) {
+        self.is_heartbeat_open = false;
+    }
+
+    /// A heartbeat is due now, unless there will be an answer to one anyway.
     pub(super) fn hurry(&mut self, now: Duration) {
-        self.next_heartbeat = now;
+        if !self.is_heartbeat_open {
+            self.next_heartbeat = now;
+        }
+    }
+
+    /// The last heartbeat was not taken for one, and is sent again a bit later.
+    pub(super) fn repeat_heartbeat(&mut self, now: Duration) {
+        self.next_heartbeat = self.next_heartbeat.min(now + HEARTBEAT_PAUSE);
+    }
+
+    /// The same, if it was the heartbeat to which this happened: if it has no answer.
+    pub(super) fn repeat_open_heartbeat(&mut self, now: Duration) {
+        if self.is_heartbeat_open {
+            self.repeat_heartbeat(now);
+        }
     }
 
     /// What is due now, which then counts as done. Without `can_send` nothing can be sent.
@@ -67,6 +93,7 @@ impl Session {
             return Due::Ping;
         }
         self.next_heartbeat = now + heartbeat_interval;
+        self.is_heartbeat_open = true;
         Due::Heartbeat
     }
 

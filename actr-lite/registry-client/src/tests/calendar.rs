@@ -4,24 +4,23 @@ use actr_lite_wire::proto::{
     ActrRelay, RouteCandidatesResponse, SignalingEnvelope, SignalingToActr, route_candidates_response,
     signaling_envelope::Flow, signaling_to_actr::Payload,
 };
-use futures_util::SinkExt as _;
-use prost::Message as _;
 use prost_types::Timestamp;
-use tokio_tungstenite::tungstenite;
 
-use super::scripted_registry::{ScriptedRegistry, Socket, answer, next_question, next_request, pong};
+use super::scripted_registry::{ScriptedRegistry, Socket, answer, next_question, next_request, pong, say};
 
-async fn say(socket: &mut Socket, reply_for: Option<String>, seconds: i64, flow: Flow) {
-    let envelope = SignalingEnvelope {
-        envelope_version: 1,
-        envelope_id: "said".into(),
-        reply_for,
-        timestamp: Some(Timestamp { seconds, nanos: 0 }),
-        flow: Some(flow),
-        ..SignalingEnvelope::default()
-    };
-    let message = tungstenite::Message::Binary(envelope.encode_to_vec().into());
-    socket.send(message).await.unwrap();
+async fn say_at(socket: &mut Socket, reply_for: Option<String>, seconds: i64, flow: Flow) {
+    let timestamp = Some(Timestamp { seconds, nanos: 0 });
+    say(
+        socket,
+        SignalingEnvelope {
+            envelope_version: 1,
+            reply_for,
+            timestamp,
+            flow: Some(flow),
+            ..SignalingEnvelope::default()
+        },
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -34,8 +33,8 @@ async fn what_the_registry_relays_does_not_tell_what_time_it_is() {
         payload: Some(pong()),
         ..SignalingToActr::default()
     });
-    say(&mut socket, Some(heartbeat), 5000, heard).await;
-    say(&mut socket, None, 9_000_000, Flow::ActrRelay(ActrRelay::default())).await;
+    say_at(&mut socket, Some(heartbeat), 5000, heard).await;
+    say_at(&mut socket, None, 9_000_000, Flow::ActrRelay(ActrRelay::default())).await;
     // When this is answered, all that was said before was heard.
     let link = registry.link.clone();
     let target = "acme+Echo".parse().unwrap();

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use actr_lite_wire::{error_code::ErrorCode, proto::signaling_to_actr::Payload};
 use tokio::time::{Instant, sleep};
@@ -54,6 +54,24 @@ async fn an_old_key_does_if_the_registry_says_nothing() {
     let started = Instant::now();
     assert_eq!(registry.link.signing_key(7).await, Ok(registry.key.verifying_key()));
     assert_eq!(started.elapsed(), OLD_KEY_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_key_does_if_the_registry_refuses_for_now() {
+    for status in [401, 429, 500, 503] {
+        let (registry, mut socket) = after_an_hour().await;
+        let link = registry.link.clone();
+        let mut asked = pin!(link.signing_key(7));
+        let key = loop {
+            tokio::select! {
+                key = &mut asked => break key,
+                (id, _) = next_question(&mut socket) => {
+                    answer(&mut socket, id, Payload::Error(error(ErrorCode::Other(status)))).await;
+                }
+            }
+        };
+        assert_eq!(key, Ok(registry.key.verifying_key()), "{status}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,9 @@ pub(super) type Socket = WebSocketStream<DuplexStream>;
 /// How often a scripted registry wants heartbeats.
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How AIS begins an answer with a message.
+const OK: &str = "200 OK\r\ncontent-type: application/x-protobuf";
+
 /// A registry that does only what a test tells it.
 pub(super) struct ScriptedRegistry {
     pub(super) link: RegistryLink,
@@ -160,13 +163,19 @@ impl ScriptedRegistry {
             renewal_token_expires_at: None,
             withheld_address: None,
         };
-        answer_request(&mut connection, register_response::Result::Success(granted)).await;
+        answer_request(&mut connection, OK, register_response::Result::Success(granted)).await;
     }
 
     /// Refuses a request to AIS.
-    pub(super) async fn refuse(&self, mut connection: DuplexStream, path: &str, code: ErrorCode) {
+    pub(super) async fn refuse(&self, connection: DuplexStream, path: &str, code: ErrorCode) {
+        self.refuse_as(connection, path, OK, code).await;
+    }
+
+    /// The same, with this status and these headers.
+    pub(super) async fn refuse_as(&self, mut connection: DuplexStream, path: &str, head: &str, code: ErrorCode) {
         read_request(&mut connection, path).await;
-        answer_request(&mut connection, register_response::Result::Error(error(code))).await;
+        let refusal = register_response::Result::Error(error(code));
+        answer_request(&mut connection, head, refusal).await;
     }
 
     /// Accepts a signaling connection.
@@ -215,12 +224,9 @@ async fn read_request(connection: &mut DuplexStream, path: &str) {
     connection.read_exact(&mut body).await.unwrap();
 }
 
-async fn answer_request(connection: &mut DuplexStream, result: register_response::Result) {
+async fn answer_request(connection: &mut DuplexStream, head: &str, result: register_response::Result) {
     let body = RegisterResponse { result: Some(result) }.encode_to_vec();
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n", body.len());
     connection.write_all(head.as_bytes()).await.unwrap();
     connection.write_all(&body).await.unwrap();
 }
@@ -277,6 +283,20 @@ pub(super) async fn answer(socket: &mut Socket, reply_for: String, payload: Payl
         })),
         ..SignalingEnvelope::default()
     };
+    say(socket, envelope).await;
+}
+
+/// The registry takes one message for one too many, and does not say which.
+pub(super) async fn say_too_many(socket: &mut Socket) {
+    let envelope = SignalingEnvelope {
+        envelope_version: 1,
+        flow: Some(Flow::EnvelopeError(error(ErrorCode::Other(429)))),
+        ..SignalingEnvelope::default()
+    };
+    say(socket, envelope).await;
+}
+
+pub(super) async fn say(socket: &mut Socket, envelope: SignalingEnvelope) {
     let message = tungstenite::Message::Binary(envelope.encode_to_vec().into());
     socket.send(message).await.unwrap();
 }

@@ -29,13 +29,15 @@ const NODE: [&str; 16] = [
 ];
 
 /// The layers of the registry's client, the lowest first: what a link decides does not know who does it.
-const REGISTRY_CLIENT: [&str; 21] = [
+const REGISTRY_CLIENT: [&str; 23] = [
     "registry_url",
+    "refusal_code",
     "error",
     "identity",
     "renewal_token",
     "registration",
     "candidate",
+    "spread",
     "request",
     "answer",
     "load",

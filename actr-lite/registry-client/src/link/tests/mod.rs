@@ -130,6 +130,16 @@ fn reply(request: &SignalingEnvelope, outcome: Result<Payload, ErrorResponse>) -
     envelope.encode_to_vec().into()
 }
 
+/// Something was one too many, and it is not said what.
+fn too_many() -> Bytes {
+    let envelope = SignalingEnvelope {
+        envelope_version: 1,
+        flow: Some(Flow::EnvelopeError(refusal(ErrorCode::Other(429)))),
+        ..SignalingEnvelope::default()
+    };
+    envelope.encode_to_vec().into()
+}
+
 fn pong() -> Payload {
     Payload::Pong(Pong::default())
 }

@@ -9,7 +9,7 @@ use actr_lite_wire::{
 };
 use proptest::prelude::*;
 
-use super::{Scene, pong, refusal, reply, unreachable_registry};
+use super::{Scene, pong, refusal, reply, too_many, unreachable_registry};
 use crate::{
     error::RegistryLinkError,
     link::{Action, DEAD_AFTER, Event},
@@ -35,6 +35,8 @@ enum Step {
     /// The oldest message that has no answer gets one.
     Answered(Answer),
     Lost,
+    /// One message was one too many, and the registry does not say which.
+    TooMany,
     /// The registry takes what is sent, or does not.
     Takes(bool),
     Ask,
@@ -60,8 +62,8 @@ impl Answer {
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
-    use ErrorCode::{NotFound, Other, PermissionDenied, Unavailable};
-    let codes = [NotFound, PermissionDenied, Unavailable, Other(401)];
+    use ErrorCode::{Internal, NotFound, Other, PermissionDenied, Unavailable};
+    let codes = [NotFound, PermissionDenied, Unavailable, Internal, Other(401)];
     prop_oneof![
         6 => Just(Answer::Ok),
         1 => Just(Answer::OkAsAnother),
@@ -77,6 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => answer().prop_map(Step::Opened),
         8 => answer().prop_map(Step::Answered),
         1 => Just(Step::Lost),
+        1 => Just(Step::TooMany),
         2 => any::<bool>().prop_map(Step::Takes),
         3 => Just(Step::Ask),
         1 => Just(Step::TakeBack),
@@ -198,6 +201,7 @@ impl Shell {
                 }))
             }
             Step::Lost => Some(Event::Lost(unreachable_registry())),
+            Step::TooMany => Some(Event::Received(too_many())),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use actr_lite_wire::{
     proto::{ActrToSignaling, actr_to_signaling::Payload as RequestPayload, signaling_envelope::Flow},
 };
 
-use super::{LIFETIME, Scene, refusal, unreachable_registry};
+use super::{LIFETIME, Scene, refusal, reply, unreachable_registry};
 use crate::{
     error::RegistryLinkError,
     link::{Action, Event},
@@ -104,6 +104,44 @@ fn a_heartbeat_that_is_answered_401_renews_at_once() {
 }
 
 #[test]
+fn who_is_told_401_again_waits_for_the_next_try() {
+    let mut scene = Scene::open(1);
+    let refuse_heartbeat_at = |scene: &mut Scene, seconds| {
+        scene.now = Duration::from_secs(seconds);
+        scene.handle(Event::SignOfLife);
+        scene.answer_heartbeat(Err(refusal(ErrorCode::Other(401))));
+    };
+    refuse_heartbeat_at(&mut scene, 30);
+    assert!(matches!(scene.poll(), Action::Renew { .. }));
+    scene.now = Duration::from_secs(59);
+    scene.handle(Event::Granted(Err(refused(ErrorCode::PermissionDenied))));
+    refuse_heartbeat_at(&mut scene, 60);
+    assert!(!matches!(scene.poll(), Action::Renew { .. }), "30 s after the last one");
+}
+
+#[test]
+fn an_answer_to_an_old_credential_says_nothing_of_the_new_one() {
+    let mut scene = Scene::open(1);
+    scene.now = Duration::from_secs(30);
+    scene.handle(Event::SignOfLife);
+    scene.answer_heartbeat(Err(refusal(ErrorCode::Other(401))));
+    assert!(matches!(scene.poll(), Action::Renew { .. }));
+    scene.now = Duration::from_secs(60);
+    scene.handle(Event::SignOfLife);
+    let Action::Send(late) = scene.poll() else {
+        panic!("no heartbeat");
+    };
+    scene.handle(Event::Granted(scene.grant(1)));
+    scene.handle(Event::Received(reply(&late, Err(refusal(ErrorCode::Other(401))))));
+    scene.answer_heartbeat(Ok(super::pong()));
+    assert!(
+        matches!(scene.poll(), Action::Wait(_)),
+        "neither renewed nor registered"
+    );
+    assert_eq!(*scene.link.state(), LinkState::Connected);
+}
+
+#[test]
 fn a_node_that_leaves_renews_nothing() {
     let mut scene = Scene::open(1);
     scene.link.leave();
@@ -119,7 +157,7 @@ fn a_node_that_leaves_renews_nothing() {
 fn a_new_registration_that_is_refused_for_good_is_tried_seldom() {
     let mut scene = Scene::open(1);
     renewal(&mut scene);
-    scene.handle(Event::Granted(Err(refused(ErrorCode::PermissionDenied))));
+    scene.handle(Event::Granted(Err(refused(ErrorCode::InvalidArgument))));
     assert_eq!(scene.next_action(), Action::Register);
     scene.handle(Event::Granted(Err(refused(ErrorCode::PermissionDenied))));
     let since = scene.now;
