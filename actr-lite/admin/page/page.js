@@ -87,7 +87,7 @@ const plots = [
 function frames(row) {
   const most = row.expected;
   if (most === null || most === undefined) return null;
-  const has = row.received ?? row.frames;
+  const has = row.done ?? row.frames;
   return { value: has, most, text: `${count(has)} of ${count(most)}` };
 }
 
@@ -181,11 +181,12 @@ function showEvent(event) {
   list.prepend(row);
   while (list.childElementCount > MOST_EVENTS) list.lastElementChild.remove();
   if (event.kind === "stream_ended") {
-    const end = event.reason ?? "finished";
-    const most = event.frames;
     tables["node.streams"].end(
       (stream) => stream.id === event.stream && stream.peer === event.peer,
-      most === undefined ? { end } : { end, frames: most },
+      ({ frames, done }) => {
+        const more = (event.frames ?? frames) - frames;
+        return { end: event.reason ?? "finished", frames: frames + more, done: done === undefined ? done : done + more };
+      },
     );
   }
 }

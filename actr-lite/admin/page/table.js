@@ -105,12 +105,10 @@ export class Table {
     this.frame.hidden = this.rows.size === 0;
   }
 
-  /** Lets the rows that have gone, and pass the test, say how they ended. */
+  /** Lets the rows that pass the test say how they ended: `change(values)` is what is different then. */
   end(test, change) {
     for (const row of this.rows.values()) {
-      if (test(row.values)) {
-        this.fill(row, { ...row.values, ...change });
-      }
+      if (test(row.values)) this.fill(row, { ...row.values, ...change(row.values) });
     }
   }
 }

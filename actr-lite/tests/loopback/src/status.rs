@@ -51,7 +51,7 @@ async fn both_ends_show_a_stream_as_it_goes_and_when_it_is_over() {
     let (passed, mut frames) = tokio::sync::mpsc::unbounded_channel();
     let registration = pair.register(&id, move |frame| passed.send(frame.sequence).unwrap());
     let mut registration = registration.expect_frames(10);
-    let mut sender = pair.open(&id).await;
+    let mut sender = pair.open(&id).await.expect_frames(10);
     for _ in 0..3 {
         sender.send("four").await.unwrap();
         within(frames.recv()).await.unwrap();
@@ -69,6 +69,7 @@ async fn both_ends_show_a_stream_as_it_goes_and_when_it_is_over() {
         (&"shown".into(), &"out".into(), &3.into())
     );
     assert_eq!((&sent["bytes"], &sent["waiting_since"]), (&12.into(), &Value::Null));
+    assert_eq!((&sent["expected"], &sent["done"]), (&10.into(), &3.into()));
     assert_eq!(sent["peer"], pair.client.actor_id().to_string());
     assert!(sent["credit"].as_u64().unwrap() > 100_000, "{sent}");
     let connection = row(&node["connections"]);
@@ -85,7 +86,7 @@ async fn both_ends_show_a_stream_as_it_goes_and_when_it_is_over() {
     let client = status(at_client).await;
     let received = row(&client["node"]["streams"]);
     assert_eq!(
-        (&received["direction"], &received["expected"], &received["received"]),
+        (&received["direction"], &received["expected"], &received["done"]),
         (&"in".into(), &10.into(), &3.into())
     );
     assert_eq!(row(&client["node"]["connections"])["direction"], "out");
