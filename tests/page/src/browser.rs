@@ -94,7 +94,18 @@ impl Browser {
 
     /// What a function's body returns that runs in the page.
     pub(crate) async fn run(&self, body: &str) -> Value {
-        self.client.execute(body, Vec::new()).await.unwrap()
+        self.run_with(body, Vec::new()).await
+    }
+
+    /// What a function's body returns that runs in the page, and gets these `arguments`.
+    pub(crate) async fn run_with(&self, body: &str, arguments: Vec<Value>) -> Value {
+        self.client.execute(body, arguments).await.unwrap()
+    }
+
+    /// Clicks what a CSS selector finds.
+    pub(crate) async fn click(&self, selector: &str) {
+        let element = self.client.find(Locator::Css(selector)).await.unwrap();
+        element.click().await.unwrap();
     }
 
     /// Ends the browser.
