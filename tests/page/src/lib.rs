@@ -9,3 +9,4 @@ mod hostile_text;
 mod layout;
 mod life;
 mod many_rows;
+mod readers;
