@@ -203,6 +203,7 @@ fn what_is_installed_runs() {
     assert!(machine.path(ENABLED).is_symlink(), "the server is not enabled");
     let wants = names(machine.path(ENABLED).parent().unwrap());
     assert_eq!(wants.len(), 1, "{wants:?}");
+    assert!(!machine.path("etc/systemd/system/sockets.target.wants").exists());
     let checked = machine.server(unused_port()).arg("--check").run();
     assert_eq!(checked.code(), Some(0), "{}", checked.stderr);
     let (_server, url) = machine.start_server();
