@@ -180,6 +180,27 @@ fn the_packages_have_the_version_of_the_programs() {
     }
 }
 
+/// There is no service manager in the folder of the other tests.
+#[test]
+fn a_removal_stops_services_and_sockets_an_upgrade_does_not() {
+    let Some(packages) = packages() else { return };
+    for name in ["stream-register-server", "actr-lite-registry"] {
+        let mut packages = packages.iter();
+        let package = packages.find(|path| path.to_string_lossy().contains(name)).unwrap();
+        let script = |script| run(Command::new("dpkg-deb").arg("--info").arg(package).arg(script));
+        let stop = format!("deb-systemd-invoke stop {name}.socket {name}.service");
+        let before = script("prerm");
+        let (condition, _) = before.split_once(&stop).unwrap();
+        assert!(condition.contains("if [ \"$1\" = remove ]"), "{condition}");
+        assert!(script("postinst").contains("restart"), "the new version does not run");
+        let scripts = run(Command::new("dpkg-deb").arg("--info").arg(package));
+        assert!(
+            !scripts.contains("preinst"),
+            "it is stopped before an upgrade: {scripts}"
+        );
+    }
+}
+
 #[test]
 fn what_is_installed_runs() {
     let (Some(packages), Some(machine)) = (packages(), Machine::new()) else {
