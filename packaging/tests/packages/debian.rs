@@ -20,7 +20,7 @@ const ARGUMENTS: &str = "etc/default/actr-lite-registry";
 const ENABLED: &str = "etc/systemd/system/multi-user.target.wants/stream-register-server.service";
 
 /// The packages, in a folder that stays as long as the tests run; nothing where there is no tool to build them.
-fn packages() -> Option<Vec<PathBuf>> {
+pub(crate) fn packages() -> Option<Vec<PathBuf>> {
     static BUILT: OnceLock<Option<TempDir>> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
         for tool in [Tool::new("dh", "debhelper"), Tool::new("dpkg-buildpackage", "dpkg-dev")] {
