@@ -38,7 +38,7 @@ impl StreamServerHandler for EchoServer {
         let stream_id: StreamId = request.stream_id.parse()?;
         let count = protos::frame_count(request.message_count)?;
         // Opened before the answer, so that success means that there is a stream. A resumed one goes on where it broke.
-        let stream = ctx.open_stream_to_caller(stream_id.clone()).await?;
+        let stream = ctx.open_stream_to_caller(stream_id.clone()).await?.expect_frames(count);
         ctx.spawn(push(stream, count, self.interval));
         Ok(RegisterStreamResponse {
             success: true,

@@ -2,7 +2,7 @@ import { Feed } from "./feed.js";
 import { bytes, clock, count, duration, rate } from "./format.js";
 import { Plot } from "./plot.js";
 import { Rates } from "./rates.js";
-import { Table } from "./table.js";
+import { MOST_ROWS, Table } from "./table.js";
 
 /** How many events the page shows. */
 const MOST_EVENTS = 100;
@@ -87,7 +87,7 @@ const plots = [
 function frames(row) {
   const most = row.expected;
   if (most === null || most === undefined) return null;
-  const has = row.received ?? row.frames;
+  const has = row.done ?? row.frames;
   return { value: has, most, text: `${count(has)} of ${count(most)}` };
 }
 
@@ -120,7 +120,7 @@ function showStatus(status) {
       for (const [key, row] of Object.entries(all)) row.rate = rates.of(`stream ${key}`, row.frames, now);
       rates.keep((key) => !key.startsWith("stream ") || key.slice(7) in all);
     }
-    table.show(shown.count, all);
+    table.show(status.page, shown.count, all);
   }
   for (const plot of plots) {
     if (!status[plot.of] || (plot.without && status[plot.without])) continue;
@@ -136,13 +136,21 @@ function showStatus(status) {
   byId("footer").textContent = `actr-lite ${program.version}, running for ${duration(now - Date.parse(program.started))}`;
 }
 
+let lastPage = 1;
+
 function showPager({ page, registry, node }) {
   const counts = [registry?.nodes, node?.streams, node?.calls, node?.connections].map((table) => table?.count ?? 0);
-  const last = Math.max(1, Math.ceil(Math.max(...counts) / 100));
-  byId("pager").hidden = last === 1 && page === 1;
-  byId("page-number").textContent = `Page ${page} of ${last}`;
+  lastPage = Math.max(1, Math.ceil(Math.max(...counts) / MOST_ROWS));
+  byId("pager").hidden = lastPage === 1 && page === 1;
+  byId("page-number").textContent = `Page ${page} of ${Math.max(page, lastPage)}`;
   byId("newer").disabled = page <= 1;
-  byId("older").disabled = page >= last;
+  byId("older").disabled = page >= lastPage;
+}
+
+/** Goes so many pages on, as far as there are pages: one who clicks twice may be faster than the answer. */
+function turn(pages) {
+  const page = Math.max(1, Math.min(feed.page + pages, lastPage));
+  if (page !== feed.page) feed.turnTo(page);
 }
 
 function showNotice(lines) {
@@ -181,11 +189,12 @@ function showEvent(event) {
   list.prepend(row);
   while (list.childElementCount > MOST_EVENTS) list.lastElementChild.remove();
   if (event.kind === "stream_ended") {
-    const end = event.reason ?? "finished";
-    const most = event.frames;
     tables["node.streams"].end(
       (stream) => stream.id === event.stream && stream.peer === event.peer,
-      most === undefined ? { end } : { end, frames: most },
+      ({ frames, done }) => {
+        const more = (event.frames ?? frames) - frames;
+        return { end: event.reason ?? "finished", frames: frames + more, done: done === undefined ? done : done + more };
+      },
     );
   }
 }
@@ -212,8 +221,8 @@ for (const table of Object.values(tables)) {
   table.element.hidden = true;
   byId("tables").append(table.element);
 }
-byId("newer").addEventListener("click", () => feed.turnTo(feed.page - 1));
-byId("older").addEventListener("click", () => feed.turnTo(feed.page + 1));
+byId("newer").addEventListener("click", () => turn(-1));
+byId("older").addEventListener("click", () => turn(1));
 byId("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   feed.useToken(byId("token").value);

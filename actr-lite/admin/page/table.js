@@ -1,4 +1,7 @@
-/** How long a row that has gone stays to be seen. */
+/** How many rows a page of a table has; the program gives no more. */
+export const MOST_ROWS = 100;
+
+/** How long a row that has ended stays to be seen, if there is room for it. */
 const LINGER_MS = 8000;
 
 /**
@@ -22,6 +25,9 @@ export class Table {
     this.empty = document.createElement("p");
     this.empty.className = "empty";
     this.empty.append(...empty);
+    this.elsewhere = document.createElement("p");
+    this.elsewhere.className = "empty";
+    this.elsewhere.textContent = "They are on other pages.";
     this.frame = document.createElement("div");
     this.frame.className = "frame";
     const table = document.createElement("table");
@@ -41,14 +47,20 @@ export class Table {
     this.body = document.createElement("tbody");
     table.append(head, this.body);
     this.frame.append(table);
-    this.element.append(heading, this.empty, this.frame);
+    this.element.append(heading, this.empty, this.elsewhere, this.frame);
+    this.page = 1;
+    this.total = 0;
   }
 
-  /** Shows these rows, newest first; `count` is how many there are on all pages. */
-  show(count, rows) {
+  /** Shows these rows of a page, newest first; `count` is how many there are on all pages. */
+  show(page, count, rows) {
     const keys = Object.keys(rows).sort(newestFirst);
+    const hasTurned = page !== this.page;
+    this.page = page;
+    this.total = count;
     for (const [key, row] of this.rows) {
-      if (!(key in rows) && !row.gone) this.leave(key, row);
+      if (hasTurned) this.remove(key, row);
+      else if (!(key in rows) && !row.gone) this.leave(key, row, this.hasEnded(key, keys));
     }
     let before = this.body.firstChild;
     for (const key of keys) {
@@ -60,9 +72,27 @@ export class Table {
       while (before && (before === row.element || before.classList.contains("ended"))) before = before.nextSibling;
       this.fill(row, rows[key]);
     }
+    for (const [key, row] of this.rows) {
+      if (this.rows.size <= MOST_ROWS) break;
+      if (row.gone) this.remove(key, row);
+    }
     this.count.textContent = count > keys.length ? `${keys.length} of ${count.toLocaleString("en")}` : String(count);
-    this.empty.hidden = this.rows.size > 0;
+    this.showEmpty();
+  }
+
+  /** Whether a row that is not among the keys of this page is on no other page either. */
+  hasEnded(key, keys) {
+    if (keys.length === 0) return this.total === 0;
+    const isNewer = this.page > 1 && newestFirst(key, keys[0]) < 0;
+    const hasOlder = this.total > (this.page - 1) * MOST_ROWS + keys.length;
+    const isOlder = hasOlder && newestFirst(key, keys[keys.length - 1]) > 0;
+    return !isNewer && !isOlder;
+  }
+
+  showEmpty() {
     this.frame.hidden = this.rows.size === 0;
+    this.empty.hidden = this.rows.size > 0 || this.total > 0;
+    this.elsewhere.hidden = this.rows.size > 0 || this.total === 0;
   }
 
   make(key) {
@@ -91,9 +121,9 @@ export class Table {
     });
   }
 
-  leave(key, row) {
+  leave(key, row, hasEnded) {
+    if (!this.lingers || !hasEnded) return this.remove(key, row);
     row.gone = true;
-    if (!this.lingers) return this.remove(key, row);
     row.element.className = "ended";
     setTimeout(() => this.remove(key, row), LINGER_MS);
   }
@@ -101,16 +131,13 @@ export class Table {
   remove(key, row) {
     row.element.remove();
     if (this.rows.get(key) === row) this.rows.delete(key);
-    this.empty.hidden = this.rows.size > 0;
-    this.frame.hidden = this.rows.size === 0;
+    this.showEmpty();
   }
 
-  /** Lets the rows that have gone, and pass the test, say how they ended. */
+  /** Lets the rows that pass the test say how they ended: `change(values)` is what is different then. */
   end(test, change) {
     for (const row of this.rows.values()) {
-      if (test(row.values)) {
-        this.fill(row, { ...row.values, ...change });
-      }
+      if (test(row.values)) this.fill(row, { ...row.values, ...change(row.values) });
     }
   }
 }

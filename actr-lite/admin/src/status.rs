@@ -184,11 +184,11 @@ pub struct StreamRow {
     pub frames: u64,
     /// Their payload bytes.
     pub bytes: u64,
-    /// How many frames its receiver wants.
+    /// How many frames it has in all.
     pub expected: Option<u64>,
-    /// How many of those have come, from whomever.
+    /// How many of those are done, by whomever.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub received: Option<u64>,
+    pub done: Option<u64>,
     /// How many bytes its receiver takes.
     pub credit: Option<u64>,
     /// Since when its sender waits.

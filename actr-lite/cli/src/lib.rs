@@ -16,6 +16,7 @@ mod update_lock;
 
 use std::{future::Future, process::ExitCode, time::Duration};
 
+use actr_lite_net::inherited;
 pub use actr_lite_terminal::print;
 pub use check::check;
 pub use node_arguments::NodeArguments;
@@ -27,17 +28,18 @@ pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
+    // Before there are threads.
+    let adopted = inherited::adopt();
     let logging = arguments.start_logging();
-    let result = match actr_lite_tokio_runtime::start() {
-        Ok(runtime) => {
-            let result = runtime.block_on(program);
-            // A second signal leaves tasks behind that nobody wants to wait for.
-            runtime.shutdown_background();
-            result
-        }
-        Err(error) => Err(error.into()),
+    let run = || {
+        adopted?;
+        let runtime = actr_lite_tokio_runtime::start()?;
+        let result = runtime.block_on(program);
+        // A second signal leaves tasks behind that nobody wants to wait for.
+        runtime.shutdown_background();
+        result
     };
-    logging.end(result)
+    logging.end(run())
 }
 
 /// The longest duration that an argument may give, as long as `1y` is: longer ones are mistakes.

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use actr_lite::{ActrRef, Node, ShutdownKind, Signals, Workload};
+use actr_lite_net::inherited;
 use actr_lite_tokio_runtime::Apart;
 use anyhow::anyhow;
 use thiserror::Error;
@@ -33,6 +34,7 @@ impl RunningNode {
         let mut start = Apart::spawn(node.start());
         let signal = tokio::select! {
             actr = start.output() => {
+                inherited::close_unused();
                 let actr = actr?;
                 signals.ready(&format!("running as {}", actr.actor_id()));
                 return Ok(Self { actr, signals });

@@ -15,6 +15,7 @@
 //! A port takes connections from everybody, and answers each of them:
 //!
 //! - [`exposure`]: what other machines may reach
+//! - [`inherited`]: sockets that the service manager has opened
 //! - [`listener`]: accepting connections, also when file descriptors run out
 //! - [`places`]: how many peers may be there that have not said who they are
 //! - [`http_socket`]: HTTP that answers every peer
@@ -36,6 +37,7 @@ pub mod exposure;
 pub mod host_check;
 pub mod http_connection;
 pub mod http_socket;
+pub mod inherited;
 pub mod listener;
 pub mod message_socket;
 pub mod places;

@@ -3,10 +3,12 @@
 use std::{io, mem, net::SocketAddr, time::Duration};
 
 use tokio::{
-    net::{TcpListener, TcpStream, ToSocketAddrs},
+    net::{TcpListener, TcpStream, ToSocketAddrs, lookup_host},
     time::{Instant, sleep, sleep_until},
 };
 use tracing::{info, warn};
+
+use crate::inherited;
 
 /// How long accepting pauses after a failure: mostly it is for lack of file descriptors, and some will be closed
 /// meanwhile. Those who want to connect wait in the system's queue.
@@ -27,13 +29,19 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on an address; `name` is what the log calls it.
+    /// Listens on an address, by the socket that the service manager has [opened](inherited) there, if there is one; `name`
+    /// is what the log calls it.
     ///
     /// # Errors
     /// When the system does not let it.
     pub async fn bind(address: impl ToSocketAddrs, name: &'static str) -> io::Result<Self> {
+        let addresses: Vec<_> = lookup_host(address).await?.collect();
+        let inner = match inherited::take(&addresses) {
+            Some(opened) => TcpListener::from_std(opened)?,
+            None => TcpListener::bind(&addresses[..]).await?,
+        };
         Ok(Self {
-            inner: TcpListener::bind(address).await?,
+            inner,
             failures: Failures {
                 name,
                 count: 0,

@@ -5,6 +5,7 @@ mod settings;
 
 use std::process::ExitCode;
 
+use actr_lite_net::inherited;
 use actr_lite_registry::Registry;
 use actr_lite_signals::Signals;
 use actr_lite_terminal::{Verbosity, print, start_logging};
@@ -22,6 +23,8 @@ use crate::{
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Before there are threads.
+    let adopted = inherited::adopt();
     let logging = start_logging(Verbosity::default(), arguments.log_format);
     if arguments.check {
         return match Settings::check(arguments) {
@@ -29,15 +32,14 @@ fn main() -> ExitCode {
             Err(errors) => logging.end_with_all(errors),
         };
     }
-    let result = match actr_lite_tokio_runtime::start() {
-        Ok(runtime) => {
-            let result = runtime.block_on(run(arguments));
-            runtime.shutdown_background();
-            result
-        }
-        Err(error) => Err(error.into()),
+    let run = || {
+        adopted?;
+        let runtime = actr_lite_tokio_runtime::start()?;
+        let result = runtime.block_on(run(arguments));
+        runtime.shutdown_background();
+        result.map(|()| ExitCode::SUCCESS)
     };
-    logging.end(result.map(|()| ExitCode::SUCCESS))
+    logging.end(run())
 }
 
 fn say_valid() -> anyhow::Result<ExitCode> {
@@ -50,7 +52,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("can't handle SIGINT, SIGTERM and SIGHUP")?;
     let mut start = Apart::spawn(bind(arguments));
     let started = tokio::select! {
-        started = start.output() => Some(started?),
+        started = start.output() => {
+            inherited::close_unused();
+            Some(started?)
+        }
         name = signals.next() => {
             info!("{name} before the registry was listening");
             None

@@ -20,7 +20,7 @@ const ARGUMENTS: &str = "etc/default/actr-lite-registry";
 const ENABLED: &str = "etc/systemd/system/multi-user.target.wants/stream-register-server.service";
 
 /// The packages, in a folder that stays as long as the tests run; nothing where there is no tool to build them.
-fn packages() -> Option<Vec<PathBuf>> {
+pub(crate) fn packages() -> Option<Vec<PathBuf>> {
     static BUILT: OnceLock<Option<TempDir>> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
         for tool in [Tool::new("dh", "debhelper"), Tool::new("dpkg-buildpackage", "dpkg-dev")] {
@@ -180,6 +180,27 @@ fn the_packages_have_the_version_of_the_programs() {
     }
 }
 
+/// There is no service manager in the folder of the other tests.
+#[test]
+fn a_removal_stops_services_and_sockets_an_upgrade_does_not() {
+    let Some(packages) = packages() else { return };
+    for name in ["stream-register-server", "actr-lite-registry"] {
+        let mut packages = packages.iter();
+        let package = packages.find(|path| path.to_string_lossy().contains(name)).unwrap();
+        let script = |script| run(Command::new("dpkg-deb").arg("--info").arg(package).arg(script));
+        let stop = format!("deb-systemd-invoke stop {name}.socket {name}.service");
+        let before = script("prerm");
+        let (condition, _) = before.split_once(&stop).unwrap();
+        assert!(condition.contains("if [ \"$1\" = remove ]"), "{condition}");
+        assert!(script("postinst").contains("restart"), "the new version does not run");
+        let scripts = run(Command::new("dpkg-deb").arg("--info").arg(package));
+        assert!(
+            !scripts.contains("preinst"),
+            "it is stopped before an upgrade: {scripts}"
+        );
+    }
+}
+
 #[test]
 fn what_is_installed_runs() {
     let (Some(packages), Some(machine)) = (packages(), Machine::new()) else {
@@ -203,6 +224,7 @@ fn what_is_installed_runs() {
     assert!(machine.path(ENABLED).is_symlink(), "the server is not enabled");
     let wants = names(machine.path(ENABLED).parent().unwrap());
     assert_eq!(wants.len(), 1, "{wants:?}");
+    assert!(!machine.path("etc/systemd/system/sockets.target.wants").exists());
     let checked = machine.server(unused_port()).arg("--check").run();
     assert_eq!(checked.code(), Some(0), "{}", checked.stderr);
     let (_server, url) = machine.start_server();

@@ -7,6 +7,7 @@
 mod container;
 mod debian;
 mod installed;
+mod machine;
 mod manuals;
 mod tool;
 mod units;

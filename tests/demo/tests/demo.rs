@@ -3,13 +3,14 @@
 
 use std::{
     fs,
-    io::{Read as _, pipe},
+    io::{self, Read as _, Write as _, pipe},
+    net::TcpStream,
     os::unix::fs::symlink,
     path::Path,
     sync::Once,
 };
 
-use programs::{Checkout, Launch, Program, Progress, Signal, WAIT_TIMEOUT, build, own_program};
+use programs::{Checkout, Launch, Process, Program, Progress, Signal, WAIT_TIMEOUT, build, own_program};
 use tempfile::TempDir;
 
 /// The demo. What it shows is built by then: a build may take longer than a test waits.
@@ -67,6 +68,52 @@ fn the_exit_code_is_the_clients() {
         .args(["3", "--config", "system.deployment.realm_id=2", "--timeout", "500ms"])
         .run();
     assert_eq!(demo.code(), Some(1));
+}
+
+/// What the server answers at this address of its page.
+fn get(page: &str, path: &str) -> String {
+    let host = page.trim_start_matches("http://").trim_end_matches('/');
+    let mut connection = TcpStream::connect(host).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
+    io::read_to_string(connection).unwrap()
+}
+
+/// Where the demo says that the page is.
+fn page_of(demo: &Process) -> String {
+    let line = demo.wait_for_line("in a browser to watch", WAIT_TIMEOUT);
+    line.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn with_a_page_a_stream_is_to_be_watched_until_ctrl_c() {
+    let demo = demo().arg("--page").spawn();
+    let page = page_of(&demo);
+    assert!(get(&page, "/").contains("<!doctype html>"));
+    demo.wait_for_line("sending 300 frames", WAIT_TIMEOUT);
+    let status = get(&page, "/api/v1/status");
+    assert!(
+        status.contains("StreamEchoClient") && status.contains("\"expected\":300"),
+        "{status}"
+    );
+    demo.signal(Signal::INT);
+    assert_eq!(demo.finish().code(), Some(0));
+}
+
+#[test]
+fn with_a_page_one_client_comes_after_another() {
+    let demo = demo().args(["--page", "2"]).spawn();
+    let received = demo.output().wait_for_nth("received 2/2 messages", 2, WAIT_TIMEOUT);
+    received.unwrap();
+    demo.signal(Signal::INT);
+    assert_eq!(demo.finish().code(), Some(0));
+    assert_eq!(demo.lines_with("server ready").len(), 1);
+}
+
+#[test]
+fn with_a_page_a_client_that_fails_ends_the_demo() {
+    let demo = demo().args(["--page", "--timeout", "0s"]).run();
+    assert_eq!(demo.code(), Some(2));
 }
 
 #[test]

@@ -44,6 +44,8 @@ mod service_manager;
 mod shutdown;
 mod slow_link;
 #[cfg(target_os = "linux")]
+mod socket_activation;
+#[cfg(target_os = "linux")]
 mod special_files;
 mod terminal;
 mod tls;

@@ -12,6 +12,11 @@ const STARTED: &str = "started successfully on port ";
 /// How often the page is looked at while a test waits for a change of it.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// The `HOST:PORT` of a registry's URL.
+pub(crate) fn authority(registry_url: &str) -> &str {
+    registry_url.trim_start_matches("ws://").split('/').next().unwrap()
+}
+
 /// A browser with one page open.
 pub(crate) struct Browser {
     client: Client,
@@ -44,8 +49,10 @@ impl Browser {
             .connect(&webdriver)
             .await
             .unwrap();
-        let authority = registry_url.trim_start_matches("ws://").split('/').next().unwrap();
-        client.goto(&format!("http://{authority}/")).await.unwrap();
+        client
+            .goto(&format!("http://{}/", authority(registry_url)))
+            .await
+            .unwrap();
         Self {
             client,
             _driver: driver,
@@ -94,7 +101,24 @@ impl Browser {
 
     /// What a function's body returns that runs in the page.
     pub(crate) async fn run(&self, body: &str) -> Value {
-        self.client.execute(body, Vec::new()).await.unwrap()
+        self.run_with(body, Vec::new()).await
+    }
+
+    /// What a function's body returns that runs in the page, and gets these `arguments`.
+    pub(crate) async fn run_with(&self, body: &str, arguments: Vec<Value>) -> Value {
+        self.client.execute(body, arguments).await.unwrap()
+    }
+
+    /// Clicks what a CSS selector finds.
+    pub(crate) async fn click(&self, selector: &str) {
+        let element = self.client.find(Locator::Css(selector)).await.unwrap();
+        element.click().await.unwrap();
+    }
+
+    /// Types this into what a CSS selector finds.
+    pub(crate) async fn type_into(&self, selector: &str, text: &str) {
+        let element = self.client.find(Locator::Css(selector)).await.unwrap();
+        element.send_keys(text).await.unwrap();
     }
 
     /// Ends the browser.

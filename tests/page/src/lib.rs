@@ -8,3 +8,5 @@ mod browser;
 mod hostile_text;
 mod layout;
 mod life;
+mod many_rows;
+mod readers;

@@ -21,7 +21,7 @@ async fn a_stream_is_shown_from_its_start_to_its_end() {
     let client = deployment.client(&url, 60).spawn();
     page.wait_for_text("#streams tbody tr", &["sending"]).await;
     page.wait_for_text("#nodes tbody tr", &["StreamEchoClient"]).await;
-    let frames = |texts: &[String]| texts.first().and_then(|text| text.parse::<u64>().ok());
+    let frames = |texts: &[String]| texts.first()?.strip_suffix(" of 60")?.parse::<u64>().ok();
     let shown = page.wait_for(FRAMES, |texts| frames(texts) > Some(0)).await;
     page.wait_for(FRAMES, |texts| frames(texts) > frames(&shown)).await;
     client.finish();

@@ -102,7 +102,7 @@ impl View {
 
     fn stream_row(&self, meter: &StreamMeter) -> StreamRow {
         let counts = meter.counts();
-        let expected = meter.expected_and_received();
+        let expected = meter.expected_and_done();
         StreamRow {
             id: meter.stream_id.to_string(),
             peer: meter.peer.to_string(),
@@ -110,10 +110,10 @@ impl View {
             frames: counts.frames,
             bytes: counts.bytes,
             expected: expected.map(|(expected, _)| expected),
-            received: expected.map(|(_, received)| received),
+            done: expected.map(|(_, done)| done),
             credit: meter.credit(),
             waiting_since: meter.waits_since().map(|since| self.time_of(since)),
-            resumed: meter.is_resumed,
+            resumed: meter.is_resumed(),
             since: self.time_of(meter.began),
         }
     }

@@ -164,7 +164,7 @@ mod tests {
 
     fn meter(direction: Direction) -> StreamMeter {
         let peer = actr_lite_wire::identity::ActrId::new(1, 1, "acme+Peer".parse().unwrap());
-        StreamMeter::new("s".parse().unwrap(), peer, direction, false)
+        StreamMeter::new("s".parse().unwrap(), peer, direction, 0)
     }
 
     #[test]

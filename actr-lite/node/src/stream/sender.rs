@@ -64,8 +64,12 @@ impl StreamSender {
         let places = places.inspect_err(|limit| environment.tally.limit_reached(limit));
         let places = places.map_err(SendError::TooManyStreams)?;
         let stream = uplink.outgoing().insert(&stream_id)?;
-        let is_resumed = options.resume_after > 0;
-        let meter = StreamMeter::new(stream_id.clone(), uplink.peer().clone(), Direction::Out, is_resumed);
+        let meter = StreamMeter::new(
+            stream_id.clone(),
+            uplink.peer().clone(),
+            Direction::Out,
+            options.resume_after,
+        );
         let metered = environment.meters.begin(meter);
         let latency_first = match options.delivery {
             Delivery::Reliable => None,
@@ -99,6 +103,14 @@ impl StreamSender {
     /// Who gets it.
     pub fn receiver(&self) -> &ActrId {
         self.uplink.peer()
+    }
+
+    /// The stream has this many frames in all, with those that the receiver had before: whoever looks at the node's status
+    /// sees how many are still to come. The receiver is not told, and the stream may have more, or fewer.
+    #[must_use]
+    pub fn expect_frames(self, frames: u64) -> Self {
+        self.metered.expect(frames);
+        self
     }
 
     /// The number of the next frame.

@@ -11,8 +11,8 @@ use actr_lite_wire::identity::{ActrId, StreamId};
 
 use crate::stream::progress::ProgressCell;
 
-/// Stands for a receiver that grants no credit.
-const NO_CREDIT: u64 = u64::MAX;
+/// Stands for a number that nobody has said.
+const UNKNOWN: u64 = u64::MAX;
 
 /// What one stream has done so far. Its own end writes, by plain stores; everybody may read.
 pub(crate) struct StreamMeter {
@@ -20,7 +20,10 @@ pub(crate) struct StreamMeter {
     pub(crate) peer: ActrId,
     pub(crate) direction: Direction,
     pub(crate) began: Instant,
-    pub(crate) is_resumed: bool,
+    /// The number of the last frame that came from other streams before this one; 0 if it begins at the first.
+    after: u64,
+    /// How many frames its sender says that there are in all.
+    expected: AtomicU64,
     frames: AtomicU64,
     bytes: AtomicU64,
     credit: AtomicU64,
@@ -42,22 +45,28 @@ pub(crate) struct StreamCounts {
 }
 
 impl StreamMeter {
-    /// For a stream that begins, perhaps where another broke.
-    pub(crate) fn new(stream_id: StreamId, peer: ActrId, direction: Direction, is_resumed: bool) -> Self {
+    /// For a stream that begins behind the frame of this number: where another broke, or with the first one, behind 0.
+    pub(crate) fn new(stream_id: StreamId, peer: ActrId, direction: Direction, after: u64) -> Self {
         Self {
             stream_id,
             peer,
             direction,
             began: Instant::now(),
-            is_resumed,
+            after,
+            expected: AtomicU64::new(UNKNOWN),
             frames: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            credit: AtomicU64::new(NO_CREDIT),
+            credit: AtomicU64::new(UNKNOWN),
             duplicates: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             waits_since: AtomicU64::new(0),
             progress: OnceLock::new(),
         }
+    }
+
+    /// Its sender says that there are so many frames in all, with those that came before.
+    pub(super) fn expect(&self, frames: u64) {
+        self.expected.store(frames, Relaxed);
     }
 
     /// One frame more was sent. There is one that sends.
@@ -70,7 +79,7 @@ impl StreamMeter {
     /// So many bytes its receiver takes now, if it says so.
     #[inline]
     pub(super) fn set_credit(&self, credit: Option<u64>) {
-        self.credit.store(credit.unwrap_or(NO_CREDIT), Relaxed);
+        self.credit.store(credit.unwrap_or(UNKNOWN), Relaxed);
     }
 
     /// So much was taken up to now.
@@ -113,7 +122,7 @@ impl StreamMeter {
 
     /// How many bytes its receiver takes, if it says so.
     pub(crate) fn credit(&self) -> Option<u64> {
-        Some(self.credit.load(Relaxed)).filter(|credit| *credit != NO_CREDIT)
+        known(&self.credit)
     }
 
     /// Since when its sender waits, if it does.
@@ -122,9 +131,37 @@ impl StreamMeter {
         Some(self.began + Duration::from_micros(after))
     }
 
-    /// How many frames are wanted in all, and how many have come, if that is known.
-    pub(crate) fn expected_and_received(&self) -> Option<(u64, u64)> {
-        let progress = self.progress.get()?;
-        Some((progress.expected()?, progress.delivered()))
+    /// Whether it goes on where another broke.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.after > 0
+    }
+
+    /// How many frames there are in all, and how many of them are done, if that is known: received here, or sent by whomever.
+    pub(crate) fn expected_and_done(&self) -> Option<(u64, u64)> {
+        if let Some(progress) = self.progress.get() {
+            return Some((progress.expected()?, progress.delivered()));
+        }
+        let counts = self.counts();
+        Some((known(&self.expected)?, self.after + counts.frames + counts.dropped))
+    }
+}
+
+fn known(number: &AtomicU64) -> Option<u64> {
+    Some(number.load(Relaxed)).filter(|number| *number != UNKNOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resumed_sender_counts_what_others_have_sent() {
+        let peer = ActrId::new(1, 1, "acme+Peer".parse().unwrap());
+        let meter = StreamMeter::new("s".parse().unwrap(), peer, Direction::Out, 7);
+        assert_eq!(meter.expected_and_done(), None);
+        meter.expect(10);
+        meter.sent(5);
+        assert_eq!((meter.counts().frames, meter.expected_and_done()), (1, Some((10, 8))));
+        assert!(meter.is_resumed());
     }
 }

@@ -43,7 +43,7 @@ impl Subscription {
     /// Of a stream of which the frames up to the number `last` came already.
     pub(crate) fn new(subscriptions: Arc<Subscriptions>, inbox: Arc<Inbox>, meters: &Arc<Meters>, last: u64) -> Self {
         let (stream_id, sender) = (inbox.stream_id().clone(), inbox.sender().clone());
-        let meter = StreamMeter::new(stream_id, sender, Direction::In, last > 0);
+        let meter = StreamMeter::new(stream_id, sender, Direction::In, last);
         Self {
             metered: meters.begin(meter),
             taken: StreamCounts::default(),

@@ -17,8 +17,12 @@ use crate::harness::{
 
 /// The status of an answer, and its body.
 async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    get_with(address, path, "host: localhost").await
+}
+
+async fn get_with(address: SocketAddr, path: &str, fields: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\n{fields}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     within(stream.read_to_string(&mut answer)).await.unwrap();
@@ -51,7 +55,7 @@ async fn both_ends_show_a_stream_as_it_goes_and_when_it_is_over() {
     let (passed, mut frames) = tokio::sync::mpsc::unbounded_channel();
     let registration = pair.register(&id, move |frame| passed.send(frame.sequence).unwrap());
     let mut registration = registration.expect_frames(10);
-    let mut sender = pair.open(&id).await;
+    let mut sender = pair.open(&id).await.expect_frames(10);
     for _ in 0..3 {
         sender.send("four").await.unwrap();
         within(frames.recv()).await.unwrap();
@@ -69,6 +73,7 @@ async fn both_ends_show_a_stream_as_it_goes_and_when_it_is_over() {
         (&"shown".into(), &"out".into(), &3.into())
     );
     assert_eq!((&sent["bytes"], &sent["waiting_since"]), (&12.into(), &Value::Null));
+    assert_eq!((&sent["expected"], &sent["done"]), (&10.into(), &3.into()));
     assert_eq!(sent["peer"], pair.client.actor_id().to_string());
     assert!(sent["credit"].as_u64().unwrap() > 100_000, "{sent}");
     let connection = row(&node["connections"]);
@@ -85,7 +90,7 @@ async fn both_ends_show_a_stream_as_it_goes_and_when_it_is_over() {
     let client = status(at_client).await;
     let received = row(&client["node"]["streams"]);
     assert_eq!(
-        (&received["direction"], &received["expected"], &received["received"]),
+        (&received["direction"], &received["expected"], &received["done"]),
         (&"in".into(), &10.into(), &3.into())
     );
     assert_eq!(row(&client["node"]["connections"])["direction"], "out");
@@ -218,6 +223,37 @@ async fn a_host_shows_its_registry_and_itself_on_one_port() {
     assert_eq!(shown["node"]["id"], id.to_string());
     assert_eq!(row(&shown["registry"]["nodes"])["id"], id.to_string());
     host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_gets_nothing_of_a_nodes_port() {
+    const ROUTES: [&str; 7] = [
+        "/",
+        "/page/page.js",
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/api/v1/status",
+        "/api/v1/events",
+    ];
+    let address = free_address();
+    let world = World::new().await;
+    let node = telling(world.node("Node"), address).start().await;
+    for route in ROUTES {
+        for (fields, refused) in [
+            ("host: evil.example", 421),
+            ("host: localhost\r\norigin: http://evil.example", 403),
+            ("host: localhost\r\norigin: null", 403),
+        ] {
+            let (status, text) = get_with(address, route, fields).await;
+            assert_eq!((status, text.lines().count()), (refused, 1), "{route}: {text}");
+        }
+        if route != "/api/v1/events" {
+            let own = format!("host: {address}\r\norigin: http://{address}");
+            assert_eq!(get_with(address, route, &own).await.0, 200, "{route}");
+        }
+    }
+    node.shutdown().await;
 }
 
 #[tokio::test]

@@ -24,6 +24,14 @@ impl Process {
         self.try_registry_url().unwrap_or_else(|error| panic!("{error:#}"))
     }
 
+    /// The URL of the page that shows what it does.
+    ///
+    /// # Errors
+    /// If it ends without having said it, or doesn't say it in time.
+    pub fn try_page_url(&self) -> anyhow::Result<String> {
+        self.try_announced("page at ")
+    }
+
     /// Waits until a server says that it is ready; its actor id.
     ///
     /// # Errors
