@@ -47,6 +47,7 @@ use crate::{
     session::{call_options::CallOptions, receiver::SessionReceiver, session::Session},
     stream::subscription::Subscription,
     tasks::Tasks,
+    trace::tracer::Tracer,
 };
 
 /// The route whose handler answers with what it gets.
@@ -306,7 +307,8 @@ impl FuzzedSession<'_> {
         let session = Arc::clone(&self.session);
         let call = async move {
             // Whatever comes of it.
-            let _ = session.call(ECHO, Bytes::new(), CallOptions::default()).await;
+            let trace = Tracer.begin(None);
+            let _ = session.call(ECHO, Bytes::new(), CallOptions::default(), trace).await;
         };
         self.fuzzed.run(|| {
             self.fuzzed.actor.tasks().spawn_work("a fuzzed call", call.boxed());

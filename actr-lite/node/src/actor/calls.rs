@@ -8,7 +8,7 @@ use std::{
 };
 
 use actr_lite_engine::redials::Redials;
-use actr_lite_wire::peer_text::PeerText;
+use actr_lite_wire::{peer_text::PeerText, trace_context::TraceContext};
 use bytes::Bytes;
 use prost::Message as _;
 use tokio::time::timeout;
@@ -73,10 +73,11 @@ impl Context {
             Dest::Local => LOCAL_SLACK,
             Dest::Actor(_) => Duration::ZERO,
         };
+        let trace = self.begin_trace();
         let is_connected = AtomicBool::new(false);
         let mut exchange = pin!(async {
             if *dest == Dest::Local {
-                let call = Arc::new(Call::new(None, options.metadata, Some(after)));
+                let call = Arc::new(Call::new(None, options.metadata, Some(after), trace));
                 let answer = self.actor.local.call(route, payload, Arc::clone(&call)).await;
                 call.returned();
                 return answer;
@@ -89,7 +90,7 @@ impl Context {
                 let metadata = options.metadata.clone();
                 let timeout = after.saturating_sub(begin.elapsed());
                 let options = CallOptions { timeout, metadata };
-                match session.call(route, payload.clone(), options).await {
+                match session.call(route, payload.clone(), options, trace.clone()).await {
                     // The peer closed the connection before the call arrived.
                     Err(ActrError::PeerGone { reason, .. }) if redials.may_redial(reason.is_unused()) => {}
                     result => return result,
@@ -118,13 +119,18 @@ impl Context {
                 let mut told = pin!(async {
                     let session = self.session(dest).await?;
                     is_connected.store(true, Ordering::Relaxed);
-                    session.tell(R::ROUTE, payload).await
+                    session.tell(R::ROUTE, payload, self.begin_trace()).await
                 });
                 timeout(after, told.as_mut()).await.unwrap_or_else(|_| {
                     Err(self.timed_out(dest, R::ROUTE, after, is_connected.load(Ordering::Relaxed)))
                 })
             }
         }
+    }
+
+    /// The place in a trace of what is done in this context.
+    fn begin_trace(&self) -> TraceContext {
+        self.actor.streams().tracer.begin(self.trace_context())
     }
 
     /// The time for a call is over; which step it was that took too long.

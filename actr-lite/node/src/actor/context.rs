@@ -3,6 +3,7 @@ use std::{future::Future, pin::pin, sync::Arc};
 use actr_lite_wire::{
     identity::{ActrId, ActrType},
     resume::{self, MAX_RESUME_AFTER, RESUME_AFTER},
+    trace_context::TraceContext,
 };
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
@@ -33,6 +34,11 @@ impl Context {
         Self::new(actor, Arc::default())
     }
 
+    /// For what a call has caused and goes on without it.
+    pub(crate) fn caused_by(actor: Arc<Actor>, trace: Option<TraceContext>) -> Self {
+        Self::new(actor, Arc::new(Call::caused_by(trace)))
+    }
+
     /// This node's id. A node that had to register again, after its registry was restarted, has a new one.
     pub fn self_id(&self) -> ActrId {
         self.actor.id()
@@ -50,6 +56,12 @@ impl Context {
             .iter()
             .find(|(name, _)| name == key)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The place of this handler's call in the trace of what caused it: calls made in this context belong to the same trace.
+    /// `None` for a program that acts without being called: each call that it makes begins a trace of its own.
+    pub fn trace_context(&self) -> Option<&TraceContext> {
+        self.call.trace.as_ref()
     }
 
     /// The number of the last frame that the caller of this handler already has: 0 unless it resumes a stream

@@ -64,7 +64,13 @@ impl Context {
         let subscription = self.subscribe(stream_id, sender)?;
         let progress = Arc::new(ProgressCell::new());
         let delivery = Box::new(CallbackDelivery::new(callback, Arc::clone(&progress)));
-        Ok(StreamRegistration::start(&self.actor, subscription, delivery, progress))
+        Ok(StreamRegistration::start(
+            &self.actor,
+            subscription,
+            delivery,
+            progress,
+            self.trace_context().cloned(),
+        ))
     }
 
     /// Ends a stream that this node receives, and stops its sender. Returns false if it was not registered.

@@ -69,7 +69,7 @@ impl Supervisor {
         let (server, begun_with) = (stream.sender().clone(), stream.begun_with());
         let limits = options.limits();
         Self {
-            ctx: Context::uncalled(Arc::clone(stream.actor())),
+            ctx: Context::caused_by(Arc::clone(stream.actor()), stream.trace().cloned()),
             stream_id: stream.stream_id().clone(),
             request: Arc::new(request),
             // Its clock starts with the budget.
@@ -193,7 +193,13 @@ impl Supervisor {
         };
         let delivery = self.delivery.take().ok_or(ResumeError::Stopped)?;
         let progress = Arc::clone(&self.progress);
-        let stream = StreamRegistration::start(self.ctx.actor(), subscription, delivery, progress);
+        let stream = StreamRegistration::start(
+            self.ctx.actor(),
+            subscription,
+            delivery,
+            progress,
+            self.ctx.trace_context().cloned(),
+        );
         self.stream = Some(stream);
         let (ctx, request) = (self.ctx.clone(), Arc::clone(&self.request));
         let metadata = resume::metadata(self.behind);

@@ -53,6 +53,7 @@ impl Session {
             route,
             payload,
             metadata,
+            trace,
             timeout,
             is_call,
             ..
@@ -75,6 +76,7 @@ impl Session {
         let request = ServedRequest {
             payload,
             metadata,
+            trace: self.environment.streams.tracer.begin(trace.as_ref()),
             timeout,
             aborted,
         };
@@ -92,7 +94,8 @@ impl Session {
         } else {
             request.payload.len()
         };
-        let texts = request.request_id.as_str().len() + request.route.as_str().len();
+        let trace = request.trace.as_ref().map_or(0, |trace| trace.state.as_str().len());
+        let texts = request.request_id.as_str().len() + request.route.as_str().len() + trace;
         let places = self
             .uplink
             .account()

@@ -1,0 +1,5 @@
+//! Where calls and streams belong in traces.
+//!
+//! It must not know calls, streams and connections.
+
+pub(crate) mod tracer;
