@@ -27,6 +27,7 @@ use tokio::{
     sync::Notify,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     actor::{
@@ -184,6 +185,7 @@ impl FuzzedNode {
             clear_text: ClearText::Nowhere,
             occupancy,
             events: Arc::default(),
+            tracer: Tracer::default(),
             tasks,
         };
         let actor = assembly.assemble();
@@ -307,7 +309,7 @@ impl FuzzedSession<'_> {
         let session = Arc::clone(&self.session);
         let call = async move {
             // Whatever comes of it.
-            let trace = Tracer.begin(None);
+            let trace = Tracer::default().begin(&Span::none(), None);
             let _ = session.call(ECHO, Bytes::new(), CallOptions::default(), trace).await;
         };
         self.fuzzed.run(|| {

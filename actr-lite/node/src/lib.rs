@@ -95,3 +95,4 @@ pub use stream::{
     subscription::Subscription,
     subscriptions::SubscribeError,
 };
+pub use trace::span_contexts::SpanContexts;

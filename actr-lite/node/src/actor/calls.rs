@@ -12,12 +12,14 @@ use actr_lite_wire::{peer_text::PeerText, trace_context::TraceContext};
 use bytes::Bytes;
 use prost::Message as _;
 use tokio::time::timeout;
+use tracing::{Instrument as _, Span};
 
 use crate::{
     actor::{call::Call, context::Context, service::Rpc},
     error::{actr_error::ActrError, dest::Dest},
     readable_duration::readable,
     session::call_options::{CallOptions, DEFAULT_CALL_TIMEOUT},
+    trace::spans,
 };
 
 /// How much longer the caller of a local call waits than its handler, so that the step that takes too long reports it.
@@ -65,6 +67,21 @@ impl Context {
         options: CallOptions,
     ) -> Result<Bytes, ActrError> {
         self.actor.occupancy().check_metadata(&options.metadata)?;
+        let span = spans::call(route, dest.peer());
+        let trace = self.begin_trace(&span);
+        let exchange = self.exchange_in(trace, dest, route, payload, options);
+        let result = exchange.instrument(span.clone()).await;
+        result.inspect_err(|error| spans::failed(&span, error))
+    }
+
+    async fn exchange_in(
+        &self,
+        trace: TraceContext,
+        dest: &Dest,
+        route: &'static str,
+        payload: Bytes,
+        options: CallOptions,
+    ) -> Result<Bytes, ActrError> {
         let after = self
             .call
             .left()
@@ -73,7 +90,6 @@ impl Context {
             Dest::Local => LOCAL_SLACK,
             Dest::Actor(_) => Duration::ZERO,
         };
-        let trace = self.begin_trace();
         let is_connected = AtomicBool::new(false);
         let mut exchange = pin!(async {
             if *dest == Dest::Local {
@@ -112,25 +128,29 @@ impl Context {
         let dest = &dest.into();
         match dest {
             Dest::Local => self.call(dest, message).await.map(drop),
-            dest => {
+            Dest::Actor(peer) => {
                 let payload = message.encode_to_vec().into();
                 let after = DEFAULT_CALL_TIMEOUT;
                 let is_connected = AtomicBool::new(false);
+                let span = spans::tell(R::ROUTE, peer);
+                let trace = self.begin_trace(&span);
                 let mut told = pin!(async {
                     let session = self.session(dest).await?;
                     is_connected.store(true, Ordering::Relaxed);
-                    session.tell(R::ROUTE, payload, self.begin_trace()).await
+                    session.tell(R::ROUTE, payload, trace).await
                 });
-                timeout(after, told.as_mut()).await.unwrap_or_else(|_| {
+                let result = timeout(after, told.as_mut()).instrument(span.clone()).await;
+                let result = result.unwrap_or_else(|_| {
                     Err(self.timed_out(dest, R::ROUTE, after, is_connected.load(Ordering::Relaxed)))
-                })
+                });
+                result.inspect_err(|error| spans::failed(&span, error))
             }
         }
     }
 
     /// The place in a trace of what is done in this context.
-    fn begin_trace(&self) -> TraceContext {
-        self.actor.streams().tracer.begin(self.trace_context())
+    pub(super) fn begin_trace(&self, span: &Span) -> TraceContext {
+        self.actor.streams().tracer.begin(span, self.trace_context())
     }
 
     /// The time for a call is over; which step it was that took too long.

@@ -7,11 +7,13 @@ use actr_lite_wire::{
 };
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::{
     actor::{actor::Actor, call::Call, own_connection::OwnConnection, task_outcome::TaskOutcome},
     error::{actr_error::ActrError, dest::Dest},
     session::session_handle::SessionHandle,
+    trace::spans,
 };
 
 /// What handlers and the tasks that they spawn use to discover, call, and stream. Cheap to clone.
@@ -89,14 +91,17 @@ impl Context {
     /// # Cancel safety
     /// Dropping it has no effect.
     pub async fn discover(&self, actr_type: &ActrType) -> Result<ActrId, ActrError> {
-        let mut found = pin!(self.actor.discovery.discover_reachable(actr_type));
-        let Some(left) = self.call.left() else {
-            return found.await;
+        let found = async {
+            let mut found = pin!(self.actor.discovery.discover_reachable(actr_type));
+            let Some(left) = self.call.left() else {
+                return found.await;
+            };
+            timeout(left, found.as_mut())
+                .await
+                // The discovery is not dropped yet, so that its step is known.
+                .unwrap_or_else(|_| Err(self.actor.discovery.timed_out(actr_type, left)))
         };
-        timeout(left, found.as_mut())
-            .await
-            // The discovery is not dropped yet, so that its step is known.
-            .unwrap_or_else(|_| Err(self.actor.discovery.timed_out(actr_type, left)))
+        self.discovered(actr_type, found).await
     }
 
     /// Finds up to eight live nodes of exactly this type; the one to ask first comes first. The registry spreads the
@@ -105,7 +110,20 @@ impl Context {
     /// # Errors
     /// As [`Self::discover`]; the list is never empty.
     pub async fn discover_all(&self, actr_type: &ActrType) -> Result<Vec<ActrId>, ActrError> {
-        self.actor.discovery.discover(actr_type).await
+        self.discovered(actr_type, self.actor.discovery.discover(actr_type))
+            .await
+    }
+
+    /// Waits for what is found, in a span of its own.
+    async fn discovered<T>(
+        &self,
+        actr_type: &ActrType,
+        found: impl Future<Output = Result<T, ActrError>>,
+    ) -> Result<T, ActrError> {
+        let span = spans::discover(actr_type);
+        self.begin_trace(&span);
+        let found = found.instrument(span.clone()).await;
+        found.inspect_err(|error| spans::failed(&span, error))
     }
 
     /// This context with a connection of its own to an actor: calls to it, and the streams that they bring, don't share

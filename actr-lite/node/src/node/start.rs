@@ -153,6 +153,7 @@ impl<W: Workload> Node<W> {
             clear_text,
             occupancy,
             events: Arc::clone(admin.events()),
+            tracer: system.tracer().clone(),
             tasks: tasks.clone(),
         };
         let actor = assembly.assemble();

@@ -24,6 +24,7 @@ use crate::{
         session_handle::SessionHandle,
     },
     tally::call_tally::Outcome,
+    trace::spans,
 };
 
 /// From this length on a payload stays in the message that it came in, if it is most of that; a shorter one is copied, as
@@ -62,6 +63,8 @@ impl Session {
         // A message without an answer is not cancelled: its sender does not wait anyway.
         let abort = is_call.then_some(abort);
         let shown = OpenCall::begin(&self.environment.streams.tally, name, Direction::In);
+        let span = spans::serve(name, self.peer());
+        let trace = self.environment.streams.tracer.begin(&span, trace.as_ref());
         self.served.begin(Arc::clone(&request_id), Serving { abort, shown });
         let call = ServedCall {
             shown,
@@ -71,12 +74,13 @@ impl Session {
             route,
             timeout,
             is_call,
+            span,
             _places: places,
         };
         let request = ServedRequest {
             payload,
             metadata,
-            trace: self.environment.streams.tracer.begin(trace.as_ref()),
+            trace,
             timeout,
             aborted,
         };

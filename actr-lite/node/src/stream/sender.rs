@@ -13,19 +13,23 @@ use actr_lite_wire::{
     identity::{ActrId, StreamId},
     peer_text::PeerText,
     record::RecordKind,
+    trace_context::TraceContext,
 };
 use tokio::{task::coop::consume_budget, time::timeout};
 
-use crate::stream::{
-    in_use::InUse,
-    latency_first::LatencyFirst,
-    meters::Metered,
-    options::{Delivery, StreamOptions},
-    outgoing_streams::OutgoingStream,
-    send_error::{EndedStream, SendError},
-    sender_turn::SenderTurn,
-    stream_meter::StreamMeter,
-    uplink::Uplink,
+use crate::{
+    stream::{
+        in_use::InUse,
+        latency_first::LatencyFirst,
+        meters::Metered,
+        options::{Delivery, StreamOptions},
+        outgoing_streams::OutgoingStream,
+        send_error::{EndedStream, SendError},
+        sender_turn::SenderTurn,
+        stream_meter::StreamMeter,
+        uplink::Uplink,
+    },
+    trace::spans,
 };
 
 /// The sending end of a stream, bound to one connection to one receiver.
@@ -55,7 +59,13 @@ pub struct StreamSender {
 }
 
 impl StreamSender {
-    pub(crate) fn open(uplink: &Arc<Uplink>, stream_id: StreamId, options: StreamOptions) -> Result<Self, SendError> {
+    /// Opens a stream, which is a part of the trace if there is one.
+    pub(crate) fn open(
+        uplink: &Arc<Uplink>,
+        stream_id: StreamId,
+        options: StreamOptions,
+        trace: Option<&TraceContext>,
+    ) -> Result<Self, SendError> {
         let Some(in_use) = InUse::enter(uplink) else {
             return Err(uplink.retired());
         };
@@ -66,7 +76,9 @@ impl StreamSender {
         let stream = uplink.outgoing().insert(&stream_id)?;
         let is_resumed = options.resume_after > 0;
         let meter = StreamMeter::new(stream_id.clone(), uplink.peer().clone(), Direction::Out, is_resumed);
-        let metered = environment.meters.begin(meter);
+        let span = spans::send_stream(&stream_id, uplink.peer());
+        environment.tracer.begin(&span, trace);
+        let metered = environment.meters.begin(meter, span);
         let latency_first = match options.delivery {
             Delivery::Reliable => None,
             Delivery::LatencyFirst => Some(LatencyFirst::new(uplink, &stream, &metered)),

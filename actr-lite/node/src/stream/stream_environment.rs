@@ -22,7 +22,7 @@ pub(crate) struct StreamEnvironment {
 
 impl StreamEnvironment {
     /// For a node with these tasks and limits.
-    pub(crate) fn new(tasks: Tasks, occupancy: Arc<Occupancy>, tally: Arc<Tally>) -> Arc<Self> {
+    pub(crate) fn new(tasks: Tasks, occupancy: Arc<Occupancy>, tally: Arc<Tally>, tracer: Tracer) -> Arc<Self> {
         let complaints = Complaints::new("data lane", tasks.runtime().clone(), tasks.stop().clone());
         Arc::new(Self {
             tasks,
@@ -30,7 +30,7 @@ impl StreamEnvironment {
             occupancy,
             meters: Meters::new(Arc::clone(&tally)),
             tally,
-            tracer: Tracer,
+            tracer,
         })
     }
 
