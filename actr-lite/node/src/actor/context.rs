@@ -13,6 +13,7 @@ use crate::{
     actor::{actor::Actor, call::Call, own_connection::OwnConnection, task_outcome::TaskOutcome},
     error::{actr_error::ActrError, dest::Dest},
     session::session_handle::SessionHandle,
+    stream::send_error::SendError,
     trace::spans,
 };
 
@@ -149,8 +150,10 @@ impl Context {
         let actor = Arc::clone(&self.actor);
         let first_turn = self.call.first_turn();
         let task: BoxFuture<'_, ()> = Box::pin(async move {
-            if let Some(failure) = task.await.failure() {
-                actor.streams().complaints.remark(failure);
+            let outcome = task.await;
+            if let Some(failure) = outcome.failure() {
+                let subject = outcome.send_error().map(SendError::subject).unwrap_or_default();
+                actor.streams().complaints.remark(subject.because(failure), failure);
             }
         });
         let task = match first_turn {

@@ -98,7 +98,7 @@ impl Supervisor {
                     let tally = &self.ctx.actor().streams().tally;
                     tally.stream_resumed(&self.stream_id, &server);
                     let (id, behind) = (&self.stream_id, self.behind);
-                    info!(stream = %id, peer = %server, "resumed after frame {behind}");
+                    info!(stream = %id, peer = %server, frame = behind, "resumed after frame {behind}");
                 }
                 Action::Broke(broken) => self.broke(&broken),
                 Action::Wait(until) => self.wait(until).await?,
@@ -241,7 +241,7 @@ impl Supervisor {
         let (id, last, broken) = (&self.stream_id, self.progress.last(), Told(broken));
         let expected = self.progress.expected();
         let of_all = expected.map_or(String::new(), |frames| format!(" of {frames}"));
-        info!(stream = %id, reason = %broken, "stopped after frame {last}{of_all}; looking for a server to resume it");
+        info!(stream = %id, frame = last, reason = %broken, "stopped after frame {last}{of_all}; looking for a server to resume it");
         self.told = Instant::now();
     }
 

@@ -109,11 +109,11 @@ impl ServedCall {
                 debug!(%route, %peer, reason = %error, "a call has failed");
             }
             // A peer can tell as much as it likes: a flood of it must not fill the log.
-            (Err(error), false) => self.session.environment.streams.complaints.remark(&format_args!(
-                "{}, told by {}, failed: {error}",
-                self.route.shown(),
-                self.session.peer()
-            )),
+            (Err(error), false) => {
+                let (route, peer) = (self.route.shown(), self.session.peer());
+                let line = format_args!("{route}, told by {peer}, failed: {error}");
+                self.session.complain(&route, error, &line);
+            }
         }
         self.count(match &result {
             Ok(_) => Outcome::Done,
@@ -135,11 +135,12 @@ impl ServedCall {
         };
         let sent = match session.send_envelope(response(result), urgency).await {
             Err(error @ ActrError::TooLong { .. }) => {
-                session.environment.streams.complaints.remark(&format_args!(
-                    "the response of {} to {} cannot be sent: {error}",
-                    self.route.shown(),
-                    session.peer()
-                ));
+                let (route, peer) = (self.route.shown(), session.peer());
+                session.complain(
+                    &route,
+                    &error,
+                    &format_args!("the response of {route} to {peer} cannot be sent: {error}"),
+                );
                 session.send_envelope(response(Err(error.to_reply())), urgency).await
             }
             // There is no room for the answer, but there may be for why.

@@ -1,10 +1,12 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use actr_lite_admin::event::Direction;
 use actr_lite_engine::outbox::Urgency;
+use actr_lite_net::complaints::Subject;
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     envelope::{Envelope, metadata_cost},
+    peer_text::PeerText,
     record::RecordKind,
 };
 use bytes::Bytes;
@@ -111,6 +113,15 @@ impl Session {
         Ok((name, places))
     }
 
+    /// Says something about a call of the peer.
+    pub(super) fn complain(&self, route: &PeerText, reason: &dyn Display, line: &dyn Display) {
+        let subject = Subject {
+            route: Some(route),
+            ..Subject::of(self.peer()).because(reason)
+        };
+        self.environment.streams.complaints.remark(subject, line);
+    }
+
     /// There may be no room for another task, so the answer can't wait for room on the lane either.
     pub(super) fn refuse(&self, request: Request, error: &ActrError) {
         let outcome = Outcome::Failed(error.to_reply().code);
@@ -124,12 +135,9 @@ impl Session {
         } = request;
         let request_id = Arc::unwrap_or_clone(request_id);
         if !is_call {
-            self.environment.streams.complaints.remark(&format_args!(
-                "a tell of {} to {} was dropped: {error}",
-                self.peer(),
-                route_key.shown()
-            ));
-            return;
+            let (peer, shown) = (self.peer(), route_key.shown());
+            let line = format_args!("a tell of {peer} to {shown} was dropped: {error}");
+            return self.complain(&shown, error, &line);
         }
         let shown = route_key.shown();
         debug!(route = %shown, peer = %self.peer(), reason = %error, "a call is refused");
@@ -143,11 +151,8 @@ impl Session {
         let (len, limit) = (body.len(), self.lane().max_record_len());
         if len > limit {
             let error = ActrError::TooLong { len, limit };
-            self.environment.streams.complaints.remark(&format_args!(
-                "the response of {shown} to {} cannot be sent: {error}",
-                self.peer()
-            ));
-            return;
+            let line = format_args!("the response of {shown} to {} cannot be sent: {error}", self.peer());
+            return self.complain(&shown, &error, &line);
         }
         match self.lane().try_send(RecordKind::RpcReliable, Urgency::Now, &[], &body) {
             Ok(_) | Err(SendRefused::Closed) => {}

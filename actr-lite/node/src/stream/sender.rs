@@ -6,6 +6,7 @@ use actr_lite_engine::{
     outbox::{Accepted, Urgency},
     outgoing::{self, Failure},
 };
+use actr_lite_net::complaints::Subject;
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     error_code::ErrorCode,
@@ -327,10 +328,14 @@ impl StreamSender {
                 };
                 // Nothing else reports it. A task that panics reports more than this would.
                 if !std::thread::panicking() {
-                    self.uplink
-                        .environment()
-                        .complaints
-                        .remark(&format_args!("{}{message}", self.as_ended()));
+                    let ended = self.as_ended();
+                    let subject = Subject {
+                        stream: Some(&ended.stream_id),
+                        frames: Some(ended.frames),
+                        ..Subject::of(self.uplink.peer()).because(&message)
+                    };
+                    let complaints = &self.uplink.environment().complaints;
+                    complaints.remark(subject, &format_args!("{ended}{message}"));
                 }
                 Some(Failure {
                     code,
