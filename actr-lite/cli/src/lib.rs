@@ -12,6 +12,7 @@
 mod check;
 mod node_arguments;
 mod running_node;
+mod traces;
 mod update_lock;
 
 use std::{future::Future, process::ExitCode, time::Duration};
@@ -22,12 +23,16 @@ pub use node_arguments::NodeArguments;
 pub use running_node::{Interrupted, RunningNode, serve, until_signal};
 pub use update_lock::{LockArguments, update_lock};
 
+use crate::traces::Traces;
+
 /// Runs a program in a Tokio runtime, with its logs on stderr. An error becomes one line on stderr and exit code 1.
 pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    let logging = arguments.start_logging();
+    let (traces, layer) = Traces::start();
+    let logging = arguments.start_logging(layer);
+    traces.say_problem();
     let result = match actr_lite_tokio_runtime::start() {
         Ok(runtime) => {
             let result = runtime.block_on(program);
@@ -37,6 +42,7 @@ where
         }
         Err(error) => Err(error.into()),
     };
+    traces.end();
     logging.end(result)
 }
 
