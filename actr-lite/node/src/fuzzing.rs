@@ -310,7 +310,7 @@ impl FuzzedSession<'_> {
         let call = async move {
             // Whatever comes of it.
             let trace = Tracer::default().begin(&Span::none(), None);
-            let _ = session.call(ECHO, Bytes::new(), CallOptions::default(), trace).await;
+            let _ = session.call(ECHO, Bytes::new(), CallOptions::default(), &trace).await;
         };
         self.fuzzed.run(|| {
             self.fuzzed.actor.tasks().spawn_work("a fuzzed call", call.boxed());

@@ -1,4 +1,5 @@
 use std::{
+    future::Future,
     pin::pin,
     sync::{
         Arc,
@@ -12,7 +13,7 @@ use actr_lite_wire::{peer_text::PeerText, trace_context::TraceContext};
 use bytes::Bytes;
 use prost::Message as _;
 use tokio::time::timeout;
-use tracing::{Instrument as _, Span};
+use tracing::Span;
 
 use crate::{
     actor::{call::Call, context::Context, service::Rpc},
@@ -59,19 +60,18 @@ impl Context {
     }
 
     /// Sends a request to an actor, and waits for the answer.
-    pub(crate) async fn exchange(
-        &self,
-        dest: &Dest,
+    ///
+    /// No `async fn`: its future would hold the arguments twice.
+    pub(crate) fn exchange<'a>(
+        &'a self,
+        dest: &'a Dest,
         route: &'static str,
         payload: Bytes,
         options: CallOptions,
-    ) -> Result<Bytes, ActrError> {
-        self.actor.occupancy().check_metadata(&options.metadata)?;
+    ) -> impl Future<Output = Result<Bytes, ActrError>> + use<'a> {
         let span = spans::call(route, dest.peer());
         let trace = self.begin_trace(&span);
-        let exchange = self.exchange_in(trace, dest, route, payload, options);
-        let result = exchange.instrument(span.clone()).await;
-        result.inspect_err(|error| spans::failed(&span, error))
+        spans::within(span, self.exchange_in(trace, dest, route, payload, options))
     }
 
     async fn exchange_in(
@@ -82,6 +82,7 @@ impl Context {
         payload: Bytes,
         options: CallOptions,
     ) -> Result<Bytes, ActrError> {
+        self.actor.occupancy().check_metadata(&options.metadata)?;
         let after = self
             .call
             .left()
@@ -93,7 +94,7 @@ impl Context {
         let is_connected = AtomicBool::new(false);
         let mut exchange = pin!(async {
             if *dest == Dest::Local {
-                let call = Arc::new(Call::new(None, options.metadata, Some(after), trace));
+                let call = Arc::new(Call::new(None, options.metadata, Some(after), trace.clone()));
                 let answer = self.actor.local.call(route, payload, Arc::clone(&call)).await;
                 call.returned();
                 return answer;
@@ -106,7 +107,7 @@ impl Context {
                 let metadata = options.metadata.clone();
                 let timeout = after.saturating_sub(begin.elapsed());
                 let options = CallOptions { timeout, metadata };
-                match session.call(route, payload.clone(), options, trace.clone()).await {
+                match session.call(route, payload.clone(), options, &trace).await {
                     // The peer closed the connection before the call arrived.
                     Err(ActrError::PeerGone { reason, .. }) if redials.may_redial(reason.is_unused()) => {}
                     result => return result,
@@ -134,16 +135,17 @@ impl Context {
                 let is_connected = AtomicBool::new(false);
                 let span = spans::tell(R::ROUTE, peer);
                 let trace = self.begin_trace(&span);
-                let mut told = pin!(async {
-                    let session = self.session(dest).await?;
-                    is_connected.store(true, Ordering::Relaxed);
-                    session.tell(R::ROUTE, payload, trace).await
-                });
-                let result = timeout(after, told.as_mut()).instrument(span.clone()).await;
-                let result = result.unwrap_or_else(|_| {
-                    Err(self.timed_out(dest, R::ROUTE, after, is_connected.load(Ordering::Relaxed)))
-                });
-                result.inspect_err(|error| spans::failed(&span, error))
+                let told = async {
+                    let mut told = pin!(async {
+                        let session = self.session(dest).await?;
+                        is_connected.store(true, Ordering::Relaxed);
+                        session.tell(R::ROUTE, payload, trace).await
+                    });
+                    timeout(after, told.as_mut()).await.unwrap_or_else(|_| {
+                        Err(self.timed_out(dest, R::ROUTE, after, is_connected.load(Ordering::Relaxed)))
+                    })
+                };
+                spans::within(span, told).await
             }
         }
     }

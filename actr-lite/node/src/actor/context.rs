@@ -7,7 +7,6 @@ use actr_lite_wire::{
 };
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
-use tracing::Instrument as _;
 
 use crate::{
     actor::{actor::Actor, call::Call, own_connection::OwnConnection, task_outcome::TaskOutcome},
@@ -102,7 +101,7 @@ impl Context {
                 // The discovery is not dropped yet, so that its step is known.
                 .unwrap_or_else(|_| Err(self.actor.discovery.timed_out(actr_type, left)))
         };
-        self.discovered(actr_type, found).await
+        self.search(actr_type, found).await
     }
 
     /// Finds up to eight live nodes of exactly this type; the one to ask first comes first. The registry spreads the
@@ -111,20 +110,17 @@ impl Context {
     /// # Errors
     /// As [`Self::discover`]; the list is never empty.
     pub async fn discover_all(&self, actr_type: &ActrType) -> Result<Vec<ActrId>, ActrError> {
-        self.discovered(actr_type, self.actor.discovery.discover(actr_type))
-            .await
+        self.search(actr_type, self.actor.discovery.discover(actr_type)).await
     }
 
-    /// Waits for what is found, in a span of its own.
-    async fn discovered<T>(
-        &self,
-        actr_type: &ActrType,
-        found: impl Future<Output = Result<T, ActrError>>,
-    ) -> Result<T, ActrError> {
+    /// A search in a span of its own.
+    fn search<T, F>(&self, actr_type: &ActrType, found: F) -> impl Future<Output = Result<T, ActrError>> + use<T, F>
+    where
+        F: Future<Output = Result<T, ActrError>>,
+    {
         let span = spans::discover(actr_type);
         self.begin_trace(&span);
-        let found = found.instrument(span.clone()).await;
-        found.inspect_err(|error| spans::failed(&span, error))
+        spans::within(span, found)
     }
 
     /// This context with a connection of its own to an actor: calls to it, and the streams that they bring, don't share

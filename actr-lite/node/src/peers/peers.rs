@@ -177,10 +177,8 @@ impl Peers {
         }
         let admission = streams.occupancy.accounts().of(peer).and_then(|account| account.dial());
         let admission = admission.inspect_err(|limit| streams.tally.limit_reached(limit))?;
-        let span = spans::dial(peer);
         let upgraded = self.upgraded(peer, sharing, progress, may_ask);
-        let upgraded = upgraded.instrument(span.clone()).await;
-        let upgraded = upgraded.inspect_err(|error| spans::failed(&span, error))?;
+        let upgraded = spans::within(spans::dial(peer), upgraded).await?;
         let (session, connection) = self.open(peer.clone(), admission, upgraded, Role::Client, sharing, false);
         let session = SessionHandle::enter(&session).ok_or(ActrError::Stopping)?;
         self.drive(connection);

@@ -54,7 +54,7 @@ impl Session {
         route: &'static str,
         payload: Bytes,
         options: CallOptions,
-        trace: TraceContext,
+        trace: &TraceContext,
     ) -> Result<Bytes, ActrError> {
         let request_id = self.environment.request_ids.next();
         let (sender, answer) = oneshot::channel();
@@ -78,7 +78,7 @@ impl Session {
             route_key: route.into(),
             payload,
             metadata: options.metadata,
-            trace: Some(trace),
+            trace: Some(trace.clone()),
             timeout: Some(options.timeout),
         };
         let again = (!self.lane().has_control() && !self.has_answered()).then(|| request.clone());

@@ -5,11 +5,12 @@
 //!
 //! What begins with `otel.` is for those who record them, and in no line of a log.
 
-use std::fmt::Display;
+use std::{fmt::Display, future::Future};
 
 use actr_lite_wire::identity::{ActrId, ActrType, StreamId};
+use futures_util::FutureExt as _;
 use tracing::{
-    Span, debug_span,
+    Instrument as _, Span, debug_span,
     field::{Empty, display},
 };
 
@@ -107,6 +108,18 @@ pub(crate) fn receive_stream(stream: &StreamId, peer: &ActrId) -> Span {
         otel.kind = "consumer",
         otel.status_code = Empty,
     )
+}
+
+/// Does `work` in a span, which gets to know why it failed.
+///
+/// No `async fn`: its future would hold the work twice.
+pub(crate) fn within<T, E: Display, F>(span: Span, work: F) -> impl Future<Output = Result<T, E>> + use<T, E, F>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let outcome = span.clone();
+    let done = work.instrument(span);
+    done.map(move |result| result.inspect_err(|error| failed(&outcome, error)))
 }
 
 /// What a span is about has failed.
