@@ -51,7 +51,7 @@ impl LocalStreamServiceHandler for LocalStreamService {
             })?
             .expect_frames(count);
         let message = format!("Stream {stream_id} registered and ready to receive messages");
-        info!(peer = %server, "{message}; asking for it");
+        info!(stream = %stream_id, peer = %server, "{message}; asking for it");
         // 3. Ask for the stream.
         let ask = RegisterStreamRequest {
             stream_id: stream_id.into(),

@@ -51,7 +51,7 @@ impl StreamServerHandler for EchoServer {
 async fn push(mut stream: StreamSender, count: u64, interval: Option<Duration>) -> Result<(), SendError> {
     let (stream_id, first) = (stream.stream_id().clone(), stream.next_sequence());
     let frames = (count + 1).saturating_sub(first);
-    info!(stream = %stream_id, peer = %stream.receiver(), "sending {frames} frames");
+    info!(stream = %stream_id, peer = %stream.receiver(), frames, "sending {frames} frames");
     for number in first..=count {
         if let Some(interval) = interval.filter(|_| number > first) {
             stream.pause(interval).await?;
@@ -60,6 +60,6 @@ async fn push(mut stream: StreamSender, count: u64, interval: Option<Duration>) 
             .send(format!("[server] Stream message {number} for {stream_id}"))
             .await?;
     }
-    info!(stream = %stream_id, "all {count} frames sent");
+    info!(stream = %stream_id, frames = count, "all {count} frames sent");
     stream.finish().await
 }

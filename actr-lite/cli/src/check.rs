@@ -14,7 +14,7 @@ pub fn check<W: Workload>(
     arguments: &NodeArguments,
     workload: impl FnOnce(&ActrSystem) -> anyhow::Result<W>,
 ) -> ExitCode {
-    let logging = arguments.start_logging();
+    let logging = arguments.start_logging(None);
     let problems = match find_problems(arguments, workload) {
         Ok(()) => return logging.end(say_valid(arguments)),
         Err(problems) => problems,

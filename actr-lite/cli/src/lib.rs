@@ -12,6 +12,7 @@
 mod check;
 mod node_arguments;
 mod running_node;
+mod traces;
 mod update_lock;
 
 use std::{future::Future, process::ExitCode, time::Duration};
@@ -23,6 +24,8 @@ pub use node_arguments::NodeArguments;
 pub use running_node::{Interrupted, RunningNode, serve, until_signal};
 pub use update_lock::{LockArguments, update_lock};
 
+use crate::traces::Traces;
+
 /// Runs a program in a Tokio runtime, with its logs on stderr. An error becomes one line on stderr and exit code 1.
 pub fn run<F>(arguments: &NodeArguments, program: F) -> ExitCode
 where
@@ -30,7 +33,9 @@ where
 {
     // Before there are threads.
     let adopted = inherited::adopt();
-    let logging = arguments.start_logging();
+    let (traces, layer) = Traces::start();
+    let logging = arguments.start_logging(layer);
+    traces.say_problem();
     let run = || {
         adopted?;
         let runtime = actr_lite_tokio_runtime::start()?;
@@ -39,7 +44,9 @@ where
         runtime.shutdown_background();
         result
     };
-    logging.end(run())
+    let result = run();
+    traces.end();
+    logging.end(result)
 }
 
 /// The longest duration that an argument may give, as long as `1y` is: longer ones are mistakes.

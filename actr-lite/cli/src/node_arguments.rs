@@ -4,11 +4,13 @@ use std::{
 };
 
 use actr_lite::{ActrSystem, ConfigOverride, ManifestError, Problems, resolve_path};
-use actr_lite_terminal::{LogFormat, Logging, Verbosity, start_logging};
+use actr_lite_terminal::{LogFormat, Logging, SpanLayer, Verbosity, start_logging_with};
 use clap::{
     ArgAction, Args,
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
+
+use crate::traces::Traces;
 
 /// The arguments that every node has.
 #[derive(Debug, Clone, Args)]
@@ -56,18 +58,18 @@ impl NodeArguments {
         // Set by `cargo run`, to the folder of the package that runs.
         let package_dir = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let path = resolve_path(&self.actr_toml, package_dir.as_deref())?;
-        ActrSystem::read(path, &self.config)
+        Ok(Traces::followed_by(ActrSystem::read(path, &self.config)?))
     }
 
     pub(crate) fn actr_toml(&self) -> &Path {
         &self.actr_toml
     }
 
-    pub(crate) fn start_logging(&self) -> Logging {
+    pub(crate) fn start_logging(&self, spans: Option<SpanLayer>) -> Logging {
         let verbosity = Verbosity {
             verbose: self.verbose,
             quiet: self.quiet,
         };
-        start_logging(verbosity, self.log_format)
+        start_logging_with(verbosity, self.log_format, spans)
     }
 }

@@ -58,7 +58,7 @@ impl RunningNode {
         tokio::select! {
             result = work => result,
             signal = self.signals.next_for(&self.actr) => {
-                info!("{signal}: stopping; send it again to stop at once");
+                info!(signal, "{signal}: stopping; send it again to stop at once");
                 Err(anyhow!("stopped by {signal}"))
             }
         }
@@ -105,13 +105,14 @@ pub fn serve<W: Workload>(arguments: &NodeArguments, workload: W) -> ExitCode {
             Ok(node) => node,
             Err(error) => match error.downcast::<Interrupted>() {
                 Ok(Interrupted { signal }) => {
-                    info!("{signal} before the node was running");
+                    info!(signal, "{signal} before the node was running");
                     return Ok(ExitCode::SUCCESS);
                 }
                 Err(error) => return Err(error),
             },
         };
-        info!("server ready as {}", node.actr.actor_id());
+        let id = node.actr.actor_id();
+        info!(%id, "server ready as {id}");
         Ok(match node.actr.shutdown_on(node.signals).await {
             ShutdownKind::Clean => ExitCode::SUCCESS,
             ShutdownKind::Forced => ExitCode::FAILURE,

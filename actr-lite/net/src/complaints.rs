@@ -17,7 +17,33 @@ use tokio::{
     time::{Instant as TokioInstant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, info, warn};
+use tracing::{
+    debug,
+    field::{DisplayValue, display},
+    info, warn,
+};
+
+/// Writes a line with its fields, at a level that only a macro can be told.
+macro_rules! line {
+    ($level:ident, $place:expr, $kind:expr, $subject:expr, $remark:expr) => {
+        $level!(
+            place = $place,
+            kind = $kind.map(MisbehaviourKind::word),
+            peer = $subject.peer.map(escaped),
+            route = $subject.route.map(escaped),
+            stream = $subject.stream.map(escaped),
+            frames = $subject.frames,
+            reason = $subject.reason.map(escaped),
+            "{}: {}",
+            $place,
+            PeerText::of($remark)
+        )
+    };
+}
+
+fn escaped(value: &dyn Display) -> DisplayValue<PeerText> {
+    display(PeerText::of(value))
+}
 
 /// The complaints of one listener about its peers.
 pub struct Complaints {
@@ -26,6 +52,39 @@ pub struct Complaints {
     tasks: TaskTracker,
     stop: CancellationToken,
     state: Arc<Mutex<State>>,
+}
+
+/// What a line is about: its fields, beside the sentence. Each is escaped and cut before it is printed.
+#[derive(Clone, Copy, Default)]
+pub struct Subject<'a> {
+    /// Who has caused it: an id or an address.
+    pub peer: Option<&'a dyn Display>,
+    /// What was called.
+    pub route: Option<&'a dyn Display>,
+    /// The stream.
+    pub stream: Option<&'a dyn Display>,
+    /// How many frames it had.
+    pub frames: Option<u64>,
+    /// Why.
+    pub reason: Option<&'a dyn Display>,
+}
+
+impl<'a> Subject<'a> {
+    /// Something that this one has caused.
+    pub fn of(peer: &'a dyn Display) -> Self {
+        Self {
+            peer: Some(peer),
+            ..Self::default()
+        }
+    }
+
+    /// The same with the reason.
+    pub fn because(self, reason: &'a dyn Display) -> Self {
+        Self {
+            reason: Some(reason),
+            ..self
+        }
+    }
 }
 
 #[derive(Default)]
@@ -50,7 +109,8 @@ impl Complaints {
     /// Counts a connection that misbehaved, and says in the log whose and how: once a connection, before it is ended.
     pub fn about(&self, kind: MisbehaviourKind, peer: &dyn Display, reason: &dyn Display) {
         // The line explains the count.
-        self.remark(&format_args!("{kind} from {peer}: {reason}"));
+        let subject = Subject::of(peer).because(reason);
+        self.say(Some(kind), subject, &format_args!("{kind} from {peer}: {reason}"));
         lock(&self.state).misbehaviour.count(kind);
     }
 
@@ -60,19 +120,26 @@ impl Complaints {
         let kind = MisbehaviourKind::FailedHandshake;
         match reason {
             AcceptError::Silent => {}
-            AcceptError::CertificateRefused(_) => self.remark(&format_args!("{kind} from {peer}: {reason}")),
+            AcceptError::CertificateRefused(_) => {
+                let subject = Subject::of(peer).because(reason);
+                self.remark(subject, &format_args!("{kind} from {peer}: {reason}"));
+            }
             reason => self.about(kind, peer, reason),
         }
     }
 
     /// Logs something else about a peer that is no reason to end its connection.
-    pub fn remark(&self, remark: &dyn Display) {
+    pub fn remark(&self, subject: Subject<'_>, remark: &dyn Display) {
+        self.say(None, subject, remark);
+    }
+
+    fn say(&self, kind: Option<MisbehaviourKind>, subject: Subject<'_>, remark: &dyn Display) {
         let place = self.place;
         let line = lock(&self.state).limit.line(self.started.elapsed());
         match line {
-            LogLine::Written => warn!("{place}: {}", PeerText::of(remark)),
+            LogLine::Written => line!(warn, place, kind, subject, remark),
             LogLine::Counted { sum_up_at } => {
-                debug!("{place}: {}", PeerText::of(remark));
+                line!(debug, place, kind, subject, remark);
                 if let Some(at) = sum_up_at {
                     self.sum_up_at(TokioInstant::from_std(self.started + at));
                 }
@@ -104,7 +171,8 @@ impl Complaints {
         sum_up(self.place, &self.state);
         let misbehaviour = self.misbehaviour();
         if misbehaviour.total() > 0 {
-            info!("{}: connections that misbehaved: {misbehaviour}", self.place);
+            let (place, total) = (self.place, misbehaviour.total());
+            info!(place, total, "{place}: connections that misbehaved: {misbehaviour}");
         }
     }
 }
@@ -112,7 +180,7 @@ impl Complaints {
 fn sum_up(place: &str, state: &Mutex<State>) {
     let counted = lock(state).limit.sum_up();
     if let Some(more) = counted {
-        warn!("{place}: and {more} more lines like these");
+        warn!(place, more, "{place}: and {more} more lines like these");
     }
 }
 

@@ -27,6 +27,7 @@ use tokio::{
     sync::Notify,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     actor::{
@@ -47,6 +48,7 @@ use crate::{
     session::{call_options::CallOptions, receiver::SessionReceiver, session::Session},
     stream::subscription::Subscription,
     tasks::Tasks,
+    trace::tracer::Tracer,
 };
 
 /// The route whose handler answers with what it gets.
@@ -183,6 +185,7 @@ impl FuzzedNode {
             clear_text: ClearText::Nowhere,
             occupancy,
             events: Arc::default(),
+            tracer: Tracer::default(),
             tasks,
         };
         let actor = assembly.assemble();
@@ -306,7 +309,8 @@ impl FuzzedSession<'_> {
         let session = Arc::clone(&self.session);
         let call = async move {
             // Whatever comes of it.
-            let _ = session.call(ECHO, Bytes::new(), CallOptions::default()).await;
+            let trace = Tracer::default().begin(&Span::none(), None);
+            let _ = session.call(ECHO, Bytes::new(), CallOptions::default(), &trace).await;
         };
         self.fuzzed.run(|| {
             self.fuzzed.actor.tasks().spawn_work("a fuzzed call", call.boxed());

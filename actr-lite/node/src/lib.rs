@@ -13,7 +13,7 @@
 //! A node that is to host a registry (`embedded = true` in its Actr.toml) needs the feature `registry-host`. Without it no
 //! registry is compiled, and [`Node::start`] refuses to host one ([`HostError`]).
 //!
-//! The layers, from the ground; each knows only those before it: `tally`, `limits`, `lane`, `stream`, `error`, `session`, `peers`,
+//! The layers, from the ground; each knows only those before it: `trace`, `tally`, `limits`, `lane`, `stream`, `error`, `session`, `peers`,
 //! `contracts`, `actor`, `resumable`, `node`. Each folder's first lines say what it knows and what it must not know.
 
 mod actor;
@@ -34,6 +34,7 @@ mod stream;
 mod sync;
 mod tally;
 mod tasks;
+mod trace;
 
 pub use actr_lite_manifest::{
     ConfigOverride, ContractFingerprint, LockError, Manifest, ManifestError, Problems, resolve_path,
@@ -49,6 +50,7 @@ pub use actr_lite_wire::{
     misbehaviour::{Misbehaviour, MisbehaviourKind},
     resume::RESUME_AFTER,
     sequence::SequenceTally,
+    trace_context::{SpanId, TraceContext, TraceId, TraceState},
 };
 
 #[doc(hidden)]
@@ -93,3 +95,4 @@ pub use stream::{
     subscription::Subscription,
     subscriptions::SubscribeError,
 };
+pub use trace::span_contexts::SpanContexts;

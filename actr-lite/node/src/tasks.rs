@@ -107,6 +107,6 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 
 fn report(name: &str, result: Result<(), String>) {
     if let Err(panic) = result {
-        error!("{name} panicked: {panic}");
+        error!(task = name, reason = %panic, "{name} panicked: {panic}");
     }
 }

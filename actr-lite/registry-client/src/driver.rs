@@ -6,6 +6,10 @@ use actr_lite_net::{
 };
 use tokio::{sync::watch, time::sleep_until};
 use tokio_util::sync::CancellationToken;
+use tracing::{
+    Instrument as _, debug_span,
+    field::{Empty, display},
+};
 
 use crate::{
     ais::Ais,
@@ -117,18 +121,36 @@ impl<D: Dial> Driver<D> {
 
     fn ask(&mut self, renewal: Option<(Identity, RenewalToken)>) {
         let (shared, dial) = (self.shared.clone(), self.dial.clone());
-        self.asking = Some(Box::pin(async move {
+        let span = debug_span!(
+            "register",
+            registry = %shared.config.url,
+            is_renewal = renewal.is_some(),
+            id = Empty,
+            reason = Empty,
+            otel.kind = "client",
+            otel.status_code = Empty,
+        );
+        let outcome = span.clone();
+        let asking = async move {
             let beside = DialProgress::default();
             let ais = Ais {
                 config: &shared.config,
                 dial: &*dial,
                 progress: if renewal.is_some() { &beside } else { &shared.progress },
             };
-            match renewal {
+            let granted = match renewal {
                 Some((identity, token)) => ais.renew(&identity, &token).await,
                 None => ais.register().await,
-            }
-        }));
+            };
+            match &granted {
+                Ok(registration) => outcome.record("id", display(&registration.identity.actor_id)),
+                Err(error) => outcome
+                    .record("reason", display(error))
+                    .record("otel.status_code", "ERROR"),
+            };
+            granted
+        };
+        self.asking = Some(Box::pin(asking.instrument(span)));
     }
 
     fn open(&mut self, identity: Identity) {

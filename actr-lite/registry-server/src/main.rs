@@ -57,7 +57,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             Some(started?)
         }
         name = signals.next() => {
-            info!("{name} before the registry was listening");
+            info!(signal = name, "{name} before the registry was listening");
             None
         }
     };
@@ -66,19 +66,18 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         return Ok(());
     };
     let scheme = if tls.is_some() { "wss" } else { "ws" };
-    info!(
-        "registry listening on {scheme}://{}/signaling/ws",
-        registry.local_addr()
-    );
+    let url = format!("{scheme}://{}/signaling/ws", registry.local_addr());
+    info!(url, "registry listening on {url}");
     let page_scheme = if tls.is_some() { "https" } else { "http" };
-    info!("page at {page_scheme}://{}/", registry.local_addr());
+    let page = format!("{page_scheme}://{}/", registry.local_addr());
+    info!(url = page, "page at {page}");
 
     signals.ready(&format!("listening on {scheme}://{}", registry.local_addr()));
     let shutdown = CancellationToken::new();
     let mut serving = std::pin::pin!(registry.run(shutdown.clone()));
     tokio::select! {
         () = serving.as_mut() => return Ok(()),
-        name = signals.next_with(|| reload(tls.as_ref())) => info!("{name}: stopping"),
+        name = signals.next_with(|| reload(tls.as_ref())) => info!(signal = name, "{name}: stopping"),
     }
     shutdown.cancel();
     tokio::select! {
@@ -103,7 +102,7 @@ fn reload(tls: Option<&ServerTls>) {
     match tls.map(ServerTls::reload) {
         Some(Ok(())) => info!("SIGHUP: certificate and key reloaded"),
         Some(Err(error)) => {
-            warn!("SIGHUP: certificate and key are not reloaded, the old ones stay in use: {error}");
+            warn!(reason = %error, "SIGHUP: certificate and key are not reloaded, the old ones stay in use: {error}");
         }
         None => info!("SIGHUP: nothing to reload without --tls-cert"),
     }

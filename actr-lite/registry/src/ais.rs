@@ -3,6 +3,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use actr_lite_net::complaints::Subject;
 use actr_lite_net::source::Source;
 use actr_lite_wire::{
     acl::Acl,
@@ -137,9 +138,8 @@ pub(crate) fn register(
         Ok((id, grant)) => {
             info!(%id, "registered");
             if let Some(rival) = contest.rival {
-                shared
-                    .complaints
-                    .remark(&format_args!("contested type from {peer}: {id} {rival}"));
+                let line = format_args!("contested type from {peer}: {id} {rival}");
+                shared.complaints.remark(Subject::of(&peer).because(&rival), &line);
             }
             let registered = Registered {
                 id: id.clone(),
@@ -171,9 +171,9 @@ fn withhold_address(shared: &Shared, origin: &Origin, registration: &mut Registr
     }
     let withheld = lane_address::check(registration.ws_address.as_deref()?, origin).err()?;
     registration.ws_address = None;
-    shared
-        .complaints
-        .remark(&format_args!("{}: {withheld}", origin.address));
+    let subject = Subject::of(&origin.address).because(&withheld);
+    let line = format_args!("{}: {withheld}", origin.address);
+    shared.complaints.remark(subject, &line);
     Some(withheld)
 }
 

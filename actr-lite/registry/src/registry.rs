@@ -241,7 +241,7 @@ impl RegistryHandle {
         if let Some(task) = self.task.take()
             && let Err(error) = task.await
         {
-            warn!("the registry did not stop cleanly: {error}");
+            warn!(reason = %error, "the registry did not stop cleanly: {error}");
         }
     }
 }

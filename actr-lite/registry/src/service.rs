@@ -67,7 +67,7 @@ pub(crate) async fn respond(
         }
         match refusal.kind {
             Some(kind) => shared.complaints.about(kind, &peer, &refusal.reason),
-            None => debug!(%peer, "refused: {}", refusal.reason),
+            None => debug!(%peer, reason = %PeerText::new(&refusal.reason), "a request is refused"),
         }
         refusal.into_response()
     });

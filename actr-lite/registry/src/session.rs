@@ -53,7 +53,7 @@ pub(crate) async fn run(shared: Arc<Shared>, permit: SignalingPermit, id: ActrId
         () = shared.stop.cancelled() => Ending::Stop,
     };
     drop(session);
-    debug!(%id, "signaling connection ends: {ending}");
+    debug!(%id, reason = %ending, "signaling connection ends: {ending}");
     match &ending {
         Ending::Misbehaved { kind, reason, .. } => shared.complaints.about(*kind, &id, reason),
         Ending::Stalled => shared.complaints.about(MisbehaviourKind::UnreadAnswers, &id, &ending),

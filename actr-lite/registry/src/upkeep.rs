@@ -44,11 +44,11 @@ pub(crate) async fn look_after_keys(shared: Arc<Shared>) {
             }
             Ok(Ok(None)) => {}
             Ok(Err(error)) => {
-                warn!("{error}; the old signing keys stay in use");
+                warn!(reason = %error, "{error}; the old signing keys stay in use");
                 wait = KEYS_RETRY;
             }
             Err(error) => {
-                warn!("the signing keys could not be rotated: {error}");
+                warn!(reason = %error, "the signing keys could not be rotated: {error}");
                 wait = KEYS_RETRY;
             }
         }

@@ -2,6 +2,7 @@
 //! that or fails by it.
 //!
 //! - [`start_logging`]: logs on stderr, by `-v`, `-q` and `RUST_LOG`
+//! - [`start_logging_with`]: the same beside something that takes spans
 //! - [`LogFormat`]: lines for people, or JSON objects
 //! - [`Logging::end`]: the error that a program ends with
 //! - [`say`], [`flush`]: a line on stderr that is no log line, and the wait for all of them at the end
@@ -37,7 +38,7 @@ mod stdout;
 
 pub use conventions::has_colour;
 pub use log_format::{LogFormat, UnknownLogFormat};
-pub use logging::{Logging, Verbosity, start_logging};
+pub use logging::{Logging, SpanLayer, Verbosity, start_logging, start_logging_with};
 pub use status_line::StatusLine;
 pub use stderr::{flush, say};
 pub use stdout::print;

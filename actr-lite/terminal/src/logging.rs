@@ -2,8 +2,9 @@ use std::{env, ffi::OsString, process::ExitCode};
 
 use tracing::{level_filters::LevelFilter, warn};
 use tracing_subscriber::{
+    Registry,
     filter::{ParseError, Targets},
-    layer::{Layer as _, SubscriberExt as _},
+    layer::{Layer, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
 
@@ -53,6 +54,14 @@ pub struct Logging(RateLimit);
 ///
 /// Nothing that logs waits for a reader or can fail by it. What has no room is dropped and counted.
 pub fn start_logging(verbosity: Verbosity, format: LogFormat) -> Logging {
+    start_logging_with(verbosity, format, None)
+}
+
+/// Takes the spans that a program makes, whatever is logged.
+pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The same with something that takes the program's spans.
+pub fn start_logging_with(verbosity: Verbosity, format: LogFormat, spans: Option<SpanLayer>) -> Logging {
     // Whoever reads JSON can't make use of a line that is redrawn.
     status_line::set_quiet(verbosity.quiet > 0 || format == LogFormat::Json);
     stderr::set_format(format);
@@ -71,8 +80,8 @@ pub fn start_logging(verbosity: Verbosity, format: LogFormat) -> Logging {
         LogFormat::Json => lines.event_format(JsonEvents).boxed(),
     };
     let subscriber = tracing_subscriber::registry()
-        .with(filter)
-        .with(lines)
+        .with(spans)
+        .with(lines.with_filter(filter))
         .with(rate_limit.clone());
     let _ = subscriber.try_init();
     if let Some(problem) = problem {

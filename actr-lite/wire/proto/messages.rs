@@ -780,12 +780,12 @@ pub struct RpcEnvelope {
     /// 1 request, 2 response, 3 tell.
     #[prost(int32, optional, tag = "4")]
     pub direction: ::core::option::Option<i32>,
+    /// W3C trace context; a string on the other side, which is written the same way.
+    #[prost(bytes = "bytes", optional, tag = "100")]
+    pub traceparent: ::core::option::Option<::prost::bytes::Bytes>,
     /// W3C trace context.
-    #[prost(string, optional, tag = "100")]
-    pub traceparent: ::core::option::Option<::prost::alloc::string::String>,
-    /// W3C trace context.
-    #[prost(string, optional, tag = "101")]
-    pub tracestate: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(bytes = "bytes", optional, tag = "101")]
+    pub tracestate: ::core::option::Option<::prost::bytes::Bytes>,
     /// Globally unique; a response repeats it.
     #[prost(string, required, tag = "102")]
     pub request_id: ::prost::alloc::string::String,

@@ -10,6 +10,8 @@ use crate::{
     metadata_field,
     peer_text::{PeerText, RawText},
     proto,
+    trace_context::TraceContext,
+    trace_fields,
 };
 
 const REQUEST: i32 = 1;
@@ -29,6 +31,8 @@ pub enum Envelope {
         payload: Bytes,
         /// Metadata beside the payload.
         metadata: Vec<(String, String)>,
+        /// What caused it; `None` if the caller says nothing of it that can be read.
+        trace: Option<TraceContext>,
         /// How long the caller waits; `None` if it does not say so, against the protocol.
         timeout: Option<Duration>,
     },
@@ -51,6 +55,8 @@ pub enum Envelope {
         payload: Bytes,
         /// Metadata beside the payload.
         metadata: Vec<(String, String)>,
+        /// What caused it; `None` if the caller says nothing of it that can be read.
+        trace: Option<TraceContext>,
     },
 }
 
@@ -67,23 +73,27 @@ pub struct ErrorReply {
 impl Envelope {
     /// The bytes of the message.
     pub fn encode(self) -> Vec<u8> {
-        let message = match self {
+        let (message, trace) = match self {
             Self::Request {
                 request_id,
                 route_key,
                 payload,
                 metadata,
+                trace,
                 timeout,
-            } => proto::RpcEnvelope {
-                request_id: request_id.into_string(),
-                route_key: route_key.into_string(),
-                payload: Some(payload),
-                metadata: to_entries(metadata),
-                direction: Some(REQUEST),
-                // A wait of less than a millisecond would read as none at all.
-                timeout_ms: timeout.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX).max(1)),
-                ..Default::default()
-            },
+            } => {
+                let message = proto::RpcEnvelope {
+                    request_id: request_id.into_string(),
+                    route_key: route_key.into_string(),
+                    payload: Some(payload),
+                    metadata: to_entries(metadata),
+                    direction: Some(REQUEST),
+                    // A wait of less than a millisecond would read as none at all.
+                    timeout_ms: timeout.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX).max(1)),
+                    ..Default::default()
+                };
+                (message, trace)
+            }
             Self::Response {
                 request_id,
                 route_key,
@@ -99,31 +109,41 @@ impl Envelope {
                         (None, Some(error))
                     }
                 };
-                let direction = Some(RESPONSE);
-                proto::RpcEnvelope {
+                let message = proto::RpcEnvelope {
                     request_id: request_id.into_string(),
                     route_key: route_key.into_string(),
                     payload,
                     error,
-                    direction,
+                    direction: Some(RESPONSE),
                     ..Default::default()
-                }
+                };
+                (message, None)
             }
             Self::Tell {
                 request_id,
                 route_key,
                 payload,
                 metadata,
-            } => proto::RpcEnvelope {
-                request_id: request_id.into_string(),
-                route_key: route_key.into_string(),
-                payload: Some(payload),
-                metadata: to_entries(metadata),
-                direction: Some(TELL),
-                ..Default::default()
-            },
+                trace,
+            } => {
+                let message = proto::RpcEnvelope {
+                    request_id: request_id.into_string(),
+                    route_key: route_key.into_string(),
+                    payload: Some(payload),
+                    metadata: to_entries(metadata),
+                    direction: Some(TELL),
+                    ..Default::default()
+                };
+                (message, trace)
+            }
         };
-        message.encode_to_vec()
+        let trace_len = trace.as_ref().map_or(0, trace_fields::encoded_len);
+        let mut bytes = Vec::with_capacity(message.encoded_len() + trace_len);
+        message.encode_raw(&mut bytes);
+        if let Some(trace) = &trace {
+            trace_fields::append(trace, &mut bytes);
+        }
+        bytes
     }
 
     /// Reads a message whose metadata may cost `max_metadata` bytes, as [`metadata_cost`] counts them.
@@ -159,6 +179,7 @@ impl Envelope {
             return Err(EnvelopeError::NoRequestId);
         }
         let (request_id, route_key) = (RawText::from(request_id), RawText::from(route_key));
+        let trace = trace_fields::parse(message.traceparent, message.tracestate);
         match message.direction {
             Some(REQUEST) => Ok(Self::Request {
                 timeout: message
@@ -170,6 +191,7 @@ impl Envelope {
                 route_key,
                 payload: message.payload.unwrap_or_default(),
                 metadata: from_entries(message.metadata),
+                trace,
             }),
             Some(RESPONSE) => Ok(Self::Response {
                 request_id,
@@ -191,6 +213,7 @@ impl Envelope {
                 route_key,
                 payload: message.payload.unwrap_or_default(),
                 metadata: from_entries(message.metadata),
+                trace,
             }),
             direction => Err(EnvelopeError::Direction(direction)),
         }
@@ -256,6 +279,12 @@ mod tests {
 
     const MAX_METADATA: usize = 10 * METADATA_ENTRY_COST;
 
+    const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn trace(state: &str) -> Option<TraceContext> {
+        TraceContext::parse(TRACEPARENT.as_bytes(), Some(state.as_bytes()))
+    }
+
     #[test]
     fn entries_over_the_limit_are_not_read_and_the_rest_is() {
         let request = |entries: usize| Envelope::Request {
@@ -263,6 +292,7 @@ mod tests {
             route_key: "a.B.C".into(),
             payload: Bytes::from_static(b"in"),
             metadata: vec![(String::new(), String::new()); entries],
+            trace: None,
             timeout: None,
         };
         let decode = |entries| Envelope::decode_within(MAX_METADATA, request(entries).encode().into());
@@ -282,6 +312,7 @@ mod tests {
                 route_key: "a.B.C".into(),
                 payload: Bytes::from_static(b"in"),
                 metadata: metadata.clone(),
+                trace: trace("vendor=1"),
                 timeout: Some(Duration::from_secs(30)),
             },
             Envelope::Response {
@@ -302,6 +333,7 @@ mod tests {
                 route_key: "a.B.C".into(),
                 payload: Bytes::new(),
                 metadata,
+                trace: trace(""),
             },
         ] {
             assert_eq!(Envelope::decode(envelope.clone().encode().into()), Ok(envelope));
@@ -362,6 +394,37 @@ mod tests {
             panic!("a response with an error is a failure");
         };
         assert_eq!(reply.code, ErrorCode::Internal);
+    }
+
+    #[test]
+    fn the_trace_is_written_as_the_two_texts_of_the_standard() {
+        let request = Envelope::Tell {
+            request_id: "r".into(),
+            route_key: "a.B.C".into(),
+            payload: Bytes::new(),
+            metadata: Vec::new(),
+            trace: trace("a=1,b=2"),
+        };
+        let written = proto::RpcEnvelope::decode(&request.encode()[..]).unwrap();
+        assert_eq!(written.traceparent.as_deref(), Some(TRACEPARENT.as_bytes()));
+        assert_eq!(written.tracestate.as_deref(), Some(&b"a=1,b=2"[..]));
+    }
+
+    #[test]
+    fn a_broken_trace_leaves_a_call_without_one() {
+        for broken in [&b""[..], b"00-0-0-0", b"\xff\xfe"] {
+            let read = decode(proto::RpcEnvelope {
+                request_id: "r".into(),
+                direction: Some(REQUEST),
+                traceparent: Some(Bytes::copy_from_slice(broken)),
+                tracestate: Some(Bytes::copy_from_slice(broken)),
+                ..Default::default()
+            });
+            assert!(
+                matches!(read, Ok(Envelope::Request { trace: None, .. })),
+                "{broken:?}: {read:?}"
+            );
+        }
     }
 
     proptest! {

@@ -27,6 +27,7 @@
 //! - [`unfinished`]: whether a peer goes on with what it has begun to send
 //! - [`backoff`]: how long to wait before the next try
 //! - [`host_policy`]: by which names a listener may be addressed
+//! - [`trace_context`]: where a call belongs in a trace
 //! - [`rate_limit`]: how often somebody may do something
 //! - [`misbehaviour`]: how peers misbehave, counted
 //! - [`log_limit`]: how many lines a log takes of that
@@ -59,5 +60,7 @@ pub mod record_limit;
 pub mod resume;
 pub mod send_queue;
 pub mod sequence;
+pub mod trace_context;
+mod trace_fields;
 pub mod unfinished;
 pub mod websocket;

@@ -75,6 +75,7 @@ fn call(request_id: String, request: &RegisterStreamRequest, metadata: usize) ->
         route_key: RegisterStreamRequest::ROUTE.into(),
         payload: request.encode_to_vec().into(),
         metadata: vec![(String::new(), String::new()); metadata],
+        trace: None,
         timeout: Some(Duration::from_secs(1 << 30)),
     };
     record(RecordKind::RpcReliable, &envelope.encode())

@@ -51,13 +51,8 @@ fn each_line_of_both_programs_is_an_object_with_its_fields() {
     let sending = with_message(&server, "sending 10 frames");
     let sent = with_message(&server, "all 10 frames sent");
     assert_eq!(sending["stream"], sent["stream"]);
-    assert!(
-        ask["message"]
-            .as_str()
-            .unwrap()
-            .contains(sent["stream"].as_str().unwrap()),
-        "{ask}"
-    );
+    assert_eq!(ask["stream"], sent["stream"]);
+    assert_eq!(sending["frames"], 10);
     assert!(
         sending["peer"].as_str().unwrap().contains("StreamEchoClient"),
         "{sending}"
@@ -95,6 +90,43 @@ fn a_registrys_lines_are_objects() {
     registry.wait_for_line("registry listening on ", WAIT_TIMEOUT);
     registry.signal(Signal::TERM);
     with_message(&objects(&registry.finish()), "SIGTERM: stopping");
+}
+
+#[test]
+fn what_a_line_says_of_a_broken_stream_is_in_its_fields() {
+    let deployment = Deployment::new();
+    let url = registry_url(unused_port());
+    let server = deployment
+        .server_at(&url)
+        .config("system.signaling.embedded", true)
+        .args(JSON)
+        .spawn();
+    server.wait_for_line("server ready as ", WAIT_TIMEOUT);
+    let client = deployment.client(&url, 1_000_000_000).spawn();
+    server.wait_for_line("sending 1000000000 frames", WAIT_TIMEOUT);
+    client.signal(Signal::KILL);
+    server.wait_for_line("ended after ", WAIT_TIMEOUT);
+    server.signal(Signal::TERM);
+    let lines = objects(&server.finish());
+    let (sending, ended) = (
+        with_message(&lines, "sending 1000000000"),
+        with_message(&lines, ": ended after "),
+    );
+    assert_eq!(ended["place"], "data lane", "{ended}");
+    assert_eq!(ended["stream"], sending["stream"], "{ended}");
+    assert_eq!(ended["peer"], sending["peer"], "{ended}");
+    assert!(ended["frames"].is_u64() && ended["reason"].is_string(), "{ended}");
+}
+
+#[test]
+fn what_a_line_says_of_the_registry_is_in_its_fields() {
+    let deployment = Deployment::new();
+    let url = registry_url(unused_port());
+    let failed = deployment.client(&url, 1).args(JSON).args(["--timeout", "200ms"]).run();
+    let lines = objects(&failed);
+    let away = with_message(&lines, "trying again");
+    assert!(url.starts_with(away["registry"].as_str().unwrap()), "{away}");
+    assert!(away["reason"].as_str().unwrap().contains("refused"), "{away}");
 }
 
 #[test]

@@ -171,6 +171,7 @@ fn envelopes() -> Files {
         route_key: route_key.clone(),
         payload: payload.clone(),
         metadata: metadata.clone(),
+        trace: None,
         timeout: Some(Duration::from_secs(30)),
     };
     let tell = Envelope::Tell {
@@ -178,6 +179,7 @@ fn envelopes() -> Files {
         route_key,
         payload: payload.clone(),
         metadata,
+        trace: None,
     };
     vec![
         ("request", request.encode()),

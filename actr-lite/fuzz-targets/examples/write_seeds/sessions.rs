@@ -41,6 +41,7 @@ pub(crate) fn sessions(stream_id: StreamId) -> Files {
             route_key: route.into(),
             payload: Bytes::copy_from_slice(payload.as_bytes()),
             metadata: vec![("stream-resume-after".to_owned(), "7".to_owned())],
+            trace: None,
             timeout: Some(Duration::from_secs(30)),
         };
         one_record(RecordKind::RpcReliable, &envelope.encode())
@@ -50,6 +51,7 @@ pub(crate) fn sessions(stream_id: StreamId) -> Files {
         route_key: ECHO.into(),
         payload: Bytes::new(),
         metadata: Vec::new(),
+        trace: None,
     };
     let answer = Envelope::Response {
         request_id: "r-1".into(),

@@ -19,6 +19,7 @@ use crate::{
     stream::stream_environment::StreamEnvironment,
     tally::{call_tally::CallTally, tally::Tally},
     tasks::Tasks,
+    trace::tracer::Tracer,
 };
 
 /// What an actor is made of.
@@ -36,6 +37,8 @@ pub(crate) struct Assembly {
     pub(crate) occupancy: Arc<Occupancy>,
     /// Where what happens is noted.
     pub(crate) events: Arc<EventLog>,
+    /// Where what it does belongs in traces.
+    pub(crate) tracer: Tracer,
     pub(crate) tasks: Tasks,
 }
 
@@ -53,13 +56,14 @@ impl Assembly {
             clear_text,
             occupancy,
             events,
+            tracer,
             tasks,
         } = self;
         let own = link.clone();
         // It is made after the first registration; what can't be is not worth an error to every caller.
         let own_id = move || own.actor_id().unwrap_or_else(|| ActrId::new(0, 0, actr_type.clone()));
         let tally = Tally::new(CallTally::new(router.exported_routes()), events);
-        let streams = StreamEnvironment::new(tasks, occupancy, tally);
+        let streams = StreamEnvironment::new(tasks, occupancy, tally, tracer);
         let sessions = SessionEnvironment::new(streams, Access::new(acl, own_id), record_limit);
         Arc::new_cyclic(|actor| {
             let dispatcher = Dispatcher::new(router, Arc::clone(&sessions), Weak::clone(actor));

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actr_lite_wire::trace_context::TraceContext;
+
 use crate::{
     session::{
         answer_hold::{AnswerHold, FirstTurn, LaneBatch},
@@ -20,6 +22,8 @@ pub(crate) struct Call {
     /// The session that brought it; `None` for a call within the node.
     pub(crate) session: Option<SessionHandle>,
     pub(crate) metadata: Vec<(String, String)>,
+    /// Its place in a trace; `None` where each call begins a trace of its own.
+    pub(crate) trace: Option<TraceContext>,
     /// When the caller gives up.
     deadline: Option<Instant>,
     /// The handler has returned: what it spawned has no caller that waits.
@@ -37,11 +41,21 @@ impl Call {
         session: Option<SessionHandle>,
         metadata: Vec<(String, String)>,
         timeout: Option<Duration>,
+        trace: TraceContext,
     ) -> Self {
         Self {
             session,
             metadata,
+            trace: Some(trace),
             deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            ..Self::default()
+        }
+    }
+
+    /// No call, but what one has caused.
+    pub(crate) fn caused_by(trace: Option<TraceContext>) -> Self {
+        Self {
+            trace,
             ..Self::default()
         }
     }

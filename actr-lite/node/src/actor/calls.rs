@@ -1,4 +1,5 @@
 use std::{
+    future::Future,
     pin::pin,
     sync::{
         Arc,
@@ -8,16 +9,18 @@ use std::{
 };
 
 use actr_lite_engine::redials::Redials;
-use actr_lite_wire::peer_text::PeerText;
+use actr_lite_wire::{peer_text::PeerText, trace_context::TraceContext};
 use bytes::Bytes;
 use prost::Message as _;
 use tokio::time::timeout;
+use tracing::Span;
 
 use crate::{
     actor::{call::Call, context::Context, service::Rpc},
     error::{actr_error::ActrError, dest::Dest},
     readable_duration::readable,
     session::call_options::{CallOptions, DEFAULT_CALL_TIMEOUT},
+    trace::spans,
 };
 
 /// How much longer the caller of a local call waits than its handler, so that the step that takes too long reports it.
@@ -57,8 +60,23 @@ impl Context {
     }
 
     /// Sends a request to an actor, and waits for the answer.
-    pub(crate) async fn exchange(
+    ///
+    /// No `async fn`: its future would hold the arguments twice.
+    pub(crate) fn exchange<'a>(
+        &'a self,
+        dest: &'a Dest,
+        route: &'static str,
+        payload: Bytes,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Bytes, ActrError>> + use<'a> {
+        let span = spans::call(route, dest.peer());
+        let trace = self.begin_trace(&span);
+        spans::within(span, self.exchange_in(trace, dest, route, payload, options))
+    }
+
+    async fn exchange_in(
         &self,
+        trace: TraceContext,
         dest: &Dest,
         route: &'static str,
         payload: Bytes,
@@ -76,7 +94,7 @@ impl Context {
         let is_connected = AtomicBool::new(false);
         let mut exchange = pin!(async {
             if *dest == Dest::Local {
-                let call = Arc::new(Call::new(None, options.metadata, Some(after)));
+                let call = Arc::new(Call::new(None, options.metadata, Some(after), trace.clone()));
                 let answer = self.actor.local.call(route, payload, Arc::clone(&call)).await;
                 call.returned();
                 return answer;
@@ -89,7 +107,7 @@ impl Context {
                 let metadata = options.metadata.clone();
                 let timeout = after.saturating_sub(begin.elapsed());
                 let options = CallOptions { timeout, metadata };
-                match session.call(route, payload.clone(), options).await {
+                match session.call(route, payload.clone(), options, &trace).await {
                     // The peer closed the connection before the call arrived.
                     Err(ActrError::PeerGone { reason, .. }) if redials.may_redial(reason.is_unused()) => {}
                     result => return result,
@@ -111,20 +129,30 @@ impl Context {
         let dest = &dest.into();
         match dest {
             Dest::Local => self.call(dest, message).await.map(drop),
-            dest => {
+            Dest::Actor(peer) => {
                 let payload = message.encode_to_vec().into();
                 let after = DEFAULT_CALL_TIMEOUT;
                 let is_connected = AtomicBool::new(false);
-                let mut told = pin!(async {
-                    let session = self.session(dest).await?;
-                    is_connected.store(true, Ordering::Relaxed);
-                    session.tell(R::ROUTE, payload).await
-                });
-                timeout(after, told.as_mut()).await.unwrap_or_else(|_| {
-                    Err(self.timed_out(dest, R::ROUTE, after, is_connected.load(Ordering::Relaxed)))
-                })
+                let span = spans::tell(R::ROUTE, peer);
+                let trace = self.begin_trace(&span);
+                let told = async {
+                    let mut told = pin!(async {
+                        let session = self.session(dest).await?;
+                        is_connected.store(true, Ordering::Relaxed);
+                        session.tell(R::ROUTE, payload, trace).await
+                    });
+                    timeout(after, told.as_mut()).await.unwrap_or_else(|_| {
+                        Err(self.timed_out(dest, R::ROUTE, after, is_connected.load(Ordering::Relaxed)))
+                    })
+                };
+                spans::within(span, told).await
             }
         }
+    }
+
+    /// The place in a trace of what is done in this context.
+    pub(super) fn begin_trace(&self, span: &Span) -> TraceContext {
+        self.actor.streams().tracer.begin(span, self.trace_context())
     }
 
     /// The time for a call is over; which step it was that took too long.

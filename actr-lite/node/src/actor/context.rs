@@ -3,6 +3,7 @@ use std::{future::Future, pin::pin, sync::Arc};
 use actr_lite_wire::{
     identity::{ActrId, ActrType},
     resume::{self, MAX_RESUME_AFTER, RESUME_AFTER},
+    trace_context::TraceContext,
 };
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
@@ -11,6 +12,8 @@ use crate::{
     actor::{actor::Actor, call::Call, own_connection::OwnConnection, task_outcome::TaskOutcome},
     error::{actr_error::ActrError, dest::Dest},
     session::session_handle::SessionHandle,
+    stream::send_error::SendError,
+    trace::spans,
 };
 
 /// What handlers and the tasks that they spawn use to discover, call, and stream. Cheap to clone.
@@ -33,6 +36,11 @@ impl Context {
         Self::new(actor, Arc::default())
     }
 
+    /// For what a call has caused and goes on without it.
+    pub(crate) fn caused_by(actor: Arc<Actor>, trace: Option<TraceContext>) -> Self {
+        Self::new(actor, Arc::new(Call::caused_by(trace)))
+    }
+
     /// This node's id. A node that had to register again, after its registry was restarted, has a new one.
     pub fn self_id(&self) -> ActrId {
         self.actor.id()
@@ -50,6 +58,12 @@ impl Context {
             .iter()
             .find(|(name, _)| name == key)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The place of this handler's call in the trace of what caused it: calls made in this context belong to the same trace.
+    /// `None` for a program that acts without being called: each call that it makes begins a trace of its own.
+    pub fn trace_context(&self) -> Option<&TraceContext> {
+        self.call.trace.as_ref()
     }
 
     /// The number of the last frame that the caller of this handler already has: 0 unless it resumes a stream
@@ -77,14 +91,17 @@ impl Context {
     /// # Cancel safety
     /// Dropping it has no effect.
     pub async fn discover(&self, actr_type: &ActrType) -> Result<ActrId, ActrError> {
-        let mut found = pin!(self.actor.discovery.discover_reachable(actr_type));
-        let Some(left) = self.call.left() else {
-            return found.await;
+        let found = async {
+            let mut found = pin!(self.actor.discovery.discover_reachable(actr_type));
+            let Some(left) = self.call.left() else {
+                return found.await;
+            };
+            timeout(left, found.as_mut())
+                .await
+                // The discovery is not dropped yet, so that its step is known.
+                .unwrap_or_else(|_| Err(self.actor.discovery.timed_out(actr_type, left)))
         };
-        timeout(left, found.as_mut())
-            .await
-            // The discovery is not dropped yet, so that its step is known.
-            .unwrap_or_else(|_| Err(self.actor.discovery.timed_out(actr_type, left)))
+        self.search(actr_type, found).await
     }
 
     /// Finds up to eight live nodes of exactly this type; the one to ask first comes first. The registry spreads the
@@ -93,7 +110,17 @@ impl Context {
     /// # Errors
     /// As [`Self::discover`]; the list is never empty.
     pub async fn discover_all(&self, actr_type: &ActrType) -> Result<Vec<ActrId>, ActrError> {
-        self.actor.discovery.discover(actr_type).await
+        self.search(actr_type, self.actor.discovery.discover(actr_type)).await
+    }
+
+    /// A search in a span of its own.
+    fn search<T, F>(&self, actr_type: &ActrType, found: F) -> impl Future<Output = Result<T, ActrError>> + use<T, F>
+    where
+        F: Future<Output = Result<T, ActrError>>,
+    {
+        let span = spans::discover(actr_type);
+        self.begin_trace(&span);
+        spans::within(span, found)
     }
 
     /// This context with a connection of its own to an actor: calls to it, and the streams that they bring, don't share
@@ -119,8 +146,10 @@ impl Context {
         let actor = Arc::clone(&self.actor);
         let first_turn = self.call.first_turn();
         let task: BoxFuture<'_, ()> = Box::pin(async move {
-            if let Some(failure) = task.await.failure() {
-                actor.streams().complaints.remark(failure);
+            let outcome = task.await;
+            if let Some(failure) = outcome.failure() {
+                let subject = outcome.send_error().map(SendError::subject).unwrap_or_default();
+                actor.streams().complaints.remark(subject.because(failure), failure);
             }
         });
         let task = match first_turn {

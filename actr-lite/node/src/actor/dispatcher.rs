@@ -47,10 +47,11 @@ impl Serve for Dispatcher {
             let ServedRequest {
                 payload,
                 metadata,
+                trace,
                 timeout,
                 aborted,
             } = request;
-            let call = Arc::new(Call::new(Some(served.session().clone()), metadata, timeout));
+            let call = Arc::new(Call::new(Some(served.session().clone()), metadata, timeout, trace));
             let handler = async {
                 let actor = actor?;
                 if actor.streams().is_stopping() {

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use actr_lite_wire::identity::{ActrId, StreamId};
+use actr_lite_wire::{
+    identity::{ActrId, StreamId},
+    trace_context::TraceContext,
+};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -25,6 +28,8 @@ pub struct StreamRegistration {
     end: Option<StreamEnd>,
     /// How many frames had come before this sender's stream.
     begun_with: u64,
+    /// What the registration is a part of.
+    trace: Option<TraceContext>,
     /// The stream goes on without this.
     is_detached: bool,
 }
@@ -37,6 +42,7 @@ impl StreamRegistration {
         subscription: Subscription,
         delivery: Box<dyn Delivery>,
         progress: Arc<ProgressCell>,
+        trace: Option<TraceContext>,
     ) -> Self {
         let (done, delivered) = oneshot::channel();
         let inbox = Arc::clone(subscription.inbox());
@@ -52,6 +58,7 @@ impl StreamRegistration {
             delivered,
             end: None,
             begun_with,
+            trace,
             is_detached: false,
         }
     }
@@ -122,6 +129,11 @@ impl StreamRegistration {
     /// How many frames had been handed over before this sender's stream.
     pub(crate) fn begun_with(&self) -> u64 {
         self.begun_with
+    }
+
+    /// What it is a part of.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
     }
 
     pub(crate) fn progress_cell(&self) -> &Arc<ProgressCell> {

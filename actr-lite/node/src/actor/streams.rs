@@ -13,6 +13,7 @@ use crate::{
         delivery::CallbackDelivery, options::StreamOptions, progress::ProgressCell, send_error::SendError,
         sender::StreamSender, stream_end::StreamEnd, subscription::Subscription, subscriptions::SubscribeError,
     },
+    trace::spans,
 };
 
 /// Streams to other actors, and from them.
@@ -64,7 +65,13 @@ impl Context {
         let subscription = self.subscribe(stream_id, sender)?;
         let progress = Arc::new(ProgressCell::new());
         let delivery = Box::new(CallbackDelivery::new(callback, Arc::clone(&progress)));
-        Ok(StreamRegistration::start(&self.actor, subscription, delivery, progress))
+        Ok(StreamRegistration::start(
+            &self.actor,
+            subscription,
+            delivery,
+            progress,
+            self.trace_context().cloned(),
+        ))
     }
 
     /// Ends a stream that this node receives, and stops its sender. Returns false if it was not registered.
@@ -100,11 +107,14 @@ impl Context {
                 streams.tally.limit_reached(limit);
             }
         })?;
+        let span = spans::receive_stream(inbox.stream_id(), sender);
+        streams.tracer.begin(&span, self.trace_context());
         Ok(Subscription::new(
             Arc::clone(subscriptions),
             inbox,
             &streams.meters,
             last,
+            span,
         ))
     }
 
@@ -146,7 +156,7 @@ impl Context {
         options: StreamOptions,
     ) -> Result<StreamSender, ActrError> {
         let session = self.stream_session(&dest.into(), &stream_id).await?;
-        let sender = StreamSender::open(session.uplink(), stream_id, options)?;
+        let sender = StreamSender::open(session.uplink(), stream_id, options, self.trace_context())?;
         self.call.opened_stream();
         Ok(sender)
     }
@@ -165,7 +175,7 @@ impl Context {
         Ok(self
             .call
             .direct
-            .sender(session.uplink(), &frame.stream_id)?
+            .sender(session.uplink(), &frame.stream_id, self.trace_context())?
             .lock()
             .await
             .send_frame(frame)
@@ -179,7 +189,10 @@ impl Context {
     /// When the receiver is gone or has unregistered the stream.
     pub async fn finish_stream(&self, dest: impl Into<Dest>, stream_id: &StreamId) -> Result<(), ActrError> {
         let session = self.stream_session(&dest.into(), stream_id).await?;
-        let sender = self.call.direct.sender(session.uplink(), stream_id)?;
+        let sender = self
+            .call
+            .direct
+            .sender(session.uplink(), stream_id, self.trace_context())?;
         let result = sender.lock().await.finish_here();
         self.call.direct.forget(session.uplink(), stream_id);
         Ok(result?)

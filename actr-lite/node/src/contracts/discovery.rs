@@ -143,7 +143,7 @@ impl Discovery {
     fn expected_contract(&self, actr_type: &ActrType) -> Result<Option<ContractFingerprint>, DiscoverError> {
         let expected = self.contracts.expected(actr_type)?;
         if expected.is_none() {
-            debug!("{actr_type} is not a dependency in Actr.toml: its contract is not checked");
+            debug!(server_type = %actr_type, "{actr_type} is not a dependency in Actr.toml: its contract is not checked");
         }
         Ok(expected)
     }

@@ -202,7 +202,7 @@ impl Query<'_> {
                 Err(_) => "no answer".into(),
             };
             if !std::mem::replace(&mut told, true) {
-                info!("waiting for a server of type {actr_type} to publish its contract at {registry}");
+                info!(server_type = %actr_type, %registry, "waiting for a server of type {actr_type} to publish its contract at {registry}");
             }
             let wait = backoff.next_wait(rand::random());
             if Instant::now() + wait >= self.deadline {

@@ -16,6 +16,14 @@ impl Dest {
     pub fn actor(id: ActrId) -> Self {
         Self::Actor(id)
     }
+
+    /// The other actor, if it is one.
+    pub(crate) fn peer(&self) -> Option<&ActrId> {
+        match self {
+            Self::Local => None,
+            Self::Actor(id) => Some(id),
+        }
+    }
 }
 
 impl From<ActrId> for Dest {

@@ -92,7 +92,7 @@ impl ActrRef {
             if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                 told = Some(Instant::now());
                 let left = budget.left().as_secs() + 1;
-                info!("retrying for up to {left} s more: {error}");
+                info!(route = R::ROUTE, reason = %error, "retrying for up to {left} s more: {error}");
             }
             last_error = Some(error);
         }

@@ -26,7 +26,7 @@ pub(crate) fn check_certificate(settings: &WebSocket, tls: &Tls) -> Result<(), S
         && let Err(error) = server.check_name(advertised.host())
     {
         // Somebody in between may have a certificate of its own.
-        warn!("[system.websocket] advertised: whoever dials {advertised} may be refused by this node: {error}");
+        warn!(address = %advertised, reason = %error, "[system.websocket] advertised: whoever dials {advertised} may be refused by this node: {error}");
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ impl<W: Workload> Shutdown<W> {
         let leave = actor.peers.link().unregister("shutting down");
         match timeout_at(started + shutdown.until(), leave).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => info!("the registry was not told of the shutdown: {error}"),
+            Ok(Err(error)) => info!(reason = %error, "the registry was not told of the shutdown: {error}"),
             Err(_) => info!("the registry was not told of the shutdown: it does not answer"),
         }
         shutdown.next(started.elapsed());
@@ -94,6 +94,7 @@ impl<W: Workload> Shutdown<W> {
         let left = shutdown.until().saturating_sub(started.elapsed());
         if tasks.work_count() > 0 {
             info!(
+                tasks = tasks.work_count(),
                 "shutting down: {} tasks may finish within {} s",
                 tasks.work_count(),
                 left.as_secs_f64().ceil()
@@ -101,6 +102,7 @@ impl<W: Workload> Shutdown<W> {
         }
         if timeout_at(started + shutdown.until(), tasks.work_done()).await.is_err() {
             warn!(
+                tasks = tasks.work_count(),
                 "{} tasks did not finish within {} s and are dropped: [system] shutdown_grace is {}",
                 tasks.work_count(),
                 left.as_secs_f64().ceil(),
@@ -113,8 +115,8 @@ impl<W: Workload> Shutdown<W> {
         let on_stop = async { workload.on_stop(Context::uncalled(Arc::clone(&actor))).await };
         match timeout_at(started + shutdown.until(), contain(on_stop)).await {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => error!("on_stop failed: {error}"),
-            Ok(Err(panic)) => error!("on_stop panicked: {panic}"),
+            Ok(Ok(Err(error))) => error!(reason = %error, "on_stop failed: {error}"),
+            Ok(Err(panic)) => error!(reason = %panic, "on_stop panicked: {panic}"),
             Err(_) => error!(
                 "on_stop did not end in time: [system] shutdown_grace is {}",
                 readable(grace)

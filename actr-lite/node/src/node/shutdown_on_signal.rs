@@ -28,7 +28,7 @@ impl ActrRef {
     pub async fn shutdown_on(&self, mut signals: Signals) -> ShutdownKind {
         tokio::select! {
             signal = signals.next_for(self) => {
-                info!("{signal}: shutting down; send it again to stop at once");
+                info!(signal, "{signal}: shutting down; send it again to stop at once");
             }
             () = self.wait_for_shutdown() => return ShutdownKind::Clean,
         }

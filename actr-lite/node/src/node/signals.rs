@@ -47,8 +47,11 @@ fn reload(node: &ActrRef) {
         Ok(files) if files.is_empty() => info!("SIGHUP: nothing to reload without files in [system.tls]"),
         Ok(files) => {
             let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-            info!("SIGHUP: reloaded: {}", files.join(", "));
+            let files = files.join(", ");
+            info!(files, "SIGHUP: reloaded: {files}");
         }
-        Err(error) => warn!("SIGHUP: the certificates are not reloaded, the old ones stay in use: {error}"),
+        Err(error) => {
+            warn!(reason = %error, "SIGHUP: the certificates are not reloaded, the old ones stay in use: {error}")
+        }
     }
 }

@@ -153,6 +153,7 @@ impl<W: Workload> Node<W> {
             clear_text,
             occupancy,
             events: Arc::clone(admin.events()),
+            tracer: system.tracer().clone(),
             tasks: tasks.clone(),
         };
         let actor = assembly.assemble();
@@ -165,7 +166,8 @@ impl<W: Workload> Node<W> {
             Box::pin(note_registrations(Arc::clone(&actor.peers))),
         );
         if let Some(acceptor) = acceptor {
-            info!("data lane listening on {}", acceptor.local_addr());
+            let address = acceptor.local_addr();
+            info!(%address, "data lane listening on {address}");
             tasks.spawn_runtime(
                 "the data lane's listener",
                 Box::pin(acceptor.run(Arc::clone(&actor.peers), reach::hosts(&manifest.system.websocket))),

@@ -70,7 +70,8 @@ pub(crate) async fn serve(admin: &Arc<Admin>, system: &System, tls: &Tls, tasks:
     let hosts = HostPolicy::new("this node's status", listen.ip(), NAME_IT).with(system.admin.hosts.iter().cloned());
     let server = AdminServer::bind(listen, server_tls, hosts, Arc::clone(admin)).await?;
     let scheme = if has_tls { "https" } else { "http" };
-    info!("page at {scheme}://{}/", server.local_addr());
+    let page = format!("{scheme}://{}/", server.local_addr());
+    info!(url = page, "page at {page}");
     let (tracker, stop) = (tasks.runtime().clone(), tasks.stop().clone());
     tasks.spawn_runtime("the status's listener", Box::pin(server.run(tracker, stop)));
     Ok(())

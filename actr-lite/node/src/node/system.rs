@@ -1,6 +1,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,9 +11,12 @@ use actr_lite_manifest::{
 use actr_lite_wire::identity::ActrType;
 use thiserror::Error;
 
-use crate::contracts::{
-    lock_update::{self, UpdateLockError},
-    locked_contracts::LockedContracts,
+use crate::{
+    contracts::{
+        lock_update::{self, UpdateLockError},
+        locked_contracts::LockedContracts,
+    },
+    trace::{span_contexts::SpanContexts, tracer::Tracer},
 };
 
 /// A program needs a dependency that its Actr.toml does not have.
@@ -31,6 +35,7 @@ pub struct ActrSystem {
     path: PathBuf,
     overrides: Vec<ConfigOverride>,
     manifest: Manifest,
+    tracer: Tracer,
 }
 
 impl ActrSystem {
@@ -62,7 +67,19 @@ impl ActrSystem {
             path,
             overrides,
             manifest,
+            tracer: Tracer::default(),
         })
+    }
+
+    /// Lets this record the spans of the node, and decide which trace each belongs to. Without it the node passes on the trace
+    /// context of its callers.
+    pub fn with_span_contexts(mut self, contexts: Arc<dyn SpanContexts>) -> Self {
+        self.tracer = Tracer::new(Some(contexts));
+        self
+    }
+
+    pub(crate) fn tracer(&self) -> &Tracer {
+        &self.tracer
     }
 
     /// Where a key is set.

@@ -2,6 +2,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use actr_lite_engine::upgrade::MAX_UPGRADES;
 use actr_lite_net::{
+    complaints::Subject,
     listener::Listener,
     places::{Place, Places},
 };
@@ -91,7 +92,7 @@ async fn admit(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAd
     let upgraded = tokio::select! {
         upgraded = upgrade(&doorkeeper, socket, address) => upgraded,
         () = place.ended() => {
-            streams.complaints.remark(&format_args!(
+            streams.complaints.remark(Subject::of(&address), &format_args!(
                 "{address} was cut off before its upgrade: too many connections do not say who they are"
             ));
             return;

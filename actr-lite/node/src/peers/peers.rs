@@ -16,6 +16,7 @@ use actr_lite_wire::{
     websocket::Role,
 };
 use tokio::time::{self, Instant, sleep_until};
+use tracing::Instrument as _;
 
 use crate::{
     error::{actr_error::ActrError, discover_error::DiscoverError},
@@ -36,6 +37,7 @@ use crate::{
         session_handle::SessionHandle,
     },
     tally::tally::Tally,
+    trace::spans,
 };
 
 /// The connections of a node to others, and how they are made.
@@ -109,7 +111,7 @@ impl Peers {
             if let Some(dialling) = dialling {
                 let dial = Arc::clone(self).dial_shared(peer.clone(), dialling);
                 let tasks = &self.sessions.streams.tasks;
-                tasks.spawn_runtime("a dial", Box::pin(dial));
+                tasks.spawn_runtime("a dial", Box::pin(dial.in_current_span()));
             }
             let session = waiting.outcome().await?;
             if let Some(error) = session.uplink().gone() {
@@ -175,7 +177,8 @@ impl Peers {
         }
         let admission = streams.occupancy.accounts().of(peer).and_then(|account| account.dial());
         let admission = admission.inspect_err(|limit| streams.tally.limit_reached(limit))?;
-        let upgraded = self.upgraded(peer, sharing, progress, may_ask).await?;
+        let upgraded = self.upgraded(peer, sharing, progress, may_ask);
+        let upgraded = spans::within(spans::dial(peer), upgraded).await?;
         let (session, connection) = self.open(peer.clone(), admission, upgraded, Role::Client, sharing, false);
         let session = SessionHandle::enter(&session).ok_or(ActrError::Stopping)?;
         self.drive(connection);

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use actr_lite_net::http_socket::{self, HttpSocket, Unreadable};
+use actr_lite_net::{
+    complaints::Subject,
+    http_socket::{self, HttpSocket, Unreadable},
+};
 use actr_lite_wire::misbehaviour::MisbehaviourKind;
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
@@ -42,7 +45,7 @@ pub(super) async fn upgrade(
 ) -> Option<(Admitted, Upgraded)> {
     let streams = &doorkeeper.peers.sessions().streams;
     if let Err(error) = socket::set_up(&socket) {
-        debug!("{address}: {error}");
+        debug!(peer = %address, reason = %error, "{address}: {error}");
         return None;
     }
     let header_timeout = streams.occupancy.limits().header_timeout.duration();
@@ -76,10 +79,10 @@ pub(super) async fn upgrade(
                     if refused.is_misbehaviour() {
                         complain(MisbehaviourKind::RefusedUpgrade, &refused.reason);
                     } else {
-                        streams.complaints.remark(&format_args!(
-                            "refused a data lane connection from {address}: {}",
-                            refused.reason
-                        ));
+                        let reason = &refused.reason;
+                        let subject = Subject::of(&address).because(reason);
+                        let line = format_args!("refused a data lane connection from {address}: {reason}");
+                        streams.complaints.remark(subject, &line);
                     }
                     refused.into_response()
                 }

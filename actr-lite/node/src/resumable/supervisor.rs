@@ -69,7 +69,7 @@ impl Supervisor {
         let (server, begun_with) = (stream.sender().clone(), stream.begun_with());
         let limits = options.limits();
         Self {
-            ctx: Context::uncalled(Arc::clone(stream.actor())),
+            ctx: Context::caused_by(Arc::clone(stream.actor()), stream.trace().cloned()),
             stream_id: stream.stream_id().clone(),
             request: Arc::new(request),
             // Its clock starts with the budget.
@@ -98,7 +98,7 @@ impl Supervisor {
                     let tally = &self.ctx.actor().streams().tally;
                     tally.stream_resumed(&self.stream_id, &server);
                     let (id, behind) = (&self.stream_id, self.behind);
-                    info!(stream = %id, peer = %server, "resumed after frame {behind}");
+                    info!(stream = %id, peer = %server, frame = behind, "resumed after frame {behind}");
                 }
                 Action::Broke(broken) => self.broke(&broken),
                 Action::Wait(until) => self.wait(until).await?,
@@ -193,7 +193,13 @@ impl Supervisor {
         };
         let delivery = self.delivery.take().ok_or(ResumeError::Stopped)?;
         let progress = Arc::clone(&self.progress);
-        let stream = StreamRegistration::start(self.ctx.actor(), subscription, delivery, progress);
+        let stream = StreamRegistration::start(
+            self.ctx.actor(),
+            subscription,
+            delivery,
+            progress,
+            self.ctx.trace_context().cloned(),
+        );
         self.stream = Some(stream);
         let (ctx, request) = (self.ctx.clone(), Arc::clone(&self.request));
         let metadata = resume::metadata(self.behind);
@@ -235,7 +241,7 @@ impl Supervisor {
         let (id, last, broken) = (&self.stream_id, self.progress.last(), Told(broken));
         let expected = self.progress.expected();
         let of_all = expected.map_or(String::new(), |frames| format!(" of {frames}"));
-        info!(stream = %id, reason = %broken, "stopped after frame {last}{of_all}; looking for a server to resume it");
+        info!(stream = %id, frame = last, reason = %broken, "stopped after frame {last}{of_all}; looking for a server to resume it");
         self.told = Instant::now();
     }
 

@@ -9,6 +9,7 @@ use actr_lite_wire::{
     control::Control,
     envelope::{Envelope, ErrorReply},
     peer_text::RawText,
+    trace_context::TraceContext,
 };
 use bytes::Bytes;
 use tokio::{
@@ -44,7 +45,8 @@ impl Drop for Waiting<'_> {
 }
 
 impl Session {
-    /// Calls the peer, and waits for its answer; the caller bounds the wait, of which the options tell the callee.
+    /// Calls the peer, and waits for its answer; the caller bounds the wait, of which the options tell the callee. `trace` is
+    /// the call's own place in a trace.
     ///
     /// Dropped before that, it is cancelled there too, if the peer speaks the extension.
     pub(crate) async fn call(
@@ -52,6 +54,7 @@ impl Session {
         route: &'static str,
         payload: Bytes,
         options: CallOptions,
+        trace: &TraceContext,
     ) -> Result<Bytes, ActrError> {
         let request_id = self.environment.request_ids.next();
         let (sender, answer) = oneshot::channel();
@@ -75,6 +78,7 @@ impl Session {
             route_key: route.into(),
             payload,
             metadata: options.metadata,
+            trace: Some(trace.clone()),
             timeout: Some(options.timeout),
         };
         let again = (!self.lane().has_control() && !self.has_answered()).then(|| request.clone());
@@ -127,7 +131,7 @@ impl Session {
     }
 
     /// Sends the peer a message without an answer.
-    pub(crate) async fn tell(&self, route: &str, payload: Bytes) -> Result<(), ActrError> {
+    pub(crate) async fn tell(&self, route: &str, payload: Bytes, trace: TraceContext) -> Result<(), ActrError> {
         let request_id = self.environment.request_ids.next();
         let metadata = Vec::new();
         self.send_envelope(
@@ -136,6 +140,7 @@ impl Session {
                 route_key: route.into(),
                 payload,
                 metadata,
+                trace: Some(trace),
             },
             Urgency::Now,
         )

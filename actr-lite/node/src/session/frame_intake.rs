@@ -10,6 +10,7 @@ use actr_lite_engine::{
     receive_error::ReceiveError,
     runs::Run,
 };
+use actr_lite_net::complaints::Subject;
 use actr_lite_wire::{
     acl::AclRefusal,
     control::Control,
@@ -119,9 +120,12 @@ impl FrameIntake {
         let peer = session.peer();
         self.refused += 1;
         if self.refused <= MAX_REFUSALS_TOLD {
-            session.environment.streams.complaints.remark(&format_args!(
-                "{peer} sends stream {stream_id}: {refusal}; its frames are dropped"
-            ));
+            let subject = Subject {
+                stream: Some(&stream_id),
+                ..Subject::of(peer).because(refusal)
+            };
+            let line = format_args!("{peer} sends stream {stream_id}: {refusal}; its frames are dropped");
+            session.environment.streams.complaints.remark(subject, &line);
         } else {
             debug!(%peer, stream = %stream_id, reason = %refusal, "one more stream is refused");
         }

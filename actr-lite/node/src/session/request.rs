@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_wire::{envelope::Envelope, peer_text::RawText};
+use actr_lite_wire::{envelope::Envelope, peer_text::RawText, trace_context::TraceContext};
 use bytes::Bytes;
 
 /// A request as it came.
@@ -9,6 +9,8 @@ pub(super) struct Request {
     pub(super) route: RawText,
     pub(super) payload: Bytes,
     pub(super) metadata: Vec<(String, String)>,
+    /// What caused it.
+    pub(super) trace: Option<TraceContext>,
     /// How long the message is that the payload may be a part of, and then keeps as a whole.
     pub(super) message_len: usize,
     /// How long the caller waits; `None` if nobody waits.
@@ -26,12 +28,14 @@ impl Request {
                 route_key: route,
                 payload,
                 metadata,
+                trace,
                 timeout,
             } => Some(Self {
                 request_id: request_id.into(),
                 route,
                 payload,
                 metadata,
+                trace,
                 message_len,
                 timeout,
                 is_call: true,
@@ -41,11 +45,13 @@ impl Request {
                 route_key: route,
                 payload,
                 metadata,
+                trace,
             } => Some(Self {
                 request_id: request_id.into(),
                 route,
                 payload,
                 metadata,
+                trace,
                 message_len,
                 timeout: None,
                 is_call: false,

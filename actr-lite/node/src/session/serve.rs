@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use actr_lite_wire::identity::ActrId;
+use actr_lite_wire::{identity::ActrId, trace_context::TraceContext};
 use bytes::Bytes;
 use futures_util::future::{AbortRegistration, BoxFuture};
 
@@ -20,6 +20,8 @@ pub(crate) trait Serve: Send + Sync + 'static {
 pub(crate) struct ServedRequest {
     pub(crate) payload: Bytes,
     pub(crate) metadata: Vec<(String, String)>,
+    /// Its own place in the trace of what caused it.
+    pub(crate) trace: TraceContext,
     /// How long the caller waits; `None` if nobody waits.
     pub(crate) timeout: Option<Duration>,
     /// The caller waits no longer, or is gone.

@@ -13,13 +13,14 @@ use futures_util::{
     future::{AbortRegistration, Abortable, Aborted},
 };
 use tokio::time::timeout;
-use tracing::debug;
+use tracing::{Instrument as _, Span, debug};
 
 use crate::{
     error::actr_error::ActrError,
     lane::closing::Closing,
     session::{answer_hold::AnswerHold, open_call::OpenCall, session_handle::SessionHandle},
     tally::call_tally::Outcome,
+    trace::spans,
 };
 
 /// How long a handler may take if the caller gives no timeout: nothing else bounds it.
@@ -35,6 +36,7 @@ pub(crate) struct ServedCall {
     /// Whether the caller wants an answer.
     pub(super) is_call: bool,
     pub(super) shown: OpenCall,
+    pub(super) span: Span,
     /// How it ended is counted.
     pub(super) is_counted: bool,
     pub(super) _places: [Permit; 2],
@@ -43,6 +45,9 @@ pub(crate) struct ServedCall {
 impl Drop for ServedCall {
     fn drop(&mut self) {
         self.session.served.finish(&self.request_id);
+        if !self.is_counted {
+            spans::failed(&self.span, &"the caller waits no longer, or is gone");
+        }
         self.count(Outcome::Cancelled);
     }
 }
@@ -77,7 +82,7 @@ impl ServedCall {
     where
         H: Future<Output = Result<Bytes, ActrError>>,
     {
-        let handler = Abortable::new(handler, aborted);
+        let handler = Abortable::new(handler.instrument(self.span.clone()), aborted);
         let handled = timeout(self.timeout.unwrap_or(DEFAULT_TIMEOUT), handler);
         handled.map(|handled| match handled {
             Ok(Ok(result)) => Some(result.map_err(|error| error.to_reply())),
@@ -94,6 +99,9 @@ impl ServedCall {
 
     /// Answers the call, if the caller wants that; `hold` keeps the answer for what the handler has spawned.
     pub(crate) async fn finish(mut self, result: Result<Bytes, ErrorReply>, hold: Option<Arc<AnswerHold>>) {
+        if let Err(error) = &result {
+            spans::failed(&self.span, error);
+        }
         match (&result, self.is_call) {
             (Ok(_), _) => {}
             (Err(error), true) => {
@@ -101,11 +109,11 @@ impl ServedCall {
                 debug!(%route, %peer, reason = %error, "a call has failed");
             }
             // A peer can tell as much as it likes: a flood of it must not fill the log.
-            (Err(error), false) => self.session.environment.streams.complaints.remark(&format_args!(
-                "{}, told by {}, failed: {error}",
-                self.route.shown(),
-                self.session.peer()
-            )),
+            (Err(error), false) => {
+                let (route, peer) = (self.route.shown(), self.session.peer());
+                let line = format_args!("{route}, told by {peer}, failed: {error}");
+                self.session.complain(&route, error, &line);
+            }
         }
         self.count(match &result {
             Ok(_) => Outcome::Done,
@@ -127,11 +135,12 @@ impl ServedCall {
         };
         let sent = match session.send_envelope(response(result), urgency).await {
             Err(error @ ActrError::TooLong { .. }) => {
-                session.environment.streams.complaints.remark(&format_args!(
-                    "the response of {} to {} cannot be sent: {error}",
-                    self.route.shown(),
-                    session.peer()
-                ));
+                let (route, peer) = (self.route.shown(), session.peer());
+                session.complain(
+                    &route,
+                    &error,
+                    &format_args!("the response of {route} to {peer} cannot be sent: {error}"),
+                );
                 session.send_envelope(response(Err(error.to_reply())), urgency).await
             }
             // There is no room for the answer, but there may be for why.

@@ -1,10 +1,12 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use actr_lite_admin::event::Direction;
 use actr_lite_engine::outbox::Urgency;
+use actr_lite_net::complaints::Subject;
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     envelope::{Envelope, metadata_cost},
+    peer_text::PeerText,
     record::RecordKind,
 };
 use bytes::Bytes;
@@ -24,6 +26,7 @@ use crate::{
         session_handle::SessionHandle,
     },
     tally::call_tally::Outcome,
+    trace::spans,
 };
 
 /// From this length on a payload stays in the message that it came in, if it is most of that; a shorter one is copied, as
@@ -53,6 +56,7 @@ impl Session {
             route,
             payload,
             metadata,
+            trace,
             timeout,
             is_call,
             ..
@@ -61,6 +65,8 @@ impl Session {
         // A message without an answer is not cancelled: its sender does not wait anyway.
         let abort = is_call.then_some(abort);
         let shown = OpenCall::begin(&self.environment.streams.tally, name, Direction::In);
+        let span = spans::serve(name, self.peer());
+        let trace = self.environment.streams.tracer.begin(&span, trace.as_ref());
         self.served.begin(Arc::clone(&request_id), Serving { abort, shown });
         let call = ServedCall {
             shown,
@@ -70,11 +76,13 @@ impl Session {
             route,
             timeout,
             is_call,
+            span,
             _places: places,
         };
         let request = ServedRequest {
             payload,
             metadata,
+            trace,
             timeout,
             aborted,
         };
@@ -92,7 +100,8 @@ impl Session {
         } else {
             request.payload.len()
         };
-        let texts = request.request_id.as_str().len() + request.route.as_str().len();
+        let trace = request.trace.as_ref().map_or(0, |trace| trace.state.as_str().len());
+        let texts = request.request_id.as_str().len() + request.route.as_str().len() + trace;
         let places = self
             .uplink
             .account()
@@ -102,6 +111,15 @@ impl Session {
             request.payload = Bytes::copy_from_slice(&request.payload);
         }
         Ok((name, places))
+    }
+
+    /// Says something about a call of the peer.
+    pub(super) fn complain(&self, route: &PeerText, reason: &dyn Display, line: &dyn Display) {
+        let subject = Subject {
+            route: Some(route),
+            ..Subject::of(self.peer()).because(reason)
+        };
+        self.environment.streams.complaints.remark(subject, line);
     }
 
     /// There may be no room for another task, so the answer can't wait for room on the lane either.
@@ -117,12 +135,9 @@ impl Session {
         } = request;
         let request_id = Arc::unwrap_or_clone(request_id);
         if !is_call {
-            self.environment.streams.complaints.remark(&format_args!(
-                "a tell of {} to {} was dropped: {error}",
-                self.peer(),
-                route_key.shown()
-            ));
-            return;
+            let (peer, shown) = (self.peer(), route_key.shown());
+            let line = format_args!("a tell of {peer} to {shown} was dropped: {error}");
+            return self.complain(&shown, error, &line);
         }
         let shown = route_key.shown();
         debug!(route = %shown, peer = %self.peer(), reason = %error, "a call is refused");
@@ -136,11 +151,8 @@ impl Session {
         let (len, limit) = (body.len(), self.lane().max_record_len());
         if len > limit {
             let error = ActrError::TooLong { len, limit };
-            self.environment.streams.complaints.remark(&format_args!(
-                "the response of {shown} to {} cannot be sent: {error}",
-                self.peer()
-            ));
-            return;
+            let line = format_args!("the response of {shown} to {} cannot be sent: {error}", self.peer());
+            return self.complain(&shown, &error, &line);
         }
         match self.lane().try_send(RecordKind::RpcReliable, Urgency::Now, &[], &body) {
             Ok(_) | Err(SendRefused::Closed) => {}

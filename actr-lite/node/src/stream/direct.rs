@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use actr_lite_wire::identity::StreamId;
+use actr_lite_wire::{identity::StreamId, trace_context::TraceContext};
 
 use crate::stream::{options::StreamOptions, send_error::SendError, sender::StreamSender, uplink::Uplink};
 
@@ -19,7 +19,12 @@ type DirectSender = Arc<tokio::sync::Mutex<StreamSender>>;
 
 impl DirectStreams {
     /// The stream's sender, opened if this is its first frame.
-    pub(crate) fn sender(&self, uplink: &Arc<Uplink>, stream_id: &StreamId) -> Result<DirectSender, SendError> {
+    pub(crate) fn sender(
+        &self,
+        uplink: &Arc<Uplink>,
+        stream_id: &StreamId,
+        trace: Option<&TraceContext>,
+    ) -> Result<DirectSender, SendError> {
         let mut senders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key(uplink, stream_id);
         if let Some(sender) = senders.get(&key) {
@@ -29,6 +34,7 @@ impl DirectStreams {
             uplink,
             stream_id.clone(),
             StreamOptions::default(),
+            trace,
         )?));
         senders.insert(key, Arc::clone(&sender));
         Ok(sender)

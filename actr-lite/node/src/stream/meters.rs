@@ -9,9 +9,12 @@ use actr_lite_admin::{
     paging::Page,
 };
 
+use tracing::Span;
+
 use crate::{
     stream::stream_meter::{StreamCounts, StreamMeter},
     tally::tally::{Tally, event},
+    trace::spans,
 };
 
 /// The streams that run at a node, both ways, and what those had that are over.
@@ -43,6 +46,7 @@ pub(crate) struct Metered {
     meters: Arc<Meters>,
     number: u64,
     meter: Arc<StreamMeter>,
+    span: Span,
     end: OnceLock<(&'static str, String)>,
 }
 
@@ -77,8 +81,8 @@ impl Meters {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A stream runs from now on.
-    pub(super) fn begin(self: &Arc<Self>, meter: StreamMeter) -> Metered {
+    /// A stream runs from now on. Its span lasts as long, and gets the counts at its end.
+    pub(super) fn begin(self: &Arc<Self>, meter: StreamMeter, span: Span) -> Metered {
         let meter = Arc::new(meter);
         let mut state = self.lock();
         state.began += 1;
@@ -90,6 +94,7 @@ impl Meters {
             meters: Arc::clone(self),
             number,
             meter,
+            span,
             end: OnceLock::new(),
         }
     }
@@ -147,6 +152,13 @@ impl Drop for Metered {
         let tally = &self.meters.tally;
         let (word, reason) = self.end.take().unwrap_or(("dropped", String::new()));
         tally.streams_ended.count((direction, word));
+        self.span.record("frames", counts.frames);
+        self.span.record("bytes", counts.bytes);
+        self.span.record("dropped", counts.dropped);
+        self.span.record("end", word);
+        if !matches!(word, "finished" | "cancelled") {
+            spans::failed(&self.span, &reason);
+        }
         tally.events().note(Kind::StreamEnded, || Event {
             stream: Some(self.meter.stream_id.to_string()),
             peer: Some(self.meter.peer.to_string()),
@@ -170,8 +182,8 @@ mod tests {
     #[test]
     fn what_a_stream_had_counts_while_it_runs_and_afterwards() {
         let meters = Meters::new(Arc::default());
-        let sent = meters.begin(meter(Direction::Out));
-        let received = meters.begin(meter(Direction::In));
+        let sent = meters.begin(meter(Direction::Out), Span::none());
+        let received = meters.begin(meter(Direction::In), Span::none());
         sent.sent(10);
         sent.sent(5);
         sent.set_credit(Some(2));

@@ -1,5 +1,6 @@
 use std::{fmt, time::Duration};
 
+use actr_lite_net::complaints::Subject;
 use actr_lite_quota::Limit;
 use actr_lite_wire::{
     error_code::ErrorCode,
@@ -92,6 +93,21 @@ impl SendError {
             },
             Self::Cancelled { reason, .. } => Self::Cancelled { stream: ended, reason },
             error => error,
+        }
+    }
+
+    /// What a line of a log about it has beside its sentence.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        let (ended, peer) = match self {
+            Self::PeerGone { stream, peer, .. } => (stream.as_ref(), Some(peer)),
+            Self::Cancelled { stream, .. } | Self::Stalled { stream, .. } => (Some(stream), None),
+            _ => (None, None),
+        };
+        Subject {
+            stream: ended.map(|ended| &ended.stream_id as &dyn fmt::Display),
+            frames: ended.map(|ended| ended.frames),
+            peer: peer.map(|peer| peer as &dyn fmt::Display),
+            ..Subject::default()
         }
     }
 

@@ -6,6 +6,7 @@ use actr_lite_engine::{
     outbox::{Accepted, Urgency},
     outgoing::{self, Failure},
 };
+use actr_lite_net::complaints::Subject;
 use actr_lite_quota::Permit;
 use actr_lite_wire::{
     error_code::ErrorCode,
@@ -13,19 +14,23 @@ use actr_lite_wire::{
     identity::{ActrId, StreamId},
     peer_text::PeerText,
     record::RecordKind,
+    trace_context::TraceContext,
 };
 use tokio::{task::coop::consume_budget, time::timeout};
 
-use crate::stream::{
-    in_use::InUse,
-    latency_first::LatencyFirst,
-    meters::Metered,
-    options::{Delivery, StreamOptions},
-    outgoing_streams::OutgoingStream,
-    send_error::{EndedStream, SendError},
-    sender_turn::SenderTurn,
-    stream_meter::StreamMeter,
-    uplink::Uplink,
+use crate::{
+    stream::{
+        in_use::InUse,
+        latency_first::LatencyFirst,
+        meters::Metered,
+        options::{Delivery, StreamOptions},
+        outgoing_streams::OutgoingStream,
+        send_error::{EndedStream, SendError},
+        sender_turn::SenderTurn,
+        stream_meter::StreamMeter,
+        uplink::Uplink,
+    },
+    trace::spans,
 };
 
 /// The sending end of a stream, bound to one connection to one receiver.
@@ -55,7 +60,13 @@ pub struct StreamSender {
 }
 
 impl StreamSender {
-    pub(crate) fn open(uplink: &Arc<Uplink>, stream_id: StreamId, options: StreamOptions) -> Result<Self, SendError> {
+    /// Opens a stream, which is a part of the trace if there is one.
+    pub(crate) fn open(
+        uplink: &Arc<Uplink>,
+        stream_id: StreamId,
+        options: StreamOptions,
+        trace: Option<&TraceContext>,
+    ) -> Result<Self, SendError> {
         let Some(in_use) = InUse::enter(uplink) else {
             return Err(uplink.retired());
         };
@@ -70,7 +81,9 @@ impl StreamSender {
             Direction::Out,
             options.resume_after,
         );
-        let metered = environment.meters.begin(meter);
+        let span = spans::send_stream(&stream_id, uplink.peer());
+        environment.tracer.begin(&span, trace);
+        let metered = environment.meters.begin(meter, span);
         let latency_first = match options.delivery {
             Delivery::Reliable => None,
             Delivery::LatencyFirst => Some(LatencyFirst::new(uplink, &stream, &metered)),
@@ -327,10 +340,14 @@ impl StreamSender {
                 };
                 // Nothing else reports it. A task that panics reports more than this would.
                 if !std::thread::panicking() {
-                    self.uplink
-                        .environment()
-                        .complaints
-                        .remark(&format_args!("{}{message}", self.as_ended()));
+                    let ended = self.as_ended();
+                    let subject = Subject {
+                        stream: Some(&ended.stream_id),
+                        frames: Some(ended.frames),
+                        ..Subject::of(self.uplink.peer()).because(&message)
+                    };
+                    let complaints = &self.uplink.environment().complaints;
+                    complaints.remark(subject, &format_args!("{ended}{message}"));
                 }
                 Some(Failure {
                     code,

@@ -2,7 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use actr_lite_net::complaints::Complaints;
 
-use crate::{limits::occupancy::Occupancy, stream::meters::Meters, tally::tally::Tally, tasks::Tasks};
+use crate::{
+    limits::occupancy::Occupancy, stream::meters::Meters, tally::tally::Tally, tasks::Tasks, trace::tracer::Tracer,
+};
 
 /// What streams use of the node that they run on.
 pub(crate) struct StreamEnvironment {
@@ -14,11 +16,13 @@ pub(crate) struct StreamEnvironment {
     pub(crate) meters: Arc<Meters>,
     /// What the node has done.
     pub(crate) tally: Arc<Tally>,
+    /// Where what it does belongs in traces.
+    pub(crate) tracer: Tracer,
 }
 
 impl StreamEnvironment {
     /// For a node with these tasks and limits.
-    pub(crate) fn new(tasks: Tasks, occupancy: Arc<Occupancy>, tally: Arc<Tally>) -> Arc<Self> {
+    pub(crate) fn new(tasks: Tasks, occupancy: Arc<Occupancy>, tally: Arc<Tally>, tracer: Tracer) -> Arc<Self> {
         let complaints = Complaints::new("data lane", tasks.runtime().clone(), tasks.stop().clone());
         Arc::new(Self {
             tasks,
@@ -26,6 +30,7 @@ impl StreamEnvironment {
             occupancy,
             meters: Meters::new(Arc::clone(&tally)),
             tally,
+            tracer,
         })
     }
 

@@ -13,6 +13,7 @@ use actr_lite_wire::{
 };
 use bytes::Bytes;
 use futures_util::Stream;
+use tracing::Span;
 
 use crate::stream::{
     inbox::Inbox,
@@ -40,12 +41,18 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Of a stream of which the frames up to the number `last` came already.
-    pub(crate) fn new(subscriptions: Arc<Subscriptions>, inbox: Arc<Inbox>, meters: &Arc<Meters>, last: u64) -> Self {
+    /// Of a stream of which the frames up to the number `last` came already. The span is its own.
+    pub(crate) fn new(
+        subscriptions: Arc<Subscriptions>,
+        inbox: Arc<Inbox>,
+        meters: &Arc<Meters>,
+        last: u64,
+        span: Span,
+    ) -> Self {
         let (stream_id, sender) = (inbox.stream_id().clone(), inbox.sender().clone());
         let meter = StreamMeter::new(stream_id, sender, Direction::In, last);
         Self {
-            metered: meters.begin(meter),
+            metered: meters.begin(meter, span),
             taken: StreamCounts::default(),
             subscriptions,
             reader: FrameReader::behind(inbox.stream_id().clone(), last),

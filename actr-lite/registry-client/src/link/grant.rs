@@ -52,12 +52,12 @@ impl<W> Link<W> {
     fn join(&mut self, registration: Registration, now: Duration) {
         let (url, id) = (&self.url, &registration.identity.actor_id);
         if self.identity.is_some() {
-            info!("registered again at {url} as {id}");
+            info!(registry = %url, %id, "registered again at {url} as {id}");
         } else {
-            debug!("registered at {url} as {id}");
+            debug!(registry = %url, %id, "registered at {url} as {id}");
         }
         if let Some(reason) = &registration.withheld_address {
-            warn!("registry {url}: no node can dial this one: {reason}");
+            warn!(registry = %url, %reason, "registry {url}: no node can dial this one: {reason}");
         }
         self.own_ids.insert(id.clone());
         self.calendar.heard(Duration::from_secs(registration.granted_at), now);

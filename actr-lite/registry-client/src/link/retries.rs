@@ -80,11 +80,8 @@ impl Retries {
             refusal: PeerText::of(&refusal.cause()),
         };
         if verdict.is_new && self.was_connected {
-            warn!(
-                "registry {}: {}; trying again, more and more seldom",
-                self.url,
-                error.cause()
-            );
+            let (url, cause) = (&self.url, error.cause());
+            warn!(registry = %url, reason = %cause, "registry {url}: {cause}; trying again, more and more seldom");
         }
         (verdict.wait, error)
     }
@@ -100,8 +97,8 @@ impl Retries {
     /// The registry has let the node in.
     pub(super) fn reached(&mut self, now: Duration) {
         if let Some(lasted) = self.outage.end(now) {
-            let seconds = lasted.as_secs_f64();
-            info!("registry {} is reached again after {seconds:.1} s", self.url);
+            let (url, seconds) = (&self.url, lasted.as_secs_f64());
+            info!(registry = %url, "registry {url} is reached again after {seconds:.1} s");
         }
     }
 
@@ -123,8 +120,10 @@ impl Retries {
             RegistryLinkError::Refused { .. }
             | RegistryLinkError::TooOften { .. }
             | RegistryLinkError::Unusable { .. }
-            | RegistryLinkError::Forgotten { .. } => warn!("registry {url}: {cause}; trying again"),
-            _ => warn!("registry {url} cannot be reached ({cause}); trying again"),
+            | RegistryLinkError::Forgotten { .. } => {
+                warn!(registry = %url, reason = %cause, "registry {url}: {cause}; trying again");
+            }
+            _ => warn!(registry = %url, reason = %cause, "registry {url} cannot be reached ({cause}); trying again"),
         }
     }
 }

@@ -248,6 +248,7 @@ fn write_lines(mut file: RotatingFile, lines: &Receiver<Vec<u8>>, omitted: &Omit
                 }
                 if lost > 0 {
                     warn!(
+                        lost,
                         "{lost} events are missing in the audit log: they could not be written, or not as fast as they came"
                     );
                 }
@@ -256,7 +257,7 @@ fn write_lines(mut file: RotatingFile, lines: &Receiver<Vec<u8>>, omitted: &Omit
                 omitted.lost.fetch_add(lost + count, Ordering::Relaxed);
                 omitted.refusals.fetch_add(refusals, Ordering::Relaxed);
                 if retry_at.is_none() {
-                    warn!("the audit log can't be written: {error}; events are missing in it until that is mended");
+                    warn!(reason = %error, "the audit log can't be written: {error}; events are missing in it until that is mended");
                 }
                 retry_at = Some(Instant::now() + RETRY_PAUSE);
             }

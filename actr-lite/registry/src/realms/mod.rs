@@ -121,6 +121,7 @@ impl Realms {
         let Self::Guarded(realms) = self else { return };
         for realm_id in realms.keys().filter(|realm_id| self.can_be_guessed(**realm_id)) {
             warn!(
+                realm = realm_id,
                 "the secret of realm {realm_id} has less than {UNGUESSABLE_LEN} characters and might be guessed: wrong \
                  secrets are limited, which keeps right ones at the same address waiting too; make a longer one, for \
                  instance with `openssl rand -hex 16`"

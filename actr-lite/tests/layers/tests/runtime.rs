@@ -9,10 +9,11 @@ use layers::{
 };
 
 /// The layers of the node, the lowest first: docs/architecture.md says what each knows.
-const NODE: [&str; 16] = [
+const NODE: [&str; 17] = [
     "sync",
     "readable_duration",
     "tasks",
+    "trace",
     "tally",
     "settings",
     "limits",

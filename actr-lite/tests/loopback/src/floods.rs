@@ -82,6 +82,7 @@ async fn tells_that_fail_without_an_end_do_not_fill_the_log() {
             route_key: Nowhere::ROUTE.into(),
             payload: Bytes::new(),
             metadata: Vec::new(),
+            trace: None,
         };
         peer.send_record(RecordKind::RpcReliable, &tell.encode()).await;
     }

@@ -34,3 +34,4 @@ mod stream_end;
 mod stream_frames;
 mod stream_server;
 mod tls;
+mod traces;

@@ -170,6 +170,7 @@ fn call(number: u64, route: &str, payload: &str) -> Vec<u8> {
         route_key: route.into(),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
         metadata: Vec::new(),
+        trace: None,
         timeout: None,
     };
     envelope.encode()

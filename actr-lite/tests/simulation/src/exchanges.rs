@@ -80,6 +80,7 @@ impl Node {
             route_key: exchange.route.into(),
             payload: exchange.payload.clone(),
             metadata: exchange.metadata.clone(),
+            trace: None,
             timeout: Some(exchange.reaching.until - cx.now),
         };
         let body = envelope.encode();

@@ -109,11 +109,12 @@ impl RegistryPlan {
             check_rivals(bound, url.host()).await?;
         }
         match listen {
-            Some(_) => info!("registry listening on {bound}, dialled at {url}"),
-            None => info!("registry listening on {url}"),
+            Some(_) => info!(address = %bound, %url, "registry listening on {bound}, dialled at {url}"),
+            None => info!(%url, "registry listening on {url}"),
         }
         let scheme = if url.is_tls() { "https" } else { "http" };
-        info!("page at {scheme}://{}/", url.authority());
+        let page = format!("{scheme}://{}/", url.authority());
+        info!(url = page, "page at {page}");
         // Before it answers: it is not ready before this node is.
         registry.admin().await_node();
         let admin = Arc::clone(registry.admin());

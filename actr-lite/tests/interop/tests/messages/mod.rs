@@ -15,6 +15,7 @@ use actr_lite_wire::{
     peer_text::RawText,
     proto as ours,
     record::RecordKind,
+    trace_context::TraceContext,
 };
 use actr_protocol as theirs;
 use bytes::Bytes;
@@ -177,6 +178,22 @@ fn enumerators_have_the_same_numbers() {
 }
 
 #[test]
+fn the_trace_of_a_call_is_in_the_same_fields() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let ours = Envelope::Tell {
+        request_id: "1".into(),
+        route_key: "a.B.C".into(),
+        payload: Bytes::new(),
+        metadata: Vec::new(),
+        trace: TraceContext::parse(parent.as_bytes(), Some(b"a=1")),
+    };
+    let theirs = theirs::RpcEnvelope::decode(&*ours.clone().encode()).unwrap();
+    assert_eq!(theirs.traceparent.as_deref(), Some(parent));
+    assert_eq!(theirs.tracestate.as_deref(), Some("a=1"));
+    assert_eq!(Envelope::decode(theirs.encode_to_vec().into()), Ok(ours));
+}
+
+#[test]
 fn a_call_says_whether_it_asks_or_answers_by_the_same_numbers() {
     let direction = |envelope: Envelope| theirs::RpcEnvelope::decode(&*envelope.encode()).unwrap().direction();
     let (request_id, route_key) = (RawText::from("1"), RawText::from("a.B.C"));
@@ -185,6 +202,7 @@ fn a_call_says_whether_it_asks_or_answers_by_the_same_numbers() {
         route_key: route_key.clone(),
         payload: Bytes::new(),
         metadata: Vec::new(),
+        trace: None,
         timeout: None,
     };
     assert_eq!(direction(request), theirs::Direction::Request);
@@ -193,6 +211,7 @@ fn a_call_says_whether_it_asks_or_answers_by_the_same_numbers() {
         route_key: route_key.clone(),
         payload: Bytes::new(),
         metadata: Vec::new(),
+        trace: None,
     };
     assert_eq!(direction(tell), theirs::Direction::Tell);
     let failure = ErrorReply {

@@ -24,6 +24,11 @@ pub(super) fn bytes() -> impl Strategy<Value = Both<Bytes, Bytes>> {
     same(prop::collection::vec(any::<u8>(), 0..12).prop_map(Bytes::from))
 }
 
+/// A text that is read without a copy here.
+pub(super) fn text_as_bytes() -> impl Strategy<Value = Both<Bytes, String>> {
+    ".{0,12}".prop_map(|text| (text.clone().into(), text))
+}
+
 pub(super) fn number<N: Arbitrary + Clone>() -> impl Strategy<Value = Both<N, N>> {
     same(any::<N>())
 }
@@ -278,7 +283,7 @@ message!(signaling_envelope: ours::SignalingEnvelope, theirs::SignalingEnvelope 
 message!(metadata: ours::MetadataEntry, theirs::MetadataEntry { key: text(), value: text() });
 message!(rpc_envelope: ours::RpcEnvelope, theirs::RpcEnvelope {
     route_key: text(), payload: maybe(bytes()), error: maybe(error()), direction: maybe(same(0..4i32)),
-    traceparent: maybe(text()), tracestate: maybe(text()), request_id: text(), metadata: list(metadata()),
+    traceparent: maybe(text_as_bytes()), tracestate: maybe(text_as_bytes()), request_id: text(), metadata: list(metadata()),
     timeout_ms: always(number()),
 });
 message!(data_stream: ours::DataStream, theirs::DataChunk {

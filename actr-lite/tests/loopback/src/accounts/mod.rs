@@ -34,6 +34,7 @@ fn request(request_id: impl Into<RawText>, route: &str, payload: Vec<u8>) -> Vec
         route_key: route.into(),
         payload: payload.into(),
         metadata: Vec::new(),
+        trace: None,
         timeout: Some(Duration::from_secs(1 << 30)),
     };
     record(RecordKind::RpcReliable, &envelope.encode())

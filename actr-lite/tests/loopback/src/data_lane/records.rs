@@ -83,6 +83,7 @@ async fn calls_and_frames_of_every_kind_of_record_are_taken() {
         route_key: Push::ROUTE.into(),
         payload: Bytes::new(),
         metadata: vec![("k".into(), "v".into())],
+        trace: None,
     };
     visit.peer.send_record(RecordKind::RpcReliable, &tell.encode()).await;
     assert_eq!(visit.next_context().await.metadata("k"), Some("v"));

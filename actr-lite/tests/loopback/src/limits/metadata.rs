@@ -79,6 +79,7 @@ async fn the_callee_refuses_metadata_over_the_limit() {
         route_key: Push::ROUTE.into(),
         payload: Push::default().encode_to_vec().into(),
         metadata: with_metadata(301).metadata,
+        trace: None,
     };
     peer.send_record(RecordKind::RpcReliable, &tell.encode()).await;
     peer.round_trip().await;

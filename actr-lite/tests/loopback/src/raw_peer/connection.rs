@@ -86,6 +86,7 @@ impl RawPeer {
             route_key: route.into(),
             payload: payload.into(),
             metadata: Vec::new(),
+            trace: None,
             timeout: Some(crate::harness::deadline::BOUND),
         };
         (request_id, envelope)
