@@ -1,8 +1,8 @@
 //! Only nodes with a proof get in, the proof is renewed in time, and each refusal says what is wrong and what to do.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _};
 
-use harness::{Certificates, Deployment, Launch, Signal, Summary, WAIT_TIMEOUT, unused_port};
+use harness::{Certificates, Deployment, Launch, Signal, Summary, WAIT_TIMEOUT};
 
 const SECRET_VARIABLE: &str = "ACTR_REALM_SECRET";
 
@@ -186,8 +186,10 @@ fn nothing_is_opened_to_other_machines_by_accident() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();
     let open = |launch: Launch| {
+        // Free at all addresses: other tests use those of the loopback network.
+        let free = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap();
         launch
-            .config("system.websocket.listen", format!("0.0.0.0:{}", unused_port()))
+            .config("system.websocket.listen", free)
             .config("system.websocket.advertised", "ws://127.0.0.1:1")
     };
     let server = open(deployment.server_at(&url)).run();
