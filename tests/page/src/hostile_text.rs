@@ -8,7 +8,10 @@ use harness::{
 use prost::Message as _;
 use protos::stream_server::RegisterStreamRequest;
 use serde_json::json;
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::browser::{Browser, authority};
 
@@ -84,4 +87,8 @@ async fn register_as(registry: &str, name: &str) {
     );
     let mut connection = TcpStream::connect(registry).await.unwrap();
     connection.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+    // Who goes before the answer is not heard.
+    let mut status = [0; 12];
+    connection.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
 }
