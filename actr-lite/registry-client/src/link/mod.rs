@@ -14,6 +14,7 @@ mod membership;
 mod mismatch;
 mod outage;
 mod own_ids;
+mod relays;
 mod renewal;
 mod requests;
 mod retries;
@@ -35,9 +36,10 @@ pub use self::{
 };
 use self::{
     calendar::Calendar,
-    envelope::{Received, envelope},
+    envelope::{Message, Received, envelope, relay_envelope},
     membership::Membership,
     own_ids::OwnIds,
+    relays::Relays,
     renewal::Step,
     requests::{Requests, Waiting},
     retries::Retries,
@@ -55,6 +57,9 @@ use crate::{
 
 /// What heartbeats have before their number, and requests have not.
 const HEARTBEAT: char = 'h';
+
+/// What messages to other nodes have before theirs.
+const RELAY: char = 'r';
 
 /// A node's link to its registry: it registers and connects, and does both again when they are lost. `W` is whoever waits
 /// for an answer.
@@ -74,6 +79,7 @@ pub struct Link<W> {
     own_ids: OwnIds,
     is_leaving: bool,
     requests: Requests<W>,
+    relays: Relays,
     keys: SigningKeys,
     calendar: Calendar,
     retries: Retries,
@@ -105,6 +111,7 @@ impl<W> Link<W> {
             own_ids: OwnIds::default(),
             is_leaving: false,
             requests: Requests::default(),
+            relays: Relays::default(),
             keys: SigningKeys::default(),
             calendar: Calendar::default(),
             retries: Retries::new(url.clone()),
@@ -159,6 +166,10 @@ impl<W> Link<W> {
                 let id = format!("{}{number}", self.envelope_prefix);
                 return Action::Send(envelope(id, identity, request.payload(&identity.actor_id)));
             }
+            if can_send && let Some((number, relay)) = self.relays.next(identity) {
+                let id = format!("{}{RELAY}{number}", self.envelope_prefix);
+                return Action::Send(relay_envelope(id, relay));
+            }
             if !self.is_leaving
                 && let Some(step) = membership.renewal.poll(now)
             {
@@ -205,8 +216,10 @@ impl<W> Link<W> {
             (Event::Opened(opened), Stage::Opening) => self.opened(opened, now, jitter),
             (Event::Received(message), Stage::Open(session)) => {
                 session.heard(now);
-                if let Some(received) = Received::read(message) {
-                    self.received(received, now, jitter);
+                match Message::read(message) {
+                    Some(Message::Answer(received)) => self.received(received, now, jitter),
+                    Some(Message::Relay(relay)) => self.actions.extend(Relays::said(relay).map(Action::Relay)),
+                    None => {}
                 }
             }
             (Event::SignOfLife, Stage::Open(session)) => session.heard(now),
@@ -245,6 +258,11 @@ impl<W> Link<W> {
         let number = reply_for.and_then(|id| id.strip_prefix(&self.envelope_prefix));
         match (number, outcome) {
             (Some(number), outcome) if number.starts_with(HEARTBEAT) => self.heartbeat_answered(outcome, now, jitter),
+            (Some(number), outcome) if number.starts_with(RELAY) => {
+                let number = number[RELAY.len_utf8()..].parse().unwrap_or_default();
+                let refused = outcome.err().and_then(|error| self.relays.refused(number, &error));
+                self.actions.extend(refused.map(Action::Relay));
+            }
             (Some(number), outcome) => self.answered(number.parse().unwrap_or_default(), outcome, now, jitter),
             (None, Err(ErrorResponse { code, message })) => {
                 debug!(code, message = %PeerText::new(&message), "the registry reports an error");

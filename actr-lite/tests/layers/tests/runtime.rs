@@ -29,7 +29,7 @@ const NODE: [&str; 16] = [
 ];
 
 /// The layers of the registry's client, the lowest first: what a link decides does not know who does it.
-const REGISTRY_CLIENT: [&str; 21] = [
+const REGISTRY_CLIENT: [&str; 22] = [
     "registry_url",
     "error",
     "identity",
@@ -39,6 +39,7 @@ const REGISTRY_CLIENT: [&str; 21] = [
     "request",
     "answer",
     "load",
+    "relayed",
     "state",
     "link",
     "config",
