@@ -131,6 +131,11 @@ impl<M: Memory> Outgoing<M> {
         self.memory.shrink(self.waiting());
     }
 
+    /// Whether nothing waits to be taken.
+    pub fn is_empty(&self) -> bool {
+        self.ahead.is_empty() && self.bulk.is_empty()
+    }
+
     /// How many bytes wait.
     pub fn waiting(&self) -> usize {
         self.ahead.len() + self.bulk.len() + self.taken

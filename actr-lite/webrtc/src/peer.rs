@@ -41,6 +41,9 @@ pub const SILENCE: Duration = Duration::from_secs(6);
 /// How long a path that is gone is looked for, until the session ends: with [`SILENCE`], less than 10 s after it broke.
 pub const RECOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long the peer may take with what was sent, before the session is closed.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long saying good-bye may take.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -108,6 +111,8 @@ enum Stage {
     Recovering { until: Duration },
     /// The next try begins then.
     Pausing { until: Duration },
+    /// The session is closed once the peer has all that was sent.
+    Draining { until: Duration },
     /// The session is being closed.
     Closing { until: Duration },
 }
@@ -263,13 +268,21 @@ impl<M: Memory> Peer<M> {
         })
     }
 
-    /// Closes the session; the peer is told. [`Event::Ended`] comes once all is sent.
+    /// Closes the session once the peer has all that was sent; the peer is told. [`Event::Ended`] comes once all is sent.
     pub fn close(&mut self, now: Duration) {
-        if let Some(session) = &mut self.session {
-            session.close();
-            let until = now + CLOSE_TIMEOUT;
-            self.enter(Stage::Closing { until }, now);
-        }
+        self.is_wanted = false;
+        let stage = match self.session {
+            Some(_) => Stage::Draining {
+                until: now + DRAIN_TIMEOUT,
+            },
+            None => Stage::Idle,
+        };
+        self.enter(stage, now);
+    }
+
+    /// Whether the session is being closed.
+    pub fn is_closing(&self) -> bool {
+        matches!(self.stage, Stage::Draining { .. } | Stage::Closing { .. })
     }
 
     /// What has happened since.
@@ -294,9 +307,22 @@ impl<M: Memory> Peer<M> {
                 Stage::Recovering { until } => Some((until, "its path is gone")),
                 Stage::Pausing { until } => Some((until, "")),
                 Stage::Ready => Some((self.heard + SILENCE, "")),
+                Stage::Draining { until } => Some((until, "")),
                 Stage::Closing { until } => Some((until, "it is closed")),
                 Stage::Idle => None,
             };
+            if let (Stage::Draining { until }, Some(session)) = (self.stage, &mut self.session)
+                && (until <= now || session.unsent() == 0)
+            {
+                session.close();
+                self.enter(
+                    Stage::Closing {
+                        until: now + CLOSE_TIMEOUT,
+                    },
+                    now,
+                );
+                continue;
+            }
             match (due, self.stage) {
                 (Some((until, _)), Stage::Ready) if until <= now => {
                     self.recover(now);
@@ -499,7 +525,7 @@ impl<M: Memory> Peer<M> {
     /// The session has ended, or could not be made.
     fn ended(&mut self, reason: &str, now: Duration) {
         self.session = None;
-        if self.is_ready() || matches!(self.stage, Stage::Closing { .. }) {
+        if self.is_ready() || self.is_closing() {
             self.events.push_back(Event::Ended(reason.into()));
             self.enter(Stage::Idle, now);
         } else {

@@ -224,6 +224,13 @@ impl<M: Memory> Session<M> {
         open.write(true, message).map_err(|error| error.to_string())
     }
 
+    /// How many bytes the peer has not confirmed.
+    pub(crate) fn unsent(&mut self) -> usize {
+        let open = self.channels.into_iter().flatten();
+        open.filter_map(|id| Some(self.rtc.channel(id)?.buffered_amount()))
+            .sum()
+    }
+
     /// Begins to end: the peer is told.
     pub(crate) fn close(&mut self) {
         if self.rtc.close().is_err() {
