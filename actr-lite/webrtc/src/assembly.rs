@@ -9,11 +9,11 @@ use thiserror::Error;
 
 pub use crate::fragment::HeaderError;
 use crate::{
-    channel::{CHANNELS, Channel},
+    channel::Channel,
     fragment::{HEADER_LEN, Header},
 };
 
-/// How many records of one channel may be under way in fragments. Official nodes let the fragments of as many records mix
+/// How many records of one lane may be under way in fragments. Official nodes let the fragments of as many records mix
 /// as tasks send at once, so one is too few; each that is not whole holds memory.
 pub const MAX_PARTIALS: usize = 16;
 
@@ -31,7 +31,8 @@ pub struct Assembly<M> {
     /// What has come of records that are not whole, on the peer's account.
     held: usize,
     memory: M,
-    channels: [BTreeMap<u32, Partial>; CHANNELS],
+    /// By lane and message.
+    partials: BTreeMap<(usize, u32), Partial>,
 }
 
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl<M: Memory> Assembly<M> {
             max_record_len,
             held: 0,
             memory,
-            channels: Default::default(),
+            partials: BTreeMap::new(),
         }
     }
 
@@ -84,18 +85,23 @@ impl<M: Memory> Assembly<M> {
         self.held
     }
 
-    /// Takes one message of a channel. The record that it completes, with a record's header, if it does.
+    /// Takes one message of a channel. The record that it completes, with a record's header, if it does. Several channels
+    /// may have the same name; each is a lane of its own, in which messages are numbered.
     ///
     /// # Errors
     /// When the peer breaks the framing, or more would be held than it may make this node hold: the session has to end.
-    pub fn take(&mut self, channel: Channel, mut message: Vec<u8>) -> Result<Option<Bytes>, AssemblyError<M::Limit>> {
+    pub fn take(
+        &mut self,
+        (channel, lane): (Channel, usize),
+        mut message: Vec<u8>,
+    ) -> Result<Option<Bytes>, AssemblyError<M::Limit>> {
         let fragment = Header::read(&message)?;
         let len = message.len() - HEADER_LEN;
         if len > self.max_record_len {
             return Err(self.too_long());
         }
         if fragment.count > 1 {
-            return self.take_fragment(channel, fragment, message);
+            return self.take_fragment((channel, lane), fragment, message);
         }
         // The record's header is the shorter one: it takes the place of the end of the message's.
         let start = HEADER_LEN - RECORD_HEADER_LEN;
@@ -111,16 +117,16 @@ impl<M: Memory> Assembly<M> {
 
     fn take_fragment(
         &mut self,
-        channel: Channel,
+        (channel, lane): (Channel, usize),
         fragment: Header,
         message: Vec<u8>,
     ) -> Result<Option<Bytes>, AssemblyError<M::Limit>> {
         if usize::from(fragment.count) > self.max_record_len.div_ceil(MIN_FRAGMENT) {
             return Err(AssemblyError::TooManyFragments(fragment.count));
         }
-        self.make_place(channel, fragment.message)?;
-        let partials = &mut self.channels[channel.index()];
-        let partial = partials.entry(fragment.message).or_insert_with(|| Partial {
+        self.make_place((channel, lane), fragment.message)?;
+        let key = (lane, fragment.message);
+        let partial = self.partials.entry(key).or_insert_with(|| Partial {
             fragments: vec![None; fragment.count.into()],
             missing: fragment.count.into(),
             len: 0,
@@ -145,7 +151,7 @@ impl<M: Memory> Assembly<M> {
         if partial.missing > 0 {
             return Ok(None);
         }
-        let Some(partial) = partials.remove(&fragment.message) else {
+        let Some(partial) = self.partials.remove(&key) else {
             return Ok(None);
         };
         self.let_go(&partial);
@@ -159,20 +165,17 @@ impl<M: Memory> Assembly<M> {
 
     /// Makes a place for one more record, if this one is not known. On a channel that loses messages the oldest may never
     /// be whole.
-    fn make_place(&mut self, channel: Channel, message: u32) -> Result<(), AssemblyError<M::Limit>> {
-        let partials = &mut self.channels[channel.index()];
-        if partials.len() < MAX_PARTIALS || partials.contains_key(&message) {
+    fn make_place(&mut self, (channel, lane): (Channel, usize), message: u32) -> Result<(), AssemblyError<M::Limit>> {
+        let known = self.partials.range((lane, 0)..=(lane, u32::MAX)).map(|(key, _)| *key);
+        if known.clone().count() < MAX_PARTIALS || self.partials.contains_key(&(lane, message)) {
             return Ok(());
         }
         if channel.is_reliable() {
             return Err(AssemblyError::TooManyPartials);
         }
         // The numbers begin anew after the last one: the oldest is the one farthest behind.
-        let oldest = partials
-            .keys()
-            .copied()
-            .max_by_key(|known| message.wrapping_sub(*known));
-        if let Some(partial) = oldest.and_then(|oldest| partials.remove(&oldest)) {
+        let oldest = known.max_by_key(|(_, known)| message.wrapping_sub(*known));
+        if let Some(partial) = oldest.and_then(|oldest| self.partials.remove(&oldest)) {
             self.let_go(&partial);
         }
         Ok(())
@@ -227,7 +230,7 @@ mod tests {
                 let mut records = Vec::new();
                 while let Some(batch) = outgoing.take() {
                     for (channel, message) in batch.messages() {
-                        records.extend(assembly.take(channel, message.to_vec()).unwrap());
+                        records.extend(assembly.take((channel, 0), message.to_vec()).unwrap());
                     }
                     outgoing.left(batch);
                 }
@@ -243,12 +246,29 @@ mod tests {
         let mut assembly = assembly();
         let channel = Channel::RpcReliable;
         for (message, index) in [(1, 0), (2, 0), (2, 1)] {
-            let taken = assembly.take(channel, fragment(message, index, 3, b"ab")).unwrap();
+            let taken = assembly.take((channel, 0), fragment(message, index, 3, b"ab")).unwrap();
             assert_eq!(taken, None);
         }
-        let second = assembly.take(channel, fragment(2, 2, 3, b"c")).unwrap().unwrap();
+        let second = assembly.take((channel, 0), fragment(2, 2, 3, b"c")).unwrap().unwrap();
         assert_eq!(&second[RECORD_HEADER_LEN..], b"ababc");
         assert!(assembly.held() > 0, "the first is still under way");
+    }
+
+    #[test]
+    fn lanes_with_the_same_name_count_by_themselves() {
+        let mut assembly = assembly();
+        for lane in [0, 1] {
+            let taken = assembly
+                .take((Channel::RpcReliable, lane), fragment(1, 0, 2, b"ab"))
+                .unwrap();
+            assert_eq!(taken, None);
+        }
+        for lane in [0, 1] {
+            let whole = assembly
+                .take((Channel::RpcReliable, lane), fragment(1, 1, 2, b"c"))
+                .unwrap();
+            assert_eq!(&whole.unwrap()[RECORD_HEADER_LEN..], b"abc");
+        }
     }
 
     #[test]
@@ -256,12 +276,12 @@ mod tests {
         let mut assembly = assembly();
         for message in 0..1000_u32 {
             let message = message.wrapping_sub(500);
-            let taken = assembly.take(Channel::StreamLatencyFirst, fragment(message, 0, 2, b"ab"));
+            let taken = assembly.take((Channel::StreamLatencyFirst, 0), fragment(message, 0, 2, b"ab"));
             assert_eq!(taken, Ok(None));
         }
         assert_eq!(assembly.held(), MAX_PARTIALS * (2 + 2 * COST_OF_ONE));
         let whole = assembly
-            .take(Channel::StreamLatencyFirst, fragment(499, 1, 2, b"c"))
+            .take((Channel::StreamLatencyFirst, 0), fragment(499, 1, 2, b"c"))
             .unwrap();
         assert_eq!(&whole.unwrap()[RECORD_HEADER_LEN..], b"abc");
     }
@@ -272,7 +292,7 @@ mod tests {
             let mut assembly = assembly();
             let mut last = Ok(None);
             for message in messages {
-                last = assembly.take(Channel::RpcReliable, message.clone());
+                last = assembly.take((Channel::RpcReliable, 0), message.clone());
             }
             last.unwrap_err()
         };
@@ -303,8 +323,8 @@ mod tests {
     fn no_more_is_held_than_the_share_of_the_peer() {
         let mut assembly = Assembly::new(LIMIT, Share(10_000));
         let channel = Channel::RpcReliable;
-        assert_eq!(assembly.take(channel, fragment(1, 0, 3, &[0; 6000])), Ok(None));
-        let refused = assembly.take(channel, fragment(1, 1, 3, &[0; 6000]));
+        assert_eq!(assembly.take((channel, 0), fragment(1, 0, 3, &[0; 6000])), Ok(None));
+        let refused = assembly.take((channel, 0), fragment(1, 1, 3, &[0; 6000]));
         assert_eq!(refused, Err(AssemblyError::OverShare(10_000)));
     }
 }

@@ -27,9 +27,13 @@ use crate::{
 const STUN_RETRANSMITS: usize = 5;
 const STUN_MAX_WAIT: Duration = Duration::from_millis(1500);
 
-/// How many bytes are on their way at most, and kept until the peer has them: what 20 ms hold at 25 MB/s. A limit of a few
-/// times less makes throughput a matter of the round trip time alone.
-const MAX_ON_THE_WAY: usize = 512 << 10;
+/// How many bytes are on their way at most, and kept until the peer has them. A receiver whose socket buffer is what Linux
+/// gives unasked, as an official node's is, has room for about so much; each burst that is lost there costs a second. It is 2.6
+/// MB/s over a path of 50 ms.
+const MAX_ON_THE_WAY: usize = 128 << 10;
+
+/// How many channels may be open: those of both sides.
+const MAX_CHANNELS: usize = 2 * CHANNELS;
 
 /// How many datagrams of DTLS wait until there is a path: the peer may know it first. Dropped, they would be sent again
 /// 0.8 s later.
@@ -42,7 +46,10 @@ pub(crate) struct Session<M> {
     is_offerer: bool,
     exchange: String,
     pending: Option<SdpPendingOffer>,
+    /// Where messages are sent. Whoever offers makes them, and sends over no other.
     channels: [Option<ChannelId>; CHANNELS],
+    /// Where messages come from.
+    open: Vec<(ChannelId, Channel)>,
     assembly: Assembly<M>,
     /// Datagrams that came before there was a path.
     early: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
@@ -89,6 +96,7 @@ impl<M: Memory> Session<M> {
             exchange,
             pending: None,
             channels: [None; CHANNELS],
+            open: Vec::new(),
             assembly,
             early: VecDeque::new(),
             has_path: false,
@@ -110,8 +118,8 @@ impl<M: Memory> Session<M> {
     ) -> Option<(Self, String)> {
         let mut session = Self::new(certificate, locals, assembly, epoch, now, (true, exchange));
         let mut changes = session.rtc.sdp_api();
-        for channel in Channel::ALL {
-            changes.add_channel_with_config(ChannelConfig {
+        session.channels = Channel::ALL.map(|channel| {
+            let id = changes.add_channel_with_config(ChannelConfig {
                 label: channel.label().into(),
                 ordered: channel.is_reliable(),
                 reliability: match channel.is_reliable() {
@@ -123,7 +131,8 @@ impl<M: Memory> Session<M> {
                 negotiated: None,
                 protocol: String::new(),
             });
-        }
+            Some(id)
+        });
         let (offer, pending) = changes.apply()?;
         session.pending = Some(pending);
         Some((session, offer.to_sdp_string()))
@@ -218,6 +227,7 @@ impl<M: Memory> Session<M> {
     /// Sends a message, if there is room for it now.
     pub(crate) fn write(&mut self, channel: Channel, message: &[u8]) -> Result<bool, String> {
         let id = self.channels[channel.index()];
+        let id = id.filter(|id| self.open.iter().any(|(open, _)| open == id));
         let Some(mut open) = id.and_then(|id| self.rtc.channel(id)) else {
             return Ok(false);
         };
@@ -226,8 +236,8 @@ impl<M: Memory> Session<M> {
 
     /// How many bytes the peer has not confirmed.
     pub(crate) fn unsent(&mut self) -> usize {
-        let open = self.channels.into_iter().flatten();
-        open.filter_map(|id| Some(self.rtc.channel(id)?.buffered_amount()))
+        let open = self.open.iter();
+        open.filter_map(|(id, _)| Some(self.rtc.channel(*id)?.buffered_amount()))
             .sum()
     }
 
@@ -288,14 +298,19 @@ impl<M: Memory> Session<M> {
             }
             Event::ChannelOpen(id, label) => {
                 let channel = Channel::labelled(&label)?;
-                self.channels[channel.index()] = Some(id);
+                if self.open.len() == MAX_CHANNELS {
+                    self.rtc.disconnect();
+                    return Some(Outcome::Ended(format!("it opened more than {MAX_CHANNELS} channels")));
+                }
+                self.open.push((id, channel));
+                // An official node that does not offer may open a channel of its own before it sees this side's of the
+                // same name. It sends over that one, and reads this side's.
+                self.channels[channel.index()].get_or_insert(id);
                 Some(Outcome::Open)
             }
             Event::ChannelClose(id) => {
-                let channel = Channel::ALL
-                    .into_iter()
-                    .find(|channel| self.channels[channel.index()] == Some(id))?;
-                self.channels[channel.index()] = None;
+                let at = self.open.iter().position(|(open, _)| *open == id)?;
+                let (_, channel) = self.open.swap_remove(at);
                 Some(Outcome::Ended(format!(
                     "the peer closed the channel {}",
                     channel.label()
@@ -303,10 +318,9 @@ impl<M: Memory> Session<M> {
             }
             Event::Closed => Some(Outcome::Ended("the peer closed it".into())),
             Event::ChannelData(data) => {
-                let channel = Channel::ALL
-                    .into_iter()
-                    .find(|channel| self.channels[channel.index()] == Some(data.id))?;
-                match self.assembly.take(channel, data.data) {
+                let lane = self.open.iter().position(|(open, _)| *open == data.id)?;
+                let (_, channel) = self.open[lane];
+                match self.assembly.take((channel, lane), data.data) {
                     Ok(record) => record.map(Outcome::Record),
                     Err(error) => {
                         self.rtc.disconnect();

@@ -34,7 +34,19 @@ impl Deployment {
     /// If the directory can't be made or the programs can't be built.
     #[allow(clippy::new_without_default, reason = "it makes a directory and may run a compiler")]
     pub fn new() -> Self {
-        let binaries = Binaries::built();
+        Self::of(Binaries::built())
+    }
+
+    /// The same with programs that have the feature `webrtc`.
+    ///
+    /// # Panics
+    /// If the directory can't be made or the programs can't be built.
+    #[cfg(feature = "webrtc")]
+    pub fn with_webrtc() -> Self {
+        Self::of(Binaries::with_webrtc())
+    }
+
+    fn of(binaries: &'static Binaries) -> Self {
         let directory = TempDir::new().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
         for file in SHIPPED {
             let (from, to) = (checkout().path(file), directory.path().join(file));

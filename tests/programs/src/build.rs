@@ -52,6 +52,19 @@ pub enum Progress {
 /// # Errors
 /// If they can't be built.
 pub fn build(checkout: &Checkout, programs: &[Program], progress: Progress) -> anyhow::Result<Executables> {
+    build_with(checkout, programs, &[], progress)
+}
+
+/// The same with these features, each as `PACKAGE/FEATURE`. The programs are where those without them are otherwise.
+///
+/// # Errors
+/// If they can't be built.
+pub fn build_with(
+    checkout: &Checkout,
+    programs: &[Program],
+    features: &[&str],
+    progress: Progress,
+) -> anyhow::Result<Executables> {
     let place = BuildPlace::of_this_program()?;
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
@@ -62,6 +75,7 @@ pub fn build(checkout: &Checkout, programs: &[Program], progress: Progress) -> a
                 .iter()
                 .flat_map(|program| ["--package", program.package, "--bin", program.name]),
         )
+        .args(features.iter().flat_map(|feature| ["--features", feature]))
         .args(place.arguments());
     let shown = CommandLine(&command).to_string();
     for variable in own_package_variables() {

@@ -21,7 +21,7 @@ pub mod output;
 pub mod process;
 
 pub use address::{port_of, registry_url, tls_registry_url, unused_port};
-pub use build::{Executables, Program, Progress, build, own_package_variables, own_program, target_dir};
+pub use build::{Executables, Program, Progress, build, build_with, own_package_variables, own_program, target_dir};
 pub use checkout::Checkout;
 pub use command_line::CommandLine;
 pub use launch::Launch;
