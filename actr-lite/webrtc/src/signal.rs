@@ -88,6 +88,20 @@ pub enum SignalError {
 }
 
 impl Signal {
+    /// What it is, in a few words. The rest has secrets, and is long.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::AskRole => "who offers?",
+            Self::Role { is_offerer: true } => "you offer",
+            Self::Role { is_offerer: false } => "the other one offers",
+            Self::Offer(_) => "offer",
+            Self::Answer(_) => "answer",
+            Self::Reoffer(_) => "another offer for the same session",
+            Self::Candidate { .. } => "candidate",
+            Self::AskRestart => "look for another path",
+        }
+    }
+
     /// Reads what was relayed.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Sessions over WebRTC data channels, which two nodes agree on by way of the registry; if `webrtc`, a feature of this crate,
 //! is on. Without it nothing of WebRTC is compiled.
 //!
-//! [`actr_lite_webrtc`] decides. A desk takes what other nodes say, and hands it to the task of each peer, a driver, which
+//! The crate `actr-lite-webrtc` decides. A desk takes what other nodes say, and hands it to the task of each peer, a driver, which
 //! has the peer's sessions, one after the other, and their sockets.
 
 #[cfg(not(feature = "webrtc"))]

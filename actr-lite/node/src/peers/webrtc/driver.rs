@@ -183,7 +183,7 @@ impl Driver {
         match input {
             Input::Refused(reason) => self.machine.refused(reason.as_str(), now),
             Input::Signal(signal) => {
-                debug!(peer = %self.peer, ?signal, "told by way of the registry");
+                debug!(peer = %self.peer, signal = signal.word(), "heard by way of the registry");
                 for remote in addresses(&signal) {
                     if let Some(local) = self.sockets.open_towards(remote) {
                         self.machine.add_local(local);
@@ -238,7 +238,7 @@ impl Driver {
             match output {
                 Output::Transmit(datagram) => self.sockets.send(&datagram).await,
                 Output::Signal(signal) => {
-                    debug!(peer = %self.peer, ?signal, "told by way of the registry");
+                    debug!(peer = %self.peer, signal = signal.word(), "told by way of the registry");
                     let own = self.sessions.environment().access.own_id();
                     self.link.relay(self.peer.clone(), signal.payload(&own, &self.peer));
                 }
