@@ -69,7 +69,7 @@ pub use place::{Place, Position};
 pub use problems::Problems;
 pub use resolve::resolve_path;
 pub use signaling_url::{ParseSignalingUrlError, SIGNALING_PATH, SignalingUrl};
-pub use system::{Deployment, Discovery, Signaling, System, WebRtc, WebSocket};
+pub use system::{Deployment, Discovery, Signaling, System, WebRtc, WebRtcMode, WebSocket};
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use tls::{Tls, TlsIdentity};
 pub use websocket_url::{ParseWebSocketUrlError, WebSocketUrl};

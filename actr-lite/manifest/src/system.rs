@@ -132,16 +132,31 @@ pub struct Discovery {
     pub visible: bool,
 }
 
-/// `[system.webrtc]`: read and kept for nodes that have a WebRTC lane; this runtime has none and makes no use of it.
+/// `[system.webrtc]`: of use to nodes that are built with WebRTC; others read it and make no use of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebRtc {
+    /// `mode`, "fallback" if absent: when WebRTC is used.
+    #[serde(deserialize_with = "webrtc_mode")]
+    pub mode: WebRtcMode,
     /// `stun_urls`: servers that tell a node its public address.
     pub stun_urls: Vec<String>,
     /// `turn_urls`: servers that relay.
     pub turn_urls: Vec<String>,
     /// `force_relay`, false if absent: use relays only.
     pub force_relay: bool,
+}
+
+/// `[system.webrtc] mode`: when a node that is built with WebRTC uses it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WebRtcMode {
+    /// `"off"`: never. Others do not reach it so either.
+    Off,
+    /// `"prefer"`: with each node, and WebSocket if that fails.
+    Prefer,
+    /// `"fallback"`: with nodes that can't be reached over WebSocket, and with those that ask for it.
+    #[default]
+    Fallback,
 }
 
 impl Default for WebSocket {
@@ -316,6 +331,15 @@ impl System {
 
 fn shutdown_grace() -> Timeout {
     System::SHUTDOWN_GRACE
+}
+
+fn webrtc_mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WebRtcMode, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "off" => Ok(WebRtcMode::Off),
+        "prefer" => Ok(WebRtcMode::Prefer),
+        "fallback" => Ok(WebRtcMode::Fallback),
+        _ => Err(D::Error::custom(r#"a mode is "off", "prefer" or "fallback""#)),
+    }
 }
 
 fn record_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordLimit, D::Error> {

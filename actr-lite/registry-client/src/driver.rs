@@ -89,6 +89,7 @@ impl<D: Dial> Driver<D> {
                 Action::Ping => self.write(Connection::ping),
                 Action::Close => self.close(),
                 Action::Drop => self.open = None,
+                Action::Relay(relayed) => self.shared.hand_over(relayed),
                 // Whoever does not wait any more needs no answer.
                 Action::Answer(waiter, answer) => drop(waiter.send(answer)),
                 Action::Wait(until) => return Some(until),

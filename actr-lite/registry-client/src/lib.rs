@@ -7,6 +7,7 @@
 //! - [`LoadReport`], [`LoadSource`]: what heartbeats tell of the node
 //! - [`Identity`], [`LinkState`], [`RegistryLinkError`], [`Candidate`]: what comes out
 //! - [`link`]: what a link decides, without I/O
+//! - [`Relayed`]: what other nodes say over it
 //! - [`Request`], [`answer`]: what can be asked, and what answers say
 //! - `registration`, `renewal_token`: what the registry grants
 //! - `driver`: the task that does what the link decides; `shared`: what it and the link's handles have in common
@@ -36,6 +37,7 @@ mod refusal_code;
 mod registration;
 mod registry_link;
 mod registry_url;
+mod relayed;
 mod renewal_token;
 mod request;
 mod shared;
@@ -56,6 +58,7 @@ pub use load::{LoadReport, LoadSource};
 pub use registration::Registration;
 pub use registry_link::RegistryLink;
 pub use registry_url::{ParseRegistryUrlError, RegistryUrl};
+pub use relayed::Relayed;
 pub use renewal_token::RenewalToken;
 pub use request::{REQUEST_TIMEOUT, Request, UNREGISTER_TIMEOUT};
 pub use signaling::MAX_MESSAGE_LEN;

@@ -5,9 +5,9 @@ use actr_lite_wire::{
     credential::VerifyingKey,
     identity::{ActrId, ActrType},
     possession::{Audience, Proof},
-    proto::{ServiceSpec, signaling_to_actr::Payload},
+    proto::{ServiceSpec, actr_relay::Payload as RelayPayload, signaling_to_actr::Payload},
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -22,6 +22,7 @@ use crate::{
     error::RegistryLinkError,
     identity::Identity,
     registry_url::RegistryUrl,
+    relayed::Relayed,
     request::{REQUEST_TIMEOUT, Request, UNREGISTER_TIMEOUT},
     shared::Shared,
     spread::spread,
@@ -261,6 +262,18 @@ impl RegistryLink {
             return Err(self.unanswered(request.name(), Duration::ZERO));
         }
         self.ask(request, UNREGISTER_TIMEOUT).await.map(drop)
+    }
+
+    /// From now on, what other nodes say to this one by way of the registry. Only the last who asked for it gets it.
+    pub fn relayed(&self) -> mpsc::Receiver<Relayed> {
+        self.inner.shared.follow()
+    }
+
+    /// Says something to another node by way of the registry, once that is connected. It may be lost; if the registry
+    /// refuses to pass it on, that is [told](Self::relayed).
+    pub fn relay(&self, to: ActrId, payload: RelayPayload) {
+        self.inner.shared.link().relay(to, payload);
+        self.inner.shared.added.notify_one();
     }
 
     async fn ask(&self, request: Request, limit: Duration) -> Result<Payload, RegistryLinkError> {

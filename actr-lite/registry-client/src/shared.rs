@@ -6,11 +6,15 @@ use std::{
 use actr_lite_net::DialProgress;
 use actr_lite_wire::proto::signaling_to_actr::Payload;
 use tokio::{
-    sync::{Notify, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::Instant,
 };
+use tracing::debug;
 
-use crate::{config::LinkConfig, error::RegistryLinkError, link::Link};
+use crate::{config::LinkConfig, error::RegistryLinkError, link::Link, relayed::Relayed};
+
+/// How much that other nodes say may wait to be taken. Taking it takes microseconds.
+const MAX_RELAYED: usize = 256;
 
 /// Who waits for an answer.
 pub(crate) type Waiter = oneshot::Sender<Result<Payload, RegistryLinkError>>;
@@ -22,6 +26,8 @@ pub(crate) struct Shared {
     began: Instant,
     /// Requests were added.
     pub(crate) added: Notify,
+    /// Who follows what other nodes say.
+    relayed: Mutex<Option<mpsc::Sender<Relayed>>>,
     /// The step at which the link's own connection is; renewals beside it are not told.
     pub(crate) progress: DialProgress,
 }
@@ -33,6 +39,7 @@ impl Shared {
             config,
             began: Instant::now(),
             added: Notify::new(),
+            relayed: Mutex::default(),
             progress: DialProgress::default(),
         }
     }
@@ -41,6 +48,23 @@ impl Shared {
     pub(crate) fn link(&self) -> MutexGuard<'_, Link<Waiter>> {
         // No code panics while it holds the lock.
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on, what other nodes say.
+    pub(crate) fn follow(&self) -> mpsc::Receiver<Relayed> {
+        let (sender, receiver) = mpsc::channel(MAX_RELAYED);
+        *self.relayed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        receiver
+    }
+
+    /// Another node says this. Whoever does not keep up misses it: nodes say such things again.
+    pub(crate) fn hand_over(&self, relayed: Relayed) {
+        let relayed_to = self.relayed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(follower) = relayed_to
+            && follower.try_send(relayed).is_err()
+        {
+            debug!("what another node says is dropped");
+        }
     }
 
     /// The link's time.

@@ -765,6 +765,95 @@ impl ServiceAvailabilityState {
         }
     }
 }
+/// An address at which the sender may be reached.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IceCandidate {
+    /// As in SDP, from `candidate:` on (RFC 8839 §5.1).
+    #[prost(string, required, tag = "1")]
+    pub candidate: ::prost::alloc::string::String,
+    /// Which media section it is for.
+    #[prost(string, optional, tag = "2")]
+    pub sdp_mid: ::core::option::Option<::prost::alloc::string::String>,
+    /// The same, by number.
+    #[prost(uint32, optional, tag = "3")]
+    pub sdp_mline_index: ::core::option::Option<u32>,
+    /// Of which ICE generation it is.
+    #[prost(string, optional, tag = "4")]
+    pub username_fragment: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// An offer or an answer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionDescription {
+    /// What this one is.
+    #[prost(enumeration = "session_description::Type", required, tag = "1")]
+    pub r#type: i32,
+    /// The description (RFC 8866).
+    #[prost(string, required, tag = "2")]
+    pub sdp: ::prost::alloc::string::String,
+    /// Which offer it is; an answer repeats it.
+    #[prost(string, optional, tag = "3")]
+    pub sdp_exchange_id: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// Nested message and enum types in `SessionDescription`.
+pub mod session_description {
+    /// What it is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+    #[repr(i32)]
+    pub enum Type {
+        /// For a new session; it replaces one that there is.
+        Offer = 0,
+        /// To any of the others.
+        Answer = 1,
+        /// Something changes in the session that there is.
+        RenegotiationOffer = 2,
+        /// The session that there is looks for another path.
+        IceRestartOffer = 3,
+    }
+    impl Type {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Offer => "OFFER",
+                Self::Answer => "ANSWER",
+                Self::RenegotiationOffer => "RENEGOTIATION_OFFER",
+                Self::IceRestartOffer => "ICE_RESTART_OFFER",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "OFFER" => Some(Self::Offer),
+                "ANSWER" => Some(Self::Answer),
+                "RENEGOTIATION_OFFER" => Some(Self::RenegotiationOffer),
+                "ICE_RESTART_OFFER" => Some(Self::IceRestartOffer),
+                _ => None,
+            }
+        }
+    }
+}
+/// Which of the two offers? The registry answers both with a RoleAssignment.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RoleNegotiation {
+    /// Who asks.
+    #[prost(message, required, tag = "1")]
+    pub from: ActrId,
+    /// Whom it wants to connect to.
+    #[prost(message, required, tag = "2")]
+    pub to: ActrId,
+    /// Where both live.
+    #[prost(uint32, required, tag = "3")]
+    pub realm_id: u32,
+}
+/// The one that offers is to look for another path.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IceRestartRequest {
+    /// For people.
+    #[prost(string, optional, tag = "1")]
+    pub reason: ::core::option::Option<::prost::alloc::string::String>,
+}
 /// A call, its answer, or a message without an answer.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RpcEnvelope {

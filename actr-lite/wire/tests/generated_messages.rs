@@ -9,7 +9,13 @@ const WRITE: &str = "ACTR_LITE_WRITE_MESSAGES";
 fn messages_are_generated_from_the_proto_files() {
     // Cargo sets it for a test that runs: a path that was compiled in may be another clone's.
     let proto = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("proto");
-    let files = ["identity.proto", "registration.proto", "signaling.proto", "data.proto"];
+    let files = [
+        "identity.proto",
+        "registration.proto",
+        "signaling.proto",
+        "webrtc.proto",
+        "data.proto",
+    ];
     let descriptors = protox::compile(files.map(|file| proto.join(file)), [&proto]).unwrap();
     let generated = tempfile::tempdir().unwrap();
     prost_build::Config::new()

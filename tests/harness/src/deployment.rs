@@ -37,6 +37,15 @@ impl Deployment {
         Self::of(Binaries::built())
     }
 
+    /// The same with programs that have the feature `webrtc`.
+    ///
+    /// # Panics
+    /// If the directory can't be made or the programs can't be built.
+    #[cfg(feature = "webrtc")]
+    pub fn with_webrtc() -> Self {
+        Self::of(Binaries::with_webrtc())
+    }
+
     /// The same with other builds of the programs.
     ///
     /// # Panics

@@ -55,7 +55,8 @@ pub fn build(checkout: &Checkout, programs: &[Program], progress: Progress) -> a
     build_with_features(checkout, programs, &[], progress)
 }
 
-/// The same with these features, which all of the programs have.
+/// The same with these features, as cargo takes them: `FEATURE` of all of the programs, or `PACKAGE/FEATURE`. The programs are
+/// where those without them are otherwise.
 ///
 /// # Errors
 /// As [`build`].

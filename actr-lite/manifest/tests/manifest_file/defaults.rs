@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use actr_lite_manifest::{ConfigOverride, Limits, Manifest, RegistryLimits, Tls};
+use actr_lite_manifest::{ConfigOverride, Limits, Manifest, RegistryLimits, Tls, WebRtcMode};
 
 use crate::{LEAST, good};
 
@@ -19,6 +19,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(manifest.system.signaling.limits, RegistryLimits::default());
     assert!(!manifest.system.signaling.embedded);
     assert!(manifest.system.discovery.visible);
+    assert_eq!(manifest.system.webrtc.mode, WebRtcMode::Fallback);
     assert!(!manifest.system.webrtc.force_relay);
     assert_eq!(manifest.acl, None);
     assert!(manifest.exports.is_empty() && manifest.dependencies.is_empty() && manifest.scripts.is_empty());

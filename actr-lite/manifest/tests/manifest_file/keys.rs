@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actr_lite_manifest::{Limits, RegistryLimits};
+use actr_lite_manifest::{Limits, RegistryLimits, WebRtcMode};
 use actr_lite_wire::acl::{Permission, RealmScope};
 
 use crate::{LEAST, good};
@@ -142,6 +142,7 @@ realm_id = 4294967295
 [system.discovery]
 visible = false
 [system.webrtc]
+mode = "prefer"
 stun_urls = ["stun:example.org:3478"]
 turn_urls = ["turn:example.org:3478"]
 force_relay = true
@@ -183,6 +184,7 @@ run = "cargo run"
     assert!(!system.discovery.visible);
     assert_eq!(system.webrtc.stun_urls, ["stun:example.org:3478"]);
     assert_eq!(system.webrtc.turn_urls, ["turn:example.org:3478"]);
+    assert_eq!(system.webrtc.mode, WebRtcMode::Prefer);
     assert!(system.webrtc.force_relay);
     let rules = &manifest.acl.as_ref().unwrap().rules;
     assert_eq!(rules[0].permission, Permission::Allow);

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Weak};
 
 use actr_lite_admin::event_log::EventLog;
+use actr_lite_manifest::WebRtcMode;
 use actr_lite_net::ClearText;
 use actr_lite_registry_client::RegistryLink;
 use actr_lite_tls::Tls;
@@ -34,6 +35,8 @@ pub(crate) struct Assembly {
     pub(crate) tls: Tls,
     /// Where it shows its credential without TLS.
     pub(crate) clear_text: ClearText,
+    /// When it tries WebRTC, if it is built with that.
+    pub(crate) webrtc: WebRtcMode,
     pub(crate) occupancy: Arc<Occupancy>,
     /// Where what happens is noted.
     pub(crate) events: Arc<EventLog>,
@@ -54,6 +57,7 @@ impl Assembly {
             record_limit,
             tls,
             clear_text,
+            webrtc,
             occupancy,
             events,
             tracer,
@@ -69,7 +73,7 @@ impl Assembly {
             let dispatcher = Dispatcher::new(router, Arc::clone(&sessions), Weak::clone(actor));
             let dispatcher = Arc::new(dispatcher);
             let serve = Arc::clone(&dispatcher) as Arc<dyn Serve>;
-            let peers = Peers::new(link, tls, clear_text, Arc::clone(&sessions), serve);
+            let peers = Peers::new(link, tls, clear_text, webrtc, Arc::clone(&sessions), serve);
             Actor {
                 local: dispatcher as Arc<dyn LocalCalls>,
                 discovery: Discovery::new(Arc::clone(&peers), contracts),

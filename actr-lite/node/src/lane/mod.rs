@@ -8,4 +8,6 @@ pub(crate) mod closing;
 pub(crate) mod lane;
 pub(crate) mod patience;
 pub(crate) mod receiver;
+#[cfg(feature = "webrtc")]
+pub(crate) mod webrtc;
 pub(crate) mod websocket;

@@ -20,7 +20,7 @@ use crate::{
         actr_ref::ActrRef, check_error::CheckError, preparation::Preparation, reach, shutdown::Shutdown,
         start_error::StartError, surface, system::ActrSystem, view::View,
     },
-    peers::peers::Peers,
+    peers::{peers::Peers, webrtc::Desk},
     session::access::admits_others,
     tasks::{Tasks, contain},
 };
@@ -151,6 +151,7 @@ impl<W: Workload> Node<W> {
             record_limit,
             tls,
             clear_text,
+            webrtc: manifest.system.webrtc.mode,
             occupancy,
             events: Arc::clone(admin.events()),
             tracer: system.tracer().clone(),
@@ -165,6 +166,7 @@ impl<W: Workload> Node<W> {
             "the note of registrations",
             Box::pin(note_registrations(Arc::clone(&actor.peers))),
         );
+        tasks.spawn_runtime("the WebRTC desk", Box::pin(Desk::run(Arc::clone(actor.peers.desk()))));
         if let Some(acceptor) = acceptor {
             let address = acceptor.local_addr();
             info!(%address, "data lane listening on {address}");

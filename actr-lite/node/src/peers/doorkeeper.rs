@@ -14,14 +14,11 @@ use actr_lite_engine::{
 };
 use actr_lite_net::{host_check::check_host, source::Source};
 use actr_lite_registry_client::RegistryLink;
-use actr_lite_wire::{
-    acl::AclRefusal, credential::VerifyingKey, host_policy::HostPolicy, identity::ActrId, peer_text::PeerText,
-    possession::Audience,
-};
+use actr_lite_wire::{credential::VerifyingKey, host_policy::HostPolicy, peer_text::PeerText, possession::Audience};
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use tokio::{sync::Semaphore, time::timeout};
 
-use crate::{peers::peers::Peers, stream::stream_end::StreamEnd};
+use crate::peers::peers::Peers;
 
 /// How many unknown signing keys are asked for at once: anybody can name one, and the registry's answers are for the
 /// node's own questions first.
@@ -85,7 +82,10 @@ impl Doorkeeper {
         })??;
         self.lock()
             .enter(&request, streams.is_stopping(), self.started.elapsed())?;
-        let is_admitted = self.admit_peer(&request.peer)?;
+        let is_admitted = self.peers.open().admit(&request.peer).map_err(|refusal| {
+            let reason = PeerText::of(&refusal);
+            RefusedUpgrade::new(StatusCode::FORBIDDEN, reason)
+        })?;
         let account = streams.occupancy.accounts().of(&request.peer);
         let admission = account.and_then(|account| account.admit()).map_err(|limit| {
             streams.tally.limit_reached(&limit);
@@ -99,23 +99,6 @@ impl Doorkeeper {
             admission,
         };
         Ok((admitted, response))
-    }
-
-    /// Whether the access list admits a peer. One that it does not may still bring the stream that this node has asked it for,
-    /// unless a rule denies it.
-    fn admit_peer(&self, peer: &ActrId) -> Result<bool, RefusedUpgrade> {
-        let sessions = self.peers.sessions();
-        let Err(refusal) = sessions.access.admit(peer) else {
-            return Ok(true);
-        };
-        if let AclRefusal::Denied { .. } = &refusal {
-            for inbox in sessions.subscriptions.waiting_for(peer) {
-                inbox.end(StreamEnd::Denied(refusal.clone()));
-            }
-        } else if sessions.subscriptions.wait_for_any(peer) {
-            return Ok(false);
-        }
-        Err(RefusedUpgrade::new(StatusCode::FORBIDDEN, PeerText::of(&refusal)))
     }
 
     /// Checks that the peer itself asks, and asks this node. The same upgrade does so once.

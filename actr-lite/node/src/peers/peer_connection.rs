@@ -48,7 +48,7 @@ impl PeerConnection {
 }
 
 /// Closes a session that nobody has used for so long; the rest is for its connection. Never ends.
-async fn close_when_unused(idle: Option<(Weak<Session>, Duration)>) {
+pub(super) async fn close_when_unused(idle: Option<(Weak<Session>, Duration)>) {
     if let Some((session, timeout)) = idle {
         let mut look_at = Instant::now() + timeout;
         loop {

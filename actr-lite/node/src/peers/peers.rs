@@ -8,6 +8,7 @@ use actr_lite_engine::{
         pool::Sharing,
     },
 };
+use actr_lite_manifest::WebRtcMode;
 use actr_lite_net::{ClearText, DialProgress, Step};
 use actr_lite_registry_client::{Candidate, RegistryLink, RegistryLinkError};
 use actr_lite_tls::Tls;
@@ -29,8 +30,10 @@ use crate::{
         addresses::Addresses,
         dial::{Dialer, dial_address},
         dials::{Dialling, Dials},
+        open_sessions::OpenSessions,
         peer_connection::PeerConnection,
-        pool::{OpenConnection, Pool},
+        pool::OpenConnection,
+        webrtc::Desk,
     },
     session::{
         receiver::SessionReceiver, serve::Serve, session::Session, session_environment::SessionEnvironment,
@@ -47,10 +50,9 @@ pub(crate) struct Peers {
     /// Where this node shows its credential without TLS.
     clear_text: ClearText,
     addresses: Addresses,
-    pool: Arc<Pool>,
+    open: Arc<OpenSessions>,
     dials: Arc<Dials>,
-    sessions: Arc<SessionEnvironment>,
-    serve: Arc<dyn Serve>,
+    desk: Arc<Desk>,
 }
 
 impl Peers {
@@ -59,18 +61,19 @@ impl Peers {
         link: RegistryLink,
         tls: Tls,
         clear_text: ClearText,
+        webrtc: WebRtcMode,
         sessions: Arc<SessionEnvironment>,
         serve: Arc<dyn Serve>,
     ) -> Arc<Self> {
+        let open = OpenSessions::new(sessions, serve);
         Arc::new(Self {
             addresses: Addresses::new(link.clone()),
+            desk: Desk::new(webrtc, link.clone(), Arc::clone(&open)),
             link,
             tls,
             clear_text,
-            pool: Arc::default(),
+            open,
             dials: Arc::default(),
-            sessions,
-            serve,
         })
     }
 
@@ -84,19 +87,29 @@ impl Peers {
         &self.tls
     }
 
+    /// The peers with which there are sessions over WebRTC.
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    /// All open sessions.
+    pub(super) fn open(&self) -> &OpenSessions {
+        &self.open
+    }
+
     /// What the sessions share.
     pub(super) fn sessions(&self) -> &SessionEnvironment {
-        &self.sessions
+        self.open.environment()
     }
 
     /// What the node has done.
     pub(crate) fn tally(&self) -> &Tally {
-        &self.sessions.streams.tally
+        &self.sessions().streams.tally
     }
 
     /// An open connection to this peer.
     pub(crate) fn find(&self, peer: &ActrId) -> Option<SessionHandle> {
-        self.pool.find(peer)
+        self.open.find(peer)
     }
 
     /// A connection to this peer: an open one, or a new one.
@@ -110,7 +123,7 @@ impl Peers {
             let (waiting, dialling) = self.dials.join(peer);
             if let Some(dialling) = dialling {
                 let dial = Arc::clone(self).dial_shared(peer.clone(), dialling);
-                let tasks = &self.sessions.streams.tasks;
+                let tasks = &self.sessions().streams.tasks;
                 tasks.spawn_runtime("a dial", Box::pin(dial.in_current_span()));
             }
             let session = waiting.outcome().await?;
@@ -139,12 +152,14 @@ impl Peers {
         tokio::select! {
             session = dial => dialling.conclude(session.map(|session| Arc::clone(&session))),
             () = dialling.dropped() => {}
-            () = self.sessions.streams.tasks.stop().cancelled() => {}
+            () = self.sessions().streams.tasks.stop().cancelled() => {}
         }
     }
 
     /// A new connection to this peer that only the holders of the handle use.
-    pub(crate) async fn connect_alone(&self, peer: &ActrId) -> Result<SessionHandle, ActrError> {
+    ///
+    /// Over WebRTC it is the one that everybody uses: there is only one with each peer.
+    pub(crate) async fn connect_alone(self: &Arc<Self>, peer: &ActrId) -> Result<SessionHandle, ActrError> {
         self.dial(peer, Sharing::Own, &DialProgress::default(), &|| true).await
     }
 
@@ -165,21 +180,51 @@ impl Peers {
 
     /// A new connection to this peer. Meanwhile `progress` tells the step; `may_ask` is asked before the peer is.
     async fn dial(
+        self: &Arc<Self>,
+        peer: &ActrId,
+        sharing: Sharing,
+        progress: &DialProgress,
+        may_ask: &(dyn Fn() -> bool + Sync),
+    ) -> Result<SessionHandle, ActrError> {
+        if self.sessions().streams.is_stopping() {
+            return Err(ActrError::Stopping);
+        }
+        let mode = self.desk.mode();
+        let over_webrtc = async {
+            if !may_ask() {
+                return Err(ActrError::Stopping);
+            }
+            let _step = progress.enter(Step::Answer("question for a session over WebRTC"));
+            self.desk.connect(peer).await
+        };
+        if mode == WebRtcMode::Prefer && sharing == Sharing::Shared {
+            return match over_webrtc.await {
+                Ok(session) => Ok(session),
+                Err(_) => self.dial_websocket(peer, sharing, progress, may_ask).await,
+            };
+        }
+        match self.dial_websocket(peer, sharing, progress, may_ask).await {
+            Err(ActrError::Discover(DiscoverError::NotListed { .. })) if mode != WebRtcMode::Off => over_webrtc.await,
+            Err(error @ ActrError::Unreachable { .. }) if mode != WebRtcMode::Off => {
+                over_webrtc.await.map_err(|_| error)
+            }
+            dialled => dialled,
+        }
+    }
+
+    async fn dial_websocket(
         &self,
         peer: &ActrId,
         sharing: Sharing,
         progress: &DialProgress,
         may_ask: &(dyn Fn() -> bool + Sync),
     ) -> Result<SessionHandle, ActrError> {
-        let streams = &self.sessions.streams;
-        if streams.is_stopping() {
-            return Err(ActrError::Stopping);
-        }
+        let streams = &self.sessions().streams;
         let admission = streams.occupancy.accounts().of(peer).and_then(|account| account.dial());
         let admission = admission.inspect_err(|limit| streams.tally.limit_reached(limit))?;
         let upgraded = self.upgraded(peer, sharing, progress, may_ask);
         let upgraded = spans::within(spans::dial(peer), upgraded).await?;
-        let (session, connection) = self.open(peer.clone(), admission, upgraded, Role::Client, sharing, false);
+        let (session, connection) = self.connected(peer.clone(), admission, upgraded, Role::Client, sharing, false);
         let session = SessionHandle::enter(&session).ok_or(ActrError::Stopping)?;
         self.drive(connection);
         Ok(session)
@@ -219,7 +264,7 @@ impl Peers {
                         credential: &identity.credential,
                         prove: &prove,
                         may_ask,
-                        record_limit: self.sessions.record_limit,
+                        record_limit: self.sessions().record_limit,
                         keeps_open: sharing == Sharing::Own,
                     };
                     let error = match dial_address(&address, dialer, progress).await {
@@ -247,7 +292,7 @@ impl Peers {
 
     /// Serves a peer over the connection that it has made, in a task of its own.
     pub(super) fn serve(&self, peer: ActrId, admission: Admission, upgraded: Upgraded, is_kept_by_peer: bool) {
-        let (_, connection) = self.open(
+        let (_, connection) = self.connected(
             peer,
             admission,
             upgraded,
@@ -259,14 +304,14 @@ impl Peers {
     }
 
     fn drive(&self, connection: PeerConnection) {
-        self.sessions
+        self.sessions()
             .streams
             .tasks
             .spawn_runtime("a data lane connection", Box::pin(connection.run()));
     }
 
     /// Makes a connection's session known; it works once the connection is driven.
-    fn open(
+    fn connected(
         &self,
         peer: ActrId,
         admission: Admission,
@@ -277,7 +322,7 @@ impl Peers {
     ) -> (Arc<Session>, PeerConnection) {
         let SessionEnvironment {
             streams, record_limit, ..
-        } = self.sessions.as_ref();
+        } = self.sessions();
         let (account, is_tls) = (admission.account(), upgraded.stream.is_tls());
         let direction = match role {
             Role::Client => Direction::Out,
@@ -297,7 +342,7 @@ impl Peers {
             connection,
             idle_timeout: (!is_kept_by_peer).then_some(idle_timeout),
             admission,
-            place: self.pool.enter(open, sharing),
+            place: self.open.enter(open, sharing),
         };
         (session, connection)
     }
@@ -309,27 +354,21 @@ impl Peers {
         lane: Arc<dyn Lane>,
         account: Arc<PeerAccount>,
     ) -> (Arc<Session>, SessionReceiver) {
-        let session = Session::new(Arc::clone(&self.sessions), peer, lane, account);
-        let receiver = SessionReceiver::new(Arc::clone(&session), Arc::clone(&self.serve));
-        (session, receiver)
+        self.open.begin(peer, lane, account)
     }
 
     /// The open connections, as they are shown, each with its number.
     pub(crate) fn connections(&self) -> Vec<(u64, OpenConnection)> {
-        self.pool.shown()
+        self.open.shown()
     }
 
     /// Tells all peers that this node shuts down, so that they can go elsewhere in time.
     pub(crate) fn say_leaving(&self) {
-        for session in self.pool.all() {
-            session.say_leaving();
-        }
+        self.open.say_leaving();
     }
 
     /// Asks all to send what they have and to close.
     pub(crate) fn close_all(&self, cause: Closing) {
-        for session in self.pool.all() {
-            session.close(cause);
-        }
+        self.open.close_all(cause);
     }
 }

@@ -3,7 +3,10 @@ use std::time::Duration;
 use actr_lite_wire::proto::{SignalingEnvelope, signaling_to_actr::Payload};
 use bytes::Bytes;
 
-use crate::{error::RegistryLinkError, identity::Identity, registration::Registration, renewal_token::RenewalToken};
+use crate::{
+    error::RegistryLinkError, identity::Identity, registration::Registration, relayed::Relayed,
+    renewal_token::RenewalToken,
+};
 
 /// What the shell does next. What takes time reports its result as an [`Event`].
 #[derive(Debug, PartialEq)]
@@ -30,6 +33,8 @@ pub enum Action<W> {
     Drop,
     /// Hand this over to who waits for it.
     Answer(W, Result<Payload, RegistryLinkError>),
+    /// Hand this over to who follows what other nodes say, if anybody does.
+    Relay(Relayed),
     /// Poll again at this time, if there is one, or after an event or a request, whatever comes first.
     Wait(Option<Duration>),
     /// The link has ended. Nothing comes after it.

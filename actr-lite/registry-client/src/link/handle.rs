@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use actr_lite_wire::{credential::VerifyingKey, identity::ActrId};
+use actr_lite_wire::{credential::VerifyingKey, identity::ActrId, proto::actr_relay::Payload};
 
 use super::{Link, Stage, action::Action};
 use crate::{
@@ -59,6 +59,11 @@ impl<W> Link<W> {
     /// Nobody waits for the answer any more.
     pub fn take_back(&mut self, number: u64) {
         self.requests.take_back(number);
+    }
+
+    /// Says something to another node. What becomes of it is not known, unless it is refused.
+    pub fn relay(&mut self, to: ActrId, payload: Payload) {
+        self.relays.add(to, payload);
     }
 
     /// How many requests wait.

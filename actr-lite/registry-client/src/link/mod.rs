@@ -15,6 +15,7 @@ mod membership;
 mod mismatch;
 mod outage;
 mod own_ids;
+mod relays;
 mod renewal;
 mod requests;
 mod retries;
@@ -37,10 +38,11 @@ pub use self::{
 };
 use self::{
     calendar::Calendar,
-    envelope::{Received, envelope},
+    envelope::{Message, Received, envelope, relay_envelope},
     membership::Membership,
     outage::Outage,
     own_ids::OwnIds,
+    relays::Relays,
     renewal::Step,
     requests::{Requests, Waiting},
     retries::Retries,
@@ -60,6 +62,9 @@ use crate::{
 /// What heartbeats have before their number, and requests have not.
 const HEARTBEAT: char = 'h';
 
+/// What messages to other nodes have before theirs.
+const RELAY: char = 'r';
+
 /// A node's link to its registry: it registers and connects, and does both again when they are lost. `W` is whoever waits
 /// for an answer.
 #[derive(Debug)]
@@ -78,6 +83,7 @@ pub struct Link<W> {
     own_ids: OwnIds,
     is_leaving: bool,
     requests: Requests<W>,
+    relays: Relays,
     keys: SigningKeys,
     calendar: Calendar,
     retries: Retries,
@@ -111,6 +117,7 @@ impl<W> Link<W> {
             own_ids: OwnIds::default(),
             is_leaving: false,
             requests: Requests::default(),
+            relays: Relays::default(),
             keys: SigningKeys::default(),
             calendar: Calendar::default(),
             retries: Retries::new(url.clone()),
@@ -166,6 +173,10 @@ impl<W> Link<W> {
                 let id = format!("{}{number}", self.envelope_prefix);
                 return Action::Send(envelope(id, identity, request.payload(&identity.actor_id)));
             }
+            if can_send && let Some((number, relay)) = self.relays.next(identity) {
+                let id = format!("{}{RELAY}{number}", self.envelope_prefix);
+                return Action::Send(relay_envelope(id, relay));
+            }
             if !self.is_leaving
                 && let Some(step) = membership.renewal.poll(now)
             {
@@ -212,8 +223,10 @@ impl<W> Link<W> {
             (Event::Opened(opened), Stage::Opening) => self.opened(opened, now, jitter),
             (Event::Received(message), Stage::Open(session)) => {
                 session.heard(now);
-                if let Some(received) = Received::read(message) {
-                    self.received(received, now, jitter);
+                match Message::read(message) {
+                    Some(Message::Answer(received)) => self.received(received, now, jitter),
+                    Some(Message::Relay(relay)) => self.actions.extend(Relays::said(relay).map(Action::Relay)),
+                    None => {}
                 }
             }
             (Event::SignOfLife, Stage::Open(session)) => session.heard(now),
@@ -251,10 +264,21 @@ impl<W> Link<W> {
         let reply_for = received.reply_for.as_deref();
         let number = reply_for.and_then(|id| id.strip_prefix(&self.envelope_prefix));
         match (number, outcome) {
-            (Some(number), outcome) => match number.strip_prefix(HEARTBEAT) {
-                Some(number) => self.heartbeat_answered(number.parse().unwrap_or_default(), outcome, now, jitter),
-                None => self.answered(number.parse().unwrap_or_default(), outcome, now, jitter),
-            },
+            (Some(number), outcome) => {
+                let mut kind = number.chars();
+                match kind.next() {
+                    Some(HEARTBEAT) => {
+                        let number = kind.as_str().parse().unwrap_or_default();
+                        self.heartbeat_answered(number, outcome, now, jitter);
+                    }
+                    Some(RELAY) => {
+                        let number = kind.as_str().parse().unwrap_or_default();
+                        let refused = outcome.err().and_then(|error| self.relays.refused(number, &error));
+                        self.actions.extend(refused.map(Action::Relay));
+                    }
+                    _ => self.answered(number.parse().unwrap_or_default(), outcome, now, jitter),
+                }
+            }
             (None, Err(ErrorResponse { code, message })) => {
                 debug!(code, message = %PeerText::new(&message), "the registry reports an error");
                 if reply_for.is_none() && code_of(code) == ErrorCode::Unavailable {

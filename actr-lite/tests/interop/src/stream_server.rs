@@ -61,9 +61,9 @@ impl RpcRequest for RegisterStream {
     }
 }
 
-/// The text of a frame.
+/// The text of a frame, but for who sends it.
 pub fn text(number: i32, stream_id: &str) -> String {
-    format!("[official] Stream message {number} for {stream_id}")
+    format!(" Stream message {number} for {stream_id}")
 }
 
 /// What a server does when a stream is registered.
@@ -114,7 +114,7 @@ async fn send<C: Context>(ctx: C, caller: ActrId, request: RegisterStream) {
         let frame = DataChunk {
             stream_id: request.stream_id.clone(),
             sequence: u64::from(number.unsigned_abs()),
-            payload: text(number, &request.stream_id).into(),
+            payload: format!("[official]{}", text(number, &request.stream_id)).into(),
             metadata: Vec::new(),
             timestamp_ms: None,
         };

@@ -6,4 +6,8 @@ mod discovery;
 mod messages;
 mod mock_registry;
 #[cfg(target_os = "linux")]
+mod network;
+#[cfg(target_os = "linux")]
 mod relayed_streams;
+#[cfg(target_os = "linux")]
+mod webrtc_streams;

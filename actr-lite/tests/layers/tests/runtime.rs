@@ -30,7 +30,7 @@ const NODE: [&str; 17] = [
 ];
 
 /// The layers of the registry's client, the lowest first: what a link decides does not know who does it.
-const REGISTRY_CLIENT: [&str; 23] = [
+const REGISTRY_CLIENT: [&str; 24] = [
     "registry_url",
     "refusal_code",
     "error",
@@ -42,6 +42,7 @@ const REGISTRY_CLIENT: [&str; 23] = [
     "request",
     "answer",
     "load",
+    "relayed",
     "state",
     "link",
     "config",

@@ -204,6 +204,7 @@ impl Link {
                     self.asked.remove(&number);
                     self.answers.insert(number, answer);
                 }
+                Action::Relay(_) => cx.fail("no node says anything to another one"),
                 Action::Wait(until) => return until,
                 Action::Stop => return None,
             }

@@ -152,6 +152,7 @@ impl Shell {
                     let (until, _) = self.waiting.remove(&waiter).expect("somebody who waits");
                     assert!(scene.now <= until, "{:?} late", scene.now - until);
                 }
+                Action::Relay(_) => panic!("no node says anything to another one"),
                 Action::Wait(until) => return self.wait(until, scene.now),
                 Action::Stop => {
                     assert!(self.waiting.is_empty());

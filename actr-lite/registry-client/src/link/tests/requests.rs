@@ -2,16 +2,21 @@ use std::time::Duration;
 
 use actr_lite_wire::{
     error_code::ErrorCode,
+    identity::ActrId,
     proto::{
-        GetSigningKeyResponse, RouteCandidatesResponse, SignalingEnvelope, route_candidates_response,
+        ActrRelay, GetSigningKeyResponse, RouteCandidatesResponse, SignalingEnvelope,
+        actr_relay::Payload as RelayPayload, route_candidates_response, signaling_envelope::Flow,
         signaling_to_actr::Payload,
     },
 };
+use bytes::Bytes;
+use prost::Message as _;
 
 use super::{Scene, refusal, reply};
 use crate::{
     error::RegistryLinkError,
     link::{Action, Event},
+    relayed::Relayed,
     request::{REQUEST_TIMEOUT, Request},
 };
 
@@ -89,4 +94,35 @@ fn a_request_outlives_its_connection_but_not_its_time() {
         panic!("it waits on");
     };
     assert_eq!(after, REQUEST_TIMEOUT);
+}
+
+#[test]
+fn what_nodes_say_to_each_other_goes_both_ways() {
+    let mut scene = Scene::open(1);
+    let other = ActrId::new(33, 2, "acme+Echo".parse().unwrap());
+    let payload = || RelayPayload::IceCandidate(Bytes::from_static(b"candidate"));
+    scene.link.relay(other.clone(), payload());
+    let Action::Send(sent) = scene.poll() else {
+        panic!("nothing is said");
+    };
+    let Some(Flow::ActrRelay(relay)) = &sent.flow else {
+        panic!("no relay");
+    };
+    assert_eq!(relay.payload, Some(payload()));
+    assert_eq!(relay.target, (&other).into());
+
+    let passed_on = SignalingEnvelope {
+        flow: Some(Flow::ActrRelay(ActrRelay {
+            source: (&other).into(),
+            ..relay.clone()
+        })),
+        ..*sent.clone()
+    };
+    scene.handle(Event::Received(passed_on.encode_to_vec().into()));
+    let (from, payload) = (other.clone(), payload());
+    assert_eq!(scene.poll(), Action::Relay(Relayed::Said { from, payload }));
+
+    scene.handle(Event::Received(reply(&sent, Err(refusal(ErrorCode::NotFound)))));
+    let reason = refusal(ErrorCode::NotFound).message.into();
+    assert_eq!(scene.poll(), Action::Relay(Relayed::Refused { to: other, reason }));
 }

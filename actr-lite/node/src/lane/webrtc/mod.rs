@@ -1,0 +1,5 @@
+//! The data lane as actr's WebRTC data channels (actr 0.4.21): one record a message, and no control records.
+//!
+//! What agrees on sessions and drives them is a layer above, as it takes the registry's help.
+
+pub(crate) mod outbox;

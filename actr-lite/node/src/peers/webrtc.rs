@@ -1,0 +1,21 @@
+//! Sessions over WebRTC data channels, which two nodes agree on by way of the registry; if `webrtc`, a feature of this crate,
+//! is on. Without it nothing of WebRTC is compiled.
+//!
+//! The crate `actr-lite-webrtc` decides. A desk takes what other nodes say, and hands it to the task of each peer, a driver, which
+//! has the peer's sessions, one after the other, and their sockets.
+
+#[cfg(not(feature = "webrtc"))]
+mod absent;
+#[cfg(feature = "webrtc")]
+mod desk;
+#[cfg(feature = "webrtc")]
+mod driver;
+#[cfg(feature = "webrtc")]
+mod input;
+#[cfg(feature = "webrtc")]
+mod sockets;
+
+#[cfg(not(feature = "webrtc"))]
+pub(crate) use absent::Desk;
+#[cfg(feature = "webrtc")]
+pub(crate) use desk::Desk;

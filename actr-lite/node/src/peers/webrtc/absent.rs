@@ -1,0 +1,27 @@
+use std::sync::Arc;
+
+use actr_lite_manifest::WebRtcMode;
+use actr_lite_registry_client::RegistryLink;
+use actr_lite_wire::{identity::ActrId, peer_text::PeerText};
+
+use crate::{error::actr_error::ActrError, peers::open_sessions::OpenSessions, session::session_handle::SessionHandle};
+
+/// No sessions over WebRTC.
+pub(crate) struct Desk;
+
+impl Desk {
+    pub(crate) fn new(_: WebRtcMode, _: RegistryLink, _: Arc<OpenSessions>) -> Arc<Self> {
+        Arc::new(Self)
+    }
+
+    pub(crate) fn mode(&self) -> WebRtcMode {
+        WebRtcMode::Off
+    }
+
+    pub(crate) async fn run(self: Arc<Self>) {}
+
+    pub(crate) async fn connect(self: &Arc<Self>, peer: &ActrId) -> Result<SessionHandle, ActrError> {
+        let (peer, cause) = (peer.clone(), PeerText::new("this program is built without WebRTC"));
+        Err(ActrError::Unreachable { peer, cause })
+    }
+}

@@ -1,0 +1,400 @@
+use std::{
+    future::{pending, poll_fn},
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use actr_lite_admin::event::Direction;
+use actr_lite_engine::{accounts::Admission, held_bytes::HeldBytes, peers::pool::Sharing};
+use actr_lite_registry_client::RegistryLink;
+use actr_lite_webrtc::{
+    outgoing::Batch,
+    peer::{Certificate, Event, Output, Peer, Setup},
+    signal::Signal,
+};
+use actr_lite_wire::{identity::ActrId, misbehaviour::MisbehaviourKind, peer_text::PeerText};
+use bytes::Bytes;
+use tokio::{
+    net::lookup_host,
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until, timeout},
+};
+use tracing::debug;
+
+use crate::{
+    error::actr_error::ActrError,
+    lane::{close_reason::CloseReason, lane::Lane, receiver::Receiver as _, webrtc::outbox::Outbox},
+    peers::{
+        open_sessions::OpenSessions,
+        peer_connection::close_when_unused,
+        pool::{OpenConnection, PoolPlace},
+        webrtc::{
+            input::Input,
+            sockets::{MAX_DATAGRAM, Sockets},
+        },
+    },
+    session::{receiver::SessionReceiver, session::Session, session_handle::SessionHandle},
+};
+
+/// How many datagrams are taken before anything else is looked at: what a fast sender has on its way at once.
+const DATAGRAMS_AT_ONCE: usize = 64;
+
+/// How long the task of a peer waits for what comes next, with neither a session nor one that is being made: candidates may
+/// come before their offer.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// How long the registry's name may take to be looked up, for the address of this host on the way there.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What of a record that comes in fragments costs nothing more than the connection.
+const FREE_BYTES: usize = 16 << 10;
+
+/// The sessions with one peer: it moves datagrams, signals and records.
+pub(super) struct Driver {
+    link: RegistryLink,
+    sessions: Arc<OpenSessions>,
+    peer: ActrId,
+    machine: Peer<HeldBytes>,
+    began: Instant,
+    sockets: Sockets,
+    waiting: Vec<oneshot::Sender<Result<SessionHandle, ActrError>>>,
+    open: Option<OpenSession>,
+    admission: Admission,
+    idle_since: Instant,
+}
+
+/// A session that is ready, as the node knows it.
+struct OpenSession {
+    session: Arc<Session>,
+    receiver: SessionReceiver,
+    outbox: Arc<Outbox>,
+    /// What is being sent.
+    batch: Option<Batch>,
+    /// Something has come for which the receiver has no room yet.
+    is_full: bool,
+    /// Closes it when nobody has used it for a while.
+    unused: Pin<Box<dyn Future<Output = ()> + Send>>,
+    _place: PoolPlace,
+}
+
+impl Driver {
+    pub(super) fn new(
+        link: RegistryLink,
+        sessions: Arc<OpenSessions>,
+        peer: ActrId,
+        certificate: Certificate,
+        admission: Admission,
+    ) -> Self {
+        let began = Instant::now();
+        let account = Arc::clone(admission.account());
+        let own = sessions.environment().access.own_id();
+        let is_first = (own.serial_number(), own.to_string()) < (peer.serial_number(), peer.to_string());
+        let machine = Peer::new(Setup {
+            certificate,
+            epoch: began.into_std(),
+            is_first,
+            seed: rand::random(),
+            max_record_len: sessions.environment().record_limit.bytes(),
+            memory: Box::new(move || HeldBytes::new(Arc::clone(&account), FREE_BYTES)),
+        });
+        Self {
+            link,
+            sessions,
+            peer,
+            machine,
+            began,
+            sockets: Sockets::default(),
+            waiting: Vec::new(),
+            open: None,
+            admission,
+            idle_since: began,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Makes sessions with the peer as long as either side wants one.
+    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
+        self.open_sockets().await;
+        let stop = self.sessions.environment().streams.tasks.stop().clone();
+        let mut buffer = Box::new([0; MAX_DATAGRAM]);
+        loop {
+            let wake = self.act().await;
+            // What has come is handed over first, whatever became of the session.
+            let is_idle = self.machine.is_idle() && self.open.is_none();
+            if is_idle {
+                if self.idle_since.elapsed() >= LINGER || stop.is_cancelled() {
+                    break;
+                }
+            } else {
+                self.idle_since = Instant::now();
+            }
+            let until = match is_idle {
+                true => Some(self.idle_since + LINGER),
+                false => wake.map(|wake| self.began + wake),
+            };
+            let is_closing = self.machine.is_closing();
+            let open = &mut self.open;
+            let sockets = &self.sockets;
+            tokio::select! {
+                biased;
+                input = inputs.recv() => match input {
+                    Some(input) => self.input(input),
+                    None => break,
+                },
+                () = stop.cancelled(), if !is_closing => self.close(),
+                (len, from, to) = poll_fn(|cx| sockets.poll_receive(cx, &mut buffer)) => {
+                    self.receive(len, from, to, &mut buffer).await;
+                }
+                () = progress(open) => {}
+                () = at(until) => {}
+            }
+        }
+        self.ended("it stops");
+    }
+
+    fn close(&mut self) {
+        let now = self.now();
+        self.machine.close(now);
+    }
+
+    /// The addresses of this host by which others are reached: on the way to the registry, and to anywhere. Others follow
+    /// when it is known where the peer is.
+    async fn open_sockets(&mut self) {
+        let url = self.link.url();
+        let looked_up = timeout(LOOK_UP_TIMEOUT, lookup_host((url.host(), url.port()))).await;
+        let registry: Vec<SocketAddr> = looked_up.ok().and_then(Result::ok).into_iter().flatten().collect();
+        let towards_registry = registry
+            .into_iter()
+            .filter_map(|address| self.sockets.open_towards(address));
+        let locals: Vec<_> = towards_registry.collect();
+        for local in locals.into_iter().chain(self.sockets.open_default()) {
+            self.machine.add_local(local);
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        let now = self.now();
+        match input {
+            Input::Refused(reason) => self.machine.refused(reason.as_str(), now),
+            Input::Signal(signal) => {
+                debug!(peer = %self.peer, signal = signal.word(), "heard by way of the registry");
+                for remote in addresses(&signal) {
+                    if let Some(local) = self.sockets.open_towards(remote) {
+                        self.machine.add_local(local);
+                    }
+                }
+                self.machine.signal(signal, now);
+            }
+            Input::Connect(waiter) => match self.handle() {
+                Some(handle) => drop(waiter.send(Ok(handle))),
+                None => {
+                    self.waiting.push(waiter);
+                    self.machine.connect(now);
+                }
+            },
+        }
+    }
+
+    /// The session that there is, if it is not being closed.
+    fn handle(&self) -> Option<SessionHandle> {
+        let open = self.open.as_ref()?;
+        open.session.is_open().then(|| SessionHandle::enter(&open.session))?
+    }
+
+    /// Takes a datagram, and those that have come behind it.
+    async fn receive(&mut self, len: usize, from: SocketAddr, to: SocketAddr, buffer: &mut Box<[u8; MAX_DATAGRAM]>) {
+        let mut next = Some((len, from, to));
+        for _ in 0..DATAGRAMS_AT_ONCE {
+            let Some((len, from, to)) = next else { return };
+            let now = self.now();
+            self.machine.receive(from, to, &buffer[..len], now);
+            self.act().await;
+            let sockets = &self.sockets;
+            next = poll_fn(|cx| match sockets.poll_receive(cx, buffer) {
+                Poll::Ready(received) => Poll::Ready(Some(received)),
+                Poll::Pending => Poll::Ready(None),
+            })
+            .await;
+        }
+        if let Some((len, from, to)) = next {
+            let now = self.now();
+            self.machine.receive(from, to, &buffer[..len], now);
+        }
+    }
+
+    /// Does all that is to be done now. Until when to wait then.
+    async fn act(&mut self) -> Option<Duration> {
+        loop {
+            self.write();
+            let now = self.now();
+            let output = self.machine.poll(now);
+            self.take_events().await;
+            match output {
+                Output::Transmit(datagram) => self.sockets.send(&datagram).await,
+                Output::Signal(signal) => {
+                    debug!(peer = %self.peer, signal = signal.word(), "told by way of the registry");
+                    let own = self.sessions.environment().access.own_id();
+                    self.link.relay(self.peer.clone(), signal.payload(&own, &self.peer));
+                }
+                Output::Wait(until) => return until,
+            }
+        }
+    }
+
+    /// Hands messages to the session as long as it takes some; closes it when all has left that is to leave.
+    fn write(&mut self) {
+        let now = self.now();
+        let Some(open) = &mut self.open else { return };
+        loop {
+            if open.batch.is_none() {
+                open.batch = open.outbox.take();
+            }
+            let Some(batch) = &mut open.batch else { break };
+            while let Some((channel, message)) = batch.next() {
+                if !self.machine.write(channel, message, now) {
+                    return;
+                }
+                batch.advance();
+            }
+            if let Some(batch) = open.batch.take() {
+                open.outbox.left(batch);
+            }
+        }
+        if open.outbox.closing().is_some() && !self.machine.is_closing() {
+            self.machine.close(now);
+        }
+    }
+
+    async fn take_events(&mut self) {
+        loop {
+            if let Some(open) = &mut self.open {
+                let receiver = &mut open.receiver;
+                let has_room = poll_fn(|cx| Poll::Ready(receiver.poll_room(cx).is_ready())).await;
+                open.is_full = !has_room;
+                if !has_room {
+                    return;
+                }
+            }
+            match self.machine.event() {
+                None => return,
+                Some(Event::Record(record)) => self.deliver(record),
+                Some(Event::Ready) => self.ready(),
+                Some(Event::Recovering) => debug!(peer = %self.peer, "the path to the peer is gone"),
+                Some(Event::Recovered) => debug!(peer = %self.peer, "the path to the peer is back"),
+                Some(Event::Ended(reason)) => self.ended(&reason),
+                Some(Event::Failed(reason)) => self.failed(&reason),
+            }
+        }
+    }
+
+    fn deliver(&mut self, record: Bytes) {
+        let Some(open) = &mut self.open else { return };
+        if let Err(violation) = open.receiver.receive(record) {
+            open.receiver
+                .complain(MisbehaviourKind::ProtocolViolation, &violation.reason);
+            self.ended(&violation.reason);
+            self.close();
+        }
+    }
+
+    /// There is a session: those who wait get it.
+    fn ready(&mut self) {
+        let account = self.admission.account();
+        let direction = match self.waiting.is_empty() {
+            true => Direction::In,
+            false => Direction::Out,
+        };
+        let outbox = Arc::new(Outbox::new(
+            self.sessions.environment().record_limit.bytes(),
+            HeldBytes::new(Arc::clone(account), FREE_BYTES),
+        ));
+        let lane = Arc::clone(&outbox) as Arc<dyn Lane>;
+        let (session, receiver) = self.sessions.begin(self.peer.clone(), lane, Arc::clone(account));
+        let open = OpenConnection {
+            session: Arc::clone(&session),
+            direction,
+            is_tls: true,
+        };
+        debug!(peer = %self.peer, "a session over WebRTC");
+        let limits = self.sessions.environment().streams.occupancy.limits();
+        let idle_timeout = limits.idle_timeout.duration();
+        for waiter in self.waiting.drain(..) {
+            let handle = SessionHandle::enter(&session).ok_or(ActrError::Stopping);
+            // Whoever does not wait any more needs no session.
+            drop(waiter.send(handle));
+        }
+        self.open = Some(OpenSession {
+            receiver,
+            outbox,
+            batch: None,
+            is_full: false,
+            unused: Box::pin(close_when_unused(Some((Arc::downgrade(&session), idle_timeout)))),
+            _place: self.sessions.enter(open, Sharing::Shared),
+            session,
+        });
+    }
+
+    fn ended(&mut self, reason: &str) {
+        let Some(mut open) = self.open.take() else { return };
+        debug!(peer = %self.peer, reason, "the session over WebRTC has ended");
+        let reason = match open.outbox.closing() {
+            Some(cause) => CloseReason::Local(cause.to_string()),
+            None => CloseReason::Lost(PeerText::new(reason)),
+        };
+        // First why, then that: whoever finds the outbox closed can say the reason.
+        open.receiver.closed(reason);
+        open.outbox.end();
+    }
+
+    fn failed(&mut self, reason: &str) {
+        for waiter in self.waiting.drain(..) {
+            let (peer, cause) = (self.peer.clone(), PeerText::new(&format!("over WebRTC: {reason}")));
+            drop(waiter.send(Err(ActrError::Unreachable { peer, cause })));
+        }
+    }
+}
+
+/// Completes when the session has something to send, or room for what has come.
+async fn progress(open: &mut Option<OpenSession>) {
+    let Some(open) = open else {
+        return pending().await;
+    };
+    let receiver = &mut open.receiver;
+    tokio::select! {
+        () = open.outbox.queued() => {}
+        () = poll_fn(|cx| receiver.poll_room(cx)), if open.is_full => {}
+        () = &mut open.unused => {}
+    }
+}
+
+async fn at(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => pending().await,
+    }
+}
+
+/// Where the peer may be reached, by what it says.
+fn addresses(signal: &Signal) -> Vec<SocketAddr> {
+    match signal {
+        Signal::Candidate { candidate, .. } => address(candidate).into_iter().collect(),
+        Signal::Offer(description) | Signal::Answer(description) | Signal::Reoffer(description) => {
+            let lines = description.sdp.lines();
+            lines.filter_map(|line| address(line.strip_prefix("a=")?)).collect()
+        }
+        Signal::AskRole | Signal::Role { .. } | Signal::AskRestart => Vec::new(),
+    }
+}
+
+/// The address of a candidate (RFC 8839 §5.1).
+fn address(candidate: &str) -> Option<SocketAddr> {
+    let mut words = candidate.strip_prefix("candidate:")?.split_ascii_whitespace();
+    let host = words.nth(4)?.parse().ok()?;
+    Some(SocketAddr::new(host, words.next()?.parse().ok()?))
+}

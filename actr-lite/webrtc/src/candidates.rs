@@ -1,0 +1,40 @@
+//! The peer's addresses: they may come before the offer or answer that they belong to.
+
+use std::collections::VecDeque;
+
+use str0m::Candidate;
+
+/// How many addresses wait for their offer or answer: a host with many interfaces has some ten.
+const MAX_WAITING: usize = 64;
+
+/// The peer's addresses that the session does not know yet.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    waiting: VecDeque<(Candidate, Option<String>)>,
+    /// Which generation the session is at; none before the peer's description.
+    generation: Option<String>,
+}
+
+impl Candidates {
+    /// A session begins, or goes on, with this description of the peer's; none if that is still to come.
+    pub(crate) fn begin(&mut self, sdp: Option<&str>) {
+        let generation = sdp.and_then(|sdp| sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")));
+        self.generation = generation.map(|generation| generation.trim().to_owned());
+    }
+
+    /// One was told. If too many wait, the oldest is dropped: it may be of a session that is long over.
+    pub(crate) fn add(&mut self, candidate: Candidate, generation: Option<String>) {
+        if self.waiting.len() == MAX_WAITING {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back((candidate, generation));
+    }
+
+    /// The next that the session can use.
+    pub(crate) fn next(&mut self) -> Option<Candidate> {
+        let current = self.generation.as_deref()?;
+        let is_current = |generation: &Option<String>| generation.as_deref().is_none_or(|it| it == current);
+        let at = self.waiting.iter().position(|(_, generation)| is_current(generation))?;
+        self.waiting.remove(at).map(|(candidate, _)| candidate)
+    }
+}

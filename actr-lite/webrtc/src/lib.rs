@@ -1,0 +1,28 @@
+//! actr's WebRTC data channels without I/O, as actr 0.4.21 speaks them.
+//!
+//! In reading order:
+//!
+//! - [`channel`]: the four channels, one for each payload type
+//! - [`outgoing`]: records that wait, as messages for the channels
+//! - [`assembly`]: messages of the channels, as records
+//! - [`signal`]: what two nodes say to each other over the registry
+//! - `session`, with the feature `str0m`: one peer connection, from its offer to its end
+//! - `peer`, with the feature `str0m`: who offers, retries, replacement: all sessions with one peer, one after the other
+//!
+//! There is no STUN and no TURN: the addresses that the peer is told are this host's own.
+
+pub mod assembly;
+#[cfg(feature = "str0m")]
+mod candidates;
+#[cfg(feature = "str0m")]
+mod certificate;
+pub mod channel;
+#[cfg(feature = "str0m")]
+mod datagram;
+mod fragment;
+pub mod outgoing;
+#[cfg(feature = "str0m")]
+pub mod peer;
+#[cfg(feature = "str0m")]
+mod session;
+pub mod signal;

@@ -1,0 +1,339 @@
+//! One peer connection, from its offer to its end.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use actr_lite_engine::memory::Memory;
+use bytes::Bytes;
+use str0m::{
+    Candidate, Event, IceConnectionState, Input, Output, Rtc,
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    channel::{ChannelConfig, ChannelId, Reliability},
+    net::{Protocol, Receive},
+};
+
+use crate::{
+    assembly::Assembly,
+    certificate::Certificate,
+    channel::{CHANNELS, Channel, RETRANSMITS},
+    datagram::Datagram,
+};
+
+/// How often a connectivity check is sent again, and how long it waits at most. Each is a sign of life for the peer too.
+const STUN_RETRANSMITS: usize = 5;
+const STUN_MAX_WAIT: Duration = Duration::from_millis(1500);
+
+/// How many bytes are on their way at most, and kept until the peer has them. A receiver whose socket buffer is what Linux
+/// gives unasked, as an official node's is, has room for about so much; each burst that is lost there costs a second. It is 2.6
+/// MB/s over a path of 50 ms.
+const MAX_ON_THE_WAY: usize = 128 << 10;
+
+/// How many channels may be open: those of both sides.
+const MAX_CHANNELS: usize = 2 * CHANNELS;
+
+/// How many datagrams of DTLS wait until there is a path: the peer may know it first. Dropped, they would be sent again
+/// 0.8 s later.
+const MAX_EARLY: usize = 8;
+
+/// A peer connection.
+pub(crate) struct Session<M> {
+    rtc: Rtc,
+    epoch: Instant,
+    is_offerer: bool,
+    exchange: String,
+    pending: Option<SdpPendingOffer>,
+    /// Where messages are sent. Whoever offers makes them, and sends over no other.
+    channels: [Option<ChannelId>; CHANNELS],
+    /// Where messages come from.
+    open: Vec<(ChannelId, Channel)>,
+    assembly: Assembly<M>,
+    /// Datagrams that came before there was a path.
+    early: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
+    has_path: bool,
+}
+
+/// What comes of a session.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// To be sent.
+    Transmit(Datagram),
+    /// A channel is open.
+    Open,
+    /// There is a path.
+    Path,
+    /// A record has come, with a record's header.
+    Record(Bytes),
+    /// It has ended, and why.
+    Ended(String),
+    /// Nothing, until then.
+    Wait(Duration),
+}
+
+impl<M: Memory> Session<M> {
+    fn new(
+        certificate: &Certificate,
+        locals: &[SocketAddr],
+        assembly: Assembly<M>,
+        epoch: Instant,
+        now: Duration,
+        (is_offerer, exchange): (bool, String),
+    ) -> Self {
+        let mut config = Rtc::builder()
+            .clear_codecs()
+            .set_dtls_cert(certificate.dtls())
+            .set_sctp_max_buffered_amount(MAX_ON_THE_WAY)
+            .set_stats_interval(None);
+        config.set_max_stun_retransmits(STUN_RETRANSMITS);
+        config.set_max_stun_rto(STUN_MAX_WAIT);
+        let mut session = Self {
+            rtc: config.build(epoch + now),
+            epoch,
+            is_offerer,
+            exchange,
+            pending: None,
+            channels: [None; CHANNELS],
+            open: Vec::new(),
+            assembly,
+            early: VecDeque::new(),
+            has_path: false,
+        };
+        for local in locals {
+            session.add_local(*local);
+        }
+        session
+    }
+
+    /// One that offers, and its offer.
+    pub(crate) fn offer(
+        certificate: &Certificate,
+        locals: &[SocketAddr],
+        assembly: Assembly<M>,
+        epoch: Instant,
+        now: Duration,
+        exchange: String,
+    ) -> Option<(Self, String)> {
+        let mut session = Self::new(certificate, locals, assembly, epoch, now, (true, exchange));
+        let mut changes = session.rtc.sdp_api();
+        session.channels = Channel::ALL.map(|channel| {
+            let id = changes.add_channel_with_config(ChannelConfig {
+                label: channel.label().into(),
+                ordered: channel.is_reliable(),
+                reliability: match channel.is_reliable() {
+                    true => Reliability::Reliable,
+                    false => Reliability::MaxRetransmits {
+                        retransmits: RETRANSMITS,
+                    },
+                },
+                negotiated: None,
+                protocol: String::new(),
+            });
+            Some(id)
+        });
+        let (offer, pending) = changes.apply()?;
+        session.pending = Some(pending);
+        Some((session, offer.to_sdp_string()))
+    }
+
+    /// One that answers, and its answer.
+    pub(crate) fn answer(
+        certificate: &Certificate,
+        locals: &[SocketAddr],
+        assembly: Assembly<M>,
+        epoch: Instant,
+        now: Duration,
+        (offer, exchange): (&str, String),
+    ) -> Result<(Self, String), String> {
+        let mut session = Self::new(certificate, locals, assembly, epoch, now, (false, exchange));
+        let answer = session.accept_offer(offer)?;
+        Ok((session, answer))
+    }
+
+    /// Takes an offer that changes this session; the answer.
+    pub(crate) fn accept_offer(&mut self, offer: &str) -> Result<String, String> {
+        let offer = SdpOffer::from_sdp_string(offer).map_err(|error| error.to_string())?;
+        let answer = self.rtc.sdp_api().accept_offer(offer);
+        let answer = answer.map_err(|error| error.to_string())?;
+        self.pending = None;
+        Ok(answer.to_sdp_string())
+    }
+
+    /// Takes the answer to its last offer. An answer that comes twice is ignored.
+    pub(crate) fn accept_answer(&mut self, answer: &str) -> Result<(), String> {
+        let Some(pending) = self.pending.take() else {
+            return Ok(());
+        };
+        let answer = SdpAnswer::from_sdp_string(answer).map_err(|error| error.to_string())?;
+        let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
+        accepted.map_err(|error| error.to_string())
+    }
+
+    /// An offer that looks for another path. The addresses of this host are told anew with it.
+    pub(crate) fn restart(&mut self, exchange: String) -> Option<String> {
+        let mut changes = self.rtc.sdp_api();
+        changes.ice_restart(true);
+        let (offer, pending) = changes.apply()?;
+        self.pending = Some(pending);
+        self.exchange = exchange;
+        Some(offer.to_sdp_string())
+    }
+
+    /// Whether it has made the first offer.
+    pub(crate) fn is_offerer(&self) -> bool {
+        self.is_offerer
+    }
+
+    /// The last offer that it has made or answered.
+    pub(crate) fn exchange(&self) -> &str {
+        &self.exchange
+    }
+
+    /// An address of this host; as it is told to the peer, if it is new.
+    pub(crate) fn add_local(&mut self, address: SocketAddr) -> Option<String> {
+        let candidate = Candidate::host(address, Protocol::Udp).ok()?;
+        self.rtc.add_local_candidate(candidate).map(Candidate::to_sdp_string)
+    }
+
+    /// An address of the peer.
+    pub(crate) fn add_remote(&mut self, candidate: Candidate) {
+        self.rtc.add_remote_candidate(candidate);
+    }
+
+    /// Takes a datagram. False for one that is not this session's, which is ignored.
+    pub(crate) fn receive(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+        now: Duration,
+    ) -> Result<bool, String> {
+        let Ok(receive) = Receive::new(Protocol::Udp, from, to, bytes) else {
+            return Ok(false);
+        };
+        let input = Input::Receive(self.epoch + now, receive);
+        if self.rtc.accepts(&input) {
+            self.rtc.handle_input(input).map_err(|error| error.to_string())?;
+            return Ok(true);
+        }
+        if !self.has_path && self.early.len() < MAX_EARLY && is_dtls(bytes) {
+            self.early.push_back((from, to, bytes.to_vec()));
+        }
+        Ok(false)
+    }
+
+    /// Sends a message, if there is room for it now.
+    pub(crate) fn write(&mut self, channel: Channel, message: &[u8]) -> Result<bool, String> {
+        let id = self.channels[channel.index()];
+        let id = id.filter(|id| self.open.iter().any(|(open, _)| open == id));
+        let Some(mut open) = id.and_then(|id| self.rtc.channel(id)) else {
+            return Ok(false);
+        };
+        open.write(true, message).map_err(|error| error.to_string())
+    }
+
+    /// How many bytes the peer has not confirmed.
+    pub(crate) fn unsent(&mut self) -> usize {
+        let open = self.open.iter();
+        open.filter_map(|(id, _)| Some(self.rtc.channel(*id)?.buffered_amount()))
+            .sum()
+    }
+
+    /// Begins to end: the peer is told.
+    pub(crate) fn close(&mut self) {
+        if self.rtc.close().is_err() {
+            self.rtc.disconnect();
+        }
+    }
+
+    /// What comes next.
+    pub(crate) fn poll(&mut self, now: Duration) -> Outcome {
+        loop {
+            match self.rtc.poll_output() {
+                Err(error) => {
+                    self.rtc.disconnect();
+                    return Outcome::Ended(error.to_string());
+                }
+                Ok(Output::Transmit(transmit)) => {
+                    return Outcome::Transmit(Datagram {
+                        from: transmit.source,
+                        to: transmit.destination,
+                        bytes: transmit.contents.into(),
+                    });
+                }
+                Ok(Output::Event(event)) => {
+                    if let Some(outcome) = self.event(event) {
+                        return outcome;
+                    }
+                }
+                Ok(Output::Timeout(_)) if !self.rtc.is_alive() => return Outcome::Ended("it is closed".into()),
+                Ok(Output::Timeout(at)) => {
+                    let wake = at.saturating_duration_since(self.epoch);
+                    let early = if self.has_path { self.early.pop_front() } else { None };
+                    let fed = match early {
+                        Some((from, to, bytes)) => self.receive(from, to, &bytes, now).map(drop),
+                        None if wake > now => return Outcome::Wait(wake),
+                        None => {
+                            let timeout = Input::Timeout(self.epoch + now);
+                            self.rtc.handle_input(timeout).map_err(|error| error.to_string())
+                        }
+                    };
+                    if let Err(error) = fed {
+                        self.rtc.disconnect();
+                        return Outcome::Ended(error);
+                    }
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Option<Outcome> {
+        match event {
+            Event::IceConnectionStateChange(state) => {
+                let is_there = matches!(state, IceConnectionState::Connected | IceConnectionState::Completed);
+                let is_new = is_there && !mem::replace(&mut self.has_path, true);
+                is_new.then_some(Outcome::Path)
+            }
+            Event::ChannelOpen(id, label) => {
+                let channel = Channel::labelled(&label)?;
+                if self.open.len() == MAX_CHANNELS {
+                    self.rtc.disconnect();
+                    return Some(Outcome::Ended(format!("it opened more than {MAX_CHANNELS} channels")));
+                }
+                self.open.push((id, channel));
+                // An official node that does not offer may open a channel of its own before it sees this side's of the
+                // same name. It sends over that one, and reads this side's.
+                self.channels[channel.index()].get_or_insert(id);
+                Some(Outcome::Open)
+            }
+            Event::ChannelClose(id) => {
+                let at = self.open.iter().position(|(open, _)| *open == id)?;
+                let (_, channel) = self.open.swap_remove(at);
+                Some(Outcome::Ended(format!(
+                    "the peer closed the channel {}",
+                    channel.label()
+                )))
+            }
+            Event::Closed => Some(Outcome::Ended("the peer closed it".into())),
+            Event::ChannelData(data) => {
+                let lane = self.open.iter().position(|(open, _)| *open == data.id)?;
+                let (_, channel) = self.open[lane];
+                match self.assembly.take((channel, lane), data.data) {
+                    Ok(record) => record.map(Outcome::Record),
+                    Err(error) => {
+                        self.rtc.disconnect();
+                        Some(Outcome::Ended(error.to_string()))
+                    }
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a datagram is of DTLS, as opposed to STUN (RFC 7983 §7).
+pub(crate) fn is_dtls(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| (20..64).contains(first))
+}

@@ -1,0 +1,204 @@
+//! Two peers agree on sessions, and exchange records over them, whatever the network does.
+
+#[cfg(test)]
+mod world;
+
+use std::time::Duration;
+
+use actr_lite_webrtc::{
+    channel::Channel,
+    peer::{Event, MAX_BACKLOG, PAUSES},
+    signal::Signal,
+};
+
+use crate::world::{GOOD, MAX_RECORD_LEN, Path, World, stream};
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn connected(path: Path, seed: u64, asks: usize) -> World {
+    let mut world = World::new(path, seed);
+    world.connect(asks);
+    world.until(SOON * 3, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
+    world
+}
+
+fn numbered(count: u32) -> impl Iterator<Item = Vec<u8>> {
+    (0..count).map(|number| [&number.to_be_bytes()[..], &[7; 60]].concat())
+}
+
+#[track_caller]
+fn assert_carries(world: &mut World, from: usize, count: u32) {
+    let before = world.nodes[1 - from].records().len();
+    for body in numbered(count) {
+        world.send(from, stream(), &body);
+    }
+    world.until(SOON * 6, |world| {
+        world.nodes[1 - from].records().len() == before + count as usize
+    });
+    let expected: Vec<_> = numbered(count).collect();
+    assert_eq!(world.nodes[1 - from].records()[before..], expected);
+}
+
+#[test]
+fn either_side_makes_a_session_that_carries_both_ways() {
+    for asks in [0, 1] {
+        let mut world = connected(GOOD, 1, asks);
+        assert!(world.now < Duration::from_millis(300), "{:?}", world.now);
+        for from in [0, 1] {
+            assert_carries(&mut world, from, 1000);
+        }
+    }
+}
+
+#[test]
+fn all_arrives_in_order_over_a_path_that_loses_and_reorders() {
+    let path = Path {
+        delay: Duration::from_millis(5),
+        jitter: Duration::from_millis(8),
+        lost: 20,
+    };
+    for seed in 1..4 {
+        let mut world = connected(path, seed, 1);
+        for from in [0, 1] {
+            assert_carries(&mut world, from, 3000);
+        }
+    }
+}
+
+#[test]
+fn long_records_come_together_on_every_channel() {
+    let mut world = connected(GOOD, 1, 0);
+    for (number, channel) in Channel::ALL.into_iter().enumerate() {
+        let body = vec![number as u8; MAX_RECORD_LEN - number];
+        world.send(0, channel.kind(), &body);
+        world.until(SOON, |world| world.nodes[1].records().len() == number + 1);
+        assert_eq!(world.nodes[1].records()[number], body);
+    }
+}
+
+#[test]
+fn both_may_ask_at_once() {
+    let mut world = World::new(GOOD, 1);
+    world.connect(0);
+    world.connect(1);
+    world.until(SOON, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
+    assert_carries(&mut world, 0, 100);
+    let offers = world.said.iter().filter(|(_, said)| matches!(said, Signal::Offer(_)));
+    assert_eq!(offers.count(), 1);
+}
+
+#[test]
+fn of_two_offers_at_once_one_counts() {
+    let mut world = World::new(GOOD, 1);
+    for node in [0, 1] {
+        world.nodes[node]
+            .peer
+            .signal(Signal::Role { is_offerer: true }, world.now);
+    }
+    world.until(SOON, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
+    for from in [0, 1] {
+        assert_carries(&mut world, from, 100);
+    }
+    assert_eq!(world.nodes.each_ref().map(|node| node.ended()), [None, None]);
+}
+
+#[test]
+fn a_new_offer_replaces_the_session() {
+    let mut world = connected(GOOD, 1, 0);
+    assert_carries(&mut world, 0, 100);
+    world.pass(SOON);
+    world.nodes[0].peer.signal(Signal::Role { is_offerer: true }, world.now);
+    world.until(SOON, |world| {
+        world
+            .nodes
+            .iter()
+            .all(|node| node.ended().is_some() && node.peer.is_ready())
+    });
+    for from in [0, 1] {
+        assert_carries(&mut world, from, 100);
+    }
+}
+
+#[test]
+fn a_short_break_of_the_path_is_recovered_from() {
+    let mut world = connected(GOOD, 1, 0);
+    world.path.lost = 1000;
+    world.until(SOON * 2, |world| {
+        world.nodes.iter().all(|node| node.has(&Event::Recovering))
+    });
+    world.send(0, stream(), b"kept");
+    world.path.lost = 0;
+    world.until(SOON, |world| world.nodes.iter().all(|node| node.has(&Event::Recovered)));
+    world.until(SOON, |world| world.nodes[1].records() == [b"kept"]);
+}
+
+#[test]
+fn a_dead_peer_is_noticed_within_ten_seconds() {
+    for seed in 1..6 {
+        let mut world = connected(GOOD, seed, 1);
+        world.pass(SOON * 6 + Duration::from_millis(seed * 617));
+        (world.path.lost, world.relays) = (1000, false);
+        world.until(SOON, |world| world.nodes.iter().all(|node| node.ended().is_some()));
+    }
+}
+
+#[test]
+fn the_peer_learns_that_a_session_is_closed() {
+    let mut world = connected(GOOD, 1, 0);
+    world.send(0, stream(), b"last");
+    world.until(SOON, |world| !world.nodes[1].records().is_empty());
+    world.nodes[0].peer.close(world.now);
+    world.until(Duration::from_secs(1), |world| {
+        world.nodes.iter().all(|node| node.ended().is_some())
+    });
+    assert!(world.nodes.iter().all(|node| node.peer.is_idle()));
+}
+
+#[test]
+fn a_session_that_can_not_be_made_is_tried_again_and_given_up() {
+    let path = Path { lost: 1000, ..GOOD };
+    let mut world = World::new(path, 1);
+    world.connect(1);
+    world.until(SOON * 12, |world| world.nodes[1].ended().is_some());
+    let offers = world.said.iter().filter(|(_, said)| matches!(said, Signal::Offer(_)));
+    assert_eq!(offers.count(), PAUSES.len() + 1);
+    // Nobody has to wait for the next one.
+    world.path.lost = 0;
+    world.connect(1);
+    world.until(SOON, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
+}
+
+#[test]
+fn a_receiver_that_takes_nothing_slows_its_sender() {
+    let mut world = connected(GOOD, 1, 0);
+    world.nodes[1].takes = false;
+    let body = vec![7; 1000];
+    let mut sent = 0_usize;
+    let end = world.now + SOON;
+    while world.now < end {
+        match world.nodes[0].outgoing.push(stream(), &[], &body) {
+            Ok(()) => sent += 1,
+            Err(_) => world.pass(Duration::from_millis(1)),
+        }
+    }
+    assert!(sent * body.len() < 4 * MAX_BACKLOG, "{sent}");
+    // Calls of its own still go out.
+    world.send(1, Channel::RpcReliable.kind(), b"call");
+    world.until(SOON, |world| world.nodes[0].records() == [b"call"]);
+    world.nodes[1].takes = true;
+    world.until(SOON * 12, |world| world.nodes[1].records().len() == sent);
+}
+
+#[test]
+fn what_is_no_signal_of_this_session_changes_nothing() {
+    let mut world = connected(GOOD, 1, 0);
+    let said: Vec<_> = world.said.clone();
+    for (from, signal) in said {
+        world.nodes[1 - from].peer.signal(signal, world.now);
+    }
+    world.pass(Duration::from_secs(1));
+    for from in [0, 1] {
+        assert_carries(&mut world, from, 100);
+    }
+    assert_eq!(world.nodes.each_ref().map(|node| node.ended()), [None, None]);
+}
