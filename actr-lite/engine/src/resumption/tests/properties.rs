@@ -10,6 +10,9 @@ use crate::retry::MAX_WAIT;
 
 const FRAMES: u64 = 6;
 
+/// More than any schedule has: an idle timeout of a millisecond is looked at every millisecond, for some minutes.
+const MAX_STEPS: usize = 1_000_000;
+
 /// What becomes of one question to a server, with times in milliseconds.
 #[derive(Debug, Clone)]
 enum Conduct {
@@ -172,7 +175,7 @@ impl World {
     }
 
     fn run(mut self) -> Result<(), TestCaseError> {
-        for _ in 0..2000 {
+        for _ in 0..MAX_STEPS {
             let now = self.shell.now;
             match self.shell.poll() {
                 Action::Discover { timeout } => {
