@@ -183,6 +183,7 @@ impl FuzzedNode {
                 client: ClientTls::default(),
             },
             clear_text: ClearText::Nowhere,
+            webrtc: manifest.system.webrtc.mode,
             occupancy,
             events: Arc::default(),
             tracer: Tracer::default(),
