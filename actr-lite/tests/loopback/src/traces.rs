@@ -23,8 +23,8 @@ fn sampled() -> TraceContext {
     TraceContext::parse(parent, Some(b"vendor=1")).unwrap()
 }
 
-/// What a handler sees of a call that carries this.
-async fn seen(visit: &mut Visit, carried: Option<TraceContext>) -> TraceContext {
+/// What a handler has of a call that carries this.
+async fn called_with(visit: &mut Visit, carried: Option<TraceContext>) -> Context {
     let (request, mut envelope) = visit.peer.request(Push::ROUTE, Vec::new());
     if let Envelope::Request { trace, .. } = &mut envelope {
         *trace = carried;
@@ -34,7 +34,12 @@ async fn seen(visit: &mut Visit, carried: Option<TraceContext>) -> TraceContext 
         .send_record(RecordKind::RpcReliable, &envelope.encode())
         .await;
     visit.peer.answer(&request).await;
-    trace_of(&visit.next_context().await)
+    visit.next_context().await
+}
+
+/// What a handler sees of such a call.
+async fn seen(visit: &mut Visit, carried: Option<TraceContext>) -> TraceContext {
+    trace_of(&called_with(visit, carried).await)
 }
 
 #[tokio::test]
@@ -80,16 +85,7 @@ async fn a_call_without_a_trace_begins_one_that_is_not_sampled() {
 #[tokio::test]
 async fn what_goes_out_is_the_handler_s_trace_with_a_new_span() {
     let mut visit = Visit::of_extended_peer().await;
-    let (request, mut envelope) = visit.peer.request(Push::ROUTE, Vec::new());
-    if let Envelope::Request { trace, .. } = &mut envelope {
-        *trace = Some(sampled());
-    }
-    visit
-        .peer
-        .send_record(RecordKind::RpcReliable, &envelope.encode())
-        .await;
-    visit.peer.answer(&request).await;
-    let ctx = visit.next_context().await;
+    let ctx = called_with(&mut visit, Some(sampled())).await;
     let own = trace_of(&ctx);
     let told = async { ctx.tell(caller(&ctx), Push::default()).await.unwrap() };
     let ((), (_, record)) = tokio::join!(told, visit.peer.record());

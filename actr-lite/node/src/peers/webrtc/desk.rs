@@ -97,8 +97,7 @@ impl Desk {
     fn take(self: &Arc<Self>, relayed: Relayed) {
         match relayed {
             Relayed::Refused { to, reason } => {
-                let known = self.lock().by_peer.get(&to).map(|(_, inputs)| inputs.clone());
-                if let Some(inputs) = known {
+                if let Some(inputs) = self.known(&to) {
                     drop(inputs.try_send(Input::Refused(reason)));
                 }
             }
@@ -168,10 +167,14 @@ impl Desk {
         Ok(())
     }
 
+    /// The way to the task of a peer, if there is one. What is sent there wakes the task, so that the lock is let go first.
+    fn known(&self, peer: &ActrId) -> Option<mpsc::Sender<Input>> {
+        self.lock().by_peer.get(peer).map(|(_, inputs)| inputs.clone())
+    }
+
     /// Tells the task of a peer; gives the input back if there is none.
     fn tell_known(&self, peer: &ActrId, input: Input) -> Result<Option<Input>, ActrError> {
-        let drivers = self.lock();
-        let Some((_, inputs)) = drivers.by_peer.get(peer) else {
+        let Some(inputs) = self.known(peer) else {
             return Ok(Some(input));
         };
         match inputs.try_send(input) {

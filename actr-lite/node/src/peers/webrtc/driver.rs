@@ -194,6 +194,7 @@ impl Driver {
             Input::Connect(waiter) => match self.handle() {
                 Some(handle) => drop(waiter.send(Ok(handle))),
                 None => {
+                    self.waiting.retain(|waiter| !waiter.is_closed());
                     self.waiting.push(waiter);
                     self.machine.connect(now);
                 }
