@@ -64,6 +64,8 @@ fn key_of_registry(error: &HostError) -> &'static str {
         HostError::KeyLifetime { .. } => "system.signaling.key_lifetime",
         #[cfg(feature = "registry-host")]
         HostError::OwnCertificate { .. } | HostError::Registry(_) => "system.signaling.url",
+        #[cfg(feature = "registry-host")]
+        HostError::TurnSecret(_) => "system.signaling.turn_secret_file",
         HostError::Exposed(_) => "system.signaling.listen",
     }
 }
