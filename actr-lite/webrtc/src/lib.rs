@@ -8,8 +8,7 @@
 //! - [`signal`]: what two nodes say to each other over the registry
 //! - `session`, with the feature `str0m`: one peer connection, from its offer to its end
 //! - `peer`, with the feature `str0m`: who offers, retries, replacement: all sessions with one peer, one after the other
-//!
-//! There is no STUN and no TURN: the addresses that the peer is told are this host's own.
+//! - `nat`, with the feature `str0m`: public addresses and relays, for nodes behind NAT
 
 pub mod assembly;
 #[cfg(feature = "str0m")]
@@ -20,6 +19,10 @@ pub mod channel;
 #[cfg(feature = "str0m")]
 mod datagram;
 mod fragment;
+#[cfg(feature = "str0m")]
+mod local;
+#[cfg(feature = "str0m")]
+pub mod nat;
 pub mod outgoing;
 #[cfg(feature = "str0m")]
 pub mod peer;

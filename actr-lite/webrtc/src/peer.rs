@@ -20,6 +20,7 @@ use crate::{
 pub use crate::{
     certificate::{Certificate, NoCertificate},
     datagram::Datagram,
+    local::Local,
 };
 
 /// How long the registry may take to say who offers (actr 0.4.21).
@@ -88,7 +89,9 @@ pub struct Peer<M> {
     is_wanted: bool,
     failures: usize,
     exchanges: u64,
-    locals: Vec<SocketAddr>,
+    locals: Vec<Local>,
+    /// What was sent last went over a relay.
+    is_relayed: Option<bool>,
     candidates: Candidates,
     signals: VecDeque<Signal>,
     events: VecDeque<Event>,
@@ -124,6 +127,11 @@ pub enum Event {
     Ready,
     /// A record has come, with a record's header.
     Record(Bytes),
+    /// The session's path is another one, or the first.
+    Path {
+        /// Whether it goes over a relay, this node's or the peer's.
+        is_relayed: bool,
+    },
     /// The session's path is gone. What is queued is kept.
     Recovering,
     /// It is back.
@@ -158,6 +166,7 @@ impl<M: Memory> Peer<M> {
             failures: 0,
             exchanges: 0,
             locals: Vec::new(),
+            is_relayed: None,
             candidates: Candidates::default(),
             signals: VecDeque::new(),
             events: VecDeque::new(),
@@ -185,17 +194,23 @@ impl<M: Memory> Peer<M> {
         matches!(self.stage, Stage::Ready | Stage::Recovering { .. })
     }
 
-    /// An address of this host at which datagrams are taken.
-    pub fn add_local(&mut self, address: SocketAddr) {
-        if self.locals.contains(&address) {
+    /// An address of this node at which datagrams are taken.
+    pub fn add_local(&mut self, local: impl Into<Local>) {
+        let local = local.into();
+        if self.locals.contains(&local) {
             return;
         }
-        self.locals.push(address);
-        let added = self.session.as_mut().and_then(|session| session.add_local(address));
+        self.locals.push(local);
+        let added = self.session.as_mut().and_then(|session| session.add_local(local));
         if let Some(candidate) = added {
             let generation = None;
             self.signals.push_back(Signal::Candidate { candidate, generation });
         }
+    }
+
+    /// Nothing arrives there any more. A session that goes over it looks for another path once the peer is silent.
+    pub fn remove_local(&mut self, local: Local) {
+        self.locals.retain(|known| *known != local);
     }
 
     /// Takes note of what the peer, or the registry, has said.
@@ -342,7 +357,10 @@ impl<M: Memory> Peer<M> {
                 return Output::Wait(due.map(|(until, _)| until));
             };
             match session.poll(now) {
-                Outcome::Transmit(datagram) => return Output::Transmit(datagram),
+                Outcome::Transmit(datagram) => {
+                    self.note_path(&datagram);
+                    return Output::Transmit(datagram);
+                }
                 Outcome::Wait(until) => {
                     return Output::Wait(due.map_or(Some(until), |(due, _)| Some(due.min(until))));
                 }
@@ -359,6 +377,19 @@ impl<M: Memory> Peer<M> {
                 }
                 Outcome::Ended(reason) => self.ended(&reason, now),
             }
+        }
+    }
+
+    /// Tells when what is sent takes another way.
+    fn note_path(&mut self, datagram: &Datagram) {
+        if !is_dtls(&datagram.bytes) {
+            return;
+        }
+        let mut relayed = self.locals.iter().filter(|local| local.is_relayed());
+        let is_relayed =
+            relayed.any(|local| local.address() == datagram.from) || self.candidates.is_relayed(datagram.to);
+        if self.is_relayed.replace(is_relayed) != Some(is_relayed) {
+            self.events.push_back(Event::Path { is_relayed });
         }
     }
 
@@ -516,6 +547,7 @@ impl<M: Memory> Peer<M> {
 
     /// Lets go of the session that there is, for another one.
     fn replace(&mut self) {
+        self.is_relayed = None;
         if self.session.take().is_some() && self.is_ready() {
             self.events
                 .push_back(Event::Ended("the peer made another session".into()));

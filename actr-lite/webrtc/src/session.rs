@@ -21,6 +21,7 @@ use crate::{
     certificate::Certificate,
     channel::{CHANNELS, Channel, RETRANSMITS},
     datagram::Datagram,
+    local::Local,
 };
 
 /// How often a connectivity check is sent again, and how long it waits at most. Each is a sign of life for the peer too.
@@ -76,7 +77,7 @@ pub(crate) enum Outcome {
 impl<M: Memory> Session<M> {
     fn new(
         certificate: &Certificate,
-        locals: &[SocketAddr],
+        locals: &[Local],
         assembly: Assembly<M>,
         epoch: Instant,
         now: Duration,
@@ -110,7 +111,7 @@ impl<M: Memory> Session<M> {
     /// One that offers, and its offer.
     pub(crate) fn offer(
         certificate: &Certificate,
-        locals: &[SocketAddr],
+        locals: &[Local],
         assembly: Assembly<M>,
         epoch: Instant,
         now: Duration,
@@ -141,7 +142,7 @@ impl<M: Memory> Session<M> {
     /// One that answers, and its answer.
     pub(crate) fn answer(
         certificate: &Certificate,
-        locals: &[SocketAddr],
+        locals: &[Local],
         assembly: Assembly<M>,
         epoch: Instant,
         now: Duration,
@@ -191,10 +192,10 @@ impl<M: Memory> Session<M> {
         &self.exchange
     }
 
-    /// An address of this host; as it is told to the peer, if it is new.
-    pub(crate) fn add_local(&mut self, address: SocketAddr) -> Option<String> {
-        let candidate = Candidate::host(address, Protocol::Udp).ok()?;
-        self.rtc.add_local_candidate(candidate).map(Candidate::to_sdp_string)
+    /// An address of this node; as it is told to the peer, if it is new.
+    pub(crate) fn add_local(&mut self, local: Local) -> Option<String> {
+        let added = self.rtc.add_local_candidate(local.candidate()?);
+        added.map(Candidate::to_sdp_string)
     }
 
     /// An address of the peer.
