@@ -6,8 +6,10 @@
 //! - [`outgoing`]: records that wait, as messages for the channels
 //! - [`assembly`]: messages of the channels, as records
 //! - [`signal`]: what two nodes say to each other over the registry
+//! - [`negotiation`]: who offers, retries, replacement, recovery: which session there is, without the session
+//!   ([`event`]: what comes of it)
 //! - `session`, with the feature `str0m`: one peer connection, from its offer to its end
-//! - `peer`, with the feature `str0m`: who offers, retries, replacement: all sessions with one peer, one after the other
+//! - `peer`, with the feature `str0m`: all sessions with one peer, one after the other
 //! - `nat`, with the feature `str0m`: public addresses and relays, for nodes behind NAT
 
 pub mod assembly;
@@ -18,14 +20,18 @@ mod certificate;
 pub mod channel;
 #[cfg(feature = "str0m")]
 mod datagram;
+pub mod event;
 mod fragment;
 #[cfg(feature = "str0m")]
 mod local;
 #[cfg(feature = "str0m")]
 pub mod nat;
+pub mod negotiation;
 pub mod outgoing;
 #[cfg(feature = "str0m")]
 pub mod peer;
+pub mod retries;
 #[cfg(feature = "str0m")]
 mod session;
 pub mod signal;
+pub mod stage;

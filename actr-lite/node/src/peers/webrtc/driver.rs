@@ -286,6 +286,10 @@ impl Driver {
                 None => return,
                 Some(Event::Record(record)) => self.deliver(record),
                 Some(Event::Ready) => self.ready(),
+                Some(Event::Path { is_relayed }) => {
+                    let kind = if is_relayed { "relayed" } else { "direct" };
+                    debug!(peer = %self.peer, "the path to the peer is {kind}");
+                }
                 Some(Event::Recovering) => debug!(peer = %self.peer, "the path to the peer is gone"),
                 Some(Event::Recovered) => debug!(peer = %self.peer, "the path to the peer is back"),
                 Some(Event::Ended(reason)) => self.ended(&reason),
