@@ -5,6 +5,8 @@
 //! - [`channel`]: the four channels, one for each payload type
 //! - [`outgoing`]: records that wait, as messages for the channels
 //! - [`assembly`]: messages of the channels, as records
+//! - [`demultiplexer`]: whose the datagrams are that come to sockets which many sessions share, by what [`stun`] and their
+//!   addresses say; [`burst`]: those that leave in one call
 //! - [`signal`]: what two nodes say to each other over the registry
 //! - `session`, with the feature `str0m`: one peer connection, from its offer to its end
 //! - `peer`, with the feature `str0m`: who offers, retries, replacement: all sessions with one peer, one after the other
@@ -12,13 +14,14 @@
 //! There is no STUN and no TURN: the addresses that the peer is told are this host's own.
 
 pub mod assembly;
+pub mod burst;
 #[cfg(feature = "str0m")]
 mod candidates;
 #[cfg(feature = "str0m")]
 mod certificate;
 pub mod channel;
-#[cfg(feature = "str0m")]
-mod datagram;
+pub mod datagram;
+pub mod demultiplexer;
 mod fragment;
 pub mod outgoing;
 #[cfg(feature = "str0m")]
@@ -26,3 +29,4 @@ pub mod peer;
 #[cfg(feature = "str0m")]
 mod session;
 pub mod signal;
+pub mod stun;

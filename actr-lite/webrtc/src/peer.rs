@@ -232,26 +232,28 @@ impl<M: Memory> Peer<M> {
         }
     }
 
-    /// Takes a datagram that has come to one of the [addresses of this host](Self::add_local).
-    pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], now: Duration) {
+    /// Takes a datagram that has come to one of the [addresses of this host](Self::add_local). Whether the session has
+    /// taken it for the peer's: one of STUN, because it is authentic.
+    pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], now: Duration) -> bool {
         let is_dropped = match self.backlog {
             ..=MAX_BACKLOG => false,
             backlog => is_dtls(bytes) && (bytes.len() > SMALL_DATAGRAM || backlog > 2 * MAX_BACKLOG),
         };
         let Some(session) = self.session.as_mut().filter(|_| !is_dropped) else {
-            return;
+            return false;
         };
-        match session.receive(from, to, bytes, now) {
-            Err(error) => self.ended(&error, now),
-            Ok(false) => {}
-            Ok(true) => {
-                self.heard = now;
-                if let Stage::Recovering { .. } = self.stage {
-                    self.enter(Stage::Ready, now);
-                    self.events.push_back(Event::Recovered);
-                }
+        let is_taken = session.receive(from, to, bytes, now).unwrap_or_else(|error| {
+            self.ended(&error, now);
+            false
+        });
+        if is_taken {
+            self.heard = now;
+            if let Stage::Recovering { .. } = self.stage {
+                self.enter(Stage::Ready, now);
+                self.events.push_back(Event::Recovered);
             }
         }
+        is_taken
     }
 
     /// Sends a message, if there is room for it now. Any datagram that comes may make some.
