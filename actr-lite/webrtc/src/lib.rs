@@ -8,8 +8,10 @@
 //! - [`demultiplexer`]: whose the datagrams are that come to sockets which many sessions share, by what [`stun`] and their
 //!   addresses say; [`burst`]: those that leave in one call
 //! - [`signal`]: what two nodes say to each other over the registry
+//! - [`negotiation`]: who offers, retries, replacement, recovery: which session there is, without the session
+//!   ([`event`]: what comes of it)
 //! - `session`, with the feature `str0m`: one peer connection, from its offer to its end
-//! - `peer`, with the feature `str0m`: who offers, retries, replacement: all sessions with one peer, one after the other
+//! - `peer`, with the feature `str0m`: all sessions with one peer, one after the other
 //!
 //! There is no STUN and no TURN: the addresses that the peer is told are this host's own.
 
@@ -22,11 +24,15 @@ mod certificate;
 pub mod channel;
 pub mod datagram;
 pub mod demultiplexer;
+pub mod event;
 mod fragment;
+pub mod negotiation;
 pub mod outgoing;
 #[cfg(feature = "str0m")]
 pub mod peer;
+pub mod retries;
 #[cfg(feature = "str0m")]
 mod session;
 pub mod signal;
+pub mod stage;
 pub mod stun;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use actr_lite_webrtc::{
     channel::Channel,
-    peer::{Event, MAX_BACKLOG, PAUSES},
+    peer::{Event, MAX_BACKLOG},
+    retries::PAUSES,
     signal::Signal,
 };
 
