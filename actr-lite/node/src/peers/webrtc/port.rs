@@ -129,3 +129,56 @@ impl Port {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv4Addr, time::Duration};
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// The datagrams that come, until so many have.
+    async fn received(port: &Port, count: usize) -> Vec<Vec<u8>> {
+        let mut area = port.area();
+        let mut datagrams = Vec::new();
+        while datagrams.len() < count {
+            let received = timeout(Duration::from_secs(60), port.receive(&mut area)).await;
+            for message in received.unwrap().unwrap() {
+                datagrams.extend(message.bytes.chunks(message.segment).map(<[u8]>::to_vec));
+            }
+        }
+        datagrams
+    }
+
+    fn burst(from: &Port, to: &Port, len: usize) -> Burst {
+        Burst {
+            from: from.local(),
+            to: to.local(),
+            segment: 1000,
+            bytes: (0..len).map(|at| (at / 7) as u8).collect(),
+        }
+    }
+
+    #[tokio::test]
+    async fn datagrams_arrive_as_they_were_sent() {
+        let [a, b] = [(); 2].map(|()| Port::open(Ipv4Addr::LOCALHOST.into()).unwrap());
+        for len in [1, 1000, 1001, 20_000, 63_999] {
+            let burst = burst(&a, &b, len);
+            a.send(&burst).await;
+            let sent: Vec<_> = burst.bytes.chunks(1000).map(<[u8]>::to_vec).collect();
+            assert_eq!(received(&b, sent.len()).await, sent);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_sent_is_lost_and_nothing_else() {
+        let [a, b] = [(); 2].map(|()| Port::open(Ipv4Addr::LOCALHOST.into()).unwrap());
+        // No system takes that in one call, nor each alone.
+        let mut refused = burst(&a, &b, 140_000);
+        refused.segment = 70_000;
+        a.send(&refused).await;
+        a.send(&burst(&a, &b, 3000)).await;
+        assert_eq!(received(&b, 3).await.concat(), burst(&a, &b, 3000).bytes);
+    }
+}

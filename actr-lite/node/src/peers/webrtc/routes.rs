@@ -25,8 +25,10 @@ pub(super) struct Routes {
     tally: Arc<Tally>,
 }
 
+/// What is allocated at once for what comes: a few batches of a fast sender, and little where only checks come.
+const ARENA: usize = 64 << 10;
+
 /// What is used again for each batch of datagrams.
-#[derive(Default)]
 pub(super) struct Batch {
     bytes: BytesMut,
     runs: Vec<Run>,
@@ -104,6 +106,16 @@ impl Routes {
     }
 }
 
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            bytes: BytesMut::with_capacity(ARENA),
+            runs: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+}
+
 impl Batch {
     fn add(&mut self, message: Message<'_>) {
         for datagram in message.bytes.chunks(message.segment) {
@@ -123,5 +135,66 @@ impl Batch {
                 }),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actr_lite_webrtc::demultiplexer::Evidence;
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn address(host: u8) -> SocketAddr {
+        ([192, 0, 2, host], 1).into()
+    }
+
+    fn message(host: u8, segment: usize, bytes: &[u8]) -> Message<'_> {
+        Message {
+            from: address(host),
+            segment,
+            bytes,
+        }
+    }
+
+    #[test]
+    fn what_comes_together_goes_where_each_belongs() {
+        let routes = Routes::new(Arc::default());
+        let arrivals = [(); 2].map(|()| Arc::<Arrivals>::default());
+        for (host, arrivals) in [1, 2].into_iter().zip(&arrivals) {
+            let mut demultiplexer = routes.lock();
+            let route = demultiplexer.enter(Arc::clone(arrivals)).unwrap();
+            let path = Path {
+                local: address(9),
+                remote: address(host),
+            };
+            demultiplexer.bind(route, path, Evidence::Answer);
+        }
+        let messages = [
+            message(1, 3, b"aaabbbc"),
+            message(2, 3, b"ddd"),
+            message(1, 4, b"eeee"),
+            message(3, 2, b"ffgg"),
+            // The third begins as STUN does, and is a question for nobody.
+            message(1, 2, b"hhii\0\0jj"),
+            message(1, 2, b"kk"),
+        ];
+        let mut batch = Batch::default();
+        routes.deliver(address(9), messages.into_iter(), &mut batch);
+        let taken = arrivals.map(|arrivals| {
+            let taken = arrivals.next().now_or_never().unwrap();
+            let shown = taken.iter().map(|arrival| (arrival.segment, arrival.bytes.to_vec()));
+            shown.collect::<Vec<_>>()
+        });
+        let expected =
+            |runs: &[(usize, &[u8])]| -> Vec<_> { runs.iter().map(|(len, run)| (*len, run.to_vec())).collect() };
+        assert_eq!(
+            taken,
+            [
+                expected(&[(3, b"aaabbbc"), (4, b"eeee"), (2, b"hhii"), (2, b"jjkk")]),
+                expected(&[(3, b"ddd")])
+            ]
+        );
+        assert_eq!(routes.tally.datagrams_unknown.load(Relaxed), 3);
     }
 }
