@@ -4,6 +4,8 @@ use std::{collections::VecDeque, net::SocketAddr};
 
 use str0m::{Candidate, CandidateKind};
 
+use crate::signal::generation;
+
 /// How many addresses wait for their offer or answer: a host with many interfaces has some ten.
 const MAX_WAITING: usize = 64;
 
@@ -23,8 +25,7 @@ pub(crate) struct Candidates {
 impl Candidates {
     /// A session begins, or goes on, with this description of the peer's; none if that is still to come.
     pub(crate) fn begin(&mut self, sdp: Option<&str>) {
-        let generation = sdp.and_then(|sdp| sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")));
-        self.generation = generation.map(|generation| generation.trim().to_owned());
+        self.generation = sdp.and_then(generation).map(str::to_owned);
         let lines = sdp.into_iter().flat_map(str::lines);
         for candidate in lines.filter_map(|line| Candidate::from_sdp_string(line.strip_prefix("a=")?).ok()) {
             self.note(&candidate);

@@ -5,6 +5,8 @@
 //! - [`channel`]: the four channels, one for each payload type
 //! - [`outgoing`]: records that wait, as messages for the channels
 //! - [`assembly`]: messages of the channels, as records
+//! - [`demultiplexer`]: whose the datagrams are that come to sockets which many sessions share, by what [`stun`] and their
+//!   addresses say; [`burst`]: those that leave in one call
 //! - [`signal`]: what two nodes say to each other over the registry
 //! - [`negotiation`]: who offers, retries, replacement, recovery: which session there is, without the session
 //!   ([`event`]: what comes of it)
@@ -13,13 +15,14 @@
 //! - `nat`, with the feature `str0m`: public addresses and relays, for nodes behind NAT
 
 pub mod assembly;
+pub mod burst;
 #[cfg(feature = "str0m")]
 mod candidates;
 #[cfg(feature = "str0m")]
 mod certificate;
 pub mod channel;
-#[cfg(feature = "str0m")]
-mod datagram;
+pub mod datagram;
+pub mod demultiplexer;
 pub mod event;
 mod fragment;
 #[cfg(feature = "str0m")]
@@ -35,3 +38,4 @@ pub mod retries;
 mod session;
 pub mod signal;
 pub mod stage;
+pub mod stun;
