@@ -54,8 +54,8 @@ pub struct Peer<M> {
     /// The one that the negotiation is about.
     session: Option<Session<M>>,
     locals: Vec<Local>,
-    /// Whether what was sent last went over a relay.
-    is_relayed: Option<bool>,
+    /// From where data was sent last, and whether it went over a relay.
+    path: Option<(SocketAddr, bool)>,
     candidates: Candidates,
     signals: VecDeque<Signal>,
     events: VecDeque<Event>,
@@ -81,7 +81,7 @@ impl<M: Memory> Peer<M> {
             setup,
             session: None,
             locals: Vec::new(),
-            is_relayed: None,
+            path: None,
             candidates: Candidates::default(),
             signals: VecDeque::new(),
             events: VecDeque::new(),
@@ -124,9 +124,16 @@ impl<M: Memory> Peer<M> {
         }
     }
 
-    /// Nothing arrives there any more. A session that goes over it looks for another path once the peer is silent.
-    pub fn remove_local(&mut self, local: Local) {
+    /// Nothing arrives there any more. A session that goes over it looks for another path at once.
+    pub fn remove_local(&mut self, local: Local, now: Duration) {
         self.locals.retain(|known| *known != local);
+        if let Some(session) = &mut self.session {
+            session.remove_local(local);
+        }
+        if self.path.is_some_and(|(from, _)| from == local.address()) {
+            self.negotiation.restart_asked();
+            self.follow(now);
+        }
     }
 
     /// Takes note of what the peer, or the registry, has said.
@@ -247,7 +254,8 @@ impl<M: Memory> Peer<M> {
         let mut relayed = self.locals.iter().filter(|local| local.is_relayed());
         let is_relayed =
             relayed.any(|local| local.address() == datagram.from) || self.candidates.is_relayed(datagram.to);
-        if self.is_relayed.replace(is_relayed) != Some(is_relayed) {
+        let before = self.path.replace((datagram.from, is_relayed));
+        if before.map(|(_, was_relayed)| was_relayed) != Some(is_relayed) {
             self.events.push_back(Event::Path { is_relayed });
         }
     }
@@ -271,7 +279,7 @@ impl<M: Memory> Peer<M> {
                 }
                 Action::Discard => {
                     self.session = None;
-                    self.is_relayed = None;
+                    self.path = None;
                 }
                 Action::Tell(event) => self.events.push_back(event),
             }

@@ -91,6 +91,10 @@ impl<M: Memory> Session<M> {
             early: VecDeque::new(),
             has_path: false,
         };
+        // str0m looks for no path before its clock has begun to run: without this, whoever answers would wait for a check of the
+        // peer's, which a NAT keeps out until this side has sent one.
+        // What fails here fails at the next poll too, which tells it.
+        drop(session.rtc.handle_input(Input::Timeout(epoch + now)));
         for local in locals {
             session.add_local(*local);
         }
@@ -173,6 +177,13 @@ impl<M: Memory> Session<M> {
     pub(crate) fn add_local(&mut self, local: Local) -> Option<String> {
         let added = self.rtc.add_local_candidate(local.candidate()?);
         added.map(Candidate::to_sdp_string)
+    }
+
+    /// It is none of this node's any more.
+    pub(crate) fn remove_local(&mut self, local: Local) {
+        if let Some(candidate) = local.candidate() {
+            self.rtc.direct_api().invalidate_candidate(&candidate);
+        }
     }
 
     /// An address of the peer.

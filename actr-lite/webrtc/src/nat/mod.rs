@@ -3,6 +3,7 @@
 //! - [`reflexive`]: the address at which others see a UDP socket (STUN, RFC 8489)
 //! - [`relay`]: an address at a relay, and what goes through it (TURN, RFC 8656)
 //! - [`frames`]: what a relay sends over TCP, one by one
+//! - [`reach`]: to how many addresses a node sends through relays for one peer
 //! - `channels`: the short way to each peer of a relay
 //! - `requests`: what was asked and not answered
 //! - `message`: STUN messages
@@ -10,6 +11,7 @@
 mod channels;
 pub mod frames;
 mod message;
+pub mod reach;
 pub mod reflexive;
 pub mod relay;
 mod requests;

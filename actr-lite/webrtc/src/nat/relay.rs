@@ -32,7 +32,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(60);
 const MAX_TRIES: u8 = 4;
 
 /// How long the relay may take to hear that an address is let go: it ends by itself.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What refuses a request because of who asks (RFC 8489 §14.8), and because of an old nonce.
 const UNAUTHENTICATED: u16 = 401;
@@ -58,6 +58,7 @@ impl fmt::Debug for Credential {
 /// An address at one relay, as long as it is wanted.
 pub struct Relay {
     way: Way,
+    /// Whether it is reached over IPv6. The address is of the same family.
     is_ipv6: bool,
     random: Random,
     credential: Credential,
@@ -116,6 +117,8 @@ pub enum Output {
     Allocated(SocketAddr),
     /// It is gone, and why.
     Lost(SocketAddr, String),
+    /// It is not wanted any more, and given back.
+    Released(SocketAddr),
     /// There is none, and why. It is tried again, as long as one is wanted.
     Failed(String),
     /// Poll again at this time, if there is one, or after anything else was told.
@@ -124,10 +127,10 @@ pub enum Output {
 
 impl Relay {
     /// None is wanted yet.
-    pub fn new(way: Way, server: SocketAddr, credential: Credential, random: Random) -> Self {
+    pub fn new(way: Way, credential: Credential, random: Random) -> Self {
         Self {
             way,
-            is_ipv6: server.is_ipv6(),
+            is_ipv6: false,
             random,
             credential,
             is_wanted: false,
@@ -167,7 +170,8 @@ impl Relay {
             Stage::Idle if is_wanted => self.connect(now),
             Stage::Connecting { .. } | Stage::Allocating if !is_wanted => self.disconnect(),
             Stage::Pausing { .. } if !is_wanted => self.stage = Stage::Idle,
-            Stage::Open { .. } if !is_wanted => {
+            Stage::Open { relayed, .. } if !is_wanted => {
+                self.outputs.push_back(Output::Released(relayed));
                 self.requests.clear();
                 self.channels.clear();
                 self.stage = Stage::Releasing {
@@ -179,11 +183,11 @@ impl Relay {
         }
     }
 
-    /// There is a socket to the relay.
-    pub fn connected(&mut self, now: Duration) {
+    /// There is a socket to the relay, over IPv6 or IPv4.
+    pub fn connected(&mut self, is_ipv6: bool, now: Duration) {
         if let Stage::Connecting { .. } = self.stage {
             self.stage = Stage::Allocating;
-            let is_ipv6 = self.is_ipv6;
+            self.is_ipv6 = is_ipv6;
             self.ask(Question::Allocate { is_ipv6 }, now);
         }
     }

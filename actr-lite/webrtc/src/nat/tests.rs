@@ -43,7 +43,7 @@ impl World {
             password: "secret".into(),
         };
         Self {
-            relay: Relay::new(Way::Datagrams, at(SERVER), credential, numbers()),
+            relay: Relay::new(Way::Datagrams, credential, numbers()),
             server: Server::new(),
             now: Duration::ZERO,
             is_lost: Box::new(|| false),
@@ -75,7 +75,7 @@ impl World {
         let end = self.now + time;
         loop {
             match self.relay.poll(self.now) {
-                Output::Connect => self.relay.connected(self.now),
+                Output::Connect => self.relay.connected(false, self.now),
                 Output::Transmit(bytes) => self.transmit(&bytes),
                 Output::Wait(Some(at)) if at <= end => self.now = self.now.max(at),
                 Output::Wait(_) => break,
@@ -187,7 +187,7 @@ fn an_address_that_nobody_wants_is_given_back() {
     let mut world = World::open();
     world.relay.want(false, world.now);
     world.run_for(Duration::from_secs(5));
-    assert_eq!(world.events, [Output::Disconnect]);
+    assert_eq!(world.events, [Output::Released(at(RELAYED)), Output::Disconnect]);
     assert_eq!(world.server.until, Some(Duration::ZERO));
     world.relay.want(true, world.now);
     world.run_for(Duration::ZERO);
