@@ -5,6 +5,7 @@
 //! - [`channel`]: the four channels, one for each payload type
 //! - [`outgoing`]: records that wait, as messages for the channels
 //! - [`assembly`]: messages of the channels, as records
+//! - `extension`, with the feature `str0m`: how two nodes of this kind agree on batches and control records
 //! - [`signal`]: what two nodes say to each other over the registry
 //! - `session`, with the feature `str0m`: one peer connection, from its offer to its end
 //! - `peer`, with the feature `str0m`: who offers, retries, replacement: all sessions with one peer, one after the other
@@ -19,7 +20,10 @@ mod certificate;
 pub mod channel;
 #[cfg(feature = "str0m")]
 mod datagram;
+#[cfg(feature = "str0m")]
+mod extension;
 mod fragment;
+mod message_queue;
 pub mod outgoing;
 #[cfg(feature = "str0m")]
 pub mod peer;

@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actr_lite_engine::memory::Memory;
+use actr_lite_engine::{memory::Memory, upgrade::offer::Agreed};
+use actr_lite_wire::websocket::CloseFrame;
 use bytes::Bytes;
 use str0m::Candidate;
 
@@ -93,6 +94,10 @@ pub struct Peer<M> {
     signals: VecDeque<Signal>,
     events: VecDeque<Event>,
     backlog: usize,
+    /// Why this side closes; gone once it is said.
+    closing: Option<CloseFrame>,
+    /// Why the peer closes.
+    goodbye: Option<CloseFrame>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,9 +125,9 @@ enum Stage {
 /// What has happened.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
-    /// There is a session.
-    Ready,
-    /// A record has come, with a record's header.
+    /// There is a session, on which this was agreed.
+    Ready(Agreed),
+    /// What has come: with the extension any number of records, otherwise one; each with a record's header.
     Record(Bytes),
     /// The session's path is gone. What is queued is kept.
     Recovering,
@@ -130,6 +135,8 @@ pub enum Event {
     Recovered,
     /// The session that was ready has ended.
     Ended(String),
+    /// The same, and the peer says why it has closed it.
+    Closed(CloseFrame),
     /// There is no session, after all retries.
     Failed(String),
 }
@@ -162,6 +169,8 @@ impl<M: Memory> Peer<M> {
             signals: VecDeque::new(),
             events: VecDeque::new(),
             backlog: 0,
+            closing: None,
+            goodbye: None,
         }
     }
 
@@ -268,9 +277,11 @@ impl<M: Memory> Peer<M> {
         })
     }
 
-    /// Closes the session once the peer has all that was sent; the peer is told. [`Event::Ended`] comes once all is sent.
-    pub fn close(&mut self, now: Duration) {
+    /// Closes the session once the peer has all that was sent; the peer is told, and why, if it takes control records.
+    /// [`Event::Ended`] comes once all is sent.
+    pub fn close(&mut self, reason: CloseFrame, now: Duration) {
         self.is_wanted = false;
+        self.closing = Some(reason);
         let stage = match self.session {
             Some(_) => Stage::Draining {
                 until: now + DRAIN_TIMEOUT,
@@ -314,6 +325,10 @@ impl<M: Memory> Peer<M> {
             if let (Stage::Draining { until }, Some(session)) = (self.stage, &mut self.session)
                 && (until <= now || session.unsent() == 0)
             {
+                if let Some(reason) = self.closing.take() {
+                    session.say_goodbye(&reason);
+                    continue;
+                }
                 session.close();
                 self.enter(
                     Stage::Closing {
@@ -357,6 +372,7 @@ impl<M: Memory> Peer<M> {
                     self.backlog += record.len();
                     self.events.push_back(Event::Record(record));
                 }
+                Outcome::Goodbye(reason) => self.goodbye = Some(reason),
                 Outcome::Ended(reason) => self.ended(&reason, now),
             }
         }
@@ -502,7 +518,8 @@ impl<M: Memory> Peer<M> {
             self.heard = now;
             self.is_wanted = false;
             self.failures = 0;
-            self.events.push_back(Event::Ready);
+            let agreed = self.session.as_ref().and_then(Session::agreed);
+            self.events.extend(agreed.map(Event::Ready));
         }
     }
 
@@ -517,8 +534,7 @@ impl<M: Memory> Peer<M> {
     /// Lets go of the session that there is, for another one.
     fn replace(&mut self) {
         if self.session.take().is_some() && self.is_ready() {
-            self.events
-                .push_back(Event::Ended("the peer made another session".into()));
+            self.tell_end("the peer made another session");
         }
     }
 
@@ -526,11 +542,17 @@ impl<M: Memory> Peer<M> {
     fn ended(&mut self, reason: &str, now: Duration) {
         self.session = None;
         if self.is_ready() || self.is_closing() {
-            self.events.push_back(Event::Ended(reason.into()));
+            self.tell_end(reason);
             self.enter(Stage::Idle, now);
         } else {
             self.failed(reason, now);
         }
+    }
+
+    fn tell_end(&mut self, reason: &str) {
+        let said = self.goodbye.take().map(Event::Closed);
+        self.events
+            .push_back(said.unwrap_or_else(|| Event::Ended(reason.into())));
     }
 
     fn failed(&mut self, reason: &str, now: Duration) {
