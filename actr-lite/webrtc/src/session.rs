@@ -48,8 +48,6 @@ const MAX_EARLY: usize = 8;
 pub(crate) struct Session<M> {
     rtc: Rtc,
     epoch: Instant,
-    is_offerer: bool,
-    exchange: String,
     pending: Option<SdpPendingOffer>,
     /// What both descriptions say; none before there are both.
     agreed: Option<Agreed>,
@@ -89,7 +87,6 @@ impl<M: Memory> Session<M> {
         assembly: Assembly<M>,
         epoch: Instant,
         now: Duration,
-        (is_offerer, exchange): (bool, String),
     ) -> Self {
         let mut config = Rtc::builder()
             .clear_codecs()
@@ -101,8 +98,6 @@ impl<M: Memory> Session<M> {
         let mut session = Self {
             rtc: config.build(epoch + now),
             epoch,
-            is_offerer,
-            exchange,
             pending: None,
             agreed: None,
             channels: [None; CHANNELS],
@@ -124,9 +119,8 @@ impl<M: Memory> Session<M> {
         assembly: Assembly<M>,
         epoch: Instant,
         now: Duration,
-        exchange: String,
     ) -> Option<(Self, String)> {
-        let mut session = Self::new(certificate, locals, assembly, epoch, now, (true, exchange));
+        let mut session = Self::new(certificate, locals, assembly, epoch, now);
         let mut changes = session.rtc.sdp_api();
         session.channels = Channel::ALL.map(|channel| {
             let id = changes.add_channel_with_config(ChannelConfig {
@@ -156,9 +150,9 @@ impl<M: Memory> Session<M> {
         assembly: Assembly<M>,
         epoch: Instant,
         now: Duration,
-        (offer, exchange): (&str, String),
+        offer: &str,
     ) -> Result<(Self, String), String> {
-        let mut session = Self::new(certificate, locals, assembly, epoch, now, (false, exchange));
+        let mut session = Self::new(certificate, locals, assembly, epoch, now);
         let mut answer = session.accept_offer(offer)?;
         let agreed = extension::agreed(offer)?;
         if agreed.extended {
@@ -191,28 +185,17 @@ impl<M: Memory> Session<M> {
     }
 
     /// An offer that looks for another path. The addresses of this host are told anew with it.
-    pub(crate) fn restart(&mut self, exchange: String) -> Option<String> {
+    pub(crate) fn restart(&mut self) -> Option<String> {
         let mut changes = self.rtc.sdp_api();
         changes.ice_restart(true);
         let (offer, pending) = changes.apply()?;
         self.pending = Some(pending);
-        self.exchange = exchange;
         Some(offer.to_sdp_string())
-    }
-
-    /// Whether it has made the first offer.
-    pub(crate) fn is_offerer(&self) -> bool {
-        self.is_offerer
     }
 
     /// What both ends have agreed on, once they have.
     pub(crate) fn agreed(&self) -> Option<Agreed> {
         self.agreed
-    }
-
-    /// The last offer that it has made or answered.
-    pub(crate) fn exchange(&self) -> &str {
-        &self.exchange
     }
 
     /// An address of this host; as it is told to the peer, if it is new.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use actr_lite_engine::upgrade::offer::Agreed;
 use actr_lite_webrtc::{
     channel::Channel,
-    peer::{Event, MAX_BACKLOG, PAUSES},
+    peer::{Event, MAX_BACKLOG},
+    retries::PAUSES,
     signal::Signal,
 };
 use actr_lite_wire::{record::DEFAULT_MAX_RECORD_LEN, record_limit::RecordLimit};
