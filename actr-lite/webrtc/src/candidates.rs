@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use str0m::Candidate;
 
+use crate::signal::generation;
+
 /// How many addresses wait for their offer or answer: a host with many interfaces has some ten.
 const MAX_WAITING: usize = 64;
 
@@ -18,8 +20,7 @@ pub(crate) struct Candidates {
 impl Candidates {
     /// A session begins, or goes on, with this description of the peer's; none if that is still to come.
     pub(crate) fn begin(&mut self, sdp: Option<&str>) {
-        let generation = sdp.and_then(|sdp| sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")));
-        self.generation = generation.map(|generation| generation.trim().to_owned());
+        self.generation = sdp.and_then(generation).map(str::to_owned);
     }
 
     /// One was told. If too many wait, the oldest is dropped: it may be of a session that is long over.

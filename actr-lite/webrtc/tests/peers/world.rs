@@ -12,6 +12,7 @@ use actr_lite_webrtc::{
     outgoing::{Batch, Outgoing},
     peer::{Certificate, Datagram, Event, Output, Peer, Setup},
     signal::Signal,
+    stun::{Class, Stun},
 };
 use actr_lite_wire::{
     partial_record::PartialRecord,
@@ -64,6 +65,8 @@ pub(crate) struct Node {
     partial: PartialRecord,
     records: Vec<Vec<u8>>,
     pub(crate) address: SocketAddr,
+    /// The last connectivity check that it has sent.
+    pub(crate) checked: Option<Datagram>,
     /// Whether it takes the records that come.
     pub(crate) takes: bool,
 }
@@ -116,6 +119,7 @@ impl World {
                 partial: PartialRecord::default(),
                 records: Vec::new(),
                 address,
+                checked: None,
                 takes: true,
             }
         };
@@ -216,6 +220,9 @@ impl World {
             match output {
                 Output::Wait(at) => return at,
                 Output::Transmit(datagram) => {
+                    if Stun::read(&datagram.bytes).is_some_and(|stun| stun.class == Class::Request) {
+                        this.checked = Some(datagram.clone());
+                    }
                     if self.random() % 1000 >= self.path.lost {
                         let jitter = self.path.jitter.mul_f64((self.random() % 100) as f64 / 100.0);
                         let at = now + self.path.delay + jitter;
