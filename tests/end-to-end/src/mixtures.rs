@@ -24,6 +24,8 @@ use tokio::time::{sleep, timeout};
 use crate::{
     accounts::{Attack, MAX_MEMORY, attack, drawn},
     campaign::Campaign,
+    metrics::scrape_until,
+    open_metrics::Exposition,
     raw_connection::{RawConnection, Transport},
     raw_peer::{Doors, Identity, connect, response_head},
 };
@@ -259,6 +261,17 @@ fn mixtures(server: &Process, doors: Doors, crowd: Crowd, mut campaign: Campaign
     }
 }
 
+/// Whether nothing is left of any peer, as the server counts it.
+fn holds_nothing(seen: &Exposition) -> bool {
+    const COUNTS: [&str; 4] = [
+        "actr_connections{direction=\"in\",tls=\"false\"}",
+        "actr_streams{direction=\"out\"}",
+        "actr_calls_in_progress",
+        "actr_held_bytes",
+    ];
+    COUNTS.iter().all(|count| seen.value(count) == 0.0)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_mixture_harms_no_bystander_and_leaves_nothing() {
     check(SMALL, Campaign::of_one_round()).await;
@@ -305,6 +318,9 @@ async fn check(crowd: Crowd, campaign: Campaign) {
         assert!(usual < USUAL && longest < LONGEST, "{what}: {usual:?}, {longest:?}");
     }
     caller.shutdown().await;
+    tokio::task::spawn_blocking(move || scrape_until(&url, holds_nothing))
+        .await
+        .unwrap();
     server.signal(Signal::TERM);
     let finished = server.finish();
     assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
