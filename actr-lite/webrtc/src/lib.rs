@@ -5,9 +5,12 @@
 //! - [`channel`]: the four channels, one for each payload type
 //! - [`outgoing`]: records that wait, as messages for the channels
 //! - [`assembly`]: messages of the channels, as records
+//! - `extension`, with the feature `str0m`: how two nodes of this kind agree on batches and control records
 //! - [`signal`]: what two nodes say to each other over the registry
+//! - [`negotiation`]: who offers, retries, replacement, recovery: which session there is, without the session
+//!   ([`event`]: what comes of it)
 //! - `session`, with the feature `str0m`: one peer connection, from its offer to its end
-//! - `peer`, with the feature `str0m`: who offers, retries, replacement: all sessions with one peer, one after the other
+//! - `peer`, with the feature `str0m`: all sessions with one peer, one after the other
 //!
 //! There is no STUN and no TURN: the addresses that the peer is told are this host's own.
 
@@ -19,10 +22,17 @@ mod certificate;
 pub mod channel;
 #[cfg(feature = "str0m")]
 mod datagram;
+pub mod event;
+#[cfg(feature = "str0m")]
+mod extension;
 mod fragment;
+mod message_queue;
+pub mod negotiation;
 pub mod outgoing;
 #[cfg(feature = "str0m")]
 pub mod peer;
+pub mod retries;
 #[cfg(feature = "str0m")]
 mod session;
 pub mod signal;
+pub mod stage;

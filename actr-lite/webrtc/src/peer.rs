@@ -7,52 +7,22 @@ use std::{
 };
 
 use actr_lite_engine::memory::Memory;
-use bytes::Bytes;
+use actr_lite_wire::websocket::CloseFrame;
 use str0m::Candidate;
 
 use crate::{
     assembly::Assembly,
     candidates::Candidates,
     channel::Channel,
+    negotiation::{Action, Negotiation},
     session::{Outcome, Session, is_dtls},
     signal::{Description, Signal},
 };
 pub use crate::{
     certificate::{Certificate, NoCertificate},
     datagram::Datagram,
+    event::Event,
 };
-
-/// How long the registry may take to say who offers (actr 0.4.21).
-pub const ROLE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long the peer may take to offer (actr 0.4.21).
-pub const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long an offer may take until there is a session: official nodes give up after 12 s.
-pub const SESSION_TIMEOUT: Duration = Duration::from_secs(12);
-
-/// How long the channels may take once there is a path. DTLS that stays half-open does not heal; an official node waits
-/// for 2 s.
-pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long nothing comes until the path counts as gone. Both sides check it every 1.5 s or 2 s, whatever else they send.
-pub const SILENCE: Duration = Duration::from_secs(6);
-
-/// How long a path that is gone is looked for, until the session ends: with [`SILENCE`], less than 10 s after it broke.
-pub const RECOVERY_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long the peer may take with what was sent, before the session is closed.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How long saying good-bye may take.
-pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The pauses before a session is tried again (actr 0.4.21).
-pub const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
-
-/// How long a session or an offer is taken for new: if both ask the registry at once, it tells each twice who offers. The
-/// second time is not another question.
-const NEW: Duration = Duration::from_secs(1);
 
 /// How many bytes of records may wait to be taken, until what brings more is dropped, as by a path that is too narrow: SCTP
 /// sends it again, more slowly each time.
@@ -80,58 +50,18 @@ pub struct Setup<M> {
 /// The sessions with one peer: at most one at a time, made by either side, replaced by the peer's next offer.
 pub struct Peer<M> {
     setup: Setup<M>,
-    stage: Stage,
-    since: Duration,
-    /// When the last datagram of the session came.
-    heard: Duration,
+    negotiation: Negotiation,
+    /// The one that the negotiation is about.
     session: Option<Session<M>>,
-    is_wanted: bool,
-    failures: usize,
-    exchanges: u64,
     locals: Vec<SocketAddr>,
     candidates: Candidates,
     signals: VecDeque<Signal>,
     events: VecDeque<Event>,
     backlog: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// There is no session, and nobody wants one.
-    Idle,
-    /// The registry was asked who offers.
-    Asking { until: Duration },
-    /// The peer is to offer.
-    Awaiting { until: Duration },
-    /// Something was offered or answered.
-    Connecting { until: Duration },
-    /// A channel is open.
-    Ready,
-    /// The path is gone.
-    Recovering { until: Duration },
-    /// The next try begins then.
-    Pausing { until: Duration },
-    /// The session is closed once the peer has all that was sent.
-    Draining { until: Duration },
-    /// The session is being closed.
-    Closing { until: Duration },
-}
-
-/// What has happened.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Event {
-    /// There is a session.
-    Ready,
-    /// A record has come, with a record's header.
-    Record(Bytes),
-    /// The session's path is gone. What is queued is kept.
-    Recovering,
-    /// It is back.
-    Recovered,
-    /// The session that was ready has ended.
-    Ended(String),
-    /// There is no session, after all retries.
-    Failed(String),
+    /// Why this side closes; gone once it is said.
+    closing: Option<CloseFrame>,
+    /// Why the peer is about to close the session.
+    goodbye: Option<CloseFrame>,
 }
 
 /// What is to be done.
@@ -149,40 +79,38 @@ impl<M: Memory> Peer<M> {
     /// There is no session yet.
     pub fn new(setup: Setup<M>) -> Self {
         Self {
+            negotiation: Negotiation::new(setup.is_first, setup.seed),
             setup,
-            stage: Stage::Idle,
-            since: Duration::ZERO,
-            heard: Duration::ZERO,
             session: None,
-            is_wanted: false,
-            failures: 0,
-            exchanges: 0,
             locals: Vec::new(),
             candidates: Candidates::default(),
             signals: VecDeque::new(),
             events: VecDeque::new(),
             backlog: 0,
+            closing: None,
+            goodbye: None,
         }
     }
 
     /// A session is wanted: [`Event::Ready`] or [`Event::Failed`] comes.
     pub fn connect(&mut self, now: Duration) {
-        match self.stage {
-            Stage::Ready | Stage::Recovering { .. } => return,
-            Stage::Idle if !self.is_wanted => self.ask(now),
-            _ => {}
-        }
-        self.is_wanted = true;
+        self.negotiation.connect(now);
+        self.follow(now);
     }
 
     /// Whether there is no session, and none is being made.
     pub fn is_idle(&self) -> bool {
-        self.stage == Stage::Idle
+        self.negotiation.is_idle()
     }
 
     /// Whether there is a session over which records go.
     pub fn is_ready(&self) -> bool {
-        matches!(self.stage, Stage::Ready | Stage::Recovering { .. })
+        self.negotiation.is_ready()
+    }
+
+    /// Whether the session is being closed.
+    pub fn is_closing(&self) -> bool {
+        self.negotiation.is_closing()
     }
 
     /// An address of this host at which datagrams are taken.
@@ -202,15 +130,11 @@ impl<M: Memory> Peer<M> {
     pub fn signal(&mut self, signal: Signal, now: Duration) {
         match signal {
             Signal::AskRole => {}
-            Signal::Role { is_offerer } => self.assigned(is_offerer, now),
+            Signal::Role { is_offerer } => self.negotiation.assigned(is_offerer, now),
             Signal::Offer(offer) => self.offered(offer, now),
             Signal::Reoffer(offer) => self.offered_again(offer, now),
             Signal::Answer(answer) => self.answered(&answer, now),
-            Signal::AskRestart => {
-                if self.is_ready() {
-                    self.restart();
-                }
-            }
+            Signal::AskRestart => self.negotiation.restart_asked(),
             Signal::Candidate { candidate, generation } => {
                 // What can't be used, an mDNS name say, is no fault of the peer's.
                 if let Ok(mut candidate) = Candidate::from_sdp_string(&candidate) {
@@ -222,14 +146,13 @@ impl<M: Memory> Peer<M> {
                 }
             }
         }
+        self.follow(now);
     }
 
     /// The registry can't pass on what was said.
     pub fn refused(&mut self, reason: &str, now: Duration) {
-        if let Stage::Asking { .. } = self.stage {
-            self.failures = PAUSES.len();
-            self.failed(reason, now);
-        }
+        self.negotiation.refused(reason, now);
+        self.follow(now);
     }
 
     /// Takes a datagram that has come to one of the [addresses of this host](Self::add_local).
@@ -242,16 +165,11 @@ impl<M: Memory> Peer<M> {
             return;
         };
         match session.receive(from, to, bytes, now) {
-            Err(error) => self.ended(&error, now),
-            Ok(false) => {}
-            Ok(true) => {
-                self.heard = now;
-                if let Stage::Recovering { .. } = self.stage {
-                    self.enter(Stage::Ready, now);
-                    self.events.push_back(Event::Recovered);
-                }
-            }
+            Err(error) => self.negotiation.ended(&error, now),
+            Ok(false) => return,
+            Ok(true) => self.negotiation.heard(now),
         }
+        self.follow(now);
     }
 
     /// Sends a message, if there is room for it now. Any datagram that comes may make some.
@@ -259,30 +177,22 @@ impl<M: Memory> Peer<M> {
     /// False also for a channel that is not open yet.
     pub fn write(&mut self, channel: Channel, message: &[u8], now: Duration) -> bool {
         let written = match &mut self.session {
-            Some(session) if matches!(self.stage, Stage::Ready) => session.write(channel, message),
+            Some(session) if self.negotiation.has_path() => session.write(channel, message),
             _ => return false,
         };
         written.unwrap_or_else(|error| {
-            self.ended(&error, now);
+            self.negotiation.ended(&error, now);
+            self.follow(now);
             false
         })
     }
 
-    /// Closes the session once the peer has all that was sent; the peer is told. [`Event::Ended`] comes once all is sent.
-    pub fn close(&mut self, now: Duration) {
-        self.is_wanted = false;
-        let stage = match self.session {
-            Some(_) => Stage::Draining {
-                until: now + DRAIN_TIMEOUT,
-            },
-            None => Stage::Idle,
-        };
-        self.enter(stage, now);
-    }
-
-    /// Whether the session is being closed.
-    pub fn is_closing(&self) -> bool {
-        matches!(self.stage, Stage::Draining { .. } | Stage::Closing { .. })
+    /// Closes the session once the peer has all that was sent; the peer is told, and why, if it takes control records.
+    /// [`Event::Ended`] comes then.
+    pub fn close(&mut self, reason: CloseFrame, now: Duration) {
+        self.closing = Some(reason);
+        self.negotiation.close(now);
+        self.follow(now);
     }
 
     /// What has happened since.
@@ -297,153 +207,103 @@ impl<M: Memory> Peer<M> {
     /// What to do now.
     pub fn poll(&mut self, now: Duration) -> Output {
         loop {
+            self.drain(now);
+            let due = self.negotiation.poll(now);
+            self.follow(now);
             if let Some(signal) = self.signals.pop_front() {
                 return Output::Signal(signal);
             }
-            let due = match self.stage {
-                Stage::Asking { until } => Some((until, "the registry does not say who offers")),
-                Stage::Awaiting { until } => Some((until, "it does not offer")),
-                Stage::Connecting { until } => Some((until, "no session with it in time")),
-                Stage::Recovering { until } => Some((until, "its path is gone")),
-                Stage::Pausing { until } => Some((until, "")),
-                Stage::Ready => Some((self.heard + SILENCE, "")),
-                Stage::Draining { until } => Some((until, "")),
-                Stage::Closing { until } => Some((until, "it is closed")),
-                Stage::Idle => None,
-            };
-            if let (Stage::Draining { until }, Some(session)) = (self.stage, &mut self.session)
-                && (until <= now || session.unsent() == 0)
-            {
-                session.close();
-                self.enter(
-                    Stage::Closing {
-                        until: now + CLOSE_TIMEOUT,
-                    },
-                    now,
-                );
-                continue;
-            }
-            match (due, self.stage) {
-                (Some((until, _)), Stage::Ready) if until <= now => {
-                    self.recover(now);
-                    continue;
-                }
-                (Some((until, _)), Stage::Pausing { .. }) if until <= now => {
-                    self.ask(now);
-                    continue;
-                }
-                (Some((until, reason)), _) if until <= now => {
-                    self.ended(reason, now);
-                    continue;
-                }
-                _ => {}
-            }
             let Some(session) = &mut self.session else {
-                return Output::Wait(due.map(|(until, _)| until));
+                return Output::Wait(due);
             };
             match session.poll(now) {
                 Outcome::Transmit(datagram) => return Output::Transmit(datagram),
-                Outcome::Wait(until) => {
-                    return Output::Wait(due.map_or(Some(until), |(due, _)| Some(due.min(until))));
-                }
-                Outcome::Open => self.opened(now),
-                Outcome::Path => {
-                    if let Stage::Connecting { until } = self.stage {
-                        let until = until.min(now + CHANNEL_TIMEOUT);
-                        self.stage = Stage::Connecting { until };
+                Outcome::Wait(until) => return Output::Wait(due.map_or(Some(until), |due| Some(due.min(until)))),
+                Outcome::Open => {
+                    if let Some(agreed) = session.agreed() {
+                        self.negotiation.opened(agreed, now);
                     }
                 }
+                Outcome::Path => self.negotiation.path_found(now),
                 Outcome::Record(record) => {
                     self.backlog += record.len();
                     self.events.push_back(Event::Record(record));
                 }
-                Outcome::Ended(reason) => self.ended(&reason, now),
+                Outcome::Goodbye(reason) => self.goodbye = Some(reason),
+                Outcome::Ended(reason) => self.negotiation.ended(&reason, now),
             }
         }
     }
 
-    fn ask(&mut self, now: Duration) {
-        self.signals.push_back(Signal::AskRole);
-        self.enter(
-            Stage::Asking {
-                until: now + ROLE_TIMEOUT,
-            },
-            now,
-        );
+    /// Goes on with closing the session if the peer has all that was sent, first the records and then the reason.
+    fn drain(&mut self, now: Duration) {
+        let Some(session) = self.session.as_mut().filter(|_| self.negotiation.is_draining()) else {
+            return;
+        };
+        if session.unsent() == 0
+            && let Some(reason) = self.closing.take()
+        {
+            session.say_goodbye(&reason);
+        }
+        if session.unsent() == 0 {
+            self.negotiation.drained(now);
+        }
     }
 
-    fn enter(&mut self, stage: Stage, now: Duration) {
-        self.stage = stage;
-        self.since = now;
+    /// Does what was decided.
+    fn follow(&mut self, now: Duration) {
+        while let Some(action) = self.negotiation.action() {
+            match action {
+                Action::AskRole => self.signals.push_back(Signal::AskRole),
+                Action::Offer { exchange } => self.offer(exchange, now),
+                Action::Reoffer { exchange } => {
+                    let sdp = self.session.as_mut().and_then(Session::restart);
+                    let description = sdp.map(|sdp| Description { sdp, exchange });
+                    self.signals.extend(description.map(Signal::Reoffer));
+                }
+                Action::AskRestart => self.signals.push_back(Signal::AskRestart),
+                Action::Close => {
+                    if let Some(session) = &mut self.session {
+                        session.close();
+                    }
+                }
+                Action::Discard => self.session = None,
+                Action::Tell(Event::Ended(reason)) => {
+                    let said = self.goodbye.take().map(Event::Closed);
+                    self.events.push_back(said.unwrap_or(Event::Ended(reason)));
+                }
+                Action::Tell(event) => self.events.push_back(event),
+            }
+        }
     }
 
     fn assembly(&self) -> Assembly<M> {
         Assembly::new(self.setup.max_record_len, (self.setup.memory)())
     }
 
-    fn next_exchange(&mut self) -> String {
-        self.exchanges += 1;
-        format!("{:016x}-{}", self.setup.seed, self.exchanges)
-    }
-
-    /// The registry says who offers, because this node or the peer has asked.
-    fn assigned(&mut self, is_offerer: bool, now: Duration) {
-        let is_new = now < self.since + NEW;
-        match (self.stage, is_offerer) {
-            (Stage::Asking { .. }, false) => self.enter(
-                Stage::Awaiting {
-                    until: now + OFFER_TIMEOUT,
-                },
-                now,
-            ),
-            (_, false) => {}
-            (Stage::Connecting { .. } | Stage::Ready | Stage::Recovering { .. }, true) if is_new => {}
-            // The peer would not ask if it had a session.
-            (_, true) => self.offer(now),
-        }
-    }
-
-    fn offer(&mut self, now: Duration) {
-        self.replace();
-        let exchange = self.next_exchange();
+    fn offer(&mut self, exchange: String, now: Duration) {
         let Setup { certificate, epoch, .. } = &self.setup;
-        let offer = Session::offer(
-            certificate,
-            &self.locals,
-            self.assembly(),
-            *epoch,
-            now,
-            exchange.clone(),
-        );
-        let Some((session, sdp)) = offer else { return };
+        let offer = Session::offer(certificate, &self.locals, self.assembly(), *epoch, now);
+        self.session = None;
+        let Some((session, sdp)) = offer else {
+            return self.negotiation.ended("an offer has no channels", now);
+        };
         self.session = Some(session);
         self.candidates.begin(None);
         self.signals.push_back(Signal::Offer(Description { sdp, exchange }));
-        let until = now + SESSION_TIMEOUT;
-        self.enter(Stage::Connecting { until }, now);
     }
 
-    /// An offer replaces what there is, unless it came while this node's own, which counts, was on its way.
     fn offered(&mut self, offer: Description, now: Duration) {
-        let is_connecting = matches!(self.stage, Stage::Connecting { .. });
-        if let Some(session) = &self.session
-            && ((is_connecting && session.is_offerer() && self.setup.is_first) || session.exchange() == offer.exchange)
-        {
+        if !self.negotiation.takes_offer(&offer.exchange) {
             return;
         }
         let Setup { certificate, epoch, .. } = &self.setup;
-        let described = (offer.sdp.as_str(), offer.exchange.clone());
-        match Session::answer(certificate, &self.locals, self.assembly(), *epoch, now, described) {
-            Err(error) => self.failed(&error, now),
+        match Session::answer(certificate, &self.locals, self.assembly(), *epoch, now, &offer.sdp) {
+            Err(error) => self.negotiation.failed(&error, now),
             Ok((session, sdp)) => {
-                self.replace();
+                self.negotiation.answering(offer.exchange.clone(), now);
                 self.session = Some(session);
-                self.candidates.begin(Some(&offer.sdp));
-                self.use_candidates();
-                let exchange = offer.exchange;
-                self.signals.push_back(Signal::Answer(Description { sdp, exchange }));
-                let until = now + SESSION_TIMEOUT;
-                self.enter(Stage::Connecting { until }, now);
+                self.answer(offer, sdp);
             }
         }
     }
@@ -452,24 +312,26 @@ impl<M: Memory> Peer<M> {
     fn offered_again(&mut self, offer: Description, now: Duration) {
         let Some(session) = &mut self.session else { return };
         match session.accept_offer(&offer.sdp) {
-            Err(error) => self.ended(&error, now),
-            Ok(sdp) => {
-                self.candidates.begin(Some(&offer.sdp));
-                self.use_candidates();
-                let exchange = offer.exchange;
-                self.signals.push_back(Signal::Answer(Description { sdp, exchange }));
-            }
+            Err(error) => self.negotiation.ended(&error, now),
+            Ok(sdp) => self.answer(offer, sdp),
         }
     }
 
+    /// Answers an offer that the session has taken.
+    fn answer(&mut self, offer: Description, sdp: String) {
+        self.candidates.begin(Some(&offer.sdp));
+        self.use_candidates();
+        let exchange = offer.exchange;
+        self.signals.push_back(Signal::Answer(Description { sdp, exchange }));
+    }
+
     fn answered(&mut self, answer: &Description, now: Duration) {
-        let Some(session) = &mut self.session else { return };
-        // The answer to an offer that was replaced comes too late.
-        if session.exchange() != answer.exchange {
+        let Some(session) = self.session.as_mut() else { return };
+        if !self.negotiation.takes_answer(&answer.exchange) {
             return;
         }
         match session.accept_answer(&answer.sdp) {
-            Err(error) => self.ended(&error, now),
+            Err(error) => self.negotiation.ended(&error, now),
             Ok(()) => {
                 self.candidates.begin(Some(&answer.sdp));
                 self.use_candidates();
@@ -482,73 +344,6 @@ impl<M: Memory> Peer<M> {
             while let Some(candidate) = self.candidates.next() {
                 session.add_remote(candidate);
             }
-        }
-    }
-
-    /// Looks for another path: only whoever has offered may, and the other one asks for it.
-    fn restart(&mut self) {
-        let exchange = self.next_exchange();
-        let Some(session) = &mut self.session else { return };
-        if !session.is_offerer() {
-            self.signals.push_back(Signal::AskRestart);
-        } else if let Some(sdp) = session.restart(exchange.clone()) {
-            self.signals.push_back(Signal::Reoffer(Description { sdp, exchange }));
-        }
-    }
-
-    fn opened(&mut self, now: Duration) {
-        if let Stage::Connecting { .. } = self.stage {
-            self.enter(Stage::Ready, now);
-            self.heard = now;
-            self.is_wanted = false;
-            self.failures = 0;
-            self.events.push_back(Event::Ready);
-        }
-    }
-
-    /// The path is gone.
-    fn recover(&mut self, now: Duration) {
-        let until = now + RECOVERY_TIMEOUT;
-        self.enter(Stage::Recovering { until }, now);
-        self.events.push_back(Event::Recovering);
-        self.restart();
-    }
-
-    /// Lets go of the session that there is, for another one.
-    fn replace(&mut self) {
-        if self.session.take().is_some() && self.is_ready() {
-            self.events
-                .push_back(Event::Ended("the peer made another session".into()));
-        }
-    }
-
-    /// The session has ended, or could not be made.
-    fn ended(&mut self, reason: &str, now: Duration) {
-        self.session = None;
-        if self.is_ready() || self.is_closing() {
-            self.events.push_back(Event::Ended(reason.into()));
-            self.enter(Stage::Idle, now);
-        } else {
-            self.failed(reason, now);
-        }
-    }
-
-    fn failed(&mut self, reason: &str, now: Duration) {
-        if self.is_ready() {
-            return;
-        }
-        self.session = None;
-        if !self.is_wanted {
-            return self.enter(Stage::Idle, now);
-        }
-        if let Some(pause) = PAUSES.get(self.failures) {
-            self.failures += 1;
-            self.enter(Stage::Pausing { until: now + *pause }, now);
-        } else {
-            self.failures = 0;
-            self.is_wanted = false;
-            self.events.push_back(Event::Failed(reason.into()));
-            self.enter(Stage::Idle, now);
         }
     }
 }

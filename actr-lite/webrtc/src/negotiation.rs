@@ -1,0 +1,331 @@
+//! Which session there is with a peer, and which one is being made: who offers, what counts when both do, when it is tried
+//! again, and how it ends. It has no session itself: it says what is to be done with it.
+
+use std::{collections::VecDeque, time::Duration};
+
+use actr_lite_engine::upgrade::offer::Agreed;
+
+use crate::{
+    event::Event,
+    retries::Retries,
+    stage::{
+        CHANNEL_TIMEOUT, CLOSE_TIMEOUT, DRAIN_TIMEOUT, OFFER_TIMEOUT, RECOVERY_TIMEOUT, ROLE_TIMEOUT, SESSION_TIMEOUT,
+        Stage,
+    },
+};
+
+/// How long a session or an offer is taken for new: if both ask the registry at once, it tells each twice who offers. The
+/// second time is not another question.
+const NEW: Duration = Duration::from_secs(1);
+
+/// Decides about the sessions with one peer: at most one at a time, made by either side, replaced by the peer's next offer.
+#[derive(Debug)]
+pub struct Negotiation {
+    /// Whether this node's offer counts when both offer at once.
+    is_first: bool,
+    /// No other node's exchanges are called like this one's.
+    seed: u64,
+    exchanges: u64,
+    stage: Stage,
+    since: Duration,
+    /// The session that there is, or that is being made.
+    session: Option<Exchange>,
+    is_wanted: bool,
+    retries: Retries,
+    actions: VecDeque<Action>,
+}
+
+/// What a session came from.
+#[derive(Debug)]
+struct Exchange {
+    is_offerer: bool,
+    /// The last offer that was made for it, or the one that was answered first.
+    id: String,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Ask the registry who offers.
+    AskRole,
+    /// Make a session that offers, in the place of the one that there is.
+    Offer {
+        /// The offer's id.
+        exchange: String,
+    },
+    /// Offer another path for the session that there is.
+    Reoffer {
+        /// The offer's id.
+        exchange: String,
+    },
+    /// Ask the peer to offer another path.
+    AskRestart,
+    /// Tell the peer that the session ends.
+    Close,
+    /// Let go of the session.
+    Discard,
+    /// Tell this to whoever uses the sessions.
+    Tell(Event),
+}
+
+impl Negotiation {
+    /// There is no session yet. `is_first` must be different at both ends, and `seed` random.
+    pub fn new(is_first: bool, seed: u64) -> Self {
+        Self {
+            is_first,
+            seed,
+            exchanges: 0,
+            stage: Stage::Idle,
+            since: Duration::ZERO,
+            session: None,
+            is_wanted: false,
+            retries: Retries::default(),
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// A session is wanted: [`Event::Ready`] or [`Event::Failed`] comes.
+    pub fn connect(&mut self, now: Duration) {
+        match self.stage {
+            Stage::Ready { .. } | Stage::Recovering { .. } => return,
+            Stage::Idle if !self.is_wanted => self.ask(now),
+            _ => {}
+        }
+        self.is_wanted = true;
+    }
+
+    /// Whether there is no session, and none is being made.
+    pub fn is_idle(&self) -> bool {
+        self.stage == Stage::Idle
+    }
+
+    /// Whether there is a session over which records go.
+    pub fn is_ready(&self) -> bool {
+        self.stage.is_ready()
+    }
+
+    /// Whether the path of the session is there.
+    pub fn has_path(&self) -> bool {
+        matches!(self.stage, Stage::Ready { .. })
+    }
+
+    /// Whether the session is being closed.
+    pub fn is_closing(&self) -> bool {
+        self.stage.is_closing()
+    }
+
+    /// Whether the session is closed once the peer has all that was sent.
+    pub fn is_draining(&self) -> bool {
+        matches!(self.stage, Stage::Draining { .. })
+    }
+
+    /// The registry says who offers, because this node or the peer has asked.
+    pub fn assigned(&mut self, is_offerer: bool, now: Duration) {
+        let is_new = now < self.since + NEW;
+        match (self.stage, is_offerer) {
+            (Stage::Asking { .. }, false) => {
+                let until = now + OFFER_TIMEOUT;
+                self.enter(Stage::Awaiting { until }, now);
+            }
+            (_, false) => {}
+            (Stage::Connecting { .. } | Stage::Ready { .. } | Stage::Recovering { .. }, true) if is_new => {}
+            // The peer would not ask if it had a session.
+            (_, true) => {
+                let exchange = self.next_exchange();
+                self.replace(true, exchange.clone(), now);
+                self.actions.push_back(Action::Offer { exchange });
+            }
+        }
+    }
+
+    /// Whether the peer's offer of a new session is to be answered: it replaces what there is, unless it came while this
+    /// node's own, which counts, was on its way.
+    pub fn takes_offer(&self, exchange: &str) -> bool {
+        let is_connecting = matches!(self.stage, Stage::Connecting { .. });
+        let is_outdone = |session: &Exchange| is_connecting && session.is_offerer && self.is_first;
+        let session = self.session.as_ref();
+        session.is_none_or(|session| !is_outdone(session) && session.id != exchange)
+    }
+
+    /// The peer's offer is answered with a session, in the place of the one that there is.
+    pub fn answering(&mut self, exchange: String, now: Duration) {
+        self.replace(false, exchange, now);
+    }
+
+    /// Whether an answer is to the last offer. One to an offer that was replaced comes too late.
+    pub fn takes_answer(&self, exchange: &str) -> bool {
+        self.session.as_ref().is_some_and(|session| session.id == exchange)
+    }
+
+    /// The peer asks for another path.
+    pub fn restart_asked(&mut self) {
+        if self.is_ready() {
+            self.restart();
+        }
+    }
+
+    /// The registry can't pass on what was said.
+    pub fn refused(&mut self, reason: &str, now: Duration) {
+        if let Stage::Asking { .. } = self.stage {
+            self.retries.exhaust();
+            self.failed(reason, now);
+        }
+    }
+
+    /// A datagram of the session has come.
+    pub fn heard(&mut self, now: Duration) {
+        match &mut self.stage {
+            Stage::Ready { heard } => *heard = now,
+            Stage::Recovering { .. } => {
+                self.enter(Stage::Ready { heard: now }, now);
+                self.tell(Event::Recovered);
+            }
+            _ => {}
+        }
+    }
+
+    /// The session that is being made has a path.
+    pub fn path_found(&mut self, now: Duration) {
+        if let Stage::Connecting { until } = &mut self.stage {
+            *until = (*until).min(now + CHANNEL_TIMEOUT);
+        }
+    }
+
+    /// The session that is being made has an open channel, and this was agreed on it.
+    pub fn opened(&mut self, agreed: Agreed, now: Duration) {
+        if let Stage::Connecting { .. } = self.stage {
+            self.enter(Stage::Ready { heard: now }, now);
+            self.is_wanted = false;
+            self.retries.reset();
+            self.tell(Event::Ready(agreed));
+        }
+    }
+
+    /// The session has ended, or could not be made.
+    pub fn ended(&mut self, reason: &str, now: Duration) {
+        self.discard();
+        if self.is_ready() || self.is_closing() {
+            self.tell(Event::Ended(reason.into()));
+            self.enter(Stage::Idle, now);
+        } else {
+            self.failed(reason, now);
+        }
+    }
+
+    /// The session that is being made can't be made.
+    pub fn failed(&mut self, reason: &str, now: Duration) {
+        if self.is_ready() {
+            return;
+        }
+        self.discard();
+        if !self.is_wanted {
+            return self.enter(Stage::Idle, now);
+        }
+        if let Some(pause) = self.retries.next() {
+            self.enter(Stage::Pausing { until: now + pause }, now);
+        } else {
+            self.is_wanted = false;
+            self.tell(Event::Failed(reason.into()));
+            self.enter(Stage::Idle, now);
+        }
+    }
+
+    /// Closes the session once the peer has all that was sent. [`Event::Ended`] comes then.
+    pub fn close(&mut self, now: Duration) {
+        self.is_wanted = false;
+        let until = now + DRAIN_TIMEOUT;
+        let stage = self.session.as_ref().map_or(Stage::Idle, |_| Stage::Draining { until });
+        self.enter(stage, now);
+    }
+
+    /// The peer has all that was sent.
+    pub fn drained(&mut self, now: Duration) {
+        if self.is_draining() {
+            self.actions.push_back(Action::Close);
+            let until = now + CLOSE_TIMEOUT;
+            self.enter(Stage::Closing { until }, now);
+        }
+    }
+
+    /// Decides what is due. Until when to wait then, if anything is due later.
+    pub fn poll(&mut self, now: Duration) -> Option<Duration> {
+        loop {
+            let until = self.stage.deadline()?;
+            if now < until {
+                return Some(until);
+            }
+            match self.stage {
+                Stage::Idle => return None,
+                Stage::Asking { .. } => self.ended("the registry does not say who offers", now),
+                Stage::Awaiting { .. } => self.ended("it does not offer", now),
+                Stage::Connecting { .. } => self.ended("no session with it in time", now),
+                Stage::Ready { .. } => self.recover(now),
+                Stage::Recovering { .. } => self.ended("its path is gone", now),
+                Stage::Pausing { .. } => self.ask(now),
+                Stage::Draining { .. } => self.drained(now),
+                Stage::Closing { .. } => self.ended("it is closed", now),
+            }
+        }
+    }
+
+    /// What is to be done next.
+    pub fn action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    fn enter(&mut self, stage: Stage, now: Duration) {
+        self.stage = stage;
+        self.since = now;
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.actions.push_back(Action::Tell(event));
+    }
+
+    fn ask(&mut self, now: Duration) {
+        self.actions.push_back(Action::AskRole);
+        let until = now + ROLE_TIMEOUT;
+        self.enter(Stage::Asking { until }, now);
+    }
+
+    fn next_exchange(&mut self) -> String {
+        self.exchanges += 1;
+        format!("{:016x}-{}", self.seed, self.exchanges)
+    }
+
+    /// Another session takes the place of the one that there is.
+    fn replace(&mut self, is_offerer: bool, id: String, now: Duration) {
+        if self.session.replace(Exchange { is_offerer, id }).is_some() && self.is_ready() {
+            self.tell(Event::Ended("the peer made another session".into()));
+        }
+        let until = now + SESSION_TIMEOUT;
+        self.enter(Stage::Connecting { until }, now);
+    }
+
+    fn discard(&mut self) {
+        if self.session.take().is_some() {
+            self.actions.push_back(Action::Discard);
+        }
+    }
+
+    /// The path is gone.
+    fn recover(&mut self, now: Duration) {
+        let until = now + RECOVERY_TIMEOUT;
+        self.enter(Stage::Recovering { until }, now);
+        self.tell(Event::Recovering);
+        self.restart();
+    }
+
+    /// Looks for another path: only whoever has offered may, and the other one asks for it.
+    fn restart(&mut self) {
+        let exchange = self.next_exchange();
+        match &mut self.session {
+            Some(session) if session.is_offerer => {
+                session.id.clone_from(&exchange);
+                self.actions.push_back(Action::Reoffer { exchange });
+            }
+            Some(_) => self.actions.push_back(Action::AskRestart),
+            None => {}
+        }
+    }
+}
