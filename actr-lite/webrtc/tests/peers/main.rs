@@ -266,7 +266,7 @@ fn what_is_no_signal_of_this_session_changes_nothing() {
 
 #[test]
 fn a_check_from_elsewhere_is_taken_if_it_is_authentic() {
-    let mut world = connected(GOOD, 1, 0);
+    let mut world = connected(Kind::Own, GOOD, 1, 0);
     let check = world.nodes[0].checked.take().unwrap();
     let (elsewhere, now) = ("198.51.100.1:9".parse().unwrap(), world.now);
     let peer = &mut world.nodes[1].peer;
