@@ -7,6 +7,7 @@
 //! - [`assembly`]: messages of the channels, as records
 //! - [`demultiplexer`]: whose the datagrams are that come to sockets which many sessions share, by what [`stun`] and their
 //!   addresses say; [`burst`]: those that leave in one call
+//! - `extension`, with the feature `str0m`: how two nodes of this kind agree on batches and control records
 //! - [`signal`]: what two nodes say to each other over the registry
 //! - [`negotiation`]: who offers, retries, replacement, recovery: which session there is, without the session
 //!   ([`event`]: what comes of it)
@@ -24,9 +25,12 @@ pub mod channel;
 pub mod datagram;
 pub mod demultiplexer;
 pub mod event;
+#[cfg(feature = "str0m")]
+mod extension;
 mod fragment;
 #[cfg(feature = "str0m")]
 mod local;
+mod message_queue;
 #[cfg(feature = "str0m")]
 pub mod nat;
 pub mod negotiation;

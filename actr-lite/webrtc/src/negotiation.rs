@@ -3,6 +3,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use actr_lite_engine::upgrade::offer::Agreed;
+
 use crate::{
     event::Event,
     retries::Retries,
@@ -189,13 +191,13 @@ impl Negotiation {
         }
     }
 
-    /// The session that is being made has an open channel.
-    pub fn opened(&mut self, now: Duration) {
+    /// The session that is being made has an open channel, and this was agreed on it.
+    pub fn opened(&mut self, agreed: Agreed, now: Duration) {
         if let Stage::Connecting { .. } = self.stage {
             self.enter(Stage::Ready { heard: now }, now);
             self.is_wanted = false;
             self.retries.reset();
-            self.tell(Event::Ready);
+            self.tell(Event::Ready(agreed));
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use actr_lite_engine::memory::Memory;
+use actr_lite_wire::websocket::CloseFrame;
 use str0m::Candidate;
 
 use crate::{
@@ -60,6 +61,10 @@ pub struct Peer<M> {
     signals: VecDeque<Signal>,
     events: VecDeque<Event>,
     backlog: usize,
+    /// Why this side closes; gone once it is said.
+    closing: Option<CloseFrame>,
+    /// Why the peer is about to close the session.
+    goodbye: Option<CloseFrame>,
 }
 
 /// What is to be done.
@@ -86,6 +91,8 @@ impl<M: Memory> Peer<M> {
             signals: VecDeque::new(),
             events: VecDeque::new(),
             backlog: 0,
+            closing: None,
+            goodbye: None,
         }
     }
 
@@ -200,8 +207,10 @@ impl<M: Memory> Peer<M> {
         })
     }
 
-    /// Closes the session once the peer has all that was sent; the peer is told. [`Event::Ended`] comes once all is sent.
-    pub fn close(&mut self, now: Duration) {
+    /// Closes the session once the peer has all that was sent; the peer is told, and why, if it takes control records.
+    /// [`Event::Ended`] comes then.
+    pub fn close(&mut self, reason: CloseFrame, now: Duration) {
+        self.closing = Some(reason);
         self.negotiation.close(now);
         self.follow(now);
     }
@@ -218,9 +227,7 @@ impl<M: Memory> Peer<M> {
     /// What to do now.
     pub fn poll(&mut self, now: Duration) -> Output {
         loop {
-            if self.negotiation.is_draining() && self.session.as_mut().is_some_and(|session| session.unsent() == 0) {
-                self.negotiation.drained(now);
-            }
+            self.drain(now);
             let due = self.negotiation.poll(now);
             self.follow(now);
             if let Some(signal) = self.signals.pop_front() {
@@ -235,12 +242,17 @@ impl<M: Memory> Peer<M> {
                     return Output::Transmit(datagram);
                 }
                 Outcome::Wait(until) => return Output::Wait(due.map_or(Some(until), |due| Some(due.min(until)))),
-                Outcome::Open => self.negotiation.opened(now),
+                Outcome::Open => {
+                    if let Some(agreed) = session.agreed() {
+                        self.negotiation.opened(agreed, now);
+                    }
+                }
                 Outcome::Path => self.negotiation.path_found(now),
                 Outcome::Record(record) => {
                     self.backlog += record.len();
                     self.events.push_back(Event::Record(record));
                 }
+                Outcome::Goodbye(reason) => self.goodbye = Some(reason),
                 Outcome::Ended(reason) => self.negotiation.ended(&reason, now),
             }
         }
@@ -257,6 +269,21 @@ impl<M: Memory> Peer<M> {
         let before = self.path.replace((datagram.from, is_relayed));
         if before.map(|(_, was_relayed)| was_relayed) != Some(is_relayed) {
             self.events.push_back(Event::Path { is_relayed });
+        }
+    }
+
+    /// Goes on with closing the session if the peer has all that was sent, first the records and then the reason.
+    fn drain(&mut self, now: Duration) {
+        let Some(session) = self.session.as_mut().filter(|_| self.negotiation.is_draining()) else {
+            return;
+        };
+        if session.unsent() == 0
+            && let Some(reason) = self.closing.take()
+        {
+            session.say_goodbye(&reason);
+        }
+        if session.unsent() == 0 {
+            self.negotiation.drained(now);
         }
     }
 
@@ -280,6 +307,10 @@ impl<M: Memory> Peer<M> {
                 Action::Discard => {
                     self.session = None;
                     self.path = None;
+                }
+                Action::Tell(Event::Ended(reason)) => {
+                    let said = self.goodbye.take().map(Event::Closed);
+                    self.events.push_back(said.unwrap_or(Event::Ended(reason)));
                 }
                 Action::Tell(event) => self.events.push_back(event),
             }

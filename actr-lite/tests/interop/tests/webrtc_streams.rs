@@ -13,7 +13,7 @@ const FRAMES: u64 = 10_000;
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Two hosts, and a registry on the left one.
-struct Scene {
+pub(crate) struct Scene {
     network: Network,
     deployment: Deployment,
     url: String,
@@ -21,7 +21,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (network, deployment) = (Network::new(), Deployment::with_webrtc());
         let registry = deployment.registry_on(&format!("{}:0", network.address()));
         // Official nodes speak no TLS to it, and the network is the test's own.
@@ -34,7 +34,7 @@ impl Scene {
         }
     }
 
-    fn on(&self, host: Host, launch: Launch) -> Launch {
+    pub(crate) fn on(&self, host: Host, launch: Launch) -> Launch {
         self.network.on(host, launch)
     }
 
@@ -51,7 +51,17 @@ impl Scene {
         server
     }
 
-    fn client(&self, count: u64) -> Launch {
+    /// Where the registry is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn server(&self) -> Launch {
+        let server = self.deployment.server_at(&self.url);
+        self.on(Host::Left, server.config("system.insecure", true))
+    }
+
+    pub(crate) fn client(&self, count: u64) -> Launch {
         let client = self.deployment.client(&self.url, count);
         self.on(Host::Right, client.config("system.insecure", true))
     }
@@ -69,8 +79,7 @@ fn an_official_server_streams_to_our_client() {
 #[test]
 fn our_server_streams_to_an_official_client() {
     let scene = Scene::new();
-    let server = scene.deployment.server_at(&scene.url).config("system.insecure", true);
-    let server = scene.on(Host::Left, server).spawn();
+    let server = scene.server().spawn();
     server.ready();
     let client = scene.official("official client", &["receive", &FRAMES.to_string()]);
     let client = scene.on(Host::Right, client).run();

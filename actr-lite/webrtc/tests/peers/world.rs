@@ -14,7 +14,13 @@ use actr_lite_webrtc::{
     signal::Signal,
     stun::{Class, Stun},
 };
-use actr_lite_wire::record::{HEADER_LEN, RecordKind};
+use actr_lite_wire::{
+    partial_record::PartialRecord,
+    record::{self, RecordKind},
+    record_queue::Precedence,
+    websocket::{CloseCode, CloseFrame},
+};
+use bytes::Bytes;
 
 pub(crate) const MAX_RECORD_LEN: usize = 1 << 20;
 
@@ -54,8 +60,10 @@ pub(crate) const GOOD: Path = Path {
 pub(crate) struct Node {
     pub(crate) peer: Peer<Unlimited>,
     pub(crate) outgoing: Outgoing<Unlimited>,
-    batch: Option<Batch>,
+    sending: [(Precedence, Option<Batch>); 2],
     pub(crate) events: Vec<Event>,
+    partial: PartialRecord,
+    records: Vec<Vec<u8>>,
     pub(crate) address: SocketAddr,
     /// The last connectivity check that it has sent.
     pub(crate) checked: Option<Datagram>,
@@ -65,7 +73,19 @@ pub(crate) struct Node {
     pub(crate) takes: bool,
 }
 
+/// Which kind of nodes they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Both are of this project.
+    Own,
+    /// Neither sees anything of the other that an official node does not say.
+    Official,
+}
+
+pub(crate) const KINDS: [Kind; 2] = [Kind::Own, Kind::Official];
+
 pub(crate) struct World {
+    kind: Kind,
     pub(crate) nodes: [Node; 2],
     pub(crate) path: Path,
     pub(crate) now: Duration,
@@ -81,16 +101,16 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(path: Path, seed: u64) -> Self {
-        Self::with(path, seed, false)
+    pub(crate) fn new(kind: Kind, path: Path, seed: u64) -> Self {
+        Self::with(kind, path, seed, false)
     }
 
     /// The same where both are reached by way of relays only.
-    pub(crate) fn relayed(path: Path, seed: u64) -> Self {
-        Self::with(path, seed, true)
+    pub(crate) fn relayed(kind: Kind, path: Path, seed: u64) -> Self {
+        Self::with(kind, path, seed, true)
     }
 
-    fn with(path: Path, seed: u64, is_relayed: bool) -> Self {
+    fn with(kind: Kind, path: Path, seed: u64, is_relayed: bool) -> Self {
         let epoch = Instant::now();
         let node = |number: u8| {
             let setup = Setup {
@@ -112,9 +132,11 @@ impl World {
             }
             Node {
                 peer,
-                outgoing: Outgoing::new(Unlimited),
-                batch: None,
+                outgoing: Outgoing::new(kind == Kind::Own, Unlimited),
+                sending: [(Precedence::Ahead, None), (Precedence::Bulk, None)],
                 events: Vec::new(),
+                partial: PartialRecord::default(),
+                records: Vec::new(),
                 address,
                 checked: None,
                 has_sent: false,
@@ -122,6 +144,7 @@ impl World {
             }
         };
         Self {
+            kind,
             nodes: [node(0), node(1)],
             path,
             now: Duration::ZERO,
@@ -214,7 +237,7 @@ impl World {
             while this.takes
                 && let Some(event) = this.peer.event()
             {
-                this.events.push(event);
+                this.note(event);
             }
             match output {
                 Output::Wait(at) => return at,
@@ -242,7 +265,11 @@ impl World {
                 self.signals.push_back((at, to, Signal::Role { is_offerer: to == 0 }));
             }
         } else {
-            self.signals.push_back((at, 1 - node, signal.clone()));
+            let heard = match self.kind {
+                Kind::Own => signal.clone(),
+                Kind::Official => official(&signal),
+            };
+            self.signals.push_back((at, 1 - node, heard));
         }
         self.said.push((node, signal));
     }
@@ -250,30 +277,53 @@ impl World {
 
 impl Node {
     fn write(&mut self, now: Duration) {
-        loop {
-            if self.batch.is_none() {
-                self.batch = self.outgoing.take();
-            }
-            let Some(batch) = &mut self.batch else { return };
-            while let Some((channel, message)) = batch.next() {
-                if !self.peer.write(channel, message, now) {
-                    return;
+        for (precedence, sending) in &mut self.sending {
+            loop {
+                if sending.is_none() {
+                    *sending = self.outgoing.take(*precedence);
                 }
-                batch.advance();
-            }
-            if let Some(batch) = self.batch.take() {
-                self.outgoing.left(batch);
+                let Some(batch) = sending else { break };
+                while let Some((channel, message)) = batch.next() {
+                    if !self.peer.write(channel, message, now) {
+                        return;
+                    }
+                    batch.advance();
+                }
+                if let Some(batch) = sending.take() {
+                    self.outgoing.left(batch);
+                }
             }
         }
     }
 
+    fn note(&mut self, event: Event) {
+        if let Event::Record(message) = &event {
+            self.read(message);
+        }
+        self.events.push(event);
+    }
+
+    fn read(&mut self, message: &Bytes) {
+        for span in record::spans(message) {
+            let span = span.unwrap();
+            let body = message.slice(span.body_start()..span.end);
+            if span.kind != RecordKind::Part {
+                self.records.push(body.to_vec());
+            } else if let Some(whole) = self.partial.push(&body, MAX_RECORD_LEN).unwrap() {
+                self.read(&whole);
+            }
+        }
+    }
+
+    /// How many messages brought the records that have come.
+    pub(crate) fn messages(&self) -> usize {
+        let is_message = |event: &&Event| matches!(event, Event::Record(_));
+        self.events.iter().filter(is_message).count()
+    }
+
     /// The bodies of the records that have come.
-    pub(crate) fn records<'a>(&'a self) -> Vec<&'a [u8]> {
-        let record = |event: &'a Event| match event {
-            Event::Record(record) => Some(&record[HEADER_LEN..]),
-            _ => None,
-        };
-        self.events.iter().filter_map(record).collect()
+    pub(crate) fn records(&self) -> &[Vec<u8>] {
+        &self.records
     }
 
     pub(crate) fn has(&self, event: &Event) -> bool {
@@ -284,6 +334,7 @@ impl Node {
     pub(crate) fn ended(&self) -> Option<&str> {
         self.events.iter().rev().find_map(|event| match event {
             Event::Ended(reason) | Event::Failed(reason) => Some(reason.as_str()),
+            Event::Closed(frame) => Some(frame.reason()),
             _ => None,
         })
     }
@@ -291,4 +342,19 @@ impl Node {
 
 pub(crate) fn stream() -> RecordKind {
     Channel::StreamReliable.kind()
+}
+
+/// Why tests close a session.
+pub(crate) fn enough() -> CloseFrame {
+    CloseFrame::new(CloseCode::NORMAL, "enough")
+}
+
+/// What an official node would make of a signal.
+fn official(signal: &Signal) -> Signal {
+    let mut signal = signal.clone();
+    if let Signal::Offer(description) | Signal::Answer(description) = &mut signal {
+        let lines = description.sdp.split_inclusive("\r\n");
+        description.sdp = lines.filter(|line| !line.contains(record::EXTENSION)).collect();
+    }
+    signal
 }
