@@ -55,8 +55,8 @@ pub struct Peer<M> {
     /// The one that the negotiation is about.
     session: Option<Session<M>>,
     locals: Vec<Local>,
-    /// From where data was sent last, and whether it went over a relay.
-    path: Option<(SocketAddr, bool)>,
+    /// Between which addresses data was sent last, and whether that went over a relay.
+    path: Option<(SocketAddr, SocketAddr, bool)>,
     candidates: Candidates,
     signals: VecDeque<Signal>,
     events: VecDeque<Event>,
@@ -137,7 +137,7 @@ impl<M: Memory> Peer<M> {
         if let Some(session) = &mut self.session {
             session.remove_local(local);
         }
-        if self.path.is_some_and(|(from, _)| from == local.address()) {
+        if self.path.is_some_and(|(from, ..)| from == local.address()) {
             self.negotiation.restart_asked();
             self.follow(now);
         }
@@ -260,14 +260,15 @@ impl<M: Memory> Peer<M> {
 
     /// Tells when what is sent takes another way.
     fn note_path(&mut self, datagram: &Datagram) {
-        if !is_dtls(&datagram.bytes) {
+        let (from, to) = (datagram.from, datagram.to);
+        let before = self.path;
+        if before.is_some_and(|(a, b, _)| (a, b) == (from, to)) || !is_dtls(&datagram.bytes) {
             return;
         }
-        let mut relayed = self.locals.iter().filter(|local| local.is_relayed());
-        let is_relayed =
-            relayed.any(|local| local.address() == datagram.from) || self.candidates.is_relayed(datagram.to);
-        let before = self.path.replace((datagram.from, is_relayed));
-        if before.map(|(_, was_relayed)| was_relayed) != Some(is_relayed) {
+        let mut relays = self.locals.iter().filter(|local| local.is_relayed());
+        let is_relayed = relays.any(|local| local.address() == from) || self.candidates.is_relayed(to);
+        self.path = Some((from, to, is_relayed));
+        if before.is_none_or(|(.., was_relayed)| was_relayed != is_relayed) {
             self.events.push_back(Event::Path { is_relayed });
         }
     }
