@@ -1,13 +1,16 @@
 //! The peer's addresses: they may come before the offer or answer that they belong to.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::SocketAddr};
 
-use str0m::Candidate;
+use str0m::{Candidate, CandidateKind};
 
 use crate::signal::generation;
 
 /// How many addresses wait for their offer or answer: a host with many interfaces has some ten.
 const MAX_WAITING: usize = 64;
+
+/// How many of the peer's addresses are known as a relay's: it has one at each of its relays.
+const MAX_RELAYED: usize = 16;
 
 /// The peer's addresses that the session does not know yet.
 #[derive(Debug, Default)]
@@ -15,12 +18,18 @@ pub(crate) struct Candidates {
     waiting: VecDeque<(Candidate, Option<String>)>,
     /// Which generation the session is at; none before the peer's description.
     generation: Option<String>,
+    /// Those at relays, also of generations before.
+    relayed: VecDeque<SocketAddr>,
 }
 
 impl Candidates {
     /// A session begins, or goes on, with this description of the peer's; none if that is still to come.
     pub(crate) fn begin(&mut self, sdp: Option<&str>) {
         self.generation = sdp.and_then(generation).map(str::to_owned);
+        let lines = sdp.into_iter().flat_map(str::lines);
+        for candidate in lines.filter_map(|line| Candidate::from_sdp_string(line.strip_prefix("a=")?).ok()) {
+            self.note(&candidate);
+        }
     }
 
     /// One was told. If too many wait, the oldest is dropped: it may be of a session that is long over.
@@ -28,7 +37,23 @@ impl Candidates {
         if self.waiting.len() == MAX_WAITING {
             self.waiting.pop_front();
         }
+        self.note(&candidate);
         self.waiting.push_back((candidate, generation));
+    }
+
+    fn note(&mut self, candidate: &Candidate) {
+        if candidate.kind() != CandidateKind::Relayed || self.is_relayed(candidate.addr()) {
+            return;
+        }
+        if self.relayed.len() == MAX_RELAYED {
+            self.relayed.pop_front();
+        }
+        self.relayed.push_back(candidate.addr());
+    }
+
+    /// Whether the peer has said that a relay is there.
+    pub(crate) fn is_relayed(&self, address: SocketAddr) -> bool {
+        self.relayed.contains(&address)
     }
 
     /// The next that the session can use.

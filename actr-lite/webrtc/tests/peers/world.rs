@@ -10,7 +10,7 @@ use actr_lite_engine::memory::Memory;
 use actr_lite_webrtc::{
     channel::Channel,
     outgoing::{Batch, Outgoing},
-    peer::{Certificate, Datagram, Event, Output, Peer, Setup},
+    peer::{Certificate, Datagram, Event, Local, Output, Peer, Setup},
     signal::Signal,
     stun::{Class, Stun},
 };
@@ -67,6 +67,8 @@ pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     /// The last connectivity check that it has sent.
     pub(crate) checked: Option<Datagram>,
+    /// Whether it has sent anything.
+    has_sent: bool,
     /// Whether it takes the records that come.
     pub(crate) takes: bool,
 }
@@ -92,12 +94,23 @@ pub(crate) struct World {
     signals: VecDeque<(Duration, usize, Signal)>,
     /// Every signal that was passed on, with its sender.
     pub(crate) said: Vec<(usize, Signal)>,
+    /// Whether a node gets only what comes from where it has sent something itself.
+    pub(crate) is_shut: bool,
     /// Whether the registry passes anything on.
     pub(crate) relays: bool,
 }
 
 impl World {
     pub(crate) fn new(kind: Kind, path: Path, seed: u64) -> Self {
+        Self::with(kind, path, seed, false)
+    }
+
+    /// The same where both are reached by way of relays only.
+    pub(crate) fn relayed(kind: Kind, path: Path, seed: u64) -> Self {
+        Self::with(kind, path, seed, true)
+    }
+
+    fn with(kind: Kind, path: Path, seed: u64, is_relayed: bool) -> Self {
         let epoch = Instant::now();
         let node = |number: u8| {
             let setup = Setup {
@@ -110,7 +123,13 @@ impl World {
             };
             let address = SocketAddr::from(([192, 0, 2, number + 1], 1000));
             let mut peer = Peer::new(setup);
-            peer.add_local(address);
+            match is_relayed {
+                true => peer.add_local(Local::Relayed {
+                    address,
+                    local: SocketAddr::from(([10, 0, 0, number + 1], 1000)),
+                }),
+                false => peer.add_local(address),
+            }
             Node {
                 peer,
                 outgoing: Outgoing::new(kind == Kind::Own, Unlimited),
@@ -120,6 +139,7 @@ impl World {
                 records: Vec::new(),
                 address,
                 checked: None,
+                has_sent: false,
                 takes: true,
             }
         };
@@ -132,6 +152,7 @@ impl World {
             datagrams: Vec::new(),
             signals: VecDeque::new(),
             said: Vec::new(),
+            is_shut: false,
             relays: true,
         }
     }
@@ -198,7 +219,8 @@ impl World {
         self.datagrams.sort_by_key(|(at, ..)| *at);
         let late = self.datagrams.partition_point(|(at, ..)| *at <= now);
         for (_, to, datagram) in self.datagrams.drain(..late).collect::<Vec<_>>() {
-            if self.nodes[to].address == datagram.to {
+            let may_enter = !self.is_shut || self.nodes[to].has_sent;
+            if self.nodes[to].address == datagram.to && may_enter {
                 let Datagram { from, to: at, bytes } = datagram;
                 self.nodes[to].peer.receive(from, at, &bytes, now);
                 self.poll(to);
@@ -220,6 +242,7 @@ impl World {
             match output {
                 Output::Wait(at) => return at,
                 Output::Transmit(datagram) => {
+                    this.has_sent = true;
                     if Stun::read(&datagram.bytes).is_some_and(|stun| stun.class == Class::Request) {
                         this.checked = Some(datagram.clone());
                     }
