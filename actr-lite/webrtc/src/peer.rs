@@ -270,7 +270,7 @@ impl<M: Memory> Peer<M> {
         match Session::answer(certificate, &self.locals, self.assembly(), *epoch, now, &offer.sdp) {
             Err(error) => self.negotiation.failed(&error, now),
             Ok((session, sdp)) => {
-                self.negotiation.answering(offer.exchange.clone(), now);
+                self.negotiation.answering(&offer, now);
                 self.session = Some(session);
                 self.answer(offer, sdp);
             }
@@ -279,7 +279,9 @@ impl<M: Memory> Peer<M> {
 
     /// The session that there is looks for another path.
     fn offered_again(&mut self, offer: Description, now: Duration) {
-        let Some(session) = &mut self.session else { return };
+        let Some(session) = self.session.as_mut().filter(|_| self.negotiation.takes_reoffer(&offer)) else {
+            return;
+        };
         match session.accept_offer(&offer.sdp) {
             Err(error) => self.negotiation.ended(&error, now),
             Ok(sdp) => self.answer(offer, sdp),
@@ -296,7 +298,7 @@ impl<M: Memory> Peer<M> {
 
     fn answered(&mut self, answer: &Description, now: Duration) {
         let Some(session) = self.session.as_mut() else { return };
-        if !self.negotiation.takes_answer(&answer.exchange) {
+        if !self.negotiation.takes_answer(answer) {
             return;
         }
         match session.accept_answer(&answer.sdp) {

@@ -1,6 +1,10 @@
 //! Two peers agree on sessions, and exchange records over them, whatever the network does.
 
 #[cfg(test)]
+mod node;
+#[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod world;
 
 use std::time::Duration;
@@ -12,7 +16,10 @@ use actr_lite_webrtc::{
     signal::Signal,
 };
 
-use crate::world::{GOOD, MAX_RECORD_LEN, Path, World, stream};
+use crate::{
+    node::{MAX_RECORD_LEN, stream},
+    world::{GOOD, Path, World},
+};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -57,6 +64,7 @@ fn all_arrives_in_order_over_a_path_that_loses_and_reorders() {
         delay: Duration::from_millis(5),
         jitter: Duration::from_millis(8),
         lost: 20,
+        doubled: 5,
     };
     for seed in 1..4 {
         let mut world = connected(path, seed, 1);
@@ -138,7 +146,7 @@ fn a_dead_peer_is_noticed_within_ten_seconds() {
     for seed in 1..6 {
         let mut world = connected(GOOD, seed, 1);
         world.pass(SOON * 6 + Duration::from_millis(seed * 617));
-        (world.path.lost, world.relays) = (1000, false);
+        (world.path.lost, world.relay.lost) = (1000, 1000);
         world.until(SOON, |world| world.nodes.iter().all(|node| node.ended().is_some()));
     }
 }
@@ -153,6 +161,66 @@ fn the_peer_learns_that_a_session_is_closed() {
         world.nodes.iter().all(|node| node.ended().is_some())
     });
     assert!(world.nodes.iter().all(|node| node.peer.is_idle()));
+}
+
+#[test]
+fn what_was_sent_before_the_close_arrives() {
+    let mut world = connected(GOOD, 1, 0);
+    for body in numbered(500) {
+        world.send(0, stream(), &body);
+    }
+    world.until(SOON, |world| world.nodes[0].outgoing.waiting() == 0);
+    world.nodes[0].peer.close(world.now);
+    world.until(SOON, |world| world.nodes.iter().all(|node| node.ended().is_some()));
+    assert_eq!(world.nodes[1].records().len(), 500);
+}
+
+#[test]
+fn who_asks_while_a_session_is_closed_gets_the_next() {
+    let mut world = connected(GOOD, 1, 0);
+    world.nodes[0].peer.close(world.now);
+    world.connect(0);
+    world.until(SOON, |world| {
+        world
+            .nodes
+            .iter()
+            .all(|node| node.ended().is_some() && node.peer.is_ready())
+    });
+}
+
+#[test]
+fn the_end_is_told_of_a_session_replaced_while_it_closes() {
+    let mut world = connected(GOOD, 1, 0);
+    world.pass(SOON);
+    world.path.lost = 1000;
+    world.nodes[1].peer.close(world.now);
+    world.pass(Duration::from_millis(5));
+    world.path.lost = 0;
+    world.nodes[0].peer.signal(Signal::Role { is_offerer: true }, world.now);
+    world.until(SOON, |world| {
+        world
+            .nodes
+            .iter()
+            .all(|node| node.ended().is_some() && node.peer.is_ready())
+    });
+}
+
+#[test]
+fn another_path_is_not_taken_for_a_session_that_is_gone() {
+    let mut world = connected(GOOD, 1, 0);
+    // The first node offers another path of the old session, while the second one makes a new one.
+    world.pass(SOON);
+    world.nodes[0].peer.signal(Signal::AskRestart, world.now);
+    world.nodes[1].peer.signal(Signal::Role { is_offerer: true }, world.now);
+    world.until(SOON, |world| {
+        world
+            .nodes
+            .iter()
+            .all(|node| node.ended().is_some() && node.peer.is_ready())
+    });
+    for from in [0, 1] {
+        assert_carries(&mut world, from, 100);
+    }
 }
 
 #[test]

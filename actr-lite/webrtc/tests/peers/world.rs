@@ -1,40 +1,25 @@
 //! Two peers, a registry and a network, all in memory and on one clock.
 
 use std::{
-    collections::VecDeque,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use actr_lite_engine::memory::Memory;
 use actr_lite_webrtc::{
-    channel::Channel,
-    outgoing::{Batch, Outgoing},
-    peer::{Certificate, Datagram, Event, Output, Peer, Setup},
+    peer::{Certificate, Datagram, Event, Output},
     signal::Signal,
 };
-use actr_lite_wire::record::{HEADER_LEN, RecordKind};
+use actr_lite_wire::record::RecordKind;
 
-pub(crate) const MAX_RECORD_LEN: usize = 1 << 20;
+use crate::node::Node;
 
 /// How long the registry takes to pass something on.
 const SIGNAL_DELAY: Duration = Duration::from_millis(3);
 
-/// Counts nothing.
-#[derive(Debug)]
-pub(crate) struct Unlimited;
+/// How much a node may have to do at one time: as much as it sends in a burst, and some hundred times that.
+const MOST_OUTPUTS: usize = 100_000;
 
-impl Memory for Unlimited {
-    type Limit = ();
-
-    fn cover(&mut self, _: usize) -> Result<(), ()> {
-        Ok(())
-    }
-
-    fn shrink(&mut self, _: usize) {}
-}
-
-/// What the network does to datagrams.
+/// What the network does to datagrams, and the registry to signals.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Path {
     pub(crate) delay: Duration,
@@ -42,75 +27,73 @@ pub(crate) struct Path {
     pub(crate) jitter: Duration,
     /// Of a thousand.
     pub(crate) lost: u64,
+    /// Of a thousand.
+    pub(crate) doubled: u64,
 }
 
 pub(crate) const GOOD: Path = Path {
     delay: Duration::from_millis(1),
     jitter: Duration::ZERO,
     lost: 0,
+    doubled: 0,
 };
-
-pub(crate) struct Node {
-    pub(crate) peer: Peer<Unlimited>,
-    pub(crate) outgoing: Outgoing<Unlimited>,
-    batch: Option<Batch>,
-    pub(crate) events: Vec<Event>,
-    pub(crate) address: SocketAddr,
-    /// Whether it takes the records that come.
-    pub(crate) takes: bool,
-}
 
 pub(crate) struct World {
     pub(crate) nodes: [Node; 2],
     pub(crate) path: Path,
+    pub(crate) relay: Path,
+    /// Which node offers, by what the registry says.
+    pub(crate) offerer: usize,
     pub(crate) now: Duration,
+    epoch: Instant,
+    certificate: Certificate,
     random: u64,
     datagrams: Vec<(Duration, usize, Datagram)>,
-    signals: VecDeque<(Duration, usize, Signal)>,
+    /// When, to whom, in which of its lives.
+    signals: Vec<(Duration, (usize, u64), Signal)>,
     /// Every signal that was passed on, with its sender.
     pub(crate) said: Vec<(usize, Signal)>,
-    /// Whether the registry passes anything on.
-    pub(crate) relays: bool,
 }
 
 impl World {
     pub(crate) fn new(path: Path, seed: u64) -> Self {
         let epoch = Instant::now();
-        let node = |number: u8| {
-            let setup = Setup {
-                certificate: Certificate::generate().unwrap(),
-                epoch,
-                is_first: number == 0,
-                seed: number.into(),
-                max_record_len: MAX_RECORD_LEN,
-                memory: Box::new(|| Unlimited),
-            };
-            let address = SocketAddr::from(([192, 0, 2, number + 1], 1000));
-            let mut peer = Peer::new(setup);
-            peer.add_local(address);
-            Node {
-                peer,
-                outgoing: Outgoing::new(Unlimited),
-                batch: None,
-                events: Vec::new(),
-                address,
-                takes: true,
-            }
-        };
+        // The same at both ends: neither looks whose it is. It takes as long to make as some sessions.
+        let certificate = Certificate::generate().unwrap();
+        let node = |number: usize| Node::new(number, 0, address(number, 0), epoch, certificate.clone());
         Self {
             nodes: [node(0), node(1)],
             path,
+            relay: Path {
+                delay: SIGNAL_DELAY,
+                ..GOOD
+            },
+            offerer: 0,
             now: Duration::ZERO,
+            epoch,
             random: seed | 1,
             datagrams: Vec::new(),
-            signals: VecDeque::new(),
+            signals: Vec::new(),
             said: Vec::new(),
-            relays: true,
+            certificate,
         }
     }
 
     pub(crate) fn connect(&mut self, node: usize) {
         self.nodes[node].peer.connect(self.now);
+    }
+
+    /// `node` starts again, with no memory of its sessions.
+    pub(crate) fn start(&mut self, node: usize) {
+        let Node { life, address, .. } = self.nodes[node];
+        let certificate = self.certificate.clone();
+        self.nodes[node] = Node::new(node, life + 1, address, self.epoch, certificate);
+    }
+
+    /// `node` has another address, and the one that it had no longer.
+    pub(crate) fn move_away(&mut self, node: usize, number: u8) {
+        self.nodes[node].address = address(node, number);
+        self.nodes[node].peer.add_local(self.nodes[node].address);
     }
 
     /// A record of `node`'s; it waits until there is room.
@@ -139,7 +122,7 @@ impl World {
         }
     }
 
-    fn state(&self) -> Vec<String> {
+    pub(crate) fn state(&self) -> Vec<String> {
         let shown = |node: &Node| {
             let events = node.events.iter().filter(|event| !matches!(event, Event::Record(_)));
             format!("{} records; {:?}", node.records().len(), events.collect::<Vec<_>>())
@@ -147,7 +130,7 @@ impl World {
         self.nodes.iter().map(shown).collect()
     }
 
-    fn random(&mut self) -> u64 {
+    pub(crate) fn random(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -155,7 +138,7 @@ impl World {
     }
 
     /// Lets everybody do what is due, and the clock go on to what comes next.
-    fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         let mut next = self.now + Duration::from_millis(50);
         for node in 0..2 {
             next = next.min(self.poll(node).unwrap_or(next));
@@ -164,9 +147,13 @@ impl World {
         let due = due.chain(self.signals.iter().map(|(at, ..)| *at)).min();
         self.now = next.min(due.unwrap_or(next)).max(self.now + Duration::from_micros(10));
         let now = self.now;
-        while let Some((_, to, signal)) = self.signals.pop_front_if(|(at, ..)| *at <= now) {
-            self.nodes[to].peer.signal(signal, now);
-            self.poll(to);
+        self.signals.sort_by_key(|(at, ..)| *at);
+        let late = self.signals.partition_point(|(at, ..)| *at <= now);
+        for (_, (to, life), signal) in self.signals.drain(..late).collect::<Vec<_>>() {
+            if self.nodes[to].life == life {
+                self.nodes[to].peer.signal(signal, now);
+                self.poll(to);
+            }
         }
         self.datagrams.sort_by_key(|(at, ..)| *at);
         let late = self.datagrams.partition_point(|(at, ..)| *at <= now);
@@ -181,84 +168,72 @@ impl World {
 
     fn poll(&mut self, node: usize) -> Option<Duration> {
         let now = self.now;
-        loop {
+        for _ in 0..MOST_OUTPUTS {
             let this = &mut self.nodes[node];
             this.write(now);
             let output = this.peer.poll(now);
             while this.takes
                 && let Some(event) = this.peer.event()
             {
+                if event == Event::Ready {
+                    this.begin();
+                }
                 this.events.push(event);
             }
             match output {
-                Output::Wait(at) => return at,
+                Output::Wait(at) => {
+                    assert!(
+                        at.is_none_or(|at| at > now),
+                        "node {node} is to be woken at once, for ever"
+                    );
+                    return at;
+                }
                 Output::Transmit(datagram) => {
-                    if self.random() % 1000 >= self.path.lost {
-                        let jitter = self.path.jitter.mul_f64((self.random() % 100) as f64 / 100.0);
-                        let at = now + self.path.delay + jitter;
-                        self.datagrams.push((at, 1 - node, datagram));
+                    // What it sends from an address that it had does not arrive.
+                    if datagram.from == self.nodes[node].address {
+                        for at in self.copies(self.path) {
+                            self.datagrams.push((at, 1 - node, datagram.clone()));
+                        }
                     }
                 }
-                Output::Signal(signal) if self.relays => self.relay(node, signal),
-                Output::Signal(_) => {}
+                Output::Signal(signal) => self.relay(node, signal),
             }
         }
+        panic!("node {node} does not come to an end");
+    }
+
+    /// When something arrives: not at all, once, or twice.
+    fn copies(&mut self, path: Path) -> Vec<Duration> {
+        let drawn = self.random() % 1000;
+        let count = match drawn {
+            drawn if drawn < path.lost => 0,
+            drawn if drawn < path.lost + path.doubled => 2,
+            _ => 1,
+        };
+        let jitter = |world: &mut Self| path.jitter.mul_f64((world.random() % 100) as f64 / 100.0);
+        (0..count).map(|_| self.now + path.delay + jitter(self)).collect()
     }
 
     fn relay(&mut self, node: usize, signal: Signal) {
-        let at = self.now + SIGNAL_DELAY;
-        if signal == Signal::AskRole {
-            for to in [1 - node, node] {
-                self.signals.push_back((at, to, Signal::Role { is_offerer: to == 0 }));
-            }
+        let passed_on = if signal == Signal::AskRole {
+            let role = |to| Signal::Role {
+                is_offerer: to == self.offerer,
+            };
+            vec![(1 - node, role(1 - node)), (node, role(node))]
         } else {
-            self.signals.push_back((at, 1 - node, signal.clone()));
+            vec![(1 - node, signal.clone())]
+        };
+        for (to, signal) in passed_on {
+            let life = self.nodes[to].life;
+            for at in self.copies(self.relay) {
+                self.signals.push((at, (to, life), signal.clone()));
+            }
         }
         self.said.push((node, signal));
     }
 }
 
-impl Node {
-    fn write(&mut self, now: Duration) {
-        loop {
-            if self.batch.is_none() {
-                self.batch = self.outgoing.take();
-            }
-            let Some(batch) = &mut self.batch else { return };
-            while let Some((channel, message)) = batch.next() {
-                if !self.peer.write(channel, message, now) {
-                    return;
-                }
-                batch.advance();
-            }
-            if let Some(batch) = self.batch.take() {
-                self.outgoing.left(batch);
-            }
-        }
-    }
-
-    /// The bodies of the records that have come.
-    pub(crate) fn records<'a>(&'a self) -> Vec<&'a [u8]> {
-        let record = |event: &'a Event| match event {
-            Event::Record(record) => Some(&record[HEADER_LEN..]),
-            _ => None,
-        };
-        self.events.iter().filter_map(record).collect()
-    }
-
-    pub(crate) fn has(&self, event: &Event) -> bool {
-        self.events.contains(event)
-    }
-
-    /// How its last session ended.
-    pub(crate) fn ended(&self) -> Option<&str> {
-        self.events.iter().rev().find_map(|event| match event {
-            Event::Ended(reason) | Event::Failed(reason) => Some(reason.as_str()),
-            _ => None,
-        })
-    }
-}
-
-pub(crate) fn stream() -> RecordKind {
-    Channel::StreamReliable.kind()
+/// An address of a node's: it has one after the other.
+fn address(node: usize, number: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2 + number, node as u8 + 1], 1000))
 }
