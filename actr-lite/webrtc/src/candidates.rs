@@ -7,19 +7,43 @@ use str0m::Candidate;
 /// How many addresses wait for their offer or answer: a host with many interfaces has some ten.
 const MAX_WAITING: usize = 64;
 
+/// How many addresses of one generation a session takes: each is kept, whether or not there is a way to it. A host with many
+/// interfaces has some ten, and each may be told twice.
+const MAX_TAKEN: usize = 256;
+
 /// The peer's addresses that the session does not know yet.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     waiting: VecDeque<(Candidate, Option<String>)>,
+    /// How many the session has.
+    taken: usize,
     /// Which generation the session is at; none before the peer's description.
     generation: Option<String>,
 }
 
 impl Candidates {
-    /// A session begins, or goes on, with this description of the peer's; none if that is still to come.
-    pub(crate) fn begin(&mut self, sdp: Option<&str>) {
-        let generation = sdp.and_then(|sdp| sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")));
-        self.generation = generation.map(|generation| generation.trim().to_owned());
+    /// A session begins; the peer's description is still to come.
+    pub(crate) fn begin(&mut self) {
+        (self.generation, self.taken) = (None, 0);
+    }
+
+    /// The session goes on with this description of the peer's.
+    ///
+    /// # Errors
+    /// When the peer has told more addresses than a session takes.
+    pub(crate) fn describe(&mut self, sdp: &str) -> Result<(), String> {
+        let value = |name| sdp.lines().filter_map(move |line| line.strip_prefix(name));
+        let generation = value("a=ice-ufrag:")
+            .next()
+            .map(|generation| generation.trim().to_owned());
+        if self.generation != generation {
+            (self.generation, self.taken) = (generation, 0);
+        }
+        self.taken += value("a=candidate:").count();
+        match self.taken {
+            ..=MAX_TAKEN => Ok(()),
+            _ => Err(format!("it has told more than {MAX_TAKEN} addresses")),
+        }
     }
 
     /// One was told. If too many wait, the oldest is dropped: it may be of a session that is long over.
@@ -35,6 +59,12 @@ impl Candidates {
         let current = self.generation.as_deref()?;
         let is_current = |generation: &Option<String>| generation.as_deref().is_none_or(|it| it == current);
         let at = self.waiting.iter().position(|(_, generation)| is_current(generation))?;
-        self.waiting.remove(at).map(|(candidate, _)| candidate)
+        let (candidate, _) = self.waiting.remove(at)?;
+        if self.taken == MAX_TAKEN {
+            self.waiting.clear();
+            return None;
+        }
+        self.taken += 1;
+        Some(candidate)
     }
 }

@@ -56,6 +56,8 @@ pub struct Peer<M> {
     candidates: Candidates,
     signals: VecDeque<Signal>,
     events: VecDeque<Event>,
+    /// How many sessions are ready of which nobody has been told.
+    untold: usize,
     backlog: usize,
 }
 
@@ -81,6 +83,7 @@ impl<M: Memory> Peer<M> {
             candidates: Candidates::default(),
             signals: VecDeque::new(),
             events: VecDeque::new(),
+            untold: 0,
             backlog: 0,
         }
     }
@@ -167,10 +170,11 @@ impl<M: Memory> Peer<M> {
 
     /// Sends a message, if there is room for it now. Any datagram that comes may make some.
     ///
-    /// False also for a channel that is not open yet.
+    /// False also for a channel that is not open yet, and until the session's [`Event::Ready`] is taken: what is sent before
+    /// that is meant for an earlier one.
     pub fn write(&mut self, channel: Channel, message: &[u8], now: Duration) -> bool {
         let written = match &mut self.session {
-            Some(session) if self.negotiation.has_path() => session.write(channel, message),
+            Some(session) if self.negotiation.has_path() && self.untold == 0 => session.write(channel, message),
             _ => return false,
         };
         written.unwrap_or_else(|error| {
@@ -189,8 +193,10 @@ impl<M: Memory> Peer<M> {
     /// What has happened since.
     pub fn event(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;
-        if let Event::Record(record) = &event {
-            self.backlog -= record.len();
+        match &event {
+            Event::Record(record) => self.backlog -= record.len(),
+            Event::Ready => self.untold -= 1,
+            _ => {}
         }
         Some(event)
     }
@@ -241,7 +247,10 @@ impl<M: Memory> Peer<M> {
                     }
                 }
                 Action::Discard => self.session = None,
-                Action::Tell(event) => self.events.push_back(event),
+                Action::Tell(event) => {
+                    self.untold += usize::from(event == Event::Ready);
+                    self.events.push_back(event);
+                }
             }
         }
     }
@@ -258,7 +267,7 @@ impl<M: Memory> Peer<M> {
             return self.negotiation.ended("an offer has no channels", now);
         };
         self.session = Some(session);
-        self.candidates.begin(None);
+        self.candidates.begin();
         self.signals.push_back(Signal::Offer(Description { sdp, exchange }));
     }
 
@@ -272,7 +281,8 @@ impl<M: Memory> Peer<M> {
             Ok((session, sdp)) => {
                 self.negotiation.answering(&offer, now);
                 self.session = Some(session);
-                self.answer(offer, sdp);
+                self.candidates.begin();
+                self.answer(offer, sdp, now);
             }
         }
     }
@@ -284,16 +294,23 @@ impl<M: Memory> Peer<M> {
         };
         match session.accept_offer(&offer.sdp) {
             Err(error) => self.negotiation.ended(&error, now),
-            Ok(sdp) => self.answer(offer, sdp),
+            Ok(sdp) => self.answer(offer, sdp, now),
         }
     }
 
     /// Answers an offer that the session has taken.
-    fn answer(&mut self, offer: Description, sdp: String) {
-        self.candidates.begin(Some(&offer.sdp));
-        self.use_candidates();
+    fn answer(&mut self, offer: Description, sdp: String, now: Duration) {
+        self.described(&offer, now);
         let exchange = offer.exchange;
         self.signals.push_back(Signal::Answer(Description { sdp, exchange }));
+    }
+
+    /// The peer's side of the session is known.
+    fn described(&mut self, description: &Description, now: Duration) {
+        match self.candidates.describe(&description.sdp) {
+            Err(error) => self.negotiation.ended(&error, now),
+            Ok(()) => self.use_candidates(),
+        }
     }
 
     fn answered(&mut self, answer: &Description, now: Duration) {
@@ -303,10 +320,7 @@ impl<M: Memory> Peer<M> {
         }
         match session.accept_answer(&answer.sdp) {
             Err(error) => self.negotiation.ended(&error, now),
-            Ok(()) => {
-                self.candidates.begin(Some(&answer.sdp));
-                self.use_candidates();
-            }
+            Ok(()) => self.described(answer, now),
         }
     }
 

@@ -206,6 +206,55 @@ fn the_end_is_told_of_a_session_replaced_while_it_closes() {
 }
 
 #[test]
+fn nothing_for_a_session_goes_over_the_next_one() {
+    let mut world = connected(GOOD, 1, 0);
+    world.pass(SOON);
+    // The first node does not know yet that there is another one.
+    world.nodes[0].takes = false;
+    world.nodes[1].peer.signal(Signal::Role { is_offerer: true }, world.now);
+    world.pass(SOON);
+    world.send(0, stream(), b"for the old one");
+    world.pass(SOON);
+    world.nodes[0].takes = true;
+    world.until(SOON, |world| world.nodes[0].ended().is_some());
+    world.send(0, stream(), b"for the new one");
+    world.until(SOON, |world| !world.nodes[1].records().is_empty());
+    assert_eq!(world.nodes[1].records(), [b"for the new one"]);
+}
+
+#[test]
+fn more_addresses_than_a_host_has_are_not_tried() {
+    let mut world = connected(GOOD, 1, 0);
+    for number in 0..10_000 {
+        let candidate = format!("candidate:{number} 1 udp 1 198.51.100.1 {} typ host", 1000 + number);
+        let generation = None;
+        world.nodes[0]
+            .peer
+            .signal(Signal::Candidate { candidate, generation }, world.now);
+    }
+    for from in [0, 1] {
+        assert_carries(&mut world, from, 100);
+    }
+    let (_, offer) = world
+        .said
+        .iter()
+        .find(|(_, said)| matches!(said, Signal::Offer(_)))
+        .unwrap();
+    let Signal::Offer(offer) = offer.clone() else { return };
+    // Each description tells some more, of which none can be used.
+    for number in 0..10 {
+        let mut again = offer.clone();
+        for port in 0..100 {
+            let port = 1000 + number * 100 + port;
+            again.sdp += &format!("a=candidate:{port} 1 udp 1 198.51.100.2 {port} typ host\r\n");
+        }
+        world.nodes[1].peer.signal(Signal::Reoffer(again), world.now);
+    }
+    world.until(SOON, |world| world.nodes[1].ended().is_some());
+    assert_eq!(world.nodes[1].ended(), Some("it has told more than 256 addresses"));
+}
+
+#[test]
 fn another_path_is_not_taken_for_a_session_that_is_gone() {
     let mut world = connected(GOOD, 1, 0);
     // The first node offers another path of the old session, while the second one makes a new one.
