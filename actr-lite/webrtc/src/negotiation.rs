@@ -143,10 +143,11 @@ impl Negotiation {
     }
 
     /// Whether the peer's offer of a new session is to be answered: it replaces what there is, unless it came while this
-    /// node's own, which counts, was on its way.
+    /// node's own, which counts, was on its way. Behind the answer to that one comes only what the peer wants instead.
     pub fn takes_offer(&self, exchange: &str) -> bool {
         let is_connecting = matches!(self.stage, Stage::Connecting { .. });
-        let is_outdone = |session: &Exchange| is_connecting && session.is_offerer && self.is_first;
+        let is_on_its_way = |session: &Exchange| is_connecting && session.is_offerer && session.peer.is_none();
+        let is_outdone = |session: &Exchange| self.is_first && is_on_its_way(session);
         let session = self.session.as_ref();
         session.is_none_or(|session| !is_outdone(session) && session.id != exchange)
     }

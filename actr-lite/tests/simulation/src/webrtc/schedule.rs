@@ -5,6 +5,11 @@ use rand::{RngExt as _, rngs::SmallRng};
 /// For how long something goes wrong.
 const TROUBLE: f64 = 60.0;
 
+/// In which schedules nothing is lost, late or gone: both only want sessions, and are told to offer, now and then at once.
+/// How long a signal takes there at most.
+const MILD_RATIO: f64 = 0.2;
+const MILD_SIGNAL_DELAY: f64 = 0.8;
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
@@ -53,6 +58,8 @@ pub(super) struct Schedule {
     pub(super) faults: Vec<(Duration, Fault)>,
     /// When nothing goes wrong any more.
     pub(super) healed: Duration,
+    /// Nothing goes wrong at all, and sessions that do not come at once are a fault of who decides.
+    pub(super) is_mild: bool,
 }
 
 fn seconds(rng: &mut SmallRng, from: f64, to: f64) -> Duration {
@@ -68,9 +75,11 @@ impl Schedule {
         if wants[0].is_some() && rng.random_bool(0.2) {
             wants[1] = wants[0];
         }
+        let is_mild = rng.random_bool(MILD_RATIO);
         let mut schedule = Self {
+            is_mild,
             packet_delay: seconds(rng, 0.0005, 0.15),
-            signal_delay: seconds(rng, 0.001, 0.2),
+            signal_delay: seconds(rng, 0.001, if is_mild { MILD_SIGNAL_DELAY } else { 0.2 }),
             offerer: rng.random_bool(0.8).then(|| rng.random_range(0..2)),
             wants,
             faults: Vec::new(),
@@ -78,12 +87,12 @@ impl Schedule {
         };
         for _ in 0..rng.random_range(0..8) {
             let at = seconds(rng, 0.0, TROUBLE);
-            let fault = Fault::draw(rng);
+            let fault = Fault::draw(is_mild, rng);
             schedule.healed = schedule.healed.max(at + fault.lasts());
             schedule.faults.push((at, fault));
             // What goes wrong does so twice at once, as a rule.
             if rng.random_bool(0.3) {
-                let (at, fault) = (at + seconds(rng, 0.0, 0.5), Fault::draw(rng));
+                let (at, fault) = (at + seconds(rng, 0.0, 2.0), Fault::draw(is_mild, rng));
                 schedule.healed = schedule.healed.max(at + fault.lasts());
                 schedule.faults.push((at, fault));
             }
@@ -93,11 +102,11 @@ impl Schedule {
 }
 
 impl Fault {
-    fn draw(rng: &mut SmallRng) -> Self {
+    fn draw(is_mild: bool, rng: &mut SmallRng) -> Self {
         let host = rng.random_range(0..2);
         let only = rng.random_bool(0.5).then_some(host);
         let of_thousand = rng.random_range(10..400);
-        match rng.random_range(0..12) {
+        match rng.random_range(if is_mild { 10..12 } else { 0..13 }) {
             0 => Self::Partition {
                 lasts: seconds(rng, 0.1, 15.0),
             },
@@ -128,13 +137,13 @@ impl Fault {
                 host,
                 pause: seconds(rng, 0.0, 3.0),
             },
-            8 => Self::Want { host },
-            9 => Self::Glare { only },
-            10 => Self::Stuck {
+            8 => Self::Restart { host },
+            9 => Self::Stuck {
                 lasts: seconds(rng, 0.1, 10.0),
                 only,
             },
-            _ => Self::Restart { host },
+            10 => Self::Want { host },
+            _ => Self::Glare { only },
         }
     }
 

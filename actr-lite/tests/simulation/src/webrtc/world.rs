@@ -21,6 +21,9 @@ use crate::{
 /// (4 s), and there may be one more that lasts as long, as each learns by itself that the other has none.
 const JOINED_WITHIN: Duration = Duration::from_secs(60);
 
+/// How long after the last offer, where nothing goes wrong: less than anything takes that times out.
+const JOINED_AT_ONCE: Duration = Duration::from_secs(9);
+
 /// How long they keep it then, at least.
 const KEPT: Duration = Duration::from_secs(30);
 
@@ -127,7 +130,12 @@ impl World {
     }
 
     pub(super) fn run(&mut self) -> Result<(), String> {
-        let joined_by = self.schedule.healed + JOINED_WITHIN;
+        let joined_within = if self.schedule.is_mild {
+            JOINED_AT_ONCE
+        } else {
+            JOINED_WITHIN
+        };
+        let joined_by = self.schedule.healed + joined_within;
         let mut kept = None;
         while let Some(Reverse((at, _, event))) = self.queue.pop() {
             self.now = at;
