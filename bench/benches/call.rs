@@ -15,7 +15,7 @@ use actr_lite_registry::{Options, Registry};
 use bench::server::BenchServer;
 use bench::{
     client::{self, Connection},
-    settings::{SERVER_TYPE, Side, system},
+    settings::{Lane, SERVER_TYPE, Side, system},
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::{runtime::Runtime, task::JoinSet};
@@ -33,9 +33,9 @@ fn calls(criterion: &mut Criterion) {
     let (registry, server, client, connection) = runtime.block_on(async {
         let registry = Registry::bind("127.0.0.1:0", Options::default()).await.unwrap().spawn();
         let address = registry.local_addr();
-        let server = system(Side::Server { hosts_registry: false }, address).unwrap();
+        let server = system(Side::Server { hosts_registry: false }, address, Lane::Websocket).unwrap();
         let server = server.attach(BenchServer).start().await.unwrap();
-        let client = client::start(address).await.unwrap();
+        let client = client::start(address, Lane::Websocket).await.unwrap();
         let id = client.context().discover(&SERVER_TYPE.parse().unwrap()).await.unwrap();
         let connection = Connection::shared(client.context(), &id);
         (registry, server, client, connection)

@@ -9,7 +9,7 @@ use protos::stream_server::RegisterStreamRequest;
 use crate::{
     checker::Checker,
     server::MESSAGE_BYTES,
-    settings::{Side, system},
+    settings::{Lane, Side, system},
 };
 
 /// How long to wait for the server's registry.
@@ -24,12 +24,12 @@ impl Workload for Asker {
     }
 }
 
-/// Starts a node that only asks, at this registry.
+/// Starts a node that only asks, at this registry and over this lane.
 ///
 /// # Errors
 /// When it can't be registered.
-pub async fn start(registry: SocketAddr) -> Result<ActrRef> {
-    let node = system(Side::Client, registry)?
+pub async fn start(registry: SocketAddr, lane: Lane) -> Result<ActrRef> {
+    let node = system(Side::Client, registry, lane)?
         .attach(Asker)
         .register_timeout(REGISTER_TIMEOUT);
     Ok(node.start().await?)

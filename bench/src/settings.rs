@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use actr_lite::ActrSystem;
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 
 /// Which end of the measurement it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,28 @@ pub enum Side {
     },
     /// Receives.
     Client,
+}
+
+/// What carries the records between the two.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Lane {
+    /// WebSocket.
+    #[default]
+    Websocket,
+    /// WebRTC's data channels.
+    #[cfg(feature = "webrtc")]
+    Webrtc,
+}
+
+impl Lane {
+    /// When a node uses WebRTC.
+    fn webrtc_mode(self) -> &'static str {
+        match self {
+            Self::Websocket => "off",
+            #[cfg(feature = "webrtc")]
+            Self::Webrtc => "prefer",
+        }
+    }
 }
 
 /// The most connections and streams of the one client: one for each of its users would be usual.
@@ -34,12 +57,15 @@ pub const SERVER_TYPE: &str = "acme+StreamEchoServer";
 ///
 /// # Errors
 /// When the temporary file can't be written.
-pub fn system(side: Side, registry: SocketAddr) -> Result<ActrSystem> {
+pub fn system(side: Side, registry: SocketAddr, lane: Lane) -> Result<ActrSystem> {
     let (name, exports, is_server) = match side {
         Side::Server { .. } => ("StreamEchoServer", r#"["stream_server.proto"]"#, true),
         Side::Client => ("StreamBenchClient", "[]", false),
     };
     let embedded = side == Side::Server { hosts_registry: true };
+    // Whoever measures between two machines, or with nodes that know no other way, knows what is between them.
+    let insecure = !registry.ip().is_loopback();
+    let mode = lane.webrtc_mode();
     let (all_connections, all_streams) = (ALL * MAX_CONNECTIONS, ALL * MAX_STREAMS);
     let text = format!(
         r#"
@@ -50,11 +76,15 @@ name = "bench"
 [package.actr_type]
 manufacturer = "acme"
 name = "{name}"
+[system]
+insecure = {insecure}
 [system.signaling]
 url = "ws://{registry}/signaling/ws"
 embedded = {embedded}
 [system.websocket]
 listen = "{}:0"
+[system.webrtc]
+mode = "{mode}"
 [system.deployment]
 realm_id = 1
 [system.discovery]

@@ -4,7 +4,7 @@ use actr_lite_net::source::Source;
 use actr_lite_registry::{
     Claim,
     answer::{self, Asker},
-    directory::{Contract, Directory, Grant, Limits, MAX_CANDIDATES, RENEWAL_TOKEN_LEN, Registration},
+    directory::{Contract, Directory, Grant, Limits, MAX_CANDIDATES, RENEWAL_TOKEN_LEN, Registration, ShownToken},
 };
 use actr_lite_wire::{
     credential::{SigningKey, VerifyingKey},
@@ -86,7 +86,12 @@ fn renewal(body: &[u8]) {
         Err(error) => return briefly_explained(&error, body),
     };
     let (mut directory, known, _) = directory();
-    match directory.renew(&id, &request.renewal_token, address(), NOW, NOW.as_secs()) {
+    let shown = ShownToken {
+        secret: &request.renewal_token,
+        from: address(),
+        by_holder: false,
+    };
+    match directory.renew(&id, shown, NOW, NOW.as_secs()) {
         Ok(grant) => assert!(known == id && directory.knows(&id) && request.renewal_token != grant.token.secret[..]),
         Err(error) => explained(&error, body),
     }

@@ -8,7 +8,11 @@ use actr_lite_webrtc::{
     peer::{Certificate, Event, Output, Peer, Setup},
     signal::{Description, Signal},
 };
-use actr_lite_wire::{identity::ActrId, proto::actr_relay::Payload};
+use actr_lite_wire::{
+    identity::ActrId,
+    proto::actr_relay::Payload,
+    websocket::{CloseCode, CloseFrame},
+};
 use bytes::Bytes;
 
 use crate::{data_channel::Share, explained};
@@ -41,7 +45,7 @@ pub fn webrtc_peer(bytes: &[u8]) {
         rest = run.step(*what, behind, bytes);
         run.settle();
     }
-    run.peer.close(run.now);
+    run.peer.close(enough(), run.now);
     for _ in 0..100 {
         run.settle();
         run.now += Duration::from_secs(1);
@@ -89,7 +93,7 @@ impl Run {
             ),
             1 => self.now += Duration::from_millis(u64::from(how) * u64::from(how) * 15),
             2 => self.peer.connect(now),
-            3 if how & 1 == 1 => self.peer.close(now),
+            3 if how & 1 == 1 => self.peer.close(enough(), now),
             3 => self.peer.refused("it is not there", now),
             what => {
                 let Some((len, rest)) = rest.split_first_chunk() else {
@@ -152,8 +156,8 @@ impl Run {
             let output = self.peer.poll(self.now);
             while let Some(event) = self.peer.event() {
                 match event {
-                    Event::Ready => assert!(!std::mem::replace(&mut self.is_open, true)),
-                    Event::Ended(_) => assert!(std::mem::replace(&mut self.is_open, false)),
+                    Event::Ready(_) => assert!(!std::mem::replace(&mut self.is_open, true)),
+                    Event::Ended(_) | Event::Closed(_) => assert!(std::mem::replace(&mut self.is_open, false)),
                     Event::Record(_) | Event::Recovering | Event::Recovered => assert!(self.is_open),
                     Event::Failed(_) => assert!(!self.is_open),
                 }
@@ -172,6 +176,10 @@ impl Run {
         }
         panic!("it does not come to rest");
     }
+}
+
+fn enough() -> CloseFrame {
+    CloseFrame::new(CloseCode::NORMAL, "enough")
 }
 
 fn address(port: u8) -> SocketAddr {

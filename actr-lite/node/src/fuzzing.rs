@@ -18,7 +18,7 @@ use actr_lite_quota::Limit;
 use actr_lite_registry_client::{LinkConfig, LoadReport, RegistryLink};
 use actr_lite_tls::{ClientTls, Tls};
 use actr_lite_wire::{
-    control::Control, envelope::Envelope, frame, identity::ActrId, record::RecordKind, send_queue::Precedence,
+    control::Control, envelope::Envelope, frame, identity::ActrId, record::RecordKind, record_queue::Precedence,
 };
 use bytes::Bytes;
 use futures_util::FutureExt as _;

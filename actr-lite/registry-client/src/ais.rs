@@ -25,7 +25,7 @@ use prost::Message as _;
 use tokio::time::timeout;
 
 use crate::{
-    config::{LinkConfig, renew_request},
+    config::{LinkConfig, reissue_request, renew_request},
     dial::Dial,
     error::RegistryLinkError,
     http_answer,
@@ -44,7 +44,7 @@ const MAX_ANSWER_LEN: usize = 64 * 1024;
 
 const CONTENT: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
-/// The two actions of AIS, `POST {ais}/register` and `POST {ais}/renew`.
+/// The actions of AIS: `POST {ais}/register`, `POST {ais}/renew` and `POST {ais}/reissue`.
 pub(crate) struct Ais<'a, D> {
     pub(crate) config: &'a LinkConfig,
     pub(crate) dial: &'a D,
@@ -68,6 +68,17 @@ impl<D: Dial> Ais<'_, D> {
         let request = renew_request(identity, token);
         let proof = self.config.prove(identity, Audience::Renewal, &token.0);
         self.granted("renew", "renewal", request.encode_to_vec(), proof).await
+    }
+
+    /// Asks for a new credential for an identity whose renewal was refused.
+    pub(crate) async fn reissue(
+        &self,
+        identity: &Identity,
+        token: &RenewalToken,
+    ) -> Result<Registration, RegistryLinkError> {
+        let request = reissue_request(self.config, identity, token);
+        let proof = self.config.prove(identity, Audience::Renewal, &token.0);
+        self.granted("reissue", "reissue", request.encode_to_vec(), proof).await
     }
 
     async fn granted(

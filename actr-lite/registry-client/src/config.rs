@@ -5,10 +5,13 @@ use actr_lite_tls::ClientTls;
 use actr_lite_wire::{
     identity::ActrType,
     possession::{Audience, Proof, Prover},
-    proto::{Acl, Realm, RegisterAuthMode, RegisterRequest, RenewCredentialRequest, ServiceSpec},
+    proto::{
+        Acl, Realm, RegisterAuthMode, RegisterRequest, ReissueCredentialRequest, RenewCredentialRequest, ServiceSpec,
+    },
     realm_secret::RealmSecret,
 };
 use bytes::Bytes;
+use prost::Message as _;
 
 use crate::{identity::Identity, load::LoadSource, registry_url::RegistryUrl, renewal_token::RenewalToken};
 
@@ -87,6 +90,15 @@ impl LinkConfig {
                 Bytes::copy_from_slice(&key)
             }),
         }
+    }
+}
+
+/// What asks AIS for a new credential for `identity`, whose renewal was refused.
+pub fn reissue_request(config: &LinkConfig, identity: &Identity, token: &RenewalToken) -> ReissueCredentialRequest {
+    ReissueCredentialRequest {
+        actr_id: (&identity.actor_id).into(),
+        registration: config.register_request().encode_to_vec().into(),
+        renewal_proof: Some(token.0.clone()),
     }
 }
 

@@ -40,6 +40,20 @@ pub(crate) struct Driver<D: Dial> {
 /// What takes time, and ends with its result.
 type Underway<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
+/// What AIS is asked for.
+enum Question {
+    Register,
+    Renew(Identity, RenewalToken),
+    Reissue(Identity, RenewalToken),
+}
+
+impl Question {
+    /// Whether the node has an identity already.
+    fn is_renewal(&self) -> bool {
+        !matches!(self, Self::Register)
+    }
+}
+
 impl<D: Dial> Driver<D> {
     pub(crate) fn new(
         shared: Arc<Shared>,
@@ -82,8 +96,9 @@ impl<D: Dial> Driver<D> {
             let load = self.shared.config.load.report();
             let can_send = self.open.as_ref().is_some_and(Connection::can_send);
             match self.step(|link, now| link.poll(now, load, can_send, rand::random())) {
-                Action::Register => self.ask(None),
-                Action::Renew { identity, token } => self.ask(Some((identity, token))),
+                Action::Register => self.ask(Question::Register),
+                Action::Renew { identity, token } => self.ask(Question::Renew(identity, token)),
+                Action::Reissue { identity, token } => self.ask(Question::Reissue(identity, token)),
                 Action::Open(identity) => self.open(identity),
                 Action::Send(envelope) => self.write(|open| open.send(envelope)),
                 Action::Ping => self.write(Connection::ping),
@@ -120,12 +135,12 @@ impl<D: Dial> Driver<D> {
         self.step(|link, now| link.handle(event, now, rand::random()));
     }
 
-    fn ask(&mut self, renewal: Option<(Identity, RenewalToken)>) {
+    fn ask(&mut self, question: Question) {
         let (shared, dial) = (self.shared.clone(), self.dial.clone());
         let span = debug_span!(
             "register",
             registry = %shared.config.url,
-            is_renewal = renewal.is_some(),
+            is_renewal = question.is_renewal(),
             id = Empty,
             reason = Empty,
             otel.kind = "client",
@@ -137,11 +152,16 @@ impl<D: Dial> Driver<D> {
             let ais = Ais {
                 config: &shared.config,
                 dial: &*dial,
-                progress: if renewal.is_some() { &beside } else { &shared.progress },
+                progress: if question.is_renewal() {
+                    &beside
+                } else {
+                    &shared.progress
+                },
             };
-            let granted = match renewal {
-                Some((identity, token)) => ais.renew(&identity, &token).await,
-                None => ais.register().await,
+            let granted = match question {
+                Question::Register => ais.register().await,
+                Question::Renew(identity, token) => ais.renew(&identity, &token).await,
+                Question::Reissue(identity, token) => ais.reissue(&identity, &token).await,
             };
             match &granted {
                 Ok(registration) => outcome.record("id", display(&registration.identity.actor_id)),

@@ -51,7 +51,7 @@ mod tests;
 
 pub use ais::ANSWER_TIMEOUT;
 pub use candidate::{CANDIDATES, Candidate, PublishedContract};
-pub use config::{LinkConfig, renew_request};
+pub use config::{LinkConfig, reissue_request, renew_request};
 pub use error::RegistryLinkError;
 pub use identity::Identity;
 pub use load::{LoadReport, LoadSource};

@@ -8,16 +8,15 @@ use actr_lite_net::source::Source;
 use actr_lite_wire::{
     acl::Acl,
     error_code::ErrorCode,
-    identity::{ActrId, ActrType},
+    identity::ActrType,
     misbehaviour::MisbehaviourKind,
     peer_text::PeerText,
-    possession::{Audience, HolderKey, HolderKeyError},
+    possession::{HolderKey, HolderKeyError},
     proto::{
-        self, ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, RenewCredentialRequest,
-        register_response, register_response::RegisterOk,
+        self, ErrorResponse, RegisterAuthMode, RegisterRequest, RegisterResponse, register_response,
+        register_response::RegisterOk,
     },
 };
-use hyper::header::HeaderValue;
 use thiserror::Error;
 use tracing::{debug, info};
 
@@ -27,15 +26,9 @@ use crate::{
     directory::{AccessList, Contract, DirectoryError, Registration},
     lane_address::{self, LaneAddress, MAX_WS_ADDRESS_LEN, WithheldAddress},
     origin::Origin,
-    possession::{PossessionError, Shown},
     realms::{RealmRefusal, SecretDigest, SecretNumber},
-    sessions::Notice,
     shared::Shared,
 };
-
-/// The code of a refused renewal. An official node (actr 0.4.21) reads the code of this one answer as an HTTP status,
-/// and registers again on 401 only.
-const RENEWAL_REFUSED: ErrorCode = ErrorCode::Other(401);
 
 /// The most bytes of a contract's fingerprint: it has 81, and an answer repeats those of all its candidates.
 const MAX_FINGERPRINT_LEN: usize = 256;
@@ -74,7 +67,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    fn code(&self) -> ErrorCode {
+    pub(crate) fn code(&self) -> ErrorCode {
         match self {
             Self::AuthMode => ErrorCode::NotImplemented,
             _ => ErrorCode::InvalidArgument,
@@ -193,7 +186,7 @@ pub(crate) fn refuse_stranger(shared: &Shared, peer: SocketAddr, secret: Option<
 }
 
 /// Whether the node at `peer` belongs to the realm that it names: with which of its secrets, if it has any.
-fn admit(
+pub(crate) fn admit(
     shared: &Shared,
     peer: SocketAddr,
     realm_id: u32,
@@ -220,7 +213,7 @@ fn admit(
 
 /// Why a node is not let into its realm.
 #[derive(Debug, Error)]
-enum AdmissionError {
+pub(crate) enum AdmissionError {
     /// A client at this address may be guessing.
     #[error("too many wrong secrets of realm {realm_id} came from {address}: try again in {seconds} s")]
     TooManyFailures {
@@ -233,7 +226,7 @@ enum AdmissionError {
 }
 
 impl AdmissionError {
-    fn code(&self) -> ErrorCode {
+    pub(crate) fn code(&self) -> ErrorCode {
         match self {
             Self::TooManyFailures { .. } => ErrorCode::Unavailable,
             Self::Realm(_) => ErrorCode::PermissionDenied,
@@ -241,89 +234,7 @@ impl AdmissionError {
     }
 }
 
-/// Answers `POST /ais/renew`; `proof` is what it shows of its key.
-pub(crate) fn renew(
-    shared: &Shared,
-    peer: SocketAddr,
-    proof: Option<&HeaderValue>,
-    request: &RenewCredentialRequest,
-) -> RegisterResponse {
-    let note_renewal = |id: PeerText, reason: &dyn Display| {
-        let event = Event::RenewalRefused {
-            address: peer,
-            id,
-            reason: PeerText::of(reason),
-        };
-        shared.journal.refused(Source::of(peer.ip()), &event);
-    };
-    let id = match ActrId::try_from(&request.actr_id) {
-        Ok(id) => id,
-        Err(error) => {
-            let error = RequestError::from(error);
-            complain(shared, peer, &error);
-            note_renewal(PeerText::default(), &error);
-            return refused(error.code(), &error);
-        }
-    };
-    // Before the token is looked at: who lacks the key can't use it up.
-    let shown = Shown {
-        proof,
-        binding: &request.renewal_token,
-    };
-    let holder = match prove(shared, &id, shown) {
-        Ok(holder) => holder,
-        Err(error) => {
-            match &error {
-                // A node that this registry has forgotten does no wrong.
-                PossessionError::Gone(_) => debug!(reason = %error, "renewal refused"),
-                _ => complain(shared, peer, &error),
-            }
-            note_renewal(PeerText::of(&id), &error);
-            return refused(RENEWAL_REFUSED, &error);
-        }
-    };
-    let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
-    let from = Source::of(peer.ip());
-    let (renewed, notice) = shared.state().renew(&id, &request.renewal_token, from, now, unix_now);
-    notice.into_iter().for_each(Notice::tell);
-    match renewed {
-        Ok(grant) => {
-            debug!(%id, "credential renewed");
-            shared.journal.renewed();
-            success(shared.authority.granted(&id, holder.as_ref(), &grant))
-        }
-        Err(error) => {
-            // A node that this registry has forgotten does no wrong.
-            let is_wrong = matches!(
-                error,
-                DirectoryError::RenewalToken(_) | DirectoryError::RenewalReused(_)
-            );
-            if is_wrong {
-                complain(shared, peer, &error);
-            } else {
-                debug!(reason = %error, "renewal refused");
-            }
-            note_renewal(PeerText::of(&id), &error);
-            let code = match error {
-                DirectoryError::UnknownNode(_) => RENEWAL_REFUSED,
-                _ if is_wrong => RENEWAL_REFUSED,
-                _ => error.code(),
-            };
-            refused(code, &error)
-        }
-    }
-}
-
-/// Checks that a node asks itself for its next credential; the key that this one is to name.
-fn prove(shared: &Shared, id: &ActrId, shown: Shown<'_>) -> Result<Option<HolderKey>, PossessionError> {
-    let holder = shared.state().directory.holder_key(id)?.cloned();
-    if let Some(key) = &holder {
-        shown.check(shared, id, key, &Audience::Renewal)?;
-    }
-    Ok(holder)
-}
-
-fn complain(shared: &Shared, peer: SocketAddr, reason: &dyn Display) {
+pub(crate) fn complain(shared: &Shared, peer: SocketAddr, reason: &dyn Display) {
     let kind = MisbehaviourKind::RefusedRequest;
     shared.complaints.about(kind, &peer, reason);
 }
@@ -369,7 +280,7 @@ impl TryFrom<RegisterRequest> for Registration {
     }
 }
 
-fn success(granted: RegisterOk) -> RegisterResponse {
+pub(crate) fn success(granted: RegisterOk) -> RegisterResponse {
     RegisterResponse {
         result: Some(register_response::Result::Success(granted)),
     }
@@ -385,7 +296,7 @@ fn type_text(actr_type: &proto::ActrType) -> PeerText {
     PeerText::of(&format_args!("{manufacturer}:{name}:{version}"))
 }
 
-fn refused(code: ErrorCode, reason: &dyn Display) -> RegisterResponse {
+pub(crate) fn refused(code: ErrorCode, reason: &dyn Display) -> RegisterResponse {
     let error = ErrorResponse {
         code: code.number(),
         message: reason.to_string(),

@@ -25,6 +25,7 @@ use crate::{
     options::Options,
     origin::Origin,
     registry::RegistryError,
+    renewal,
     session::Session,
     sessions::Dismissal,
     shared::Shared,
@@ -104,7 +105,7 @@ impl FuzzedRegistry {
 
     /// Answers a renewal.
     pub fn renew(&self, request: &RenewCredentialRequest) -> RegisterResponse {
-        ais::renew(&self.shared, self.origin().address, None, request)
+        renewal::renew(&self.shared, self.origin().address, None, request)
     }
 
     /// Opens a connection of a node, in place of the one that it has; `None` if it is not registered.

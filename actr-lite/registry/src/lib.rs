@@ -1,6 +1,6 @@
 //! The registry of actr-lite: it gives nodes their identity and tells them where other nodes are.
 //!
-//! One port serves both halves of the protocol: AIS (`POST /ais/register`, `POST /ais/renew`) over HTTP, and signaling
+//! One port serves both halves of the protocol: AIS (`POST /ais/register`, `POST /ais/renew`, `POST /ais/reissue`) over HTTP, and signaling
 //! (`GET /signaling/ws`) over WebSocket. A node embeds it with [`Registry`]; the program of
 //! `actr-lite-registry-server` runs it alone. In reading order:
 //!
@@ -33,6 +33,7 @@
 //! - [`check`]: what is wrong with its settings, before it runs
 //! - `tally`: how often it happened
 //! - `view`: what it shows of itself
+//! - `renewal`: what a node shows to get its next credential
 //! - `failure_limit`: how often somebody may be wrong about that
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
@@ -70,6 +71,7 @@ mod rates;
 pub mod realms;
 pub mod registry;
 mod relay;
+mod renewal;
 mod service;
 mod session;
 pub mod sessions;

@@ -8,7 +8,7 @@ use actr_lite_wire::{
     misbehaviour::MisbehaviourKind,
     peer_text::PeerText,
     possession::PROOF_HEADER,
-    proto::{RegisterRequest, RegisterResponse, RenewCredentialRequest, register_response},
+    proto::{RegisterRequest, RegisterResponse, ReissueCredentialRequest, RenewCredentialRequest, register_response},
     rate_limit::RateExceeded,
     realm_secret::REALM_SECRET_HEADER,
     websocket::accept_key,
@@ -33,6 +33,7 @@ use crate::{
     in_flight::InFlightBytes,
     ledger::{Holder, LimitReached},
     origin::Origin,
+    renewal::{self, Reissue},
     session,
     shared::Shared,
 };
@@ -89,18 +90,19 @@ async fn route(
     match (request.uri().path(), request.method()) {
         ("/ais/register", &Method::POST) => register(shared, origin, request).await,
         ("/ais/renew", &Method::POST) => renew(shared, peer, request).await,
+        ("/ais/reissue", &Method::POST) => reissue(shared, peer, request).await,
         ("/signaling/ws", &Method::GET) => signaling(shared, origin, request),
         // An upgrade is a GET (RFC 6455 §4.1).
         ("/signaling/ws", &Method::HEAD) => Err(Refusal::NotAnUpgrade.into()),
         ("/health", &Method::GET | &Method::HEAD) => Ok(health(shared)),
-        ("/ais/register" | "/ais/renew", _) => Err(HttpRefusal::method("POST")),
+        ("/ais/register" | "/ais/renew" | "/ais/reissue", _) => Err(HttpRefusal::method("POST")),
         ("/signaling/ws" | "/health", _) => Err(HttpRefusal::method("GET, HEAD")),
         _ => {
             let answer = shared.admin.respond(&request, lifetime, &shared.stop);
             answer.ok_or_else(|| {
                 HttpRefusal::new(
                     StatusCode::NOT_FOUND,
-                    "there is /ais/register, /ais/renew, /signaling/ws and /health here; / tells what else",
+                    "there is /ais/register, /ais/renew, /ais/reissue, /signaling/ws and /health here; / tells what else",
                 )
             })
         }
@@ -232,24 +234,64 @@ fn health(shared: &Shared) -> Response<Body> {
     text(StatusCode::OK, format!("actr-lite registry, nodes: {nodes}"))
 }
 
-/// Registers a node. Who has no secret for any realm is told so before anything of the body is read.
+/// Registers a node.
 async fn register(shared: &Shared, origin: &Origin, request: Request<Incoming>) -> Result<Response<Body>, HttpRefusal> {
     let peer = origin.address;
-    shared
-        .state()
-        .rates
-        .register(Source::of(peer.ip()), shared.clock.now())?;
-    check_content_type(&request)?;
     let secret = request.headers().get(REALM_SECRET_HEADER).cloned();
     let secret = secret.as_ref().map(HeaderValue::as_bytes);
-    if let Some(refusal) = ais::refuse_stranger(shared, peer, secret) {
-        return Ok(answered(&refusal));
-    }
-    let mut held = hold(shared, peer)?;
+    let mut held = match admit(shared, peer, secret, &request)? {
+        Ok(held) => held,
+        Err(refusal) => return Ok(answered(&refusal)),
+    };
     let body = body::read(request.into_body(), shared.options.max_body_bytes, &mut held).await?;
+    Ok(answered(&ais::register(shared, origin, secret, registration(body)?)))
+}
+
+/// Gives a node whose renewal was refused a new credential under the same id. It counts as a registration, and shows as much.
+async fn reissue(shared: &Shared, peer: SocketAddr, request: Request<Incoming>) -> Result<Response<Body>, HttpRefusal> {
+    let headers = request.headers();
+    let (secret, proof) = (
+        headers.get(REALM_SECRET_HEADER).cloned(),
+        headers.get(PROOF_HEADER).cloned(),
+    );
+    let secret = secret.as_ref().map(HeaderValue::as_bytes);
+    let mut held = match admit(shared, peer, secret, &request)? {
+        Ok(held) => held,
+        Err(refusal) => return Ok(answered(&refusal)),
+    };
+    let body = body::read(request.into_body(), shared.options.max_body_bytes, &mut held).await?;
+    let message: ReissueCredentialRequest = decode(body)?;
+    let reissue = Reissue {
+        secret,
+        proof: proof.as_ref(),
+        actr_id: message.actr_id,
+        registration: registration(message.registration)?,
+        token: message.renewal_proof.unwrap_or_default(),
+    };
+    Ok(answered(&renewal::reissue(shared, peer, reissue)))
+}
+
+/// What a registration has to pass before anything of the body is read, and an account for that. Who has no secret for any
+/// realm is told so.
+fn admit(
+    shared: &Shared,
+    peer: SocketAddr,
+    secret: Option<&[u8]>,
+    request: &Request<Incoming>,
+) -> Result<Result<InFlightBytes, RegisterResponse>, HttpRefusal> {
+    let (source, now) = (Source::of(peer.ip()), shared.clock.now());
+    shared.state().rates.register(source, now)?;
+    check_content_type(request)?;
+    match ais::refuse_stranger(shared, peer, secret) {
+        Some(refusal) => Ok(Err(refusal)),
+        None => Ok(Ok(hold(shared, peer)?)),
+    }
+}
+
+/// A registration that can be decoded in little time and memory.
+fn registration(body: Bytes) -> Result<RegisterRequest, HttpRefusal> {
     body::check_registration(&body)?;
-    let message: RegisterRequest = decode(body)?;
-    Ok(answered(&ais::register(shared, origin, secret, message)))
+    decode(body)
 }
 
 /// Renews a credential. Only what is refused counts: a node can always renew.
@@ -257,7 +299,7 @@ async fn renew(shared: &Shared, peer: SocketAddr, request: Request<Incoming>) ->
     let proof = request.headers().get(PROOF_HEADER).cloned();
     let message = read_renewal(shared, peer, request).await;
     let message = message.map_err(|refusal| counted(shared, peer, refusal))?;
-    let answer = ais::renew(shared, peer, proof.as_ref(), &message);
+    let answer = renewal::renew(shared, peer, proof.as_ref(), &message);
     if is_refusal(&answer) {
         shared
             .state()

@@ -2,11 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actr_lite_net::source::Source;
 use actr_lite_wire::identity::ActrId;
 
 use crate::{
-    directory::{Directory, DirectoryError, Grant},
+    directory::{Directory, DirectoryError, Grant, ShownToken},
     failure_limit::FailureLimit,
     in_flight::InFlight,
     rates::Rates,
@@ -45,16 +44,35 @@ impl<H> State<H> {
     pub fn renew(
         &mut self,
         id: &ActrId,
-        presented: &[u8],
-        from: Source,
+        shown: ShownToken<'_>,
         now: Duration,
         unix_now: u64,
     ) -> (Result<Grant, DirectoryError>, Option<Notice<H>>) {
-        let renewed = self.directory.renew(id, presented, from, now, unix_now);
-        let notice = match renewed {
+        let renewed = self.directory.renew(id, shown, now, unix_now);
+        self.dismiss_if_reused(id, renewed)
+    }
+
+    /// [`Directory::reissue`], in the same way.
+    pub fn reissue(
+        &mut self,
+        id: &ActrId,
+        shown: ShownToken<'_>,
+        now: Duration,
+        unix_now: u64,
+    ) -> (Result<Grant, DirectoryError>, Option<Notice<H>>) {
+        let reissued = self.directory.reissue(id, shown, now, unix_now);
+        self.dismiss_if_reused(id, reissued)
+    }
+
+    fn dismiss_if_reused(
+        &mut self,
+        id: &ActrId,
+        granted: Result<Grant, DirectoryError>,
+    ) -> (Result<Grant, DirectoryError>, Option<Notice<H>>) {
+        let notice = match granted {
             Err(DirectoryError::RenewalReused(_)) => self.sessions.dismiss(id, Dismissal::TokenReused),
             _ => None,
         };
-        (renewed, notice)
+        (granted, notice)
     }
 }

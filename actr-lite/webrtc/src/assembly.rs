@@ -80,6 +80,11 @@ impl<M: Memory> Assembly<M> {
         }
     }
 
+    /// The longest record that it takes.
+    pub fn max_record_len(&self) -> usize {
+        self.max_record_len
+    }
+
     /// How many bytes have come of records that are not whole.
     pub fn held(&self) -> usize {
         self.held
@@ -190,7 +195,8 @@ impl<M: Memory> Assembly<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outgoing::Outgoing;
+    use crate::message_queue::{self, MessageQueue};
+    use actr_lite_wire::record_queue::Precedence;
     use proptest::prelude::*;
 
     const LIMIT: usize = 1 << 20;
@@ -221,19 +227,20 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_cut_comes_together(lens in prop::collection::vec(0..200_000_usize, 1..6)) {
-            let mut outgoing = Outgoing::new(Share(usize::MAX));
+            let mut queue = MessageQueue::default();
             let mut assembly = assembly();
             for (number, len) in lens.into_iter().enumerate() {
                 let body: Vec<u8> = (0..len).map(|at| (at * 7 + number) as u8).collect();
                 let (head, rest) = body.split_at(len / 3);
-                outgoing.push(Channel::StreamReliable.kind(), head, rest).unwrap();
-                let mut records = Vec::new();
-                while let Some(batch) = outgoing.take() {
-                    for (channel, message) in batch.messages() {
-                        records.extend(assembly.take((channel, 0), message.to_vec()).unwrap());
-                    }
-                    outgoing.left(batch);
+                queue.push(Channel::StreamReliable.kind(), head, rest);
+                let messages = queue.take(Precedence::Bulk).unwrap();
+                let (mut records, mut at) = (Vec::new(), 0);
+                while let Some((channel, message)) = message_queue::next(&messages[at..]) {
+                    records.extend(assembly.take((channel, 0), message.to_vec()).unwrap());
+                    at += message_queue::entry_len(message);
                 }
+                prop_assert_eq!(at, messages.len());
+                prop_assert_eq!(at, MessageQueue::cost(len));
                 let expected = [&header(Channel::StreamReliable.kind(), len)[..], &body[..]].concat();
                 prop_assert_eq!(records, [expected]);
                 prop_assert_eq!(assembly.held(), 0);

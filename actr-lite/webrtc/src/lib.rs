@@ -5,6 +5,7 @@
 //! - [`channel`]: the four channels, one for each payload type
 //! - [`outgoing`]: records that wait, as messages for the channels
 //! - [`assembly`]: messages of the channels, as records
+//! - `extension`, with the feature `str0m`: how two nodes of this kind agree on batches and control records
 //! - [`signal`]: what two nodes say to each other over the registry
 //! - [`negotiation`]: who offers, retries, replacement, recovery: which session there is, without the session
 //!   ([`event`]: what comes of it)
@@ -22,7 +23,10 @@ pub mod channel;
 #[cfg(feature = "str0m")]
 mod datagram;
 pub mod event;
+#[cfg(feature = "str0m")]
+mod extension;
 mod fragment;
+mod message_queue;
 pub mod negotiation;
 pub mod outgoing;
 #[cfg(feature = "str0m")]

@@ -3,6 +3,8 @@
 
 use std::{collections::VecDeque, mem, time::Duration};
 
+use actr_lite_engine::upgrade::offer::Agreed;
+
 use crate::{
     event::Event,
     retries::Retries,
@@ -216,14 +218,14 @@ impl Negotiation {
         }
     }
 
-    /// The session that is being made has an open channel.
-    pub fn opened(&mut self, now: Duration) {
+    /// The session that is being made has an open channel, and this was agreed on it.
+    pub fn opened(&mut self, agreed: Agreed, now: Duration) {
         if let Stage::Connecting { .. } = self.stage {
             self.enter(Stage::Ready { heard: now }, now);
             self.is_wanted = false;
             self.retries.reset();
             self.is_told = true;
-            self.tell(Event::Ready);
+            self.tell(Event::Ready(agreed));
         }
     }
 

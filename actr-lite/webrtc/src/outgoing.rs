@@ -1,42 +1,45 @@
 //! Records that wait to be sent, as messages for the data channels.
 
-use std::mem;
-
 use actr_lite_engine::{memory::Memory, outbox::SendRefused};
-use actr_lite_wire::{record::RecordKind, send_queue::Precedence};
+use actr_lite_wire::{
+    control::Control,
+    record::{HEADER_LEN, RecordKind},
+    record_queue::{MAX_AHEAD_RECORD, Overwhelmed, Precedence, RecordQueue},
+    websocket::HEADER_ROOM,
+};
 
 use crate::{
     channel::Channel,
-    fragment::{HEADER_LEN, Header, MAX_BODY},
+    message_queue::{self, MessageQueue},
 };
 
-/// How many bytes wait until further frames are refused. What the session has taken beside them, and what is on its way,
-/// is as much again, so that a path of some ten milliseconds is full.
-pub const MAX_BULK: usize = 256 << 10;
-
-/// How many bytes of calls and answers wait until further ones are refused.
-pub const MAX_AHEAD: usize = 64 << 10;
-
-/// Before each message: its channel, and its length.
-const ENTRY_LEN: usize = 5;
+/// About how long a message of several records gets. Four are on their way at once; beyond this nothing is gained.
+pub const BATCH: usize = 32 << 10;
 
 /// What waits to be sent to one peer.
 ///
-/// Calls and answers leave before frames. A driver [takes](Self::take) all that waits at once, and gives it back when
-/// it has [left](Self::left): senders fill the next batch meanwhile.
+/// Calls and answers leave before frames. A driver [takes](Self::take) some of what waits, and gives it back when it has
+/// [left](Self::left): senders fill the next batch meanwhile.
+///
+/// With the extension the records of each [`Precedence`] go over a channel of their own, many in one message: calls, answers
+/// and credit over [`Channel::RpcReliable`], so that they do not wait for frames that are lost and sent again, and all the
+/// rest over [`Channel::StreamReliable`], so that the end of a stream comes behind its frames. Latency-first frames are
+/// among them: what is late is dropped before it leaves, and what has left has to come, as the receiver gives credit for it.
+/// Without it each record is a message for [the channel of its kind](Channel::of).
 #[derive(Debug)]
 pub struct Outgoing<M> {
-    ahead: Vec<u8>,
-    bulk: Vec<u8>,
+    queue: Queue,
     /// What the driver has taken, and has not given back.
     taken: usize,
-    /// The last message of each channel.
-    numbers: [u32; Channel::ALL.len()],
     sent: u64,
     memory: M,
     is_closed: bool,
-    /// Memory for the next batch.
-    spare: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Queue {
+    Messages(MessageQueue),
+    Records(RecordQueue),
 }
 
 /// Messages that leave together, in order.
@@ -44,101 +47,115 @@ pub struct Outgoing<M> {
 pub struct Batch {
     bytes: Vec<u8>,
     at: usize,
+    /// All of it is one message for this channel.
+    one: Option<Channel>,
 }
 
 impl<M: Memory> Outgoing<M> {
-    /// Nothing waits. What does is counted by `memory`.
-    pub fn new(memory: M) -> Self {
+    /// Nothing waits. What does is counted by `memory`; `extended`: the peer takes batches and control records.
+    pub fn new(extended: bool, memory: M) -> Self {
         Self {
-            ahead: Vec::new(),
-            bulk: Vec::new(),
+            queue: match extended {
+                true => Queue::Records(RecordQueue::two_ways()),
+                false => Queue::Messages(MessageQueue::default()),
+            },
             taken: 0,
-            numbers: [0; Channel::ALL.len()],
             sent: 0,
             memory,
             is_closed: false,
-            spare: Vec::new(),
         }
     }
 
-    /// Takes one record, whose body is `head` and `body` together. A kind that has no channel is dropped.
+    /// Takes one record, whose body is `head` and `body` together. A kind that the peer does not know is dropped.
     ///
     /// # Errors
     /// When enough waits, or the peer's share is used up, or nothing leaves any more.
+    #[inline]
     pub fn push(&mut self, kind: RecordKind, head: &[u8], body: &[u8]) -> Result<(), SendRefused<M::Limit>> {
         if self.is_closed {
             return Err(SendRefused::Closed);
         }
-        let Some(channel) = Channel::of(kind) else {
-            return Ok(());
-        };
         let len = head.len() + body.len();
-        let waiting = self.waiting();
-        let (queue, limit) = match Precedence::of(kind, len) {
-            Precedence::Ahead => (&mut self.ahead, MAX_AHEAD),
-            Precedence::Bulk => (&mut self.bulk, MAX_BULK),
+        let (is_full, cost) = match &self.queue {
+            Queue::Messages(queue) => (queue.is_full_for(kind, len), MessageQueue::cost(len)),
+            Queue::Records(queue) => (queue.is_full_for(kind, len, BATCH), HEADER_LEN + len),
         };
-        let count = len.div_ceil(MAX_BODY).max(1);
-        let added = len + count * (ENTRY_LEN + HEADER_LEN);
-        // A record that is longer than the limit waits alone.
-        if !queue.is_empty() && queue.len() + added > limit {
+        if is_full {
             return Err(SendRefused::Full);
         }
-        self.memory.cover(waiting + added).map_err(SendRefused::OverShare)?;
-        let number = &mut self.numbers[channel.index()];
-        *number = number.wrapping_add(1);
-        queue.reserve(added);
-        for index in 0..count {
-            let (from, to) = (index * MAX_BODY, len.min((index + 1) * MAX_BODY));
-            let header = Header {
-                message: *number,
-                index: index as u16,
-                count: count as u16,
-            };
-            queue.push(channel.index() as u8);
-            queue.extend_from_slice(&((HEADER_LEN + to - from) as u32).to_le_bytes());
-            queue.extend_from_slice(&header.bytes());
-            queue.extend_from_slice(part(head, from, to));
-            queue.extend_from_slice(part(
-                body,
-                from.saturating_sub(head.len()),
-                to.saturating_sub(head.len()),
-            ));
+        let waiting = self.waiting();
+        self.memory.cover(waiting + cost).map_err(SendRefused::OverShare)?;
+        match &mut self.queue {
+            Queue::Messages(queue) => queue.push(kind, head, body),
+            Queue::Records(queue) => queue.push(kind, head, body),
         }
         Ok(())
     }
 
-    /// All that waits of calls, or else of frames.
-    pub fn take(&mut self) -> Option<Batch> {
-        let queue = [&mut self.ahead, &mut self.bulk]
-            .into_iter()
-            .find(|queue| !queue.is_empty())?;
-        let bytes = mem::replace(queue, mem::take(&mut self.spare));
-        self.taken += bytes.len();
-        Some(Batch { bytes, at: 0 })
+    /// Takes a control record, however much waits; without effect if the peer does not take them, or nothing leaves any more.
+    ///
+    /// # Errors
+    /// When the peer makes this side say more than it reads.
+    pub fn push_control(&mut self, control: &Control) -> Result<(), Overwhelmed> {
+        match &mut self.queue {
+            Queue::Records(queue) if !self.is_closed => queue.push_control(control)?,
+            _ => return Ok(()),
+        }
+        let waiting = self.waiting();
+        self.memory.cover(waiting).map_err(|_| Overwhelmed)
+    }
+
+    /// What leaves next of this precedence.
+    pub fn take(&mut self, precedence: Precedence) -> Option<Batch> {
+        let batch = match &mut self.queue {
+            Queue::Messages(queue) => Batch {
+                bytes: queue.take(precedence)?,
+                at: 0,
+                one: None,
+            },
+            Queue::Records(queue) => {
+                let (channel, longest) = match precedence {
+                    Precedence::Ahead => (Channel::RpcReliable, BATCH.max(HEADER_LEN + MAX_AHEAD_RECORD)),
+                    Precedence::Bulk => (Channel::StreamReliable, BATCH),
+                };
+                Batch {
+                    bytes: queue.take(precedence, longest)?,
+                    at: HEADER_ROOM,
+                    one: Some(channel),
+                }
+            }
+        };
+        self.taken += batch.bytes.len();
+        Some(batch)
     }
 
     /// The messages of this batch have left.
     pub fn left(&mut self, batch: Batch) {
-        let mut bytes = batch.bytes;
-        self.taken -= bytes.len();
-        self.sent += bytes.len() as u64;
-        bytes.clear();
-        // A record that was much longer than others is not worth keeping its memory.
-        if bytes.capacity() <= 2 * MAX_BULK {
-            self.spare = bytes;
+        self.taken -= batch.bytes.len();
+        self.sent += batch.bytes.len() as u64;
+        if let Queue::Messages(queue) = &mut self.queue {
+            queue.put_back(batch.bytes);
         }
         self.memory.shrink(self.waiting());
     }
 
-    /// Whether nothing waits to be taken.
-    pub fn is_empty(&self) -> bool {
-        self.ahead.is_empty() && self.bulk.is_empty()
+    /// Whether anything of this precedence waits to be taken.
+    #[inline]
+    pub fn has_any(&self, precedence: Precedence) -> bool {
+        match &self.queue {
+            Queue::Messages(queue) => queue.has_any(precedence),
+            Queue::Records(queue) => queue.has_any(precedence),
+        }
     }
 
     /// How many bytes wait.
+    #[inline]
     pub fn waiting(&self) -> usize {
-        self.ahead.len() + self.bulk.len() + self.taken
+        self.taken
+            + match &self.queue {
+                Queue::Messages(queue) => queue.len(),
+                Queue::Records(queue) => queue.len(),
+            }
     }
 
     /// How many bytes have left.
@@ -154,45 +171,154 @@ impl<M: Memory> Outgoing<M> {
     /// Nothing leaves any more.
     pub fn end(&mut self) {
         self.is_closed = true;
-        for queue in [&mut self.ahead, &mut self.bulk, &mut self.spare] {
-            *queue = Vec::new();
+        match &mut self.queue {
+            Queue::Messages(queue) => queue.clear(),
+            Queue::Records(queue) => queue.clear(),
         }
         self.memory.shrink(self.taken);
     }
 }
 
-/// What of `bytes` lies between `from` and `to`.
-fn part(bytes: &[u8], from: usize, to: usize) -> &[u8] {
-    &bytes[from.min(bytes.len())..to.min(bytes.len())]
-}
-
 impl Batch {
     /// The next message, and its channel.
     pub fn next(&self) -> Option<(Channel, &[u8])> {
-        let (entry, rest) = self.bytes[self.at..].split_first_chunk::<ENTRY_LEN>()?;
-        let [channel, a, b, c, d] = *entry;
-        let len = u32::from_le_bytes([a, b, c, d]) as usize;
-        Some((*Channel::ALL.get(usize::from(channel))?, rest.get(..len)?))
+        let rest = &self.bytes[self.at..];
+        match self.one {
+            Some(channel) => (!rest.is_empty()).then_some((channel, rest)),
+            None => message_queue::next(rest),
+        }
     }
 
     /// The next message has left.
     pub fn advance(&mut self) {
-        let len = self.next().map_or(0, |(_, message)| message.len());
-        self.at = self.bytes.len().min(self.at + ENTRY_LEN + len);
+        let len = match self.one {
+            Some(_) => self.bytes.len(),
+            None => self.next().map_or(0, |(_, message)| message_queue::entry_len(message)),
+        };
+        self.at = self.bytes.len().min(self.at + len);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actr_lite_wire::{frame::FrameEncoder, identity::StreamId};
+
+    /// Grants everything.
+    #[derive(Debug)]
+    struct Unlimited;
+
+    impl Memory for Unlimited {
+        type Limit = ();
+
+        fn cover(&mut self, _: usize) -> Result<(), ()> {
+            Ok(())
+        }
+
+        fn shrink(&mut self, _: usize) {}
     }
 
-    /// All that have not left.
-    #[cfg(test)]
-    pub(crate) fn messages(&self) -> Vec<(Channel, Vec<u8>)> {
-        let mut rest = Self {
-            bytes: self.bytes.clone(),
-            at: self.at,
-        };
-        let mut messages = Vec::new();
-        while let Some((channel, message)) = rest.next() {
-            messages.push((channel, message.to_vec()));
-            rest.advance();
+    fn left(outgoing: &mut Outgoing<Unlimited>, precedence: Precedence) -> Vec<(Channel, Vec<u8>)> {
+        let mut left = Vec::new();
+        while let Some(mut batch) = outgoing.take(precedence) {
+            while let Some((channel, message)) = batch.next() {
+                left.push((channel, message.to_vec()));
+                batch.advance();
+            }
+            outgoing.left(batch);
         }
-        messages
+        left
+    }
+
+    #[test]
+    fn an_official_peer_gets_exactly_its_own_messages() {
+        let mut outgoing = Outgoing::new(false, Unlimited);
+        let control = Control::Leaving;
+        for (kind, body) in [
+            (RecordKind::RpcReliable, "c1"),
+            (RecordKind::StreamReliable, "f1"),
+            (RecordKind::RpcReliable, "c2"),
+            (RecordKind::RpcSignal, "s1"),
+            (RecordKind::StreamLatencyFirst, "l1"),
+            (RecordKind::StreamReliable, "f2"),
+        ] {
+            let (head, rest) = body.split_at(1);
+            outgoing.push(kind, head.as_bytes(), rest.as_bytes()).unwrap();
+            outgoing.push_control(&control).unwrap();
+        }
+        let expected = |channel, number: u8, body: &str| {
+            let header = [0, 0, 0, number, 0, 0, 0, 1];
+            (channel, [&header[..], body.as_bytes()].concat())
+        };
+        assert_eq!(
+            left(&mut outgoing, Precedence::Ahead),
+            [
+                expected(Channel::RpcReliable, 1, "c1"),
+                expected(Channel::RpcReliable, 2, "c2"),
+                expected(Channel::RpcSignal, 1, "s1"),
+            ]
+        );
+        assert_eq!(
+            left(&mut outgoing, Precedence::Bulk),
+            [
+                expected(Channel::StreamReliable, 1, "f1"),
+                expected(Channel::StreamLatencyFirst, 1, "l1"),
+                expected(Channel::StreamReliable, 2, "f2"),
+            ]
+        );
+        outgoing.push(RecordKind::StreamReliable, &[7; 65_527], b"8").unwrap();
+        let long = left(&mut outgoing, Precedence::Bulk);
+        let headers: Vec<_> = long.iter().map(|(_, message)| (&message[..8], message.len())).collect();
+        assert_eq!(
+            headers,
+            [(&[0, 0, 0, 3, 0, 0, 0, 2][..], 65_535), (&[0, 0, 0, 3, 0, 1, 0, 2], 9)]
+        );
+        assert_eq!(outgoing.waiting(), 0);
+    }
+
+    #[test]
+    fn with_the_extension_a_message_has_many_records() {
+        let mut outgoing = Outgoing::new(true, Unlimited);
+        let stream_id: StreamId = "s".parse().unwrap();
+        let (mut encoder, mut frames) = (FrameEncoder::new(&stream_id), 0);
+        let mut messages = Vec::new();
+        while messages.len() < 4 {
+            match outgoing.push(RecordKind::StreamReliable, encoder.head(frames + 1, 60), &[7; 60]) {
+                Ok(()) => frames += 1,
+                Err(refused) => {
+                    assert_eq!(refused, SendRefused::Full);
+                    messages.extend(left(&mut outgoing, Precedence::Bulk));
+                }
+            }
+        }
+        for (channel, message) in messages {
+            assert_eq!(channel, Channel::StreamReliable);
+            assert!((BATCH - 100..=BATCH).contains(&message.len()), "{}", message.len());
+        }
+        let end = Control::End { stream_id, frames };
+        outgoing.push_control(&end).unwrap();
+        assert_eq!(left(&mut outgoing, Precedence::Ahead), []);
+        let (kind, body) = end.encode();
+        let record = [&actr_lite_wire::record::header(kind, body.len())[..], &body].concat();
+        assert_eq!(
+            left(&mut outgoing, Precedence::Bulk),
+            [(Channel::StreamReliable, record)]
+        );
+    }
+
+    #[test]
+    fn no_record_makes_a_message_too_long_for_any_peer() {
+        let mut outgoing = Outgoing::new(true, Unlimited);
+        for len in [MAX_AHEAD_RECORD, MAX_AHEAD_RECORD + 1, 40_000, 1 << 20] {
+            for kind in [RecordKind::RpcReliable, RecordKind::StreamReliable] {
+                // Whatever it finds there.
+                while outgoing.push(kind, &[], &vec![7; len]).is_ok() {}
+            }
+            for precedence in [Precedence::Ahead, Precedence::Bulk] {
+                for (_, message) in left(&mut outgoing, precedence) {
+                    assert!(message.len() <= 64 << 10, "{}", message.len());
+                }
+            }
+        }
     }
 }

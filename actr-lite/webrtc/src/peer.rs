@@ -7,6 +7,7 @@ use std::{
 };
 
 use actr_lite_engine::memory::Memory;
+use actr_lite_wire::websocket::CloseFrame;
 use str0m::Candidate;
 
 use crate::{
@@ -59,6 +60,10 @@ pub struct Peer<M> {
     /// How many sessions are ready of which nobody has been told.
     untold: usize,
     backlog: usize,
+    /// Why this side closes; gone once it is said.
+    closing: Option<CloseFrame>,
+    /// Why the peer is about to close the session.
+    goodbye: Option<CloseFrame>,
 }
 
 /// What is to be done.
@@ -85,6 +90,8 @@ impl<M: Memory> Peer<M> {
             events: VecDeque::new(),
             untold: 0,
             backlog: 0,
+            closing: None,
+            goodbye: None,
         }
     }
 
@@ -184,8 +191,10 @@ impl<M: Memory> Peer<M> {
         })
     }
 
-    /// Closes the session once the peer has all that was sent; the peer is told. [`Event::Ended`] comes once all is sent.
-    pub fn close(&mut self, now: Duration) {
+    /// Closes the session once the peer has all that was sent; the peer is told, and why, if it takes control records.
+    /// [`Event::Ended`] comes then.
+    pub fn close(&mut self, reason: CloseFrame, now: Duration) {
+        self.closing = Some(reason);
         self.negotiation.close(now);
         self.follow(now);
     }
@@ -195,7 +204,7 @@ impl<M: Memory> Peer<M> {
         let event = self.events.pop_front()?;
         match &event {
             Event::Record(record) => self.backlog -= record.len(),
-            Event::Ready => self.untold -= 1,
+            Event::Ready(_) => self.untold -= 1,
             _ => {}
         }
         Some(event)
@@ -204,9 +213,7 @@ impl<M: Memory> Peer<M> {
     /// What to do now.
     pub fn poll(&mut self, now: Duration) -> Output {
         loop {
-            if self.negotiation.is_draining() && self.session.as_mut().is_some_and(|session| session.unsent() == 0) {
-                self.negotiation.drained(now);
-            }
+            self.drain(now);
             let due = self.negotiation.poll(now);
             self.follow(now);
             if let Some(signal) = self.signals.pop_front() {
@@ -218,14 +225,34 @@ impl<M: Memory> Peer<M> {
             match session.poll(now) {
                 Outcome::Transmit(datagram) => return Output::Transmit(datagram),
                 Outcome::Wait(until) => return Output::Wait(due.map_or(Some(until), |due| Some(due.min(until)))),
-                Outcome::Open => self.negotiation.opened(now),
+                Outcome::Open => {
+                    if let Some(agreed) = session.agreed() {
+                        self.negotiation.opened(agreed, now);
+                    }
+                }
                 Outcome::Path => self.negotiation.path_found(now),
                 Outcome::Record(record) => {
                     self.backlog += record.len();
                     self.events.push_back(Event::Record(record));
                 }
+                Outcome::Goodbye(reason) => self.goodbye = Some(reason),
                 Outcome::Ended(reason) => self.negotiation.ended(&reason, now),
             }
+        }
+    }
+
+    /// Goes on with closing the session if the peer has all that was sent, first the records and then the reason.
+    fn drain(&mut self, now: Duration) {
+        let Some(session) = self.session.as_mut().filter(|_| self.negotiation.is_draining()) else {
+            return;
+        };
+        if session.unsent() == 0
+            && let Some(reason) = self.closing.take()
+        {
+            session.say_goodbye(&reason);
+        }
+        if session.unsent() == 0 {
+            self.negotiation.drained(now);
         }
     }
 
@@ -247,8 +274,12 @@ impl<M: Memory> Peer<M> {
                     }
                 }
                 Action::Discard => self.session = None,
+                Action::Tell(Event::Ended(reason)) => {
+                    let said = self.goodbye.take().map(Event::Closed);
+                    self.events.push_back(said.unwrap_or(Event::Ended(reason)));
+                }
                 Action::Tell(event) => {
-                    self.untold += usize::from(event == Event::Ready);
+                    self.untold += usize::from(matches!(event, Event::Ready(_)));
                     self.events.push_back(event);
                 }
             }

@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actr_lite_engine::memory::Memory;
+use actr_lite_engine::{memory::Memory, upgrade::offer::Agreed};
+use actr_lite_wire::{
+    record::{HEADER_LEN, RecordKind, header},
+    websocket::CloseFrame,
+};
 use bytes::Bytes;
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc,
@@ -21,6 +25,7 @@ use crate::{
     certificate::Certificate,
     channel::{CHANNELS, Channel, RETRANSMITS},
     datagram::Datagram,
+    extension,
 };
 
 /// How often a connectivity check is sent again, and how long it waits at most. Each is a sign of life for the peer too.
@@ -44,6 +49,8 @@ pub(crate) struct Session<M> {
     rtc: Rtc,
     epoch: Instant,
     pending: Option<SdpPendingOffer>,
+    /// What both descriptions say; none before there are both.
+    agreed: Option<Agreed>,
     /// Where messages are sent. Whoever offers makes them, and sends over no other.
     channels: [Option<ChannelId>; CHANNELS],
     /// Where messages come from.
@@ -63,8 +70,10 @@ pub(crate) enum Outcome {
     Open,
     /// There is a path.
     Path,
-    /// A record has come, with a record's header.
+    /// What has come: with the extension any number of records, otherwise one; each with a record's header.
     Record(Bytes),
+    /// The peer is about to close it, and says why.
+    Goodbye(CloseFrame),
     /// It has ended, and why.
     Ended(String),
     /// Nothing, until then.
@@ -90,6 +99,7 @@ impl<M: Memory> Session<M> {
             rtc: config.build(epoch + now),
             epoch,
             pending: None,
+            agreed: None,
             channels: [None; CHANNELS],
             open: Vec::new(),
             assembly,
@@ -129,7 +139,8 @@ impl<M: Memory> Session<M> {
         });
         let (offer, pending) = changes.apply()?;
         session.pending = Some(pending);
-        Some((session, offer.to_sdp_string()))
+        let offer = extension::added(&offer.to_sdp_string(), session.assembly.max_record_len());
+        Some((session, offer))
     }
 
     /// One that answers, and its answer.
@@ -142,7 +153,12 @@ impl<M: Memory> Session<M> {
         offer: &str,
     ) -> Result<(Self, String), String> {
         let mut session = Self::new(certificate, locals, assembly, epoch, now);
-        let answer = session.accept_offer(offer)?;
+        let mut answer = session.accept_offer(offer)?;
+        let agreed = extension::agreed(offer)?;
+        if agreed.extended {
+            answer = extension::added(&answer, session.assembly.max_record_len());
+        }
+        session.agreed = Some(agreed);
         Ok((session, answer))
     }
 
@@ -160,6 +176,9 @@ impl<M: Memory> Session<M> {
         let Some(pending) = self.pending.take() else {
             return Ok(());
         };
+        if self.agreed.is_none() {
+            self.agreed = Some(extension::agreed(answer)?);
+        }
         let answer = SdpAnswer::from_sdp_string(answer).map_err(|error| error.to_string())?;
         let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
         accepted.map_err(|error| error.to_string())
@@ -172,6 +191,11 @@ impl<M: Memory> Session<M> {
         let (offer, pending) = changes.apply()?;
         self.pending = Some(pending);
         Some(offer.to_sdp_string())
+    }
+
+    /// What both ends have agreed on, once they have.
+    pub(crate) fn agreed(&self) -> Option<Agreed> {
+        self.agreed
     }
 
     /// An address of this host; as it is told to the peer, if it is new.
@@ -215,6 +239,17 @@ impl<M: Memory> Session<M> {
             return Ok(false);
         };
         open.write(true, message).map_err(|error| error.to_string())
+    }
+
+    /// Says why this side is about to close, if the peer understands that and there is room. Call it when the peer has all
+    /// else: other channels may be slower.
+    pub(crate) fn say_goodbye(&mut self, reason: &CloseFrame) {
+        if self.agreed.is_some_and(|agreed| agreed.extended) {
+            let payload = reason.payload();
+            let message = [&header(RecordKind::Close, payload.len())[..], &payload].concat();
+            // Whoever hears nothing sees the end all the same.
+            let _ = self.write(Channel::StreamReliable, &message);
+        }
     }
 
     /// How many bytes the peer has not confirmed.
@@ -303,6 +338,12 @@ impl<M: Memory> Session<M> {
             Event::ChannelData(data) => {
                 let lane = self.open.iter().position(|(open, _)| *open == data.id)?;
                 let (_, channel) = self.open[lane];
+                if self.agreed.is_some_and(|agreed| agreed.extended) {
+                    return Some(match goodbye(&data.data) {
+                        Some(reason) => Outcome::Goodbye(reason),
+                        None => Outcome::Record(data.data.into()),
+                    });
+                }
                 match self.assembly.take((channel, lane), data.data) {
                     Ok(record) => record.map(Outcome::Record),
                     Err(error) => {
@@ -314,6 +355,13 @@ impl<M: Memory> Session<M> {
             _ => None,
         }
     }
+}
+
+/// The reason in a message that says why the peer closes.
+fn goodbye(message: &[u8]) -> Option<CloseFrame> {
+    let (kind, payload) = (message.first()?, message.get(HEADER_LEN..)?);
+    let is_close = *kind == RecordKind::Close as u8;
+    is_close.then(|| CloseFrame::parse(payload).ok().flatten())?
 }
 
 /// Whether a datagram is of DTLS, as opposed to STUN (RFC 7983 §7).

@@ -293,6 +293,19 @@ pub struct RenewCredentialRequest {
     #[prost(bytes = "bytes", required, tag = "2")]
     pub renewal_token: ::prost::bytes::Bytes,
 }
+/// The body of POST {ais}/reissue, of actrix 0.5.9; the answer is a RegisterResponse.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReissueCredentialRequest {
+    /// Whose credential.
+    #[prost(message, required, tag = "1")]
+    pub actr_id: ActrId,
+    /// An encoded RegisterRequest, as that node would register again.
+    #[prost(bytes = "bytes", required, tag = "2")]
+    pub registration: ::prost::bytes::Bytes,
+    /// The last renewal token that the node was given, though it may have ended or been refused.
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    pub renewal_proof: ::core::option::Option<::prost::bytes::Bytes>,
+}
 /// How the node shows that it may use its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

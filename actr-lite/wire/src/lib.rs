@@ -22,6 +22,7 @@
 //! - [`resume`]: how a stream is asked for again behind what came already
 //! - [`keepalive`]: when to ask a silent peer, and when to give it up
 //! - [`pace`]: how much goes to the system at once, by what a link carries
+//! - [`record_queue`]: the records that wait for a peer, and in which order they leave
 //! - [`send_queue`]: what waits to be sent on a connection, and in which order it leaves
 //! - [`partial_record`]: a long record that comes in parts
 //! - [`unfinished`]: whether a peer goes on with what it has begun to send
@@ -57,6 +58,7 @@ pub mod rate_limit;
 pub mod realm_secret;
 pub mod record;
 pub mod record_limit;
+pub mod record_queue;
 pub mod resume;
 pub mod send_queue;
 pub mod sequence;

@@ -42,6 +42,9 @@ pub enum RecordKind {
     Leaving = 133,
     /// A part of a long record, header included: others go between two parts.
     Part = 134,
+    /// The last that is said, as the payload of a WebSocket close frame, where the lane has no such frame of its own. Alone in
+    /// its message.
+    Close = 135,
 }
 
 impl RecordKind {
@@ -67,6 +70,7 @@ impl TryFrom<u8> for RecordKind {
             132 => Self::CallCancel,
             133 => Self::Leaving,
             134 => Self::Part,
+            135 => Self::Close,
             number => return Err(RecordError::UnknownKind(number)),
         })
     }
@@ -245,7 +249,7 @@ mod tests {
 
     #[test]
     fn media_and_unknown_kinds_are_refused() {
-        for kind in [4, 5, 127, 135, 255] {
+        for kind in [4, 5, 127, 136, 255] {
             assert_eq!(span_at(&[kind, 0, 0, 0, 0], 0), Err(RecordError::UnknownKind(kind)));
         }
     }

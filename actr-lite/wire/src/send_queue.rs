@@ -1,30 +1,19 @@
 //! What is to be sent on a connection: records in, bytes for the socket out.
 //!
-//! Pings and pongs leave first, then calls, answers, credit and cancels, and bulk data last. The end of a stream, or its
-//! error, leaves ahead of the bulk of other streams too, but not of its own: a receiver that has the end takes what still
-//! comes for another stream. That also holds for a stream that was cancelled, as its end tells the receiver that the name
-//! is free again. A piece of bulk is as long as [`Pace`] says. A record longer than that is cut: with the extension into records of kind
-//! [`Part`](RecordKind::Part), between which other records leave; without it into the fragments of one message, between
-//! which only pings and pongs may stand.
+//! Pings and pongs leave first, then records in the order of their [`RecordQueue`]. A piece of bulk is as long as [`Pace`]
+//! says. Without the extension a record that is longer is cut into the fragments of one message, between which only pings
+//! and pongs may stand.
 
-mod records;
-
-use self::records::{Cut, Records};
 use crate::{
     control::Control,
     pace::Pace,
-    record::{HEADER_LEN, RecordKind, header},
+    record::{HEADER_LEN, RecordKind},
+    record_queue::{
+        MAX_AHEAD_RECORD, Overwhelmed, Precedence, RecordQueue,
+        records::{Cut, record_len},
+    },
     websocket::{CloseFrame, ControlFrame, Fragment, HEADER_ROOM, Role, append_frame, encode_control, seal},
 };
-
-/// The longest call or answer that leaves ahead of bulk data: the others are bulk themselves.
-const MAX_AHEAD_RECORD: usize = 16 << 10;
-
-/// How many bytes of calls and answers wait before further ones are refused.
-const MAX_AHEAD: usize = 64 << 10;
-
-/// How many bytes of control records may wait for a peer that does not read: thousands of streams' worth.
-const MAX_CONTROL_BACKLOG: usize = 1 << 20;
 
 /// Up to this length all that waits makes one message: what is ahead then waits less than a second for the rest, on a link
 /// of 5 KB/s, and an answer with the beginning of its stream costs one message.
@@ -33,32 +22,6 @@ const ONE_MESSAGE: usize = 4 << 10;
 /// Up to this length bulk data that waits leaves in one write with what is ahead of it: copying this much costs less
 /// than another system call.
 const ONE_WRITE: usize = 16 << 10;
-
-/// In which order records leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precedence {
-    /// Before all bulk data; among each other in order.
-    Ahead,
-    /// In order.
-    Bulk,
-}
-
-impl Precedence {
-    /// That of a record with a body of this length. The end of a stream is bulk where something of the stream waits.
-    pub fn of(kind: RecordKind, len: usize) -> Self {
-        match kind {
-            RecordKind::RpcReliable | RecordKind::RpcSignal if len <= MAX_AHEAD_RECORD => Self::Ahead,
-            RecordKind::StreamCredit | RecordKind::StreamCancel | RecordKind::CallCancel | RecordKind::Leaving => {
-                Self::Ahead
-            }
-            _ => Self::Bulk,
-        }
-    }
-}
-
-/// The peer makes this side say more than it reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overwhelmed;
 
 /// Bytes for the socket: whole WebSocket frames.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,8 +41,7 @@ pub struct SendQueue {
     ping: bool,
     /// The payload of the last ping that was not answered: it answers those before it too (RFC 6455 §5.5.3).
     pong: Option<Vec<u8>>,
-    ahead: Records,
-    bulk: Records,
+    records: RecordQueue,
     close: Option<CloseFrame>,
     said_goodbye: bool,
     closed: bool,
@@ -96,8 +58,7 @@ impl SendQueue {
             pace: Pace::default(),
             ping: false,
             pong: None,
-            ahead: Records::default(),
-            bulk: Records::default(),
+            records: RecordQueue::one_way(),
             close: None,
             said_goodbye: false,
             closed: false,
@@ -118,26 +79,13 @@ impl SendQueue {
     /// Whether a record with a body of this length would wait behind too much: some of that has to leave first.
     #[inline]
     pub fn is_full_for(&self, kind: RecordKind, len: usize) -> bool {
-        let (records, most) = match Precedence::of(kind, len) {
-            Precedence::Ahead => (&self.ahead, MAX_AHEAD),
-            Precedence::Bulk => (&self.bulk, self.pace.batch()),
-        };
-        !records.is_empty() && records.len() + HEADER_LEN + len > most
+        self.records.is_full_for(kind, len, self.pace.batch())
     }
 
     /// Adds a record, whose body is `head` and `body` together.
     #[inline]
     pub fn push(&mut self, kind: RecordKind, head: &[u8], body: &[u8]) {
-        let precedence = Precedence::of(kind, head.len() + body.len());
-        self.records(precedence).push(kind, head, body);
-    }
-
-    #[inline]
-    fn records(&mut self, precedence: Precedence) -> &mut Records {
-        match precedence {
-            Precedence::Ahead => &mut self.ahead,
-            Precedence::Bulk => &mut self.bulk,
-        }
+        self.records.push(kind, head, body);
     }
 
     /// Adds a control record, however much waits.
@@ -145,17 +93,7 @@ impl SendQueue {
     /// # Errors
     /// When too many of them wait: the peer does not read.
     pub fn push_control(&mut self, control: &Control) -> Result<(), Overwhelmed> {
-        let (kind, body) = control.encode();
-        if self.ahead.control() + self.bulk.control() + HEADER_LEN + body.len() > MAX_CONTROL_BACKLOG {
-            return Err(Overwhelmed);
-        }
-        // Bulk that waits is a batch as a rule: a look through it takes microseconds.
-        let precedence = match control.ends() {
-            Some(stream_id) if !self.bulk.has_any_of(stream_id) => Precedence::Ahead,
-            _ => Precedence::of(kind, body.len()),
-        };
-        self.records(precedence).push(kind, &[], &body);
-        Ok(())
+        self.records.push_control(control)
     }
 
     /// Adds a ping, unless one waits.
@@ -196,24 +134,23 @@ impl SendQueue {
     /// Drops everything and takes nothing any more.
     pub fn end(&mut self) {
         self.closed = true;
-        self.ahead = Records::default();
-        self.bulk = Records::default();
+        self.records.clear();
     }
 
     /// Whether any record waits.
     #[inline]
     pub fn has_records(&self) -> bool {
-        !self.ahead.is_empty() || !self.bulk.is_empty()
+        !self.records.is_empty()
     }
 
     /// Whether the next piece of bulk is not the last, or as long as one gets.
     pub fn has_full_batch(&self) -> bool {
-        self.bulk.len() >= self.pace.batch()
+        self.records.records(Precedence::Bulk).len() >= self.pace.batch()
     }
 
     /// How many bytes wait.
     pub fn len(&self) -> usize {
-        self.ahead.len() + self.bulk.len()
+        self.records.len()
     }
 
     /// Whether nothing waits.
@@ -243,22 +180,25 @@ impl SendQueue {
     }
 
     fn next_records(&mut self, mut mask: impl FnMut() -> Option<[u8; 4]>) -> Option<Piece> {
+        let bulk = self.records.records(Precedence::Bulk);
+        let (has_bulk, is_cut) = (!bulk.is_empty(), bulk.is_cut());
+        let longest = self.pace.batch();
         // Between the fragments of a message no other message may stand.
-        if !self.ahead.is_empty() && (self.extended || !self.bulk.is_cut()) {
-            let is_short = self.len() <= ONE_MESSAGE && !self.bulk.is_cut();
-            if self.extended && is_short {
-                self.ahead.append(&mut self.bulk);
+        if !self.records.records(Precedence::Ahead).is_empty() && (self.extended || !is_cut) {
+            if self.extended && !is_cut && self.len() <= ONE_MESSAGE {
+                self.records.join();
             }
-            let longest = self.pace.batch().max(MAX_AHEAD_RECORD + HEADER_LEN);
-            let mut ahead = piece(&mut self.ahead, longest, self.extended, &mut mask);
-            if !self.bulk.is_empty() && self.len() <= ONE_WRITE {
-                let bulk = piece(&mut self.bulk, self.pace.batch(), self.extended, mask);
+            let longest_ahead = longest.max(MAX_AHEAD_RECORD + HEADER_LEN);
+            let mut ahead = self.piece(Precedence::Ahead, longest_ahead, &mut mask)?;
+            if self.len() <= ONE_WRITE
+                && let Some(bulk) = self.piece(Precedence::Bulk, longest, mask)
+            {
                 ahead.bytes.extend_from_slice(&bulk.bytes[bulk.start..]);
             }
             return Some(ahead);
         }
-        if !self.bulk.is_empty() {
-            return Some(piece(&mut self.bulk, self.pace.batch(), self.extended, mask));
+        if has_bulk {
+            return self.piece(Precedence::Bulk, longest, mask);
         }
         let frame = self.close.take()?;
         self.said_goodbye = true;
@@ -267,6 +207,40 @@ impl SendQueue {
             bytes: encode_control(ControlFrame::Close(Some(&frame)), mask()).to_vec(),
             start: 0,
         })
+    }
+
+    /// The next piece of this precedence, if there is any.
+    fn piece(
+        &mut self,
+        precedence: Precedence,
+        longest: usize,
+        mut mask: impl FnMut() -> Option<[u8; 4]>,
+    ) -> Option<Piece> {
+        if self.extended {
+            let mut bytes = self.records.take(precedence, longest)?;
+            let start = seal(&mut bytes, mask());
+            return Some(Piece { bytes, start });
+        }
+        let records = self.records.records_mut(precedence);
+        if records.is_empty() {
+            return None;
+        }
+        let (cut, bytes) = records.cut(longest);
+        let mut out = Vec::with_capacity(HEADER_ROOM + HEADER_LEN + bytes.len());
+        match cut {
+            Cut::Records => {
+                let mut rest = bytes;
+                while let Some(len) = record_len(rest) {
+                    let (record, behind) = rest.split_at(len.min(rest.len()));
+                    append_frame(&mut out, Fragment::Whole, record, mask());
+                    rest = behind;
+                }
+            }
+            Cut::Part(fragment) => append_frame(&mut out, fragment, bytes, mask()),
+        }
+        let len = bytes.len();
+        records.advance(cut, len);
+        Some(Piece { bytes: out, start: 0 })
     }
 
     fn control_frames(&mut self, mut mask: impl FnMut() -> Option<[u8; 4]>) -> Piece {
@@ -279,43 +253,6 @@ impl SendQueue {
         }
         Piece { bytes, start: 0 }
     }
-}
-
-/// The next piece of these records, which are some.
-fn piece(records: &mut Records, longest: usize, extended: bool, mut mask: impl FnMut() -> Option<[u8; 4]>) -> Piece {
-    if extended && let Some(mut bytes) = records.take_all(longest) {
-        let start = seal(&mut bytes, mask());
-        return Piece { bytes, start };
-    }
-    let (cut, bytes) = records.cut(longest);
-    let mut out = Vec::with_capacity(HEADER_ROOM + HEADER_LEN + bytes.len());
-    if extended {
-        out.resize(HEADER_ROOM, 0);
-        if cut != Cut::Records {
-            out.extend_from_slice(&header(RecordKind::Part, bytes.len()));
-        }
-        out.extend_from_slice(bytes);
-        records.advance(
-            cut,
-            out.len() - HEADER_ROOM - if cut == Cut::Records { 0 } else { HEADER_LEN },
-        );
-        let start = seal(&mut out, mask());
-        return Piece { bytes: out, start };
-    }
-    match cut {
-        Cut::Records => {
-            let mut rest = bytes;
-            while let Some(len) = records::record_len(rest) {
-                let (record, behind) = rest.split_at(len.min(rest.len()));
-                append_frame(&mut out, Fragment::Whole, record, mask());
-                rest = behind;
-            }
-        }
-        Cut::Part(fragment) => append_frame(&mut out, fragment, bytes, mask()),
-    }
-    let len = bytes.len();
-    records.advance(cut, len);
-    Piece { bytes: out, start: 0 }
 }
 
 #[cfg(test)]

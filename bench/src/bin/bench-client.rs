@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use bench::{client, load::Load, settings::SERVER_TYPE};
+use bench::{
+    client,
+    load::Load,
+    settings::{Lane, SERVER_TYPE},
+};
 use clap::Parser;
 
 /// Asks a bench-server for streams, and measures
@@ -15,6 +19,9 @@ struct Arguments {
     /// Where bench-server listens
     #[arg(long)]
     connect: SocketAddr,
+    /// What carries the records
+    #[arg(long, value_enum, default_value_t)]
+    lane: Lane,
     /// Streams on each connection
     #[arg(long, default_value_t = 1)]
     streams: u64,
@@ -38,7 +45,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let actr = client::start(arguments.connect).await?;
+    let actr = client::start(arguments.connect, arguments.lane).await?;
     let load = Load {
         streams: arguments.streams,
         count: arguments.count,

@@ -5,7 +5,11 @@ use std::{
     net::SocketAddr,
 };
 
-use bench::{client, isolation::Isolation, settings::SERVER_TYPE};
+use bench::{
+    client,
+    isolation::Isolation,
+    settings::{Lane, SERVER_TYPE},
+};
 use clap::Parser;
 
 /// Measures, against a bench-server, what a slow stream does to the others of its connection, and streams to calls
@@ -14,6 +18,9 @@ struct Arguments {
     /// Where bench-server listens
     #[arg(long)]
     connect: SocketAddr,
+    /// What carries the records
+    #[arg(long, value_enum, default_value_t)]
+    lane: Lane,
     /// How often each is measured
     #[arg(long, default_value_t = 7)]
     repetitions: usize,
@@ -34,7 +41,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let actr = client::start(arguments.connect).await?;
+    let actr = client::start(arguments.connect, arguments.lane).await?;
     let isolation = Isolation {
         repetitions: arguments.repetitions,
         streams: arguments.streams,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use actr_lite::Signals;
 use bench::{
     server::BenchServer,
-    settings::{Side, system},
+    settings::{Lane, Side, system},
 };
 use clap::Parser;
 
@@ -15,13 +15,17 @@ struct Arguments {
     /// Where the registry listens; the data lane takes a free port
     #[arg(long)]
     listen: SocketAddr,
+    /// What carries the records
+    #[arg(long, value_enum, default_value_t)]
+    lane: Lane,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut signals = Signals::listen()?;
-    let _actr = system(Side::Server { hosts_registry: true }, arguments.listen)?
+    let side = Side::Server { hosts_registry: true };
+    let _actr = system(side, arguments.listen, arguments.lane)?
         .attach(BenchServer)
         .start()
         .await?;

@@ -15,7 +15,8 @@ use std::{mem, time::Duration};
 use actr_lite_wire::{
     control::Control,
     record::RecordKind,
-    send_queue::{Overwhelmed, Piece, SendQueue},
+    record_queue::Overwhelmed,
+    send_queue::{Piece, SendQueue},
     websocket::{CloseFrame, Role},
 };
 

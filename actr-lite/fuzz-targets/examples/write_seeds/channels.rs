@@ -1,5 +1,6 @@
 use actr_lite_engine::memory::Memory;
 use actr_lite_webrtc::{channel::Channel, outgoing::Outgoing};
+use actr_lite_wire::record_queue::Precedence;
 
 use crate::Files;
 
@@ -22,12 +23,16 @@ fn measured(bytes: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn messages() -> Files {
-    let mut outgoing = Outgoing::new(Unlimited);
+    let mut outgoing = Outgoing::new(false, Unlimited);
     let mut bytes = Vec::new();
     for channel in Channel::ALL {
         let _ = outgoing.push(channel.kind(), b"head", b"body");
     }
-    while let Some(mut batch) = outgoing.take() {
+    let next = |outgoing: &mut Outgoing<_>| {
+        let ahead = outgoing.take(Precedence::Ahead);
+        ahead.or_else(|| outgoing.take(Precedence::Bulk))
+    };
+    while let Some(mut batch) = next(&mut outgoing) {
         while let Some((channel, message)) = batch.next() {
             bytes.push(channel.index() as u8);
             bytes.extend(measured(message));

@@ -1,4 +1,5 @@
 use actr_lite_engine::usage::UNUSED;
+use actr_lite_wire::websocket::{CloseCode, CloseFrame};
 use thiserror::Error;
 
 /// Why this node closes a lane.
@@ -22,4 +23,16 @@ pub(crate) enum Closing {
     /// The peer has not read what it asked for.
     #[error("the peer did not read an answer in time (system.limits.stall_timeout)")]
     Stalled,
+}
+
+impl Closing {
+    /// What the peer is told.
+    pub(crate) fn frame(self) -> CloseFrame {
+        let code = match self {
+            Self::Dropped | Self::Idle | Self::Uncancellable => CloseCode::NORMAL,
+            Self::ShuttingDown => CloseCode::GOING_AWAY,
+            Self::Overwhelmed | Self::Stalled => CloseCode::POLICY_VIOLATION,
+        };
+        CloseFrame::new(code, self.to_string())
+    }
 }

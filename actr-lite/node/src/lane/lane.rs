@@ -11,7 +11,7 @@
 use crate::sync::room::Room;
 use actr_lite_engine::outbox::{self, Accepted, Urgency};
 use actr_lite_quota::Limit;
-use actr_lite_wire::{control::Control, record::RecordKind, send_queue::Precedence};
+use actr_lite_wire::{control::Control, record::RecordKind, record_queue::Precedence};
 
 use crate::lane::closing::Closing;
 

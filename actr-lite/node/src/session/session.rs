@@ -5,7 +5,7 @@ use std::sync::{
 
 use actr_lite_engine::{accounts::PeerAccount, outbox::Urgency};
 use actr_lite_wire::{
-    control::Control, envelope::Envelope, identity::ActrId, record::RecordKind, send_queue::Precedence,
+    control::Control, envelope::Envelope, identity::ActrId, record::RecordKind, record_queue::Precedence,
 };
 
 use crate::{

@@ -9,7 +9,7 @@ use actr_lite_engine::{
     latency_first::{self, Attempt, FLUSH_TIMEOUT, HeldUp},
     outbox::Urgency,
 };
-use actr_lite_wire::{frame, record::RecordKind, send_queue::Precedence};
+use actr_lite_wire::{frame, record::RecordKind, record_queue::Precedence};
 use tokio::{runtime::Handle, sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 

@@ -6,7 +6,7 @@ use std::{
 
 use actr_lite_engine::outbox::{Accepted, Urgency};
 use actr_lite_quota::Permit;
-use actr_lite_wire::{record::RecordKind, send_queue::Precedence};
+use actr_lite_wire::{record::RecordKind, record_queue::Precedence};
 use tokio::task::yield_now;
 
 use crate::{

@@ -20,6 +20,13 @@ pub enum Action<W> {
         /// What may renew it.
         token: RenewalToken,
     },
+    /// The same by all that a registration shows, for a node whose renewal was refused.
+    Reissue {
+        /// Whose.
+        identity: Identity,
+        /// The last that it was given.
+        token: RenewalToken,
+    },
     /// Open a signaling connection as this node, which brings [`Event::Opened`]. It takes the place of one that is being
     /// opened.
     Open(Identity),

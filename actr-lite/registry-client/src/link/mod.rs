@@ -183,6 +183,10 @@ impl<W> Link<W> {
                 self.asked_at = now;
                 return match step {
                     Step::Register => Action::Register,
+                    Step::Reissue(token) => Action::Reissue {
+                        identity: membership.identity.clone(),
+                        token,
+                    },
                     Step::Renew(token) => Action::Renew {
                         identity: identity.clone(),
                         token,

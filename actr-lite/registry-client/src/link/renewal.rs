@@ -9,14 +9,14 @@ use super::{
 };
 use crate::{error::RegistryLinkError, registration::Registration, renewal_token::RenewalToken};
 
-/// When and how a credential is renewed, however often that has to be tried: by its renewal token, or by a new
-/// registration where the registry would not renew it.
+/// When and how a credential is renewed, however often that has to be tried: by its renewal token; where the registry would
+/// not renew it, by that token and all that a registration shows, which keeps the id; and at last by a new registration.
 ///
 /// A renewal token is for one use, but the registry gives the same answer once more, within half a minute, to whoever
-/// tries again from the same address. A node that has lost two answers in a row, or is away for longer, registers again.
+/// tries again from the same address. A node that has lost two answers in a row, or is away for longer, is refused.
 #[derive(Debug)]
 pub(super) struct Renewal {
-    token: Option<RenewalToken>,
+    step: Step,
     /// None: it is under way.
     due: Option<Duration>,
     /// It was due before its time.
@@ -26,9 +26,10 @@ pub(super) struct Renewal {
 }
 
 /// What to ask AIS for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Renew(RenewalToken),
+    Reissue(RenewalToken),
     Register,
 }
 
@@ -36,7 +37,7 @@ impl Renewal {
     /// Of what was granted, but not before `since`.
     pub(super) fn new(registration: &Registration, since: Duration) -> Self {
         Self {
-            token: registration.renewal_token.clone(),
+            step: registration.renewal_token.clone().map_or(Step::Register, Step::Renew),
             due: Some(since + registration.renew_after),
             is_hurried: false,
             backoff: backoff(),
@@ -60,24 +61,39 @@ impl Renewal {
     /// The next try, if it is due.
     pub(super) fn poll(&mut self, now: Duration) -> Option<Step> {
         self.due.take_if(|due| now >= *due)?;
-        Some(match &self.token {
-            Some(token) => Step::Renew(token.clone()),
-            None => Step::Register,
-        })
+        Some(self.step.clone())
     }
 
     /// The try has failed.
     pub(super) fn failed(&mut self, error: &RegistryLinkError, id: &ActrId, now: Duration, jitter: f64) {
-        if is_token_refused(error) && self.token.take().is_some() {
-            warn!(%id, reason = %error, "the credential is not renewed; registering again");
-            self.due = Some(now);
-            return;
+        match &self.step {
+            Step::Renew(token) if is_token_refused(error) => {
+                warn!(%id, reason = %error, "the credential is not renewed; asking for another one");
+                self.go_on(Step::Reissue(token.clone()), now);
+                return;
+            }
+            Step::Reissue(_) if is_reissue_refused(error) => {
+                warn!(%id, reason = %error, "there is no other credential; registering again");
+                self.go_on(Step::Register, now);
+                return;
+            }
+            _ => {}
         }
         if self.outage.failed(now) {
             warn!(%id, reason = %error, "the credential can't be renewed; trying again");
         }
         self.due = Some(now + wait_after(error, &mut self.backoff, jitter));
     }
+
+    fn go_on(&mut self, step: Step, now: Duration) {
+        self.step = step;
+        self.due = Some(now);
+    }
+}
+
+/// Whether the node has to register. A registry that reissues nothing answers as no registry does.
+fn is_reissue_refused(error: &RegistryLinkError) -> bool {
+    is_token_refused(error) || matches!(error, RegistryLinkError::Unusable { .. })
 }
 
 /// Whether the token is of no use any more. It is, once a realm is let in again that is disabled: PermissionDenied.

@@ -73,6 +73,8 @@ async fn a_node_whose_renewal_is_refused_gives_up_its_old_id() {
     let mut socket = registry.open().await;
     let connection = accept(&mut registry, &mut socket).await;
     registry.refuse(connection, "/ais/renew", ErrorCode::Other(401)).await;
+    let connection = accept(&mut registry, &mut socket).await;
+    registry.refuse(connection, "/ais/reissue", ErrorCode::Other(401)).await;
 
     let connection = accept(&mut registry, &mut socket).await;
     let second = ActrId::new(33, 99, first.actr_type().clone());
@@ -85,6 +87,48 @@ async fn a_node_whose_renewal_is_refused_gives_up_its_old_id() {
     let mut socket = registry.open().await;
     let (_, request) = next_request(&mut socket).await;
     assert_eq!(ActrId::try_from(&request.source).as_ref(), Ok(&second));
+    assert_eq!(registry.link.identity().unwrap().actor_id, second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_renewal_is_refused_keeps_its_id_by_a_reissue() {
+    let mut registry = ScriptedRegistry::new(true);
+    let id = registry.register(LIFETIME).await;
+    let mut socket = registry.open().await;
+    let first = registry.identity().await;
+    let connection = accept(&mut registry, &mut socket).await;
+    registry.refuse(connection, "/ais/renew", ErrorCode::Other(401)).await;
+    let connection = accept(&mut registry, &mut socket).await;
+    registry.grant(connection, "/ais/reissue", &id, 2 * LIFETIME).await;
+    let mut identity = registry.link.identity_changes();
+    let reissued = identity
+        .wait_for(|identity| identity.as_ref() != Some(&first))
+        .await
+        .unwrap()
+        .clone()
+        .unwrap();
+    assert_eq!(reissued.actor_id, id);
+    assert_ne!(reissued.credential, first.credential);
+    assert_eq!(*registry.link.state().borrow(), LinkState::Connected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_reissues_nothing_registers_again() {
+    let mut registry = ScriptedRegistry::new(true);
+    let first = registry.register(LIFETIME).await;
+    let mut socket = registry.open().await;
+    let connection = accept(&mut registry, &mut socket).await;
+    registry.refuse(connection, "/ais/renew", ErrorCode::Other(401)).await;
+    let connection = accept(&mut registry, &mut socket).await;
+    let head = "404 Not Found\r\ncontent-type: text/plain";
+    registry
+        .refuse_as(connection, "/ais/reissue", head, ErrorCode::NotFound)
+        .await;
+    let connection = accept(&mut registry, &mut socket).await;
+    let second = ActrId::new(33, 99, first.actr_type().clone());
+    registry.grant(connection, "/ais/register", &second, LIFETIME).await;
+    drop(socket);
+    let _socket = registry.open().await;
     assert_eq!(registry.link.identity().unwrap().actor_id, second);
 }
 

@@ -47,6 +47,17 @@ pub struct Grant {
     pub granted_at: u64,
 }
 
+/// A renewal token as somebody shows it.
+#[derive(Clone, Copy)]
+pub struct ShownToken<'a> {
+    /// What was shown.
+    pub secret: &'a [u8],
+    /// From where.
+    pub from: Source,
+    /// Whether it was proven that the node's own key was at hand, so that no thief shows it.
+    pub by_holder: bool,
+}
+
 /// The tokens of one node: each is numbered, and proven by a key that only the directory has. So it knows every token that
 /// it ever gave, without keeping any.
 pub(super) struct Renewals {
@@ -66,9 +77,10 @@ impl fmt::Debug for Renewals {
     }
 }
 
-/// Who may use the last token that was used once more, and until when.
+/// Who may use the token that was used last once more, and until when.
 #[derive(Debug, Clone, Copy)]
 struct Retry {
+    generation: u64,
     from: Source,
     until: Duration,
 }
@@ -76,7 +88,7 @@ struct Retry {
 /// Why a token renews nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenError {
-    /// It never was one of this node, or its time is over.
+    /// It never was one of this node, its time is over, or the node itself has used it before.
     Invalid,
     /// It was used before: two have it, and one of them is a thief.
     Reused,
@@ -105,27 +117,48 @@ impl Renewals {
     }
 
     /// Uses a token. What comes of it is in [`Self::grant`].
-    pub(super) fn exchange(
-        &mut self,
-        presented: &[u8],
-        from: Source,
-        now: Duration,
-        unix_now: u64,
-    ) -> Result<(), TokenError> {
-        let generation = self.generation_of(presented).ok_or(TokenError::Invalid)?;
-        if generation == self.generation {
-            if unix_now >= self.granted_at.saturating_add(LIFETIME) {
-                return Err(TokenError::Invalid);
-            }
-            self.generation += 1;
-            self.granted_at = unix_now;
-            let until = now.saturating_add(RETRY_WINDOW);
-            self.retry = Some(Retry { from, until });
-            return Ok(());
+    pub(super) fn exchange(&mut self, shown: ShownToken<'_>, now: Duration, unix_now: u64) -> Result<(), TokenError> {
+        let generation = self.generation_of(shown.secret).ok_or(TokenError::Invalid)?;
+        if generation != self.generation {
+            return self.repeat(generation, shown, now);
         }
-        let is_last = generation.checked_add(1) == Some(self.generation);
+        if unix_now >= self.granted_at.saturating_add(LIFETIME) {
+            return Err(TokenError::Invalid);
+        }
+        self.advance(generation, shown.from, now, unix_now);
+        Ok(())
+    }
+
+    /// Takes a token for a proof of who the node is, though its time is over, or a renewal was refused for it. What comes of
+    /// it is in [`Self::grant`].
+    ///
+    /// It is the last that the node was given; or the one before, if the node's own key proves that only an answer was lost.
+    pub(super) fn reissue(&mut self, shown: ShownToken<'_>, now: Duration, unix_now: u64) -> Result<(), TokenError> {
+        let generation = self.generation_of(shown.secret).ok_or(TokenError::Invalid)?;
+        let is_last_but_one = generation.checked_add(1) == Some(self.generation);
+        if generation != self.generation && !(is_last_but_one && shown.by_holder) {
+            return self.repeat(generation, shown, now);
+        }
+        self.advance(generation, shown.from, now, unix_now);
+        Ok(())
+    }
+
+    /// The next token takes the place of the one that is valid.
+    fn advance(&mut self, used: u64, from: Source, now: Duration, unix_now: u64) {
+        self.generation += 1;
+        self.granted_at = unix_now;
+        self.retry = Some(Retry {
+            generation: used,
+            from,
+            until: now.saturating_add(RETRY_WINDOW),
+        });
+    }
+
+    /// Takes a token that was used before, if the answer to that may have got lost.
+    fn repeat(&mut self, generation: u64, shown: ShownToken<'_>, now: Duration) -> Result<(), TokenError> {
         match self.retry.take() {
-            Some(retry) if is_last && retry.from == from && now < retry.until => Ok(()),
+            Some(retry) if retry.generation == generation && retry.from == shown.from && now < retry.until => Ok(()),
+            _ if shown.by_holder => Err(TokenError::Invalid),
             _ => Err(TokenError::Reused),
         }
     }
@@ -166,16 +199,35 @@ mod tests {
         Renewals::new([7; 32], UNIX_NOW)
     }
 
+    /// Without a key.
+    fn shown(secret: &[u8], from: Source) -> ShownToken<'_> {
+        ShownToken {
+            secret,
+            from,
+            by_holder: false,
+        }
+    }
+
+    fn by_holder(secret: &[u8], from: Source) -> ShownToken<'_> {
+        ShownToken {
+            by_holder: true,
+            ..shown(secret, from)
+        }
+    }
+
     #[test]
     fn a_used_token_gets_the_same_answer_once_more() {
         let mut renewals = renewals();
         let first = renewals.grant().token.secret;
-        assert_eq!(renewals.exchange(&first, address(1), START, UNIX_NOW + 5), Ok(()));
+        assert_eq!(
+            renewals.exchange(shown(&first, address(1)), START, UNIX_NOW + 5),
+            Ok(())
+        );
         let second = renewals.grant();
         assert_ne!(second.token.secret, first);
-        let retried = renewals.exchange(&first, address(1), START + Duration::from_secs(6), UNIX_NOW + 11);
+        let retried = renewals.exchange(shown(&first, address(1)), START + Duration::from_secs(6), UNIX_NOW + 11);
         assert_eq!((retried, renewals.grant()), (Ok(()), second.clone()));
-        let again = renewals.exchange(&first, address(1), START + Duration::from_secs(7), UNIX_NOW + 12);
+        let again = renewals.exchange(shown(&first, address(1)), START + Duration::from_secs(7), UNIX_NOW + 12);
         assert_eq!(again, Err(TokenError::Reused));
     }
 
@@ -184,12 +236,12 @@ mod tests {
         let used = |from, later, successor_is_used| {
             let mut renewals = renewals();
             let first = renewals.grant().token.secret;
-            renewals.exchange(&first, address(1), START, UNIX_NOW).unwrap();
+            renewals.exchange(shown(&first, address(1)), START, UNIX_NOW).unwrap();
             if successor_is_used {
                 let second = renewals.grant().token.secret;
-                renewals.exchange(&second, address(1), START, UNIX_NOW).unwrap();
+                renewals.exchange(shown(&second, address(1)), START, UNIX_NOW).unwrap();
             }
-            renewals.exchange(&first, address(from), START + later, UNIX_NOW)
+            renewals.exchange(shown(&first, address(from)), START + later, UNIX_NOW)
         };
         let soon = RETRY_WINDOW - Duration::from_millis(1);
         assert_eq!(used(1, soon, false), Ok(()));
@@ -203,7 +255,7 @@ mod tests {
         let mut renewals = renewals();
         let token = renewals.grant().token;
         let mut exchange =
-            |presented: &[u8], unix_now| renewals.exchange(presented, address(1), Duration::ZERO, unix_now);
+            |presented: &[u8], unix_now| renewals.exchange(shown(presented, address(1)), Duration::ZERO, unix_now);
         assert_eq!(exchange(&token.secret, token.expires_at), Err(TokenError::Invalid));
         let longer = [&token.secret[..], &[0]].concat();
         let mut forged = token.secret;
@@ -217,8 +269,50 @@ mod tests {
     #[test]
     fn a_token_of_another_key_is_none() {
         let other = Renewals::new([8; 32], UNIX_NOW).grant().token.secret;
-        let refused = renewals().exchange(&other, address(1), Duration::ZERO, UNIX_NOW);
+        let refused = renewals().exchange(shown(&other, address(1)), Duration::ZERO, UNIX_NOW);
         assert_eq!(refused, Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn a_token_that_has_ended_still_proves_who_the_node_is() {
+        let mut renewals = renewals();
+        let token = renewals.grant().token;
+        let ended = token.expires_at + 1;
+        let presented = shown(&token.secret, address(1));
+        assert_eq!(renewals.exchange(presented, START, ended), Err(TokenError::Invalid));
+        assert_eq!(renewals.reissue(presented, START, ended), Ok(()));
+        let next = renewals.grant();
+        assert_eq!(next.granted_at, ended);
+        assert_eq!(renewals.reissue(presented, START, ended), Ok(()), "its answer got lost");
+        assert_eq!(renewals.grant(), next);
+        assert_eq!(renewals.reissue(presented, START, ended), Err(TokenError::Reused));
+    }
+
+    #[test]
+    fn the_holder_of_the_key_may_have_lost_the_last_answer() {
+        let mut renewals = renewals();
+        let first = renewals.grant().token.secret;
+        renewals.exchange(shown(&first, address(1)), START, UNIX_NOW).unwrap();
+        let late = START + RETRY_WINDOW;
+        let own = by_holder(&first, address(1));
+        assert_eq!(
+            renewals.exchange(own, late, UNIX_NOW),
+            Err(TokenError::Invalid),
+            "no theft"
+        );
+        assert_eq!(renewals.reissue(own, late, UNIX_NOW), Ok(()));
+        let third = renewals.grant().token.secret;
+        renewals.exchange(shown(&third, address(1)), late, UNIX_NOW).unwrap();
+        assert_eq!(renewals.reissue(own, late, UNIX_NOW), Err(TokenError::Invalid), "older");
+    }
+
+    #[test]
+    fn who_lacks_the_key_reissues_nothing_by_a_used_token() {
+        let mut renewals = renewals();
+        let first = renewals.grant().token.secret;
+        renewals.exchange(shown(&first, address(1)), START, UNIX_NOW).unwrap();
+        let stolen = shown(&first, address(2));
+        assert_eq!(renewals.reissue(stolen, START, UNIX_NOW), Err(TokenError::Reused));
     }
 
     #[test]

@@ -2,10 +2,19 @@
 
 use std::time::Duration;
 
-use actr_lite_registry::directory::{DirectoryError, Grant, RENEWAL_TOKEN_LEN};
+use actr_lite_registry::directory::{DirectoryError, Grant, RENEWAL_TOKEN_LEN, ShownToken};
 use actr_lite_wire::{credential::SigningKey, error_code::ErrorCode, identity::ActrId};
 
 use crate::{LEASE, UNIX_NOW, actr_type, directory, expire, from, granted, register, registration};
+
+/// A token of a node without a key.
+fn shown(secret: &[u8], address: u8) -> ShownToken<'_> {
+    ShownToken {
+        secret,
+        from: from(address),
+        by_holder: false,
+    }
+}
 
 #[test]
 fn only_a_nodes_own_token_renews_it_and_keeps_it_alive() {
@@ -13,12 +22,12 @@ fn only_a_nodes_own_token_renews_it_and_keeps_it_alive() {
     let (id, grant) = granted(&mut directory, registration(1, actr_type(0)));
     let half = LEASE / 2;
     let error = directory
-        .renew(&id, &[9; RENEWAL_TOKEN_LEN], from(1), half, UNIX_NOW)
+        .renew(&id, shown(&[9; RENEWAL_TOKEN_LEN], 1), half, UNIX_NOW)
         .unwrap_err();
     assert_eq!(error, DirectoryError::RenewalToken(id.clone()));
     assert_eq!(directory.next_expiry(), Some(LEASE));
     directory
-        .renew(&id, &grant.token.secret, from(1), half, UNIX_NOW)
+        .renew(&id, shown(&grant.token.secret, 1), half, UNIX_NOW)
         .unwrap();
     assert_eq!(expire(&mut directory, LEASE), []);
     assert_eq!(expire(&mut directory, half + LEASE), [id]);
@@ -29,8 +38,8 @@ fn a_lost_answer_is_told_again_and_reuse_ends_the_identity() {
     let mut directory = directory();
     let (id, first) = granted(&mut directory, registration(1, actr_type(0)));
     let mut renew = |token: &Grant, address, unix_now| {
-        let secret = &token.token.secret;
-        directory.renew(&id, secret, from(address), Duration::ZERO, unix_now)
+        let token = shown(&token.token.secret, address);
+        directory.renew(&id, token, Duration::ZERO, unix_now)
     };
     let second = renew(&first, 1, UNIX_NOW + 5).unwrap();
     assert_eq!(renew(&first, 1, UNIX_NOW + 9).as_ref(), Ok(&second), "the same answer");

@@ -89,7 +89,10 @@ pub(crate) async fn ais(address: SocketAddr, path: &str, body: Vec<u8>) -> Resul
     granted(address, post(path, body)).await
 }
 
-async fn granted(address: SocketAddr, request: HttpRequest<Full<Bytes>>) -> Result<RegisterOk, ErrorResponse> {
+pub(crate) async fn granted(
+    address: SocketAddr,
+    request: HttpRequest<Full<Bytes>>,
+) -> Result<RegisterOk, ErrorResponse> {
     let (status, body) = http(address, request).await;
     assert_eq!(status, StatusCode::OK, "{body:?}");
     match RegisterResponse::decode(body).unwrap().result.unwrap() {

@@ -5,6 +5,7 @@
 mod admin;
 mod audit;
 mod client;
+mod holder;
 mod hostile;
 mod hosts;
 mod limits;
@@ -14,6 +15,7 @@ mod possession;
 mod rates;
 mod realms;
 mod registration;
+mod reissue;
 mod relay;
 mod signaling;
 mod signing_keys;

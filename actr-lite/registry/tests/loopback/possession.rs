@@ -5,40 +5,18 @@ use std::net::SocketAddr;
 use actr_lite_registry::Options;
 use actr_lite_wire::{
     error_code::ErrorCode,
-    identity::ActrId,
     possession::{Audience, PROOF_HEADER, Proof, Prover},
-    proto::{RegisterRequest, register_response::RegisterOk},
+    proto::RegisterRequest,
 };
 use hyper::StatusCode;
 use prost::Message as _;
 
-use crate::client::{CLIENT, ais, connect_with, id_of, renew, renew_with, request, start};
-
-/// A node with a key.
-struct Holder {
-    prover: Prover,
-    granted: RegisterOk,
-}
+use crate::{
+    client::{CLIENT, ais, connect_with, renew, renew_with, request, start},
+    holder::Holder,
+};
 
 impl Holder {
-    async fn register(address: SocketAddr) -> Self {
-        let prover = Prover::new(&[3; 32]);
-        let request = RegisterRequest {
-            holder_key: Some(prover.holder_key().to_bytes().to_vec().into()),
-            ..request(1, CLIENT)
-        };
-        let granted = ais(address, "/ais/register", request.encode_to_vec()).await.unwrap();
-        Self { prover, granted }
-    }
-
-    fn id(&self) -> ActrId {
-        id_of(&self.granted)
-    }
-
-    fn prove(&self, audience: Audience, binding: &[u8]) -> Option<Proof> {
-        Some(self.prover.prove(&self.id(), audience, binding))
-    }
-
     /// What a signaling connection with this proof is told.
     async fn refusal(&self, address: SocketAddr, prove: impl FnOnce(&[u8]) -> Option<Proof>) -> String {
         let refused = connect_with(address, &self.granted, prove).await.err();

@@ -8,6 +8,8 @@ mod mock_registry;
 #[cfg(target_os = "linux")]
 mod network;
 #[cfg(target_os = "linux")]
+mod own_webrtc_streams;
+#[cfg(target_os = "linux")]
 mod relayed_streams;
 #[cfg(target_os = "linux")]
 mod webrtc_streams;

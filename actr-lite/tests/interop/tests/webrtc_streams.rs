@@ -22,7 +22,7 @@ const RUNS: usize = 30;
 const ENDLESS: &str = "10000000";
 
 /// Two hosts, and a registry on the left one.
-struct Scene {
+pub(crate) struct Scene {
     network: Network,
     deployment: Deployment,
     url: String,
@@ -30,7 +30,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (network, deployment) = (Network::new(), Deployment::with_webrtc());
         let registry = deployment.registry_on(&format!("{}:0", network.address()));
         // Official nodes speak no TLS to it, and the network is the test's own.
@@ -59,7 +59,7 @@ impl Scene {
         }
     }
 
-    fn on(&self, host: Host, launch: Launch) -> Launch {
+    pub(crate) fn on(&self, host: Host, launch: Launch) -> Launch {
         self.network.on(host, launch)
     }
 
@@ -81,14 +81,23 @@ impl Scene {
         self.on(Host::Right, self.official("official client", &arguments))
     }
 
-    fn server(&self) -> Process {
-        let server = self.deployment.server_at(&self.url).config("system.insecure", true);
-        let server = self.on(Host::Left, server).spawn();
+    fn started_server(&self) -> Process {
+        let server = self.server().spawn();
         server.ready();
         server
     }
 
-    fn client(&self, count: u64) -> Launch {
+    /// Where the registry is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn server(&self) -> Launch {
+        let server = self.deployment.server_at(&self.url);
+        self.on(Host::Left, server.config("system.insecure", true))
+    }
+
+    pub(crate) fn client(&self, count: u64) -> Launch {
         let client = self.deployment.client(&self.url, count);
         self.on(Host::Right, client.config("system.insecure", true))
     }
@@ -117,7 +126,7 @@ fn an_official_server_streams_to_our_client() {
 #[test]
 fn our_server_streams_to_an_official_client() {
     let scene = Scene::new();
-    let server = scene.server();
+    let server = scene.started_server();
     scene.an_official_client_receives();
     assert!(server.is_running());
 }
@@ -132,7 +141,7 @@ fn an_official_server_streams_with_the_published_registry() {
 #[test]
 fn our_server_streams_with_the_published_registry() {
     let scene = Scene::with_official_registry();
-    let _server = scene.server();
+    let _server = scene.started_server();
     scene.an_official_client_receives();
 }
 
@@ -172,11 +181,11 @@ fn calls_both_ways_at_once_are_answered_at_once() {
 #[test]
 fn an_official_client_goes_on_when_our_server_dies() {
     let scene = Scene::new();
-    let server = scene.server();
+    let server = scene.started_server();
     let client = scene.official_client(&[ENDLESS, &FRAMES.to_string()]).spawn();
     client.wait_for_line(&format!("the stream of {ENDLESS} frames has begun"), WAIT_TIMEOUT);
     server.signal(Signal::KILL);
-    let _next = scene.server();
+    let _next = scene.started_server();
     client.wait_for_line(&format!("the stream of {ENDLESS} frames is lost"), WAIT_TIMEOUT);
     client.wait_for_line(&format!("received {FRAMES}/{FRAMES} frames in order"), WAIT_TIMEOUT * 2);
 }
@@ -184,7 +193,7 @@ fn an_official_client_goes_on_when_our_server_dies() {
 #[test]
 fn our_server_goes_on_when_an_official_client_dies() {
     let scene = Scene::new();
-    let server = scene.server();
+    let server = scene.started_server();
     let client = scene.official_client(&[ENDLESS]).spawn();
     client.wait_for_line(&format!("the stream of {ENDLESS} frames has begun"), WAIT_TIMEOUT);
     client.signal(Signal::KILL);

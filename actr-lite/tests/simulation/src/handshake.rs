@@ -18,6 +18,7 @@ pub(crate) const READ: usize = 64 << 10;
 /// The first byte of a request: what the connection is for.
 pub(crate) const REGISTER: u8 = b'R';
 pub(crate) const RENEW: u8 = b'N';
+pub(crate) const REISSUE: u8 = b'I';
 pub(crate) const SIGNALING: u8 = b'S';
 pub(crate) const DATA_LANE: u8 = b'D';
 

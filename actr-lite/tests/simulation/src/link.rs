@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use actr_lite_registry_client::{
     Identity, LinkConfig, LoadReport, MAX_MESSAGE_LEN, Registration, RegistryLinkError, RegistryUrl, Request, answer,
     link::{Action, Event, Link as Decisions},
-    renew_request,
+    reissue_request, renew_request,
 };
 use actr_lite_wire::{
     credential::VerifyingKey,
@@ -18,7 +18,7 @@ use rand::RngExt as _;
 use crate::{
     asking::Asking,
     context::{Context, earlier},
-    handshake::{REGISTER, RENEW, SIGNALING, Unsent, introduction, read_all},
+    handshake::{REGISTER, REISSUE, RENEW, SIGNALING, Unsent, introduction, read_all},
     network::{Address, Socket},
 };
 
@@ -179,6 +179,13 @@ impl Link {
                     cx.record("renews the credential of serial number {}", [serial_number, 0]);
                     let request = renew_request(&identity, &token).encode_to_vec();
                     let asking = Asking::new("renewal", RENEW, &request, cx);
+                    replace(&mut self.asking, Some(asking), cx);
+                }
+                Action::Reissue { identity, token } => {
+                    let serial_number = identity.actor_id.serial_number();
+                    cx.record("keeps the id of serial number {}", [serial_number, 0]);
+                    let request = reissue_request(&self.config, &identity, &token).encode_to_vec();
+                    let asking = Asking::new("reissue", REISSUE, &request, cx);
                     replace(&mut self.asking, Some(asking), cx);
                 }
                 Action::Open(identity) => {

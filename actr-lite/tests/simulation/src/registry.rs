@@ -7,7 +7,7 @@ use std::{
 use actr_lite_net::source::Source;
 use actr_lite_registry::{
     conversation::{Conversation, MAX_ENVELOPE_BYTES, Reply, Setting},
-    directory::{Departed, Directory, DirectoryError, Grant, LEASE_HEARTBEATS, Limits, Registration},
+    directory::{Departed, Directory, DirectoryError, Grant, LEASE_HEARTBEATS, Limits, Registration, ShownToken},
     ledger::Holder,
     options::{HEARTBEAT_INTERVAL, MAX_IN_FLIGHT_BYTES},
     sessions::{Dismissal, Notice, Told},
@@ -17,9 +17,10 @@ use actr_lite_wire::{
     credential::{CredentialError, SigningKey},
     identity::ActrId,
     proto::{
-        ErrorResponse, RegisterRequest, RegisterResponse, RenewCredentialRequest, SignalingEnvelope, TurnCredential,
-        actr_to_signaling::Payload as Request, register_response, register_response::RegisterOk,
-        route_candidates_response, signaling_envelope::Flow, signaling_to_actr::Payload as Answer, unregister_response,
+        ErrorResponse, RegisterRequest, RegisterResponse, ReissueCredentialRequest, RenewCredentialRequest,
+        SignalingEnvelope, TurnCredential, actr_to_signaling::Payload as Request, register_response,
+        register_response::RegisterOk, route_candidates_response, signaling_envelope::Flow,
+        signaling_to_actr::Payload as Answer, unregister_response,
     },
     websocket::{Decoder, Event, Role},
 };
@@ -30,7 +31,9 @@ use rand::{Rng as _, RngExt as _};
 
 use crate::{
     context::{Context, earlier},
-    handshake::{AGREED, REFUSED, REGISTER, RENEW, SIGNALING, Unsent, block, introduced, read_all, take_block},
+    handshake::{
+        AGREED, REFUSED, REGISTER, REISSUE, RENEW, SIGNALING, Unsent, block, introduced, read_all, take_block,
+    },
     link::sealed,
     network::Socket,
     schedule::{RegistryManner, START_OF_TIME},
@@ -228,8 +231,8 @@ impl Registry {
                 connection.unsent.push(&granted(&response, cx.now));
             }
             // Without an answer the connection is closed.
-            RENEW => {
-                if let Some(response) = self.renew(body.clone(), cx) {
+            RENEW | REISSUE => {
+                if let Some(response) = self.renew(kind, body.clone(), cx) {
                     connection.unsent.push(&granted(&response, cx.now));
                 }
             }
@@ -271,16 +274,26 @@ impl Registry {
     }
 
     /// A credential for another one's token; none if the answer is lost.
-    fn renew(&mut self, body: Bytes, cx: &mut Context<'_>) -> Option<RegisterResponse> {
-        let request = RenewCredentialRequest::decode(body).unwrap_or_default();
-        let Ok(id) = ActrId::try_from(&request.actr_id) else {
+    fn renew(&mut self, kind: u8, body: Bytes, cx: &mut Context<'_>) -> Option<RegisterResponse> {
+        let (id, token) = match kind {
+            RENEW => {
+                let request = RenewCredentialRequest::decode(body).unwrap_or_default();
+                (request.actr_id, request.renewal_token)
+            }
+            _ => {
+                let request = ReissueCredentialRequest::decode(body).unwrap_or_default();
+                (request.actr_id, request.renewal_proof.unwrap_or_default())
+            }
+        };
+        let Ok(id) = ActrId::try_from(&id) else {
             cx.fail("a renewal can't be read");
             return None;
         };
         let unix_now = unix_seconds(cx.now);
-        let (renewed, notice) = self
-            .state
-            .renew(&id, &request.renewal_token, source(), cx.now, unix_now);
+        let (renewed, notice) = match kind {
+            RENEW => self.state.renew(&id, shown(&token), cx.now, unix_now),
+            _ => self.state.reissue(&id, shown(&token), cx.now, unix_now),
+        };
         let is_lost = self.manner.loses_renewals && !self.unanswered.remove(&id) && cx.rng.random_bool(0.5);
         self.note(notice);
         match renewed {
@@ -502,6 +515,15 @@ fn granted(response: &RegisterResponse, now: Duration) -> Vec<u8> {
 /// What the registry's calendar shows.
 fn unix_seconds(now: Duration) -> u64 {
     START_OF_TIME + now.as_secs()
+}
+
+/// A token of a node without a key.
+fn shown(secret: &[u8]) -> ShownToken<'_> {
+    ShownToken {
+        secret,
+        from: source(),
+        by_holder: false,
+    }
 }
 
 /// All nodes are on the account of one address.

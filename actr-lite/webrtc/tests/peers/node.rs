@@ -1,6 +1,7 @@
 //! A peer, what it sends, and what it was told.
 
 use std::{
+    mem,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -10,8 +11,15 @@ use actr_lite_webrtc::{
     channel::Channel,
     outgoing::{Batch, Outgoing},
     peer::{Certificate, Event, Peer, Setup},
+    signal::Signal,
 };
-use actr_lite_wire::record::{HEADER_LEN, RecordKind};
+use actr_lite_wire::{
+    partial_record::PartialRecord,
+    record::{self, RecordKind},
+    record_queue::Precedence,
+    websocket::{CloseCode, CloseFrame},
+};
+use bytes::Bytes;
 
 pub(crate) const MAX_RECORD_LEN: usize = 1 << 20;
 
@@ -29,12 +37,26 @@ impl Memory for Unlimited {
     fn shrink(&mut self, _: usize) {}
 }
 
+/// Which kind of nodes they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Both are of this project.
+    Own,
+    /// Neither sees anything of the other that an official node does not say.
+    Official,
+}
+
+pub(crate) const KINDS: [Kind; 2] = [Kind::Own, Kind::Official];
+
 /// One of the two, and what it was told.
 pub(crate) struct Node {
+    kind: Kind,
     pub(crate) peer: Peer<Unlimited>,
     pub(crate) outgoing: Outgoing<Unlimited>,
-    batch: Option<Batch>,
+    sending: [(Precedence, Option<Batch>); 2],
     pub(crate) events: Vec<Event>,
+    partial: PartialRecord,
+    records: Vec<Vec<u8>>,
     pub(crate) address: SocketAddr,
     /// Whether it takes the records that come.
     pub(crate) takes: bool,
@@ -43,7 +65,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(number: usize, life: u64, address: SocketAddr, epoch: Instant, certificate: Certificate) -> Self {
+    pub(crate) fn new(
+        kind: Kind,
+        (number, life): (usize, u64),
+        address: SocketAddr,
+        epoch: Instant,
+        certificate: Certificate,
+    ) -> Self {
         let mut peer = Peer::new(Setup {
             certificate,
             epoch,
@@ -53,48 +81,68 @@ impl Node {
             memory: Box::new(|| Unlimited),
         });
         peer.add_local(address);
+        let (outgoing, sending) = nothing_to_send(kind);
         Self {
+            kind,
             peer,
-            outgoing: Outgoing::new(Unlimited),
-            batch: None,
+            outgoing,
+            sending,
             events: Vec::new(),
+            partial: PartialRecord::default(),
+            records: Vec::new(),
             address,
             takes: true,
             life,
         }
     }
 
-    /// Nothing of an earlier session is sent over the next one.
-    pub(crate) fn begin(&mut self) {
-        (self.outgoing, self.batch) = (Outgoing::new(Unlimited), None);
-    }
-
     /// Hands messages to the session as long as it takes some.
     pub(crate) fn write(&mut self, now: Duration) {
-        loop {
-            if self.batch.is_none() {
-                self.batch = self.outgoing.take();
-            }
-            let Some(batch) = &mut self.batch else { return };
-            while let Some((channel, message)) = batch.next() {
-                if !self.peer.write(channel, message, now) {
-                    return;
+        for (precedence, sending) in &mut self.sending {
+            loop {
+                if sending.is_none() {
+                    *sending = self.outgoing.take(*precedence);
                 }
-                batch.advance();
-            }
-            if let Some(batch) = self.batch.take() {
-                self.outgoing.left(batch);
+                let Some(batch) = sending else { break };
+                while let Some((channel, message)) = batch.next() {
+                    if !self.peer.write(channel, message, now) {
+                        return;
+                    }
+                    batch.advance();
+                }
+                if let Some(batch) = sending.take() {
+                    self.outgoing.left(batch);
+                }
             }
         }
     }
 
+    pub(crate) fn note(&mut self, event: Event) {
+        match &event {
+            // Nothing of an earlier session is sent over this one, or comes over it.
+            Event::Ready(_) => {
+                (self.outgoing, self.sending) = nothing_to_send(self.kind);
+                self.partial = PartialRecord::default();
+            }
+            Event::Record(message) => {
+                let mut records = mem::take(&mut self.records);
+                read(message, &mut self.partial, &mut |_, body| records.push(body));
+                self.records = records;
+            }
+            _ => {}
+        }
+        self.events.push(event);
+    }
+
+    /// How many messages brought the records that have come.
+    pub(crate) fn messages(&self) -> usize {
+        let is_message = |event: &&Event| matches!(event, Event::Record(_));
+        self.events.iter().filter(is_message).count()
+    }
+
     /// The bodies of the records that have come.
-    pub(crate) fn records<'a>(&'a self) -> Vec<&'a [u8]> {
-        let record = |event: &'a Event| match event {
-            Event::Record(record) => Some(&record[HEADER_LEN..]),
-            _ => None,
-        };
-        self.events.iter().filter_map(record).collect()
+    pub(crate) fn records(&self) -> &[Vec<u8>] {
+        &self.records
     }
 
     pub(crate) fn has(&self, event: &Event) -> bool {
@@ -105,6 +153,7 @@ impl Node {
     pub(crate) fn ended(&self) -> Option<&str> {
         self.events.iter().rev().find_map(|event| match event {
             Event::Ended(reason) | Event::Failed(reason) => Some(reason.as_str()),
+            Event::Closed(frame) => Some(frame.reason()),
             _ => None,
         })
     }
@@ -112,4 +161,37 @@ impl Node {
 
 pub(crate) fn stream() -> RecordKind {
     Channel::StreamReliable.kind()
+}
+
+/// Why tests close a session.
+pub(crate) fn enough() -> CloseFrame {
+    CloseFrame::new(CloseCode::NORMAL, "enough")
+}
+
+/// What an official node would make of a signal.
+pub(crate) fn official(signal: &Signal) -> Signal {
+    let mut signal = signal.clone();
+    if let Signal::Offer(description) | Signal::Answer(description) = &mut signal {
+        let lines = description.sdp.split_inclusive("\r\n");
+        description.sdp = lines.filter(|line| !line.contains(record::EXTENSION)).collect();
+    }
+    signal
+}
+
+fn nothing_to_send(kind: Kind) -> (Outgoing<Unlimited>, [(Precedence, Option<Batch>); 2]) {
+    let sending = [(Precedence::Ahead, None), (Precedence::Bulk, None)];
+    (Outgoing::new(kind == Kind::Own, Unlimited), sending)
+}
+
+/// The records of a message, those in parts too.
+pub(crate) fn read(message: &Bytes, partial: &mut PartialRecord, came: &mut impl FnMut(RecordKind, Vec<u8>)) {
+    for span in record::spans(message) {
+        let span = span.unwrap();
+        let body = message.slice(span.body_start()..span.end);
+        if span.kind != RecordKind::Part {
+            came(span.kind, body.to_vec());
+        } else if let Some(whole) = partial.push(&body, MAX_RECORD_LEN).unwrap() {
+            read(&whole, partial, came);
+        }
+    }
 }

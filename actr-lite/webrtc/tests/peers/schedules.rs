@@ -12,8 +12,12 @@ use std::{
 };
 
 use actr_lite_webrtc::{channel::Channel, peer::Event, signal::Signal};
+use actr_lite_wire::{partial_record::PartialRecord, record::RecordKind};
 
-use crate::world::{GOOD, Path, World};
+use crate::{
+    node::{KINDS, enough, read},
+    world::{GOOD, Path, World},
+};
 
 /// How many schedules each run has; another number in `PEERS_COUNT`, the first seed in `PEERS_SEED`.
 const SCHEDULES: u64 = 150;
@@ -69,19 +73,31 @@ struct Application {
     /// How many have come, and of which session of the peer's.
     came: [u32; RELIABLE.len()],
     theirs: Option<u32>,
+    partial: PartialRecord,
     ended: Vec<(u32, Duration)>,
 }
 
 impl Application {
     fn told(&mut self, event: Event, now: Duration) -> Result<(), String> {
         match event {
-            Event::Ready if !self.is_open => {
+            Event::Ready(_) if !self.is_open => {
+                self.partial = PartialRecord::default();
                 (self.is_open, self.is_asking, self.theirs) = (true, false, None);
                 self.session += 1;
                 (self.sent, self.came) = Default::default();
             }
-            Event::Record(record) if self.is_open => return self.take(&record),
-            Event::Ended(_) if self.is_open => self.ends(now),
+            Event::Record(message) if self.is_open => {
+                let mut taken = Ok(());
+                let mut partial = mem::take(&mut self.partial);
+                read(&message, &mut partial, &mut |kind, body| {
+                    if taken.is_ok() {
+                        taken = self.take(kind, &body);
+                    }
+                });
+                self.partial = partial;
+                return taken;
+            }
+            Event::Ended(_) | Event::Closed(_) if self.is_open => self.ends(now),
             Event::Failed(_) if self.is_asking && !self.is_open => self.is_asking = false,
             Event::Recovering | Event::Recovered if self.is_open => {}
             event => return Err(format!("it is told {event:?}: {self:?}")),
@@ -95,12 +111,12 @@ impl Application {
         }
     }
 
-    fn take(&mut self, record: &[u8]) -> Result<(), String> {
-        let number = |at: usize| Some(u32::from_be_bytes(*record.get(at..)?.first_chunk()?));
-        let (Some(session), Some(number)) = (number(5), number(9)) else {
+    fn take(&mut self, kind: RecordKind, body: &[u8]) -> Result<(), String> {
+        let number = |at: usize| Some(u32::from_be_bytes(*body.get(at..)?.first_chunk()?));
+        let (Some(session), Some(number)) = (number(0), number(4)) else {
             return Err("a record is cut".into());
         };
-        let lane = RELIABLE.iter().position(|channel| channel.kind() as u8 == record[0]);
+        let lane = RELIABLE.iter().position(|channel| channel.kind() == kind);
         let came = lane
             .map(|lane| &mut self.came[lane])
             .ok_or("a record of another channel")?;
@@ -204,7 +220,7 @@ impl Run {
                 self.applications[node].is_asking = false;
             }
             Fault::Close(node) => {
-                world.nodes[node].peer.close(now);
+                world.nodes[node].peer.close(enough(), now);
                 self.applications[node].is_asking = false;
             }
             Fault::Want(node) => self.want(node),
@@ -257,7 +273,11 @@ fn draw(world: &mut World) -> Fault {
 
 fn run(seed: u64) -> Result<(), String> {
     // The generator needs more than a few bits.
-    let mut world = World::new(GOOD, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut world = World::new(
+        KINDS[seed as usize % KINDS.len()],
+        GOOD,
+        seed.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+    );
     let delay = |world: &mut World| Path {
         delay: Duration::from_micros(200 + world.random() % 60_000),
         ..GOOD

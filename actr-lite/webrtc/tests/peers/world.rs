@@ -11,7 +11,7 @@ use actr_lite_webrtc::{
 };
 use actr_lite_wire::record::RecordKind;
 
-use crate::node::Node;
+use crate::node::{Kind, Node, official};
 
 /// How long the registry takes to pass something on.
 const SIGNAL_DELAY: Duration = Duration::from_millis(3);
@@ -39,6 +39,7 @@ pub(crate) const GOOD: Path = Path {
 };
 
 pub(crate) struct World {
+    kind: Kind,
     pub(crate) nodes: [Node; 2],
     pub(crate) path: Path,
     pub(crate) relay: Path,
@@ -56,12 +57,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(path: Path, seed: u64) -> Self {
+    pub(crate) fn new(kind: Kind, path: Path, seed: u64) -> Self {
         let epoch = Instant::now();
         // The same at both ends: neither looks whose it is. It takes as long to make as some sessions.
         let certificate = Certificate::generate().unwrap();
-        let node = |number: usize| Node::new(number, 0, address(number, 0), epoch, certificate.clone());
+        let node = |number: usize| Node::new(kind, (number, 0), address(number, 0), epoch, certificate.clone());
         Self {
+            kind,
             nodes: [node(0), node(1)],
             path,
             relay: Path {
@@ -87,7 +89,7 @@ impl World {
     pub(crate) fn start(&mut self, node: usize) {
         let Node { life, address, .. } = self.nodes[node];
         let certificate = self.certificate.clone();
-        self.nodes[node] = Node::new(node, life + 1, address, self.epoch, certificate);
+        self.nodes[node] = Node::new(self.kind, (node, life + 1), address, self.epoch, certificate);
     }
 
     /// `node` has another address, and the one that it had no longer.
@@ -175,10 +177,7 @@ impl World {
             while this.takes
                 && let Some(event) = this.peer.event()
             {
-                if event == Event::Ready {
-                    this.begin();
-                }
-                this.events.push(event);
+                this.note(event);
             }
             match output {
                 Output::Wait(at) => {
@@ -221,7 +220,11 @@ impl World {
             };
             vec![(1 - node, role(1 - node)), (node, role(node))]
         } else {
-            vec![(1 - node, signal.clone())]
+            let heard = match self.kind {
+                Kind::Own => signal.clone(),
+                Kind::Official => official(&signal),
+            };
+            vec![(1 - node, heard)]
         };
         for (to, signal) in passed_on {
             let life = self.nodes[to].life;

@@ -28,8 +28,16 @@ impl CloseFrame {
         &self.reason
     }
 
+    /// The payload of a close frame that says this.
+    pub fn payload(&self) -> Vec<u8> {
+        [&self.code.value().to_be_bytes()[..], self.reason.as_bytes()].concat()
+    }
+
     /// Reads the payload of a close frame, which may be empty.
-    pub(super) fn parse(payload: &[u8]) -> Result<Option<Self>, ProtocolError> {
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(payload: &[u8]) -> Result<Option<Self>, ProtocolError> {
         let (code, reason) = match payload {
             [] => return Ok(None),
             [_] => return Err(ProtocolError::TruncatedCloseCode),
@@ -53,5 +61,6 @@ mod tests {
         assert_eq!(frame.reason(), "e".repeat(123));
         let frame = CloseFrame::new(CloseCode::NORMAL, "e".repeat(123));
         assert_eq!(frame.reason().len(), 123);
+        assert_eq!(CloseFrame::parse(&frame.payload()), Ok(Some(frame)));
     }
 }

@@ -4,7 +4,7 @@ use actr_lite_wire::{
     pace::MAX_BATCH,
     partial_record::PartialRecord,
     record,
-    send_queue::Precedence,
+    record_queue::Precedence,
     websocket::{CloseCode, Decoder, Event},
 };
 use bytes::BytesMut;

@@ -3,9 +3,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use actr_lite_engine::{
     held_bytes::HeldBytes,
     outbox::{Accepted, Urgency},
+    upgrade::offer::Agreed,
 };
 use actr_lite_webrtc::outgoing::{Batch, Outgoing};
-use actr_lite_wire::{control::Control, record::RecordKind, send_queue::Precedence};
+use actr_lite_wire::{control::Control, record::RecordKind, record_limit::RecordLimit, record_queue::Precedence};
 use tokio::sync::Notify;
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
 
 /// What is to be sent over the data channels to one peer. Senders append, and the session's task sends.
 pub(crate) struct Outbox {
+    extended: bool,
     max_record_len: usize,
     state: Mutex<State>,
     /// The task has something to send, or to close.
@@ -33,11 +35,13 @@ struct State {
 
 impl Outbox {
     /// Nothing waits. What does is counted by `memory`.
-    pub(crate) fn new(max_record_len: usize, memory: HeldBytes) -> Self {
+    pub(crate) fn new(agreed: Agreed, own_limit: RecordLimit, memory: HeldBytes) -> Self {
+        let Agreed { extended, peer_limit } = agreed;
         Self {
-            max_record_len,
+            extended,
+            max_record_len: own_limit.min(peer_limit).bytes(),
             state: Mutex::new(State {
-                outgoing: Outgoing::new(memory),
+                outgoing: Outgoing::new(extended, memory),
                 closing: None,
             }),
             queued: Notify::new(),
@@ -59,11 +63,10 @@ impl Outbox {
         self.queued.notified().await;
     }
 
-    /// What is to be sent next, all at once.
-    pub(crate) fn take(&self) -> Option<Batch> {
-        let batch = self.lock().outgoing.take()?;
-        self.room_ahead.tell_one();
-        self.room.tell_one();
+    /// What is to be sent next of this precedence.
+    pub(crate) fn take(&self, precedence: Precedence) -> Option<Batch> {
+        let batch = self.lock().outgoing.take(precedence)?;
+        self.room(precedence).tell_one();
         Some(batch)
     }
 
@@ -87,7 +90,7 @@ impl Outbox {
 
 impl Lane for Outbox {
     fn has_control(&self) -> bool {
-        false
+        self.extended
     }
 
     fn max_record_len(&self) -> usize {
@@ -95,8 +98,9 @@ impl Lane for Outbox {
     }
 
     fn try_send(&self, kind: RecordKind, _: Urgency, head: &[u8], body: &[u8]) -> Result<Accepted, SendRefused> {
+        let precedence = Precedence::of(kind, head.len() + body.len());
         let mut state = self.lock();
-        let is_first = state.outgoing.is_empty();
+        let is_first = !state.outgoing.has_any(precedence);
         state.outgoing.push(kind, head, body)?;
         drop(state);
         if is_first {
@@ -117,7 +121,13 @@ impl Lane for Outbox {
         self.queued.notify_one();
     }
 
-    fn send_control(&self, _: &Control) {}
+    fn send_control(&self, control: &Control) {
+        let pushed = self.lock().outgoing.push_control(control);
+        match pushed {
+            Ok(()) => self.queued.notify_one(),
+            Err(_) => self.close(Closing::Overwhelmed),
+        }
+    }
 
     fn room(&self, precedence: Precedence) -> &Room {
         match precedence {

@@ -12,8 +12,8 @@ use actr_lite_engine::{
 use actr_lite_wire::{
     control::Control,
     record::RecordKind,
-    send_queue::Precedence,
-    websocket::{CloseCode, CloseFrame, Role},
+    record_queue::Precedence,
+    websocket::{CloseFrame, Role},
 };
 use tokio::time::Instant;
 
@@ -274,12 +274,7 @@ impl Lane for Outbox {
     }
 
     fn close(&self, cause: Closing) {
-        let code = match cause {
-            Closing::Dropped | Closing::Idle | Closing::Uncancellable => CloseCode::NORMAL,
-            Closing::ShuttingDown => CloseCode::GOING_AWAY,
-            Closing::Overwhelmed | Closing::Stalled => CloseCode::POLICY_VIOLATION,
-        };
-        let frame = CloseFrame::new(code, cause.to_string());
+        let frame = cause.frame();
         self.locked(|state| state.machine.close(frame));
     }
 }

@@ -8,14 +8,17 @@ use std::{
 };
 
 use actr_lite_admin::event::Direction;
-use actr_lite_engine::{accounts::Admission, held_bytes::HeldBytes, peers::pool::Sharing};
+use actr_lite_engine::{accounts::Admission, held_bytes::HeldBytes, peers::pool::Sharing, upgrade::offer::Agreed};
 use actr_lite_registry_client::RegistryLink;
 use actr_lite_webrtc::{
     outgoing::Batch,
     peer::{Certificate, Event, Output, Peer, Setup},
     signal::Signal,
 };
-use actr_lite_wire::{identity::ActrId, misbehaviour::MisbehaviourKind, peer_text::PeerText};
+use actr_lite_wire::{
+    identity::ActrId, misbehaviour::MisbehaviourKind, peer_text::PeerText, record_queue::Precedence,
+    websocket::CloseFrame,
+};
 use bytes::Bytes;
 use tokio::{
     net::lookup_host,
@@ -26,7 +29,7 @@ use tracing::debug;
 
 use crate::{
     error::actr_error::ActrError,
-    lane::{close_reason::CloseReason, lane::Lane, receiver::Receiver as _, webrtc::outbox::Outbox},
+    lane::{close_reason::CloseReason, closing::Closing, lane::Lane, receiver::Receiver as _, webrtc::outbox::Outbox},
     peers::{
         open_sessions::OpenSessions,
         peer_connection::close_when_unused,
@@ -71,8 +74,8 @@ struct OpenSession {
     session: Arc<Session>,
     receiver: SessionReceiver,
     outbox: Arc<Outbox>,
-    /// What is being sent.
-    batch: Option<Batch>,
+    /// What is being sent of each precedence, what goes ahead first.
+    sending: [(Precedence, Option<Batch>); 2],
     /// Something has come for which the receiver has no room yet.
     is_full: bool,
     /// Closes it when nobody has used it for a while.
@@ -147,7 +150,7 @@ impl Driver {
                     Some(input) => self.input(input),
                     None => break,
                 },
-                () = stop.cancelled(), if !is_closing => self.close(),
+                () = stop.cancelled(), if !is_closing => self.close(Closing::ShuttingDown.frame()),
                 (len, from, to) = poll_fn(|cx| sockets.poll_receive(cx, &mut buffer)) => {
                     self.receive(len, from, to, &mut buffer).await;
                 }
@@ -155,12 +158,12 @@ impl Driver {
                 () = at(until) => {}
             }
         }
-        self.ended("it stops");
+        self.lost("it stops");
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, reason: CloseFrame) {
         let now = self.now();
-        self.machine.close(now);
+        self.machine.close(reason, now);
     }
 
     /// The addresses of this host by which others are reached: on the way to the registry, and to anywhere. Others follow
@@ -252,23 +255,27 @@ impl Driver {
     fn write(&mut self) {
         let now = self.now();
         let Some(open) = &mut self.open else { return };
-        loop {
-            if open.batch.is_none() {
-                open.batch = open.outbox.take();
-            }
-            let Some(batch) = &mut open.batch else { break };
-            while let Some((channel, message)) = batch.next() {
-                if !self.machine.write(channel, message, now) {
-                    return;
+        for (precedence, sending) in &mut open.sending {
+            loop {
+                if sending.is_none() {
+                    *sending = open.outbox.take(*precedence);
                 }
-                batch.advance();
-            }
-            if let Some(batch) = open.batch.take() {
-                open.outbox.left(batch);
+                let Some(batch) = sending else { break };
+                while let Some((channel, message)) = batch.next() {
+                    if !self.machine.write(channel, message, now) {
+                        return;
+                    }
+                    batch.advance();
+                }
+                if let Some(batch) = sending.take() {
+                    open.outbox.left(batch);
+                }
             }
         }
-        if open.outbox.closing().is_some() && !self.machine.is_closing() {
-            self.machine.close(now);
+        if let Some(cause) = open.outbox.closing()
+            && !self.machine.is_closing()
+        {
+            self.machine.close(cause.frame(), now);
         }
     }
 
@@ -285,10 +292,14 @@ impl Driver {
             match self.machine.event() {
                 None => return,
                 Some(Event::Record(record)) => self.deliver(record),
-                Some(Event::Ready) => self.ready(),
+                Some(Event::Ready(agreed)) => self.ready(agreed),
                 Some(Event::Recovering) => debug!(peer = %self.peer, "the path to the peer is gone"),
                 Some(Event::Recovered) => debug!(peer = %self.peer, "the path to the peer is back"),
-                Some(Event::Ended(reason)) => self.ended(&reason),
+                Some(Event::Ended(reason)) => self.lost(&reason),
+                Some(Event::Closed(frame)) => self.ended(CloseReason::Closed {
+                    code: frame.code().value(),
+                    reason: frame.reason().into(),
+                }),
                 Some(Event::Failed(reason)) => self.failed(&reason),
             }
         }
@@ -299,20 +310,21 @@ impl Driver {
         if let Err(violation) = open.receiver.receive(record) {
             open.receiver
                 .complain(MisbehaviourKind::ProtocolViolation, &violation.reason);
-            self.ended(&violation.reason);
-            self.close();
+            self.ended(CloseReason::Protocol(PeerText::new(&violation.reason)));
+            self.close(CloseFrame::new(violation.code, violation.reason));
         }
     }
 
     /// There is a session: those who wait get it.
-    fn ready(&mut self) {
+    fn ready(&mut self, agreed: Agreed) {
         let account = self.admission.account();
         let direction = match self.waiting.is_empty() {
             true => Direction::In,
             false => Direction::Out,
         };
         let outbox = Arc::new(Outbox::new(
-            self.sessions.environment().record_limit.bytes(),
+            agreed,
+            self.sessions.environment().record_limit,
             HeldBytes::new(Arc::clone(account), FREE_BYTES),
         ));
         let lane = Arc::clone(&outbox) as Arc<dyn Lane>;
@@ -322,7 +334,7 @@ impl Driver {
             direction,
             is_tls: true,
         };
-        debug!(peer = %self.peer, "a session over WebRTC");
+        debug!(peer = %self.peer, extended = agreed.extended, "a session over WebRTC");
         let limits = self.sessions.environment().streams.occupancy.limits();
         let idle_timeout = limits.idle_timeout.duration();
         for waiter in self.waiting.drain(..) {
@@ -333,7 +345,7 @@ impl Driver {
         self.open = Some(OpenSession {
             receiver,
             outbox,
-            batch: None,
+            sending: [(Precedence::Ahead, None), (Precedence::Bulk, None)],
             is_full: false,
             unused: Box::pin(close_when_unused(Some((Arc::downgrade(&session), idle_timeout)))),
             _place: self.sessions.enter(open, Sharing::Shared),
@@ -341,13 +353,15 @@ impl Driver {
         });
     }
 
-    fn ended(&mut self, reason: &str) {
+    fn lost(&mut self, reason: &str) {
+        self.ended(CloseReason::Lost(PeerText::new(reason)));
+    }
+
+    fn ended(&mut self, reason: CloseReason) {
         let Some(mut open) = self.open.take() else { return };
-        debug!(peer = %self.peer, reason, "the session over WebRTC has ended");
-        let reason = match open.outbox.closing() {
-            Some(cause) => CloseReason::Local(cause.to_string()),
-            None => CloseReason::Lost(PeerText::new(reason)),
-        };
+        let closing = open.outbox.closing();
+        let reason = closing.map_or(reason, |cause| CloseReason::Local(cause.to_string()));
+        debug!(peer = %self.peer, %reason, "the session over WebRTC has ended");
         // First why, then that: whoever finds the outbox closed can say the reason.
         open.receiver.closed(reason);
         open.outbox.end();

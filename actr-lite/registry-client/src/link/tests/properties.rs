@@ -125,7 +125,7 @@ impl Shell {
         for _ in 0..MAX_ACTIONS + self.waiting.len() {
             match scene.poll() {
                 Action::Register => self.is_asking = true,
-                Action::Renew { .. } => {
+                Action::Renew { .. } | Action::Reissue { .. } => {
                     assert!(self.is_open && !self.is_asking, "a renewal beside another question");
                     self.is_asking = true;
                 }

@@ -75,6 +75,8 @@ fn a_node_that_is_not_renewed_leaves_and_returns_as_new() {
     let mut scene = Scene::open(1);
     renewal(&mut scene);
     scene.handle(Event::Granted(Err(refused(ErrorCode::Other(401)))));
+    assert!(matches!(scene.next_action(), Action::Reissue { .. }));
+    scene.handle(Event::Granted(Err(refused(ErrorCode::Other(401)))));
     assert_eq!(scene.next_action(), Action::Register);
     let new = scene.grant(2).unwrap();
     scene.handle(Event::Granted(Ok(new.clone())));
@@ -99,6 +101,8 @@ fn a_heartbeat_that_is_answered_401_renews_at_once() {
     scene.answer_heartbeat(Err(refusal(ErrorCode::Other(401))));
     assert!(matches!(scene.poll(), Action::Renew { .. }));
     assert_eq!(*scene.link.state(), LinkState::Connected);
+    scene.handle(Event::Granted(Err(refused(ErrorCode::NotFound))));
+    assert!(matches!(scene.poll(), Action::Reissue { .. }));
     scene.handle(Event::Granted(Err(refused(ErrorCode::NotFound))));
     assert_eq!(scene.poll(), Action::Register, "only if that is refused");
 }
@@ -158,6 +162,8 @@ fn a_new_registration_that_is_refused_for_good_is_tried_seldom() {
     let mut scene = Scene::open(1);
     renewal(&mut scene);
     scene.handle(Event::Granted(Err(refused(ErrorCode::InvalidArgument))));
+    assert!(matches!(scene.next_action(), Action::Reissue { .. }));
+    scene.handle(Event::Granted(Err(refused(ErrorCode::NotImplemented))));
     assert_eq!(scene.next_action(), Action::Register);
     scene.handle(Event::Granted(Err(refused(ErrorCode::PermissionDenied))));
     let since = scene.now;

@@ -50,7 +50,7 @@ impl Application {
     /// Takes note; whether there is no session now, and it wants one.
     pub(super) fn told(&mut self, event: &Event) -> Result<bool, String> {
         let is_lost = match (event, self.session) {
-            (Event::Ready, None) => {
+            (Event::Ready(_), None) => {
                 self.sessions += 1;
                 self.session = Some(self.sessions);
                 (self.has_path, self.asked) = (true, None);

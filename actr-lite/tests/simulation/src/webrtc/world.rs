@@ -1,11 +1,13 @@
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
+use actr_lite_engine::upgrade::offer::Agreed;
 use actr_lite_webrtc::{
     event::Event as Told,
     negotiation::Action,
     signal::{Description, Signal},
     stage::{CHANNEL_TIMEOUT, RECOVERY_TIMEOUT, SILENCE},
 };
+use actr_lite_wire::record_limit::RecordLimit;
 use rand::{RngExt as _, rngs::SmallRng};
 
 use crate::{
@@ -32,6 +34,12 @@ const KEPT: Duration = Duration::from_secs(30);
 const ALONE: Duration = Duration::from_secs(3)
     .saturating_add(SILENCE)
     .saturating_add(RECOVERY_TIMEOUT);
+
+/// What two nodes without the extension agree on; it makes no difference here.
+const AGREED: Agreed = Agreed {
+    extended: false,
+    peer_limit: RecordLimit::MIN,
+};
 
 /// How many events a schedule may have: some ten times what one has.
 const MOST_EVENTS: u64 = 50_000;
@@ -359,7 +367,7 @@ impl World {
             }
             Some(Outcome::Open) => {
                 this.half_open = None;
-                this.negotiation.opened(now);
+                this.negotiation.opened(AGREED, now);
             }
             Some(Outcome::Ended) => this.negotiation.ended("the peer closed it", now),
             None => {}
@@ -446,11 +454,11 @@ impl World {
 
     fn tell(&mut self, host: usize, event: &Told) -> Result<(), String> {
         let what = match event {
-            Told::Ready => "has a session",
+            Told::Ready(_) => "has a session",
             Told::Record(_) => "has a record",
             Told::Recovering => "has lost the path",
             Told::Recovered => "has the path back",
-            Told::Ended(_) => "has lost its session",
+            Told::Ended(_) | Told::Closed(_) => "has lost its session",
             Told::Failed(_) => "can get no session",
         };
         self.record(host, what, [0, 0]);

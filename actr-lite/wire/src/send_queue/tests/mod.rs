@@ -13,6 +13,7 @@ use crate::{
     pace::MAX_BATCH,
     partial_record::PartialRecord,
     record::{self, DEFAULT_MAX_RECORD_LEN},
+    record_queue::MAX_AHEAD,
     websocket::{CloseCode, Decoder, Event},
 };
 

@@ -14,7 +14,7 @@ use actr_lite_manifest::Limits;
 use actr_lite_wire::{
     identity::ActrId,
     record::{HEADER_LEN, RecordKind},
-    send_queue::Precedence,
+    record_queue::Precedence,
     websocket::{CloseCode, Role},
 };
 use loom::{future::block_on, thread};

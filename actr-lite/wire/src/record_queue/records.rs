@@ -14,7 +14,7 @@ const TOLERANCE: usize = 4;
 
 /// Records in order, behind room for the header of a message.
 #[derive(Debug, Default)]
-pub(super) struct Records {
+pub(crate) struct Records {
     /// Empty, or the room and records.
     bytes: Vec<u8>,
     /// Where what has not left begins.
@@ -31,7 +31,7 @@ pub(super) struct Records {
 
 /// What a piece of records holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(crate) enum Cut {
     /// Whole records.
     Records,
     /// A part of one.
@@ -39,35 +39,35 @@ pub(super) enum Cut {
 }
 
 /// The length, header included, of the first of these records; `None` if there is none.
-pub(super) fn record_len(records: &[u8]) -> Option<usize> {
+pub(crate) fn record_len(records: &[u8]) -> Option<usize> {
     let [_, a, b, c, d] = *records.first_chunk::<HEADER_LEN>()?;
     Some(HEADER_LEN + u32::from_be_bytes([a, b, c, d]) as usize)
 }
 
 impl Records {
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// How many bytes have not left.
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.at
     }
 
     /// Whether a part of a record has left, and the rest has not.
-    pub(super) fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.cut > 0
     }
 
     /// How many bytes of control records wait, at most.
-    pub(super) fn control(&self) -> usize {
+    pub(crate) fn control(&self) -> usize {
         self.control
     }
 
     /// Whether a frame or the end of this stream has not left, or only a part of it.
-    pub(super) fn has_any_of(&self, stream_id: &StreamId) -> bool {
+    pub(crate) fn has_any_of(&self, stream_id: &StreamId) -> bool {
         let field = frame::stream_id_field(stream_id);
         let mut waiting = &self.bytes[if self.is_cut() { self.cut_at } else { self.at }..];
         while let Some(len) = record_len(waiting) {
@@ -85,7 +85,7 @@ impl Records {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, kind: RecordKind, head: &[u8], body: &[u8]) {
+    pub(crate) fn push(&mut self, kind: RecordKind, head: &[u8], body: &[u8]) {
         let len = head.len() + body.len();
         if self.bytes.is_empty() {
             self.reserve(HEADER_ROOM + HEADER_LEN + len);
@@ -113,7 +113,7 @@ impl Records {
     }
 
     /// Moves all records of another, of which none is cut, behind these.
-    pub(super) fn append(&mut self, other: &mut Self) {
+    pub(crate) fn append(&mut self, other: &mut Self) {
         if self.bytes.is_empty() {
             mem::swap(&mut self.bytes, &mut other.bytes);
             self.at = mem::take(&mut other.at);
@@ -131,14 +131,14 @@ impl Records {
     }
 
     /// All records, behind room for a header, if they are about as short as `longest` and none is cut.
-    pub(super) fn take_all(&mut self, longest: usize) -> Option<Vec<u8>> {
+    pub(crate) fn take_all(&mut self, longest: usize) -> Option<Vec<u8>> {
         let is_whole = self.at == HEADER_ROOM && self.len() <= longest + longest / TOLERANCE;
         is_whole.then(|| self.clear())
     }
 
     /// The next piece: whole records, `longest` bytes at most, or this much of one that is longer. [`Self::advance`]
     /// tells that it has left.
-    pub(super) fn cut(&self, longest: usize) -> (Cut, &[u8]) {
+    pub(crate) fn cut(&self, longest: usize) -> (Cut, &[u8]) {
         let waiting = &self.bytes[self.at..];
         if self.cut > 0 {
             let len = self.cut.min(longest);
@@ -163,7 +163,7 @@ impl Records {
     }
 
     /// A piece of this length has left.
-    pub(super) fn advance(&mut self, cut: Cut, len: usize) {
+    pub(crate) fn advance(&mut self, cut: Cut, len: usize) {
         self.cut = match cut {
             Cut::Records => 0,
             Cut::Part(Fragment::First) => {
