@@ -36,6 +36,7 @@ pub struct RegistryCounts {
 pub struct NodeCounts {
     pub connections: ByName<(Direction, bool)>,
     pub handshakes_refused: ByName,
+    pub datagrams_dropped: ByName,
     pub sent: StreamsCount,
     pub received: StreamsCount,
     pub streams_ended: ByName<(Direction, &'static str)>,

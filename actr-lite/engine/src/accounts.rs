@@ -348,14 +348,17 @@ mod tests {
         ActrId::new(realm, serial, "acme+Peer".parse().unwrap())
     }
 
-    /// Lets peers of a realm take all that they get; how many connections and mebibytes that are.
-    fn greedy(accounts: &Accounts, realm: u32, peers: u64, held: &mut Vec<Admission>, bytes: &mut Vec<Permit>) {
+    /// Lets peers of a realm take all that they get, of everything.
+    fn greedy(accounts: &Accounts, realm: u32, peers: u64, held: &mut Vec<Admission>, permits: &mut Vec<Permit>) {
         for serial in 0..peers {
             let Ok(account) = accounts.of(&peer(realm, serial)) else {
                 return;
             };
             held.extend(std::iter::from_fn(|| account.admit().ok()));
-            bytes.extend(std::iter::from_fn(|| account.hold(MIB / 4).ok()));
+            permits.extend(std::iter::from_fn(|| account.hold(MIB / 4).ok()));
+            for places in [&account.streams, &account.calls] {
+                permits.extend(std::iter::from_fn(|| places.take(1).ok()));
+            }
         }
     }
 
@@ -371,8 +374,10 @@ mod tests {
             "system.limits.max_other_realms"
         );
         assert!(accounts.node.bytes.used() <= 128 * MIB && accounts.node.connections.used() <= 1024);
+        assert!(accounts.node.streams.used() <= 32_768 && accounts.node.calls.used() <= 32_768);
         let own = accounts.of(&peer(1, 1)).unwrap();
         assert!(own.admit().is_ok() && own.hold(12 * MIB).is_ok());
+        assert!(own.streams.take(2048).is_ok() && own.calls.take(2048).is_ok());
     }
 
     #[test]
@@ -385,6 +390,7 @@ mod tests {
         }
         let last = accounts.of(&peer(5, 1)).unwrap();
         assert!(last.admit().is_ok() && last.hold(6 * MIB).is_ok());
+        assert!(last.streams.take(1024).is_ok() && last.calls.take(1024).is_ok());
     }
 
     #[test]

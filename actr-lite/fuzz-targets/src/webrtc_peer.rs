@@ -111,7 +111,9 @@ impl Run {
         let now = self.now;
         let text = || String::from_utf8_lossy(body).into_owned();
         match what {
-            4 => self.peer.receive(address(how), address(0), body, now),
+            4 => {
+                self.peer.receive(address(how), address(0), body, now);
+            }
             5 => {
                 let bytes = Bytes::copy_from_slice(body);
                 let payload = match how & 7 {

@@ -215,6 +215,15 @@ fn a_listener_that_nobody_would_find_is_refused() {
             "nobody can dial this address",
         ),
         (
+            refused(&[
+                "system.signaling.url=wss://0.0.0.0:1/signaling/ws",
+                "system.signaling.embedded=true",
+                "system.tls.cert=cert.pem",
+                "system.tls.key=key.pem",
+            ]),
+            "nobody can dial this address",
+        ),
+        (
             registry("ws://[fe80::1]:1/signaling/ws", "[::]:1"),
             "nobody can dial this address",
         ),

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use str0m::Candidate;
 
+use crate::signal::generation;
+
 /// How many addresses wait for their offer or answer: a host with many interfaces has some ten.
 const MAX_WAITING: usize = 64;
 
@@ -32,14 +34,11 @@ impl Candidates {
     /// # Errors
     /// When the peer has told more addresses than a session takes.
     pub(crate) fn describe(&mut self, sdp: &str) -> Result<(), String> {
-        let value = |name| sdp.lines().filter_map(move |line| line.strip_prefix(name));
-        let generation = value("a=ice-ufrag:")
-            .next()
-            .map(|generation| generation.trim().to_owned());
-        if self.generation != generation {
-            (self.generation, self.taken) = (generation, 0);
+        let generation = generation(sdp);
+        if self.generation.as_deref() != generation {
+            (self.generation, self.taken) = (generation.map(str::to_owned), 0);
         }
-        self.taken += value("a=candidate:").count();
+        self.taken += sdp.lines().filter(|line| line.starts_with("a=candidate:")).count();
         match self.taken {
             ..=MAX_TAKEN => Ok(()),
             _ => Err(format!("it has told more than {MAX_TAKEN} addresses")),

@@ -5,6 +5,8 @@
 //! - [`channel`]: the four channels, one for each payload type
 //! - [`outgoing`]: records that wait, as messages for the channels
 //! - [`assembly`]: messages of the channels, as records
+//! - [`demultiplexer`]: whose the datagrams are that come to sockets which many sessions share, by what [`stun`] and their
+//!   addresses say; [`burst`]: those that leave in one call
 //! - `extension`, with the feature `str0m`: how two nodes of this kind agree on batches and control records
 //! - [`signal`]: what two nodes say to each other over the registry
 //! - [`negotiation`]: who offers, retries, replacement, recovery: which session there is, without the session
@@ -15,13 +17,14 @@
 //! There is no STUN and no TURN: the addresses that the peer is told are this host's own.
 
 pub mod assembly;
+pub mod burst;
 #[cfg(feature = "str0m")]
 mod candidates;
 #[cfg(feature = "str0m")]
 mod certificate;
 pub mod channel;
-#[cfg(feature = "str0m")]
-mod datagram;
+pub mod datagram;
+pub mod demultiplexer;
 pub mod event;
 #[cfg(feature = "str0m")]
 mod extension;
@@ -36,3 +39,4 @@ pub mod retries;
 mod session;
 pub mod signal;
 pub mod stage;
+pub mod stun;

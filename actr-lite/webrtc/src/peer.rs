@@ -158,21 +158,24 @@ impl<M: Memory> Peer<M> {
         self.follow(now);
     }
 
-    /// Takes a datagram that has come to one of the [addresses of this host](Self::add_local).
-    pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], now: Duration) {
+    /// Takes a datagram that has come to one of the [addresses of this host](Self::add_local). Whether the session has
+    /// taken it for the peer's: one of STUN, because it is authentic.
+    pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], now: Duration) -> bool {
         let is_dropped = match self.backlog {
             ..=MAX_BACKLOG => false,
             backlog => is_dtls(bytes) && (bytes.len() > SMALL_DATAGRAM || backlog > 2 * MAX_BACKLOG),
         };
         let Some(session) = self.session.as_mut().filter(|_| !is_dropped) else {
-            return;
+            return false;
         };
-        match session.receive(from, to, bytes, now) {
-            Err(error) => self.negotiation.ended(&error, now),
-            Ok(false) => return,
+        let taken = session.receive(from, to, bytes, now);
+        match &taken {
+            Err(error) => self.negotiation.ended(error, now),
+            Ok(false) => {}
             Ok(true) => self.negotiation.heard(now),
         }
         self.follow(now);
+        taken == Ok(true)
     }
 
     /// Sends a message, if there is room for it now. Any datagram that comes may make some.

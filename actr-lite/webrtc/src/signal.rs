@@ -68,6 +68,12 @@ impl Description {
     }
 }
 
+/// What the ICE generation is called that begins with this description.
+pub(crate) fn generation(sdp: &str) -> Option<&str> {
+    let generation = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+    generation.map(str::trim)
+}
+
 /// Why a payload is no signal.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SignalError {
@@ -110,6 +116,16 @@ impl Signal {
             Self::Reoffer(_) => "another offer for the same session",
             Self::Candidate { .. } => "candidate",
             Self::AskRestart => "look for another path",
+        }
+    }
+
+    /// What the ICE generation is called that begins with a description. Whoever checks a path to there says so.
+    pub fn generation(&self) -> Option<&str> {
+        match self {
+            Self::Offer(description) | Self::Answer(description) | Self::Reoffer(description) => {
+                generation(&description.sdp)
+            }
+            Self::AskRole | Self::Role { .. } | Self::Candidate { .. } | Self::AskRestart => None,
         }
     }
 

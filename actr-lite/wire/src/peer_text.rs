@@ -82,7 +82,12 @@ impl From<PeerText> for String {
 }
 
 /// Text as a peer sent it, of any length and with any characters. It has no `Display`, and its `Debug` is that of the
-/// [`PeerText`] made of it.
+/// [`PeerText`] made of it:
+///
+/// ```compile_fail,E0277
+/// # use actr_lite_wire::peer_text::RawText;
+/// println!("{}", RawText::from("\x1b]0;title\x07"));
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RawText(String);
 

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
+use programs::own_program;
 use tempfile::TempDir;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 
 fn written() -> TempDir {
     let folder = TempDir::new().unwrap();
-    run(Command::new(env!("CARGO_BIN_EXE_packaging"))
+    run(Command::new(own_program("packaging"))
         .arg(folder.path())
         .args(["--date", "2026-01-31"]));
     folder

@@ -37,10 +37,19 @@ pub(crate) struct Campaign {
 impl Campaign {
     pub(crate) fn of_environment() -> Self {
         let minutes = number(MINUTES).unwrap_or(DEFAULT_MINUTES);
+        Self::of(Duration::from_secs(60 * minutes))
+    }
+
+    /// A single round.
+    pub(crate) fn of_one_round() -> Self {
+        Self::of(Duration::ZERO)
+    }
+
+    fn of(duration: Duration) -> Self {
         Self {
             seed: seed(),
             rounds: 0,
-            ends_at: Instant::now() + Duration::from_secs(60 * minutes),
+            ends_at: Instant::now() + duration,
         }
     }
 

@@ -31,7 +31,7 @@ fn scrape(url: &str) -> Exposition {
 }
 
 /// Scrapes until this is so.
-fn scrape_until(url: &str, is_so: impl Fn(&Exposition) -> bool) -> Exposition {
+pub(crate) fn scrape_until(url: &str, is_so: impl Fn(&Exposition) -> bool) -> Exposition {
     let begin = Instant::now();
     loop {
         let exposition = scrape(url);

@@ -1,5 +1,5 @@
-//! Mixture after mixture of hostile peers at one server, for minutes: others are served all the time, memory stays below
-//! the promise, and after each mixture nothing of it is left.
+//! Mixtures of hostile peers at one server, one in each run of the tests and one after another for minutes on request:
+//! others are served all the time, memory stays below the promise, and after each mixture nothing of it is left.
 
 use std::{
     io::Write as _,
@@ -24,6 +24,8 @@ use tokio::time::{sleep, timeout};
 use crate::{
     accounts::{Attack, MAX_MEMORY, attack, drawn},
     campaign::Campaign,
+    metrics::scrape_until,
+    open_metrics::Exposition,
     raw_connection::{RawConnection, Transport},
     raw_peer::{Doors, Identity, connect, response_head},
 };
@@ -33,22 +35,43 @@ const ALL_REALMS: &str = r#"acl.rules=[
     { permission = "allow", types = ["acme+Junk", "acme+StreamEchoClient"], realm = "*" },
 ]"#;
 
-/// How many identities of the own realm take all the streams that they get, and grant nothing.
-const GREEDY: u64 = 32;
+/// Who takes part in a mixture.
+#[derive(Clone, Copy)]
+struct Crowd {
+    /// Identities of the own realm that take all the streams that they get, and grant nothing.
+    greedy: u64,
+    /// Peers of the own realm that do what is drawn.
+    drawn_of_own: u64,
+    /// Those of each other realm.
+    drawn_of_others: u64,
+    strangers: u64,
+    /// How long they keep what they have.
+    held_for: Duration,
+}
 
-/// How many peers of the own realm, and how many of each other one, do what is drawn.
-const DRAWN_OF_OWN: u64 = 8;
-const DRAWN_OF_OTHERS: u64 = 3;
+/// Some of each kind, so that it is over soon.
+const SMALL: Crowd = Crowd {
+    greedy: 4,
+    drawn_of_own: 4,
+    drawn_of_others: 1,
+    strangers: 2,
+    held_for: Duration::from_secs(1),
+};
+
+/// More than the shares of the own realm are for.
+const LARGE: Crowd = Crowd {
+    greedy: 32,
+    drawn_of_own: 8,
+    drawn_of_others: 3,
+    strangers: 4,
+    held_for: Duration::from_secs(5),
+};
 
 /// One more than may have peers here.
 const OTHER_REALMS: std::ops::Range<u32> = 2..7;
 
-/// How many strangers there are, and how many connections each of them tries to make at each door.
-const STRANGERS: u64 = 4;
+/// How many connections a stranger tries to make at each door.
 const OF_A_STRANGER: usize = 24;
-
-/// How long peers keep what they have.
-const HELD_FOR: Duration = Duration::from_secs(5);
 
 /// What a call and a frame of the bystander may take in the middle, and each of them: a hundred times what they take on
 /// two busy processors, and a fraction of what a deadline would be.
@@ -93,7 +116,7 @@ fn post(path: &str, announced: usize, sent: usize) -> Vec<u8> {
 }
 
 /// All peers of a round; what they hold.
-fn mixture(doors: Doors, seed: u64) -> Vec<RawConnection> {
+fn mixture(doors: Doors, crowd: Crowd, seed: u64) -> Vec<RawConnection> {
     let peer = |number: u64, realm_id, choose: fn(u64) -> Box<dyn FnMut() -> Attack>| {
         thread::spawn(move || {
             let identity = Identity::register_in(doors.registry, realm_id);
@@ -107,18 +130,18 @@ fn mixture(doors: Doors, seed: u64) -> Vec<RawConnection> {
     };
     let mut numbers = 0..;
     let mut peers = Vec::new();
-    for number in numbers.by_ref().take(GREEDY as usize) {
+    for number in numbers.by_ref().take(crowd.greedy as usize) {
         peers.push(peer(number, 1, |_| Box::new(|| Attack::StalledStreams)));
     }
-    for number in numbers.by_ref().take(DRAWN_OF_OWN as usize) {
+    for number in numbers.by_ref().take(crowd.drawn_of_own as usize) {
         peers.push(peer(number, 1, |seed| Box::new(drawn(seed))));
     }
     for realm_id in OTHER_REALMS {
-        for number in numbers.by_ref().take(DRAWN_OF_OTHERS as usize) {
+        for number in numbers.by_ref().take(crowd.drawn_of_others as usize) {
             peers.push(peer(number, realm_id, |seed| Box::new(drawn(seed))));
         }
     }
-    for number in numbers.take(STRANGERS as usize) {
+    for number in numbers.take(crowd.strangers as usize) {
         peers.push(thread::spawn(move || stranger(doors, seed.wrapping_add(number))));
     }
     peers.into_iter().flat_map(|peer| peer.join().unwrap()).collect()
@@ -217,14 +240,13 @@ fn wait_for_open_files(server: &Process, at_most: usize) {
     }
 }
 
-/// One mixture after another at a server whose memory is looked at after each.
-fn mixtures(server: &Process, doors: Doors) {
+/// The mixtures of a campaign at a server whose memory is looked at after each.
+fn mixtures(server: &Process, doors: Doors, crowd: Crowd, mut campaign: Campaign) {
     let files = server.open_files();
     let all = connections_of_one(doors);
-    let mut campaign = Campaign::of_environment();
     while let Some(seed) = campaign.next_round() {
-        let held = mixture(doors, seed);
-        thread::sleep(HELD_FOR);
+        let held = mixture(doors, crowd, seed);
+        thread::sleep(crowd.held_for);
         let (peak, connections) = (server.peak_memory(), held.len());
         drop(held);
         wait_for_open_files(server, files);
@@ -239,9 +261,30 @@ fn mixtures(server: &Process, doors: Doors) {
     }
 }
 
+/// Whether nothing is left of any peer, as the server counts it.
+fn holds_nothing(seen: &Exposition) -> bool {
+    const COUNTS: [&str; 4] = [
+        "actr_connections{direction=\"in\",tls=\"false\"}",
+        "actr_streams{direction=\"out\"}",
+        "actr_calls_in_progress",
+        "actr_held_bytes",
+    ];
+    COUNTS.iter().all(|count| seen.value(count) == 0.0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_mixture_harms_no_bystander_and_leaves_nothing() {
+    check(SMALL, Campaign::of_one_round()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes HOSTILE_MINUTES, or 5: cargo test -p end-to-end -- --ignored --nocapture hostile_mixtures"]
 async fn hostile_mixtures_harm_no_bystander_and_leave_nothing() {
+    check(LARGE, Campaign::of_environment()).await;
+}
+
+/// Lets the mixtures of a campaign at a server that serves a bystander meanwhile.
+async fn check(crowd: Crowd, campaign: Campaign) {
     let deployment = Deployment::new();
     let data_lane = SocketAddr::from(([127, 0, 0, 1], harness::unused_port()));
     let server = deployment
@@ -262,7 +305,7 @@ async fn hostile_mixtures_harm_no_bystander_and_leave_nothing() {
     // The connection of both is there before the files are counted.
     sleep(Duration::from_secs(1)).await;
     let server = tokio::task::spawn_blocking(move || {
-        mixtures(&server, doors);
+        mixtures(&server, doors, crowd, campaign);
         server
     })
     .await
@@ -275,6 +318,9 @@ async fn hostile_mixtures_harm_no_bystander_and_leave_nothing() {
         assert!(usual < USUAL && longest < LONGEST, "{what}: {usual:?}, {longest:?}");
     }
     caller.shutdown().await;
+    tokio::task::spawn_blocking(move || scrape_until(&url, holds_nothing))
+        .await
+        .unwrap();
     server.signal(Signal::TERM);
     let finished = server.finish();
     assert_eq!(finished.code(), Some(0), "{}", finished.stderr);

@@ -42,13 +42,21 @@ fn read_to_ready(reader: &mut PipeReader) -> String {
 fn a_server_whose_log_reader_has_gone_away_serves_on() {
     let deployment = Deployment::new();
     let (mut reader, writer) = pipe().unwrap();
-    let server = deployment.server().arg("-v").stderr(writer).spawn();
+    let server = deployment.server().args(["-v", "--interval", "20ms"]);
+    let server = server.stderr(writer).spawn();
     let url = read_to_ready(&mut reader);
+    let running = deployment.client(&url, 100).args(["--json", "-v"]).spawn();
+    running.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
     drop(reader);
     for _ in 0..3 {
-        Summary::of_success(&deployment.client(&url, 10).arg("--json").run(), 10);
+        Summary::of_success(&deployment.client(&url, 3).arg("--json").run(), 3);
     }
+    assert_eq!(Summary::of_success(&running.finish(), 100).resumes, 0);
+    // A stream that is dropped at the end tells its own end, to nobody.
+    let broken = deployment.client(&url, ENDLESS).arg("-v").spawn();
+    broken.wait_for_line("Stream message 3 for", WAIT_TIMEOUT);
     server.signal(Signal::TERM);
+    broken.signal(Signal::KILL);
     assert_eq!(server.wait_exit(WAIT_TIMEOUT).code(), Some(0));
 }
 

@@ -182,6 +182,41 @@ fn each_reason_for_finding_no_server_has_its_own_remedy() {
 }
 
 #[test]
+fn an_audit_log_is_kept_only_where_it_is_switched_on() {
+    let deployment = Deployment::new();
+    let data_dir = deployment.path("registry-data");
+    fs::create_dir(&data_dir).unwrap();
+    fs::set_permissions(&data_dir, fs::Permissions::from_mode(0o700)).unwrap();
+    let files = || fs::read_dir(&data_dir).unwrap().map(|entry| entry.unwrap().file_name());
+    let log = data_dir.join("audit.jsonl");
+    for is_on in [false, true] {
+        let registry = deployment.registry(0).arg("--data-dir").arg(&data_dir);
+        let registry = if is_on {
+            registry.arg("--audit-log").arg(&log)
+        } else {
+            registry
+        }
+        .spawn();
+        let server = deployment.server_at(&registry.registry_url()).spawn();
+        let id = server.ready();
+        drop(server);
+        registry.signal(Signal::TERM);
+        assert_eq!(registry.wait_exit(WAIT_TIMEOUT).code(), Some(0));
+        if is_on {
+            let text = fs::read_to_string(&log).unwrap();
+            let registered = text.lines().find(|line| line.contains(r#""event":"registered""#));
+            assert!(registered.is_some_and(|line| line.contains(&id)), "{text}");
+        } else {
+            assert!(
+                files().all(|name| name != "audit.jsonl"),
+                "{:?}",
+                files().collect::<Vec<_>>()
+            );
+        }
+    }
+}
+
+#[test]
 fn nothing_is_opened_to_other_machines_by_accident() {
     let deployment = Deployment::new();
     let (_registry, url) = deployment.start_registry();

@@ -3,6 +3,7 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod checkout_paths;
 mod client_alone;
 mod delivery;
 mod failover;

@@ -12,7 +12,7 @@ const MAX_LINES: usize = 400;
 const MAX_NAME_CHARS: usize = 60;
 
 /// All Rust sources of the workspace, and of the workspaces inside of it.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -52,12 +52,14 @@ fn is_for_tests(path: &Path, source: &str) -> bool {
     source.lines().any(is_test_attribute) || (is_in("tests") && !is_in("simulation"))
 }
 
+pub(crate) fn workspace() -> PathBuf {
+    let workspace = Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../..");
+    workspace.canonicalize().unwrap()
+}
+
 #[test]
 fn test_files_and_test_names_are_short() {
-    let workspace = Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap())
-        .join("../..")
-        .canonicalize()
-        .unwrap();
+    let workspace = workspace();
     let (mut too_long, mut tests) = (Vec::new(), 0);
     for path in sources(&workspace) {
         let source = fs::read_to_string(&path).unwrap();

@@ -62,6 +62,15 @@ fn connections(families: &mut Families<'_>, counts: &NodeCounts) -> fmt::Result 
         "actr_handshakes_refused",
         "Connections from other nodes that were refused before they were open",
         refused,
+    )?;
+    let dropped = counts
+        .datagrams_dropped
+        .iter()
+        .map(|(reason, count)| (vec![("reason", *reason)], *count));
+    families.counter(
+        "actr_datagrams_dropped",
+        "Datagrams over WebRTC that nobody was there for, or no room",
+        dropped,
     )
 }
 

@@ -196,6 +196,11 @@ impl NodeView for View {
             handshakes_refused: tally.handshakes_refused.all(),
             sent: sent.into(),
             received: received.into(),
+            datagrams_dropped: [
+                ("full", tally.datagrams_overflowed.load(Relaxed)),
+                ("unknown", tally.datagrams_unknown.load(Relaxed)),
+            ]
+            .into(),
             streams_ended: tally.streams_ended.all(),
             unknown_frames: self.sessions.unknown_frames(),
             credit_waits: tally.credit_waits.load(Relaxed),

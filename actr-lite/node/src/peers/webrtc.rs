@@ -2,16 +2,25 @@
 //! is on. Without it nothing of WebRTC is compiled.
 //!
 //! The crate `actr-lite-webrtc` decides. A desk takes what other nodes say, and hands it to the task of each peer, a driver, which
-//! has the peer's sessions, one after the other, and their sockets.
+//! has the peer's sessions, one after the other. All send over the node's sockets; what comes there goes to the endpoint
+//! of each driver.
 
 #[cfg(not(feature = "webrtc"))]
 mod absent;
+#[cfg(feature = "webrtc")]
+mod arrivals;
 #[cfg(feature = "webrtc")]
 mod desk;
 #[cfg(feature = "webrtc")]
 mod driver;
 #[cfg(feature = "webrtc")]
+mod endpoint;
+#[cfg(feature = "webrtc")]
 mod input;
+#[cfg(feature = "webrtc")]
+mod port;
+#[cfg(feature = "webrtc")]
+mod routes;
 #[cfg(feature = "webrtc")]
 mod sockets;
 

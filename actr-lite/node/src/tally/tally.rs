@@ -56,6 +56,10 @@ pub(crate) struct Tally {
     pub(crate) credit_waits: AtomicU64,
     /// Streams that went on where another broke.
     pub(crate) resumes: AtomicU64,
+    /// Datagrams of nobody that is known.
+    pub(crate) datagrams_unknown: AtomicU64,
+    /// Datagrams for which there was no room.
+    pub(crate) datagrams_overflowed: AtomicU64,
     /// By direction and reason.
     pub(crate) streams_ended: Counts<(Direction, &'static str)>,
     /// By reason.

@@ -20,6 +20,8 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod mixed_peers;
+#[cfg(all(feature = "webrtc", target_os = "linux"))]
+mod over_webrtc;
 mod possession;
 mod protocol_violations;
 mod raw_peer;

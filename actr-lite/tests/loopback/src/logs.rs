@@ -1,7 +1,13 @@
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::{
+    sync::{
+        Mutex, MutexGuard, Once, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use actr_lite::ActrRef;
-use tracing_subscriber::fmt::MakeWriter as _;
+use tracing_subscriber::fmt::{MakeWriter as _, writer::MutexGuardWriter};
 
 use crate::harness::deadline::until;
 
@@ -12,12 +18,26 @@ fn logged() -> MutexGuard<'static, Vec<u8>> {
     LOGGED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How many of them came from a thread that was unwinding. One that can't be written would end the process.
+static LOGGED_UNWINDING: AtomicUsize = AtomicUsize::new(0);
+
+/// Where warnings go.
+fn writer() -> MutexGuardWriter<'static, Vec<u8>> {
+    LOGGED_UNWINDING.fetch_add(usize::from(thread::panicking()), Ordering::SeqCst);
+    LOGGED.make_writer()
+}
+
+/// How many warnings were written while a panic unwound.
+pub(crate) fn count_while_unwinding() -> usize {
+    LOGGED_UNWINDING.load(Ordering::SeqCst)
+}
+
 /// Keeps the warnings from now on; to be called before a node starts.
 pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
-        subscriber.with_ansi(false).with_writer(|| LOGGED.make_writer()).init();
+        subscriber.with_ansi(false).with_writer(writer).init();
     });
 }
 

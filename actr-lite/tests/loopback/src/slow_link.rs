@@ -137,6 +137,24 @@ async fn a_frame_longer_than_the_keepalive_arrives_over_tls() {
 }
 
 #[tokio::test]
+async fn a_peer_that_does_nothing_but_receive_is_not_given_up() {
+    let world = World::new().await;
+    let (server, mut contexts, _) = far_server(&world, |plan| plan, "ws").await;
+    let client = world.node("Client").hidden().start().await;
+    let (id, server_id) = (stream_id("long"), server.actor_id());
+    let mut subscription = subscribe_from(client.context(), &server_id, id.as_str());
+    within(client.context().call(&server_id, Push::default()))
+        .await
+        .unwrap();
+    let ctx = contexts.recv().await.unwrap();
+    let mut sender = ctx.open_stream(&caller(&ctx), id).await.unwrap();
+    within(sender.send(vec![7; FRAME])).await.unwrap();
+    within(sender.finish()).await.unwrap();
+    assert_eq!(within(subscription.next()).await.unwrap().payload, vec![7; FRAME]);
+    assert!(within(subscription.next()).await.is_none());
+}
+
+#[tokio::test]
 async fn a_broken_stream_ends_while_others_frames_are_under_way() {
     let world = World::new().await;
     let (server, mut contexts, _) = far_server(&world, |plan| plan, "ws").await;

@@ -3,14 +3,17 @@
 use actr_lite::{CloseReason, DataStream, Dest, ErrorCode, SendError, StreamEnd};
 use tokio::sync::mpsc;
 
-use crate::harness::{
-    deadline::within,
-    messages::{Answer, Ask, Push},
-    mortal::Mortal,
-    pair::Pair,
-    server::start_server,
-    stream::{caller, stream_id},
-    world::World,
+use crate::{
+    harness::{
+        deadline::within,
+        messages::{Answer, Ask, Push},
+        mortal::Mortal,
+        pair::Pair,
+        server::start_server,
+        stream::{caller, stream_id},
+        world::World,
+    },
+    logs,
 };
 
 const PAYLOAD: [u8; 1000] = [7; 1000];
@@ -36,6 +39,21 @@ async fn a_sender_that_is_dropped_before_the_end_is_seen_as_a_failure() {
             end => panic!("{end:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_sender_whose_task_panics_ends_and_logs_nothing_meanwhile() {
+    logs::capture();
+    let mut pair = Pair::new().await;
+    let (sender, mut subscription) = pair.stream(&stream_id("panics")).await;
+    let task = tokio::spawn(async move {
+        let _sender = sender;
+        panic!("as it must");
+    });
+    assert!(within(task).await.unwrap_err().is_panic());
+    assert_eq!(within(subscription.next()).await, None);
+    assert!(matches!(subscription.end(), Some(StreamEnd::Failed { frames: 0, .. })));
+    assert_eq!(logs::count_while_unwinding(), 0);
 }
 
 /// A server that dies: a [`Push`] for the stream `text` is served with `number` frames, then with silence.

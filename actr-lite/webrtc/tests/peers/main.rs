@@ -380,3 +380,19 @@ fn what_is_no_signal_of_this_session_changes_nothing() {
     }
     assert_eq!(world.nodes.each_ref().map(|node| node.ended()), [None, None]);
 }
+
+#[test]
+fn a_check_from_elsewhere_is_taken_if_it_is_authentic() {
+    let mut world = connected(Kind::Own, GOOD, 1, 0);
+    let check = world.nodes[0].checked.take().unwrap();
+    let (elsewhere, now) = ("198.51.100.1:9".parse().unwrap(), world.now);
+    let peer = &mut world.nodes[1].peer;
+    // The question's number, and the last byte of the proof: eight bytes of a checksum follow.
+    for at in [8, check.bytes.len() - 9] {
+        let mut forged = check.bytes.clone();
+        forged[at] ^= 1;
+        assert!(!peer.receive(elsewhere, check.to, &forged, now), "byte {at}");
+    }
+    assert!(!peer.receive(elsewhere, check.to, &[23, 254, 253], now));
+    assert!(peer.receive(elsewhere, check.to, &check.bytes, now));
+}

@@ -10,7 +10,7 @@ use actr_lite_engine::memory::Memory;
 use actr_lite_webrtc::{
     channel::Channel,
     outgoing::{Batch, Outgoing},
-    peer::{Certificate, Event, Peer, Setup},
+    peer::{Certificate, Datagram, Event, Peer, Setup},
     signal::Signal,
 };
 use actr_lite_wire::{
@@ -58,6 +58,8 @@ pub(crate) struct Node {
     partial: PartialRecord,
     records: Vec<Vec<u8>>,
     pub(crate) address: SocketAddr,
+    /// The last connectivity check that it has sent.
+    pub(crate) checked: Option<Datagram>,
     /// Whether it takes the records that come.
     pub(crate) takes: bool,
     /// Counts its starts.
@@ -91,6 +93,7 @@ impl Node {
             partial: PartialRecord::default(),
             records: Vec::new(),
             address,
+            checked: None,
             takes: true,
             life,
         }

@@ -8,6 +8,7 @@ use std::{
 use actr_lite_webrtc::{
     peer::{Certificate, Datagram, Event, Output},
     signal::Signal,
+    stun::{Class, Stun},
 };
 use actr_lite_wire::record::RecordKind;
 
@@ -188,6 +189,9 @@ impl World {
                     return at;
                 }
                 Output::Transmit(datagram) => {
+                    if Stun::read(&datagram.bytes).is_some_and(|stun| stun.class == Class::Request) {
+                        this.checked = Some(datagram.clone());
+                    }
                     // What it sends from an address that it had does not arrive.
                     if datagram.from == self.nodes[node].address {
                         for at in self.copies(self.path) {

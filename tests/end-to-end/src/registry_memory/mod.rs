@@ -3,6 +3,7 @@
 
 mod identity;
 mod peer;
+mod questions;
 
 use std::{
     fs,

@@ -20,7 +20,7 @@ use crate::{
     error::actr_error::ActrError,
     peers::{
         open_sessions::OpenSessions,
-        webrtc::{driver::Driver, input::Input},
+        webrtc::{driver::Driver, endpoint::Endpoint, input::Input, sockets::Sockets},
     },
     session::session_handle::SessionHandle,
 };
@@ -38,6 +38,7 @@ pub(crate) struct Desk {
     link: RegistryLink,
     sessions: Arc<OpenSessions>,
     certificate: OnceCell<Certificate>,
+    sockets: Arc<Sockets>,
     drivers: Mutex<Drivers>,
 }
 
@@ -49,7 +50,9 @@ struct Drivers {
 
 impl Desk {
     pub(crate) fn new(mode: WebRtcMode, link: RegistryLink, sessions: Arc<OpenSessions>) -> Arc<Self> {
+        let streams = &sessions.environment().streams;
         Arc::new(Self {
+            sockets: Sockets::new(streams.tasks.clone(), Arc::clone(&streams.tally)),
             mode,
             link,
             sessions,
@@ -157,9 +160,11 @@ impl Desk {
         let run = async move {
             // However it ends.
             let Leave { desk, peer, .. } = &Leave { desk, peer, number };
-            if let Ok(certificate) = desk.certificate().await {
+            if let Ok(certificate) = desk.certificate().await
+                && let Some(endpoint) = Endpoint::new(Arc::clone(&desk.sockets))
+            {
                 let (link, sessions) = (desk.link.clone(), Arc::clone(&desk.sessions));
-                let driver = Driver::new(link, sessions, peer.clone(), certificate.clone(), admission);
+                let driver = Driver::new(link, sessions, endpoint, peer.clone(), certificate.clone(), admission);
                 driver.run(received).await;
             }
         };

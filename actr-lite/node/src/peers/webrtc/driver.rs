@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     future::{pending, poll_fn},
     net::SocketAddr,
     pin::Pin,
@@ -11,9 +12,12 @@ use actr_lite_admin::event::Direction;
 use actr_lite_engine::{accounts::Admission, held_bytes::HeldBytes, peers::pool::Sharing, upgrade::offer::Agreed};
 use actr_lite_registry_client::RegistryLink;
 use actr_lite_webrtc::{
+    burst::Burst,
+    demultiplexer::{Evidence, Path},
     outgoing::Batch,
     peer::{Certificate, Event, Output, Peer, Setup},
     signal::Signal,
+    stun::{Class, Stun},
 };
 use actr_lite_wire::{
     identity::ActrId, misbehaviour::MisbehaviourKind, peer_text::PeerText, record_queue::Precedence,
@@ -34,16 +38,14 @@ use crate::{
         open_sessions::OpenSessions,
         peer_connection::close_when_unused,
         pool::{OpenConnection, PoolPlace},
-        webrtc::{
-            input::Input,
-            sockets::{MAX_DATAGRAM, Sockets},
-        },
+        webrtc::{arrivals::Arrival, endpoint::Endpoint, input::Input},
     },
     session::{receiver::SessionReceiver, session::Session, session_handle::SessionHandle},
 };
 
-/// How many datagrams are taken before anything else is looked at: what a fast sender has on its way at once.
-const DATAGRAMS_AT_ONCE: usize = 64;
+/// How many datagrams the session takes before it says what it has got: once for all of them. DTLS holds 30 that are not
+/// looked at yet, and takes one more for a failure.
+const DATAGRAMS_AT_ONCE: usize = 16;
 
 /// How long the task of a peer waits for what comes next, with neither a session nor one that is being made: candidates may
 /// come before their offer.
@@ -62,7 +64,7 @@ pub(super) struct Driver {
     peer: ActrId,
     machine: Peer<HeldBytes>,
     began: Instant,
-    sockets: Sockets,
+    endpoint: Endpoint,
     waiting: Vec<oneshot::Sender<Result<SessionHandle, ActrError>>>,
     open: Option<OpenSession>,
     admission: Admission,
@@ -87,6 +89,7 @@ impl Driver {
     pub(super) fn new(
         link: RegistryLink,
         sessions: Arc<OpenSessions>,
+        endpoint: Endpoint,
         peer: ActrId,
         certificate: Certificate,
         admission: Admission,
@@ -109,7 +112,7 @@ impl Driver {
             peer,
             machine,
             began,
-            sockets: Sockets::default(),
+            endpoint,
             waiting: Vec::new(),
             open: None,
             admission,
@@ -125,12 +128,12 @@ impl Driver {
     pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
         self.open_sockets().await;
         let stop = self.sessions.environment().streams.tasks.stop().clone();
-        let mut buffer = Box::new([0; MAX_DATAGRAM]);
         loop {
             let wake = self.act().await;
             // What has come is handed over first, whatever became of the session.
             let is_idle = self.machine.is_idle() && self.open.is_none();
             if is_idle {
+                self.endpoint.clear();
                 if self.idle_since.elapsed() >= LINGER || stop.is_cancelled() {
                     break;
                 }
@@ -143,7 +146,7 @@ impl Driver {
             };
             let is_closing = self.machine.is_closing();
             let open = &mut self.open;
-            let sockets = &self.sockets;
+            let endpoint = &self.endpoint;
             tokio::select! {
                 biased;
                 input = inputs.recv() => match input {
@@ -151,9 +154,7 @@ impl Driver {
                     None => break,
                 },
                 () = stop.cancelled(), if !is_closing => self.close(Closing::ShuttingDown.frame()),
-                (len, from, to) = poll_fn(|cx| sockets.poll_receive(cx, &mut buffer)) => {
-                    self.receive(len, from, to, &mut buffer).await;
-                }
+                arrived = endpoint.arrived() => self.receive(arrived).await,
                 () = progress(open) => {}
                 () = at(until) => {}
             }
@@ -174,9 +175,9 @@ impl Driver {
         let registry: Vec<SocketAddr> = looked_up.ok().and_then(Result::ok).into_iter().flatten().collect();
         let towards_registry = registry
             .into_iter()
-            .filter_map(|address| self.sockets.open_towards(address));
+            .filter_map(|address| self.endpoint.open_towards(address));
         let locals: Vec<_> = towards_registry.collect();
-        for local in locals.into_iter().chain(self.sockets.open_default()) {
+        for local in locals.into_iter().chain(self.endpoint.open_default()) {
             self.machine.add_local(local);
         }
     }
@@ -188,7 +189,7 @@ impl Driver {
             Input::Signal(signal) => {
                 debug!(peer = %self.peer, signal = signal.word(), "heard by way of the registry");
                 for remote in addresses(&signal) {
-                    if let Some(local) = self.sockets.open_towards(remote) {
+                    if let Some(local) = self.endpoint.open_towards(remote) {
                         self.machine.add_local(local);
                     }
                 }
@@ -211,24 +212,34 @@ impl Driver {
         open.session.is_open().then(|| SessionHandle::enter(&open.session))?
     }
 
-    /// Takes a datagram, and those that have come behind it.
-    async fn receive(&mut self, len: usize, from: SocketAddr, to: SocketAddr, buffer: &mut Box<[u8; MAX_DATAGRAM]>) {
-        let mut next = Some((len, from, to));
-        for _ in 0..DATAGRAMS_AT_ONCE {
-            let Some((len, from, to)) = next else { return };
-            let now = self.now();
-            self.machine.receive(from, to, &buffer[..len], now);
-            self.act().await;
-            let sockets = &self.sockets;
-            next = poll_fn(|cx| match sockets.poll_receive(cx, buffer) {
-                Poll::Ready(received) => Poll::Ready(Some(received)),
-                Poll::Pending => Poll::Ready(None),
-            })
-            .await;
+    /// Takes the datagrams that have come.
+    async fn receive(&mut self, arrived: VecDeque<Arrival>) {
+        let mut count = 0;
+        for arrival in arrived {
+            for datagram in arrival.datagrams() {
+                self.take(&arrival, datagram);
+                count += 1;
+                // While a session is made, each may be answered, and others wait for that.
+                if count % DATAGRAMS_AT_ONCE == 0 || !self.machine.is_ready() {
+                    self.act().await;
+                }
+            }
         }
-        if let Some((len, from, to)) = next {
-            let now = self.now();
-            self.machine.receive(from, to, &buffer[..len], now);
+    }
+
+    fn take(&mut self, arrival: &Arrival, datagram: &[u8]) {
+        let (from, to, now) = (arrival.from, arrival.to, self.now());
+        let is_authentic = self.machine.receive(from, to, datagram, now);
+        if let Some(stun) = Stun::read(datagram).filter(|_| is_authentic) {
+            let path = Path {
+                local: to,
+                remote: from,
+            };
+            match stun.class {
+                Class::Request => self.endpoint.bind(path, Evidence::Question),
+                Class::Success => self.endpoint.bind(path, Evidence::Answer),
+                Class::Failure | Class::Indication => {}
+            }
         }
     }
 
@@ -236,17 +247,43 @@ impl Driver {
     async fn act(&mut self) -> Option<Duration> {
         loop {
             self.write();
-            let now = self.now();
-            let output = self.machine.poll(now);
-            self.take_events().await;
-            match output {
-                Output::Transmit(datagram) => self.sockets.send(&datagram).await,
+            let until = self.put_out().await;
+            if !self.take_events().await {
+                return until;
+            }
+        }
+    }
+
+    /// Sends and says what the session wants to be sent and said. Until when to wait then.
+    async fn put_out(&mut self) -> Option<Duration> {
+        let mut burst: Option<Burst> = None;
+        loop {
+            match self.machine.poll(self.now()) {
+                Output::Transmit(datagram) => {
+                    let is_refused = match &mut burst {
+                        None => Err(datagram),
+                        Some(burst) => burst.push(datagram),
+                    };
+                    if let Err(next) = is_refused
+                        && let Some(full) = burst.replace(next.into())
+                    {
+                        self.endpoint.send(&full).await;
+                    }
+                }
                 Output::Signal(signal) => {
                     debug!(peer = %self.peer, signal = signal.word(), "told by way of the registry");
+                    if let Some(generation) = signal.generation() {
+                        self.endpoint.name(generation);
+                    }
                     let own = self.sessions.environment().access.own_id();
                     self.link.relay(self.peer.clone(), signal.payload(&own, &self.peer));
                 }
-                Output::Wait(until) => return until,
+                Output::Wait(until) => {
+                    if let Some(last) = burst {
+                        self.endpoint.send(&last).await;
+                    }
+                    return until;
+                }
             }
         }
     }
@@ -279,18 +316,20 @@ impl Driver {
         }
     }
 
-    async fn take_events(&mut self) {
+    /// Takes what has happened, as far as there is room for it. Whether anything was taken: it may have to be answered.
+    async fn take_events(&mut self) -> bool {
+        let mut is_any = false;
         loop {
             if let Some(open) = &mut self.open {
                 let receiver = &mut open.receiver;
                 let has_room = poll_fn(|cx| Poll::Ready(receiver.poll_room(cx).is_ready())).await;
                 open.is_full = !has_room;
                 if !has_room {
-                    return;
+                    return is_any;
                 }
             }
             match self.machine.event() {
-                None => return,
+                None => return is_any,
                 Some(Event::Record(record)) => self.deliver(record),
                 Some(Event::Ready(agreed)) => self.ready(agreed),
                 Some(Event::Recovering) => debug!(peer = %self.peer, "the path to the peer is gone"),
@@ -302,6 +341,7 @@ impl Driver {
                 }),
                 Some(Event::Failed(reason)) => self.failed(&reason),
             }
+            is_any = true;
         }
     }
 

@@ -1,88 +1,115 @@
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket as StdUdpSocket},
-    task::{Context, Poll},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
-use actr_lite_webrtc::peer::Datagram;
-use socket2::SockRef;
-use tokio::net::UdpSocket;
+use tokio::time::sleep;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Over how many of this host's addresses a session may go: as many as have a way to the peer, as a rule one or two.
-const MAX_SOCKETS: usize = 4;
+use crate::{
+    peers::webrtc::{
+        port::Port,
+        routes::{Batch, Routes},
+    },
+    tally::tally::Tally,
+    tasks::Tasks,
+};
 
-/// What the system may hold of what comes: with less, a burst of a fast sender is lost now and then, and throughput with
-/// it. Memory is used while something waits there.
-const RECEIVE_BUFFER: usize = 4 << 20;
+/// How many sockets a node has: one for each of the host's addresses from which a peer is reached, and those that the
+/// host had before and sessions still use.
+const MAX_SOCKETS: usize = 16;
 
-/// An address that is nobody's (RFC 5737). What would be sent there takes the default route.
-const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 9);
+/// How long a socket that can't be read is left alone: its network may be down.
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest datagram that is read: nothing that is sent here is longer than a path's MTU.
-pub(super) const MAX_DATAGRAM: usize = 2048;
-
-/// The UDP sockets of one session, each on one of this host's addresses.
-#[derive(Debug, Default)]
+/// The UDP sockets of a node, one on each of the host's addresses that is used. All sessions share them.
+///
+/// One is opened when somebody wants it, and closed when nobody uses it any more: so an address that the host has lost
+/// does not keep its socket, and a node without sessions has none.
 pub(super) struct Sockets {
-    open: Vec<(SocketAddr, UdpSocket)>,
+    tasks: Tasks,
+    routes: Arc<Routes>,
+    open: Mutex<Vec<(IpAddr, Weak<OpenPort>)>>,
+}
+
+/// A socket that is read as long as this is held.
+pub(super) struct OpenPort {
+    port: Arc<Port>,
+    _closed: DropGuard,
+}
+
+impl OpenPort {
+    /// The socket.
+    pub(super) fn port(&self) -> &Port {
+        &self.port
+    }
 }
 
 impl Sockets {
-    /// Opens one on the address from which the default route goes; its address, if there is one that is new.
-    pub(super) fn open_default(&mut self) -> Option<SocketAddr> {
-        self.open_towards(NOBODY)
+    /// None is open yet. `tasks` read them; what is dropped is counted by `tally`.
+    pub(super) fn new(tasks: Tasks, tally: Arc<Tally>) -> Arc<Self> {
+        Arc::new(Self {
+            tasks,
+            routes: Arc::new(Routes::new(tally)),
+            open: Mutex::default(),
+        })
     }
 
-    /// Opens one on the address from which datagrams would go to `remote`; its address, if it is new.
-    pub(super) fn open_towards(&mut self, remote: SocketAddr) -> Option<SocketAddr> {
-        let host = local_towards(remote).ok()?;
-        let is_known = self.open.iter().any(|(local, _)| local.ip() == host);
-        if is_known || self.open.len() == MAX_SOCKETS {
-            return None;
-        }
-        let socket = StdUdpSocket::bind(SocketAddr::new(host, 0)).ok()?;
-        socket.set_nonblocking(true).ok()?;
-        // The system may give less.
-        let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
-        let socket = UdpSocket::from_std(socket).ok()?;
-        let local = socket.local_addr().ok()?;
-        self.open.push((local, socket));
-        Some(local)
+    /// Whose what comes is.
+    pub(super) fn routes(&self) -> &Routes {
+        &self.routes
     }
 
-    /// Sends a datagram, as soon as the system takes it. One that can't be sent is lost: it is sent again, or not needed.
-    pub(super) async fn send(&self, datagram: &Datagram) {
-        if let Some((_, socket)) = self.open.iter().find(|(local, _)| *local == datagram.from) {
-            let _ = socket.send_to(&datagram.bytes, datagram.to).await;
+    /// The one on this address of the host.
+    ///
+    /// # Errors
+    /// If the system has none, or there are too many.
+    pub(super) fn open(&self, host: IpAddr) -> io::Result<Arc<OpenPort>> {
+        // No code panics while it holds the lock.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|(_, port)| port.strong_count() > 0);
+        let known = open.iter().find(|(known, _)| *known == host);
+        if let Some(port) = known.and_then(|(_, port)| port.upgrade()) {
+            return Ok(port);
         }
-    }
-
-    /// One datagram that has come: its length, and from where to where it went.
-    pub(super) fn poll_receive(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8; MAX_DATAGRAM],
-    ) -> Poll<(usize, SocketAddr, SocketAddr)> {
-        for (local, socket) in &self.open {
-            loop {
-                let mut read = tokio::io::ReadBuf::new(buffer);
-                match socket.poll_recv_from(cx, &mut read) {
-                    Poll::Ready(Ok(from)) => return Poll::Ready((read.filled().len(), from, *local)),
-                    // An earlier datagram was refused by its host, say.
-                    Poll::Ready(Err(_)) => {}
-                    Poll::Pending => break,
-                }
-            }
+        if open.len() >= MAX_SOCKETS {
+            return Err(io::Error::other(format!("{MAX_SOCKETS} UDP sockets are open")));
         }
-        Poll::Pending
+        let port = Arc::new(Port::open(host)?);
+        let closed = CancellationToken::new();
+        let read = read(Arc::clone(&port), Arc::clone(&self.routes), closed.clone());
+        self.tasks.spawn_runtime("a UDP socket's reader", Box::pin(read));
+        let port = Arc::new(OpenPort {
+            port,
+            _closed: closed.drop_guard(),
+        });
+        open.push((host, Arc::downgrade(&port)));
+        Ok(port)
     }
 }
 
+/// Hands on what comes, until nobody uses the socket any more.
+async fn read(port: Arc<Port>, routes: Arc<Routes>, closed: CancellationToken) {
+    let mut area = port.area();
+    let mut batch = Batch::default();
+    let read = async {
+        loop {
+            match port.receive(&mut area).await {
+                Ok(messages) => routes.deliver(port.local(), messages, &mut batch),
+                Err(_) => sleep(ERROR_PAUSE).await,
+            }
+        }
+    };
+    closed.run_until_cancelled(read).await;
+}
+
 /// This host's address on the way to `remote`. Nothing is sent.
-fn local_towards(remote: SocketAddr) -> io::Result<IpAddr> {
+pub(super) fn local_towards(remote: SocketAddr) -> io::Result<IpAddr> {
     let any: IpAddr = match remote {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = StdUdpSocket::bind(SocketAddr::new(any, 0))?;
     socket.connect(remote)?;

@@ -1,0 +1,108 @@
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use actr_lite_webrtc::{
+    burst::Burst,
+    demultiplexer::{Evidence, Path, Route},
+    stun::{Class, Stun},
+};
+use tracing::debug;
+
+use crate::peers::webrtc::{
+    arrivals::{Arrival, Arrivals},
+    sockets::{OpenPort, Sockets, local_towards},
+};
+
+/// Over how many of this host's addresses one user sends: as many as have a way to its peer, as a rule one or two.
+const MAX_PORTS: usize = 4;
+
+/// An address that is nobody's (RFC 5737). What would be sent there takes the default route.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 9);
+
+/// One user of the node's sockets: the sessions with a peer, or whoever asks a STUN or TURN server. Others' datagrams do
+/// not come here.
+pub(super) struct Endpoint {
+    sockets: Arc<Sockets>,
+    route: Route,
+    arrivals: Arc<Arrivals>,
+    ports: Vec<Arc<OpenPort>>,
+}
+
+impl Endpoint {
+    /// A new one; `None` if there are too many.
+    pub(super) fn new(sockets: Arc<Sockets>) -> Option<Self> {
+        let arrivals = Arc::new(Arrivals::default());
+        let route = sockets.routes().lock().enter(Arc::clone(&arrivals))?;
+        Some(Self {
+            sockets,
+            route,
+            arrivals,
+            ports: Vec::new(),
+        })
+    }
+
+    /// Uses the address from which the default route goes; its address, if there is one that is new.
+    pub(super) fn open_default(&mut self) -> Option<SocketAddr> {
+        self.open_towards(NOBODY)
+    }
+
+    /// Uses the address from which datagrams would go to `remote`; its address, if it is new.
+    pub(super) fn open_towards(&mut self, remote: SocketAddr) -> Option<SocketAddr> {
+        let host = local_towards(remote).ok()?;
+        let is_known = self.ports.iter().any(|open| open.port().local().ip() == host);
+        if is_known || self.ports.len() == MAX_PORTS {
+            return None;
+        }
+        let opened = self.sockets.open(host);
+        let open = opened
+            .inspect_err(|error| debug!(%host, reason = %error, "no UDP socket"))
+            .ok()?;
+        let local = open.port().local();
+        self.ports.push(open);
+        Some(local)
+    }
+
+    /// Goes by this name too: what asks for it comes here.
+    pub(super) fn name(&self, name: &str) {
+        self.sockets.routes().lock().name(self.route, name);
+    }
+
+    /// What comes over this path comes here.
+    pub(super) fn bind(&self, path: Path, evidence: Evidence) {
+        self.sockets.routes().lock().bind(self.route, path, evidence);
+    }
+
+    /// Nothing comes here any more, until there is another name, question or path.
+    pub(super) fn clear(&self) {
+        self.sockets.routes().lock().clear(self.route);
+    }
+
+    /// Sends datagrams, as soon as the system takes them. The answer to a question of STUN comes here.
+    pub(super) async fn send(&self, burst: &Burst) {
+        let question = Stun::read(&burst.bytes).filter(|stun| stun.class == Class::Request);
+        if let Some(question) = question {
+            self.sockets.routes().lock().asked(self.route, question.transaction);
+        }
+        let open = self.ports.iter().find(|open| open.port().local() == burst.from);
+        if let Some(open) = open {
+            open.port().send(burst).await;
+        }
+    }
+
+    /// What has come, at least one.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(super) async fn arrived(&self) -> VecDeque<Arrival> {
+        self.arrivals.next().await
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.sockets.routes().lock().leave(self.route);
+    }
+}
