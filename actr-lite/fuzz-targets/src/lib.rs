@@ -11,27 +11,35 @@
 //! - [`signaling`]: what nodes send to the registry
 //! - [`session`]: what a peer sends to a node, one message after the other, while the node does something too
 //! - [`registry_session`]: what several nodes send to the registry, one after the other
+//! - [`data_channel`]: what a peer sends over data channels
+//! - `webrtc_peer`, with the feature `webrtc`: what a peer and the registry say and send while there are sessions over WebRTC
 //! - [`actr_toml`]: `Actr.toml`, `Actr.lock.toml`, and `--config`
 //! - [`identity`]: ids, types and credentials as text and in headers
 
 mod actr_toml;
+mod data_channel;
 mod envelope;
 mod identity;
 mod record;
 mod registry_session;
 mod session;
 mod signaling;
+#[cfg(feature = "webrtc")]
+mod webrtc_peer;
 mod websocket;
 
 use std::fmt::Display;
 
 pub use actr_toml::actr_toml;
+pub use data_channel::data_channel;
 pub use envelope::envelope;
 pub use identity::identity;
 pub use record::record;
 pub use registry_session::registry_session;
 pub use session::session;
 pub use signaling::{renewal_token, signaling};
+#[cfg(feature = "webrtc")]
+pub use webrtc_peer::webrtc_peer;
 pub use websocket::websocket;
 
 /// One of the functions of this crate.
@@ -73,7 +81,7 @@ impl Target {
 
     /// The target of this name.
     pub fn named(name: &str) -> Option<Self> {
-        TARGETS.into_iter().find(|target| target.name == name)
+        TARGETS.iter().copied().find(|target| target.name == name)
     }
 
     /// The most bytes of memory that it may have at a time for an input of this many bytes: lengths that the input only
@@ -84,7 +92,7 @@ impl Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: &[Target] = &[
     Target::new("record", record),
     Target::new("websocket", websocket),
     Target::new("envelope", envelope),
@@ -103,6 +111,13 @@ pub const TARGETS: [Target; 8] = [
         ..Target::new("actr_toml", actr_toml)
     },
     Target::new("identity", identity),
+    Target::new("data_channel", data_channel),
+    #[cfg(feature = "webrtc")]
+    Target {
+        memory_at_least: STATE_MEMORY,
+        memory_per_byte: SESSION_MEMORY_PER_BYTE,
+        ..Target::new("webrtc_peer", webrtc_peer)
+    },
 ];
 
 /// An error has a text, of one line, in proportion to its input.

@@ -40,7 +40,7 @@ fn files(kind: &str) -> Vec<Input> {
     let package = env::var_os("CARGO_MANIFEST_DIR").unwrap();
     let directory = Path::new(&package).join("../../fuzz").join(kind);
     let mut found = Vec::new();
-    for target in TARGETS {
+    for target in TARGETS.iter().copied() {
         for entry in fs::read_dir(directory.join(target.name)).into_iter().flatten() {
             let path = entry.unwrap().path();
             found.push((target, path.display().to_string(), fs::read(&path).unwrap()));
@@ -95,6 +95,13 @@ fn dense_inputs() -> Vec<Input> {
             ),
         ),
         ("registry_session", "connections", many(&[], &[6 << 2])),
+        (
+            "data_channel",
+            "fragments of as many records as may mix",
+            (0..8 * 16)
+                .flat_map(|number| [number % 8, 0, 8, 0, 0, 0, number, 0, 0, 0, 8])
+                .collect(),
+        ),
         ("actr_toml", "arrays", array("[],")),
         ("actr_toml", "numbers", array("1,")),
         ("actr_toml", "keys", keys.into_bytes()),

@@ -39,7 +39,7 @@ fn run(target: Target, bytes: &[u8]) -> Result<(), TestCaseError> {
 
 #[test]
 fn every_target_has_seeds_and_holds_for_them() {
-    for target in TARGETS {
+    for target in TARGETS.iter().copied() {
         let seeds = files("seeds", target.name);
         assert!(!seeds.is_empty(), "fuzz/seeds/{} is empty", target.name);
         for (path, bytes) in seeds {
@@ -65,7 +65,7 @@ fn every_target_is_run_by_libfuzzer() {
 
 #[test]
 fn what_was_found_once_stays_mended() {
-    for target in TARGETS {
+    for target in TARGETS.iter().copied() {
         for (path, bytes) in files("regressions", target.name) {
             assert!(run(target, &bytes).is_ok(), "{}", path.display());
         }
@@ -182,9 +182,24 @@ macro_rules! targets {
 
         #[test]
         fn no_target_is_left_out() {
-            assert_eq!([$(stringify!($name)),*], TARGETS.map(|target| target.name));
+            let mut names = vec![$(stringify!($name)),*];
+            names.extend(cfg!(feature = "webrtc").then_some("webrtc_peer"));
+            assert_eq!(names, TARGETS.iter().map(|target| target.name).collect::<Vec<_>>());
         }
     };
 }
 
-targets! { record websocket envelope signaling session registry_session actr_toml identity }
+targets! { record websocket envelope signaling session registry_session actr_toml identity data_channel }
+
+#[cfg(feature = "webrtc")]
+mod webrtc_peer {
+    #[test]
+    fn holds_for_mutated_seeds() {
+        super::holds_for_mutated_seeds("webrtc_peer");
+    }
+
+    #[test]
+    fn holds_for_random_bytes() {
+        super::holds_for_random_bytes("webrtc_peer");
+    }
+}

@@ -1,13 +1,14 @@
 //! Which session there is with a peer, and which one is being made: who offers, what counts when both do, when it is tried
 //! again, and how it ends. It has no session itself: it says what is to be done with it.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, mem, time::Duration};
 
 use actr_lite_engine::upgrade::offer::Agreed;
 
 use crate::{
     event::Event,
     retries::Retries,
+    signal::Description,
     stage::{
         CHANNEL_TIMEOUT, CLOSE_TIMEOUT, DRAIN_TIMEOUT, OFFER_TIMEOUT, RECOVERY_TIMEOUT, ROLE_TIMEOUT, SESSION_TIMEOUT,
         Stage,
@@ -30,6 +31,8 @@ pub struct Negotiation {
     since: Duration,
     /// The session that there is, or that is being made.
     session: Option<Exchange>,
+    /// Whoever uses the sessions was told of it, and not yet of its end.
+    is_told: bool,
     is_wanted: bool,
     retries: Retries,
     actions: VecDeque<Action>,
@@ -41,6 +44,8 @@ struct Exchange {
     is_offerer: bool,
     /// The last offer that was made for it, or the one that was answered first.
     id: String,
+    /// Which of the peer's connections it is with, once that is described.
+    peer: Option<String>,
 }
 
 /// What is to be done.
@@ -78,6 +83,7 @@ impl Negotiation {
             stage: Stage::Idle,
             since: Duration::ZERO,
             session: None,
+            is_told: false,
             is_wanted: false,
             retries: Retries::default(),
             actions: VecDeque::new(),
@@ -88,7 +94,7 @@ impl Negotiation {
     pub fn connect(&mut self, now: Duration) {
         match self.stage {
             Stage::Ready { .. } | Stage::Recovering { .. } => return,
-            Stage::Idle if !self.is_wanted => self.ask(now),
+            Stage::Idle => self.ask(now),
             _ => {}
         }
         self.is_wanted = true;
@@ -139,22 +145,43 @@ impl Negotiation {
     }
 
     /// Whether the peer's offer of a new session is to be answered: it replaces what there is, unless it came while this
-    /// node's own, which counts, was on its way.
+    /// node's own, which counts, was on its way. Behind the answer to that one comes only what the peer wants instead.
     pub fn takes_offer(&self, exchange: &str) -> bool {
         let is_connecting = matches!(self.stage, Stage::Connecting { .. });
-        let is_outdone = |session: &Exchange| is_connecting && session.is_offerer && self.is_first;
+        let is_on_its_way = |session: &Exchange| is_connecting && session.is_offerer && session.peer.is_none();
+        let is_outdone = |session: &Exchange| self.is_first && is_on_its_way(session);
         let session = self.session.as_ref();
         session.is_none_or(|session| !is_outdone(session) && session.id != exchange)
     }
 
     /// The peer's offer is answered with a session, in the place of the one that there is.
-    pub fn answering(&mut self, exchange: String, now: Duration) {
-        self.replace(false, exchange, now);
+    pub fn answering(&mut self, offer: &Description, now: Duration) {
+        self.replace(false, offer.exchange.clone(), now);
+        self.described(offer);
+    }
+
+    /// Whether the peer's offer of another path is to be answered. It may be for a session that this node has no longer.
+    pub fn takes_reoffer(&self, offer: &Description) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.peer.as_deref() == offer.connection())
     }
 
     /// Whether an answer is to the last offer. One to an offer that was replaced comes too late.
-    pub fn takes_answer(&self, exchange: &str) -> bool {
-        self.session.as_ref().is_some_and(|session| session.id == exchange)
+    pub fn takes_answer(&mut self, answer: &Description) -> bool {
+        let is_taken = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.id == answer.exchange);
+        if is_taken {
+            self.described(answer);
+        }
+        is_taken
+    }
+
+    fn described(&mut self, description: &Description) {
+        if let Some(session) = &mut self.session {
+            session.peer = description.connection().map(Into::into);
+        }
     }
 
     /// The peer asks for another path.
@@ -197,18 +224,19 @@ impl Negotiation {
             self.enter(Stage::Ready { heard: now }, now);
             self.is_wanted = false;
             self.retries.reset();
+            self.is_told = true;
             self.tell(Event::Ready(agreed));
         }
     }
 
     /// The session has ended, or could not be made.
     pub fn ended(&mut self, reason: &str, now: Duration) {
-        self.discard();
-        if self.is_ready() || self.is_closing() {
-            self.tell(Event::Ended(reason.into()));
-            self.enter(Stage::Idle, now);
-        } else {
-            self.failed(reason, now);
+        self.discard(reason);
+        match self.stage {
+            stage if !stage.is_ready() && !stage.is_closing() => self.failed(reason, now),
+            // Somebody has asked for another one meanwhile.
+            _ if self.is_wanted => self.ask(now),
+            _ => self.enter(Stage::Idle, now),
         }
     }
 
@@ -217,7 +245,7 @@ impl Negotiation {
         if self.is_ready() {
             return;
         }
-        self.discard();
+        self.discard(reason);
         if !self.is_wanted {
             return self.enter(Stage::Idle, now);
         }
@@ -233,6 +261,9 @@ impl Negotiation {
     /// Closes the session once the peer has all that was sent. [`Event::Ended`] comes then.
     pub fn close(&mut self, now: Duration) {
         self.is_wanted = false;
+        if self.is_closing() {
+            return;
+        }
         let until = now + DRAIN_TIMEOUT;
         let stage = self.session.as_ref().map_or(Stage::Idle, |_| Stage::Draining { until });
         self.enter(stage, now);
@@ -295,16 +326,23 @@ impl Negotiation {
 
     /// Another session takes the place of the one that there is.
     fn replace(&mut self, is_offerer: bool, id: String, now: Duration) {
-        if self.session.replace(Exchange { is_offerer, id }).is_some() && self.is_ready() {
-            self.tell(Event::Ended("the peer made another session".into()));
-        }
+        let peer = None;
+        self.session = Some(Exchange { is_offerer, id, peer });
+        self.tell_end("the peer made another session");
         let until = now + SESSION_TIMEOUT;
         self.enter(Stage::Connecting { until }, now);
     }
 
-    fn discard(&mut self) {
+    fn discard(&mut self, reason: &str) {
         if self.session.take().is_some() {
             self.actions.push_back(Action::Discard);
+        }
+        self.tell_end(reason);
+    }
+
+    fn tell_end(&mut self, reason: &str) {
+        if mem::take(&mut self.is_told) {
+            self.tell(Event::Ended(reason.into()));
         }
     }
 

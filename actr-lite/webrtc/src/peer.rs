@@ -60,6 +60,8 @@ pub struct Peer<M> {
     candidates: Candidates,
     signals: VecDeque<Signal>,
     events: VecDeque<Event>,
+    /// How many sessions are ready of which nobody has been told.
+    untold: usize,
     backlog: usize,
     /// Why this side closes; gone once it is said.
     closing: Option<CloseFrame>,
@@ -90,6 +92,7 @@ impl<M: Memory> Peer<M> {
             candidates: Candidates::default(),
             signals: VecDeque::new(),
             events: VecDeque::new(),
+            untold: 0,
             backlog: 0,
             closing: None,
             goodbye: None,
@@ -194,10 +197,11 @@ impl<M: Memory> Peer<M> {
 
     /// Sends a message, if there is room for it now. Any datagram that comes may make some.
     ///
-    /// False also for a channel that is not open yet.
+    /// False also for a channel that is not open yet, and until the session's [`Event::Ready`] is taken: what is sent before
+    /// that is meant for an earlier one.
     pub fn write(&mut self, channel: Channel, message: &[u8], now: Duration) -> bool {
         let written = match &mut self.session {
-            Some(session) if self.negotiation.has_path() => session.write(channel, message),
+            Some(session) if self.negotiation.has_path() && self.untold == 0 => session.write(channel, message),
             _ => return false,
         };
         written.unwrap_or_else(|error| {
@@ -218,8 +222,10 @@ impl<M: Memory> Peer<M> {
     /// What has happened since.
     pub fn event(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;
-        if let Event::Record(record) = &event {
-            self.backlog -= record.len();
+        match &event {
+            Event::Record(record) => self.backlog -= record.len(),
+            Event::Ready(_) => self.untold -= 1,
+            _ => {}
         }
         Some(event)
     }
@@ -313,7 +319,10 @@ impl<M: Memory> Peer<M> {
                     let said = self.goodbye.take().map(Event::Closed);
                     self.events.push_back(said.unwrap_or(Event::Ended(reason)));
                 }
-                Action::Tell(event) => self.events.push_back(event),
+                Action::Tell(event) => {
+                    self.untold += usize::from(matches!(event, Event::Ready(_)));
+                    self.events.push_back(event);
+                }
             }
         }
     }
@@ -330,7 +339,7 @@ impl<M: Memory> Peer<M> {
             return self.negotiation.ended("an offer has no channels", now);
         };
         self.session = Some(session);
-        self.candidates.begin(None);
+        self.candidates.begin();
         self.signals.push_back(Signal::Offer(Description { sdp, exchange }));
     }
 
@@ -342,41 +351,48 @@ impl<M: Memory> Peer<M> {
         match Session::answer(certificate, &self.locals, self.assembly(), *epoch, now, &offer.sdp) {
             Err(error) => self.negotiation.failed(&error, now),
             Ok((session, sdp)) => {
-                self.negotiation.answering(offer.exchange.clone(), now);
+                self.negotiation.answering(&offer, now);
                 self.session = Some(session);
-                self.answer(offer, sdp);
+                self.candidates.begin();
+                self.answer(offer, sdp, now);
             }
         }
     }
 
     /// The session that there is looks for another path.
     fn offered_again(&mut self, offer: Description, now: Duration) {
-        let Some(session) = &mut self.session else { return };
+        let Some(session) = self.session.as_mut().filter(|_| self.negotiation.takes_reoffer(&offer)) else {
+            return;
+        };
         match session.accept_offer(&offer.sdp) {
             Err(error) => self.negotiation.ended(&error, now),
-            Ok(sdp) => self.answer(offer, sdp),
+            Ok(sdp) => self.answer(offer, sdp, now),
         }
     }
 
     /// Answers an offer that the session has taken.
-    fn answer(&mut self, offer: Description, sdp: String) {
-        self.candidates.begin(Some(&offer.sdp));
-        self.use_candidates();
+    fn answer(&mut self, offer: Description, sdp: String, now: Duration) {
+        self.described(&offer, now);
         let exchange = offer.exchange;
         self.signals.push_back(Signal::Answer(Description { sdp, exchange }));
     }
 
+    /// The peer's side of the session is known.
+    fn described(&mut self, description: &Description, now: Duration) {
+        match self.candidates.describe(&description.sdp) {
+            Err(error) => self.negotiation.ended(&error, now),
+            Ok(()) => self.use_candidates(),
+        }
+    }
+
     fn answered(&mut self, answer: &Description, now: Duration) {
         let Some(session) = self.session.as_mut() else { return };
-        if !self.negotiation.takes_answer(&answer.exchange) {
+        if !self.negotiation.takes_answer(answer) {
             return;
         }
         match session.accept_answer(&answer.sdp) {
             Err(error) => self.negotiation.ended(&error, now),
-            Ok(()) => {
-                self.candidates.begin(Some(&answer.sdp));
-                self.use_candidates();
-            }
+            Ok(()) => self.described(answer, now),
         }
     }
 

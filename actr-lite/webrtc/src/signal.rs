@@ -60,6 +60,14 @@ pub struct Description {
     pub exchange: String,
 }
 
+impl Description {
+    /// The number of the connection that it describes, which is the same in all its offers and answers (RFC 8866 §5.2).
+    pub fn connection(&self) -> Option<&str> {
+        let origin = self.sdp.lines().find_map(|line| line.strip_prefix("o="));
+        origin?.split_ascii_whitespace().nth(1)
+    }
+}
+
 /// What the ICE generation is called that begins with this description.
 pub(crate) fn generation(sdp: &str) -> Option<&str> {
     let generation = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));

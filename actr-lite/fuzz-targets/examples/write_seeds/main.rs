@@ -1,6 +1,7 @@
 //! Writes the seeds of the binary targets to `fuzz/seeds`, made with the types that they are read into. Those of
 //! `actr_toml` are texts, and kept by hand.
 
+mod channels;
 mod sessions;
 
 use std::{env, error::Error, fs, path::Path, time::Duration};
@@ -40,6 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("session", sessions::sessions("ab12cd34".parse()?)),
         ("registry_session", sessions::registry_sessions(id.actr_type())),
         ("identity", identities(&id)),
+        ("data_channel", channels::messages()),
+        #[cfg(feature = "webrtc")]
+        ("webrtc_peer", channels::peers()?),
     ] {
         let directory = seeds.join(target);
         fs::create_dir_all(&directory)?;

@@ -1,6 +1,6 @@
 //! Who asks a stream server for a stream, with the published runtime.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actr_framework::{Context as _, Dest, MessageDispatcher, Workload};
 use actr_hyper::context::RuntimeContext;
@@ -28,6 +28,9 @@ pub fn actr_type() -> ActrType {
         version: "1.0.0".into(),
     }
 }
+
+/// How long until a server is looked for again.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// A workload that serves nothing.
 #[derive(Debug)]
@@ -60,21 +63,27 @@ const TRIES: usize = 12;
 /// refuses calls until there is another one.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Finds a stream server, asks it for `count` frames, and receives them.
+/// Finds a stream server, asks it for `count` frames, and receives them; `came` is told the number of each.
 ///
 /// # Errors
 /// If a step fails, a frame differs from what it should be, or does not come within `frame_timeout`.
-pub async fn receive(node: &OfficialNode, count: i32, frame_timeout: Duration) -> anyhow::Result<()> {
+pub async fn receive(
+    node: &OfficialNode,
+    count: i32,
+    frame_timeout: Duration,
+    came: impl FnMut(i32),
+) -> anyhow::Result<()> {
     let ctx = node.actr().app_context().await;
-    let server = ctx
-        .discover_route_candidate(&stream_server::actr_type())
-        .await
-        .map_err(|error| anyhow!("no server was found: {error}"))?;
-    let server = Dest::Peer(server);
     let mut last = None;
     for attempt in 1..=TRIES {
+        // A server that was there a moment ago may be gone.
+        let server = ctx
+            .discover_route_candidate(&stream_server::actr_type())
+            .await
+            .map_err(|error| anyhow!("no server was found: {error}"))?;
+        let server = Dest::Peer(server);
         // Another stream each time: a call that was only late is not mistaken for this one.
-        let stream_id = format!("official-{attempt}");
+        let stream_id = format!("official-{count}-{attempt}");
         let (frames, received) = mpsc::unbounded_channel();
         ctx.register_stream(stream_id.clone(), move |frame, _| {
             // Nobody receives any more only when a frame was wrong.
@@ -99,7 +108,7 @@ pub async fn receive(node: &OfficialNode, count: i32, frame_timeout: Duration) -
             Ok(answer) => {
                 let answer = RegisterStreamResponse::decode(answer).context("the answer of the server")?;
                 ensure!(answer.success, "the server refused: {}", answer.message);
-                return check(received, &stream_id, count, frame_timeout).await;
+                return check(received, &stream_id, count, frame_timeout, came).await;
             }
             Err(error) if error.is_retryable() => last = Some(error),
             Err(error) => bail!("the server refused: {error}"),
@@ -110,11 +119,52 @@ pub async fn receive(node: &OfficialNode, count: i32, frame_timeout: Duration) -
     bail!("none of {TRIES} calls was answered; the last one: {last}")
 }
 
+/// Calls the stream server that there is `count` times, one after the other; how long the first answer took.
+///
+/// # Errors
+/// If none is found or a call is not answered.
+pub async fn call(node: &OfficialNode, count: i32) -> anyhow::Result<Duration> {
+    let ctx = node.actr().app_context().await;
+    let server = loop {
+        if let Ok(server) = ctx.discover_route_candidate(&stream_server::actr_type()).await {
+            break Dest::Peer(server);
+        }
+        sleep(LOOK_PAUSE).await;
+    };
+    let (began, mut first) = (Instant::now(), None);
+    for message_count in 1..=count {
+        let mut tries = 0;
+        loop {
+            let request = RegisterStream {
+                stream_id: "abcd1234".into(),
+                message_count,
+            };
+            let answer = RuntimeContext::call_raw(
+                &ctx,
+                &server,
+                stream_server::ROUTE.into(),
+                PayloadType::RpcReliable,
+                request.encode_to_vec().into(),
+                ANSWER_TIMEOUT.as_millis() as i64,
+            );
+            tries += 1;
+            match answer.await {
+                Ok(_) => break,
+                Err(error) if tries < TRIES && error.is_retryable() => sleep(RETRY_PAUSE).await,
+                Err(error) => bail!("call {message_count} was not answered: {error}"),
+            }
+        }
+        first.get_or_insert_with(|| began.elapsed());
+    }
+    Ok(first.unwrap_or_default())
+}
+
 async fn check(
     mut received: mpsc::UnboundedReceiver<DataChunk>,
     stream_id: &str,
     count: i32,
     frame_timeout: Duration,
+    mut came: impl FnMut(i32),
 ) -> anyhow::Result<()> {
     for number in 1..=count {
         let frame = timeout(frame_timeout, received.recv())
@@ -126,6 +176,7 @@ async fn check(
         // Who sends it, official or not, stands before that.
         let is_expected = sequence == u64::from(number.unsigned_abs()) && text.ends_with(&expected);
         ensure!(is_expected, "got {text:?} as number {sequence} instead of {expected:?}");
+        came(number);
     }
     Ok(())
 }

@@ -12,6 +12,15 @@ const FRAMES: u64 = 10_000;
 /// How long after the death of an official server whoever receives from it is told.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long an official node may take at most for its first call: half of what it waits for WebRTC before it dials.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
+/// How often each direction runs in the series, one after the other.
+const RUNS: usize = 30;
+
+/// More frames than are sent until somebody dies.
+const ENDLESS: &str = "10000000";
+
 /// Two hosts, and a registry on the left one.
 pub(crate) struct Scene {
     network: Network,
@@ -28,6 +37,22 @@ impl Scene {
         let registry = network.on(Host::Left, registry.arg("--insecure")).spawn();
         Self {
             url: registry.registry_url(),
+            network,
+            deployment,
+            _registry: registry,
+        }
+    }
+
+    /// With the published registry.
+    fn with_official_registry() -> Self {
+        let (network, deployment) = (Network::new(), Deployment::with_webrtc());
+        let registry = Launch::new("official registry", &own_program("official-registry"));
+        let registry = registry.arg(format!("{}:0", network.address()));
+        let registry = network.on(Host::Left, registry).spawn();
+        let line = registry.wait_for_line("official registry at ", WAIT_TIMEOUT);
+        let (_, url) = line.split_once(" at ").unwrap();
+        Self {
+            url: url.to_owned(),
             network,
             deployment,
             _registry: registry,
@@ -51,6 +76,17 @@ impl Scene {
         server
     }
 
+    fn official_client(&self, counts: &[&str]) -> Launch {
+        let arguments = [&["receive"], counts].concat();
+        self.on(Host::Right, self.official("official client", &arguments))
+    }
+
+    fn started_server(&self) -> Process {
+        let server = self.server().spawn();
+        server.ready();
+        server
+    }
+
     /// Where the registry is.
     pub(crate) fn url(&self) -> &str {
         &self.url
@@ -65,27 +101,103 @@ impl Scene {
         let client = self.deployment.client(&self.url, count);
         self.on(Host::Right, client.config("system.insecure", true))
     }
+
+    fn receives_from_an_official_server(&self) {
+        let client = self.client(FRAMES).arg("--json").run();
+        let summary = Summary::of_success(&client, FRAMES);
+        assert_eq!((summary.resumes, summary.servers.len()), (0, 1));
+    }
+
+    fn an_official_client_receives(&self) {
+        let client = self.official_client(&[&FRAMES.to_string()]).run();
+        assert_eq!(client.code(), Some(0), "{}", client.stderr);
+        let received = format!("received {FRAMES}/{FRAMES} frames in order");
+        assert!(client.stdout.contains(&received), "{}", client.stdout);
+    }
 }
 
 #[test]
 fn an_official_server_streams_to_our_client() {
     let scene = Scene::new();
     let _server = scene.official_server();
-    let client = scene.client(FRAMES).arg("--json").run();
-    let summary = Summary::of_success(&client, FRAMES);
-    assert_eq!((summary.resumes, summary.servers.len()), (0, 1));
+    scene.receives_from_an_official_server();
 }
 
 #[test]
 fn our_server_streams_to_an_official_client() {
     let scene = Scene::new();
-    let server = scene.server().spawn();
-    server.ready();
-    let client = scene.official("official client", &["receive", &FRAMES.to_string()]);
-    let client = scene.on(Host::Right, client).run();
-    assert_eq!(client.code(), Some(0), "{}", client.stderr);
-    let received = format!("received {FRAMES}/{FRAMES} frames in order");
-    assert!(client.stdout.contains(&received), "{}", client.stdout);
+    let server = scene.started_server();
+    scene.an_official_client_receives();
+    assert!(server.is_running());
+}
+
+#[test]
+fn an_official_server_streams_with_the_published_registry() {
+    let scene = Scene::with_official_registry();
+    let _server = scene.official_server();
+    scene.receives_from_an_official_server();
+}
+
+#[test]
+fn our_server_streams_with_the_published_registry() {
+    let scene = Scene::with_official_registry();
+    let _server = scene.started_server();
+    scene.an_official_client_receives();
+}
+
+#[test]
+#[ignore = "takes some minutes: cargo test -- --ignored a_series"]
+fn a_series_of_streams_has_no_failure() {
+    for _ in 0..RUNS {
+        an_official_server_streams_to_our_client();
+        our_server_streams_to_an_official_client();
+    }
+}
+
+#[test]
+fn calls_both_ways_at_once_are_answered_at_once() {
+    let scene = Scene::new();
+    let official = scene
+        .on(Host::Left, scene.official("official node", &["both", "100"]))
+        .spawn();
+    let ready = official.wait_for_line("official server ready as ", WAIT_TIMEOUT);
+    let (_, id) = ready.split_once(" as ").unwrap();
+    let own = Launch::new("own node", &own_program("own-node"));
+    let own = own
+        .arg(scene.deployment.path("server/Actr.toml"))
+        .args([&scene.url, id, "100"]);
+    let own = scene.on(Host::Right, own).spawn();
+    for node in [&own, &official] {
+        let answered = node.wait_for_line("answered 100 calls, the first after ", WAIT_TIMEOUT);
+        let first = answered
+            .rsplit(' ')
+            .nth(1)
+            .and_then(|first| first.parse().ok())
+            .unwrap();
+        assert!(Duration::from_millis(first) < AT_ONCE, "{answered}");
+    }
+}
+
+#[test]
+fn an_official_client_goes_on_when_our_server_dies() {
+    let scene = Scene::new();
+    let server = scene.started_server();
+    let client = scene.official_client(&[ENDLESS, &FRAMES.to_string()]).spawn();
+    client.wait_for_line(&format!("the stream of {ENDLESS} frames has begun"), WAIT_TIMEOUT);
+    server.signal(Signal::KILL);
+    let _next = scene.started_server();
+    client.wait_for_line(&format!("the stream of {ENDLESS} frames is lost"), WAIT_TIMEOUT);
+    client.wait_for_line(&format!("received {FRAMES}/{FRAMES} frames in order"), WAIT_TIMEOUT * 2);
+}
+
+#[test]
+fn our_server_goes_on_when_an_official_client_dies() {
+    let scene = Scene::new();
+    let server = scene.started_server();
+    let client = scene.official_client(&[ENDLESS]).spawn();
+    client.wait_for_line(&format!("the stream of {ENDLESS} frames has begun"), WAIT_TIMEOUT);
+    client.signal(Signal::KILL);
+    scene.an_official_client_receives();
     assert!(server.is_running());
 }
 
@@ -93,8 +205,7 @@ fn our_server_streams_to_an_official_client() {
 fn the_death_of_an_official_server_is_told_in_time() {
     let scene = Scene::new();
     let server = scene.official_server();
-    // More than it can send until it dies.
-    let client = scene.client(10_000_000).arg("-v").spawn();
+    let client = scene.client(ENDLESS.parse().unwrap()).arg("-v").spawn();
     client.wait_for_line("Received: ", WAIT_TIMEOUT);
     let died = Instant::now();
     server.signal(Signal::KILL);

@@ -8,16 +8,16 @@ use std::{
     thread,
 };
 
-use crate::world::{Counts, run};
+use crate::world::{Counts, Outcome};
 
 /// How many seeds a thread takes at a time.
 const CHUNK: u64 = 16;
 
-/// Runs the schedules of `count` seeds from `first` on.
+/// Runs the schedules of `count` seeds from `first` on, each with `run`.
 ///
 /// # Errors
 /// The first failure that is found.
-pub fn campaign(first: u64, count: u64) -> Result<Counts, String> {
+pub fn campaign(first: u64, count: u64, run: fn(u64) -> Result<Outcome, String>) -> Result<Counts, String> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);

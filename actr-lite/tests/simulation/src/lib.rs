@@ -6,7 +6,8 @@
 //! what is simulated and what is not.
 //!
 //! - [`run`]: one schedule
-//! - [`campaign`]: many of them, on all cores
+//! - [`webrtc::run`]: one of two nodes with sessions over WebRTC
+//! - [`campaign`]: many of either, on all cores
 //!
 //! Behind them, in reading order: `schedule` (what is drawn from the seed), `world` (the clock, the events, and what
 //! must hold for all hosts together), `network`, `registry`, `link` and `asking` (a node's side of it), `node`, `dials`
@@ -50,6 +51,7 @@ mod trace;
 mod upgrade;
 mod upgrades;
 mod waiters;
+pub mod webrtc;
 mod world;
 
 pub use trace::{Events, Trace};

@@ -6,7 +6,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use simulation::{campaign::campaign, run};
+use simulation::{campaign::campaign, run, webrtc};
 
 /// How many schedules every change has to pass.
 const SCHEDULES: u64 = 10_000;
@@ -56,6 +56,27 @@ const MET: [&str; 35] = [
     "waits for room for stream {}",
 ];
 
+/// What as many schedules of sessions over WebRTC must have covered.
+const SESSIONS_MET: [&str; 17] = [
+    "answers",
+    "answers another path",
+    "asks for another path",
+    "asks who offers",
+    "can get no session",
+    "closes its session",
+    "crashes",
+    "has a session",
+    "has lost its session",
+    "has lost the path",
+    "has the path back",
+    "is told that the other one is not there",
+    "moves",
+    "offers",
+    "offers another path",
+    "starts again",
+    "wants a session",
+];
+
 /// A number from the environment.
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
@@ -74,7 +95,7 @@ fn new_seeds() -> u64 {
 fn run_schedules(first: u64, count: u64) {
     let began = Instant::now();
     println!("{count} schedules from seed {first} on");
-    match campaign(first, count) {
+    match campaign(first, count, run) {
         Ok(counts) => {
             println!("{counts:#?} in {:?}", began.elapsed());
             if count >= SCHEDULES {
@@ -92,6 +113,26 @@ fn ten_thousand_schedules_lose_nothing_and_double_nothing() {
     // The same ones each time: a change that breaks one of them is to blame for it.
     let first = number("SIMULATION_SEED").unwrap_or(FIRST_SEED);
     run_schedules(first, number("SIMULATION_COUNT").unwrap_or(SCHEDULES));
+}
+
+#[test]
+fn ten_thousand_schedules_of_sessions_end_with_one() {
+    let first = number("SIMULATION_SEED").unwrap_or(1);
+    let count = number("SIMULATION_COUNT").unwrap_or(SCHEDULES);
+    let began = Instant::now();
+    let counts = campaign(first, count, webrtc::run).unwrap_or_else(|failure| panic!("{failure}"));
+    println!("{:#?} in {:?}", counts.events, began.elapsed());
+    let missed = SESSIONS_MET.iter().filter(|what| !counts.events.contains_key(*what));
+    assert_eq!(missed.collect::<Vec<_>>(), Vec::<&&str>::new(), "no schedule met these");
+}
+
+#[test]
+fn one_schedule_of_sessions() {
+    let seed = number("SIMULATION_SEED").unwrap_or(1);
+    match webrtc::run(seed) {
+        Ok(outcome) => println!("seed {seed}:\n{}", outcome.trace),
+        Err(failure) => panic!("{failure}"),
+    }
 }
 
 #[test]
@@ -118,4 +159,8 @@ fn the_same_seed_gives_the_same_events() {
         assert_eq!(first.trace.hash(), second.trace.hash(), "seed {seed}");
     }
     assert_ne!(run(1).unwrap().trace.hash(), run(2).unwrap().trace.hash());
+    for seed in 0..50 {
+        let [first, second] = [(); 2].map(|()| webrtc::run(seed).unwrap().trace.hash());
+        assert_eq!(first, second, "seed {seed} of sessions");
+    }
 }

@@ -1,6 +1,10 @@
 //! Two peers agree on sessions, and exchange records over them, whatever the network does.
 
 #[cfg(test)]
+mod node;
+#[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod world;
 
 use std::time::Duration;
@@ -14,7 +18,10 @@ use actr_lite_webrtc::{
 };
 use actr_lite_wire::{record::DEFAULT_MAX_RECORD_LEN, record_limit::RecordLimit};
 
-use crate::world::{GOOD, KINDS, Kind, MAX_RECORD_LEN, Path, World, enough, stream};
+use crate::{
+    node::{KINDS, Kind, MAX_RECORD_LEN, enough, stream},
+    world::{GOOD, Path, World},
+};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -72,6 +79,7 @@ fn all_arrives_in_order_over_a_path_that_loses_and_reorders() {
         delay: Duration::from_millis(5),
         jitter: Duration::from_millis(8),
         lost: 20,
+        doubled: 5,
     };
     for (kind, seed) in KINDS.into_iter().flat_map(|kind| (1..4).map(move |seed| (kind, seed))) {
         let mut world = connected(kind, path, seed, 1);
@@ -155,7 +163,7 @@ fn a_dead_peer_is_noticed_within_ten_seconds() {
     for seed in 1..6 {
         let mut world = connected(Kind::Own, GOOD, seed, 1);
         world.pass(SOON * 6 + Duration::from_millis(seed * 617));
-        (world.path.lost, world.relays) = (1000, false);
+        (world.path.lost, world.relay.lost) = (1000, 1000);
         world.until(SOON, |world| world.nodes.iter().all(|node| node.ended().is_some()));
     }
 }
@@ -174,6 +182,115 @@ fn the_peer_learns_that_a_session_is_closed_and_why() {
         assert_eq!(world.nodes[1].ended(), Some(told));
         assert_eq!(world.nodes[1].records(), [b"last"]);
         assert!(world.nodes.iter().all(|node| node.peer.is_idle()));
+    }
+}
+
+#[test]
+fn what_was_sent_before_the_close_arrives() {
+    let mut world = connected(Kind::Own, GOOD, 1, 0);
+    for body in numbered(500) {
+        world.send(0, stream(), &body);
+    }
+    world.until(SOON, |world| world.nodes[0].outgoing.waiting() == 0);
+    world.nodes[0].peer.close(enough(), world.now);
+    world.until(SOON, |world| world.nodes.iter().all(|node| node.ended().is_some()));
+    assert_eq!(world.nodes[1].records().len(), 500);
+}
+
+#[test]
+fn who_asks_while_a_session_is_closed_gets_the_next() {
+    let mut world = connected(Kind::Own, GOOD, 1, 0);
+    world.nodes[0].peer.close(enough(), world.now);
+    world.connect(0);
+    world.until(SOON, |world| {
+        world
+            .nodes
+            .iter()
+            .all(|node| node.ended().is_some() && node.peer.is_ready())
+    });
+}
+
+#[test]
+fn the_end_is_told_of_a_session_replaced_while_it_closes() {
+    let mut world = connected(Kind::Own, GOOD, 1, 0);
+    world.pass(SOON);
+    world.path.lost = 1000;
+    world.nodes[1].peer.close(enough(), world.now);
+    world.pass(Duration::from_millis(5));
+    world.path.lost = 0;
+    world.nodes[0].peer.signal(Signal::Role { is_offerer: true }, world.now);
+    world.until(SOON, |world| {
+        world
+            .nodes
+            .iter()
+            .all(|node| node.ended().is_some() && node.peer.is_ready())
+    });
+}
+
+#[test]
+fn nothing_for_a_session_goes_over_the_next_one() {
+    let mut world = connected(Kind::Own, GOOD, 1, 0);
+    world.pass(SOON);
+    // The first node does not know yet that there is another one.
+    world.nodes[0].takes = false;
+    world.nodes[1].peer.signal(Signal::Role { is_offerer: true }, world.now);
+    world.pass(SOON);
+    world.send(0, stream(), b"for the old one");
+    world.pass(SOON);
+    world.nodes[0].takes = true;
+    world.until(SOON, |world| world.nodes[0].ended().is_some());
+    world.send(0, stream(), b"for the new one");
+    world.until(SOON, |world| !world.nodes[1].records().is_empty());
+    assert_eq!(world.nodes[1].records(), [b"for the new one"]);
+}
+
+#[test]
+fn more_addresses_than_a_host_has_are_not_tried() {
+    let mut world = connected(Kind::Own, GOOD, 1, 0);
+    for number in 0..10_000 {
+        let candidate = format!("candidate:{number} 1 udp 1 198.51.100.1 {} typ host", 1000 + number);
+        let generation = None;
+        world.nodes[0]
+            .peer
+            .signal(Signal::Candidate { candidate, generation }, world.now);
+    }
+    for from in [0, 1] {
+        assert_carries(&mut world, from, 100);
+    }
+    let (_, offer) = world
+        .said
+        .iter()
+        .find(|(_, said)| matches!(said, Signal::Offer(_)))
+        .unwrap();
+    let Signal::Offer(offer) = offer.clone() else { return };
+    // Each description tells some more, of which none can be used.
+    for number in 0..10 {
+        let mut again = offer.clone();
+        for port in 0..100 {
+            let port = 1000 + number * 100 + port;
+            again.sdp += &format!("a=candidate:{port} 1 udp 1 198.51.100.2 {port} typ host\r\n");
+        }
+        world.nodes[1].peer.signal(Signal::Reoffer(again), world.now);
+    }
+    world.until(SOON, |world| world.nodes[1].ended().is_some());
+    assert_eq!(world.nodes[1].ended(), Some("it has told more than 256 addresses"));
+}
+
+#[test]
+fn another_path_is_not_taken_for_a_session_that_is_gone() {
+    let mut world = connected(Kind::Own, GOOD, 1, 0);
+    // The first node offers another path of the old session, while the second one makes a new one.
+    world.pass(SOON);
+    world.nodes[0].peer.signal(Signal::AskRestart, world.now);
+    world.nodes[1].peer.signal(Signal::Role { is_offerer: true }, world.now);
+    world.until(SOON, |world| {
+        world
+            .nodes
+            .iter()
+            .all(|node| node.ended().is_some() && node.peer.is_ready())
+    });
+    for from in [0, 1] {
+        assert_carries(&mut world, from, 100);
     }
 }
 

@@ -1,47 +1,26 @@
 //! Two peers, a registry and a network, all in memory and on one clock.
 
 use std::{
-    collections::VecDeque,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use actr_lite_engine::memory::Memory;
 use actr_lite_webrtc::{
-    channel::Channel,
-    outgoing::{Batch, Outgoing},
-    peer::{Certificate, Datagram, Event, Local, Output, Peer, Setup},
+    peer::{Certificate, Datagram, Event, Local, Output},
     signal::Signal,
     stun::{Class, Stun},
 };
-use actr_lite_wire::{
-    partial_record::PartialRecord,
-    record::{self, RecordKind},
-    record_queue::Precedence,
-    websocket::{CloseCode, CloseFrame},
-};
-use bytes::Bytes;
+use actr_lite_wire::record::RecordKind;
 
-pub(crate) const MAX_RECORD_LEN: usize = 1 << 20;
+use crate::node::{Kind, Node, official};
 
 /// How long the registry takes to pass something on.
 const SIGNAL_DELAY: Duration = Duration::from_millis(3);
 
-/// Counts nothing.
-#[derive(Debug)]
-pub(crate) struct Unlimited;
+/// How much a node may have to do at one time: as much as it sends in a burst, and some hundred times that.
+const MOST_OUTPUTS: usize = 100_000;
 
-impl Memory for Unlimited {
-    type Limit = ();
-
-    fn cover(&mut self, _: usize) -> Result<(), ()> {
-        Ok(())
-    }
-
-    fn shrink(&mut self, _: usize) {}
-}
-
-/// What the network does to datagrams.
+/// What the network does to datagrams, and the registry to signals.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Path {
     pub(crate) delay: Duration,
@@ -49,55 +28,35 @@ pub(crate) struct Path {
     pub(crate) jitter: Duration,
     /// Of a thousand.
     pub(crate) lost: u64,
+    /// Of a thousand.
+    pub(crate) doubled: u64,
 }
 
 pub(crate) const GOOD: Path = Path {
     delay: Duration::from_millis(1),
     jitter: Duration::ZERO,
     lost: 0,
+    doubled: 0,
 };
-
-pub(crate) struct Node {
-    pub(crate) peer: Peer<Unlimited>,
-    pub(crate) outgoing: Outgoing<Unlimited>,
-    sending: [(Precedence, Option<Batch>); 2],
-    pub(crate) events: Vec<Event>,
-    partial: PartialRecord,
-    records: Vec<Vec<u8>>,
-    pub(crate) address: SocketAddr,
-    /// The last connectivity check that it has sent.
-    pub(crate) checked: Option<Datagram>,
-    /// Whether it has sent anything.
-    has_sent: bool,
-    /// Whether it takes the records that come.
-    pub(crate) takes: bool,
-}
-
-/// Which kind of nodes they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Both are of this project.
-    Own,
-    /// Neither sees anything of the other that an official node does not say.
-    Official,
-}
-
-pub(crate) const KINDS: [Kind; 2] = [Kind::Own, Kind::Official];
 
 pub(crate) struct World {
     kind: Kind,
     pub(crate) nodes: [Node; 2],
     pub(crate) path: Path,
+    pub(crate) relay: Path,
+    /// Which node offers, by what the registry says.
+    pub(crate) offerer: usize,
     pub(crate) now: Duration,
+    epoch: Instant,
+    certificate: Certificate,
     random: u64,
     datagrams: Vec<(Duration, usize, Datagram)>,
-    signals: VecDeque<(Duration, usize, Signal)>,
+    /// When, to whom, in which of its lives.
+    signals: Vec<(Duration, (usize, u64), Signal)>,
     /// Every signal that was passed on, with its sender.
     pub(crate) said: Vec<(usize, Signal)>,
     /// Whether a node gets only what comes from where it has sent something itself.
     pub(crate) is_shut: bool,
-    /// Whether the registry passes anything on.
-    pub(crate) relays: bool,
 }
 
 impl World {
@@ -112,53 +71,54 @@ impl World {
 
     fn with(kind: Kind, path: Path, seed: u64, is_relayed: bool) -> Self {
         let epoch = Instant::now();
-        let node = |number: u8| {
-            let setup = Setup {
-                certificate: Certificate::generate().unwrap(),
-                epoch,
-                is_first: number == 0,
-                seed: number.into(),
-                max_record_len: MAX_RECORD_LEN,
-                memory: Box::new(|| Unlimited),
-            };
-            let address = SocketAddr::from(([192, 0, 2, number + 1], 1000));
-            let mut peer = Peer::new(setup);
-            match is_relayed {
-                true => peer.add_local(Local::Relayed {
+        // The same at both ends: neither looks whose it is. It takes as long to make as some sessions.
+        let certificate = Certificate::generate().unwrap();
+        let node = |number: usize| {
+            let address = address(number, 0);
+            let local = match is_relayed {
+                true => Local::Relayed {
                     address,
-                    local: SocketAddr::from(([10, 0, 0, number + 1], 1000)),
-                }),
-                false => peer.add_local(address),
-            }
-            Node {
-                peer,
-                outgoing: Outgoing::new(kind == Kind::Own, Unlimited),
-                sending: [(Precedence::Ahead, None), (Precedence::Bulk, None)],
-                events: Vec::new(),
-                partial: PartialRecord::default(),
-                records: Vec::new(),
-                address,
-                checked: None,
-                has_sent: false,
-                takes: true,
-            }
+                    local: SocketAddr::from(([10, 0, 0, number as u8 + 1], 1000)),
+                },
+                false => address.into(),
+            };
+            Node::new(kind, (number, 0), local, epoch, certificate.clone())
         };
         Self {
             kind,
             nodes: [node(0), node(1)],
             path,
+            relay: Path {
+                delay: SIGNAL_DELAY,
+                ..GOOD
+            },
+            offerer: 0,
             now: Duration::ZERO,
+            epoch,
             random: seed | 1,
             datagrams: Vec::new(),
-            signals: VecDeque::new(),
+            signals: Vec::new(),
             said: Vec::new(),
             is_shut: false,
-            relays: true,
+            certificate,
         }
     }
 
     pub(crate) fn connect(&mut self, node: usize) {
         self.nodes[node].peer.connect(self.now);
+    }
+
+    /// `node` starts again, with no memory of its sessions.
+    pub(crate) fn start(&mut self, node: usize) {
+        let Node { life, address, .. } = self.nodes[node];
+        let certificate = self.certificate.clone();
+        self.nodes[node] = Node::new(self.kind, (node, life + 1), address, self.epoch, certificate);
+    }
+
+    /// `node` has another address, and the one that it had no longer.
+    pub(crate) fn move_away(&mut self, node: usize, number: u8) {
+        self.nodes[node].address = address(node, number);
+        self.nodes[node].peer.add_local(self.nodes[node].address);
     }
 
     /// A record of `node`'s; it waits until there is room.
@@ -187,7 +147,7 @@ impl World {
         }
     }
 
-    fn state(&self) -> Vec<String> {
+    pub(crate) fn state(&self) -> Vec<String> {
         let shown = |node: &Node| {
             let events = node.events.iter().filter(|event| !matches!(event, Event::Record(_)));
             format!("{} records; {:?}", node.records().len(), events.collect::<Vec<_>>())
@@ -195,7 +155,7 @@ impl World {
         self.nodes.iter().map(shown).collect()
     }
 
-    fn random(&mut self) -> u64 {
+    pub(crate) fn random(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -203,7 +163,7 @@ impl World {
     }
 
     /// Lets everybody do what is due, and the clock go on to what comes next.
-    fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         let mut next = self.now + Duration::from_millis(50);
         for node in 0..2 {
             next = next.min(self.poll(node).unwrap_or(next));
@@ -212,9 +172,13 @@ impl World {
         let due = due.chain(self.signals.iter().map(|(at, ..)| *at)).min();
         self.now = next.min(due.unwrap_or(next)).max(self.now + Duration::from_micros(10));
         let now = self.now;
-        while let Some((_, to, signal)) = self.signals.pop_front_if(|(at, ..)| *at <= now) {
-            self.nodes[to].peer.signal(signal, now);
-            self.poll(to);
+        self.signals.sort_by_key(|(at, ..)| *at);
+        let late = self.signals.partition_point(|(at, ..)| *at <= now);
+        for (_, (to, life), signal) in self.signals.drain(..late).collect::<Vec<_>>() {
+            if self.nodes[to].life == life {
+                self.nodes[to].peer.signal(signal, now);
+                self.poll(to);
+            }
         }
         self.datagrams.sort_by_key(|(at, ..)| *at);
         let late = self.datagrams.partition_point(|(at, ..)| *at <= now);
@@ -230,7 +194,7 @@ impl World {
 
     fn poll(&mut self, node: usize) -> Option<Duration> {
         let now = self.now;
-        loop {
+        for _ in 0..MOST_OUTPUTS {
             let this = &mut self.nodes[node];
             this.write(now);
             let output = this.peer.poll(now);
@@ -240,121 +204,67 @@ impl World {
                 this.note(event);
             }
             match output {
-                Output::Wait(at) => return at,
+                Output::Wait(at) => {
+                    assert!(
+                        at.is_none_or(|at| at > now),
+                        "node {node} is to be woken at once, for ever"
+                    );
+                    return at;
+                }
                 Output::Transmit(datagram) => {
                     this.has_sent = true;
                     if Stun::read(&datagram.bytes).is_some_and(|stun| stun.class == Class::Request) {
                         this.checked = Some(datagram.clone());
                     }
-                    if self.random() % 1000 >= self.path.lost {
-                        let jitter = self.path.jitter.mul_f64((self.random() % 100) as f64 / 100.0);
-                        let at = now + self.path.delay + jitter;
-                        self.datagrams.push((at, 1 - node, datagram));
+                    // What it sends from an address that it had does not arrive.
+                    if datagram.from == self.nodes[node].address {
+                        for at in self.copies(self.path) {
+                            self.datagrams.push((at, 1 - node, datagram.clone()));
+                        }
                     }
                 }
-                Output::Signal(signal) if self.relays => self.relay(node, signal),
-                Output::Signal(_) => {}
+                Output::Signal(signal) => self.relay(node, signal),
             }
         }
+        panic!("node {node} does not come to an end");
+    }
+
+    /// When something arrives: not at all, once, or twice.
+    fn copies(&mut self, path: Path) -> Vec<Duration> {
+        let drawn = self.random() % 1000;
+        let count = match drawn {
+            drawn if drawn < path.lost => 0,
+            drawn if drawn < path.lost + path.doubled => 2,
+            _ => 1,
+        };
+        let jitter = |world: &mut Self| path.jitter.mul_f64((world.random() % 100) as f64 / 100.0);
+        (0..count).map(|_| self.now + path.delay + jitter(self)).collect()
     }
 
     fn relay(&mut self, node: usize, signal: Signal) {
-        let at = self.now + SIGNAL_DELAY;
-        if signal == Signal::AskRole {
-            for to in [1 - node, node] {
-                self.signals.push_back((at, to, Signal::Role { is_offerer: to == 0 }));
-            }
+        let passed_on = if signal == Signal::AskRole {
+            let role = |to| Signal::Role {
+                is_offerer: to == self.offerer,
+            };
+            vec![(1 - node, role(1 - node)), (node, role(node))]
         } else {
             let heard = match self.kind {
                 Kind::Own => signal.clone(),
                 Kind::Official => official(&signal),
             };
-            self.signals.push_back((at, 1 - node, heard));
+            vec![(1 - node, heard)]
+        };
+        for (to, signal) in passed_on {
+            let life = self.nodes[to].life;
+            for at in self.copies(self.relay) {
+                self.signals.push((at, (to, life), signal.clone()));
+            }
         }
         self.said.push((node, signal));
     }
 }
 
-impl Node {
-    fn write(&mut self, now: Duration) {
-        for (precedence, sending) in &mut self.sending {
-            loop {
-                if sending.is_none() {
-                    *sending = self.outgoing.take(*precedence);
-                }
-                let Some(batch) = sending else { break };
-                while let Some((channel, message)) = batch.next() {
-                    if !self.peer.write(channel, message, now) {
-                        return;
-                    }
-                    batch.advance();
-                }
-                if let Some(batch) = sending.take() {
-                    self.outgoing.left(batch);
-                }
-            }
-        }
-    }
-
-    fn note(&mut self, event: Event) {
-        if let Event::Record(message) = &event {
-            self.read(message);
-        }
-        self.events.push(event);
-    }
-
-    fn read(&mut self, message: &Bytes) {
-        for span in record::spans(message) {
-            let span = span.unwrap();
-            let body = message.slice(span.body_start()..span.end);
-            if span.kind != RecordKind::Part {
-                self.records.push(body.to_vec());
-            } else if let Some(whole) = self.partial.push(&body, MAX_RECORD_LEN).unwrap() {
-                self.read(&whole);
-            }
-        }
-    }
-
-    /// How many messages brought the records that have come.
-    pub(crate) fn messages(&self) -> usize {
-        let is_message = |event: &&Event| matches!(event, Event::Record(_));
-        self.events.iter().filter(is_message).count()
-    }
-
-    /// The bodies of the records that have come.
-    pub(crate) fn records(&self) -> &[Vec<u8>] {
-        &self.records
-    }
-
-    pub(crate) fn has(&self, event: &Event) -> bool {
-        self.events.contains(event)
-    }
-
-    /// How its last session ended.
-    pub(crate) fn ended(&self) -> Option<&str> {
-        self.events.iter().rev().find_map(|event| match event {
-            Event::Ended(reason) | Event::Failed(reason) => Some(reason.as_str()),
-            Event::Closed(frame) => Some(frame.reason()),
-            _ => None,
-        })
-    }
-}
-
-pub(crate) fn stream() -> RecordKind {
-    Channel::StreamReliable.kind()
-}
-
-/// Why tests close a session.
-pub(crate) fn enough() -> CloseFrame {
-    CloseFrame::new(CloseCode::NORMAL, "enough")
-}
-
-/// What an official node would make of a signal.
-fn official(signal: &Signal) -> Signal {
-    let mut signal = signal.clone();
-    if let Signal::Offer(description) | Signal::Answer(description) = &mut signal {
-        let lines = description.sdp.split_inclusive("\r\n");
-        description.sdp = lines.filter(|line| !line.contains(record::EXTENSION)).collect();
-    }
-    signal
+/// An address of a node's: it has one after the other.
+fn address(node: usize, number: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2 + number, node as u8 + 1], 1000))
 }

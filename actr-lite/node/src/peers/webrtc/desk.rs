@@ -1,6 +1,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use actr_lite_manifest::WebRtcMode;
@@ -10,7 +11,11 @@ use actr_lite_webrtc::{
     peer::{Certificate, NoCertificate},
     signal::Signal,
 };
-use actr_lite_wire::{identity::ActrId, peer_text::PeerText};
+use actr_lite_wire::{
+    identity::ActrId,
+    peer_text::PeerText,
+    rate_limit::{Rate, RateLimit},
+};
 use tokio::{
     sync::{OnceCell, mpsc, oneshot},
     task::spawn_blocking,
@@ -29,6 +34,13 @@ use crate::{
 
 /// How much may wait for the task of one peer: an offer and its candidates, and those who want a connection.
 const MAX_INPUTS: usize = 64;
+
+/// What one peer says by way of the registry: the burst is what a dozen sessions take that it makes at once, the rate that of
+/// one that is made anew each second. Each offer makes this node calculate for some milliseconds.
+const SIGNALS_OF_PEER: Rate = Rate {
+    burst: 256,
+    per_second: 20,
+};
 
 /// How often a session is asked for when the peer's task ends before it hears of it: it does so after it had nothing to do
 /// for a while, and then there is a new one.
@@ -97,7 +109,14 @@ impl Desk {
         let nat = nat.run(self.link.clone(), tasks.clone());
         tasks.spawn_runtime("what helps through NAT", Box::pin(nat));
         let stop = tasks.stop();
+        let (began, mut signals) = (Instant::now(), RateLimit::new(SIGNALS_OF_PEER));
         while let Some(Some(relayed)) = stop.run_until_cancelled(relayed.recv()).await {
+            if let Relayed::Said { from, .. } = &relayed
+                && let Err(too_often) = signals.take((from.realm_id(), from.serial_number()), began.elapsed())
+            {
+                debug!(peer = %from, reason = %too_often.of("messages by way of the registry come"), "one is dropped");
+                continue;
+            }
             self.take(relayed);
         }
     }

@@ -1,7 +1,10 @@
 //! A node of the published runtime as a program of its own: a stream server, or a client that receives a stream.
 //!
 //! `official-node REGISTRY_URL REALM_ID serve` says `official server ready as ID` and runs until it is killed;
-//! `official-node REGISTRY_URL REALM_ID receive COUNT` ends with 0 when all frames have come, in order.
+//! `official-node REGISTRY_URL REALM_ID receive COUNT...` asks for one stream after the other, and says when a stream has begun,
+//! or fails; it ends with 0 when all frames of the last one have come, in order.
+//! `official-node REGISTRY_URL REALM_ID both COUNT` serves, as a node of the client's type, says `official server ready as ID`,
+//! calls the stream server that it finds so often, and says `answered COUNT calls, the first after N ms`.
 
 use std::{
     env, future,
@@ -16,10 +19,14 @@ use interop::{
     stream_client::{self, Caller},
     stream_server,
 };
+use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
 
 /// How long a frame may take.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long one may take of a stream that is to be lost.
+const LOST_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -31,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let [registry, realm_id, what @ ..] = arguments.as_slice() else {
-        bail!("usage: official-node REGISTRY_URL REALM_ID (serve|receive COUNT)");
+        bail!("usage: official-node REGISTRY_URL REALM_ID (serve|receive COUNT...|both COUNT)");
     };
     let settings = |actr_type, service_spec| -> anyhow::Result<Settings> {
         Ok(Settings {
@@ -49,15 +56,42 @@ async fn main() -> anyhow::Result<()> {
             say(&format!("official server ready as {}", node.id()))?;
             future::pending().await
         }
-        ["receive", count] => {
-            let count = count.parse().context("COUNT")?;
+        ["receive", counts @ .., last] => {
             let node = OfficialNode::start(settings(stream_client::actr_type(), None)?, Caller).await?;
-            stream_client::receive(&node, count, WAIT_TIMEOUT).await?;
-            say(&format!("received {count}/{count} frames in order"))?;
-            Ok(())
+            for count in counts {
+                if let Err(error) = receive(&node, count, LOST_TIMEOUT).await {
+                    say(&format!("the stream of {count} frames is lost: {error:#}"))?;
+                }
+            }
+            receive(&node, last, WAIT_TIMEOUT).await
         }
-        _ => bail!("neither serve nor receive COUNT"),
+        ["both", count] => {
+            let settings = settings(stream_client::actr_type(), None)?;
+            let (asked, _asked) = mpsc::unbounded_channel();
+            let node = OfficialNode::start(settings, StreamServer::Reports(asked)).await?;
+            say(&format!("official server ready as {}", node.id()))?;
+            let first = stream_client::call(&node, count.parse().context("COUNT")?).await?;
+            say(&format!(
+                "answered {count} calls, the first after {} ms",
+                first.as_millis()
+            ))?;
+            future::pending().await
+        }
+        _ => bail!("neither serve nor receive COUNT... nor both COUNT"),
     }
+}
+
+async fn receive(node: &OfficialNode, count: &str, frame_timeout: Duration) -> anyhow::Result<()> {
+    let count = count.parse().context("COUNT")?;
+    let mut said = Ok(());
+    let came = |number| {
+        if number == 1 {
+            said = say(&format!("the stream of {count} frames has begun"));
+        }
+    };
+    stream_client::receive(node, count, frame_timeout, came).await?;
+    said?;
+    say(&format!("received {count}/{count} frames in order"))
 }
 
 /// Prints a line on stdout.
