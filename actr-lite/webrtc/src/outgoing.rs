@@ -13,8 +13,8 @@ use crate::{
     message_queue::{self, MessageQueue},
 };
 
-/// About how long a message of several records gets. Four are on their way at once; beyond this nothing is gained.
-pub const BATCH: usize = 32 << 10;
+/// About how long a message of several records gets: some five are on their way at once, so that one leaves when one has come.
+pub const BATCH: usize = 16 << 10;
 
 /// What waits to be sent to one peer.
 ///

@@ -355,6 +355,31 @@ fn only_nodes_that_agree_on_it_send_many_records_at_once() {
 }
 
 #[test]
+fn what_is_on_the_way_fits_into_an_official_socket_buffer() {
+    // What Linux gives unasked, and what it counts for a datagram of up to some 1,800 bytes.
+    let fits = 212_992 / 2304;
+    for len in [57, 600, 1000, 2000, 60_000] {
+        let mut world = connected(Kind::Official, GOOD, 1, 0);
+        let frame = vec![7; len];
+        for delay in [GOOD.delay, SOON] {
+            world.path.delay = delay;
+            let end = world.now + Duration::from_millis(25);
+            while world.now < end {
+                if world.nodes[0].outgoing.push(stream(), &[], &frame).is_err() {
+                    world.pass(Duration::from_millis(1));
+                }
+            }
+        }
+        // The latter are all still on the way.
+        let sent = world.on_the_way_to(1);
+        assert!(
+            (fits / 2..=fits).contains(&sent),
+            "{sent} datagrams with frames of {len} bytes"
+        );
+    }
+}
+
+#[test]
 fn a_call_does_not_wait_for_the_frames_before_it() {
     let path = Path {
         delay: Duration::from_millis(20),
@@ -377,7 +402,7 @@ fn a_call_does_not_wait_for_the_frames_before_it() {
     let records = world.nodes[1].records();
     let overtaken = records.iter().position(|record| record == b"call").unwrap() - before;
     assert!(overtaken < 250, "it came behind {overtaken} frames of 1000 bytes");
-    assert!(records.len() > before + 1000, "{}", records.len() - before);
+    assert!(records.len() > before + 500, "{}", records.len() - before);
 }
 
 #[test]

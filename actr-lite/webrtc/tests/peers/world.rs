@@ -147,6 +147,11 @@ impl World {
         }
     }
 
+    /// How many datagrams have been sent to `node`, and have not come.
+    pub(crate) fn on_the_way_to(&self, node: usize) -> usize {
+        self.datagrams.iter().filter(|(_, to, _)| *to == node).count()
+    }
+
     pub(crate) fn state(&self) -> Vec<String> {
         let shown = |node: &Node| {
             let events = node.events.iter().filter(|event| !matches!(event, Event::Record(_)));
