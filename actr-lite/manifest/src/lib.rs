@@ -7,6 +7,7 @@
 //! - [`Package`], [`System`], [`Dependency`]: its sections
 //! - [`Limits`], [`RegistryLimits`]: what may happen at once, as numbers and times that can't be out of range
 //! - [`Tls`]: the files of a node that speaks TLS
+//! - [`WebRtc`]: when a node uses WebRTC, and who helps it through NAT
 //! - [`SignalingUrl`], [`WebSocketUrl`]: where the registry and a node's data lane are
 //! - [`ManifestError`], [`Place`], [`Problems`]: what is wrong, where, and all of it
 //! - [`Lock`]: what an `Actr.lock.toml` says, read and written
@@ -51,6 +52,7 @@ mod syntax_problem;
 mod system;
 mod timestamp;
 mod tls;
+mod webrtc;
 mod websocket_url;
 
 pub use admin::Admin;
@@ -69,7 +71,8 @@ pub use place::{Place, Position};
 pub use problems::Problems;
 pub use resolve::resolve_path;
 pub use signaling_url::{ParseSignalingUrlError, SIGNALING_PATH, SignalingUrl};
-pub use system::{Deployment, Discovery, Signaling, System, WebRtc, WebRtcMode, WebSocket};
+pub use system::{Deployment, Discovery, Signaling, System, WebSocket};
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use tls::{Tls, TlsIdentity};
+pub use webrtc::{MAX_ICE_SERVERS, WebRtc, WebRtcMode};
 pub use websocket_url::{ParseWebSocketUrlError, WebSocketUrl};

@@ -5,6 +5,7 @@ use std::{
 
 use actr_lite_wire::{
     host_policy::HostName,
+    ice_server::TurnUrl,
     record_limit::{RecordLimit, RecordLimitError},
 };
 use serde::{Deserialize, Deserializer, de::Error};
@@ -21,6 +22,7 @@ use crate::{
     problems::Problems,
     signaling_url::SignalingUrl,
     tls::{Tls, TlsIdentity},
+    webrtc::{WebRtc, servers},
     websocket_url::WebSocketUrl,
 };
 
@@ -90,6 +92,11 @@ pub struct Signaling {
     /// `key_lifetime`: how long a key of that registry signs, if it is not to be what it has anyway; at least as long
     /// as credentials are good.
     pub key_lifetime: Option<Lifetime>,
+    /// `turn_urls`: relays for which that registry grants credentials to nodes; with `turn_secret_file`.
+    #[serde(default, deserialize_with = "servers")]
+    pub turn_urls: Vec<TurnUrl>,
+    /// `turn_secret_file`: the file with the secret that those relays share with that registry.
+    pub turn_secret_file: Option<PathBuf>,
     /// `[system.signaling.limits]`: what that registry lets happen at once.
     #[serde(default)]
     pub limits: RegistryLimits,
@@ -132,33 +139,6 @@ pub struct Discovery {
     pub visible: bool,
 }
 
-/// `[system.webrtc]`: of use to nodes that are built with WebRTC; others read it and make no use of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WebRtc {
-    /// `mode`, "fallback" if absent: when WebRTC is used.
-    #[serde(deserialize_with = "webrtc_mode")]
-    pub mode: WebRtcMode,
-    /// `stun_urls`: servers that tell a node its public address.
-    pub stun_urls: Vec<String>,
-    /// `turn_urls`: servers that relay.
-    pub turn_urls: Vec<String>,
-    /// `force_relay`, false if absent: use relays only.
-    pub force_relay: bool,
-}
-
-/// `[system.webrtc] mode`: when a node that is built with WebRTC uses it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum WebRtcMode {
-    /// `"off"`: never. Others do not reach it so either.
-    Off,
-    /// `"prefer"`: with each node, and WebSocket if that fails.
-    Prefer,
-    /// `"fallback"`: with nodes that can't be reached over WebSocket, and with those that ask for it.
-    #[default]
-    Fallback,
-}
-
 impl Default for WebSocket {
     fn default() -> Self {
         Self {
@@ -182,6 +162,7 @@ impl System {
         let mut problems: Vec<_> = self.signaling.check(&self.tls, document).err().into_iter().collect();
         problems.extend(self.websocket.check(&self.tls, document).err());
         problems.extend(self.admin.check(self.signaling.embedded, document).err());
+        problems.extend(self.webrtc.check(document).err());
         problems.extend(self.take_paths_from(folder, document));
         Problems::or_value(problems, self)
     }
@@ -201,6 +182,7 @@ impl System {
             tls,
             admin,
             deployment,
+            webrtc,
             ..
         } = self;
         if let Some(path) = &mut signaling.realms {
@@ -215,6 +197,16 @@ impl System {
         }
         if let Some(path) = &mut signaling.audit_log {
             take(path, ["signaling", "audit_log"], "a file for the registry's audit log");
+        }
+        if let Some(path) = &mut signaling.turn_secret_file {
+            take(
+                path,
+                ["signaling", "turn_secret_file"],
+                "a file with the relays' secret",
+            );
+        }
+        if let Some(path) = &mut webrtc.turn_password_file {
+            take(path, ["webrtc", "turn_password_file"], "a file with a password");
         }
         if let Some(TlsIdentity { cert, key }) = &mut tls.identity {
             take(cert, ["tls", "cert"], "a PEM file");
@@ -260,7 +252,17 @@ impl Signaling {
                  dev-certs --out certs makes them for development), or write ws://",
             );
         }
-        Ok(())
+        let refuse = |key, problem| Err(document.invalid(&["system", "signaling", key], problem));
+        match &self.turn_secret_file {
+            Some(_) if self.turn_urls.is_empty() => {
+                refuse("turn_secret_file", "add turn_urls, the relays that share it")
+            }
+            None if !self.turn_urls.is_empty() => refuse(
+                "turn_urls",
+                "add turn_secret_file, the path of a file with the static-auth-secret that these relays have",
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -331,15 +333,6 @@ impl System {
 
 fn shutdown_grace() -> Timeout {
     System::SHUTDOWN_GRACE
-}
-
-fn webrtc_mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WebRtcMode, D::Error> {
-    match String::deserialize(deserializer)?.as_str() {
-        "off" => Ok(WebRtcMode::Off),
-        "prefer" => Ok(WebRtcMode::Prefer),
-        "fallback" => Ok(WebRtcMode::Fallback),
-        _ => Err(D::Error::custom(r#"a mode is "off", "prefer" or "fallback""#)),
-    }
 }
 
 fn record_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RecordLimit, D::Error> {

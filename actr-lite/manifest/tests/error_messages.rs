@@ -341,3 +341,17 @@ fn tls_without_what_it_needs_is_refused_with_what_is_missing() {
     assert_snapshot!(with("\"127.0.0.1:0\"", both), @r#"server/Actr.toml:20:14: system.websocket.advertised = "ws://example.org:9000": this node has a certificate in [system.tls], so that its data lane speaks TLS: write wss://"#);
     assert_snapshot!(error(GOOD, &["system.tls.cert=cert.pem"]), @r#"--config system.tls.cert=cert.pem: system.tls.key is missing: add key = "certs/key.pem" to [system.tls]"#);
 }
+
+#[test]
+fn servers_for_nodes_behind_nat_are_refused_with_a_remedy() {
+    let webrtc = |keys: &str| with("[acl]", &format!("[system.webrtc]\n{keys}\n[acl]"));
+    let signaling = |keys: &str| with("url =", &format!("{keys}\nurl ="));
+    assert_snapshot!(webrtc(r#"stun_urls = ["stun.example"]"#), @r#"server/Actr.toml:25:13: system.webrtc.stun_urls = [...]: "stun.example": write stun:host:port, such as stun:stun.example.org:3478"#);
+    assert_snapshot!(webrtc(r#"turn_urls = ["turns:a?transport=udp"]"#), @r#"server/Actr.toml:25:13: system.webrtc.turn_urls = [...]: "turns:a?transport=udp": behind the port there may be ?transport=udp or ?transport=tcp, and with turns: only the latter"#);
+    assert_snapshot!(webrtc(r#"turn_urls = ["turn:a", "turn:a", "turn:a", "turn:a", "turn:a", "turn:a", "turn:a", "turn:a", "turn:a"]"#), @r#"server/Actr.toml:25:13: system.webrtc.turn_urls = [...]: write 8 at most"#);
+    assert_snapshot!(webrtc(r#"turn_username = "node""#), @r#"server/Actr.toml:25:17: system.webrtc.turn_username = "node": add turn_password_file, the path of the file with its password"#);
+    assert_snapshot!(webrtc(r#"turn_password_file = "password""#), @r#"server/Actr.toml:25:22: system.webrtc.turn_password_file = "password": add turn_username, whose password it is"#);
+    assert_snapshot!(webrtc("turn_username = \"node\"\nturn_password_file = \"password\""), @r#"server/Actr.toml:25:17: system.webrtc.turn_username = "node": add turn_urls: the relays that the registry names take the credential that it grants"#);
+    assert_snapshot!(signaling(r#"turn_urls = ["turn:a"]"#), @r#"server/Actr.toml:16:13: system.signaling.turn_urls = [...]: add turn_secret_file, the path of a file with the static-auth-secret that these relays have"#);
+    assert_snapshot!(signaling(r#"turn_secret_file = "secret""#), @r#"server/Actr.toml:16:20: system.signaling.turn_secret_file = "secret": add turn_urls, the relays that share it"#);
+}

@@ -84,6 +84,7 @@ pub use session::call_options::CallOptions;
 pub use settings::{
     clear_text::InClearError,
     realm_secret::{LoadSecretError, REALM_SECRET_VARIABLE},
+    webrtc::LoadTurnPasswordError,
 };
 pub use stream::{
     options::{Delivery, StreamOptions},

@@ -5,6 +5,8 @@ use actr_lite_wire::{
     identity::ActrId,
 };
 
+use crate::turn_credential::TurnCredential;
+
 /// Who the node is, as its registry sees it, and what proves it. Its `Debug` does not show the credential.
 #[derive(Clone, PartialEq)]
 pub struct Identity {
@@ -16,6 +18,8 @@ pub struct Identity {
     pub credential_expires_at: u64,
     /// The registry's key that signed the credential.
     pub signing_key: VerifyingKey,
+    /// What opens relays to the node, if its registry grants that.
+    pub turn: Option<TurnCredential>,
 }
 
 impl fmt::Debug for Identity {

@@ -9,7 +9,7 @@
 //! - [`link`]: what a link decides, without I/O
 //! - [`Relayed`]: what other nodes say over it
 //! - [`Request`], [`answer`]: what can be asked, and what answers say
-//! - `registration`, `renewal_token`: what the registry grants
+//! - `registration`, `renewal_token`, [`TurnCredential`]: what the registry grants
 //! - `driver`: the task that does what the link decides; `shared`: what it and the link's handles have in common
 //! - `spread`: which of several equal candidates comes first
 //! - `refusal_code`: what kinds of no there are
@@ -44,6 +44,7 @@ mod shared;
 mod signaling;
 mod spread;
 mod state;
+mod turn_credential;
 mod upgrade;
 
 #[cfg(test)]
@@ -63,3 +64,4 @@ pub use renewal_token::RenewalToken;
 pub use request::{REQUEST_TIMEOUT, Request, UNREGISTER_TIMEOUT};
 pub use signaling::MAX_MESSAGE_LEN;
 pub use state::LinkState;
+pub use turn_credential::TurnCredential;

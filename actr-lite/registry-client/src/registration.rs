@@ -12,7 +12,9 @@ use actr_lite_wire::{
 use prost::Message as _;
 use prost_types::Timestamp;
 
-use crate::{error::RegistryLinkError, identity::Identity, renewal_token::RenewalToken};
+use crate::{
+    error::RegistryLinkError, identity::Identity, renewal_token::RenewalToken, turn_credential::TurnCredential,
+};
 
 /// The share of a credential's life after which it is renewed: what is left bridges a registry's outage of several minutes
 /// at the usual lifetime of an hour.
@@ -80,6 +82,7 @@ impl Registration {
                 credential: granted.credential.into(),
                 credential_expires_at: expires_at,
                 signing_key,
+                turn: TurnCredential::granted(granted.turn_credential, &granted.turn_urls),
             },
             renewal_token: granted
                 .renewal_token

@@ -14,10 +14,11 @@ use actr_lite_registry::{
     options::{
         CREDENTIAL_LIFETIME, HEADER_TIMEOUT, KEY_LIFETIME, MAX_BODY_BYTES, MAX_CONNECTIONS, MAX_IN_FLIGHT_BYTES,
     },
+    turn_relays::{MAX_TURN_URLS, TurnRelays, TurnSecret},
 };
 use actr_lite_terminal::LogFormat;
 use actr_lite_tls::{PemFile, ServerTls};
-use actr_lite_wire::host_policy::HostName;
+use actr_lite_wire::{host_policy::HostName, ice_server::TurnUrl};
 use anyhow::{Context as _, bail};
 use clap::{
     Args, Parser,
@@ -93,6 +94,15 @@ pub(crate) struct Trust {
     /// How long a key signs credentials before it is rotated, in seconds; at least the credential lifetime
     #[arg(long, value_name = "SECONDS", default_value_t = KEY_LIFETIME.as_secs(), value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     key_lifetime: u64,
+
+    /// A relay for nodes behind NAT, such as turn:turn.example.org:3478, for which nodes get credentials; to be given again
+    /// for each more
+    #[arg(long = "turn-url", value_name = "URL", requires = "turn_secret_file")]
+    turn_urls: Vec<TurnUrl>,
+
+    /// The file with the secret that the relays share with the registry: coturn's static-auth-secret, with use-auth-secret
+    #[arg(long, value_name = "FILE", requires = "turn_urls")]
+    turn_secret_file: Option<PathBuf>,
 }
 
 /// With them it accepts only TLS; SIGHUP reloads them
@@ -219,6 +229,18 @@ impl Trust {
         let path = self.admin_token_file.as_deref();
         let token = path.map(|path| Token::load("--admin-token-file", path));
         Ok(token.transpose()?)
+    }
+
+    pub(crate) fn turn_relays(&self) -> anyhow::Result<Option<TurnRelays>> {
+        let Some(path) = &self.turn_secret_file else {
+            return Ok(None);
+        };
+        if self.turn_urls.len() > MAX_TURN_URLS {
+            bail!("--turn-url may be given {MAX_TURN_URLS} times at most");
+        }
+        let secret = TurnSecret::load("--turn-secret-file", path)?;
+        let urls = self.turn_urls.clone();
+        Ok(Some(TurnRelays { urls, secret }))
     }
 
     pub(crate) fn check_lifetimes(&self) -> anyhow::Result<()> {

@@ -34,10 +34,12 @@ impl Settings {
         problems.extend(arguments.trust.check_lifetimes().err());
         let admin_token = arguments.trust.admin_token().map_err(|error| problems.push(error));
         let is_token_known = admin_token.is_ok();
+        let turn_relays = arguments.trust.turn_relays().map_err(|error| problems.push(error));
         let options = Options {
             insecure: arguments.insecure,
             realms: realms.unwrap_or_default(),
             admin_token: admin_token.unwrap_or_default(),
+            turn_relays: turn_relays.unwrap_or_default(),
             ..arguments.trust.options(&arguments.limits)
         };
         problems.extend(options.check_files().into_iter().map(Into::into));

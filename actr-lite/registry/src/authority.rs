@@ -18,6 +18,7 @@ use crate::{
     key_file::{KeyFile, KeyFileError},
     key_ring::{Key, KeyRing, Lifetimes},
     options::Options,
+    turn_relays::TurnRelays,
 };
 
 /// What proves identities: the one place that makes secrets, with the system's randomness.
@@ -27,6 +28,7 @@ pub(crate) struct Authority {
     file: Option<KeyFile>,
     lifetimes: Lifetimes,
     heartbeat_interval: Duration,
+    turn_relays: Option<TurnRelays>,
 }
 
 struct Keys {
@@ -71,6 +73,7 @@ impl Authority {
             file,
             lifetimes,
             heartbeat_interval: options.heartbeat_interval,
+            turn_relays: options.turn_relays.clone(),
         })
     }
 
@@ -136,10 +139,11 @@ impl Authority {
         let expires_at = grant.granted_at.saturating_add(self.lifetimes.credential);
         let signing_key = Arc::clone(&self.keys().current);
         let key = signing_key.verifying_key();
+        let relays = self.turn_relays.as_ref();
         RegisterOk {
             actr_id: id.into(),
             credential: signing_key.issue(id, expires_at, holder).into(),
-            turn_credential: no_relay(),
+            turn_credential: relays.map_or_else(no_relay, |relays| relays.credential(id, expires_at)),
             credential_expires_at: Some(timestamp_of(expires_at)),
             signaling_heartbeat_interval_secs: self.heartbeat_interval_secs(),
             signing_pubkey: Bytes::copy_from_slice(&key.to_bytes()),
@@ -147,6 +151,7 @@ impl Authority {
             renewal_token: Some(Bytes::copy_from_slice(&grant.token.secret)),
             renewal_token_expires_at: Some(timestamp_of(grant.token.expires_at)),
             withheld_address: None,
+            turn_urls: relays.map(TurnRelays::told).unwrap_or_default(),
         }
     }
 
@@ -162,7 +167,7 @@ fn fresh() -> (u32, [u8; 32]) {
     (rand::random(), rand::random())
 }
 
-/// The protocol requires the field; this registry runs no TURN relay, and an end in 1970 says so.
+/// The protocol requires the field; without relays an end in 1970 says so.
 fn no_relay() -> TurnCredential {
     TurnCredential {
         username: String::new(),

@@ -37,6 +37,7 @@
 //! - `failure_limit`: how often somebody may be wrong about that
 //! - `authority`: keys, credentials and tokens, made with the system's randomness
 //! - `key_ring`, `key_file`: the keys with which it signs, and where they are kept
+//! - [`turn_relays`]: credentials for relays of the WebRTC lane
 //! - `shared`: what all connections have in common
 //! - `upkeep`: what it does by the clock, unasked
 
@@ -78,6 +79,7 @@ pub mod sessions;
 mod shared;
 pub mod state;
 mod tally;
+pub mod turn_relays;
 mod upkeep;
 mod view;
 

@@ -9,6 +9,7 @@ use crate::{
     directory::{Limits, MAX_NODES, MAX_STORED_BYTES},
     ledger::Shares,
     realms::Realms,
+    turn_relays::TurnRelays,
 };
 
 /// How often a node has to send a heartbeat. With [`LEASE_HEARTBEATS`](crate::directory::LEASE_HEARTBEATS) a node that
@@ -62,6 +63,8 @@ pub struct Options {
     pub admin_token: Option<Token>,
     /// Which realms there are, their secrets, and what may be registered with them. Default: all, without.
     pub realms: Realms,
+    /// The relays for which nodes get credentials, which end with their own. Default: none.
+    pub turn_relays: Option<TurnRelays>,
     /// Whether the network itself is trusted: then nodes are told any address that others register, also one that is dialled
     /// without TLS. Default: no.
     pub insecure: bool,
@@ -142,6 +145,7 @@ impl Default for Options {
             audit_log: None,
             admin_token: None,
             realms: Realms::default(),
+            turn_relays: None,
             insecure: false,
             allowed_hosts: Vec::new(),
             max_connections: MAX_CONNECTIONS,

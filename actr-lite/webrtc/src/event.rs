@@ -11,6 +11,11 @@ pub enum Event {
     Ready(Agreed),
     /// What has come: with the extension any number of records, otherwise one; each with a record's header.
     Record(Bytes),
+    /// The session's path is another one, or the first.
+    Path {
+        /// Whether it goes over a relay, this node's or the peer's.
+        is_relayed: bool,
+    },
     /// The session's path is gone. What is queued is kept.
     Recovering,
     /// It is back.

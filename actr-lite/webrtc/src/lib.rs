@@ -13,8 +13,7 @@
 //!   ([`event`]: what comes of it)
 //! - `session`, with the feature `str0m`: one peer connection, from its offer to its end
 //! - `peer`, with the feature `str0m`: all sessions with one peer, one after the other
-//!
-//! There is no STUN and no TURN: the addresses that the peer is told are this host's own.
+//! - `nat`, with the feature `str0m`: public addresses and relays, for nodes behind NAT
 
 pub mod assembly;
 pub mod burst;
@@ -29,7 +28,11 @@ pub mod event;
 #[cfg(feature = "str0m")]
 mod extension;
 mod fragment;
+#[cfg(feature = "str0m")]
+mod local;
 mod message_queue;
+#[cfg(feature = "str0m")]
+pub mod nat;
 pub mod negotiation;
 pub mod outgoing;
 #[cfg(feature = "str0m")]

@@ -22,6 +22,7 @@ pub use crate::{
     certificate::{Certificate, NoCertificate},
     datagram::Datagram,
     event::Event,
+    local::Local,
 };
 
 /// How many bytes of records may wait to be taken, until what brings more is dropped, as by a path that is too narrow: SCTP
@@ -53,7 +54,9 @@ pub struct Peer<M> {
     negotiation: Negotiation,
     /// The one that the negotiation is about.
     session: Option<Session<M>>,
-    locals: Vec<SocketAddr>,
+    locals: Vec<Local>,
+    /// Between which addresses data was sent last, and whether that went over a relay.
+    path: Option<(SocketAddr, SocketAddr, bool)>,
     candidates: Candidates,
     signals: VecDeque<Signal>,
     events: VecDeque<Event>,
@@ -85,6 +88,7 @@ impl<M: Memory> Peer<M> {
             setup,
             session: None,
             locals: Vec::new(),
+            path: None,
             candidates: Candidates::default(),
             signals: VecDeque::new(),
             events: VecDeque::new(),
@@ -116,16 +120,29 @@ impl<M: Memory> Peer<M> {
         self.negotiation.is_closing()
     }
 
-    /// An address of this host at which datagrams are taken.
-    pub fn add_local(&mut self, address: SocketAddr) {
-        if self.locals.contains(&address) {
+    /// An address of this node at which datagrams are taken.
+    pub fn add_local(&mut self, local: impl Into<Local>) {
+        let local = local.into();
+        if self.locals.contains(&local) {
             return;
         }
-        self.locals.push(address);
-        let added = self.session.as_mut().and_then(|session| session.add_local(address));
+        self.locals.push(local);
+        let added = self.session.as_mut().and_then(|session| session.add_local(local));
         if let Some(candidate) = added {
             let generation = None;
             self.signals.push_back(Signal::Candidate { candidate, generation });
+        }
+    }
+
+    /// Nothing arrives there any more. A session that goes over it looks for another path at once.
+    pub fn remove_local(&mut self, local: Local, now: Duration) {
+        self.locals.retain(|known| *known != local);
+        if let Some(session) = &mut self.session {
+            session.remove_local(local);
+        }
+        if self.path.is_some_and(|(from, ..)| from == local.address()) {
+            self.negotiation.restart_asked();
+            self.follow(now);
         }
     }
 
@@ -226,7 +243,10 @@ impl<M: Memory> Peer<M> {
                 return Output::Wait(due);
             };
             match session.poll(now) {
-                Outcome::Transmit(datagram) => return Output::Transmit(datagram),
+                Outcome::Transmit(datagram) => {
+                    self.note_path(&datagram);
+                    return Output::Transmit(datagram);
+                }
                 Outcome::Wait(until) => return Output::Wait(due.map_or(Some(until), |due| Some(due.min(until)))),
                 Outcome::Open => {
                     if let Some(agreed) = session.agreed() {
@@ -241,6 +261,21 @@ impl<M: Memory> Peer<M> {
                 Outcome::Goodbye(reason) => self.goodbye = Some(reason),
                 Outcome::Ended(reason) => self.negotiation.ended(&reason, now),
             }
+        }
+    }
+
+    /// Tells when what is sent takes another way.
+    fn note_path(&mut self, datagram: &Datagram) {
+        let (from, to) = (datagram.from, datagram.to);
+        let before = self.path;
+        if before.is_some_and(|(a, b, _)| (a, b) == (from, to)) || !is_dtls(&datagram.bytes) {
+            return;
+        }
+        let mut relays = self.locals.iter().filter(|local| local.is_relayed());
+        let is_relayed = relays.any(|local| local.address() == from) || self.candidates.is_relayed(to);
+        self.path = Some((from, to, is_relayed));
+        if before.is_none_or(|(.., was_relayed)| was_relayed != is_relayed) {
+            self.events.push_back(Event::Path { is_relayed });
         }
     }
 
@@ -276,7 +311,10 @@ impl<M: Memory> Peer<M> {
                         session.close();
                     }
                 }
-                Action::Discard => self.session = None,
+                Action::Discard => {
+                    self.session = None;
+                    self.path = None;
+                }
                 Action::Tell(Event::Ended(reason)) => {
                     let said = self.goodbye.take().map(Event::Closed);
                     self.events.push_back(said.unwrap_or(Event::Ended(reason)));

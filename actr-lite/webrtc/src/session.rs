@@ -26,6 +26,7 @@ use crate::{
     channel::{CHANNELS, Channel, RETRANSMITS},
     datagram::Datagram,
     extension,
+    local::Local,
 };
 
 /// How often a connectivity check is sent again, and how long it waits at most. Each is a sign of life for the peer too.
@@ -81,13 +82,7 @@ pub(crate) enum Outcome {
 }
 
 impl<M: Memory> Session<M> {
-    fn new(
-        certificate: &Certificate,
-        locals: &[SocketAddr],
-        assembly: Assembly<M>,
-        epoch: Instant,
-        now: Duration,
-    ) -> Self {
+    fn new(certificate: &Certificate, locals: &[Local], assembly: Assembly<M>, epoch: Instant, now: Duration) -> Self {
         let mut config = Rtc::builder()
             .clear_codecs()
             .set_dtls_cert(certificate.dtls())
@@ -106,6 +101,10 @@ impl<M: Memory> Session<M> {
             early: VecDeque::new(),
             has_path: false,
         };
+        // str0m looks for no path before its clock has begun to run: without this, whoever answers would wait for a check of the
+        // peer's, which a NAT keeps out until this side has sent one.
+        // What fails here fails at the next poll too, which tells it.
+        drop(session.rtc.handle_input(Input::Timeout(epoch + now)));
         for local in locals {
             session.add_local(*local);
         }
@@ -115,7 +114,7 @@ impl<M: Memory> Session<M> {
     /// One that offers, and its offer.
     pub(crate) fn offer(
         certificate: &Certificate,
-        locals: &[SocketAddr],
+        locals: &[Local],
         assembly: Assembly<M>,
         epoch: Instant,
         now: Duration,
@@ -146,7 +145,7 @@ impl<M: Memory> Session<M> {
     /// One that answers, and its answer.
     pub(crate) fn answer(
         certificate: &Certificate,
-        locals: &[SocketAddr],
+        locals: &[Local],
         assembly: Assembly<M>,
         epoch: Instant,
         now: Duration,
@@ -198,10 +197,17 @@ impl<M: Memory> Session<M> {
         self.agreed
     }
 
-    /// An address of this host; as it is told to the peer, if it is new.
-    pub(crate) fn add_local(&mut self, address: SocketAddr) -> Option<String> {
-        let candidate = Candidate::host(address, Protocol::Udp).ok()?;
-        self.rtc.add_local_candidate(candidate).map(Candidate::to_sdp_string)
+    /// An address of this node; as it is told to the peer, if it is new.
+    pub(crate) fn add_local(&mut self, local: Local) -> Option<String> {
+        let added = self.rtc.add_local_candidate(local.candidate()?);
+        added.map(Candidate::to_sdp_string)
+    }
+
+    /// It is none of this node's any more.
+    pub(crate) fn remove_local(&mut self, local: Local) {
+        if let Some(candidate) = local.candidate() {
+            self.rtc.direct_api().invalidate_candidate(&candidate);
+        }
     }
 
     /// An address of the peer.

@@ -258,6 +258,9 @@ pub mod register_response {
         /// This project's own, which other nodes skip: why nobody is told the node's address, for people.
         #[prost(string, optional, tag = "1000")]
         pub withheld_address: ::core::option::Option<::prost::alloc::string::String>,
+        /// This project's own too: the relays that take `turn_credential`, as RFC 7065 names them.
+        #[prost(string, repeated, tag = "1001")]
+        pub turn_urls: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     }
     /// Either outcome.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]

@@ -28,6 +28,7 @@
 //! - [`unfinished`]: whether a peer goes on with what it has begun to send
 //! - [`backoff`]: how long to wait before the next try
 //! - [`host_policy`]: by which names a listener may be addressed
+//! - [`ice_server`]: which servers help a node behind NAT
 //! - [`trace_context`]: where a call belongs in a trace
 //! - [`rate_limit`]: how often somebody may do something
 //! - [`misbehaviour`]: how peers misbehave, counted
@@ -43,6 +44,7 @@ pub mod envelope;
 pub mod error_code;
 pub mod frame;
 pub mod host_policy;
+pub mod ice_server;
 pub mod identity;
 pub mod keepalive;
 pub mod latency_queue;

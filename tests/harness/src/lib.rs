@@ -12,6 +12,7 @@
 //! - [`received`]: what a client's log says of its stream
 //! - [`fault_proxy`]: a relay in front of a server that fails on request
 //! - [`shifted_clock`]: a wall clock that a test can set, for one program (Linux)
+//! - [`namespace`]: hosts of a network of the test's own (Linux, for root)
 //! - [`split_network`]: two hosts and a router between them that can stop relaying (Linux, for root)
 //! - [`fault_report`]: what a fault did to the streams that met it
 //! - [`binaries`]: the programs that are tested
@@ -24,6 +25,8 @@ pub mod certificates;
 pub mod deployment;
 pub mod fault_proxy;
 pub mod fault_report;
+#[cfg(target_os = "linux")]
+pub mod namespace;
 pub mod peer;
 #[cfg(target_os = "linux")]
 pub mod pseudo_terminal;
@@ -39,6 +42,8 @@ pub use certificates::Certificates;
 pub use deployment::Deployment;
 pub use fault_proxy::{FaultProxy, Newcomers};
 pub use fault_report::FaultReport;
+#[cfg(target_os = "linux")]
+pub use namespace::Namespace;
 pub use programs::{
     Finished, Launch, Line, Output, Process, Signal, Source, WAIT_TIMEOUT, own_program, port_of, registry_url,
     tls_registry_url, unused_port,

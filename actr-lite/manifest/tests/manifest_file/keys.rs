@@ -144,7 +144,9 @@ visible = false
 [system.webrtc]
 mode = "prefer"
 stun_urls = ["stun:example.org:3478"]
-turn_urls = ["turn:example.org:3478"]
+turn_urls = ["turns:example.org"]
+turn_username = "node"
+turn_password_file = "password"
 force_relay = true
 [[acl.rules]]
 permission = "allow"
@@ -182,8 +184,10 @@ run = "cargo run"
     assert_eq!(system.websocket.max_record_bytes.bytes(), 1 << 20);
     assert_eq!(system.deployment.realm_id, u32::MAX);
     assert!(!system.discovery.visible);
-    assert_eq!(system.webrtc.stun_urls, ["stun:example.org:3478"]);
-    assert_eq!(system.webrtc.turn_urls, ["turn:example.org:3478"]);
+    assert_eq!(system.webrtc.stun_urls, ["stun:example.org:3478".parse().unwrap()]);
+    assert_eq!(system.webrtc.turn_urls, ["turns:example.org:5349".parse().unwrap()]);
+    assert_eq!(system.webrtc.turn_username.as_deref(), Some("node"));
+    assert!(system.webrtc.turn_password_file.as_ref().unwrap().ends_with("password"));
     assert_eq!(system.webrtc.mode, WebRtcMode::Prefer);
     assert!(system.webrtc.force_relay);
     let rules = &manifest.acl.as_ref().unwrap().rules;

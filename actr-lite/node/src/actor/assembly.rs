@@ -1,7 +1,6 @@
 use std::sync::{Arc, Weak};
 
 use actr_lite_admin::event_log::EventLog;
-use actr_lite_manifest::WebRtcMode;
 use actr_lite_net::ClearText;
 use actr_lite_registry_client::RegistryLink;
 use actr_lite_tls::Tls;
@@ -17,6 +16,7 @@ use crate::{
     limits::occupancy::Occupancy,
     peers::peers::Peers,
     session::{access::Access, serve::Serve, session_environment::SessionEnvironment},
+    settings::webrtc::WebRtc,
     stream::stream_environment::StreamEnvironment,
     tally::{call_tally::CallTally, tally::Tally},
     tasks::Tasks,
@@ -35,8 +35,8 @@ pub(crate) struct Assembly {
     pub(crate) tls: Tls,
     /// Where it shows its credential without TLS.
     pub(crate) clear_text: ClearText,
-    /// When it tries WebRTC, if it is built with that.
-    pub(crate) webrtc: WebRtcMode,
+    /// When it tries WebRTC, if it is built with that, and who helps it through NAT.
+    pub(crate) webrtc: WebRtc,
     pub(crate) occupancy: Arc<Occupancy>,
     /// Where what happens is noted.
     pub(crate) events: Arc<EventLog>,

@@ -36,6 +36,7 @@ fn key_of(problem: &StartError) -> Option<&str> {
         StartError::RealmSecret(LoadSecretError::Read { .. } | LoadSecretError::File { .. }) => {
             Some("system.deployment.realm_secret_file")
         }
+        StartError::TurnPassword(_) => Some("system.webrtc.turn_password_file"),
         StartError::RealmSecret(LoadSecretError::Unprotected { .. })
         | StartError::InClear(InClearError::Registry { .. }) => Some("system.signaling.url"),
         StartError::InClear(InClearError::DataLane { key: "advertised", .. }) => Some("system.websocket.advertised"),
@@ -64,6 +65,8 @@ fn key_of_registry(error: &HostError) -> &'static str {
         HostError::KeyLifetime { .. } => "system.signaling.key_lifetime",
         #[cfg(feature = "registry-host")]
         HostError::OwnCertificate { .. } | HostError::Registry(_) => "system.signaling.url",
+        #[cfg(feature = "registry-host")]
+        HostError::TurnSecret(_) => "system.signaling.turn_secret_file",
         HostError::Exposed(_) => "system.signaling.listen",
     }
 }

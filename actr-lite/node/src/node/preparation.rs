@@ -12,7 +12,10 @@ use crate::{
     node::{
         hosted_registry::RegistryPlace, reach, remedies::REMEDIES, start_error::StartError, surface, system::ActrSystem,
     },
-    settings::{clear_text, realm_secret, tls},
+    settings::{
+        clear_text, realm_secret, tls,
+        webrtc::{self, WebRtc},
+    },
 };
 
 /// What a node has taken from its configuration, its files and its environment before it listens: everything that can be
@@ -23,6 +26,7 @@ pub(crate) struct Preparation {
     pub(crate) tls: Tls,
     pub(crate) realm_secret: Option<RealmSecret>,
     pub(crate) clear_text: ClearText,
+    pub(crate) webrtc: WebRtc,
     /// What those have to show who ask how the node is.
     pub(crate) admin_token: Option<Token>,
     pub(crate) registry: RegistryPlace,
@@ -65,19 +69,21 @@ impl Preparation {
         let both = Problems::both(both, all_checked(tls));
         let both = Problems::both(both, checked(realm_secret));
         let both = Problems::both(both, checked(clear_text));
+        let both = Problems::both(both, checked(webrtc::load(&manifest.system)));
         let both = Problems::both(both, exposed);
         let both = Problems::both(both, checked(admin_token));
         let both = Problems::both(both, checked(surface));
         let both = Problems::both(both, registry);
         let both = Problems::both(both, lane)?;
-        let (((((((((contracts, router), tls), realm_secret), clear_text), ()), admin_token), ()), registry), ()) =
-            both;
+        let ((((((both, webrtc), ()), admin_token), ()), registry), ()) = both;
+        let ((((contracts, router), tls), realm_secret), clear_text) = both;
         Ok(Self {
             contracts,
             router,
             tls,
             realm_secret,
             clear_text,
+            webrtc,
             admin_token,
             registry,
         })

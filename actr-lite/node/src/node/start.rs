@@ -97,6 +97,7 @@ impl<W: Workload> Node<W> {
             tls,
             realm_secret,
             clear_text,
+            webrtc,
             admin_token,
             registry,
         } = prepared.map_err(Problems::into_first)?;
@@ -151,7 +152,7 @@ impl<W: Workload> Node<W> {
             record_limit,
             tls,
             clear_text,
-            webrtc: manifest.system.webrtc.mode,
+            webrtc,
             occupancy,
             events: Arc::clone(admin.events()),
             tracer: system.tracer().clone(),

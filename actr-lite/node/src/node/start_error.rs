@@ -12,7 +12,7 @@ use crate::{
     node::{hosted_registry::error::HostError, surface::SurfaceError},
     peers::acceptor::BindError,
     readable_duration::readable,
-    settings::{clear_text::InClearError, realm_secret::LoadSecretError},
+    settings::{clear_text::InClearError, realm_secret::LoadSecretError, webrtc::LoadTurnPasswordError},
 };
 
 /// Why a node did not start.
@@ -50,6 +50,9 @@ pub enum StartError {
     /// The realm's secret can't be loaded.
     #[error(transparent)]
     RealmSecret(#[from] LoadSecretError),
+    /// The password of the node's relays can't be loaded.
+    #[error(transparent)]
+    TurnPassword(#[from] LoadTurnPasswordError),
     /// No dialler of the data lane would accept its certificate.
     #[error(
         "[system.websocket] listen: nobody gets to the data lane at {host}: {cause}; or write advertised = \

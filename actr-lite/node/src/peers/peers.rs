@@ -39,6 +39,7 @@ use crate::{
         receiver::SessionReceiver, serve::Serve, session::Session, session_environment::SessionEnvironment,
         session_handle::SessionHandle,
     },
+    settings::webrtc::WebRtc,
     tally::tally::Tally,
     trace::spans,
 };
@@ -61,14 +62,14 @@ impl Peers {
         link: RegistryLink,
         tls: Tls,
         clear_text: ClearText,
-        webrtc: WebRtcMode,
+        webrtc: WebRtc,
         sessions: Arc<SessionEnvironment>,
         serve: Arc<dyn Serve>,
     ) -> Arc<Self> {
         let open = OpenSessions::new(sessions, serve);
         Arc::new(Self {
             addresses: Addresses::new(link.clone()),
-            desk: Desk::new(webrtc, link.clone(), Arc::clone(&open)),
+            desk: Desk::new(webrtc, tls.client.clone(), link.clone(), Arc::clone(&open)),
             link,
             tls,
             clear_text,

@@ -10,15 +10,31 @@ mod absent;
 #[cfg(feature = "webrtc")]
 mod arrivals;
 #[cfg(feature = "webrtc")]
+mod deadline;
+#[cfg(feature = "webrtc")]
 mod desk;
 #[cfg(feature = "webrtc")]
 mod driver;
 #[cfg(feature = "webrtc")]
 mod endpoint;
 #[cfg(feature = "webrtc")]
+mod found;
+#[cfg(feature = "webrtc")]
 mod input;
 #[cfg(feature = "webrtc")]
+mod nat;
+#[cfg(feature = "webrtc")]
 mod port;
+#[cfg(feature = "webrtc")]
+mod reflexive;
+#[cfg(feature = "webrtc")]
+mod relay_port;
+#[cfg(feature = "webrtc")]
+mod relay_socket;
+#[cfg(feature = "webrtc")]
+mod relay_task;
+#[cfg(feature = "webrtc")]
+mod relays;
 #[cfg(feature = "webrtc")]
 mod routes;
 #[cfg(feature = "webrtc")]

@@ -6,3 +6,4 @@ pub(crate) mod clear_text;
 pub(crate) mod realm_secret;
 pub(crate) mod registry_url;
 pub(crate) mod tls;
+pub(crate) mod webrtc;

@@ -162,6 +162,7 @@ impl ScriptedRegistry {
             renewal_token: Some(Bytes::from_static(b"token")),
             renewal_token_expires_at: None,
             withheld_address: None,
+            turn_urls: Vec::new(),
         };
         answer_request(&mut connection, OK, register_response::Result::Success(granted)).await;
     }

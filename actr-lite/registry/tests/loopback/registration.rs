@@ -1,4 +1,9 @@
-use actr_lite_registry::{Options, Registry};
+use std::fs;
+
+use actr_lite_registry::{
+    Options, Registry,
+    turn_relays::{TurnRelays, TurnSecret},
+};
 use actr_lite_wire::{credential::VerifyingKey, error_code::ErrorCode, proto::RegisterRequest};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -39,6 +44,36 @@ async fn a_renewal_keeps_the_id_and_needs_the_token() {
     let error = renew(address, &forged).await.unwrap_err();
     assert_eq!(error.code, 401, "{}", error.message);
     assert!(error.message.contains("register again"), "{}", error.message);
+    registry.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_relay_credential_ends_with_the_nodes_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    fs::write(&path, "shared with the relay").unwrap();
+    let relays = TurnRelays {
+        urls: vec!["turn:192.0.2.1".parse().unwrap()],
+        secret: TurnSecret::load("the secret", &path).unwrap(),
+    };
+    let options = Options {
+        turn_relays: Some(relays),
+        ..Options::default()
+    };
+    let registry = start(options).await;
+    let granted = register(registry.local_addr(), 1, CLIENT).await;
+    let renewed = renew(registry.local_addr(), &granted).await.unwrap();
+    for granted in [granted, renewed] {
+        let expires_at = granted.credential_expires_at.unwrap().seconds as u64;
+        assert_eq!(granted.turn_credential.expires_at, expires_at);
+        let username = format!("{expires_at}:{}", id_of(&granted));
+        assert_eq!(granted.turn_credential.username, username);
+        assert_eq!(granted.turn_urls, ["turn:192.0.2.1:3478"]);
+    }
+    registry.shutdown().await;
+    let registry = start(Options::default()).await;
+    let granted = register(registry.local_addr(), 1, CLIENT).await;
+    assert_eq!((granted.turn_credential.expires_at, granted.turn_urls), (0, Vec::new()));
     registry.shutdown().await;
 }
 

@@ -30,10 +30,11 @@ const NODE: [&str; 17] = [
 ];
 
 /// The layers of the registry's client, the lowest first: what a link decides does not know who does it.
-const REGISTRY_CLIENT: [&str; 24] = [
+const REGISTRY_CLIENT: [&str; 25] = [
     "registry_url",
     "refusal_code",
     "error",
+    "turn_credential",
     "identity",
     "renewal_token",
     "registration",

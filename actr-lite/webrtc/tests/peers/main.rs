@@ -61,6 +61,19 @@ fn either_side_makes_a_session_that_carries_both_ways() {
 }
 
 #[test]
+fn a_node_that_answers_checks_paths_unasked() {
+    // As from behind a NAT that lets in only what was asked for.
+    let mut world = World::relayed(Kind::Official, GOOD, 1);
+    world.is_shut = true;
+    world.connect(1);
+    world.until(SOON, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
+    for node in &world.nodes {
+        assert!(node.has(&Event::Path { is_relayed: true }));
+    }
+    assert_carries(&mut world, 0, 100);
+}
+
+#[test]
 fn all_arrives_in_order_over_a_path_that_loses_and_reorders() {
     let path = Path {
         delay: Duration::from_millis(5),

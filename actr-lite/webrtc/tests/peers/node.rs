@@ -10,7 +10,7 @@ use actr_lite_engine::memory::Memory;
 use actr_lite_webrtc::{
     channel::Channel,
     outgoing::{Batch, Outgoing},
-    peer::{Certificate, Datagram, Event, Peer, Setup},
+    peer::{Certificate, Datagram, Event, Local, Peer, Setup},
     signal::Signal,
 };
 use actr_lite_wire::{
@@ -60,6 +60,8 @@ pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     /// The last connectivity check that it has sent.
     pub(crate) checked: Option<Datagram>,
+    /// Whether it has sent anything.
+    pub(crate) has_sent: bool,
     /// Whether it takes the records that come.
     pub(crate) takes: bool,
     /// Counts its starts.
@@ -70,7 +72,7 @@ impl Node {
     pub(crate) fn new(
         kind: Kind,
         (number, life): (usize, u64),
-        address: SocketAddr,
+        local: impl Into<Local>,
         epoch: Instant,
         certificate: Certificate,
     ) -> Self {
@@ -82,7 +84,8 @@ impl Node {
             max_record_len: MAX_RECORD_LEN,
             memory: Box::new(|| Unlimited),
         });
-        peer.add_local(address);
+        let local = local.into();
+        peer.add_local(local);
         let (outgoing, sending) = nothing_to_send(kind);
         Self {
             kind,
@@ -92,8 +95,9 @@ impl Node {
             events: Vec::new(),
             partial: PartialRecord::default(),
             records: Vec::new(),
-            address,
+            address: local.address(),
             checked: None,
+            has_sent: false,
             takes: true,
             life,
         }

@@ -100,6 +100,8 @@ impl Application {
             Event::Ended(_) | Event::Closed(_) if self.is_open => self.ends(now),
             Event::Failed(_) if self.is_asking && !self.is_open => self.is_asking = false,
             Event::Recovering | Event::Recovered if self.is_open => {}
+            // The path is there before the session is.
+            Event::Path { .. } => {}
             event => return Err(format!("it is told {event:?}: {self:?}")),
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actr_lite_webrtc::{
-    peer::{Certificate, Datagram, Event, Output},
+    peer::{Certificate, Datagram, Event, Local, Output},
     signal::Signal,
     stun::{Class, Stun},
 };
@@ -55,14 +55,35 @@ pub(crate) struct World {
     signals: Vec<(Duration, (usize, u64), Signal)>,
     /// Every signal that was passed on, with its sender.
     pub(crate) said: Vec<(usize, Signal)>,
+    /// Whether a node gets only what comes from where it has sent something itself.
+    pub(crate) is_shut: bool,
 }
 
 impl World {
     pub(crate) fn new(kind: Kind, path: Path, seed: u64) -> Self {
+        Self::with(kind, path, seed, false)
+    }
+
+    /// The same where both are reached by way of relays only.
+    pub(crate) fn relayed(kind: Kind, path: Path, seed: u64) -> Self {
+        Self::with(kind, path, seed, true)
+    }
+
+    fn with(kind: Kind, path: Path, seed: u64, is_relayed: bool) -> Self {
         let epoch = Instant::now();
         // The same at both ends: neither looks whose it is. It takes as long to make as some sessions.
         let certificate = Certificate::generate().unwrap();
-        let node = |number: usize| Node::new(kind, (number, 0), address(number, 0), epoch, certificate.clone());
+        let node = |number: usize| {
+            let address = address(number, 0);
+            let local = match is_relayed {
+                true => Local::Relayed {
+                    address,
+                    local: SocketAddr::from(([10, 0, 0, number as u8 + 1], 1000)),
+                },
+                false => address.into(),
+            };
+            Node::new(kind, (number, 0), local, epoch, certificate.clone())
+        };
         Self {
             kind,
             nodes: [node(0), node(1)],
@@ -78,6 +99,7 @@ impl World {
             datagrams: Vec::new(),
             signals: Vec::new(),
             said: Vec::new(),
+            is_shut: false,
             certificate,
         }
     }
@@ -161,7 +183,8 @@ impl World {
         self.datagrams.sort_by_key(|(at, ..)| *at);
         let late = self.datagrams.partition_point(|(at, ..)| *at <= now);
         for (_, to, datagram) in self.datagrams.drain(..late).collect::<Vec<_>>() {
-            if self.nodes[to].address == datagram.to {
+            let may_enter = !self.is_shut || self.nodes[to].has_sent;
+            if self.nodes[to].address == datagram.to && may_enter {
                 let Datagram { from, to: at, bytes } = datagram;
                 self.nodes[to].peer.receive(from, at, &bytes, now);
                 self.poll(to);
@@ -189,6 +212,7 @@ impl World {
                     return at;
                 }
                 Output::Transmit(datagram) => {
+                    this.has_sent = true;
                     if Stun::read(&datagram.bytes).is_some_and(|stun| stun.class == Class::Request) {
                         this.checked = Some(datagram.clone());
                     }

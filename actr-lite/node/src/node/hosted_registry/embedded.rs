@@ -2,7 +2,12 @@ use std::{net::SocketAddr, sync::Arc};
 
 use actr_lite_admin::{admin::Admin, token::Token};
 use actr_lite_manifest::{Count, HeldBytes, Lifetime, Manifest, Problems, SignalingUrl, System, Timeout};
-use actr_lite_registry::{Options, Registry, RegistryHandle, realms::Realms, registry::check_rivals};
+use actr_lite_registry::{
+    Options, Registry, RegistryHandle,
+    realms::Realms,
+    registry::check_rivals,
+    turn_relays::{TurnRelays, TurnSecret},
+};
 use actr_lite_tls::{ServerTls, Tls};
 use actr_lite_wire::{host_policy::HostName, realm_secret::RealmSecret};
 use tracing::info;
@@ -55,9 +60,16 @@ impl RegistryPlan {
             (None, None) => None,
         };
         let are_realms_known = realms.is_some();
+        let turn_secret = signaling.turn_secret_file.as_deref();
+        let turn_secret = turn_secret.map(|path| TurnSecret::load("[system.signaling] turn_secret_file", path));
+        let turn_secret = turn_secret.transpose().map_err(|error| problems.push(error.into()));
         let options = Options {
             insecure: manifest.system.insecure,
             admin_token: admin_token.flatten().cloned(),
+            turn_relays: turn_secret.ok().flatten().map(|secret| TurnRelays {
+                urls: signaling.turn_urls.clone(),
+                secret,
+            }),
             ..registry_options(&manifest.system, realms.unwrap_or_default())
         };
         if options.key_lifetime < options.credential_lifetime {

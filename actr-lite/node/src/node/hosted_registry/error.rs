@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use actr_lite_net::exposure::ExposureError;
 #[cfg(feature = "registry-host")]
-use actr_lite_registry::{RegistryError, realms::RealmsFileError};
+use actr_lite_registry::{RegistryError, realms::RealmsFileError, turn_relays::LoadTurnSecretError};
 use actr_lite_registry_client::ParseRegistryUrlError;
 #[cfg(feature = "registry-host")]
 use actr_lite_tls::HandshakeError;
@@ -35,6 +35,10 @@ pub enum HostError {
     #[cfg(feature = "registry-host")]
     #[error("[system.signaling] realms: {0}")]
     Realms(#[from] RealmsFileError),
+    /// The secret of the relays can't be used.
+    #[cfg(feature = "registry-host")]
+    #[error(transparent)]
+    TurnSecret(#[from] LoadTurnSecretError),
     /// Keys would expire before what they sign.
     #[cfg(feature = "registry-host")]
     #[error(

@@ -2,15 +2,19 @@ use std::sync::Arc;
 
 use actr_lite_manifest::WebRtcMode;
 use actr_lite_registry_client::RegistryLink;
+use actr_lite_tls::ClientTls;
 use actr_lite_wire::{identity::ActrId, peer_text::PeerText};
 
-use crate::{error::actr_error::ActrError, peers::open_sessions::OpenSessions, session::session_handle::SessionHandle};
+use crate::{
+    error::actr_error::ActrError, peers::open_sessions::OpenSessions, session::session_handle::SessionHandle,
+    settings::webrtc::WebRtc,
+};
 
 /// No sessions over WebRTC.
 pub(crate) struct Desk;
 
 impl Desk {
-    pub(crate) fn new(_: WebRtcMode, _: RegistryLink, _: Arc<OpenSessions>) -> Arc<Self> {
+    pub(crate) fn new(_: WebRtc, _: ClientTls, _: RegistryLink, _: Arc<OpenSessions>) -> Arc<Self> {
         Arc::new(Self)
     }
 

@@ -6,6 +6,7 @@ use std::{
 
 use actr_lite_manifest::WebRtcMode;
 use actr_lite_registry_client::{RegistryLink, Relayed};
+use actr_lite_tls::ClientTls;
 use actr_lite_webrtc::{
     peer::{Certificate, NoCertificate},
     signal::Signal,
@@ -25,9 +26,10 @@ use crate::{
     error::actr_error::ActrError,
     peers::{
         open_sessions::OpenSessions,
-        webrtc::{driver::Driver, endpoint::Endpoint, input::Input, sockets::Sockets},
+        webrtc::{driver::Driver, endpoint::Endpoint, found::Found, input::Input, nat::Nat, sockets::Sockets},
     },
     session::session_handle::SessionHandle,
+    settings::webrtc::WebRtc,
 };
 
 /// How much may wait for the task of one peer: an offer and its candidates, and those who want a connection.
@@ -46,11 +48,13 @@ const CONNECT_TRIES: usize = 2;
 
 /// The peers with which this node has sessions over WebRTC, or is about to.
 pub(crate) struct Desk {
-    mode: WebRtcMode,
     link: RegistryLink,
     sessions: Arc<OpenSessions>,
     certificate: OnceCell<Certificate>,
     sockets: Arc<Sockets>,
+    found: Arc<Found>,
+    webrtc: Arc<WebRtc>,
+    tls: ClientTls,
     drivers: Mutex<Drivers>,
 }
 
@@ -61,11 +65,13 @@ struct Drivers {
 }
 
 impl Desk {
-    pub(crate) fn new(mode: WebRtcMode, link: RegistryLink, sessions: Arc<OpenSessions>) -> Arc<Self> {
+    pub(crate) fn new(webrtc: WebRtc, tls: ClientTls, link: RegistryLink, sessions: Arc<OpenSessions>) -> Arc<Self> {
         let streams = &sessions.environment().streams;
         Arc::new(Self {
             sockets: Sockets::new(streams.tasks.clone(), Arc::clone(&streams.tally)),
-            mode,
+            found: Found::new(webrtc.force_relay),
+            webrtc: Arc::new(webrtc),
+            tls,
             link,
             sessions,
             certificate: OnceCell::new(),
@@ -80,12 +86,12 @@ impl Desk {
 
     /// When sessions over WebRTC are tried.
     pub(crate) fn mode(&self) -> WebRtcMode {
-        self.mode
+        self.webrtc.mode
     }
 
     /// Takes what other nodes say, until the node stops.
     pub(crate) async fn run(self: Arc<Self>) {
-        if self.mode == WebRtcMode::Off {
+        if self.mode() == WebRtcMode::Off {
             return;
         }
         let mut relayed = self.link.relayed();
@@ -93,7 +99,16 @@ impl Desk {
         if let Err(error) = self.certificate().await {
             return warn!("there is no WebRTC: {error}");
         }
-        let stop = self.sessions.environment().streams.tasks.stop();
+        let tasks = &self.sessions.environment().streams.tasks;
+        let nat = Nat {
+            webrtc: Arc::clone(&self.webrtc),
+            found: Arc::clone(&self.found),
+            sockets: Arc::clone(&self.sockets),
+            tls: self.tls.clone(),
+        };
+        let nat = nat.run(self.link.clone(), tasks.clone());
+        tasks.spawn_runtime("what helps through NAT", Box::pin(nat));
+        let stop = tasks.stop();
         let (began, mut signals) = (Instant::now(), RateLimit::new(SIGNALS_OF_PEER));
         while let Some(Some(relayed)) = stop.run_until_cancelled(relayed.recv()).await {
             if let Relayed::Said { from, .. } = &relayed
@@ -183,7 +198,16 @@ impl Desk {
                 && let Some(endpoint) = Endpoint::new(Arc::clone(&desk.sockets))
             {
                 let (link, sessions) = (desk.link.clone(), Arc::clone(&desk.sessions));
-                let driver = Driver::new(link, sessions, endpoint, peer.clone(), certificate.clone(), admission);
+                let nat = desk.found.enter();
+                let driver = Driver::new(
+                    link,
+                    sessions,
+                    endpoint,
+                    nat,
+                    peer.clone(),
+                    certificate.clone(),
+                    admission,
+                );
                 driver.run(received).await;
             }
         };

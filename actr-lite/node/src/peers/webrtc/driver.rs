@@ -15,7 +15,7 @@ use actr_lite_webrtc::{
     burst::Burst,
     demultiplexer::{Evidence, Path},
     outgoing::Batch,
-    peer::{Certificate, Event, Output, Peer, Setup},
+    peer::{Certificate, Event, Local, Output, Peer, Setup},
     signal::Signal,
     stun::{Class, Stun},
 };
@@ -27,7 +27,7 @@ use bytes::Bytes;
 use tokio::{
     net::lookup_host,
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, timeout},
 };
 use tracing::debug;
 
@@ -38,7 +38,7 @@ use crate::{
         open_sessions::OpenSessions,
         peer_connection::close_when_unused,
         pool::{OpenConnection, PoolPlace},
-        webrtc::{arrivals::Arrival, endpoint::Endpoint, input::Input},
+        webrtc::{arrivals::Arrival, deadline::at, endpoint::Endpoint, found::NatUser, input::Input},
     },
     session::{receiver::SessionReceiver, session::Session, session_handle::SessionHandle},
 };
@@ -65,6 +65,9 @@ pub(super) struct Driver {
     machine: Peer<HeldBytes>,
     began: Instant,
     endpoint: Endpoint,
+    nat: NatUser,
+    /// What servers have found and made, as the session knows it.
+    found: Vec<Local>,
     waiting: Vec<oneshot::Sender<Result<SessionHandle, ActrError>>>,
     open: Option<OpenSession>,
     admission: Admission,
@@ -90,6 +93,7 @@ impl Driver {
         link: RegistryLink,
         sessions: Arc<OpenSessions>,
         endpoint: Endpoint,
+        nat: NatUser,
         peer: ActrId,
         certificate: Certificate,
         admission: Admission,
@@ -113,6 +117,8 @@ impl Driver {
             machine,
             began,
             endpoint,
+            nat,
+            found: Vec::new(),
             waiting: Vec::new(),
             open: None,
             admission,
@@ -146,7 +152,7 @@ impl Driver {
             };
             let is_closing = self.machine.is_closing();
             let open = &mut self.open;
-            let endpoint = &self.endpoint;
+            let (endpoint, nat) = (&self.endpoint, &mut self.nat);
             tokio::select! {
                 biased;
                 input = inputs.recv() => match input {
@@ -155,6 +161,7 @@ impl Driver {
                 },
                 () = stop.cancelled(), if !is_closing => self.close(Closing::ShuttingDown.frame()),
                 arrived = endpoint.arrived() => self.receive(arrived).await,
+                locals = nat.changed() => self.reached_at(locals),
                 () = progress(open) => {}
                 () = at(until) => {}
             }
@@ -170,6 +177,9 @@ impl Driver {
     /// The addresses of this host by which others are reached: on the way to the registry, and to anywhere. Others follow
     /// when it is known where the peer is.
     async fn open_sockets(&mut self) {
+        if self.nat.is_relay_only() {
+            return;
+        }
         let url = self.link.url();
         let looked_up = timeout(LOOK_UP_TIMEOUT, lookup_host((url.host(), url.port()))).await;
         let registry: Vec<SocketAddr> = looked_up.ok().and_then(Result::ok).into_iter().flatten().collect();
@@ -182,13 +192,46 @@ impl Driver {
         }
     }
 
+    /// Servers have found and made these addresses, and no others.
+    fn reached_at(&mut self, locals: Vec<Local>) {
+        let now = self.now();
+        for gone in self.found.iter().filter(|found| !locals.contains(found)) {
+            self.machine.remove_local(*gone, now);
+        }
+        for local in &locals {
+            // What comes there comes to that socket, which others may have opened.
+            if let Local::Reflexive { base, .. } = local
+                && let Some(opened) = self.endpoint.open_at(base.ip())
+            {
+                self.machine.add_local(opened);
+            }
+            self.machine.add_local(*local);
+        }
+        self.found = locals;
+    }
+
+    /// Nothing comes from the peer: this host, or the NAT before it, may have another address.
+    fn look_for_addresses(&mut self) {
+        self.nat.doubt();
+        if !self.nat.is_relay_only()
+            && let Some(local) = self.endpoint.open_default()
+        {
+            self.machine.add_local(local);
+        }
+    }
+
     fn input(&mut self, input: Input) {
         let now = self.now();
         match input {
             Input::Refused(reason) => self.machine.refused(reason.as_str(), now),
             Input::Signal(signal) => {
                 debug!(peer = %self.peer, signal = signal.word(), "heard by way of the registry");
-                for remote in addresses(&signal) {
+                let remotes = if self.nat.is_relay_only() {
+                    Vec::new()
+                } else {
+                    addresses(&signal)
+                };
+                for remote in remotes {
                     if let Some(local) = self.endpoint.open_towards(remote) {
                         self.machine.add_local(local);
                     }
@@ -332,7 +375,14 @@ impl Driver {
                 None => return is_any,
                 Some(Event::Record(record)) => self.deliver(record),
                 Some(Event::Ready(agreed)) => self.ready(agreed),
-                Some(Event::Recovering) => debug!(peer = %self.peer, "the path to the peer is gone"),
+                Some(Event::Path { is_relayed }) => {
+                    let kind = if is_relayed { "relayed" } else { "direct" };
+                    debug!(peer = %self.peer, "the path to the peer is {kind}");
+                }
+                Some(Event::Recovering) => {
+                    debug!(peer = %self.peer, "the path to the peer is gone");
+                    self.look_for_addresses();
+                }
                 Some(Event::Recovered) => debug!(peer = %self.peer, "the path to the peer is back"),
                 Some(Event::Ended(reason)) => self.lost(&reason),
                 Some(Event::Closed(frame)) => self.ended(CloseReason::Closed {
@@ -425,13 +475,6 @@ async fn progress(open: &mut Option<OpenSession>) {
         () = open.outbox.queued() => {}
         () = poll_fn(|cx| receiver.poll_room(cx)), if open.is_full => {}
         () = &mut open.unused => {}
-    }
-}
-
-async fn at(until: Option<Instant>) {
-    match until {
-        Some(until) => sleep_until(until).await,
-        None => pending().await,
     }
 }
 

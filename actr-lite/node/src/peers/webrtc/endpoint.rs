@@ -1,14 +1,16 @@
 use std::{
     collections::VecDeque,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use actr_lite_webrtc::{
     burst::Burst,
     demultiplexer::{Evidence, Path, Route},
+    nat::reach::Reach,
     stun::{Class, Stun},
 };
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::peers::webrtc::{
@@ -29,6 +31,9 @@ pub(super) struct Endpoint {
     route: Route,
     arrivals: Arc<Arrivals>,
     ports: Vec<Arc<OpenPort>>,
+    /// Where it has sent by way of relays.
+    reach: Mutex<Reach>,
+    began: Instant,
 }
 
 impl Endpoint {
@@ -41,6 +46,8 @@ impl Endpoint {
             route,
             arrivals,
             ports: Vec::new(),
+            reach: Mutex::default(),
+            began: Instant::now(),
         })
     }
 
@@ -51,7 +58,11 @@ impl Endpoint {
 
     /// Uses the address from which datagrams would go to `remote`; its address, if it is new.
     pub(super) fn open_towards(&mut self, remote: SocketAddr) -> Option<SocketAddr> {
-        let host = local_towards(remote).ok()?;
+        self.open_at(local_towards(remote).ok()?)
+    }
+
+    /// Uses this address of the host; its address with the port, if it is new.
+    pub(super) fn open_at(&mut self, host: IpAddr) -> Option<SocketAddr> {
         let is_known = self.ports.iter().any(|open| open.port().local().ip() == host);
         if is_known || self.ports.len() == MAX_PORTS {
             return None;
@@ -87,9 +98,18 @@ impl Endpoint {
             self.sockets.routes().lock().asked(self.route, question.transaction);
         }
         let open = self.ports.iter().find(|open| open.port().local() == burst.from);
-        if let Some(open) = open {
-            open.port().send(burst).await;
+        match open {
+            Some(open) => open.port().send(burst).await,
+            None if self.reaches(burst.to) => self.sockets.relays().send(burst).await,
+            None => {}
         }
+    }
+
+    /// Whether it may send there by way of relays.
+    fn reaches(&self, to: SocketAddr) -> bool {
+        // No code panics while it holds the lock.
+        let mut reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        reach.admits(to, self.began.elapsed())
     }
 
     /// What has come, at least one.

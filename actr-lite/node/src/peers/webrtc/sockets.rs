@@ -11,6 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     peers::webrtc::{
         port::Port,
+        relays::Relays,
         routes::{Batch, Routes},
     },
     tally::tally::Tally,
@@ -31,6 +32,7 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Sockets {
     tasks: Tasks,
     routes: Arc<Routes>,
+    relays: Relays,
     open: Mutex<Vec<(IpAddr, Weak<OpenPort>)>>,
 }
 
@@ -53,6 +55,7 @@ impl Sockets {
         Arc::new(Self {
             tasks,
             routes: Arc::new(Routes::new(tally)),
+            relays: Relays::default(),
             open: Mutex::default(),
         })
     }
@@ -60,6 +63,11 @@ impl Sockets {
     /// Whose what comes is.
     pub(super) fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// Over what else is sent.
+    pub(super) fn relays(&self) -> &Relays {
+        &self.relays
     }
 
     /// The one on this address of the host.

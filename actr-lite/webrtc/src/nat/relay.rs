@@ -1,0 +1,464 @@
+//! An address at a relay: made, kept and made anew.
+
+use std::{collections::VecDeque, fmt, net::SocketAddr, ops::Range, time::Duration};
+
+use stun_types::message::TransactionId;
+
+pub use crate::nat::requests::Way;
+use crate::nat::{
+    Random,
+    channels::{Channels, Route},
+    message::{Authentication, Question, Received, Refusal, answered, is_relayable, request},
+    requests::{Due, Requests},
+};
+
+/// For how long an address is asked (RFC 8656 §3.2): if this node dies, the relay forgets it after that.
+const LIFETIME: Duration = Duration::from_secs(600);
+
+/// The shortest and the longest lifetime that a relay's word is taken for.
+const LIFETIMES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+
+/// How long a connection to the relay may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pause after the first failure; each further one doubles it.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause: a relay that is away is asked for once a minute, while sessions are made.
+const LAST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often a request is made anew because the relay wants to know who asks, or has another nonce: one that always does so is
+/// broken.
+const MAX_TRIES: u8 = 4;
+
+/// How long the relay may take to hear that an address is let go: it ends by itself.
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What refuses a request because of who asks (RFC 8489 §14.8), and because of an old nonce.
+const UNAUTHENTICATED: u16 = 401;
+const STALE_NONCE: u16 = 438;
+
+/// Who a node is to its relays. Its `Debug` does not show the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An address at one relay, as long as it is wanted.
+pub struct Relay {
+    way: Way,
+    /// Whether it is reached over IPv6. The address is of the same family.
+    is_ipv6: bool,
+    random: Random,
+    credential: Credential,
+    is_wanted: bool,
+    stage: Stage,
+    authentication: Option<Authentication>,
+    /// How often in a row no address could be had.
+    failures: u32,
+    requests: Requests<Ask>,
+    channels: Channels,
+    outputs: VecDeque<Output>,
+}
+
+/// A question, and how often it was asked before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ask {
+    question: Question,
+    tries: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    /// There is to be a socket.
+    Connecting {
+        until: Duration,
+    },
+    /// The relay was asked.
+    Allocating,
+    Open {
+        relayed: SocketAddr,
+        since: Duration,
+        /// None: the relay is asked for more time.
+        refresh: Option<Duration>,
+    },
+    Pausing {
+        until: Duration,
+    },
+    /// The relay is told that the address is not needed any more.
+    Releasing {
+        until: Duration,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Open a socket to the relay, another one than before; then it is [connected](Relay::connected), or
+    /// [disconnected](Relay::disconnected).
+    Connect,
+    /// Send this to it.
+    Transmit(Vec<u8>),
+    /// Close the socket.
+    Disconnect,
+    /// There is an address.
+    Allocated(SocketAddr),
+    /// It is gone, and why.
+    Lost(SocketAddr, String),
+    /// It is not wanted any more, and given back.
+    Released(SocketAddr),
+    /// There is none, and why. It is tried again, as long as one is wanted.
+    Failed(String),
+    /// Poll again at this time, if there is one, or after anything else was told.
+    Wait(Option<Duration>),
+}
+
+impl Relay {
+    /// None is wanted yet.
+    pub fn new(way: Way, credential: Credential, random: Random) -> Self {
+        Self {
+            way,
+            is_ipv6: false,
+            random,
+            credential,
+            is_wanted: false,
+            stage: Stage::Idle,
+            authentication: None,
+            failures: 0,
+            requests: Requests::new(way),
+            channels: Channels::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// The address, if there is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.stage {
+            Stage::Open { relayed, .. } => Some(relayed),
+            _ => None,
+        }
+    }
+
+    /// The node has a new credential. An address that there is keeps the old one, as RFC 8656 §7.1 asks.
+    pub fn set_credential(&mut self, credential: Credential, now: Duration) {
+        if self.credential == credential {
+            return;
+        }
+        self.credential = credential;
+        if let Stage::Pausing { .. } = self.stage {
+            self.failures = 0;
+            self.stage = Stage::Pausing { until: now };
+        }
+    }
+
+    /// Whether an address is wanted from now on.
+    pub fn want(&mut self, is_wanted: bool, now: Duration) {
+        self.is_wanted = is_wanted;
+        match self.stage {
+            Stage::Idle if is_wanted => self.connect(now),
+            Stage::Connecting { .. } | Stage::Allocating if !is_wanted => self.disconnect(),
+            Stage::Pausing { .. } if !is_wanted => self.stage = Stage::Idle,
+            Stage::Open { relayed, .. } if !is_wanted => {
+                self.outputs.push_back(Output::Released(relayed));
+                self.requests.clear();
+                self.channels.clear();
+                self.stage = Stage::Releasing {
+                    until: now + RELEASE_TIMEOUT,
+                };
+                self.ask(Question::Refresh { seconds: 0 }, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// There is a socket to the relay, over IPv6 or IPv4.
+    pub fn connected(&mut self, is_ipv6: bool, now: Duration) {
+        if let Stage::Connecting { .. } = self.stage {
+            self.stage = Stage::Allocating;
+            self.is_ipv6 = is_ipv6;
+            self.ask(Question::Allocate { is_ipv6 }, now);
+        }
+    }
+
+    /// There is none, or none any more.
+    pub fn disconnected(&mut self, reason: &str, now: Duration) {
+        match self.stage {
+            Stage::Idle | Stage::Pausing { .. } => {}
+            Stage::Releasing { .. } => self.disconnect(),
+            _ => self.fail(reason, now),
+        }
+    }
+
+    /// Nothing comes from the address any more: the relay is asked whether it still has it.
+    pub fn check(&mut self, now: Duration) {
+        if let Stage::Open { refresh, .. } = &mut self.stage
+            && let Some(refresh) = refresh
+        {
+            *refresh = now;
+        }
+    }
+
+    /// What goes to the relay to send this to a peer. What can't be sent yet is lost, except for the last; whoever sends over
+    /// UDP sends again what matters.
+    pub fn send(&mut self, peer: SocketAddr, bytes: &[u8], now: Duration) -> Option<Vec<u8>> {
+        self.address()?;
+        if !is_relayable(peer) || peer.is_ipv6() != self.is_ipv6 {
+            return None;
+        }
+        match self.channels.route(peer, bytes, now) {
+            Route::Open(number) => Some(self.framed(number, bytes)),
+            Route::Closed => None,
+            Route::Ask(number) => {
+                self.ask_for_channel(number, peer, now);
+                None
+            }
+        }
+    }
+
+    /// Takes what the relay has sent, one datagram, or one of the [frames](crate::nat::frames) of a stream. What a peer has
+    /// sent, if it is that: where it begins and ends.
+    pub fn receive(&mut self, bytes: &[u8], now: Duration) -> Option<(SocketAddr, Range<usize>)> {
+        if let [0x40..=0x4F, ..] = bytes {
+            let (number, len) = (bytes.first_chunk::<4>())
+                .map(|[a, b, c, d]| (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])))?;
+            let end = 4 + usize::from(len);
+            let peer = self.channels.peer(number)?;
+            return (end <= bytes.len()).then_some((peer, 4..end));
+        }
+        if let Some(id) = answered(bytes) {
+            self.answered(id.into(), bytes, now);
+            return None;
+        }
+        self.address()?;
+        Received::read(bytes)?.data()
+    }
+
+    /// What to do now.
+    pub fn poll(&mut self, now: Duration) -> Output {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return output;
+            }
+            let due = match self.stage {
+                Stage::Idle | Stage::Allocating => None,
+                Stage::Connecting { until } | Stage::Pausing { until } | Stage::Releasing { until } => Some(until),
+                Stage::Open { refresh, .. } => earliest(refresh, self.channels.next_check()),
+            };
+            if due.is_some_and(|due| due <= now) {
+                self.timeout(now);
+                continue;
+            }
+            match self.requests.poll(now) {
+                Due::Send(_, bytes) => return Output::Transmit(bytes),
+                Due::TimedOut(Ask { question, .. }) => match question {
+                    Question::Channel { peer, .. } => self.channels.refused(peer, now),
+                    _ => self.fail("it does not answer", now),
+                },
+                Due::Wait(until) => return Output::Wait(earliest(due, until)),
+            }
+        }
+    }
+
+    fn timeout(&mut self, now: Duration) {
+        match &mut self.stage {
+            Stage::Idle | Stage::Allocating => {}
+            Stage::Connecting { .. } => self.fail("no connection to it in time", now),
+            Stage::Pausing { .. } => self.connect(now),
+            Stage::Releasing { .. } => self.disconnect(),
+            Stage::Open { refresh, .. } => {
+                if refresh.take_if(|refresh| *refresh <= now).is_some() {
+                    let seconds = LIFETIME.as_secs() as u32;
+                    self.ask(Question::Refresh { seconds }, now);
+                }
+                if self.channels.next_check().is_some_and(|check| check <= now) {
+                    for (number, peer) in self.channels.check(now) {
+                        self.ask_for_channel(number, peer, now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, now: Duration) {
+        self.authentication = None;
+        self.stage = Stage::Connecting {
+            until: now + CONNECT_TIMEOUT,
+        };
+        self.outputs.push_back(Output::Connect);
+    }
+
+    /// Lets go of everything; begins again if an address was wanted again meanwhile.
+    fn disconnect(&mut self) {
+        self.requests.clear();
+        self.channels.clear();
+        self.outputs.push_back(Output::Disconnect);
+        self.stage = match self.is_wanted {
+            true => Stage::Pausing { until: Duration::ZERO },
+            false => Stage::Idle,
+        };
+    }
+
+    fn fail(&mut self, reason: &str, now: Duration) {
+        if let Stage::Releasing { .. } = self.stage {
+            return self.disconnect();
+        }
+        let pause = (FIRST_PAUSE * 2_u32.saturating_pow(self.failures)).min(LAST_PAUSE);
+        let until = match self.stage {
+            Stage::Open { relayed, since, .. } => {
+                self.outputs.push_back(Output::Lost(relayed, reason.into()));
+                // One that was good for a while is missed at once.
+                now + if since + LAST_PAUSE < now {
+                    Duration::ZERO
+                } else {
+                    pause
+                }
+            }
+            _ => {
+                self.outputs.push_back(Output::Failed(reason.into()));
+                now + pause
+            }
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.disconnect();
+        if self.is_wanted {
+            self.stage = Stage::Pausing { until };
+        }
+    }
+
+    fn ask(&mut self, question: Question, now: Duration) {
+        self.try_to_ask(Ask { question, tries: 0 }, now);
+    }
+
+    fn try_to_ask(&mut self, ask: Ask, now: Duration) {
+        let (id, question): (TransactionId, _) = ((self.random)().into(), ask.question);
+        let bytes = request(question, id, self.authentication.as_ref());
+        if bytes.is_some_and(|bytes| self.requests.ask(id, ask, bytes, now)) {
+            return;
+        }
+        match question {
+            Question::Channel { peer, .. } => self.channels.not_asked(peer),
+            _ => self.fail("its realm or this node's user name is too long for it", now),
+        }
+    }
+
+    fn ask_for_channel(&mut self, number: u16, peer: SocketAddr, now: Duration) {
+        self.ask(Question::Channel { number, peer }, now);
+    }
+
+    fn answered(&mut self, id: TransactionId, bytes: &[u8], now: Duration) {
+        let (Some(ask), Some(answer)) = (self.requests.find(id), Received::read(bytes)) else {
+            return;
+        };
+        if let Some(refusal) = answer.refusal() {
+            self.requests.remove(id);
+            return self.refused(ask, refusal, now);
+        }
+        // A relay that lets everybody in proves nothing.
+        if let Some(authentication) = &self.authentication
+            && !answer.is_authentic(authentication)
+        {
+            return;
+        }
+        self.requests.remove(id);
+        match ask.question {
+            Question::Address => {}
+            Question::Allocate { .. } => match answer.relayed() {
+                Some(relayed) => {
+                    self.failures = 0;
+                    self.stage = Stage::Open {
+                        relayed,
+                        since: now,
+                        refresh: Some(refresh_at(answer.lifetime(), now)),
+                    };
+                    self.outputs.push_back(Output::Allocated(relayed));
+                }
+                None => self.fail("it names no address", now),
+            },
+            Question::Refresh { .. } => match &mut self.stage {
+                Stage::Open { refresh, .. } => *refresh = Some(refresh_at(answer.lifetime(), now)),
+                Stage::Releasing { .. } => self.disconnect(),
+                _ => {}
+            },
+            Question::Channel { peer, .. } => {
+                if let Some((number, bytes)) = self.channels.opened(peer, now) {
+                    let framed = self.framed(number, &bytes);
+                    self.outputs.push_back(Output::Transmit(framed));
+                }
+            }
+        }
+    }
+
+    fn refused(&mut self, ask: Ask, refusal: Refusal, now: Duration) {
+        let Refusal {
+            code,
+            reason,
+            realm,
+            nonce,
+        } = refusal;
+        if ask.tries < MAX_TRIES && self.is_asked_who(code, realm, nonce, ask.question) {
+            let tries = ask.tries + 1;
+            return self.try_to_ask(Ask { tries, ..ask }, now);
+        }
+        match ask.question {
+            Question::Channel { peer, .. } => self.channels.refused(peer, now),
+            _ => self.fail(&format!("it refuses: {code} {reason}"), now),
+        }
+    }
+
+    /// Whether the same question may do, once the relay sees who asks.
+    fn is_asked_who(&mut self, code: u16, realm: Option<String>, nonce: Option<String>, question: Question) -> bool {
+        let Some(nonce) = nonce else { return false };
+        match (code, &mut self.authentication, realm) {
+            (UNAUTHENTICATED, authentication @ None, Some(realm)) => {
+                let Credential { username, password } = &self.credential;
+                *authentication = Some(Authentication::new(username, password, &realm, &nonce));
+            }
+            (STALE_NONCE, Some(authentication), _) => authentication.set_nonce(&nonce),
+            // A relay that was restarted; but one that has just seen the name and the password does not take them.
+            (UNAUTHENTICATED, Some(authentication), _) if !matches!(question, Question::Allocate { .. }) => {
+                authentication.set_nonce(&nonce);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// What goes to the relay, for the channel with this number.
+    fn framed(&self, number: u16, bytes: &[u8]) -> Vec<u8> {
+        let mut framed = Vec::with_capacity((4 + bytes.len()).next_multiple_of(4));
+        framed.extend(number.to_be_bytes());
+        // Datagrams are far shorter.
+        framed.extend(u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes());
+        framed.extend_from_slice(bytes);
+        if self.way == Way::Stream {
+            framed.resize(framed.len().next_multiple_of(4), 0);
+        }
+        framed
+    }
+}
+
+/// When to ask for more time: halfway, which leaves time to ask again.
+fn refresh_at(seconds: Option<u32>, now: Duration) -> Duration {
+    let (shortest, longest) = LIFETIMES;
+    let lifetime = seconds.map_or(LIFETIME, |seconds| Duration::from_secs(seconds.into()));
+    now + lifetime.clamp(shortest, longest) / 2
+}
+
+fn earliest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
