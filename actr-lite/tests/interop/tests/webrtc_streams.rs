@@ -132,13 +132,6 @@ fn our_server_streams_to_an_official_client() {
 }
 
 #[test]
-fn an_official_server_streams_with_the_published_registry() {
-    let scene = Scene::with_official_registry();
-    let _server = scene.official_server();
-    scene.receives_from_an_official_server();
-}
-
-#[test]
 fn our_server_streams_with_the_published_registry() {
     let scene = Scene::with_official_registry();
     let _server = scene.started_server();

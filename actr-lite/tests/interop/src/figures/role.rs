@@ -140,10 +140,10 @@ async fn own(registry: SocketAddr, count: u32) -> Result<Measured> {
 
 async fn official(registry: SocketAddr, count: u32) -> Result<Measured> {
     let node = OfficialNode::start(settings(registry, stream_client::actr_type(), None)?, Caller).await?;
-    stream_client::receive(&node, 1, STREAM_TIMEOUT).await?;
+    stream_client::receive(&node, 1, STREAM_TIMEOUT, |_| ()).await?;
     let first_frame_at = now()?;
     let began = Instant::now();
-    stream_client::receive(&node, i32::try_from(count)?, STREAM_TIMEOUT).await?;
+    stream_client::receive(&node, i32::try_from(count)?, STREAM_TIMEOUT, |_| ()).await?;
     Ok(Measured {
         first_frame_at,
         seconds: began.elapsed().as_secs_f64(),
