@@ -162,6 +162,8 @@ impl Run {
                     Event::Ended(_) | Event::Closed(_) => assert!(std::mem::replace(&mut self.is_open, false)),
                     Event::Record(_) | Event::Recovering | Event::Recovered => assert!(self.is_open),
                     Event::Failed(_) => assert!(!self.is_open),
+                    // It may come before the session is ready.
+                    Event::Path { .. } => {}
                 }
             }
             match output {

@@ -58,7 +58,10 @@ pub(crate) fn messages() -> Files {
 
 #[cfg(feature = "webrtc")]
 pub(crate) fn peers() -> Result<Files, Box<dyn std::error::Error>> {
-    use std::time::{Duration, Instant};
+    use std::{
+        net::SocketAddr,
+        time::{Duration, Instant},
+    };
 
     use actr_lite_webrtc::{
         peer::{Certificate, Output, Peer, Setup},
@@ -75,7 +78,7 @@ pub(crate) fn peers() -> Result<Files, Box<dyn std::error::Error>> {
             max_record_len: 8 << 10,
             memory: Box::new(|| Unlimited),
         });
-        peer.add_local(([192, 0, 2, 1], 1000 + seed as u16).into());
+        peer.add_local(SocketAddr::from(([192, 0, 2, 1], 1000 + seed as u16)));
         peer
     };
     let told = |peer: &mut Peer<Unlimited>, signal| -> Result<Description, &'static str> {

@@ -456,6 +456,7 @@ impl World {
         let what = match event {
             Told::Ready(_) => "has a session",
             Told::Record(_) => "has a record",
+            Told::Path { .. } => "has a path",
             Told::Recovering => "has lost the path",
             Told::Recovered => "has the path back",
             Told::Ended(_) | Told::Closed(_) => "has lost its session",
