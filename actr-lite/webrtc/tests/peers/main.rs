@@ -1,6 +1,10 @@
 //! Two peers agree on sessions, and exchange records over them, whatever the network does.
 
 #[cfg(test)]
+mod endings;
+#[cfg(test)]
+mod flow;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod schedules;
@@ -9,45 +13,12 @@ mod world;
 
 use std::time::Duration;
 
-use actr_lite_engine::upgrade::offer::Agreed;
-use actr_lite_webrtc::{
-    channel::Channel,
-    peer::{Event, MAX_BACKLOG},
-    retries::PAUSES,
-    signal::Signal,
-};
-use actr_lite_wire::{record::DEFAULT_MAX_RECORD_LEN, record_limit::RecordLimit};
+use actr_lite_webrtc::{channel::Channel, peer::Event, retries::PAUSES, signal::Signal};
 
 use crate::{
-    node::{KINDS, Kind, MAX_RECORD_LEN, enough, stream},
-    world::{GOOD, Path, World},
+    node::{KINDS, Kind, MAX_RECORD_LEN, stream},
+    world::{GOOD, Path, SOON, World, assert_carries, connected},
 };
-
-const SOON: Duration = Duration::from_secs(10);
-
-fn connected(kind: Kind, path: Path, seed: u64, asks: usize) -> World {
-    let mut world = World::new(kind, path, seed);
-    world.connect(asks);
-    world.until(SOON * 3, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
-    world
-}
-
-fn numbered(count: u32) -> impl Iterator<Item = Vec<u8>> {
-    (0..count).map(|number| [&number.to_be_bytes()[..], &[7; 60]].concat())
-}
-
-#[track_caller]
-fn assert_carries(world: &mut World, from: usize, count: u32) {
-    let before = world.nodes[1 - from].records().len();
-    for body in numbered(count) {
-        world.send(from, stream(), &body);
-    }
-    world.until(SOON * 6, |world| {
-        world.nodes[1 - from].records().len() == before + count as usize
-    });
-    let expected: Vec<_> = numbered(count).collect();
-    assert_eq!(world.nodes[1 - from].records()[before..], expected);
-}
 
 #[test]
 fn either_side_makes_a_session_that_carries_both_ways() {
@@ -129,23 +100,6 @@ fn of_two_offers_at_once_one_counts() {
 }
 
 #[test]
-fn a_new_offer_replaces_the_session() {
-    let mut world = connected(Kind::Own, GOOD, 1, 0);
-    assert_carries(&mut world, 0, 100);
-    world.pass(SOON);
-    world.nodes[0].peer.signal(Signal::Role { is_offerer: true }, world.now);
-    world.until(SOON, |world| {
-        world
-            .nodes
-            .iter()
-            .all(|node| node.ended().is_some() && node.peer.is_ready())
-    });
-    for from in [0, 1] {
-        assert_carries(&mut world, from, 100);
-    }
-}
-
-#[test]
 fn a_short_break_of_the_path_is_recovered_from() {
     let mut world = connected(Kind::Own, GOOD, 1, 0);
     world.path.lost = 1000;
@@ -156,92 +110,6 @@ fn a_short_break_of_the_path_is_recovered_from() {
     world.path.lost = 0;
     world.until(SOON, |world| world.nodes.iter().all(|node| node.has(&Event::Recovered)));
     world.until(SOON, |world| world.nodes[1].records() == [b"kept"]);
-}
-
-#[test]
-fn a_dead_peer_is_noticed_within_ten_seconds() {
-    for seed in 1..6 {
-        let mut world = connected(Kind::Own, GOOD, seed, 1);
-        world.pass(SOON * 6 + Duration::from_millis(seed * 617));
-        (world.path.lost, world.relay.lost) = (1000, 1000);
-        world.until(SOON, |world| world.nodes.iter().all(|node| node.ended().is_some()));
-    }
-}
-
-#[test]
-fn the_peer_learns_that_a_session_is_closed_and_why() {
-    for (kind, told) in [(Kind::Own, "enough"), (Kind::Official, "the peer closed it")] {
-        let mut world = connected(kind, GOOD, 1, 0);
-        world.send(0, stream(), b"last");
-        // It has left.
-        world.pass(Duration::from_micros(1));
-        world.nodes[0].peer.close(enough(), world.now);
-        world.until(Duration::from_secs(1), |world| {
-            world.nodes.iter().all(|node| node.ended().is_some())
-        });
-        assert_eq!(world.nodes[1].ended(), Some(told));
-        assert_eq!(world.nodes[1].records(), [b"last"]);
-        assert!(world.nodes.iter().all(|node| node.peer.is_idle()));
-    }
-}
-
-#[test]
-fn what_was_sent_before_the_close_arrives() {
-    let mut world = connected(Kind::Own, GOOD, 1, 0);
-    for body in numbered(500) {
-        world.send(0, stream(), &body);
-    }
-    world.until(SOON, |world| world.nodes[0].outgoing.waiting() == 0);
-    world.nodes[0].peer.close(enough(), world.now);
-    world.until(SOON, |world| world.nodes.iter().all(|node| node.ended().is_some()));
-    assert_eq!(world.nodes[1].records().len(), 500);
-}
-
-#[test]
-fn who_asks_while_a_session_is_closed_gets_the_next() {
-    let mut world = connected(Kind::Own, GOOD, 1, 0);
-    world.nodes[0].peer.close(enough(), world.now);
-    world.connect(0);
-    world.until(SOON, |world| {
-        world
-            .nodes
-            .iter()
-            .all(|node| node.ended().is_some() && node.peer.is_ready())
-    });
-}
-
-#[test]
-fn the_end_is_told_of_a_session_replaced_while_it_closes() {
-    let mut world = connected(Kind::Own, GOOD, 1, 0);
-    world.pass(SOON);
-    world.path.lost = 1000;
-    world.nodes[1].peer.close(enough(), world.now);
-    world.pass(Duration::from_millis(5));
-    world.path.lost = 0;
-    world.nodes[0].peer.signal(Signal::Role { is_offerer: true }, world.now);
-    world.until(SOON, |world| {
-        world
-            .nodes
-            .iter()
-            .all(|node| node.ended().is_some() && node.peer.is_ready())
-    });
-}
-
-#[test]
-fn nothing_for_a_session_goes_over_the_next_one() {
-    let mut world = connected(Kind::Own, GOOD, 1, 0);
-    world.pass(SOON);
-    // The first node does not know yet that there is another one.
-    world.nodes[0].takes = false;
-    world.nodes[1].peer.signal(Signal::Role { is_offerer: true }, world.now);
-    world.pass(SOON);
-    world.send(0, stream(), b"for the old one");
-    world.pass(SOON);
-    world.nodes[0].takes = true;
-    world.until(SOON, |world| world.nodes[0].ended().is_some());
-    world.send(0, stream(), b"for the new one");
-    world.until(SOON, |world| !world.nodes[1].records().is_empty());
-    assert_eq!(world.nodes[1].records(), [b"for the new one"]);
 }
 
 #[test]
@@ -277,24 +145,6 @@ fn more_addresses_than_a_host_has_are_not_tried() {
 }
 
 #[test]
-fn another_path_is_not_taken_for_a_session_that_is_gone() {
-    let mut world = connected(Kind::Own, GOOD, 1, 0);
-    // The first node offers another path of the old session, while the second one makes a new one.
-    world.pass(SOON);
-    world.nodes[0].peer.signal(Signal::AskRestart, world.now);
-    world.nodes[1].peer.signal(Signal::Role { is_offerer: true }, world.now);
-    world.until(SOON, |world| {
-        world
-            .nodes
-            .iter()
-            .all(|node| node.ended().is_some() && node.peer.is_ready())
-    });
-    for from in [0, 1] {
-        assert_carries(&mut world, from, 100);
-    }
-}
-
-#[test]
 fn a_session_that_can_not_be_made_is_tried_again_and_given_up() {
     let path = Path { lost: 1000, ..GOOD };
     let mut world = World::new(Kind::Own, path, 1);
@@ -306,103 +156,6 @@ fn a_session_that_can_not_be_made_is_tried_again_and_given_up() {
     world.path.lost = 0;
     world.connect(1);
     world.until(SOON, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
-}
-
-#[test]
-fn a_receiver_that_takes_nothing_slows_its_sender() {
-    for kind in KINDS {
-        let mut world = connected(kind, GOOD, 1, 0);
-        world.nodes[1].takes = false;
-        let body = vec![7; 1000];
-        let mut sent = 0_usize;
-        let end = world.now + SOON;
-        while world.now < end {
-            match world.nodes[0].outgoing.push(stream(), &[], &body) {
-                Ok(()) => sent += 1,
-                Err(_) => world.pass(Duration::from_millis(1)),
-            }
-        }
-        assert!(sent * body.len() < 4 * MAX_BACKLOG, "{sent}");
-        // Calls of its own still go out.
-        world.send(1, Channel::RpcReliable.kind(), b"call");
-        world.until(SOON, |world| world.nodes[0].records() == [b"call"]);
-        world.nodes[1].takes = true;
-        world.until(SOON * 12, |world| world.nodes[1].records().len() == sent);
-    }
-}
-
-#[test]
-fn only_nodes_that_agree_on_it_send_many_records_at_once() {
-    for (kind, limit, messages) in [
-        (Kind::Own, MAX_RECORD_LEN, 0..100),
-        (Kind::Official, DEFAULT_MAX_RECORD_LEN, 1000..1001),
-    ] {
-        let mut world = connected(kind, GOOD, 1, 0);
-        let agreed = Agreed {
-            extended: kind == Kind::Own,
-            peer_limit: RecordLimit::new(limit).unwrap(),
-        };
-        for from in [0, 1] {
-            assert!(
-                world.nodes[from].has(&Event::Ready(agreed)),
-                "{:?}",
-                world.nodes[from].events
-            );
-            assert_carries(&mut world, from, 1000);
-            assert!(messages.contains(&world.nodes[1 - from].messages()));
-        }
-    }
-}
-
-#[test]
-fn what_is_on_the_way_fits_into_an_official_socket_buffer() {
-    // What Linux gives unasked, and what it counts for a datagram of up to some 1,800 bytes.
-    let fits = 212_992 / 2304;
-    for len in [57, 600, 1000, 2000, 60_000] {
-        let mut world = connected(Kind::Official, GOOD, 1, 0);
-        let frame = vec![7; len];
-        for delay in [GOOD.delay, SOON] {
-            world.path.delay = delay;
-            let end = world.now + Duration::from_millis(25);
-            while world.now < end {
-                if world.nodes[0].outgoing.push(stream(), &[], &frame).is_err() {
-                    world.pass(Duration::from_millis(1));
-                }
-            }
-        }
-        // The latter are all still on the way.
-        let sent = world.on_the_way_to(1);
-        assert!(
-            (fits / 2..=fits).contains(&sent),
-            "{sent} datagrams with frames of {len} bytes"
-        );
-    }
-}
-
-#[test]
-fn a_call_does_not_wait_for_the_frames_before_it() {
-    let path = Path {
-        delay: Duration::from_millis(20),
-        ..GOOD
-    };
-    let mut world = connected(Kind::Own, path, 1, 0);
-    let frame = vec![7; 1000];
-    let fill = |world: &mut World, time| {
-        let end = world.now + time;
-        while world.now < end {
-            if world.nodes[0].outgoing.push(stream(), &[], &frame).is_err() {
-                world.pass(Duration::from_millis(1));
-            }
-        }
-    };
-    fill(&mut world, SOON / 10);
-    let before = world.nodes[1].records().len();
-    world.send(0, Channel::RpcReliable.kind(), b"call");
-    fill(&mut world, SOON / 10);
-    let records = world.nodes[1].records();
-    let overtaken = records.iter().position(|record| record == b"call").unwrap() - before;
-    assert!(overtaken < 250, "it came behind {overtaken} frames of 1000 bytes");
-    assert!(records.len() > before + 500, "{}", records.len() - before);
 }
 
 #[test]

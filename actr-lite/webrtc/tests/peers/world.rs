@@ -12,13 +12,16 @@ use actr_lite_webrtc::{
 };
 use actr_lite_wire::record::RecordKind;
 
-use crate::node::{Kind, Node, official};
+use crate::node::{Kind, Node, official, stream};
 
 /// How long the registry takes to pass something on.
 const SIGNAL_DELAY: Duration = Duration::from_millis(3);
 
 /// How much a node may have to do at one time: as much as it sends in a burst, and some hundred times that.
 const MOST_OUTPUTS: usize = 100_000;
+
+/// As long as a session takes to be made, at the worst.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// What the network does to datagrams, and the registry to signals.
 #[derive(Debug, Clone, Copy)]
@@ -272,4 +275,29 @@ impl World {
 /// An address of a node's: it has one after the other.
 fn address(node: usize, number: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2 + number, node as u8 + 1], 1000))
+}
+
+/// Two nodes with a session, which one of them has asked for.
+pub(crate) fn connected(kind: Kind, path: Path, seed: u64, asks: usize) -> World {
+    let mut world = World::new(kind, path, seed);
+    world.connect(asks);
+    world.until(SOON * 3, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
+    world
+}
+
+pub(crate) fn numbered(count: u32) -> impl Iterator<Item = Vec<u8>> {
+    (0..count).map(|number| [&number.to_be_bytes()[..], &[7; 60]].concat())
+}
+
+#[track_caller]
+pub(crate) fn assert_carries(world: &mut World, from: usize, count: u32) {
+    let before = world.nodes[1 - from].records().len();
+    for body in numbered(count) {
+        world.send(from, stream(), &body);
+    }
+    world.until(SOON * 6, |world| {
+        world.nodes[1 - from].records().len() == before + count as usize
+    });
+    let expected: Vec<_> = numbered(count).collect();
+    assert_eq!(world.nodes[1 - from].records()[before..], expected);
 }
