@@ -211,9 +211,17 @@ impl<M: Memory> Peer<M> {
         })
     }
 
-    /// Closes the session once the peer has all that was sent; the peer is told, and why, if it takes control records.
-    /// [`Event::Ended`] comes then.
+    /// Closes the session of which [`Event::Ready`] told last, once the peer has all that was sent; the peer is told, and why,
+    /// if it takes control records. [`Event::Ended`] comes then.
     pub fn close(&mut self, reason: CloseFrame, now: Duration) {
+        // Otherwise that one is over, and this is the next.
+        if self.untold == 0 {
+            self.stop(reason, now);
+        }
+    }
+
+    /// Closes whatever session there is, in the same way, or gives up the one that is being made.
+    pub fn stop(&mut self, reason: CloseFrame, now: Duration) {
         self.closing = Some(reason);
         self.negotiation.close(now);
         self.follow(now);

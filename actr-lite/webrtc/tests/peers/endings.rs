@@ -104,6 +104,7 @@ fn nothing_for_a_session_goes_over_the_next_one() {
     world.nodes[1].peer.signal(Signal::Role { is_offerer: true }, world.now);
     world.pass(SOON);
     world.send(0, stream(), b"for the old one");
+    world.nodes[0].peer.close(enough(), world.now);
     world.pass(SOON);
     world.nodes[0].takes = true;
     world.until(SOON, |world| world.nodes[0].ended().is_some());

@@ -159,7 +159,10 @@ impl Driver {
                     Some(input) => self.input(input),
                     None => break,
                 },
-                () = stop.cancelled(), if !is_closing => self.close(Closing::ShuttingDown.frame()),
+                () = stop.cancelled(), if !is_closing => {
+                    let now = self.now();
+                    self.machine.stop(Closing::ShuttingDown.frame(), now);
+                }
                 arrived = endpoint.arrived() => self.receive(arrived).await,
                 locals = nat.changed() => self.reached_at(locals),
                 () = progress(open) => {}
