@@ -90,6 +90,10 @@ impl Model {
     /// Takes a message that is one; whether its record is whole.
     fn take(&mut self, lane: usize, message: &[u8]) -> Option<()> {
         let (number, index, count) = parts(message)?;
+        if count == 1 {
+            // Whatever has come of another one with its number.
+            return Some(());
+        }
         let body = message[MESSAGE_HEADER_LEN..].to_vec();
         self.fragments.insert((lane, number, index), body);
         let missing = self.missing.entry((lane, number)).or_insert_with(|| count.into());
@@ -107,6 +111,9 @@ impl Model {
         let Some((number, _, count)) = parts(message) else {
             return Vec::new();
         };
+        if count == 1 {
+            return message[MESSAGE_HEADER_LEN..].to_vec();
+        }
         let fragment = |index| self.fragments.get(&(lane, number, index));
         (0..count).filter_map(fragment).flatten().copied().collect()
     }
