@@ -43,9 +43,10 @@ use crate::{
     session::{receiver::SessionReceiver, session::Session, session_handle::SessionHandle},
 };
 
-/// How many datagrams the session takes before it says what it has got: once for all of them. DTLS holds 30 that are not
-/// looked at yet, and takes one more for a failure.
-const DATAGRAMS_AT_ONCE: usize = 16;
+/// How many datagrams the session takes before it says what it has got. A receiver of SCTP acknowledges every second one at
+/// once, and a single one after 200 ms (RFC 9260 §6.2): one that takes more before it can answer starts that wait anew with
+/// an odd one, and a sender whose window is full waits with it.
+const DATAGRAMS_AT_ONCE: usize = 2;
 
 /// How long the task of a peer waits for what comes next, with neither a session nor one that is being made: candidates may
 /// come before their offer.
