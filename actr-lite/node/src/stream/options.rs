@@ -17,5 +17,8 @@ pub enum Delivery {
     /// The frame waits in the stream's own short queue, and the sender goes on. When the queue is full the oldest
     /// frames are dropped; both ends count them ([`crate::StreamSender::dropped`], [`crate::Subscription::dropped`]).
     /// For what is worth nothing when it is late: the latest position, a meter's reading, live audio.
+    ///
+    /// Between two nodes of this runtime what has left always comes, in order, over WebRTC too: behind a lost packet frames wait
+    /// until it has been sent again. Only with official nodes are they sent over WebRTC's unreliable channel.
     LatencyFirst,
 }

@@ -1,6 +1,9 @@
 //! Who asks a stream server for a stream, with the published runtime.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use actr_framework::{Context as _, Dest, MessageDispatcher, Workload};
 use actr_hyper::context::RuntimeContext;
@@ -63,7 +66,8 @@ const TRIES: usize = 12;
 /// refuses calls until there is another one.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Finds a stream server, asks it for `count` frames, and receives them; `came` is told the number of each.
+/// Finds a stream server, asks it for `count` frames, and receives them; `came` is told the number of each. How many bytes they
+/// have.
 ///
 /// # Errors
 /// If a step fails, a frame differs from what it should be, or does not come within `frame_timeout`.
@@ -71,52 +75,103 @@ pub async fn receive(
     node: &OfficialNode,
     count: i32,
     frame_timeout: Duration,
-    came: impl FnMut(i32),
-) -> anyhow::Result<()> {
-    let ctx = node.actr().app_context().await;
-    let mut last = None;
-    for attempt in 1..=TRIES {
-        // A server that was there a moment ago may be gone.
-        let server = ctx
-            .discover_route_candidate(&stream_server::actr_type())
-            .await
-            .map_err(|error| anyhow!("no server was found: {error}"))?;
-        let server = Dest::Peer(server);
-        // Another stream each time: a call that was only late is not mistaken for this one.
-        let stream_id = format!("official-{count}-{attempt}");
-        let (frames, received) = mpsc::unbounded_channel();
-        ctx.register_stream(stream_id.clone(), move |frame, _| {
-            // Nobody receives any more only when a frame was wrong.
-            drop(frames.send(frame));
-            Box::pin(async { Ok(()) })
-        })
-        .await
-        .map_err(|error| anyhow!("the stream can't be registered here: {error}"))?;
-        let request = RegisterStream {
-            stream_id: stream_id.clone(),
-            message_count: count,
-        };
-        let answer = RuntimeContext::call_raw(
-            &ctx,
-            &server,
-            stream_server::ROUTE.into(),
-            PayloadType::RpcReliable,
-            request.encode_to_vec().into(),
-            ANSWER_TIMEOUT.as_millis() as i64,
-        );
-        match answer.await {
-            Ok(answer) => {
-                let answer = RegisterStreamResponse::decode(answer).context("the answer of the server")?;
-                ensure!(answer.success, "the server refused: {}", answer.message);
-                return check(received, &stream_id, count, frame_timeout, came).await;
-            }
-            Err(error) if error.is_retryable() => last = Some(error),
-            Err(error) => bail!("the server refused: {error}"),
-        }
-        sleep(RETRY_PAUSE).await;
+    mut came: impl FnMut(i32),
+) -> anyhow::Result<usize> {
+    let mut stream = Stream::ask(node, count).await?;
+    let mut bytes = 0;
+    for number in 1..=count {
+        let (sequence, len) = stream.next(frame_timeout).await?;
+        ensure!(sequence == number, "frame {sequence} came instead of {number}");
+        bytes += len;
+        came(number);
     }
-    let last = last.map_or_else(String::new, |error| error.to_string());
-    bail!("none of {TRIES} calls was answered; the last one: {last}")
+    Ok(bytes)
+}
+
+/// Finds a stream server, asks it for more frames than it can send, and receives `count` of them, whichever come.
+///
+/// # Errors
+/// If a step fails, a frame differs from what it should be, comes twice, or none comes within `frame_timeout`.
+pub async fn receive_some(node: &OfficialNode, count: usize, frame_timeout: Duration) -> anyhow::Result<()> {
+    let mut stream = Stream::ask(node, i32::MAX).await?;
+    let mut came = HashSet::new();
+    while came.len() < count {
+        let (sequence, _) = stream.next(frame_timeout).await?;
+        ensure!(came.insert(sequence), "frame {sequence} came twice");
+    }
+    Ok(())
+}
+
+/// A stream that a server has agreed to send.
+struct Stream {
+    id: String,
+    received: mpsc::UnboundedReceiver<DataChunk>,
+}
+
+impl Stream {
+    async fn ask(node: &OfficialNode, count: i32) -> anyhow::Result<Self> {
+        let ctx = node.actr().app_context().await;
+        let mut last = None;
+        for attempt in 1..=TRIES {
+            // A server that was there a moment ago may be gone.
+            let server = ctx
+                .discover_route_candidate(&stream_server::actr_type())
+                .await
+                .map_err(|error| anyhow!("no server was found: {error}"))?;
+            let server = Dest::Peer(server);
+            // Another stream each time: a call that was only late is not mistaken for this one.
+            let id = format!("official-{count}-{attempt}");
+            let (frames, received) = mpsc::unbounded_channel();
+            ctx.register_stream(id.clone(), move |frame, _| {
+                // Nobody receives any more only when a frame was wrong.
+                drop(frames.send(frame));
+                Box::pin(async { Ok(()) })
+            })
+            .await
+            .map_err(|error| anyhow!("the stream can't be registered here: {error}"))?;
+            let request = RegisterStream {
+                stream_id: id.clone(),
+                message_count: count,
+            };
+            let answer = RuntimeContext::call_raw(
+                &ctx,
+                &server,
+                stream_server::ROUTE.into(),
+                PayloadType::RpcReliable,
+                request.encode_to_vec().into(),
+                ANSWER_TIMEOUT.as_millis() as i64,
+            );
+            match answer.await {
+                Ok(answer) => {
+                    let answer = RegisterStreamResponse::decode(answer).context("the answer of the server")?;
+                    ensure!(answer.success, "the server refused: {}", answer.message);
+                    return Ok(Self { id, received });
+                }
+                Err(error) if error.is_retryable() => last = Some(error),
+                Err(error) => bail!("the server refused: {error}"),
+            }
+            sleep(RETRY_PAUSE).await;
+        }
+        let last = last.map_or_else(String::new, |error| error.to_string());
+        bail!("none of {TRIES} calls was answered; the last one: {last}")
+    }
+
+    /// The number and the length of the next frame.
+    async fn next(&mut self, frame_timeout: Duration) -> anyhow::Result<(i32, usize)> {
+        let frame = timeout(frame_timeout, self.received.recv())
+            .await
+            .context("no frame comes any more")?
+            .context("the stream has ended")?;
+        let number = i32::try_from(frame.sequence)?;
+        let text = String::from_utf8_lossy(&frame.payload);
+        // Who sends it, official or not, stands before that.
+        let expected = stream_server::text(number, &self.id);
+        ensure!(
+            text.ends_with(&expected),
+            "got {text:?} as number {number} instead of {expected:?}"
+        );
+        Ok((number, frame.payload.len()))
+    }
 }
 
 /// Calls the stream server that there is `count` times, one after the other; how long the first answer took.
@@ -157,26 +212,4 @@ pub async fn call(node: &OfficialNode, count: i32) -> anyhow::Result<Duration> {
         first.get_or_insert_with(|| began.elapsed());
     }
     Ok(first.unwrap_or_default())
-}
-
-async fn check(
-    mut received: mpsc::UnboundedReceiver<DataChunk>,
-    stream_id: &str,
-    count: i32,
-    frame_timeout: Duration,
-    mut came: impl FnMut(i32),
-) -> anyhow::Result<()> {
-    for number in 1..=count {
-        let frame = timeout(frame_timeout, received.recv())
-            .await
-            .with_context(|| format!("frame {number} of {count} did not come"))?
-            .context("the stream has ended")?;
-        let (sequence, text) = (frame.sequence, String::from_utf8_lossy(&frame.payload));
-        let expected = stream_server::text(number, stream_id);
-        // Who sends it, official or not, stands before that.
-        let is_expected = sequence == u64::from(number.unsigned_abs()) && text.ends_with(&expected);
-        ensure!(is_expected, "got {text:?} as number {sequence} instead of {expected:?}");
-        came(number);
-    }
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! The service of the shipped server, `protos/stream_server.proto`, as a workload of the published runtime.
 
+use std::time::Duration;
+
 use actr_framework::{Context, DataChunk, Dest, MessageDispatcher, Workload};
 use actr_protocol::{ActorResult, ActrError, ActrId, ActrType, PayloadType, RpcEnvelope, RpcRequest, ServiceSpec};
 use actr_service_compat::{ProtoFile, ServiceSpecInput, build_service_spec};
@@ -7,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message;
 use protos::stream_server::RegisterStreamResponse;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep};
 
 /// The route of the one call that there is.
 pub const ROUTE: &str = "stream_server.StreamServer.RegisterStream";
@@ -66,11 +68,36 @@ pub fn text(number: i32, stream_id: &str) -> String {
     format!(" Stream message {number} for {stream_id}")
 }
 
+/// What the frames of a server are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frames {
+    /// How many bytes stand before what each has anyway.
+    pub padding: usize,
+    /// Whether they are latency-first, with a [pause](LATENCY_FIRST_PAUSE) behind each.
+    pub are_latency_first: bool,
+}
+
+/// The pause behind each frame of a latency-first stream: such a sender does not wait for its receiver.
+pub const LATENCY_FIRST_PAUSE: Duration = Duration::from_millis(1);
+
+impl Frames {
+    /// Short, and none is lost.
+    pub const SHORT: Self = Self {
+        padding: 0,
+        are_latency_first: false,
+    };
+
+    /// The payload of one.
+    pub fn payload(self, sender: &str, number: i32, stream_id: &str) -> String {
+        format!("{}[{sender}]{}", "-".repeat(self.padding), text(number, stream_id))
+    }
+}
+
 /// What a server does when a stream is registered.
 #[derive(Debug)]
 pub enum StreamServer {
     /// It sends the frames.
-    Sends,
+    Sends(Frames),
     /// It tells who asked for what, and sends nothing.
     Reports(mpsc::UnboundedSender<(ActrId, RegisterStream)>),
 }
@@ -97,7 +124,7 @@ impl MessageDispatcher for StreamServerDispatcher {
         let caller = ctx.caller_id().cloned();
         let caller = caller.ok_or_else(|| ActrError::InvalidArgument("nobody calls".into()))?;
         match server {
-            StreamServer::Sends => drop(tokio::spawn(send(ctx.clone(), caller, request))),
+            StreamServer::Sends(frames) => drop(tokio::spawn(send(ctx.clone(), caller, request, *frames))),
             // A test that wants to know no more has got what it wants.
             StreamServer::Reports(asked) => drop(asked.send((caller, request))),
         }
@@ -109,20 +136,27 @@ impl MessageDispatcher for StreamServerDispatcher {
     }
 }
 
-async fn send<C: Context>(ctx: C, caller: ActrId, request: RegisterStream) {
+async fn send<C: Context>(ctx: C, caller: ActrId, request: RegisterStream, frames: Frames) {
+    let lane = match frames.are_latency_first {
+        true => PayloadType::StreamLatencyFirst,
+        false => PayloadType::StreamReliable,
+    };
     for number in 1..=request.message_count {
         let frame = DataChunk {
             stream_id: request.stream_id.clone(),
             sequence: u64::from(number.unsigned_abs()),
-            payload: format!("[official]{}", text(number, &request.stream_id)).into(),
+            payload: frames.payload("official", number, &request.stream_id).into(),
             metadata: Vec::new(),
             timestamp_ms: None,
         };
         let dest = Dest::Peer(caller.clone());
-        if let Err(error) = ctx.send_data_chunk(&dest, frame, PayloadType::StreamReliable).await {
+        if let Err(error) = ctx.send_data_chunk(&dest, frame, lane).await {
             // The receiver reports what is missing; this reports why.
             ctx.log(actr_framework::LogLevel::Error, &format!("frame {number}: {error}"));
             return;
+        }
+        if frames.are_latency_first {
+            sleep(LATENCY_FIRST_PAUSE).await;
         }
     }
 }

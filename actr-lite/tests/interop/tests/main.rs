@@ -12,4 +12,6 @@ mod own_webrtc_streams;
 #[cfg(target_os = "linux")]
 mod relayed_streams;
 #[cfg(target_os = "linux")]
+mod webrtc_frames;
+#[cfg(target_os = "linux")]
 mod webrtc_streams;

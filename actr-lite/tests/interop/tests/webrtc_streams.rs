@@ -44,7 +44,7 @@ impl Scene {
     }
 
     /// With the published registry.
-    fn with_official_registry() -> Self {
+    pub(crate) fn with_official_registry() -> Self {
         let (network, deployment) = (Network::new(), Deployment::with_webrtc());
         let registry = Launch::new("official registry", &own_program("official-registry"));
         let registry = registry.arg(format!("{}:0", network.address()));
@@ -69,16 +69,42 @@ impl Scene {
     }
 
     fn official_server(&self) -> Process {
+        self.official_server_of(&[])
+    }
+
+    /// One whose frames are as the arguments say.
+    pub(crate) fn official_server_of(&self, frames: &[&str]) -> Process {
+        let arguments = [&["serve"], frames].concat();
         let server = self
-            .on(Host::Left, self.official("official server", &["serve"]))
+            .on(Host::Left, self.official("official server", &arguments))
             .spawn();
         server.wait_for_line("official server ready as ", WAIT_TIMEOUT);
         server
     }
 
     fn official_client(&self, counts: &[&str]) -> Launch {
-        let arguments = [&["receive"], counts].concat();
-        self.on(Host::Right, self.official("official client", &arguments))
+        self.official_client_that(&[&["receive"], counts].concat())
+    }
+
+    pub(crate) fn official_client_that(&self, arguments: &[&str]) -> Launch {
+        self.on(Host::Right, self.official("official client", arguments))
+    }
+
+    /// A server of this workspace whose frames are as the arguments say.
+    pub(crate) fn own_server_of(&self, frames: &[&str]) -> Process {
+        let server = Launch::new("own server", &own_program("own-streams"))
+            .args([&self.url, "1", "serve"])
+            .arg(self.deployment.path("server/Actr.toml"))
+            .args(frames);
+        let server = self.on(Host::Left, server).spawn();
+        server.wait_for_line("own server ready as ", WAIT_TIMEOUT);
+        server
+    }
+
+    /// A client of this workspace that looks at each frame.
+    pub(crate) fn own_client_that(&self, arguments: &[&str]) -> Launch {
+        let client = Launch::new("own client", &own_program("own-streams"));
+        self.on(Host::Right, client.args([&self.url, "1"]).args(arguments))
     }
 
     fn started_server(&self) -> Process {

@@ -1,8 +1,10 @@
 //! A node of the published runtime as a program of its own: a stream server, or a client that receives a stream.
 //!
-//! `official-node REGISTRY_URL REALM_ID serve` says `official server ready as ID` and runs until it is killed;
+//! `official-node REGISTRY_URL REALM_ID serve [PADDING [latency-first]]` says `official server ready as ID` and runs until it is
+//! killed; its frames are longer by PADDING bytes;
 //! `official-node REGISTRY_URL REALM_ID receive COUNT...` asks for one stream after the other, and says when a stream has begun,
-//! or fails; it ends with 0 when all frames of the last one have come, in order.
+//! or fails; it ends with 0 when all frames of the last one have come, in order, and says how many bytes they have;
+//! `official-node REGISTRY_URL REALM_ID receive-some COUNT` ends with 0 when so many frames of an endless stream have come.
 //! `official-node REGISTRY_URL REALM_ID both COUNT` serves, as a node of the client's type, says `official server ready as ID`,
 //! calls the stream server that it finds so often, and says `answered COUNT calls, the first after N ms`.
 
@@ -17,7 +19,7 @@ use interop::{
     OfficialNode, StreamServer,
     official_node::Settings,
     stream_client::{self, Caller},
-    stream_server,
+    stream_server::{self, Frames},
 };
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
@@ -38,7 +40,10 @@ async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let [registry, realm_id, what @ ..] = arguments.as_slice() else {
-        bail!("usage: official-node REGISTRY_URL REALM_ID (serve|receive COUNT...|both COUNT)");
+        bail!(
+            "usage: official-node REGISTRY_URL REALM_ID \
+             (serve [PADDING [latency-first]]|receive COUNT...|receive-some COUNT|both COUNT)"
+        );
     };
     let settings = |actr_type, service_spec| -> anyhow::Result<Settings> {
         Ok(Settings {
@@ -50,9 +55,16 @@ async fn main() -> anyhow::Result<()> {
         })
     };
     match what {
-        ["serve"] => {
+        ["serve", frames @ ..] => {
+            let frames = match frames {
+                [] => Frames::SHORT,
+                [padding, delivery @ ..] => Frames {
+                    padding: padding.parse().context("PADDING")?,
+                    are_latency_first: delivery == ["latency-first"],
+                },
+            };
             let settings = settings(stream_server::actr_type(), Some(stream_server::service_spec()?))?;
-            let node = OfficialNode::start(settings, StreamServer::Sends).await?;
+            let node = OfficialNode::start(settings, StreamServer::Sends(frames)).await?;
             say(&format!("official server ready as {}", node.id()))?;
             future::pending().await
         }
@@ -64,6 +76,12 @@ async fn main() -> anyhow::Result<()> {
                 }
             }
             receive(&node, last, WAIT_TIMEOUT).await
+        }
+        ["receive-some", count] => {
+            let node = OfficialNode::start(settings(stream_client::actr_type(), None)?, Caller).await?;
+            let count = count.parse().context("COUNT")?;
+            stream_client::receive_some(&node, count, WAIT_TIMEOUT).await?;
+            say(&format!("received {count} frames of an endless stream"))
         }
         ["both", count] => {
             let settings = settings(stream_client::actr_type(), None)?;
@@ -77,7 +95,7 @@ async fn main() -> anyhow::Result<()> {
             ))?;
             future::pending().await
         }
-        _ => bail!("neither serve nor receive COUNT... nor both COUNT"),
+        _ => bail!("neither serve nor receive COUNT... nor receive-some COUNT nor both COUNT"),
     }
 }
 
@@ -89,9 +107,9 @@ async fn receive(node: &OfficialNode, count: &str, frame_timeout: Duration) -> a
             said = say(&format!("the stream of {count} frames has begun"));
         }
     };
-    stream_client::receive(node, count, frame_timeout, came).await?;
+    let bytes = stream_client::receive(node, count, frame_timeout, came).await?;
     said?;
-    say(&format!("received {count}/{count} frames in order"))
+    say(&format!("received {count}/{count} frames in order, {bytes} bytes"))
 }
 
 /// Prints a line on stdout.

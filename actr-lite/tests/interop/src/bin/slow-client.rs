@@ -4,28 +4,18 @@
 //! first until the second has ended, and then the first. It says how both have ended.
 
 use std::{
-    env, fs,
+    env,
     io::{self, Write as _},
-    sync::Arc,
     time::Duration,
 };
 
-use actr_lite::{ActrId, ActrSystem, Context, Service, Subscription, Workload};
+use actr_lite::Subscription;
 use anyhow::{Context as _, bail, ensure};
-use protos::stream_server::RegisterStreamRequest;
+use interop::own_client;
 use tokio::time::timeout;
 
 /// How long a frame may take.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// It has no services.
-struct Caller;
-
-impl Workload for Caller {
-    fn services(self: Arc<Self>) -> Vec<Arc<dyn Service>> {
-        Vec::new()
-    }
-}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -34,53 +24,14 @@ async fn main() -> anyhow::Result<()> {
         bail!("usage: slow-client REGISTRY_URL REALM_ID COUNT");
     };
     let count = count.parse().context("COUNT")?;
-    let actr = system(registry, realm_id)?.attach(Caller).start().await?;
-    let ctx = actr.context();
-    let server = ctx.discover(&"acme:StreamEchoServer:1.0.0".parse()?).await?;
-    let mut stalled = ask(ctx, &server, "stalled", count).await?;
-    let mut flowing = ask(ctx, &server, "flowing", count).await?;
+    let actr = own_client::start(registry, realm_id).await?;
+    let mut stalled = own_client::ask(&actr, "stalled", count).await?;
+    let mut flowing = own_client::ask(&actr, "flowing", count).await?;
     for subscription in [&mut flowing, &mut stalled] {
         receive(subscription).await?;
     }
     actr.shutdown().await;
     Ok(())
-}
-
-fn system(registry: &str, realm_id: &str) -> anyhow::Result<ActrSystem> {
-    let text = format!(
-        r#"
-edition = 1
-exports = []
-[package]
-name = "slow-client"
-[package.actr_type]
-manufacturer = "acme"
-name = "SlowClient"
-[system]
-insecure = true
-[system.signaling]
-url = "{registry}"
-[system.webrtc]
-mode = "prefer"
-[system.deployment]
-realm_id = {realm_id}
-"#
-    );
-    let folder = tempfile::tempdir().context("no temporary directory")?;
-    let path = folder.path().join("Actr.toml");
-    fs::write(&path, text).context("Actr.toml cannot be written")?;
-    Ok(ActrSystem::from_toml(&path)?)
-}
-
-async fn ask(ctx: &Context, server: &ActrId, name: &str, count: i32) -> anyhow::Result<Subscription> {
-    let subscription = ctx.subscribe(name.parse()?, server)?;
-    let request = RegisterStreamRequest {
-        stream_id: name.into(),
-        message_count: count,
-    };
-    let response = ctx.call(server, request).await?;
-    ensure!(response.success, "{}", response.message);
-    Ok(subscription)
 }
 
 async fn receive(subscription: &mut Subscription) -> anyhow::Result<()> {

@@ -26,7 +26,7 @@ use crate::{
     OfficialNode, StreamServer,
     official_node::Settings,
     stream_client::{self, Caller},
-    stream_server,
+    stream_server::{self, Frames},
 };
 
 /// How long a server may be invisible to a client that has just started.
@@ -80,7 +80,7 @@ pub async fn serve(kind: Kind, registry: SocketAddr) -> Result<()> {
                 stream_server::actr_type(),
                 Some(stream_server::service_spec()?),
             )?;
-            let _node = OfficialNode::start(settings, StreamServer::Sends).await?;
+            let _node = OfficialNode::start(settings, StreamServer::Sends(Frames::SHORT)).await?;
             say("ready")?;
             future::pending().await
         }
