@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actr_lite_admin::event::Direction;
 use actr_lite_engine::{
@@ -43,6 +43,11 @@ use crate::{
     tally::tally::Tally,
     trace::spans,
 };
+
+/// How long a session over WebRTC may take where it is preferred, until the peer is dialled too: it may have WebRTC off, and says
+/// nothing then. A session takes less than a second, and some more where relays are needed and lose something; a call waits
+/// for 30 s.
+const PREFERRED_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The connections of a node to others, and how they are made.
 pub(crate) struct Peers {
@@ -191,7 +196,7 @@ impl Peers {
             return Err(ActrError::Stopping);
         }
         let mode = self.desk.mode();
-        let over_webrtc = async {
+        let over_webrtc = async || {
             if !may_ask() {
                 return Err(ActrError::Stopping);
             }
@@ -199,15 +204,17 @@ impl Peers {
             self.desk.connect(peer).await
         };
         if mode == WebRtcMode::Prefer && sharing == Sharing::Shared {
-            return match over_webrtc.await {
-                Ok(session) => Ok(session),
-                Err(_) => self.dial_websocket(peer, sharing, progress, may_ask).await,
-            };
+            match time::timeout(PREFERRED_TIMEOUT, over_webrtc()).await {
+                Ok(Ok(session)) => return Ok(session),
+                Ok(Err(_)) => return self.dial_websocket(peer, sharing, progress, may_ask).await,
+                // A session may still come, if there is no other way.
+                Err(_) => {}
+            }
         }
         match self.dial_websocket(peer, sharing, progress, may_ask).await {
-            Err(ActrError::Discover(DiscoverError::NotListed { .. })) if mode != WebRtcMode::Off => over_webrtc.await,
+            Err(ActrError::Discover(DiscoverError::NotListed { .. })) if mode != WebRtcMode::Off => over_webrtc().await,
             Err(error @ ActrError::Unreachable { .. }) if mode != WebRtcMode::Off => {
-                over_webrtc.await.map_err(|_| error)
+                over_webrtc().await.map_err(|_| error)
             }
             dialled => dialled,
         }

@@ -15,6 +15,8 @@ mod data_lane;
 mod dialling;
 mod floods;
 mod harness;
+#[cfg(all(feature = "webrtc", target_os = "linux"))]
+mod lane_choice;
 mod latency_first;
 mod lifecycle;
 mod limits;

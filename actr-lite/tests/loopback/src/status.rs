@@ -31,19 +31,19 @@ async fn get_with(address: SocketAddr, path: &str, fields: &str) -> (u16, String
     (status, body.to_owned())
 }
 
-async fn status(address: SocketAddr) -> Value {
+pub(crate) async fn status(address: SocketAddr) -> Value {
     let (status, body) = get(address, "/api/v1/status").await;
     assert_eq!(status, 200, "{body}");
     serde_json::from_str(&body).unwrap()
 }
 
 /// The only row of a table.
-fn row(table: &Value) -> &Value {
+pub(crate) fn row(table: &Value) -> &Value {
     assert_eq!(table["count"], 1, "{table}");
     table["rows"].as_object().unwrap().values().next().unwrap()
 }
 
-fn telling(plan: NodePlan, address: SocketAddr) -> NodePlan {
+pub(crate) fn telling(plan: NodePlan, address: SocketAddr) -> NodePlan {
     plan.set(&format!("system.admin.listen={address}"))
 }
 
