@@ -394,3 +394,6 @@ fn goodbye(message: &[u8]) -> Option<CloseFrame> {
 pub(crate) fn is_dtls(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|first| (20..64).contains(first))
 }
+
+#[cfg(test)]
+mod tests;

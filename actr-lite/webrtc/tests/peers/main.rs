@@ -7,6 +7,8 @@ mod flow;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod paths;
+#[cfg(test)]
 mod schedules;
 #[cfg(test)]
 mod world;
@@ -16,7 +18,7 @@ use std::time::Duration;
 use actr_lite_webrtc::{channel::Channel, peer::Event, retries::PAUSES, signal::Signal};
 
 use crate::{
-    node::{KINDS, Kind, MAX_RECORD_LEN, stream},
+    node::{KINDS, Kind, MAX_RECORD_LEN},
     world::{GOOD, Path, SOON, World, assert_carries, connected},
 };
 
@@ -97,19 +99,6 @@ fn of_two_offers_at_once_one_counts() {
         assert_carries(&mut world, from, 100);
     }
     assert_eq!(world.nodes.each_ref().map(|node| node.ended()), [None, None]);
-}
-
-#[test]
-fn a_short_break_of_the_path_is_recovered_from() {
-    let mut world = connected(Kind::Own, GOOD, 1, 0);
-    world.path.lost = 1000;
-    world.until(SOON * 2, |world| {
-        world.nodes.iter().all(|node| node.has(&Event::Recovering))
-    });
-    world.send(0, stream(), b"kept");
-    world.path.lost = 0;
-    world.until(SOON, |world| world.nodes.iter().all(|node| node.has(&Event::Recovered)));
-    world.until(SOON, |world| world.nodes[1].records() == [b"kept"]);
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) said: Vec<(usize, Signal)>,
     /// Whether a node gets only what comes from where it has sent something itself.
     pub(crate) is_shut: bool,
+    /// Whether all of DTLS is lost, and the checks of paths arrive.
+    pub(crate) is_dtls_lost: bool,
 }
 
 impl World {
@@ -103,6 +105,7 @@ impl World {
             signals: Vec::new(),
             said: Vec::new(),
             is_shut: false,
+            is_dtls_lost: false,
             certificate,
         }
     }
@@ -225,7 +228,8 @@ impl World {
                         this.checked = Some(datagram.clone());
                     }
                     // What it sends from an address that it had does not arrive.
-                    if datagram.from == self.nodes[node].address {
+                    let is_lost = self.is_dtls_lost && Stun::read(&datagram.bytes).is_none();
+                    if datagram.from == self.nodes[node].address && !is_lost {
                         for at in self.copies(self.path) {
                             self.datagrams.push((at, 1 - node, datagram.clone()));
                         }
