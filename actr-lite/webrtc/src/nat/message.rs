@@ -3,7 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use stun_types::{
-    attribute::{AttributeType, AttributeWrite, ErrorCode, Nonce, RawAttribute, Realm, Username, XorMappedAddress},
+    attribute::{
+        AlternateServer, AttributeType, AttributeWrite, ErrorCode, Nonce, RawAttribute, Realm, Username,
+        XorMappedAddress,
+    },
     message::{
         BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message, MessageClass, MessageType,
         MessageWrite, MessageWriteVec, Method, StunWriteError, TransactionId,
@@ -132,6 +135,8 @@ pub(super) struct Refusal {
     /// For whom the server wants to know who asks.
     pub(super) realm: Option<String>,
     pub(super) nonce: Option<String>,
+    /// Which server to ask instead.
+    pub(super) alternate: Option<SocketAddr>,
 }
 
 /// The number of the request that `bytes` may answer.
@@ -162,11 +167,13 @@ impl<'a> Received<'a> {
         let error = self.message.attribute::<ErrorCode>().ok();
         let realm = self.message.attribute::<Realm>().ok();
         let nonce = self.message.attribute::<Nonce>().ok();
+        let alternate = self.message.attribute::<AlternateServer>().ok();
         Some(Refusal {
             code: error.as_ref().map_or(0, ErrorCode::code),
             reason: error.map(|error| error.reason().to_owned()).unwrap_or_default(),
             realm: realm.map(|realm| realm.realm().to_owned()),
             nonce: nonce.map(|nonce| nonce.nonce().to_owned()),
+            alternate: alternate.map(|alternate| alternate.server()),
         })
     }
 

@@ -15,6 +15,9 @@ use crate::{
 /// minutes), and a session's own checks keep it from then on.
 const FRESH: Duration = Duration::from_secs(10);
 
+/// How many servers are asked that others name in their place (RFC 8489 §10), each time: two could name each other for ever.
+const MAX_ALTERNATES: usize = 4;
+
 /// Asks STUN servers for the public address of one socket.
 pub struct Reflexive {
     local: SocketAddr,
@@ -24,6 +27,8 @@ pub struct Reflexive {
     found: Option<SocketAddr>,
     /// When the last answer came.
     heard: Option<Duration>,
+    /// How many other servers those have named that were asked.
+    alternates: usize,
     outputs: VecDeque<SocketAddr>,
 }
 
@@ -49,6 +54,7 @@ impl Reflexive {
             random,
             found: None,
             heard: None,
+            alternates: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -64,11 +70,16 @@ impl Reflexive {
         if is_fresh || !self.requests.is_empty() {
             return;
         }
-        for server in &self.servers {
-            let id = (self.random)().into();
-            if let Some(bytes) = request(Question::Address, id, None) {
-                self.requests.ask(id, *server, bytes, now);
-            }
+        self.alternates = 0;
+        for server in self.servers.clone() {
+            self.ask_server(server, now);
+        }
+    }
+
+    fn ask_server(&mut self, server: SocketAddr, now: Duration) {
+        let id = (self.random)().into();
+        if let Some(bytes) = request(Question::Address, id, None) {
+            self.requests.ask(id, server, bytes, now);
         }
     }
 
@@ -82,6 +93,13 @@ impl Reflexive {
             return true;
         };
         self.requests.remove(id.into());
+        let alternate = answer.refusal().and_then(|refusal| refusal.alternate);
+        if let Some(alternate) = alternate.filter(|alternate| alternate.is_ipv4() == self.local.is_ipv4())
+            && self.alternates < MAX_ALTERNATES
+        {
+            self.alternates += 1;
+            self.ask_server(alternate, now);
+        }
         if let Some(address) = answer.mapped() {
             // The others would say the same, or the NAT has one for each peer, and no answer is of use.
             self.requests.clear();

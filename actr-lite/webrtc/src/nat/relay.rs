@@ -406,6 +406,7 @@ impl Relay {
             reason,
             realm,
             nonce,
+            alternate,
         } = refusal;
         if ask.tries < MAX_TRIES && self.is_asked_who(code, realm, nonce, ask.question) {
             let tries = ask.tries + 1;
@@ -413,7 +414,13 @@ impl Relay {
         }
         match ask.question {
             Question::Channel { peer, .. } => self.channels.refused(peer, now),
-            _ => self.fail(&format!("it refuses: {code} {reason}"), now),
+            _ => match alternate {
+                Some(alternate) => self.fail(
+                    &format!("it wants {alternate} to be asked, which is not done ({code} {reason}): name that relay in its place"),
+                    now,
+                ),
+                None => self.fail(&format!("it refuses: {code} {reason}"), now),
+            },
         }
     }
 

@@ -3,13 +3,17 @@
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use stun_types::{
-    attribute::{AttributeType, AttributeWrite, ErrorCode, Nonce, RawAttribute, Realm, Username, XorMappedAddress},
+    attribute::{
+        AlternateServer, AttributeType, AttributeWrite, ErrorCode, Nonce, RawAttribute, Realm, Username,
+        XorMappedAddress,
+    },
     message::{BINDING, IntegrityAlgorithm, LongTermKeyCredentials, Message, MessageWrite, MessageWriteVec, Method},
     prelude::*,
 };
 
 pub(super) const SERVER: &str = "192.0.2.9:3478";
 pub(super) const RELAYED: &str = "192.0.2.9:50000";
+pub(super) const RELAYED_IPV6: &str = "[2001:db8::9]:50000";
 pub(super) const MAPPED: &str = "198.51.100.1:4000";
 
 const REALM: &str = "example.org";
@@ -23,6 +27,10 @@ pub(super) struct Server {
     pub(super) lifetime: u32,
     /// Whose number each is, and until when.
     pub(super) channels: HashMap<u16, (SocketAddr, Duration)>,
+    /// Who is to be asked in its place.
+    pub(super) alternate: Option<SocketAddr>,
+    /// Whether it is asked over IPv6, and gives such addresses.
+    pub(super) is_ipv6: bool,
     /// Channels to it are refused.
     pub(super) forbidden: Option<SocketAddr>,
     /// What was sent to peers.
@@ -43,6 +51,8 @@ impl Server {
             until: None,
             lifetime: 600,
             channels: HashMap::new(),
+            alternate: None,
+            is_ipv6: false,
             forbidden: None,
             relayed: Vec::new(),
             requests: HashMap::new(),
@@ -63,6 +73,11 @@ impl Server {
         let message = Message::from_bytes(bytes).unwrap();
         let method = message.method();
         *self.requests.entry(method.value()).or_default() += 1;
+        if let Some(alternate) = self.alternate {
+            let mut answer = error(&message, 300);
+            answer.add_attribute(&AlternateServer::new(alternate)).unwrap();
+            return Some(answer.finish());
+        }
         if method == BINDING {
             let mut answer = Message::builder_success(&message, MessageWriteVec::new());
             let mapped = XorMappedAddress::new(MAPPED.parse().unwrap(), message.transaction_id());
@@ -135,8 +150,13 @@ impl Server {
                     message.has_attribute(AttributeType::new(0x19)),
                     "no REQUESTED-TRANSPORT"
                 );
+                // Without REQUESTED-ADDRESS-FAMILY the address would be of IPv4.
+                let family = message.raw_attribute(AttributeType::new(0x17));
+                let asked = family.map_or(1, |family| family.value[0]);
+                assert_eq!(asked, if self.is_ipv6 { 2 } else { 1 });
                 self.until = Some(now + Duration::from_secs(self.lifetime.into()));
-                let relayed = XorMappedAddress::new(RELAYED.parse().unwrap(), id);
+                let relayed = if self.is_ipv6 { RELAYED_IPV6 } else { RELAYED };
+                let relayed = XorMappedAddress::new(relayed.parse().unwrap(), id);
                 let relayed = RawAttribute::new(AttributeType::new(0x16), &relayed.to_raw().value).into_owned();
                 answer.add_attribute(&relayed).unwrap();
                 self.add_lifetime(&mut answer, self.lifetime);

@@ -8,7 +8,7 @@ use super::{
     Random,
     reflexive::{self, Reflexive},
     relay::{Credential, Output, Relay, Way},
-    server::{ALLOCATE, CHANNEL_BIND, MAPPED, REFRESH, RELAYED, SERVER, Server},
+    server::{ALLOCATE, CHANNEL_BIND, MAPPED, REFRESH, RELAYED, RELAYED_IPV6, SERVER, Server},
 };
 
 const PEER: &str = "203.0.113.5:7000";
@@ -75,7 +75,7 @@ impl World {
         let end = self.now + time;
         loop {
             match self.relay.poll(self.now) {
-                Output::Connect => self.relay.connected(false, self.now),
+                Output::Connect => self.relay.connected(self.server.is_ipv6, self.now),
                 Output::Transmit(bytes) => self.transmit(&bytes),
                 Output::Wait(Some(at)) if at <= end => self.now = self.now.max(at),
                 Output::Wait(_) => break,
@@ -255,6 +255,65 @@ fn what_peers_are_told_is_the_address_that_others_see() {
     // Nothing is asked so soon again.
     reflexive.ask(now + Duration::from_secs(5));
     assert_eq!(reflexive.poll(now), reflexive::Output::Wait(None));
+}
+
+#[test]
+fn a_relay_over_ipv6_gives_such_an_address_to_such_peers() {
+    let mut world = World::new();
+    world.server.is_ipv6 = true;
+    world.relay.want(true, world.now);
+    world.run_for(Duration::ZERO);
+    assert_eq!(world.relay.address(), Some(at(RELAYED_IPV6)));
+    let peer = "[2001:db8::5]:7000";
+    world.send(peer, "there");
+    world.peer_sends(peer, "and back");
+    assert_eq!(world.relayed(), [b"there"]);
+    assert_eq!(world.received, [(at(peer), b"and back".to_vec())]);
+    // The relay can't send there, and is not asked to.
+    let asked = world.server.requests[&CHANNEL_BIND];
+    world.send(PEER, "elsewhere");
+    assert_eq!(world.server.requests[&CHANNEL_BIND], asked);
+}
+
+#[test]
+fn a_relay_that_sends_its_users_away_is_told_of() {
+    let mut world = World::new();
+    world.server.alternate = Some(at("192.0.2.77:3478"));
+    world.relay.want(true, world.now);
+    world.run_for(Duration::from_millis(500));
+    let [Output::Failed(reason), Output::Disconnect] = world.events.as_slice() else {
+        panic!("{:?}", world.events);
+    };
+    assert!(
+        reason.starts_with("it wants 192.0.2.77:3478 to be asked, which is not done (300 "),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_server_that_another_one_names_is_asked() {
+    let (named, other) = (at("192.0.2.77:3478"), at("192.0.2.78:3478"));
+    // The second one names a third or nobody.
+    for (alternates, asks, found) in [
+        ([Some(named), None], vec![at(SERVER), named], Some(at(MAPPED))),
+        (
+            [Some(named), Some(other)],
+            vec![at(SERVER), named, other, other, other],
+            None,
+        ),
+    ] {
+        let mut reflexive = Reflexive::new(at("10.0.0.1:1000"), &[at(SERVER)], numbers());
+        let (now, mut asked) = (Duration::ZERO, Vec::new());
+        reflexive.ask(now);
+        while let reflexive::Output::Transmit(question) = reflexive.poll(now) {
+            let mut server = Server::new();
+            server.alternate = alternates[usize::from(!asked.is_empty())];
+            asked.push(question.to);
+            let answer = server.take(&question.bytes, now).unwrap();
+            assert!(reflexive.receive(question.to, &answer, now));
+        }
+        assert_eq!((asked, reflexive.address()), (asks, found));
+    }
 }
 
 proptest! {
