@@ -249,6 +249,9 @@ mod tests {
         }
         let question = Signal::AskRole.payload(&id("1"), &id("2"));
         assert_eq!(Signal::read(question), Err(SignalError::Question));
+        // Of later versions than 0.4.21.
+        let rejected = Payload::IceRestartRejected(Bytes::from_static(&[10, 1, 49, 16, 1]));
+        assert_eq!(Signal::read(rejected), Err(SignalError::NoRestart));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use actr_lite_engine::memory::Memory;
+use str0m::channel::Reliability;
 
 use super::{Outcome, Session};
 use crate::{assembly::Assembly, certificate::Certificate, channel::Channel, local::Local};
@@ -83,5 +84,22 @@ fn a_channel_that_the_peer_closes_ends_the_session() {
             _ => false,
         };
         assert!(outcomes.iter().any(told), "{outcomes:?}");
+    }
+}
+
+#[test]
+fn frames_are_given_up_on_the_channel_for_late_ones_alone() {
+    let mut pair = Pair::new();
+    pair.outcomes();
+    // The answerer knows what it was told when each was opened.
+    let answerer = &mut pair.sessions[1];
+    for (id, channel) in answerer.open.clone() {
+        let open = answerer.rtc.channel(id).unwrap();
+        let config = open.config().unwrap();
+        let expected = match channel {
+            Channel::StreamLatencyFirst => (false, Reliability::MaxRetransmits { retransmits: 3 }),
+            _ => (true, Reliability::Reliable),
+        };
+        assert_eq!((config.ordered, config.reliability), expected, "{channel:?}");
     }
 }

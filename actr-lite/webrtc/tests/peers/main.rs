@@ -102,6 +102,25 @@ fn of_two_offers_at_once_one_counts() {
 }
 
 #[test]
+fn an_answer_to_an_earlier_offer_comes_too_late() {
+    let mut world = World::new(Kind::Own, GOOD, 1);
+    // The second offer is made before the answer to the first one comes.
+    world.relay.delay = Duration::from_millis(700);
+    for _ in 0..2 {
+        world.nodes[0].peer.signal(Signal::Role { is_offerer: true }, world.now);
+        world.pass(Duration::from_millis(1100));
+    }
+    world.until(Duration::from_secs(3), |world| {
+        world.nodes.iter().all(|node| node.peer.is_ready())
+    });
+    let answers = world.said.iter().filter(|(_, said)| matches!(said, Signal::Answer(_)));
+    assert_eq!(answers.count(), 2);
+    for from in [0, 1] {
+        assert_carries(&mut world, from, 100);
+    }
+}
+
+#[test]
 fn more_addresses_than_a_host_has_are_not_tried() {
     let mut world = connected(Kind::Own, GOOD, 1, 0);
     for number in 0..10_000 {
