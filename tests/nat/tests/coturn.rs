@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use harness::{Certificates, Launch, Process, WAIT_TIMEOUT};
 
-use crate::network::{Network, PUBLIC};
+use crate::network::Network;
 
 /// What it shares with the registry.
 pub(crate) const SECRET: &str = "shared-in-the-network-of-a-test";
@@ -47,14 +47,16 @@ pub(crate) fn start(
             "--no-cli",
             "--realm=example.org",
         ])
-        .arg(format!("--listening-ip={PUBLIC}"))
-        .arg(format!("--relay-ip={PUBLIC}"))
         .arg(format!("--cert={}", files.cert.display()))
         .arg(format!("--pkey={}", files.key.display()))
         .arg(format!("--userdb={}", folder.join("turndb").display()))
         .arg(format!("--pidfile={}", folder.join("coturn.pid").display()))
         // A nonce gets old within the test.
         .arg("--stale-nonce=2");
+    let addresses = network.public_addresses().iter();
+    let launch = addresses.fold(launch, |launch, address| {
+        launch.args([format!("--listening-ip={address}"), format!("--relay-ip={address}")])
+    });
     let launch = match users {
         Users::Registered => launch
             .arg("--use-auth-secret")

@@ -5,6 +5,9 @@ use harness::{Host, Launch, Namespace};
 /// Where the registry and the relay are.
 pub(crate) const PUBLIC: &str = "192.0.2.10";
 
+/// The same over IPv6, where there is that.
+pub(crate) const PUBLIC_IPV6: &str = "2001:db8:1::2";
+
 /// What the routers do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nat {
@@ -19,7 +22,8 @@ pub(crate) struct Network {
     public: Namespace,
     left: Site,
     right: Site,
-    _internet: Namespace,
+    internet: Namespace,
+    has_ipv6: bool,
 }
 
 /// A host and its router.
@@ -55,8 +59,47 @@ impl Network {
             left: Site::try_new("left", "198.51.100", &internet, nat)?,
             right: Site::try_new("right", "203.0.113", &internet, nat)?,
             public,
-            _internet: internet,
+            internet,
+            has_ipv6: false,
         })
+    }
+
+    /// Over IPv6 too, from now on, where no router translates anything.
+    ///
+    /// # Errors
+    /// If the system has none.
+    pub(crate) fn add_ipv6(&mut self) -> anyhow::Result<()> {
+        forward_ipv6(&self.internet)?;
+        self.internet.ip("address add 2001:db8:1::1/64 dev public nodad")?;
+        self.public
+            .ip(&format!("address add {PUBLIC_IPV6}/64 dev eth0 nodad"))?;
+        self.public.ip("-6 route add default via 2001:db8:1::1")?;
+        for (site, name, outside, inside) in [
+            (&self.left, "left", "2001:db8:2", "2001:db8:12"),
+            (&self.right, "right", "2001:db8:3", "2001:db8:13"),
+        ] {
+            let Site { host, router, .. } = site;
+            forward_ipv6(router)?;
+            self.internet
+                .ip(&format!("address add {outside}::1/64 dev {name} nodad"))?;
+            self.internet
+                .ip(&format!("-6 route add {inside}::/64 via {outside}::2"))?;
+            router.ip(&format!("address add {outside}::2/64 dev wan nodad"))?;
+            router.ip(&format!("address add {inside}::1/64 dev lan nodad"))?;
+            router.ip(&format!("-6 route add default via {outside}::1"))?;
+            host.ip(&format!("address add {inside}::2/64 dev eth0 nodad"))?;
+            host.ip(&format!("-6 route add default via {inside}::1"))?;
+        }
+        self.has_ipv6 = true;
+        Ok(())
+    }
+
+    /// The public addresses.
+    pub(crate) fn public_addresses(&self) -> &'static [&'static str] {
+        match self.has_ipv6 {
+            true => &[PUBLIC, PUBLIC_IPV6],
+            false => &[PUBLIC],
+        }
     }
 
     /// A program that is to run at the public address.
@@ -129,4 +172,8 @@ impl Site {
         router.ip(&format!("address add {outside}.3/24 dev wan"))?;
         router.route_by(&format!("{outside}.254"))
     }
+}
+
+fn forward_ipv6(router: &Namespace) -> anyhow::Result<()> {
+    router.run("sh", &["-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"])
 }

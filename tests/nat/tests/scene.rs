@@ -14,6 +14,7 @@ pub(crate) const OVER_UDP: &str = "turn:192.0.2.10:3478";
 pub(crate) const OVER_LOSSY_UDP: &str = "turn:192.0.2.10:3479";
 pub(crate) const OVER_TCP: &str = "turn:192.0.2.10:3478?transport=tcp";
 pub(crate) const OVER_TLS: &str = "turns:192.0.2.10:5349";
+pub(crate) const OVER_IPV6: &str = "turn:[2001:db8:1::2]:3478";
 
 /// Two hosts behind routers, and a registry and a relay that both reach.
 pub(crate) struct Scene {
@@ -37,11 +38,17 @@ impl Scene {
             eprintln!("skipped: {error:#}");
             return None;
         }
-        Some(Self::try_new(nat, relays).unwrap_or_else(|error| panic!("{error:#}")))
+        let mut network = Network::try_new(nat).unwrap_or_else(|error| panic!("{error:#}"));
+        if relays.contains(&OVER_IPV6)
+            && let Err(error) = network.add_ipv6()
+        {
+            eprintln!("skipped: there is no IPv6: {error:#}");
+            return None;
+        }
+        Some(Self::try_new(network, relays).unwrap_or_else(|error| panic!("{error:#}")))
     }
 
-    fn try_new(nat: Nat, relays: &[&str]) -> anyhow::Result<Self> {
-        let network = Network::try_new(nat)?;
+    fn try_new(network: Network, relays: &[&str]) -> anyhow::Result<Self> {
         let deployment = Deployment::with_webrtc();
         let certificates = Certificates::for_hosts(&deployment.path("certs"), &[PUBLIC]);
         let users = if relays.is_empty() {

@@ -5,7 +5,7 @@ use harness::{Host, Summary, WAIT_TIMEOUT};
 use crate::{
     coturn::{PASSWORD, USERNAME},
     network::Nat,
-    scene::{OVER_LOSSY_UDP, OVER_TCP, OVER_TLS, OVER_UDP, Scene, wait_for_path},
+    scene::{OVER_IPV6, OVER_LOSSY_UDP, OVER_TCP, OVER_TLS, OVER_UDP, Scene, wait_for_path},
 };
 
 const FRAMES: u64 = 2_000;
@@ -62,6 +62,14 @@ fn a_relay_is_reached_over_tls() {
         return;
     };
     stream(&scene, &[], true);
+}
+
+#[test]
+fn a_relay_is_reached_over_ipv6() {
+    let Some(scene) = Scene::new(Nat::Symmetric, &[OVER_IPV6]) else {
+        return;
+    };
+    stream(&scene, &[FORCE_RELAY], true);
 }
 
 #[test]
