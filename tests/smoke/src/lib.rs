@@ -4,9 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod checkout_paths;
-mod client_alone;
 mod delivery;
 mod failover;
+mod packages;
 mod readme;
 mod test_files;
 mod threat_model;
