@@ -146,7 +146,11 @@ fn each_reason_for_finding_no_server_has_its_own_remedy() {
     let (_registry, url) = deployment.start_registry();
     let client = || deployment.client(&url, 10).args(SOON);
     let no_server = client().run();
-    no_server.assert_fails_with(&["no server of type acme:StreamEchoServer:1.0.0", "start one"]);
+    no_server.assert_fails_with(&[
+        "no server of type acme:StreamEchoServer:1.0.0",
+        "start one",
+        "whose [acl] has no rule for this node's type",
+    ]);
 
     let server = deployment
         .server_at(&url)

@@ -139,6 +139,10 @@ impl Scene {
         assert_eq!(client.code(), Some(0), "{}", client.stderr);
         let received = format!("received {FRAMES}/{FRAMES} frames in order");
         assert!(client.stdout.contains(&received), "{}", client.stdout);
+        let begun = format!("the stream of {FRAMES} frames has begun after ");
+        let begun = client.stdout.lines().find_map(|line| line.strip_prefix(&begun));
+        let after = begun.and_then(|begun| begun.strip_suffix(" ms")?.parse().ok());
+        assert!(Duration::from_millis(after.unwrap()) < AT_ONCE, "{}", client.stdout);
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! `official-node REGISTRY_URL REALM_ID serve [PADDING [latency-first]]` says `official server ready as ID` and runs until it is
 //! killed; its frames are longer by PADDING bytes;
-//! `official-node REGISTRY_URL REALM_ID receive COUNT...` asks for one stream after the other, and says when a stream has begun,
-//! or fails; it ends with 0 when all frames of the last one have come, in order, and says how many bytes they have;
+//! `official-node REGISTRY_URL REALM_ID receive COUNT...` asks for one stream after the other, and says `the stream of COUNT frames
+//! has begun after N ms`, or how it fails; it ends with 0 when all frames of the last one have come, in order, and says how many bytes they have;
 //! `official-node REGISTRY_URL REALM_ID receive-some COUNT` ends with 0 when so many frames of an endless stream have come.
 //! `official-node REGISTRY_URL REALM_ID both COUNT` serves, as a node of the client's type, says `official server ready as ID`,
 //! calls the stream server that it finds so often, and says `answered COUNT calls, the first after N ms`.
@@ -11,7 +11,7 @@
 use std::{
     env, future,
     io::{self, Write as _},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
@@ -101,10 +101,11 @@ async fn main() -> anyhow::Result<()> {
 
 async fn receive(node: &OfficialNode, count: &str, frame_timeout: Duration) -> anyhow::Result<()> {
     let count = count.parse().context("COUNT")?;
-    let mut said = Ok(());
+    let (asked, mut said) = (Instant::now(), Ok(()));
     let came = |number| {
         if number == 1 {
-            said = say(&format!("the stream of {count} frames has begun"));
+            let after = asked.elapsed().as_millis();
+            said = say(&format!("the stream of {count} frames has begun after {after} ms"));
         }
     };
     let bytes = stream_client::receive(node, count, frame_timeout, came).await?;
