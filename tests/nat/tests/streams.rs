@@ -115,6 +115,18 @@ fn nothing_but_a_relay_is_enough_behind_symmetric_routers() {
     client.assert_fails_with(&["cannot be reached"]);
 }
 
+#[test]
+fn who_wants_relays_only_is_reached_in_no_other_way() {
+    let Some(scene) = Scene::new(Nat::FullCone, &[]) else {
+        return;
+    };
+    // That way would be open.
+    let settings = [STUN, FORCE_RELAY];
+    let _server = scene.server(&settings);
+    let client = scene.client(FRAMES, &settings).args(["--timeout", "8s"]).run();
+    client.assert_fails_with(&["cannot be reached"]);
+}
+
 /// A stream that takes a while goes on in the same session when something happens to its path in the middle.
 fn stream_through(mut scene: Scene, happens: impl FnOnce(&mut Scene)) {
     let server = scene.server_with(&["--interval", "10ms"], &[FORCE_RELAY]);
