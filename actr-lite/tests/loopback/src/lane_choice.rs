@@ -1,6 +1,9 @@
 //! Over which lane a node reaches another one, as `[system.webrtc] mode` says. Nothing here has TLS but WebRTC.
 
+use std::time::Duration;
+
 use actr_lite::{ActrError, DiscoverError};
+use tokio::time::timeout;
 
 use crate::{
     harness::{address::free_address, deadline::within, messages::Ask, node_plan::NodePlan, pair::Pair},
@@ -58,4 +61,13 @@ async fn nobody_is_reached_over_webrtc_that_is_off() {
         matches!(called, Err(ActrError::Discover(DiscoverError::NotListed { .. }))),
         "{called:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wants_relays_only_tells_no_address_of_the_host() {
+    let pair = Pair::start(NodePlan::hidden, |plan| plan.set("system.webrtc.force_relay=true")).await;
+    let (dest, ctx) = (pair.dest(), pair.client.context());
+    // Some ten times what it takes with them.
+    let called = timeout(Duration::from_secs(3), ctx.call(&dest, Ask::default())).await;
+    assert!(!matches!(called, Ok(Ok(_))), "{called:?}");
 }
