@@ -29,6 +29,9 @@ pub use crate::{
 /// sends it again, more slowly each time.
 pub const MAX_BACKLOG: usize = 1 << 20;
 
+/// How much room on the peer's account one more datagram may need while others' records wait: that of the longest message.
+const LONGEST_MESSAGE: usize = 64 << 10;
+
 /// What is longer than this carries data; what is shorter mostly says what has come, and lets this side go on sending.
 const SMALL_DATAGRAM: usize = 200;
 
@@ -44,7 +47,7 @@ pub struct Setup<M> {
     pub seed: u64,
     /// The longest record that this node takes.
     pub max_record_len: usize,
-    /// What counts the memory that a session's records take.
+    /// What counts the memory that records take: those of a session that come in fragments, and all that wait to be taken.
     pub memory: Box<dyn Fn() -> M + Send>,
 }
 
@@ -62,7 +65,10 @@ pub struct Peer<M> {
     events: VecDeque<Event>,
     /// How many sessions are ready of which nobody has been told.
     untold: usize,
+    /// How many bytes of records wait to be taken.
     backlog: usize,
+    /// They are on the peer's account.
+    memory: M,
     /// Why this side closes; gone once it is said.
     closing: Option<CloseFrame>,
     /// Why the peer is about to close the session.
@@ -85,6 +91,7 @@ impl<M: Memory> Peer<M> {
     pub fn new(setup: Setup<M>) -> Self {
         Self {
             negotiation: Negotiation::new(setup.is_first, setup.seed),
+            memory: (setup.memory)(),
             setup,
             session: None,
             locals: Vec::new(),
@@ -178,9 +185,9 @@ impl<M: Memory> Peer<M> {
     /// Takes a datagram that has come to one of the [addresses of this host](Self::add_local). Whether the session has
     /// taken it for the peer's: one of STUN, because it is authentic.
     pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], now: Duration) -> bool {
-        let is_dropped = match self.backlog {
-            ..=MAX_BACKLOG => false,
-            backlog => is_dtls(bytes) && (bytes.len() > SMALL_DATAGRAM || backlog > 2 * MAX_BACKLOG),
+        let is_dropped = self.is_full() && is_dtls(bytes) && {
+            let is_data = bytes.len() > SMALL_DATAGRAM;
+            is_data || self.backlog > 2 * MAX_BACKLOG
         };
         let Some(session) = self.session.as_mut().filter(|_| !is_dropped) else {
             return false;
@@ -193,6 +200,14 @@ impl<M: Memory> Peer<M> {
         }
         self.follow(now);
         taken == Ok(true)
+    }
+
+    /// Whether so many records wait to be taken that no more should come.
+    fn is_full(&mut self) -> bool {
+        match self.backlog {
+            0 => false,
+            backlog => backlog > MAX_BACKLOG || self.memory.cover(backlog + LONGEST_MESSAGE).is_err(),
+        }
     }
 
     /// Sends a message, if there is room for it now. Any datagram that comes may make some.
@@ -231,7 +246,10 @@ impl<M: Memory> Peer<M> {
     pub fn event(&mut self) -> Option<Event> {
         let event = self.events.pop_front()?;
         match &event {
-            Event::Record(record) => self.backlog -= record.len(),
+            Event::Record(record) => {
+                self.backlog -= record.len();
+                self.memory.shrink(self.backlog);
+            }
             Event::Ready(_) => self.untold -= 1,
             _ => {}
         }
@@ -262,10 +280,13 @@ impl<M: Memory> Peer<M> {
                     }
                 }
                 Outcome::Path => self.negotiation.path_found(now),
-                Outcome::Record(record) => {
-                    self.backlog += record.len();
-                    self.events.push_back(Event::Record(record));
-                }
+                Outcome::Record(record) => match self.memory.cover(self.backlog + record.len()) {
+                    Ok(()) => {
+                        self.backlog += record.len();
+                        self.events.push_back(Event::Record(record));
+                    }
+                    Err(_) => self.negotiation.ended("the peer's share is used up", now),
+                },
                 Outcome::Goodbye(reason) => self.goodbye = Some(reason),
                 Outcome::Ended(reason) => self.negotiation.ended(&reason, now),
             }

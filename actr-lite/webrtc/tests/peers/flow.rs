@@ -38,6 +38,30 @@ fn a_receiver_that_takes_nothing_slows_its_sender() {
 }
 
 #[test]
+fn a_peer_whose_share_is_used_up_is_slowed_down_too() {
+    const SHARE: usize = 200 << 10;
+    for kind in KINDS {
+        let mut world = connected(kind, GOOD, 1, 0);
+        world.nodes[1].share.limit(SHARE);
+        world.nodes[1].takes = false;
+        let body = vec![7; 1000];
+        let mut sent = 0_usize;
+        let end = world.now + SOON / 2;
+        while world.now < end {
+            match world.nodes[0].outgoing.push(stream(), &[], &body) {
+                Ok(()) => sent += 1,
+                Err(_) => world.pass(Duration::from_millis(1)),
+            }
+        }
+        let sent_bytes = sent * body.len();
+        assert!((SHARE / 2..MAX_BACKLOG).contains(&sent_bytes), "{sent_bytes}");
+        world.nodes[1].takes = true;
+        world.until(SOON * 12, |world| world.nodes[1].records().len() == sent);
+        assert_eq!(world.nodes[1].ended(), None);
+    }
+}
+
+#[test]
 fn only_nodes_that_agree_on_it_send_many_records_at_once() {
     for (kind, limit, messages) in [
         (Kind::Own, MAX_RECORD_LEN, 0..100),

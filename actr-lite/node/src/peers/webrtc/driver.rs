@@ -1,5 +1,4 @@
 use std::{
-    collections::VecDeque,
     future::{pending, poll_fn},
     net::SocketAddr,
     pin::Pin,
@@ -38,7 +37,13 @@ use crate::{
         open_sessions::OpenSessions,
         peer_connection::close_when_unused,
         pool::{OpenConnection, PoolPlace},
-        webrtc::{arrivals::Arrival, deadline::at, endpoint::Endpoint, found::NatUser, input::Input},
+        webrtc::{
+            arrivals::{Arrival, Arrived},
+            deadline::at,
+            endpoint::Endpoint,
+            found::NatUser,
+            input::Input,
+        },
     },
     session::{receiver::SessionReceiver, session::Session, session_handle::SessionHandle},
 };
@@ -55,8 +60,9 @@ const LINGER: Duration = Duration::from_secs(10);
 /// How long the registry's name may take to be looked up, for the address of this host on the way there.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What of a record that comes in fragments costs nothing more than the connection.
-const FREE_BYTES: usize = 16 << 10;
+/// What of a record that comes in fragments, of the datagrams that wait, and of what is to be sent costs nothing more than
+/// the connection.
+pub(super) const FREE_BYTES: usize = 16 << 10;
 
 /// The sessions with one peer: it moves datagrams, signals and records.
 pub(super) struct Driver {
@@ -260,11 +266,11 @@ impl Driver {
     }
 
     /// Takes the datagrams that have come.
-    async fn receive(&mut self, arrived: VecDeque<Arrival>) {
+    async fn receive(&mut self, arrived: Arrived) {
         let mut count = 0;
-        for arrival in arrived {
+        for arrival in arrived.iter() {
             for datagram in arrival.datagrams() {
-                self.take(&arrival, datagram);
+                self.take(arrival, datagram);
                 count += 1;
                 // While a session is made, each may be answered, and others wait for that.
                 if count % DATAGRAMS_AT_ONCE == 0 || !self.machine.is_ready() {

@@ -1,9 +1,9 @@
 use std::{
-    collections::VecDeque,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
 };
 
+use actr_lite_engine::held_bytes::HeldBytes;
 use actr_lite_webrtc::{
     burst::Burst,
     demultiplexer::{Evidence, Path, Route},
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::peers::webrtc::{
-    arrivals::{Arrival, Arrivals},
+    arrivals::{Arrivals, Arrived},
     sockets::{OpenPort, Sockets, local_towards},
 };
 
@@ -37,9 +37,9 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// A new one; `None` if there are too many.
-    pub(super) fn new(sockets: Arc<Sockets>) -> Option<Self> {
-        let arrivals = Arc::new(Arrivals::default());
+    /// A new one; `None` if there are too many. What waits for it is counted by `memory`, if a peer makes this node hold it.
+    pub(super) fn new(sockets: Arc<Sockets>, memory: Option<HeldBytes>) -> Option<Self> {
+        let arrivals = Arrivals::new(memory);
         let route = sockets.routes().lock().enter(Arc::clone(&arrivals))?;
         Some(Self {
             sockets,
@@ -116,7 +116,7 @@ impl Endpoint {
     ///
     /// # Cancel safety
     /// Nothing is lost.
-    pub(super) async fn arrived(&self) -> VecDeque<Arrival> {
+    pub(super) async fn arrived(&self) -> Arrived {
         self.arrivals.next().await
     }
 }
