@@ -58,6 +58,8 @@ pub struct Peer<M> {
     /// The one that the negotiation is about.
     session: Option<Session<M>>,
     locals: Vec<Local>,
+    /// Those that only the session that there is may use.
+    retired: Vec<Local>,
     /// Between which addresses data was sent last, and whether that went over a relay.
     path: Option<(SocketAddr, SocketAddr, bool)>,
     candidates: Candidates,
@@ -95,6 +97,7 @@ impl<M: Memory> Peer<M> {
             setup,
             session: None,
             locals: Vec::new(),
+            retired: Vec::new(),
             path: None,
             candidates: Candidates::default(),
             signals: VecDeque::new(),
@@ -130,7 +133,7 @@ impl<M: Memory> Peer<M> {
     /// An address of this node at which datagrams are taken.
     pub fn add_local(&mut self, local: impl Into<Local>) {
         let local = local.into();
-        if self.locals.contains(&local) {
+        if self.locals.contains(&local) || self.retired.contains(&local) {
             return;
         }
         self.locals.push(local);
@@ -141,9 +144,18 @@ impl<M: Memory> Peer<M> {
         }
     }
 
+    /// No further session is to go over it. One that may already goes on as before.
+    pub fn retire_local(&mut self, local: Local) {
+        if let Some(at) = self.locals.iter().position(|known| *known == local) {
+            self.retired.push(self.locals.swap_remove(at));
+        }
+    }
+
     /// Nothing arrives there any more. A session that goes over it looks for another path at once.
     pub fn remove_local(&mut self, local: Local, now: Duration) {
-        self.locals.retain(|known| *known != local);
+        for locals in [&mut self.locals, &mut self.retired] {
+            locals.retain(|known| *known != local);
+        }
         if let Some(session) = &mut self.session {
             session.remove_local(local);
         }
@@ -300,7 +312,8 @@ impl<M: Memory> Peer<M> {
         if before.is_some_and(|(a, b, _)| (a, b) == (from, to)) || !is_dtls(&datagram.bytes) {
             return;
         }
-        let mut relays = self.locals.iter().filter(|local| local.is_relayed());
+        let locals = self.locals.iter().chain(&self.retired);
+        let mut relays = locals.filter(|local| local.is_relayed());
         let is_relayed = relays.any(|local| local.address() == from) || self.candidates.is_relayed(to);
         self.path = Some((from, to, is_relayed));
         if before.is_none_or(|(.., was_relayed)| was_relayed != is_relayed) {

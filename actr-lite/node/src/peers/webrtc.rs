@@ -22,6 +22,8 @@ mod found;
 #[cfg(feature = "webrtc")]
 mod input;
 #[cfg(feature = "webrtc")]
+mod named_relays;
+#[cfg(feature = "webrtc")]
 mod nat;
 #[cfg(feature = "webrtc")]
 mod port;

@@ -31,6 +31,10 @@ const LAST_PAUSE: Duration = Duration::from_secs(60);
 /// broken.
 const MAX_TRIES: u8 = 4;
 
+/// How long a relay that is [retired](Relay::retire) keeps its address while nothing is sent from there: longer than a session
+/// looks for another path before it ends. One that goes over the relay sends something every two seconds.
+pub const RETIRED_IDLE: Duration = Duration::from_secs(10);
+
 /// How long the relay may take to hear that an address is let go: it ends by itself.
 const RELEASE_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -63,6 +67,8 @@ pub struct Relay {
     random: Random,
     credential: Credential,
     is_wanted: bool,
+    /// Nothing new is to use it: when something was sent from its address last.
+    retired: Option<Duration>,
     stage: Stage,
     authentication: Option<Authentication>,
     /// How often in a row no address could be had.
@@ -115,6 +121,8 @@ pub enum Output {
     Disconnect,
     /// There is an address.
     Allocated(SocketAddr),
+    /// Nothing new is to use it.
+    Retired(SocketAddr),
     /// It is gone, and why.
     Lost(SocketAddr, String),
     /// It is not wanted any more, and given back.
@@ -134,6 +142,7 @@ impl Relay {
             random,
             credential,
             is_wanted: false,
+            retired: None,
             stage: Stage::Idle,
             authentication: None,
             failures: 0,
@@ -163,9 +172,35 @@ impl Relay {
         }
     }
 
+    /// The node is not to use this relay any more. An address that there is stays as long as something is sent from there:
+    /// sessions that go over it go on. Another one is not made.
+    pub fn retire(&mut self, now: Duration) {
+        if self.retired.is_some() {
+            return;
+        }
+        self.retired = Some(now);
+        if let Some(relayed) = self.address() {
+            self.outputs.push_back(Output::Retired(relayed));
+        }
+    }
+
+    /// Whether it is [retired](Self::retire): once [`Output::Wait`] has no time, it is over.
+    pub fn is_retired(&self) -> bool {
+        self.retired.is_some()
+    }
+
+    /// Until when a retired one is kept, if nothing is sent.
+    fn kept_until(&self) -> Option<Duration> {
+        match (self.stage, self.retired) {
+            (Stage::Open { .. }, Some(used)) => Some(used + RETIRED_IDLE),
+            (_, retired) => retired.map(|_| Duration::ZERO),
+        }
+    }
+
     /// Whether an address is wanted from now on.
     pub fn want(&mut self, is_wanted: bool, now: Duration) {
-        self.is_wanted = is_wanted;
+        self.is_wanted = is_wanted && self.kept_until().is_none_or(|until| now < until);
+        let is_wanted = self.is_wanted;
         match self.stage {
             Stage::Idle if is_wanted => self.connect(now),
             Stage::Connecting { .. } | Stage::Allocating if !is_wanted => self.disconnect(),
@@ -217,6 +252,9 @@ impl Relay {
         if !is_relayable(peer) || peer.is_ipv6() != self.is_ipv6 {
             return None;
         }
+        if let Some(used) = &mut self.retired {
+            *used = now;
+        }
         match self.channels.route(peer, bytes, now) {
             Route::Open(number) => Some(self.framed(number, bytes)),
             Route::Closed => None,
@@ -254,7 +292,9 @@ impl Relay {
             let due = match self.stage {
                 Stage::Idle | Stage::Allocating => None,
                 Stage::Connecting { until } | Stage::Pausing { until } | Stage::Releasing { until } => Some(until),
-                Stage::Open { refresh, .. } => earliest(refresh, self.channels.next_check()),
+                Stage::Open { refresh, .. } => {
+                    earliest(self.kept_until(), earliest(refresh, self.channels.next_check()))
+                }
             };
             if due.is_some_and(|due| due <= now) {
                 self.timeout(now);
@@ -272,11 +312,13 @@ impl Relay {
     }
 
     fn timeout(&mut self, now: Duration) {
+        let is_over = self.kept_until().is_some_and(|until| until <= now);
         match &mut self.stage {
             Stage::Idle | Stage::Allocating => {}
             Stage::Connecting { .. } => self.fail("no connection to it in time", now),
             Stage::Pausing { .. } => self.connect(now),
             Stage::Releasing { .. } => self.disconnect(),
+            Stage::Open { .. } if is_over => self.want(false, now),
             Stage::Open { refresh, .. } => {
                 if refresh.take_if(|refresh| *refresh <= now).is_some() {
                     let seconds = LIFETIME.as_secs() as u32;

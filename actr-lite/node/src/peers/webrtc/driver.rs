@@ -41,7 +41,7 @@ use crate::{
             arrivals::{Arrival, Arrived},
             deadline::at,
             endpoint::Endpoint,
-            found::NatUser,
+            found::{Addresses, NatUser},
             input::Input,
         },
     },
@@ -74,7 +74,7 @@ pub(super) struct Driver {
     endpoint: Endpoint,
     nat: NatUser,
     /// What servers have found and made, as the session knows it.
-    found: Vec<Local>,
+    found: Addresses,
     waiting: Vec<oneshot::Sender<Result<SessionHandle, ActrError>>>,
     open: Option<OpenSession>,
     admission: Admission,
@@ -125,7 +125,7 @@ impl Driver {
             began,
             endpoint,
             nat,
-            found: Vec::new(),
+            found: Addresses::default(),
             waiting: Vec::new(),
             open: None,
             admission,
@@ -171,7 +171,7 @@ impl Driver {
                     self.machine.stop(Closing::ShuttingDown.frame(), now);
                 }
                 arrived = endpoint.arrived() => self.receive(arrived).await,
-                locals = nat.changed() => self.reached_at(locals),
+                found = nat.changed() => self.reached_at(found),
                 () = progress(open) => {}
                 () = at(until) => {}
             }
@@ -203,12 +203,15 @@ impl Driver {
     }
 
     /// Servers have found and made these addresses, and no others.
-    fn reached_at(&mut self, locals: Vec<Local>) {
+    fn reached_at(&mut self, found: Addresses) {
         let now = self.now();
-        for gone in self.found.iter().filter(|found| !locals.contains(found)) {
-            self.machine.remove_local(*gone, now);
+        for gone in self.found.all().filter(|known| !found.has(*known)) {
+            self.machine.remove_local(gone, now);
         }
-        for local in &locals {
+        for retired in &found.retired {
+            self.machine.retire_local(*retired);
+        }
+        for local in &found.usable {
             // What comes there comes to that socket, which others may have opened.
             if let Local::Reflexive { base, .. } = local
                 && let Some(opened) = self.endpoint.open_at(base.ip())
@@ -217,7 +220,7 @@ impl Driver {
             }
             self.machine.add_local(*local);
         }
-        self.found = locals;
+        self.found = found;
     }
 
     /// Nothing comes from the peer: this host, or the NAT before it, may have another address.
