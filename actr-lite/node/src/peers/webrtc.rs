@@ -26,6 +26,8 @@ mod named_relays;
 #[cfg(feature = "webrtc")]
 mod nat;
 #[cfg(feature = "webrtc")]
+mod open_session;
+#[cfg(feature = "webrtc")]
 mod port;
 #[cfg(feature = "webrtc")]
 mod reflexive;

@@ -28,11 +28,7 @@ use crate::{
     peers::{
         open_sessions::OpenSessions,
         webrtc::{
-            driver::{Driver, FREE_BYTES},
-            endpoint::Endpoint,
-            found::Found,
-            input::Input,
-            nat::Nat,
+            driver::Driver, endpoint::Endpoint, found::Found, input::Input, nat::Nat, open_session::FREE_BYTES,
             sockets::Sockets,
         },
     },
