@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actr_lite_engine::memory::Memory;
+use actr_lite_engine::{begun::Partial, memory::Memory};
 use actr_lite_wire::websocket::CloseFrame;
 use str0m::Candidate;
 
@@ -252,6 +252,11 @@ impl<M: Memory> Peer<M> {
         self.closing = Some(reason);
         self.negotiation.close(now);
         self.follow(now);
+    }
+
+    /// What has come in fragments of records that are not whole: an official node sends long ones so.
+    pub fn begun(&self) -> Partial {
+        self.session.as_ref().map_or_else(Partial::default, Session::begun)
     }
 
     /// What has happened since.

@@ -134,3 +134,22 @@ fn a_call_does_not_wait_for_the_frames_before_it() {
     assert!(overtaken < 250, "it came behind {overtaken} frames of 1000 bytes");
     assert!(records.len() > before + 500, "{}", records.len() - before);
 }
+
+#[test]
+fn it_is_known_how_much_of_a_long_record_has_come() {
+    let mut world = connected(Kind::Official, GOOD, 1, 0);
+    let record = vec![7; MAX_RECORD_LEN];
+    world.send(0, stream(), &record);
+    world.until(SOON, |world| world.nodes[1].peer.begun().len > 0);
+    let mut came = vec![0];
+    while world.nodes[1].records().is_empty() {
+        world.step();
+        came.push(world.nodes[1].peer.begun().len);
+    }
+    assert_eq!(came.pop(), Some(0));
+    assert_eq!(world.nodes[1].peer.begun().whole_records, 1);
+    assert!(
+        came.is_sorted() && came.last().unwrap() > &(MAX_RECORD_LEN / 2),
+        "{came:?}"
+    );
+}

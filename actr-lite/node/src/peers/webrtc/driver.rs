@@ -267,8 +267,14 @@ impl Driver {
         loop {
             self.write();
             let until = self.put_out().await;
-            if !self.take_events().await {
-                return until;
+            if self.take_events().await {
+                continue;
+            }
+            let (begun, now) = (self.machine.begun(), self.now());
+            let open = self.open.as_mut();
+            match open.map_or(Ok(None), |open| open.look_at_begun(begun, now)) {
+                Ok(deadline) => return until.into_iter().chain(deadline).min(),
+                Err(violation) => self.violated(violation),
             }
         }
     }

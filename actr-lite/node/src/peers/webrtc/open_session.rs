@@ -7,11 +7,20 @@ use std::{
 };
 
 use actr_lite_admin::event::Direction;
-use actr_lite_engine::{accounts::PeerAccount, held_bytes::HeldBytes, peers::pool::Sharing, upgrade::offer::Agreed};
+use actr_lite_engine::{
+    accounts::PeerAccount,
+    begun::{Begun, Partial},
+    held_bytes::HeldBytes,
+    peers::pool::Sharing,
+    upgrade::offer::Agreed,
+};
 use actr_lite_webrtc::{outgoing::Batch, peer::Peer};
 use actr_lite_wire::{
-    identity::ActrId, misbehaviour::MisbehaviourKind, peer_text::PeerText, record_queue::Precedence,
-    websocket::CloseFrame,
+    identity::ActrId,
+    misbehaviour::MisbehaviourKind,
+    peer_text::PeerText,
+    record_queue::Precedence,
+    websocket::{CloseCode, CloseFrame},
 };
 use bytes::Bytes;
 use tracing::debug;
@@ -45,6 +54,8 @@ pub(super) struct OpenSession {
     sending: [(Precedence, Option<Batch>); 2],
     /// Something has come for which the receiver has no room yet.
     is_full: bool,
+    /// The record that comes in parts.
+    begun: Begun,
     /// Closes it when nobody has used it for a while.
     unused: Pin<Box<dyn Future<Output = ()> + Send>>,
     _place: PoolPlace,
@@ -76,6 +87,7 @@ impl OpenSession {
             outbox,
             sending: [(Precedence::Ahead, None), (Precedence::Bulk, None)],
             is_full: false,
+            begun: Begun::new(environment.streams.stall_timeout()),
             unused: Box::pin(close_when_unused(Some((Arc::downgrade(&session), idle_timeout)))),
             _place: sessions.enter(open, Sharing::Shared),
             session,
@@ -98,6 +110,7 @@ impl OpenSession {
                 let Some(batch) = sending else { break };
                 while let Some((channel, message)) = batch.next() {
                     if !machine.write(channel, message, now) {
+                        self.outbox.leaves(batch);
                         return None;
                     }
                     batch.advance();
@@ -123,6 +136,29 @@ impl OpenSession {
     /// When the peer broke the protocol: the session has to be closed.
     pub(super) fn deliver(&mut self, message: Bytes) -> Result<(), Violation> {
         self.receiver.receive(message)
+    }
+
+    /// By when more of what the peer has begun has to come, if it has begun something. `fragments` is what the machine has of
+    /// records that are not whole.
+    ///
+    /// # Errors
+    /// When that time is over: the session has to be closed.
+    pub(super) fn look_at_begun(&mut self, fragments: Partial, now: Duration) -> Result<Option<Duration>, Violation> {
+        let partial = match self.outbox.has_control() {
+            true => self.receiver.partial(),
+            false => {
+                self.receiver.fragments_came(fragments.len);
+                fragments
+            }
+        };
+        self.begun.note(partial, now);
+        if self.is_full {
+            self.begun.excuse(now);
+        }
+        self.begun.deadline(now).map_err(|stalled| Violation {
+            code: CloseCode::POLICY_VIOLATION,
+            reason: stalled.to_string(),
+        })
     }
 
     /// The peer broke the protocol. Why the session is to be closed.
