@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actr_lite_admin::event::Direction;
 use actr_lite_engine::{accounts::Admission, held_bytes::HeldBytes, upgrade::offer::Agreed};
@@ -12,9 +12,8 @@ use actr_lite_webrtc::{
 use actr_lite_wire::{identity::ActrId, peer_text::PeerText, websocket::CloseFrame};
 use bytes::Bytes;
 use tokio::{
-    net::lookup_host,
     sync::{mpsc, oneshot},
-    time::{Instant, timeout},
+    time::Instant,
 };
 use tracing::debug;
 
@@ -43,9 +42,6 @@ const DATAGRAMS_AT_ONCE: usize = 2;
 /// How long the task of a peer waits for what comes next, with neither a session nor one that is being made: candidates may
 /// come before their offer.
 const LINGER: Duration = Duration::from_secs(10);
-
-/// How long the registry's name may take to be looked up, for the address of this host on the way there.
-const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The sessions with one peer: it moves datagrams, signals and records.
 pub(super) struct Driver {
@@ -160,12 +156,7 @@ impl Driver {
             return;
         }
         let url = self.link.url();
-        let looked_up = timeout(LOOK_UP_TIMEOUT, lookup_host((url.host(), url.port()))).await;
-        let registry: Vec<SocketAddr> = looked_up.ok().and_then(Result::ok).into_iter().flatten().collect();
-        let towards_registry = registry
-            .into_iter()
-            .filter_map(|address| self.endpoint.open_towards(address));
-        let locals: Vec<_> = towards_registry.collect();
+        let locals = self.endpoint.open_towards_host(url.host(), url.port()).await;
         for local in locals.into_iter().chain(self.endpoint.open_default()) {
             self.machine.add_local(local);
         }

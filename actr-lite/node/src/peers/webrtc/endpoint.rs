@@ -1,6 +1,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use actr_lite_engine::held_bytes::HeldBytes;
@@ -10,7 +11,10 @@ use actr_lite_webrtc::{
     nat::reach::Reach,
     stun::{Class, Stun},
 };
-use tokio::time::Instant;
+use tokio::{
+    net::lookup_host,
+    time::{Instant, timeout},
+};
 use tracing::debug;
 
 use crate::peers::webrtc::{
@@ -20,6 +24,9 @@ use crate::peers::webrtc::{
 
 /// Over how many of this host's addresses one user sends: as many as have a way to its peer, as a rule one or two.
 const MAX_PORTS: usize = 4;
+
+/// How long a host's name may take to be looked up.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An address that is nobody's (RFC 5737). What would be sent there takes the default route.
 const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 9);
@@ -59,6 +66,13 @@ impl Endpoint {
     /// Uses the address from which datagrams would go to `remote`; its address, if it is new.
     pub(super) fn open_towards(&mut self, remote: SocketAddr) -> Option<SocketAddr> {
         self.open_at(local_towards(remote).ok()?)
+    }
+
+    /// Uses the addresses from which datagrams would go to this host; those that are new.
+    pub(super) async fn open_towards_host(&mut self, host: &str, port: u16) -> Vec<SocketAddr> {
+        let looked_up = timeout(LOOK_UP_TIMEOUT, lookup_host((host, port))).await;
+        let remotes = looked_up.ok().and_then(Result::ok).into_iter().flatten();
+        remotes.filter_map(|remote| self.open_towards(remote)).collect()
     }
 
     /// Uses this address of the host; its address with the port, if it is new.
