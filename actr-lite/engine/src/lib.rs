@@ -5,6 +5,7 @@
 //! simulation with a network and a clock of its own.
 
 pub mod accounts;
+pub mod begun;
 pub mod connection;
 pub mod frame_reader;
 pub mod held_bytes;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actr_lite_engine::memory::Memory;
+use actr_lite_engine::{begun, memory::Memory};
 use actr_lite_wire::record::{HEADER_LEN as RECORD_HEADER_LEN, header};
 use bytes::Bytes;
 use thiserror::Error;
@@ -31,6 +31,8 @@ pub struct Assembly<M> {
     /// What has come of records that are not whole, on the peer's account.
     held: usize,
     memory: M,
+    /// What has come on channels that lose nothing: all of it becomes whole.
+    begun: begun::Partial,
     /// By lane and message.
     partials: BTreeMap<(usize, u32), Partial>,
 }
@@ -76,6 +78,7 @@ impl<M: Memory> Assembly<M> {
             max_record_len,
             held: 0,
             memory,
+            begun: begun::Partial::default(),
             partials: BTreeMap::new(),
         }
     }
@@ -88,6 +91,11 @@ impl<M: Memory> Assembly<M> {
     /// How many bytes have come of records that are not whole.
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// What has come of records that are to be whole. One on a channel that loses messages may never be.
+    pub fn begun(&self) -> begun::Partial {
+        self.begun
     }
 
     /// Takes one message of a channel. The record that it completes, with a record's header, if it does. Several channels
@@ -153,6 +161,9 @@ impl<M: Memory> Assembly<M> {
         partial.len += len;
         partial.missing -= 1;
         *place = Some(message);
+        if channel.is_reliable() {
+            self.begun.len += len;
+        }
         if partial.missing > 0 {
             return Ok(None);
         }
@@ -160,6 +171,10 @@ impl<M: Memory> Assembly<M> {
             return Ok(None);
         };
         self.let_go(&partial);
+        if channel.is_reliable() {
+            self.begun.len -= partial.len;
+            self.begun.whole_records += 1;
+        }
         let mut record = Vec::with_capacity(RECORD_HEADER_LEN + partial.len);
         record.extend_from_slice(&header(channel.kind(), partial.len));
         for fragment in partial.fragments.iter().flatten() {
@@ -259,6 +274,11 @@ mod tests {
         let second = assembly.take((channel, 0), fragment(2, 2, 3, b"c")).unwrap().unwrap();
         assert_eq!(&second[RECORD_HEADER_LEN..], b"ababc");
         assert!(assembly.held() > 0, "the first is still under way");
+        let begun = begun::Partial {
+            len: 2,
+            whole_records: 1,
+        };
+        assert_eq!(assembly.begun(), begun);
     }
 
     #[test]
@@ -291,6 +311,7 @@ mod tests {
             .take((Channel::StreamLatencyFirst, 0), fragment(499, 1, 2, b"c"))
             .unwrap();
         assert_eq!(&whole.unwrap()[RECORD_HEADER_LEN..], b"abc");
+        assert_eq!(assembly.begun(), begun::Partial::default(), "nobody waits for them");
     }
 
     #[test]

@@ -26,10 +26,14 @@ pub mod datagram;
 pub mod demultiplexer;
 pub mod event;
 #[cfg(feature = "str0m")]
+mod event_queue;
+#[cfg(feature = "str0m")]
 mod extension;
 mod fragment;
 #[cfg(feature = "str0m")]
 mod local;
+#[cfg(feature = "str0m")]
+mod locals;
 mod message_queue;
 #[cfg(feature = "str0m")]
 pub mod nat;
@@ -40,6 +44,8 @@ pub mod peer;
 pub mod retries;
 #[cfg(feature = "str0m")]
 mod session;
+#[cfg(feature = "str0m")]
+mod setup;
 pub mod signal;
 pub mod stage;
 pub mod stun;

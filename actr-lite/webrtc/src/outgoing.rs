@@ -1,5 +1,7 @@
 //! Records that wait to be sent, as messages for the data channels.
 
+use std::mem;
+
 use actr_lite_engine::{memory::Memory, outbox::SendRefused};
 use actr_lite_wire::{
     control::Control,
@@ -47,6 +49,8 @@ enum Queue {
 pub struct Batch {
     bytes: Vec<u8>,
     at: usize,
+    /// How much of it is counted as sent.
+    counted: usize,
     /// All of it is one message for this channel.
     one: Option<Channel>,
 }
@@ -111,6 +115,7 @@ impl<M: Memory> Outgoing<M> {
             Queue::Messages(queue) => Batch {
                 bytes: queue.take(precedence)?,
                 at: 0,
+                counted: 0,
                 one: None,
             },
             Queue::Records(queue) => {
@@ -121,6 +126,7 @@ impl<M: Memory> Outgoing<M> {
                 Batch {
                     bytes: queue.take(precedence, longest)?,
                     at: HEADER_ROOM,
+                    counted: HEADER_ROOM,
                     one: Some(channel),
                 }
             }
@@ -129,10 +135,16 @@ impl<M: Memory> Outgoing<M> {
         Some(batch)
     }
 
+    /// Some messages of this batch have left: a long record may be minutes on its way, which whoever waits behind it is to see.
+    pub fn leaves(&mut self, batch: &mut Batch) {
+        let counted = mem::replace(&mut batch.counted, batch.at);
+        self.sent += (batch.at - counted) as u64;
+    }
+
     /// The messages of this batch have left.
-    pub fn left(&mut self, batch: Batch) {
+    pub fn left(&mut self, mut batch: Batch) {
+        self.leaves(&mut batch);
         self.taken -= batch.bytes.len();
-        self.sent += batch.bytes.len() as u64;
         if let Queue::Messages(queue) = &mut self.queue {
             queue.put_back(batch.bytes);
         }
@@ -187,6 +199,11 @@ impl Batch {
             Some(channel) => (!rest.is_empty()).then_some((channel, rest)),
             None => message_queue::next(rest),
         }
+    }
+
+    /// Whether messages have left that are [not counted](Outgoing::leaves) yet.
+    pub fn has_news(&self) -> bool {
+        self.counted < self.at
     }
 
     /// The next message has left.
@@ -274,6 +291,29 @@ mod tests {
             [(&[0, 0, 0, 3, 0, 0, 0, 2][..], 65_535), (&[0, 0, 0, 3, 0, 1, 0, 2], 9)]
         );
         assert_eq!(outgoing.waiting(), 0);
+    }
+
+    #[test]
+    fn a_long_record_counts_as_sent_while_it_leaves() {
+        let mut outgoing = Outgoing::new(false, Unlimited);
+        outgoing
+            .push(RecordKind::StreamReliable, &[], &vec![7; 1 << 20])
+            .unwrap();
+        let mut batch = outgoing.take(Precedence::Bulk).unwrap();
+        assert!(!batch.has_news());
+        let mut sent = vec![outgoing.sent()];
+        while batch.next().is_some() {
+            batch.advance();
+            assert!(batch.has_news());
+            outgoing.leaves(&mut batch);
+            sent.push(outgoing.sent());
+        }
+        assert!(
+            sent.len() > 16 && sent.is_sorted_by(|before, after| before < after),
+            "{sent:?}"
+        );
+        outgoing.left(batch);
+        assert_eq!(sent.last(), Some(&outgoing.sent()), "it is counted once");
     }
 
     #[test]

@@ -1,12 +1,8 @@
 //! All sessions with one peer, one after the other.
 
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
-use actr_lite_engine::memory::Memory;
+use actr_lite_engine::{begun::Partial, memory::Memory};
 use actr_lite_wire::websocket::CloseFrame;
 use str0m::Candidate;
 
@@ -14,6 +10,8 @@ use crate::{
     assembly::Assembly,
     candidates::Candidates,
     channel::Channel,
+    event_queue::EventQueue,
+    locals::Locals,
     negotiation::{Action, Negotiation},
     session::{Outcome, Session, is_dtls},
     signal::{Description, Signal},
@@ -22,31 +20,13 @@ pub use crate::{
     certificate::{Certificate, NoCertificate},
     datagram::Datagram,
     event::Event,
+    event_queue::MAX_BACKLOG,
     local::Local,
+    setup::Setup,
 };
-
-/// How many bytes of records may wait to be taken, until what brings more is dropped, as by a path that is too narrow: SCTP
-/// sends it again, more slowly each time.
-pub const MAX_BACKLOG: usize = 1 << 20;
 
 /// What is longer than this carries data; what is shorter mostly says what has come, and lets this side go on sending.
 const SMALL_DATAGRAM: usize = 200;
-
-/// What a peer's sessions are made of.
-pub struct Setup<M> {
-    /// Who this node is to DTLS.
-    pub certificate: Certificate,
-    /// When the times that are told begin.
-    pub epoch: Instant,
-    /// Whether this node's offer counts when both offer at once; it must be different at both ends.
-    pub is_first: bool,
-    /// Random: no other node's exchanges are called like this one's.
-    pub seed: u64,
-    /// The longest record that this node takes.
-    pub max_record_len: usize,
-    /// What counts the memory that a session's records take.
-    pub memory: Box<dyn Fn() -> M + Send>,
-}
 
 /// The sessions with one peer: at most one at a time, made by either side, replaced by the peer's next offer.
 pub struct Peer<M> {
@@ -54,15 +34,12 @@ pub struct Peer<M> {
     negotiation: Negotiation,
     /// The one that the negotiation is about.
     session: Option<Session<M>>,
-    locals: Vec<Local>,
+    locals: Locals,
     /// Between which addresses data was sent last, and whether that went over a relay.
     path: Option<(SocketAddr, SocketAddr, bool)>,
     candidates: Candidates,
     signals: VecDeque<Signal>,
-    events: VecDeque<Event>,
-    /// How many sessions are ready of which nobody has been told.
-    untold: usize,
-    backlog: usize,
+    events: EventQueue<M>,
     /// Something was to be written when there was no path.
     is_held: bool,
     /// Why this side closes; gone once it is said.
@@ -89,15 +66,13 @@ impl<M: Memory> Peer<M> {
     pub fn new(setup: Setup<M>) -> Self {
         Self {
             negotiation: Negotiation::new(setup.is_first, setup.seed),
+            events: EventQueue::new((setup.memory)()),
             setup,
             session: None,
-            locals: Vec::new(),
+            locals: Locals::default(),
             path: None,
             candidates: Candidates::default(),
             signals: VecDeque::new(),
-            events: VecDeque::new(),
-            untold: 0,
-            backlog: 0,
             is_held: false,
             closing: None,
             goodbye: None,
@@ -128,10 +103,9 @@ impl<M: Memory> Peer<M> {
     /// An address of this node at which datagrams are taken.
     pub fn add_local(&mut self, local: impl Into<Local>) {
         let local = local.into();
-        if self.locals.contains(&local) {
+        if !self.locals.add(local) {
             return;
         }
-        self.locals.push(local);
         let added = self.session.as_mut().and_then(|session| session.add_local(local));
         if let Some(candidate) = added {
             let generation = None;
@@ -139,9 +113,14 @@ impl<M: Memory> Peer<M> {
         }
     }
 
+    /// No further session is to go over it. One that may already goes on as before.
+    pub fn retire_local(&mut self, local: Local) {
+        self.locals.retire(local);
+    }
+
     /// Nothing arrives there any more. A session that goes over it looks for another path at once.
     pub fn remove_local(&mut self, local: Local, now: Duration) {
-        self.locals.retain(|known| *known != local);
+        self.locals.remove(local);
         if let Some(session) = &mut self.session {
             session.remove_local(local);
         }
@@ -183,10 +162,8 @@ impl<M: Memory> Peer<M> {
     /// Takes a datagram that has come to one of the [addresses of this host](Self::add_local). Whether the session has
     /// taken it for the peer's: one of STUN, because it is authentic.
     pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], now: Duration) -> bool {
-        let is_dropped = match self.backlog {
-            ..=MAX_BACKLOG => false,
-            backlog => is_dtls(bytes) && (bytes.len() > SMALL_DATAGRAM || backlog > 2 * MAX_BACKLOG),
-        };
+        let is_dropped =
+            is_dtls(bytes) && self.events.is_full() && (bytes.len() > SMALL_DATAGRAM || self.events.is_overfull());
         let Some(session) = self.session.as_mut().filter(|_| !is_dropped) else {
             return false;
         };
@@ -206,7 +183,9 @@ impl<M: Memory> Peer<M> {
     /// that is meant for an earlier one.
     pub fn write(&mut self, channel: Channel, message: &[u8], now: Duration) -> bool {
         let written = match &mut self.session {
-            Some(session) if self.negotiation.has_path() && self.untold == 0 => session.write(channel, message, now),
+            Some(session) if self.negotiation.has_path() && !self.events.has_untold() => {
+                session.write(channel, message, now)
+            }
             _ => {
                 self.is_held = true;
                 return false;
@@ -223,7 +202,7 @@ impl<M: Memory> Peer<M> {
     /// if it takes control records. [`Event::Ended`] comes then.
     pub fn close(&mut self, reason: CloseFrame, now: Duration) {
         // Otherwise that one is over, and this is the next.
-        if self.untold == 0 {
+        if !self.events.has_untold() {
             self.stop(reason, now);
         }
     }
@@ -235,15 +214,14 @@ impl<M: Memory> Peer<M> {
         self.follow(now);
     }
 
+    /// What has come in fragments of records that are not whole: an official node sends long ones so.
+    pub fn begun(&self) -> Partial {
+        self.session.as_ref().map_or_else(Partial::default, Session::begun)
+    }
+
     /// What has happened since.
     pub fn event(&mut self) -> Option<Event> {
-        let event = self.events.pop_front()?;
-        match &event {
-            Event::Record(record) => self.backlog -= record.len(),
-            Event::Ready(_) => self.untold -= 1,
-            _ => {}
-        }
-        Some(event)
+        self.events.pop()
     }
 
     /// What to do now.
@@ -264,7 +242,7 @@ impl<M: Memory> Peer<M> {
                     return Output::Transmit(datagram);
                 }
                 Outcome::Writable => return Output::Writable,
-                Outcome::Wait(_) if self.is_held && self.negotiation.has_path() && self.untold == 0 => {
+                Outcome::Wait(_) if self.is_held && self.negotiation.has_path() && !self.events.has_untold() => {
                     self.is_held = false;
                     return Output::Writable;
                 }
@@ -276,8 +254,9 @@ impl<M: Memory> Peer<M> {
                 }
                 Outcome::Path => self.negotiation.path_found(now),
                 Outcome::Record(record) => {
-                    self.backlog += record.len();
-                    self.events.push_back(Event::Record(record));
+                    if self.events.push_record(record).is_err() {
+                        self.negotiation.ended("the peer's share is used up", now);
+                    }
                 }
                 Outcome::Goodbye(reason) => self.goodbye = Some(reason),
                 Outcome::Ended(reason) => self.negotiation.ended(&reason, now),
@@ -292,11 +271,10 @@ impl<M: Memory> Peer<M> {
         if before.is_some_and(|(a, b, _)| (a, b) == (from, to)) || !is_dtls(&datagram.bytes) {
             return;
         }
-        let mut relays = self.locals.iter().filter(|local| local.is_relayed());
-        let is_relayed = relays.any(|local| local.address() == from) || self.candidates.is_relayed(to);
+        let is_relayed = self.locals.is_relayed(from) || self.candidates.is_relayed(to);
         self.path = Some((from, to, is_relayed));
         if before.is_none_or(|(.., was_relayed)| was_relayed != is_relayed) {
-            self.events.push_back(Event::Path { is_relayed });
+            self.events.push(Event::Path { is_relayed });
         }
     }
 
@@ -338,12 +316,9 @@ impl<M: Memory> Peer<M> {
                 }
                 Action::Tell(Event::Ended(reason)) => {
                     let said = self.goodbye.take().map(Event::Closed);
-                    self.events.push_back(said.unwrap_or(Event::Ended(reason)));
+                    self.events.push(said.unwrap_or(Event::Ended(reason)));
                 }
-                Action::Tell(event) => {
-                    self.untold += usize::from(matches!(event, Event::Ready(_)));
-                    self.events.push_back(event);
-                }
+                Action::Tell(event) => self.events.push(event),
             }
         }
     }
@@ -354,7 +329,7 @@ impl<M: Memory> Peer<M> {
 
     fn offer(&mut self, exchange: String, now: Duration) {
         let Setup { certificate, epoch, .. } = &self.setup;
-        let offer = Session::offer(certificate, &self.locals, self.assembly(), *epoch, now);
+        let offer = Session::offer(certificate, self.locals.usable(), self.assembly(), *epoch, now);
         self.session = None;
         let Some((session, sdp)) = offer else {
             return self.negotiation.ended("an offer has no channels", now);
@@ -369,7 +344,14 @@ impl<M: Memory> Peer<M> {
             return;
         }
         let Setup { certificate, epoch, .. } = &self.setup;
-        match Session::answer(certificate, &self.locals, self.assembly(), *epoch, now, &offer.sdp) {
+        match Session::answer(
+            certificate,
+            self.locals.usable(),
+            self.assembly(),
+            *epoch,
+            now,
+            &offer.sdp,
+        ) {
             Err(error) => self.negotiation.failed(&error, now),
             Ok((session, sdp)) => {
                 self.negotiation.answering(&offer, now);

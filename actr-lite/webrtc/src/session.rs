@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actr_lite_engine::{memory::Memory, upgrade::offer::Agreed};
+use actr_lite_engine::{begun::Partial, memory::Memory, upgrade::offer::Agreed};
 use actr_lite_wire::{
     record::{HEADER_LEN, RecordKind, header},
     websocket::CloseFrame,
@@ -315,6 +315,11 @@ impl<M: Memory> Session<M> {
             // Whoever hears nothing sees the end all the same.
             let _ = self.write(Channel::StreamReliable, &message, now);
         }
+    }
+
+    /// What has come in fragments of records that are not whole.
+    pub(crate) fn begun(&self) -> Partial {
+        self.assembly.begun()
     }
 
     /// How many bytes the peer has not confirmed.

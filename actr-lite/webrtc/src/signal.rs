@@ -1,5 +1,7 @@
 //! What two nodes say to each other over the registry to agree on a session.
 
+use std::net::SocketAddr;
+
 use actr_lite_wire::{
     identity::ActrId,
     proto::{
@@ -74,6 +76,13 @@ pub(crate) fn generation(sdp: &str) -> Option<&str> {
     generation.map(str::trim)
 }
 
+/// The address of a candidate (RFC 8839 §5.1).
+fn address(candidate: &str) -> Option<SocketAddr> {
+    let mut words = candidate.strip_prefix("candidate:")?.split_ascii_whitespace();
+    let host = words.nth(4)?.parse().ok()?;
+    Some(SocketAddr::new(host, words.next()?.parse().ok()?))
+}
+
 /// Why a payload is no signal.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SignalError {
@@ -105,6 +114,18 @@ pub enum SignalError {
 }
 
 impl Signal {
+    /// Where its sender may be reached, by what it says.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        match self {
+            Self::Candidate { candidate, .. } => address(candidate).into_iter().collect(),
+            Self::Offer(description) | Self::Answer(description) | Self::Reoffer(description) => {
+                let lines = description.sdp.lines();
+                lines.filter_map(|line| address(line.strip_prefix("a=")?)).collect()
+            }
+            Self::AskRole | Self::Role { .. } | Self::AskRestart => Vec::new(),
+        }
+    }
+
     /// What it is, in a few words. The rest has secrets, and is long.
     pub fn word(&self) -> &'static str {
         match self {
@@ -226,6 +247,23 @@ mod tests {
 
     fn id(serial: &str) -> ActrId {
         format!("{serial}@7/acme:Node:1.0.0").parse().unwrap()
+    }
+
+    #[test]
+    fn where_a_sender_may_be_reached_is_read() {
+        let host = "candidate:1 1 udp 1 192.0.2.1 9 typ host";
+        let candidate = |candidate: &str| Signal::Candidate {
+            candidate: candidate.into(),
+            generation: None,
+        };
+        assert_eq!(candidate(host).addresses(), ["192.0.2.1:9".parse().unwrap()]);
+        assert_eq!(candidate("candidate:1 1 udp 1 name.local 9 typ host").addresses(), []);
+        let offer = Signal::Offer(Description {
+            sdp: format!("v=0\r\na={host}\r\na=candidate:2 1 udp 1 2001:db8::1 7 typ host\r\na=mid:0\r\n"),
+            exchange: "1-1".into(),
+        });
+        let both = ["192.0.2.1:9", "[2001:db8::1]:7"].map(|address| address.parse().unwrap());
+        assert_eq!(offer.addresses(), both);
     }
 
     #[test]

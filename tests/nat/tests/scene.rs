@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
-use harness::{Certificates, Deployment, Host, Launch, Process, WAIT_TIMEOUT, own_program};
+use harness::{Certificates, Deployment, Host, Launch, Process, WAIT_TIMEOUT, own_program, port_of};
 
 use crate::{
     coturn::{self, Users},
@@ -23,7 +23,7 @@ pub(crate) struct Scene {
     certificates: Certificates,
     url: String,
     coturn: Option<Process>,
-    _registry: Process,
+    registry: Option<Process>,
 }
 
 impl Scene {
@@ -60,23 +60,42 @@ impl Scene {
         let secret = deployment.path("turn-secret");
         fs::write(&secret, coturn::SECRET)?;
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
-        // The network is the test's own.
-        let mut registry = deployment.registry_on(&format!("{PUBLIC}:0")).arg("--insecure");
-        for relay in relays {
-            registry = registry.args(["--turn-url", relay]);
-        }
-        if !relays.is_empty() {
-            registry = registry.arg("--turn-secret-file").arg(&secret);
-        }
-        let registry = network.public(registry).spawn();
-        Ok(Self {
-            url: registry.registry_url(),
+        let mut scene = Self {
+            url: String::new(),
             network,
             deployment,
             certificates,
             coturn: Some(coturn),
-            _registry: registry,
-        })
+            registry: None,
+        };
+        scene.start_registry(0, relays);
+        Ok(scene)
+    }
+
+    /// A registry that names these relays.
+    fn start_registry(&mut self, port: u16, relays: &[&str]) {
+        // The network is the test's own.
+        let mut registry = self
+            .deployment
+            .registry_on(&format!("{PUBLIC}:{port}"))
+            .arg("--insecure");
+        for relay in relays {
+            registry = registry.args(["--turn-url", relay]);
+        }
+        if !relays.is_empty() {
+            registry = registry
+                .arg("--turn-secret-file")
+                .arg(self.deployment.path("turn-secret"));
+        }
+        let registry = self.network.public(registry).spawn();
+        self.url = registry.registry_url();
+        self.registry = Some(registry);
+    }
+
+    /// The registry names these relays from now on, and no others.
+    pub(crate) fn restart_registry(&mut self, relays: &[&str]) {
+        drop(self.registry.take());
+        self.start_registry(port_of(&self.url), relays);
     }
 
     /// A relay at [`OVER_LOSSY_UDP`] loses so many of a thousand datagrams, holds so many back, and loses the first ones.

@@ -163,3 +163,24 @@ fn a_stream_goes_on_when_its_relay_breaks_off() {
     };
     stream_through(scene, Scene::restart_relay);
 }
+
+#[test]
+fn a_stream_goes_on_over_a_relay_that_is_named_no_more() {
+    let Some(mut scene) = Scene::new(Nat::Symmetric, &[OVER_UDP]) else {
+        return;
+    };
+    let server = scene.server_with(&["--interval", "10ms"], &[FORCE_RELAY]);
+    let client = scene.client(FRAMES, &[FORCE_RELAY]).spawn();
+    client.wait_for_line("Stream message 100 for", WAIT_TIMEOUT);
+    scene.restart_registry(&[OVER_TCP]);
+    for node in [&server, &client] {
+        node.wait_for_line(
+            "the address at the relay is for those that use it already",
+            WAIT_TIMEOUT,
+        );
+    }
+    let finished = client.finish();
+    let summary = Summary::of_success(&finished, FRAMES);
+    assert_eq!(summary.resumes, 0, "{}", finished.stderr);
+    server.wait_for_line("the address at the relay is given back", WAIT_TIMEOUT);
+}

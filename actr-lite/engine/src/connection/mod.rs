@@ -9,12 +9,11 @@ mod end;
 mod read_buffer;
 mod turn;
 
-use std::{fmt::Display, mem, time::Duration};
+use std::{fmt::Display, time::Duration};
 
 use actr_lite_wire::{
     keepalive::{Keepalive, KeepaliveAction, LifeSign},
     record::HEADER_LEN,
-    unfinished::Unfinished,
     websocket::{CloseCode, CloseFrame, Decoded, Decoder, Event, Role},
 };
 use bytes::{Bytes, BytesMut};
@@ -24,7 +23,10 @@ pub use self::{
     read_buffer::SMALL_READ,
 };
 use self::{read_buffer::ReadBuffer, turn::Turn};
-use crate::memory::Memory;
+use crate::{
+    begun::{Begun, Partial, Stalled},
+    memory::Memory,
+};
 
 /// How long a connection that this side closes may take to send what it has, and then how long it waits for the peer
 /// to have read everything and to close too.
@@ -71,15 +73,6 @@ pub struct Written {
     pub relieved: u64,
 }
 
-/// A record that comes in parts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Partial {
-    /// How many bytes have come of it; none: there is no such record.
-    pub len: usize,
-    /// How many were whole before it.
-    pub whole_records: u64,
-}
-
 /// What goes over one connection, as long as nothing ends it. Times are since it was made.
 #[derive(Debug)]
 pub struct Connection<M> {
@@ -91,13 +84,10 @@ pub struct Connection<M> {
     keepalive: Keepalive,
     /// What the system had taken at the last look.
     written: Written,
-    /// How long the peer may take with what it has begun to send.
-    stall_timeout: Duration,
     /// The message that is under way.
-    message: Unfinished,
+    message: Begun,
     /// The record in parts that is.
-    partial: Unfinished,
-    whole_records: u64,
+    partial: Begun,
     /// Why this side closes, and since when.
     closing: Option<(CloseFrame, Duration)>,
 }
@@ -125,10 +115,8 @@ impl<M: Memory<Limit: Display>> Connection<M> {
             turn: Turn::default(),
             keepalive: Keepalive::new(life_sign, Duration::ZERO),
             written: Written::default(),
-            stall_timeout,
-            message: Unfinished::default(),
-            partial: Unfinished::default(),
-            whole_records: 0,
+            message: Begun::new(stall_timeout),
+            partial: Begun::new(stall_timeout),
             closing: None,
         }
     }
@@ -198,7 +186,7 @@ impl<M: Memory<Limit: Display>> Connection<M> {
                 }
                 Decoded::Event(Event::Binary(message)) => {
                     self.keepalive.received();
-                    self.message = Unfinished::default();
+                    self.message.finish();
                     return Ok(Incoming::Message(message));
                 }
                 Decoded::Event(Event::Ping(payload)) => return Ok(Incoming::Ping(payload)),
@@ -218,20 +206,16 @@ impl<M: Memory<Limit: Display>> Connection<M> {
     /// # Errors
     /// When that time is over.
     fn check_unfinished(&self, now: Duration) -> Result<Option<Duration>, End> {
-        let deadlines = [&self.message, &self.partial].map(|unfinished| unfinished.deadline(self.stall_timeout));
-        let first = deadlines.into_iter().flatten().min();
-        if first.is_some_and(|deadline| now >= deadline) {
-            let error = "a message or record was begun, and not enough of it has come (system.limits.stall_timeout)";
-            return Err(End::Protocol(CloseCode::POLICY_VIOLATION, error.into()));
-        }
-        Ok(first)
+        let deadline = |begun: &Begun| {
+            let stalled = |stalled: Stalled| End::Protocol(CloseCode::POLICY_VIOLATION, stalled.to_string());
+            begun.deadline(now).map_err(stalled)
+        };
+        let (message, partial) = (deadline(&self.message)?, deadline(&self.partial)?);
+        Ok(message.into_iter().chain(partial).min())
     }
 
     /// All that is complete was handed over; `partial` is what its receiver has of a record in parts.
     pub fn caught_up(&mut self, partial: Partial, now: Duration) {
-        if mem::replace(&mut self.whole_records, partial.whole_records) != partial.whole_records {
-            self.partial = Unfinished::default();
-        }
         let is_within_message = self.decoder.is_within_message();
         if is_within_message {
             self.keepalive.received();
@@ -239,8 +223,12 @@ impl<M: Memory<Limit: Display>> Connection<M> {
             self.read.shrink();
         }
         let message_len = 1 + self.read.buffer.len() + self.decoder.fragmented_len();
-        self.message.note(if is_within_message { message_len } else { 0 }, now);
-        self.partial.note(partial.len, now);
+        let message = Partial {
+            len: if is_within_message { message_len } else { 0 },
+            whole_records: 0,
+        };
+        self.message.note(message, now);
+        self.partial.note(partial, now);
     }
 
     /// A receiver without room stops the reading; then the peer's silence means nothing.

@@ -3,7 +3,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use actr_lite_engine::connection::Partial;
+use actr_lite_engine::begun::Partial;
 use actr_lite_wire::{misbehaviour::MisbehaviourKind, websocket::CloseCode};
 use bytes::Bytes;
 

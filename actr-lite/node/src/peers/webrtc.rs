@@ -22,7 +22,11 @@ mod found;
 #[cfg(feature = "webrtc")]
 mod input;
 #[cfg(feature = "webrtc")]
+mod named_relays;
+#[cfg(feature = "webrtc")]
 mod nat;
+#[cfg(feature = "webrtc")]
+mod open_session;
 #[cfg(feature = "webrtc")]
 mod port;
 #[cfg(feature = "webrtc")]

@@ -5,7 +5,7 @@ use std::{
 };
 
 use actr_lite_engine::{
-    connection::Partial,
+    begun::Partial,
     held_bytes::HeldBytes,
     memory::Memory as _,
     message_reader::{MessageReader, Receive},
@@ -76,6 +76,14 @@ impl SessionReceiver {
                 answers: Vec::new(),
             },
         }
+    }
+}
+
+impl SessionReceiver {
+    /// The lane itself has so much of records that are not whole.
+    #[cfg(feature = "webrtc")]
+    pub(crate) fn fragments_came(&self, len: usize) {
+        self.intake.session.partial_len.store(len, Ordering::Relaxed);
     }
 }
 

@@ -30,6 +30,8 @@ mod raw_peer;
 mod reach;
 mod record_limit;
 mod refused_upgrades;
+#[cfg(all(feature = "webrtc", target_os = "linux"))]
+mod relayed_signals;
 mod resumable;
 mod slow_link;
 mod status;

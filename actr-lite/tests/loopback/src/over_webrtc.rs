@@ -1,18 +1,21 @@
 //! Sessions over WebRTC, for which no part of this machine's network but loopback is needed. Neither node can be dialled.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use actr_lite::ActrRef;
+use actr_lite::{ActrRef, Budget, ResumeOptions};
 
 use crate::harness::{
     deadline::{until, within},
-    messages::Ask,
+    messages::{Ask, Push},
     node_plan::NodePlan,
     pair::Pair,
     stream::stream_id,
 };
 
 const FRAMES: u64 = 10_000;
+
+/// Takes DTLS and SCTP longer than a second.
+const FRAME: usize = 63 << 20;
 
 /// Enough that something left behind by each is seen, and few enough for everybody's test run.
 const CONNECTS: usize = 30;
@@ -85,6 +88,21 @@ async fn all_frames_of_a_stream_come_in_order() {
         assert_eq!((frame.sequence, frame.text()), (number, number.to_string().into()));
     }
     sending.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_says_how_much_came_of_a_frame_over_webrtc() {
+    let long = |plan| over_webrtc(plan).set(&format!("system.websocket.max_record_bytes={}", 64 << 20));
+    let mut pair = Pair::start(long, long).await;
+    let id = stream_id("long");
+    let stream = pair.register(&id, |_| {}).expect_frames(1);
+    let mut sender = pair.open(&id).await;
+    let sending = tokio::spawn(async move { sender.send(vec![7; FRAME]).await });
+    let options = ResumeOptions::new(Budget::new(Duration::from_secs(1)));
+    let stream = stream.resume_with(pair.server.actor_id().actr_type(), Push::default(), options);
+    let error = within(stream.ended()).await.unwrap_err().to_string();
+    assert!(error.contains(" bytes of one: allow more time"), "{error}");
+    sending.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,8 @@ use std::{
 
 use actr_lite_engine::{
     accounts::{Admission, PeerAccount},
-    connection::{CLOSE_TIMEOUT, Connection, Due, End, Goodbye, Incoming, Partial, SMALL_READ, max_message_len},
+    begun::Partial,
+    connection::{CLOSE_TIMEOUT, Connection, Due, End, Goodbye, Incoming, SMALL_READ, max_message_len},
     held_bytes::HeldBytes,
     incoming::IncomingStreams,
     memory::Memory as _,

@@ -1,7 +1,9 @@
 //! The channels of an allocation: a number for each peer, which stands before what is sent instead of an address, and lets
 //! the peer send (RFC 8656 §12).
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, ops::Range, time::Duration};
+
+use crate::nat::requests::Way;
 
 /// The numbers that there are (§12).
 const FIRST_NUMBER: u16 = 0x4000;
@@ -178,4 +180,24 @@ impl Channels {
         });
         due.collect()
     }
+}
+
+/// The number of a channel, and where in the message the data is that has come over it.
+pub(crate) fn read_channel_data(message: &[u8]) -> Option<(u16, Range<usize>)> {
+    let [a, b, c, d] = *message.first_chunk()?;
+    let end = 4 + usize::from(u16::from_be_bytes([c, d]));
+    (end <= message.len()).then_some((u16::from_be_bytes([a, b]), 4..end))
+}
+
+/// What goes to a relay for the channel with this number (RFC 8656 §12.4).
+pub(crate) fn channel_data(way: Way, number: u16, bytes: &[u8]) -> Vec<u8> {
+    let mut framed = Vec::with_capacity((4 + bytes.len()).next_multiple_of(4));
+    framed.extend(number.to_be_bytes());
+    // Datagrams are far shorter.
+    framed.extend(u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes());
+    framed.extend_from_slice(bytes);
+    if way == Way::Stream {
+        framed.resize(framed.len().next_multiple_of(4), 0);
+    }
+    framed
 }

@@ -1,25 +1,18 @@
 //! An address at a relay: made, kept and made anew.
 
-use std::{collections::VecDeque, fmt, net::SocketAddr, ops::Range, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, ops::Range, time::Duration};
 
 use stun_types::message::TransactionId;
 
-pub use crate::nat::requests::Way;
 use crate::nat::{
     Random,
-    channels::{Channels, Route},
-    message::{Authentication, Question, Received, Refusal, answered, is_relayable, request},
+    channels::{Channels, Route, channel_data, read_channel_data},
+    login::Login,
+    message::{Question, Received, Refusal, answered, is_relayable, request},
     requests::{Due, Requests},
+    stage::{LIFETIME, Stage, refresh_at},
 };
-
-/// For how long an address is asked (RFC 8656 §3.2): if this node dies, the relay forgets it after that.
-const LIFETIME: Duration = Duration::from_secs(600);
-
-/// The shortest and the longest lifetime that a relay's word is taken for.
-const LIFETIMES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
-
-/// How long a connection to the relay may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub use crate::nat::{login::Credential, requests::Way};
 
 /// The pause after the first failure; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -31,29 +24,9 @@ const LAST_PAUSE: Duration = Duration::from_secs(60);
 /// broken.
 const MAX_TRIES: u8 = 4;
 
-/// How long the relay may take to hear that an address is let go: it ends by itself.
-const RELEASE_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// What refuses a request because of who asks (RFC 8489 §14.8), and because of an old nonce.
-const UNAUTHENTICATED: u16 = 401;
-const STALE_NONCE: u16 = 438;
-
-/// Who a node is to its relays. Its `Debug` does not show the password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credential {
-    /// The user.
-    pub username: String,
-    /// The password.
-    pub password: String,
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
-    }
-}
+/// How long a relay that is [retired](Relay::retire) keeps its address while nothing is sent from there: longer than a session
+/// looks for another path before it ends. One that goes over the relay sends something every two seconds.
+pub const RETIRED_IDLE: Duration = Duration::from_secs(10);
 
 /// An address at one relay, as long as it is wanted.
 pub struct Relay {
@@ -61,10 +34,11 @@ pub struct Relay {
     /// Whether it is reached over IPv6. The address is of the same family.
     is_ipv6: bool,
     random: Random,
-    credential: Credential,
+    login: Login,
     is_wanted: bool,
+    /// Nothing new is to use it: when something was sent from its address last.
+    retired: Option<Duration>,
     stage: Stage,
-    authentication: Option<Authentication>,
     /// How often in a row no address could be had.
     failures: u32,
     requests: Requests<Ask>,
@@ -79,30 +53,6 @@ struct Ask {
     tries: u8,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Idle,
-    /// There is to be a socket.
-    Connecting {
-        until: Duration,
-    },
-    /// The relay was asked.
-    Allocating,
-    Open {
-        relayed: SocketAddr,
-        since: Duration,
-        /// None: the relay is asked for more time.
-        refresh: Option<Duration>,
-    },
-    Pausing {
-        until: Duration,
-    },
-    /// The relay is told that the address is not needed any more.
-    Releasing {
-        until: Duration,
-    },
-}
-
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
@@ -115,6 +65,8 @@ pub enum Output {
     Disconnect,
     /// There is an address.
     Allocated(SocketAddr),
+    /// Nothing new is to use it.
+    Retired(SocketAddr),
     /// It is gone, and why.
     Lost(SocketAddr, String),
     /// It is not wanted any more, and given back.
@@ -132,10 +84,10 @@ impl Relay {
             way,
             is_ipv6: false,
             random,
-            credential,
+            login: Login::new(credential),
             is_wanted: false,
+            retired: None,
             stage: Stage::Idle,
-            authentication: None,
             failures: 0,
             requests: Requests::new(way),
             channels: Channels::default(),
@@ -153,19 +105,43 @@ impl Relay {
 
     /// The node has a new credential. An address that there is keeps the old one, as RFC 8656 §7.1 asks.
     pub fn set_credential(&mut self, credential: Credential, now: Duration) {
-        if self.credential == credential {
-            return;
-        }
-        self.credential = credential;
-        if let Stage::Pausing { .. } = self.stage {
+        if self.login.set_credential(credential)
+            && let Stage::Pausing { .. } = self.stage
+        {
             self.failures = 0;
             self.stage = Stage::Pausing { until: now };
         }
     }
 
+    /// The node is not to use this relay any more. An address that there is stays as long as something is sent from there:
+    /// sessions that go over it go on. Another one is not made.
+    pub fn retire(&mut self, now: Duration) {
+        if self.retired.is_some() {
+            return;
+        }
+        self.retired = Some(now);
+        if let Some(relayed) = self.address() {
+            self.outputs.push_back(Output::Retired(relayed));
+        }
+    }
+
+    /// Whether it is [retired](Self::retire): once [`Output::Wait`] has no time, it is over.
+    pub fn is_retired(&self) -> bool {
+        self.retired.is_some()
+    }
+
+    /// Until when a retired one is kept, if nothing is sent.
+    fn kept_until(&self) -> Option<Duration> {
+        match (self.stage, self.retired) {
+            (Stage::Open { .. }, Some(used)) => Some(used + RETIRED_IDLE),
+            (_, retired) => retired.map(|_| Duration::ZERO),
+        }
+    }
+
     /// Whether an address is wanted from now on.
     pub fn want(&mut self, is_wanted: bool, now: Duration) {
-        self.is_wanted = is_wanted;
+        self.is_wanted = is_wanted && self.kept_until().is_none_or(|until| now < until);
+        let is_wanted = self.is_wanted;
         match self.stage {
             Stage::Idle if is_wanted => self.connect(now),
             Stage::Connecting { .. } | Stage::Allocating if !is_wanted => self.disconnect(),
@@ -174,9 +150,7 @@ impl Relay {
                 self.outputs.push_back(Output::Released(relayed));
                 self.requests.clear();
                 self.channels.clear();
-                self.stage = Stage::Releasing {
-                    until: now + RELEASE_TIMEOUT,
-                };
+                self.stage = Stage::releasing(now);
                 self.ask(Question::Refresh { seconds: 0 }, now);
             }
             _ => {}
@@ -217,8 +191,11 @@ impl Relay {
         if !is_relayable(peer) || peer.is_ipv6() != self.is_ipv6 {
             return None;
         }
+        if let Some(used) = &mut self.retired {
+            *used = now;
+        }
         match self.channels.route(peer, bytes, now) {
-            Route::Open(number) => Some(self.framed(number, bytes)),
+            Route::Open(number) => Some(channel_data(self.way, number, bytes)),
             Route::Closed => None,
             Route::Ask(number) => {
                 self.ask_for_channel(number, peer, now);
@@ -231,11 +208,8 @@ impl Relay {
     /// sent, if it is that: where it begins and ends.
     pub fn receive(&mut self, bytes: &[u8], now: Duration) -> Option<(SocketAddr, Range<usize>)> {
         if let [0x40..=0x4F, ..] = bytes {
-            let (number, len) = (bytes.first_chunk::<4>())
-                .map(|[a, b, c, d]| (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])))?;
-            let end = 4 + usize::from(len);
-            let peer = self.channels.peer(number)?;
-            return (end <= bytes.len()).then_some((peer, 4..end));
+            let (number, data) = read_channel_data(bytes)?;
+            return Some((self.channels.peer(number)?, data));
         }
         if let Some(id) = answered(bytes) {
             self.answered(id.into(), bytes, now);
@@ -252,10 +226,10 @@ impl Relay {
                 return output;
             }
             let due = match self.stage {
-                Stage::Idle | Stage::Allocating => None,
-                Stage::Connecting { until } | Stage::Pausing { until } | Stage::Releasing { until } => Some(until),
-                Stage::Open { refresh, .. } => earliest(refresh, self.channels.next_check()),
+                Stage::Open { .. } => earliest(self.kept_until(), self.channels.next_check()),
+                _ => None,
             };
+            let due = earliest(due, self.stage.due());
             if due.is_some_and(|due| due <= now) {
                 self.timeout(now);
                 continue;
@@ -272,11 +246,13 @@ impl Relay {
     }
 
     fn timeout(&mut self, now: Duration) {
+        let is_over = self.kept_until().is_some_and(|until| until <= now);
         match &mut self.stage {
             Stage::Idle | Stage::Allocating => {}
             Stage::Connecting { .. } => self.fail("no connection to it in time", now),
             Stage::Pausing { .. } => self.connect(now),
             Stage::Releasing { .. } => self.disconnect(),
+            Stage::Open { .. } if is_over => self.want(false, now),
             Stage::Open { refresh, .. } => {
                 if refresh.take_if(|refresh| *refresh <= now).is_some() {
                     let seconds = LIFETIME.as_secs() as u32;
@@ -292,10 +268,8 @@ impl Relay {
     }
 
     fn connect(&mut self, now: Duration) {
-        self.authentication = None;
-        self.stage = Stage::Connecting {
-            until: now + CONNECT_TIMEOUT,
-        };
+        self.login.begin();
+        self.stage = Stage::connecting(now);
         self.outputs.push_back(Output::Connect);
     }
 
@@ -343,7 +317,7 @@ impl Relay {
 
     fn try_to_ask(&mut self, ask: Ask, now: Duration) {
         let (id, question): (TransactionId, _) = ((self.random)().into(), ask.question);
-        let bytes = request(question, id, self.authentication.as_ref());
+        let bytes = request(question, id, self.login.shown());
         if bytes.is_some_and(|bytes| self.requests.ask(id, ask, bytes, now)) {
             return;
         }
@@ -366,8 +340,8 @@ impl Relay {
             return self.refused(ask, refusal, now);
         }
         // A relay that lets everybody in proves nothing.
-        if let Some(authentication) = &self.authentication
-            && !answer.is_authentic(authentication)
+        if let Some(shown) = self.login.shown()
+            && !answer.is_authentic(shown)
         {
             return;
         }
@@ -393,7 +367,7 @@ impl Relay {
             },
             Question::Channel { peer, .. } => {
                 if let Some((number, bytes)) = self.channels.opened(peer, now) {
-                    let framed = self.framed(number, &bytes);
+                    let framed = channel_data(self.way, number, &bytes);
                     self.outputs.push_back(Output::Transmit(framed));
                 }
             }
@@ -408,7 +382,7 @@ impl Relay {
             nonce,
             alternate,
         } = refusal;
-        if ask.tries < MAX_TRIES && self.is_asked_who(code, realm, nonce, ask.question) {
+        if ask.tries < MAX_TRIES && self.login.is_asked_for(code, realm, nonce, ask.question) {
             let tries = ask.tries + 1;
             return self.try_to_ask(Ask { tries, ..ask }, now);
         }
@@ -423,44 +397,6 @@ impl Relay {
             },
         }
     }
-
-    /// Whether the same question may do, once the relay sees who asks.
-    fn is_asked_who(&mut self, code: u16, realm: Option<String>, nonce: Option<String>, question: Question) -> bool {
-        let Some(nonce) = nonce else { return false };
-        match (code, &mut self.authentication, realm) {
-            (UNAUTHENTICATED, authentication @ None, Some(realm)) => {
-                let Credential { username, password } = &self.credential;
-                *authentication = Some(Authentication::new(username, password, &realm, &nonce));
-            }
-            (STALE_NONCE, Some(authentication), _) => authentication.set_nonce(&nonce),
-            // A relay that was restarted; but one that has just seen the name and the password does not take them.
-            (UNAUTHENTICATED, Some(authentication), _) if !matches!(question, Question::Allocate { .. }) => {
-                authentication.set_nonce(&nonce);
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    /// What goes to the relay, for the channel with this number.
-    fn framed(&self, number: u16, bytes: &[u8]) -> Vec<u8> {
-        let mut framed = Vec::with_capacity((4 + bytes.len()).next_multiple_of(4));
-        framed.extend(number.to_be_bytes());
-        // Datagrams are far shorter.
-        framed.extend(u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes());
-        framed.extend_from_slice(bytes);
-        if self.way == Way::Stream {
-            framed.resize(framed.len().next_multiple_of(4), 0);
-        }
-        framed
-    }
-}
-
-/// When to ask for more time: halfway, which leaves time to ask again.
-fn refresh_at(seconds: Option<u32>, now: Duration) -> Duration {
-    let (shortest, longest) = LIFETIMES;
-    let lifetime = seconds.map_or(LIFETIME, |seconds| Duration::from_secs(seconds.into()));
-    now + lifetime.clamp(shortest, longest) / 2
 }
 
 fn earliest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {

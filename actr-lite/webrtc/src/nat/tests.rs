@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{
     Random,
     reflexive::{self, Reflexive},
-    relay::{Credential, Output, Relay, Way},
+    relay::{Credential, Output, RETIRED_IDLE, Relay, Way},
     server::{ALLOCATE, CHANNEL_BIND, MAPPED, REFRESH, RELAYED, RELAYED_IPV6, SERVER, Server},
 };
 
@@ -192,6 +192,55 @@ fn an_address_that_nobody_wants_is_given_back() {
     world.relay.want(true, world.now);
     world.run_for(Duration::ZERO);
     assert_eq!(world.relay.address(), Some(at(RELAYED)));
+}
+
+#[test]
+fn a_retired_relay_lasts_as_long_as_it_is_used() {
+    let mut world = World::open();
+    world.send(PEER, "first");
+    world.relay.retire(world.now);
+    for _ in 0..1000 {
+        world.run_for(RETIRED_IDLE - Duration::from_secs(1));
+        // Others may come and go meanwhile.
+        world.relay.want(true, world.now);
+        world.send(PEER, "still");
+    }
+    assert_eq!(world.relayed().len(), 1001);
+    assert_eq!(world.events, [Output::Retired(at(RELAYED))]);
+    assert!(world.server.until.unwrap() > world.now);
+    world.run_for(RETIRED_IDLE + Duration::from_secs(1));
+    assert_eq!(world.events[1..], [Output::Released(at(RELAYED)), Output::Disconnect]);
+    assert!(world.server.until.unwrap() <= world.now, "the server was told");
+    world.relay.want(true, world.now);
+    assert_eq!(
+        world.relay.poll(world.now),
+        Output::Wait(None),
+        "another one is not made"
+    );
+}
+
+#[test]
+fn a_retired_relay_that_has_no_address_gets_none() {
+    let mut lost = World::open();
+    lost.relay.retire(lost.now);
+    lost.relay.disconnected("it broke off", lost.now);
+    let mut asked = World::new();
+    asked.is_lost = Box::new(|| true);
+    asked.relay.want(true, asked.now);
+    asked.run_for(Duration::from_secs(1));
+    asked.relay.retire(asked.now);
+    for mut world in [lost, asked] {
+        world.is_lost = Box::new(|| false);
+        world.relay.want(true, world.now);
+        world.run_for(Duration::from_secs(100));
+        assert_eq!(world.relay.address(), None);
+        assert_eq!(world.relay.poll(world.now), Output::Wait(None));
+        assert!(
+            !world.events.iter().any(|event| matches!(event, Output::Allocated(_))),
+            "{:?}",
+            world.events
+        );
+    }
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use actr_lite_webrtc::signal::Signal;
+use actr_lite_webrtc::{
+    peer::{Event, Local},
+    signal::Signal,
+};
 
 use crate::{
     node::{Kind, enough, stream},
-    world::{GOOD, SOON, assert_carries, connected, numbered},
+    world::{GOOD, SOON, World, assert_carries, connected, numbered},
 };
 
 #[test]
@@ -129,4 +132,37 @@ fn another_path_is_not_taken_for_a_session_that_is_gone() {
     for from in [0, 1] {
         assert_carries(&mut world, from, 100);
     }
+}
+
+#[test]
+fn only_the_session_that_there_is_uses_a_retired_address() {
+    let mut world = World::relayed(Kind::Own, GOOD, 1);
+    world.connect(0);
+    world.until(SOON, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
+    let retired = Local::Relayed {
+        address: world.nodes[0].address,
+        local: ([10, 0, 0, 1], 1000).into(),
+    };
+    world.nodes[0].peer.retire_local(retired);
+    for from in [0, 1] {
+        assert_carries(&mut world, from, 100);
+    }
+    // It looks for another path there too.
+    world.path.lost = 1000;
+    world.until(SOON, |world| world.nodes[0].has(&Event::Recovering));
+    world.path.lost = 0;
+    world.until(SOON, |world| world.nodes[0].has(&Event::Recovered));
+    assert_carries(&mut world, 0, 100);
+    assert_eq!(world.nodes[0].ended(), None);
+    // The next one does not.
+    world.nodes[0].peer.close(enough(), world.now);
+    world.until(SOON, |world| world.nodes.iter().all(|node| node.peer.is_idle()));
+    let said = world.said.len();
+    world.move_away(0, 1);
+    world.connect(0);
+    world.until(SOON, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
+    assert_carries(&mut world, 0, 100);
+    let told = format!("{:?}", &world.said[said..]);
+    assert!(told.contains(&world.nodes[0].address.ip().to_string()), "{told}");
+    assert!(!told.contains(&retired.address().ip().to_string()), "{told}");
 }

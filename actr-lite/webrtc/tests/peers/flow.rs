@@ -38,6 +38,30 @@ fn a_receiver_that_takes_nothing_slows_its_sender() {
 }
 
 #[test]
+fn a_peer_whose_share_is_used_up_is_slowed_down_too() {
+    const SHARE: usize = 200 << 10;
+    for kind in KINDS {
+        let mut world = connected(kind, GOOD, 1, 0);
+        world.nodes[1].share.limit(SHARE);
+        world.nodes[1].takes = false;
+        let body = vec![7; 1000];
+        let mut sent = 0_usize;
+        let end = world.now + SOON / 2;
+        while world.now < end {
+            match world.nodes[0].outgoing.push(stream(), &[], &body) {
+                Ok(()) => sent += 1,
+                Err(_) => world.pass(Duration::from_millis(1)),
+            }
+        }
+        let sent_bytes = sent * body.len();
+        assert!((SHARE / 2..MAX_BACKLOG).contains(&sent_bytes), "{sent_bytes}");
+        world.nodes[1].takes = true;
+        world.until(SOON * 12, |world| world.nodes[1].records().len() == sent);
+        assert_eq!(world.nodes[1].ended(), None);
+    }
+}
+
+#[test]
 fn only_nodes_that_agree_on_it_send_many_records_at_once() {
     for (kind, limit, messages) in [
         (Kind::Own, MAX_RECORD_LEN, 0..100),
@@ -109,4 +133,23 @@ fn a_call_does_not_wait_for_the_frames_before_it() {
     let overtaken = records.iter().position(|record| record == b"call").unwrap() - before;
     assert!(overtaken < 250, "it came behind {overtaken} frames of 1000 bytes");
     assert!(records.len() > before + 500, "{}", records.len() - before);
+}
+
+#[test]
+fn it_is_known_how_much_of_a_long_record_has_come() {
+    let mut world = connected(Kind::Official, GOOD, 1, 0);
+    let record = vec![7; MAX_RECORD_LEN];
+    world.send(0, stream(), &record);
+    world.until(SOON, |world| world.nodes[1].peer.begun().len > 0);
+    let mut came = vec![0];
+    while world.nodes[1].records().is_empty() {
+        world.step();
+        came.push(world.nodes[1].peer.begun().len);
+    }
+    assert_eq!(came.pop(), Some(0));
+    assert_eq!(world.nodes[1].peer.begun().whole_records, 1);
+    assert!(
+        came.is_sorted() && came.last().unwrap() > &(MAX_RECORD_LEN / 2),
+        "{came:?}"
+    );
 }

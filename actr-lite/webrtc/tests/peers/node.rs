@@ -3,6 +3,10 @@
 use std::{
     mem,
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,15 +27,25 @@ use bytes::Bytes;
 
 pub(crate) const MAX_RECORD_LEN: usize = 1 << 20;
 
-/// Counts nothing.
-#[derive(Debug)]
-pub(crate) struct Unlimited;
+/// Grants each buffer so many bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Share(Arc<AtomicUsize>);
 
-impl Memory for Unlimited {
+impl Share {
+    fn all() -> Self {
+        Self(Arc::new(usize::MAX.into()))
+    }
+
+    pub(crate) fn limit(&self, bytes: usize) {
+        self.0.store(bytes, Relaxed);
+    }
+}
+
+impl Memory for Share {
     type Limit = ();
 
-    fn cover(&mut self, _: usize) -> Result<(), ()> {
-        Ok(())
+    fn cover(&mut self, len: usize) -> Result<(), ()> {
+        if len <= self.0.load(Relaxed) { Ok(()) } else { Err(()) }
     }
 
     fn shrink(&mut self, _: usize) {}
@@ -51,8 +65,10 @@ pub(crate) const KINDS: [Kind; 2] = [Kind::Own, Kind::Official];
 /// One of the two, and what it was told.
 pub(crate) struct Node {
     kind: Kind,
-    pub(crate) peer: Peer<Unlimited>,
-    pub(crate) outgoing: Outgoing<Unlimited>,
+    pub(crate) peer: Peer<Share>,
+    /// What it may hold of the records that come.
+    pub(crate) share: Share,
+    pub(crate) outgoing: Outgoing<Share>,
     sending: [(Precedence, Option<Batch>); 2],
     pub(crate) events: Vec<Event>,
     partial: PartialRecord,
@@ -76,13 +92,15 @@ impl Node {
         epoch: Instant,
         certificate: Certificate,
     ) -> Self {
+        let share = Share::all();
+        let granted = share.clone();
         let mut peer = Peer::new(Setup {
             certificate,
             epoch,
             is_first: number == 0,
             seed: life << 8 | number as u64,
             max_record_len: MAX_RECORD_LEN,
-            memory: Box::new(|| Unlimited),
+            memory: Box::new(move || granted.clone()),
         });
         let local = local.into();
         peer.add_local(local);
@@ -90,6 +108,7 @@ impl Node {
         Self {
             kind,
             peer,
+            share,
             outgoing,
             sending,
             events: Vec::new(),
@@ -188,9 +207,9 @@ pub(crate) fn official(signal: &Signal) -> Signal {
     signal
 }
 
-fn nothing_to_send(kind: Kind) -> (Outgoing<Unlimited>, [(Precedence, Option<Batch>); 2]) {
+fn nothing_to_send(kind: Kind) -> (Outgoing<Share>, [(Precedence, Option<Batch>); 2]) {
     let sending = [(Precedence::Ahead, None), (Precedence::Bulk, None)];
-    (Outgoing::new(kind == Kind::Own, Unlimited), sending)
+    (Outgoing::new(kind == Kind::Own, Share::all()), sending)
 }
 
 /// The records of a message, those in parts too.

@@ -70,6 +70,13 @@ impl Outbox {
         Some(batch)
     }
 
+    /// Some of its messages have left, or none.
+    pub(crate) fn leaves(&self, batch: &mut Batch) {
+        if batch.has_news() {
+            self.lock().outgoing.leaves(batch);
+        }
+    }
+
     /// All of it has left.
     pub(crate) fn left(&self, batch: Batch) {
         self.lock().outgoing.left(batch);

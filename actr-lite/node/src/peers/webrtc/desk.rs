@@ -4,6 +4,7 @@ use std::{
     time::Instant,
 };
 
+use actr_lite_engine::held_bytes::HeldBytes;
 use actr_lite_manifest::WebRtcMode;
 use actr_lite_registry_client::{RegistryLink, Relayed};
 use actr_lite_tls::ClientTls;
@@ -26,7 +27,10 @@ use crate::{
     error::actr_error::ActrError,
     peers::{
         open_sessions::OpenSessions,
-        webrtc::{driver::Driver, endpoint::Endpoint, found::Found, input::Input, nat::Nat, sockets::Sockets},
+        webrtc::{
+            driver::Driver, endpoint::Endpoint, found::Found, input::Input, nat::Nat, open_session::FREE_BYTES,
+            sockets::Sockets,
+        },
     },
     session::session_handle::SessionHandle,
     settings::webrtc::WebRtc,
@@ -191,11 +195,12 @@ impl Desk {
         drivers.by_peer.insert(peer.clone(), (number, inputs));
         drop(drivers);
         let (desk, peer) = (Arc::clone(self), peer.clone());
+        let memory = HeldBytes::new(Arc::clone(admission.account()), FREE_BYTES);
         let run = async move {
             // However it ends.
             let Leave { desk, peer, .. } = &Leave { desk, peer, number };
             if let Ok(certificate) = desk.certificate().await
-                && let Some(endpoint) = Endpoint::new(Arc::clone(&desk.sockets))
+                && let Some(endpoint) = Endpoint::new(Arc::clone(&desk.sockets), Some(memory))
             {
                 let (link, sessions) = (desk.link.clone(), Arc::clone(&desk.sessions));
                 let nat = desk.found.enter();

@@ -1,46 +1,37 @@
-use std::{
-    collections::VecDeque,
-    future::{pending, poll_fn},
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use actr_lite_admin::event::Direction;
-use actr_lite_engine::{accounts::Admission, held_bytes::HeldBytes, peers::pool::Sharing, upgrade::offer::Agreed};
+use actr_lite_engine::{accounts::Admission, held_bytes::HeldBytes, upgrade::offer::Agreed};
 use actr_lite_registry_client::RegistryLink;
 use actr_lite_webrtc::{
     burst::Burst,
     demultiplexer::{Evidence, Path},
-    outgoing::Batch,
     peer::{Certificate, Event, Local, Output, Peer, Setup},
-    signal::Signal,
     stun::{Class, Stun},
 };
-use actr_lite_wire::{
-    identity::ActrId, misbehaviour::MisbehaviourKind, peer_text::PeerText, record_queue::Precedence,
-    websocket::CloseFrame,
-};
+use actr_lite_wire::{identity::ActrId, peer_text::PeerText, websocket::CloseFrame};
 use bytes::Bytes;
 use tokio::{
-    net::lookup_host,
     sync::{mpsc, oneshot},
-    time::{Instant, timeout},
+    time::Instant,
 };
 use tracing::debug;
 
 use crate::{
     error::actr_error::ActrError,
-    lane::{close_reason::CloseReason, closing::Closing, lane::Lane, receiver::Receiver as _, webrtc::outbox::Outbox},
+    lane::{close_reason::CloseReason, closing::Closing, receiver::Violation},
     peers::{
         open_sessions::OpenSessions,
-        peer_connection::close_when_unused,
-        pool::{OpenConnection, PoolPlace},
-        webrtc::{arrivals::Arrival, deadline::at, endpoint::Endpoint, found::NatUser, input::Input},
+        webrtc::{
+            arrivals::{Arrival, Arrived},
+            deadline::at,
+            endpoint::Endpoint,
+            found::{Addresses, NatUser},
+            input::Input,
+            open_session::{FREE_BYTES, OpenSession, progress},
+        },
     },
-    session::{receiver::SessionReceiver, session::Session, session_handle::SessionHandle},
+    session::session_handle::SessionHandle,
 };
 
 /// How many datagrams the session takes before it says what it has got. A receiver of SCTP acknowledges every second one at
@@ -52,12 +43,6 @@ const DATAGRAMS_AT_ONCE: usize = 2;
 /// come before their offer.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// How long the registry's name may take to be looked up, for the address of this host on the way there.
-const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What of a record that comes in fragments costs nothing more than the connection.
-const FREE_BYTES: usize = 16 << 10;
-
 /// The sessions with one peer: it moves datagrams, signals and records.
 pub(super) struct Driver {
     link: RegistryLink,
@@ -68,25 +53,11 @@ pub(super) struct Driver {
     endpoint: Endpoint,
     nat: NatUser,
     /// What servers have found and made, as the session knows it.
-    found: Vec<Local>,
+    found: Addresses,
     waiting: Vec<oneshot::Sender<Result<SessionHandle, ActrError>>>,
     open: Option<OpenSession>,
     admission: Admission,
     idle_since: Instant,
-}
-
-/// A session that is ready, as the node knows it.
-struct OpenSession {
-    session: Arc<Session>,
-    receiver: SessionReceiver,
-    outbox: Arc<Outbox>,
-    /// What is being sent of each precedence, what goes ahead first.
-    sending: [(Precedence, Option<Batch>); 2],
-    /// Something has come for which the receiver has no room yet.
-    is_full: bool,
-    /// Closes it when nobody has used it for a while.
-    unused: Pin<Box<dyn Future<Output = ()> + Send>>,
-    _place: PoolPlace,
 }
 
 impl Driver {
@@ -119,7 +90,7 @@ impl Driver {
             began,
             endpoint,
             nat,
-            found: Vec::new(),
+            found: Addresses::default(),
             waiting: Vec::new(),
             open: None,
             admission,
@@ -165,7 +136,7 @@ impl Driver {
                     self.machine.stop(Closing::ShuttingDown.frame(), now);
                 }
                 arrived = endpoint.arrived() => self.receive(arrived).await,
-                locals = nat.changed() => self.reached_at(locals),
+                found = nat.changed() => self.reached_at(found),
                 () = progress(open) => {}
                 () = at(until) => {}
             }
@@ -185,24 +156,22 @@ impl Driver {
             return;
         }
         let url = self.link.url();
-        let looked_up = timeout(LOOK_UP_TIMEOUT, lookup_host((url.host(), url.port()))).await;
-        let registry: Vec<SocketAddr> = looked_up.ok().and_then(Result::ok).into_iter().flatten().collect();
-        let towards_registry = registry
-            .into_iter()
-            .filter_map(|address| self.endpoint.open_towards(address));
-        let locals: Vec<_> = towards_registry.collect();
+        let locals = self.endpoint.open_towards_host(url.host(), url.port()).await;
         for local in locals.into_iter().chain(self.endpoint.open_default()) {
             self.machine.add_local(local);
         }
     }
 
     /// Servers have found and made these addresses, and no others.
-    fn reached_at(&mut self, locals: Vec<Local>) {
+    fn reached_at(&mut self, found: Addresses) {
         let now = self.now();
-        for gone in self.found.iter().filter(|found| !locals.contains(found)) {
-            self.machine.remove_local(*gone, now);
+        for gone in self.found.all().filter(|known| !found.has(*known)) {
+            self.machine.remove_local(gone, now);
         }
-        for local in &locals {
+        for retired in &found.retired {
+            self.machine.retire_local(*retired);
+        }
+        for local in &found.usable {
             // What comes there comes to that socket, which others may have opened.
             if let Local::Reflexive { base, .. } = local
                 && let Some(opened) = self.endpoint.open_at(base.ip())
@@ -211,7 +180,7 @@ impl Driver {
             }
             self.machine.add_local(*local);
         }
-        self.found = locals;
+        self.found = found;
     }
 
     /// Nothing comes from the peer: this host, or the NAT before it, may have another address.
@@ -233,7 +202,7 @@ impl Driver {
                 let remotes = if self.nat.is_relay_only() {
                     Vec::new()
                 } else {
-                    addresses(&signal)
+                    signal.addresses()
                 };
                 for remote in remotes {
                     if let Some(local) = self.endpoint.open_towards(remote) {
@@ -242,7 +211,7 @@ impl Driver {
                 }
                 self.machine.signal(signal, now);
             }
-            Input::Connect(waiter) => match self.handle() {
+            Input::Connect(waiter) => match self.open.as_ref().and_then(OpenSession::handle) {
                 Some(handle) => drop(waiter.send(Ok(handle))),
                 None => {
                     self.waiting.retain(|waiter| !waiter.is_closed());
@@ -253,18 +222,12 @@ impl Driver {
         }
     }
 
-    /// The session that there is, if it is not being closed.
-    fn handle(&self) -> Option<SessionHandle> {
-        let open = self.open.as_ref()?;
-        open.session.is_open().then(|| SessionHandle::enter(&open.session))?
-    }
-
     /// Takes the datagrams that have come.
-    async fn receive(&mut self, arrived: VecDeque<Arrival>) {
+    async fn receive(&mut self, arrived: Arrived) {
         let mut count = 0;
-        for arrival in arrived {
+        for arrival in arrived.iter() {
             for datagram in arrival.datagrams() {
-                self.take(&arrival, datagram);
+                self.take(arrival, datagram);
                 count += 1;
                 // While a session is made, each may be answered, and others wait for that.
                 if count % DATAGRAMS_AT_ONCE == 0 || !self.machine.is_ready() {
@@ -295,8 +258,14 @@ impl Driver {
         loop {
             self.write();
             let until = self.put_out().await;
-            if !self.take_events().await {
-                return until;
+            if self.take_events().await {
+                continue;
+            }
+            let (begun, now) = (self.machine.begun(), self.now());
+            let open = self.open.as_mut();
+            match open.map_or(Ok(None), |open| open.look_at_begun(begun, now)) {
+                Ok(deadline) => return until.into_iter().chain(deadline).min(),
+                Err(violation) => self.violated(violation),
             }
         }
     }
@@ -340,27 +309,10 @@ impl Driver {
     fn write(&mut self) {
         let now = self.now();
         let Some(open) = &mut self.open else { return };
-        for (precedence, sending) in &mut open.sending {
-            loop {
-                if sending.is_none() {
-                    *sending = open.outbox.take(*precedence);
-                }
-                let Some(batch) = sending else { break };
-                while let Some((channel, message)) = batch.next() {
-                    if !self.machine.write(channel, message, now) {
-                        return;
-                    }
-                    batch.advance();
-                }
-                if let Some(batch) = sending.take() {
-                    open.outbox.left(batch);
-                }
-            }
-        }
-        if let Some(cause) = open.outbox.closing()
+        if let Some(cause) = open.write(&mut self.machine, now)
             && !self.machine.is_closing()
         {
-            self.machine.close(cause.frame(), now);
+            self.close(cause.frame());
         }
     }
 
@@ -368,13 +320,10 @@ impl Driver {
     async fn take_events(&mut self) -> bool {
         let mut is_any = false;
         loop {
-            if let Some(open) = &mut self.open {
-                let receiver = &mut open.receiver;
-                let has_room = poll_fn(|cx| Poll::Ready(receiver.poll_room(cx).is_ready())).await;
-                open.is_full = !has_room;
-                if !has_room {
-                    return is_any;
-                }
+            if let Some(open) = &mut self.open
+                && !open.has_room().await
+            {
+                return is_any;
             }
             match self.machine.event() {
                 None => return is_any,
@@ -400,52 +349,34 @@ impl Driver {
         }
     }
 
-    fn deliver(&mut self, record: Bytes) {
+    fn deliver(&mut self, message: Bytes) {
         let Some(open) = &mut self.open else { return };
-        if let Err(violation) = open.receiver.receive(record) {
-            open.receiver
-                .complain(MisbehaviourKind::ProtocolViolation, &violation.reason);
-            self.ended(CloseReason::Protocol(PeerText::new(&violation.reason)));
-            self.close(CloseFrame::new(violation.code, violation.reason));
+        if let Err(violation) = open.deliver(message) {
+            self.violated(violation);
+        }
+    }
+
+    fn violated(&mut self, violation: Violation) {
+        if let Some(open) = self.open.take() {
+            let reason = open.violated(&self.peer, violation);
+            self.close(reason);
         }
     }
 
     /// There is a session: those who wait get it.
     fn ready(&mut self, agreed: Agreed) {
-        let account = self.admission.account();
         let direction = match self.waiting.is_empty() {
             true => Direction::In,
             false => Direction::Out,
         };
-        let outbox = Arc::new(Outbox::new(
-            agreed,
-            self.sessions.environment().record_limit,
-            HeldBytes::new(Arc::clone(account), FREE_BYTES),
-        ));
-        let lane = Arc::clone(&outbox) as Arc<dyn Lane>;
-        let (session, receiver) = self.sessions.begin(self.peer.clone(), lane, Arc::clone(account));
-        let open = OpenConnection {
-            session: Arc::clone(&session),
-            direction,
-            is_tls: true,
-        };
         debug!(peer = %self.peer, extended = agreed.extended, "a session over WebRTC");
-        let limits = self.sessions.environment().streams.occupancy.limits();
-        let idle_timeout = limits.idle_timeout.duration();
+        let account = self.admission.account();
+        let open = OpenSession::new(&self.sessions, &self.peer, account, agreed, direction);
         for waiter in self.waiting.drain(..) {
-            let handle = SessionHandle::enter(&session).ok_or(ActrError::Stopping);
             // Whoever does not wait any more needs no session.
-            drop(waiter.send(handle));
+            drop(waiter.send(open.handle().ok_or(ActrError::Stopping)));
         }
-        self.open = Some(OpenSession {
-            receiver,
-            outbox,
-            sending: [(Precedence::Ahead, None), (Precedence::Bulk, None)],
-            is_full: false,
-            unused: Box::pin(close_when_unused(Some((Arc::downgrade(&session), idle_timeout)))),
-            _place: self.sessions.enter(open, Sharing::Shared),
-            session,
-        });
+        self.open = Some(open);
     }
 
     fn lost(&mut self, reason: &str) {
@@ -453,13 +384,9 @@ impl Driver {
     }
 
     fn ended(&mut self, reason: CloseReason) {
-        let Some(mut open) = self.open.take() else { return };
-        let closing = open.outbox.closing();
-        let reason = closing.map_or(reason, |cause| CloseReason::Local(cause.to_string()));
-        debug!(peer = %self.peer, %reason, "the session over WebRTC has ended");
-        // First why, then that: whoever finds the outbox closed can say the reason.
-        open.receiver.closed(reason);
-        open.outbox.end();
+        if let Some(open) = self.open.take() {
+            open.ended(&self.peer, reason);
+        }
     }
 
     fn failed(&mut self, reason: &str) {
@@ -468,36 +395,4 @@ impl Driver {
             drop(waiter.send(Err(ActrError::Unreachable { peer, cause })));
         }
     }
-}
-
-/// Completes when the session has something to send, or room for what has come.
-async fn progress(open: &mut Option<OpenSession>) {
-    let Some(open) = open else {
-        return pending().await;
-    };
-    let receiver = &mut open.receiver;
-    tokio::select! {
-        () = open.outbox.queued() => {}
-        () = poll_fn(|cx| receiver.poll_room(cx)), if open.is_full => {}
-        () = &mut open.unused => {}
-    }
-}
-
-/// Where the peer may be reached, by what it says.
-fn addresses(signal: &Signal) -> Vec<SocketAddr> {
-    match signal {
-        Signal::Candidate { candidate, .. } => address(candidate).into_iter().collect(),
-        Signal::Offer(description) | Signal::Answer(description) | Signal::Reoffer(description) => {
-            let lines = description.sdp.lines();
-            lines.filter_map(|line| address(line.strip_prefix("a=")?)).collect()
-        }
-        Signal::AskRole | Signal::Role { .. } | Signal::AskRestart => Vec::new(),
-    }
-}
-
-/// The address of a candidate (RFC 8839 §5.1).
-fn address(candidate: &str) -> Option<SocketAddr> {
-    let mut words = candidate.strip_prefix("candidate:")?.split_ascii_whitespace();
-    let host = words.nth(4)?.parse().ok()?;
-    Some(SocketAddr::new(host, words.next()?.parse().ok()?))
 }

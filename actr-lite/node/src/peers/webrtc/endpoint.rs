@@ -1,25 +1,32 @@
 use std::{
-    collections::VecDeque,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use actr_lite_engine::held_bytes::HeldBytes;
 use actr_lite_webrtc::{
     burst::Burst,
     demultiplexer::{Evidence, Path, Route},
     nat::reach::Reach,
     stun::{Class, Stun},
 };
-use tokio::time::Instant;
+use tokio::{
+    net::lookup_host,
+    time::{Instant, timeout},
+};
 use tracing::debug;
 
 use crate::peers::webrtc::{
-    arrivals::{Arrival, Arrivals},
+    arrivals::{Arrivals, Arrived},
     sockets::{OpenPort, Sockets, local_towards},
 };
 
 /// Over how many of this host's addresses one user sends: as many as have a way to its peer, as a rule one or two.
 const MAX_PORTS: usize = 4;
+
+/// How long a host's name may take to be looked up.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An address that is nobody's (RFC 5737). What would be sent there takes the default route.
 const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 9);
@@ -37,9 +44,9 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// A new one; `None` if there are too many.
-    pub(super) fn new(sockets: Arc<Sockets>) -> Option<Self> {
-        let arrivals = Arc::new(Arrivals::default());
+    /// A new one; `None` if there are too many. What waits for it is counted by `memory`, if a peer makes this node hold it.
+    pub(super) fn new(sockets: Arc<Sockets>, memory: Option<HeldBytes>) -> Option<Self> {
+        let arrivals = Arrivals::new(memory);
         let route = sockets.routes().lock().enter(Arc::clone(&arrivals))?;
         Some(Self {
             sockets,
@@ -59,6 +66,13 @@ impl Endpoint {
     /// Uses the address from which datagrams would go to `remote`; its address, if it is new.
     pub(super) fn open_towards(&mut self, remote: SocketAddr) -> Option<SocketAddr> {
         self.open_at(local_towards(remote).ok()?)
+    }
+
+    /// Uses the addresses from which datagrams would go to this host; those that are new.
+    pub(super) async fn open_towards_host(&mut self, host: &str, port: u16) -> Vec<SocketAddr> {
+        let looked_up = timeout(LOOK_UP_TIMEOUT, lookup_host((host, port))).await;
+        let remotes = looked_up.ok().and_then(Result::ok).into_iter().flatten();
+        remotes.filter_map(|remote| self.open_towards(remote)).collect()
     }
 
     /// Uses this address of the host; its address with the port, if it is new.
@@ -116,7 +130,7 @@ impl Endpoint {
     ///
     /// # Cancel safety
     /// Nothing is lost.
-    pub(super) async fn arrived(&self) -> VecDeque<Arrival> {
+    pub(super) async fn arrived(&self) -> Arrived {
         self.arrivals.next().await
     }
 }

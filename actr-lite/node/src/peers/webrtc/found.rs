@@ -6,17 +6,26 @@ use tokio::sync::watch;
 /// The addresses that servers have found and made for a node, as long as somebody needs them.
 pub(super) struct Found {
     is_relay_only: bool,
-    addresses: watch::Sender<Vec<Local>>,
+    addresses: watch::Sender<Addresses>,
     /// How many have sessions, or are about to.
     users: watch::Sender<usize>,
     /// How often somebody found that nothing comes any more.
     doubts: watch::Sender<u64>,
 }
 
+/// What servers have found and made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Addresses {
+    /// For all sessions.
+    pub(super) usable: Vec<Local>,
+    /// Only for sessions that go over them already.
+    pub(super) retired: Vec<Local>,
+}
+
 /// Who has sessions with a peer, and tells it the addresses. As long as there is one they are kept.
 pub(super) struct NatUser {
     found: Arc<Found>,
-    addresses: watch::Receiver<Vec<Local>>,
+    addresses: watch::Receiver<Addresses>,
 }
 
 impl Found {
@@ -43,20 +52,32 @@ impl Found {
     /// There is another address.
     pub(super) fn add(&self, local: Local) {
         self.addresses.send_if_modified(|addresses| {
-            let is_new = !addresses.contains(&local);
+            let is_new = !addresses.has(local);
             if is_new {
-                addresses.push(local);
+                addresses.usable.push(local);
             }
             is_new
+        });
+    }
+
+    /// Nobody else is to use those.
+    pub(super) fn retire(&self, is_retired: impl Fn(Local) -> bool) {
+        self.addresses.send_if_modified(|addresses| {
+            let retired = addresses.usable.extract_if(.., |local| is_retired(*local));
+            let before = addresses.retired.len();
+            addresses.retired.extend(retired);
+            addresses.retired.len() != before
         });
     }
 
     /// Those are gone.
     pub(super) fn remove(&self, is_gone: impl Fn(Local) -> bool) {
         self.addresses.send_if_modified(|addresses| {
-            let before = addresses.len();
-            addresses.retain(|local| !is_gone(*local));
-            addresses.len() != before
+            let gone = addresses.all().filter(|local| is_gone(*local)).count();
+            for locals in [&mut addresses.usable, &mut addresses.retired] {
+                locals.retain(|local| !is_gone(*local));
+            }
+            gone > 0
         });
     }
 
@@ -73,6 +94,16 @@ impl Found {
     }
 }
 
+impl Addresses {
+    pub(super) fn all(&self) -> impl Iterator<Item = Local> {
+        self.usable.iter().chain(&self.retired).copied()
+    }
+
+    pub(super) fn has(&self, local: Local) -> bool {
+        self.all().any(|known| known == local)
+    }
+}
+
 impl NatUser {
     /// Whether only addresses at relays are to be told.
     pub(super) fn is_relay_only(&self) -> bool {
@@ -83,7 +114,7 @@ impl NatUser {
     ///
     /// # Cancel safety
     /// Nothing is lost.
-    pub(super) async fn changed(&mut self) -> Vec<Local> {
+    pub(super) async fn changed(&mut self) -> Addresses {
         // It can't end: this has the sender.
         let _ = self.addresses.changed().await;
         self.addresses.borrow_and_update().clone()

@@ -6,13 +6,10 @@ use actr_lite_webrtc::nat::relay::Credential;
 use actr_lite_wire::ice_server::TurnUrl;
 
 use crate::{
-    peers::webrtc::{found::Found, reflexive, relay_port::RelayPort, relay_task::RelayTask, sockets::Sockets},
+    peers::webrtc::{found::Found, named_relays::NamedRelays, reflexive, relay_task::RelayTask, sockets::Sockets},
     settings::webrtc::WebRtc,
     tasks::Tasks,
 };
-
-/// How many relays a node uses: those of Actr.toml, and those that its registry names.
-const MAX_RELAYS: usize = 16;
 
 /// How others reach this node through NAT: it asks servers for addresses while somebody needs them.
 pub(super) struct Nat {
@@ -33,25 +30,20 @@ impl Nat {
             let ask = reflexive::run(urls, Arc::clone(&self.found), Arc::clone(&self.sockets), stop.clone());
             tasks.spawn_runtime("the questions to STUN servers", Box::pin(ask));
         }
-        let mut relays: Vec<Arc<RelayPort>> = Vec::new();
+        let mut relays = NamedRelays::new(stop.clone());
         let mut identities = link.identity_changes();
         loop {
             let identity = identities.borrow_and_update().clone();
-            for (url, credential) in self.relays_of(identity.and_then(|identity| identity.turn)) {
-                if let Some(relay) = relays.iter().find(|relay| *relay.url() == url) {
-                    relay.set_credential(credential);
-                } else if relays.len() < MAX_RELAYS {
-                    let port = RelayPort::new(url, credential);
-                    relays.push(Arc::clone(&port));
-                    let task = RelayTask {
-                        port,
-                        found: Arc::clone(&self.found),
-                        sockets: Arc::clone(&self.sockets),
-                        tls: self.tls.clone(),
-                    };
-                    tasks.spawn_runtime("an address at a relay", Box::pin(task.run(stop.clone())));
-                }
-            }
+            let named = self.relays_of(identity.and_then(|identity| identity.turn));
+            relays.follow(named, |port, stop| {
+                let task = RelayTask {
+                    port,
+                    found: Arc::clone(&self.found),
+                    sockets: Arc::clone(&self.sockets),
+                    tls: self.tls.clone(),
+                };
+                tasks.spawn_runtime("an address at a relay", Box::pin(task.run(stop)));
+            });
             match stop.run_until_cancelled(identities.changed()).await {
                 Some(Ok(())) => {}
                 _ => return,

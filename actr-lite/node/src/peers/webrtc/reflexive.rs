@@ -76,7 +76,7 @@ async fn arrived(asker: &mut Option<Asker>, began: Instant) {
     let Some(Asker { endpoint, sockets }) = asker else {
         return std::future::pending().await;
     };
-    for arrival in endpoint.arrived().await {
+    for arrival in endpoint.arrived().await.iter() {
         let (to, now) = (arrival.to, began.elapsed());
         let known = sockets.iter_mut().find(|(local, _)| *local == to);
         if let Some((_, reflexive)) = known {
@@ -102,7 +102,7 @@ impl Asker {
             }
         }
         servers.truncate(MAX_SERVERS);
-        let mut endpoint = Endpoint::new(Arc::clone(sockets))?;
+        let mut endpoint = Endpoint::new(Arc::clone(sockets), None)?;
         let locals: Vec<_> = servers
             .iter()
             .filter_map(|server| endpoint.open_towards(*server))

@@ -58,6 +58,16 @@ impl RelayPort {
         self.changed.notify_one();
     }
 
+    /// Nothing new is to use the relay.
+    pub(super) fn retire(&self) {
+        self.lock().relay.retire(self.now());
+        self.changed.notify_one();
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.lock().relay.is_retired()
+    }
+
     /// Nothing comes any more from somewhere: the relay may have forgotten this node.
     pub(super) fn doubt(&self) {
         self.lock().relay.check(self.now());

@@ -51,7 +51,8 @@ pub(super) struct RelayTask {
 }
 
 impl RelayTask {
-    /// Until the node stops; then the relay is told that the address is not needed any more.
+    /// Until the node stops, or nobody uses a relay that is retired; then the relay is told that the address is not needed
+    /// any more.
     pub(super) async fn run(self, stop: CancellationToken) {
         let (mut users, mut doubts) = (self.found.users(), self.found.doubts());
         let (mut socket, mut received) = (Socket::Closed, Received::default());
@@ -98,8 +99,15 @@ impl RelayTask {
                     warn!(relay = %url, %address, %reason, "{url}: the address there is lost: {reason}");
                     self.gone(address);
                 }
-                Output::Released(address) => self.gone(address),
-                Output::Wait(None) if is_over => return,
+                Output::Retired(address) => {
+                    debug!(relay = %self.port.url(), %address, "the address at the relay is for those that use it already");
+                    self.found.retire(|local| local.address() == address);
+                }
+                Output::Released(address) => {
+                    debug!(relay = %self.port.url(), %address, "the address at the relay is given back");
+                    self.gone(address);
+                }
+                Output::Wait(None) if is_over || self.port.is_retired() => return,
                 Output::Wait(until) => {
                     let until = until.map(|until| self.port.instant(until));
                     let until = until.into_iter().chain(unused_until.filter(|_| is_kept)).min();

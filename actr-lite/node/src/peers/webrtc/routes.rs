@@ -1,15 +1,8 @@
 use std::{
     mem,
     net::SocketAddr,
-    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
 };
-
-use actr_lite_webrtc::{
-    demultiplexer::{Demultiplexer, Path},
-    stun::is_stun,
-};
-use bytes::BytesMut;
 
 use crate::{
     peers::webrtc::{
@@ -18,6 +11,10 @@ use crate::{
     },
     tally::tally::Tally,
 };
+use actr_lite_webrtc::{
+    demultiplexer::{Demultiplexer, Path},
+    stun::is_stun,
+};
 
 /// Whose the datagrams are that come to a node's sockets.
 pub(super) struct Routes {
@@ -25,12 +22,9 @@ pub(super) struct Routes {
     tally: Arc<Tally>,
 }
 
-/// What is allocated at once for what comes: a few batches of a fast sender, and little where only checks come.
-const ARENA: usize = 64 << 10;
-
 /// What is used again for each batch of datagrams.
+#[derive(Default)]
 pub(super) struct Batch {
-    bytes: BytesMut,
     runs: Vec<Run>,
     found: Vec<(Arc<Arrivals>, Arrival)>,
 }
@@ -39,7 +33,7 @@ pub(super) struct Batch {
 struct Run {
     from: SocketAddr,
     segment: usize,
-    range: Range<usize>,
+    bytes: Vec<u8>,
     /// Another one may follow.
     is_open: bool,
 }
@@ -68,7 +62,6 @@ impl Routes {
         for message in messages {
             batch.add(message);
         }
-        let bytes = batch.bytes.split().freeze();
         let mut unknown = 0;
         let demultiplexer = self.lock();
         for run in batch.runs.drain(..) {
@@ -76,7 +69,7 @@ impl Routes {
                 from: run.from,
                 to: local,
                 segment: run.segment,
-                bytes: bytes.slice(run.range),
+                bytes: run.bytes,
             };
             let path = Path {
                 local,
@@ -106,34 +99,28 @@ impl Routes {
     }
 }
 
-impl Default for Batch {
-    fn default() -> Self {
-        Self {
-            bytes: BytesMut::with_capacity(ARENA),
-            runs: Vec::new(),
-            found: Vec::new(),
-        }
-    }
-}
-
 impl Batch {
     fn add(&mut self, message: Message<'_>) {
+        let mut rest = message.bytes.len();
         for datagram in message.bytes.chunks(message.segment) {
-            let (start, is_stun) = (self.bytes.len(), is_stun(datagram));
-            self.bytes.extend_from_slice(datagram);
-            let end = self.bytes.len();
+            let is_stun = is_stun(datagram);
             match self.runs.last_mut() {
                 Some(run) if run.is_open && !is_stun && run.from == message.from && datagram.len() <= run.segment => {
-                    run.range.end = end;
+                    run.bytes.extend_from_slice(datagram);
                     run.is_open = datagram.len() == run.segment;
                 }
-                _ => self.runs.push(Run {
-                    from: message.from,
-                    segment: datagram.len(),
-                    range: start..end,
-                    is_open: !is_stun,
-                }),
+                _ => {
+                    let mut bytes = Vec::with_capacity(if is_stun { datagram.len() } else { rest });
+                    bytes.extend_from_slice(datagram);
+                    self.runs.push(Run {
+                        from: message.from,
+                        segment: datagram.len(),
+                        bytes,
+                        is_open: !is_stun,
+                    });
+                }
             }
+            rest -= datagram.len();
         }
     }
 }
@@ -160,7 +147,7 @@ mod tests {
     #[test]
     fn what_comes_together_goes_where_each_belongs() {
         let routes = Routes::new(Arc::default());
-        let arrivals = [(); 2].map(|()| Arc::<Arrivals>::default());
+        let arrivals = [(); 2].map(|()| Arrivals::new(None));
         for (host, arrivals) in [1, 2].into_iter().zip(&arrivals) {
             let mut demultiplexer = routes.lock();
             let route = demultiplexer.enter(Arc::clone(arrivals)).unwrap();
@@ -183,7 +170,7 @@ mod tests {
         routes.deliver(address(9), messages.into_iter(), &mut batch);
         let taken = arrivals.map(|arrivals| {
             let taken = arrivals.next().now_or_never().unwrap();
-            let shown = taken.iter().map(|arrival| (arrival.segment, arrival.bytes.to_vec()));
+            let shown = taken.iter().map(|arrival| (arrival.segment, arrival.bytes.clone()));
             shown.collect::<Vec<_>>()
         });
         let expected =
