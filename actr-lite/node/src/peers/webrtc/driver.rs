@@ -428,7 +428,7 @@ impl Driver {
             direction,
             is_tls: true,
         };
-        debug!(peer = %self.peer, extended = agreed.extended, "a session over WebRTC");
+        debug!(peer = %self.peer, extended = agreed.extended, "connected over WebRTC");
         let limits = self.sessions.environment().streams.occupancy.limits();
         let idle_timeout = limits.idle_timeout.duration();
         for waiter in self.waiting.drain(..) {
