@@ -9,14 +9,14 @@ use std::{
 use actr_lite_engine::memory::Memory;
 use actr_lite_webrtc::{
     channel::Channel,
-    outgoing::{Batch, Outgoing},
+    handover::Handover,
+    outgoing::Outgoing,
     peer::{Certificate, Datagram, Event, Local, Peer, Setup},
     signal::Signal,
 };
 use actr_lite_wire::{
     partial_record::PartialRecord,
     record::{self, RecordKind},
-    record_queue::Precedence,
     websocket::{CloseCode, CloseFrame},
 };
 use bytes::Bytes;
@@ -53,7 +53,7 @@ pub(crate) struct Node {
     kind: Kind,
     pub(crate) peer: Peer<Unlimited>,
     pub(crate) outgoing: Outgoing<Unlimited>,
-    sending: [(Precedence, Option<Batch>); 2],
+    handover: Handover,
     pub(crate) events: Vec<Event>,
     partial: PartialRecord,
     records: Vec<Vec<u8>>,
@@ -86,12 +86,11 @@ impl Node {
         });
         let local = local.into();
         peer.add_local(local);
-        let (outgoing, sending) = nothing_to_send(kind);
         Self {
             kind,
             peer,
-            outgoing,
-            sending,
+            outgoing: nothing_to_send(kind),
+            handover: Handover::default(),
             events: Vec::new(),
             partial: PartialRecord::default(),
             records: Vec::new(),
@@ -106,24 +105,14 @@ impl Node {
     /// Hands messages to the session as long as it takes some. Whether it took any.
     pub(crate) fn write(&mut self, now: Duration) -> bool {
         let mut has_written = false;
-        for (precedence, sending) in &mut self.sending {
-            loop {
-                if sending.is_none() {
-                    *sending = self.outgoing.take(*precedence);
-                }
-                let Some(batch) = sending else { break };
-                while let Some((channel, message)) = batch.next() {
-                    if !self.peer.write(channel, message, now) {
-                        return has_written;
-                    }
-                    has_written = true;
-                    batch.advance();
-                }
-                if let Some(batch) = sending.take() {
-                    self.outgoing.left(batch);
-                }
-            }
-        }
+        self.handover.run(
+            |precedence, left| self.outgoing.next(precedence, left),
+            |channel, message| {
+                let is_written = self.peer.write(channel, message, now);
+                has_written |= is_written;
+                is_written
+            },
+        );
         has_written
     }
 
@@ -131,7 +120,8 @@ impl Node {
         match &event {
             // Nothing of an earlier session is sent over this one, or comes over it.
             Event::Ready(_) => {
-                (self.outgoing, self.sending) = nothing_to_send(self.kind);
+                self.outgoing = nothing_to_send(self.kind);
+                self.handover = Handover::default();
                 self.partial = PartialRecord::default();
             }
             Event::Record(message) => {
@@ -188,9 +178,8 @@ pub(crate) fn official(signal: &Signal) -> Signal {
     signal
 }
 
-fn nothing_to_send(kind: Kind) -> (Outgoing<Unlimited>, [(Precedence, Option<Batch>); 2]) {
-    let sending = [(Precedence::Ahead, None), (Precedence::Bulk, None)];
-    (Outgoing::new(kind == Kind::Own, Unlimited), sending)
+fn nothing_to_send(kind: Kind) -> Outgoing<Unlimited> {
+    Outgoing::new(kind == Kind::Own, Unlimited)
 }
 
 /// The records of a message, those in parts too.

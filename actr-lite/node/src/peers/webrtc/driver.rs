@@ -14,15 +14,12 @@ use actr_lite_registry_client::RegistryLink;
 use actr_lite_webrtc::{
     burst::Burst,
     demultiplexer::{Evidence, Path},
-    outgoing::Batch,
+    handover::Handover,
     peer::{Certificate, Event, Local, Output, Peer, Setup},
     signal::Signal,
     stun::{Class, Stun},
 };
-use actr_lite_wire::{
-    identity::ActrId, misbehaviour::MisbehaviourKind, peer_text::PeerText, record_queue::Precedence,
-    websocket::CloseFrame,
-};
+use actr_lite_wire::{identity::ActrId, misbehaviour::MisbehaviourKind, peer_text::PeerText, websocket::CloseFrame};
 use bytes::Bytes;
 use tokio::{
     net::lookup_host,
@@ -80,8 +77,7 @@ struct OpenSession {
     session: Arc<Session>,
     receiver: SessionReceiver,
     outbox: Arc<Outbox>,
-    /// What is being sent of each precedence, what goes ahead first.
-    sending: [(Precedence, Option<Batch>); 2],
+    handover: Handover,
     /// Something has come for which the receiver has no room yet.
     is_full: bool,
     /// Closes it when nobody has used it for a while.
@@ -340,24 +336,12 @@ impl Driver {
     fn write(&mut self) {
         let now = self.now();
         let Some(open) = &mut self.open else { return };
-        for (precedence, sending) in &mut open.sending {
-            loop {
-                if sending.is_none() {
-                    *sending = open.outbox.take(*precedence);
-                }
-                let Some(batch) = sending else { break };
-                while let Some((channel, message)) = batch.next() {
-                    if !self.machine.write(channel, message, now) {
-                        return;
-                    }
-                    batch.advance();
-                }
-                if let Some(batch) = sending.take() {
-                    open.outbox.left(batch);
-                }
-            }
-        }
-        if let Some(cause) = open.outbox.closing()
+        let have_all_left = open.handover.run(
+            |precedence, left| open.outbox.next(precedence, left),
+            |channel, message| self.machine.write(channel, message, now),
+        );
+        if have_all_left
+            && let Some(cause) = open.outbox.closing()
             && !self.machine.is_closing()
         {
             self.machine.close(cause.frame(), now);
@@ -440,7 +424,7 @@ impl Driver {
         self.open = Some(OpenSession {
             receiver,
             outbox,
-            sending: [(Precedence::Ahead, None), (Precedence::Bulk, None)],
+            handover: Handover::default(),
             is_full: false,
             unused: Box::pin(close_when_unused(Some((Arc::downgrade(&session), idle_timeout)))),
             _place: self.sessions.enter(open, Sharing::Shared),
