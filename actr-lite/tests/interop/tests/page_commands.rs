@@ -7,6 +7,11 @@ use harness::{Checkout, Deployment, Launch, Namespace, Process, Summary, WAIT_TI
 /// What a line of the page with a command begins with.
 const PROMPT: &str = "$ ";
 
+/// What makes our programs log over which lane they are connected, as the page says.
+const RUST_LOG: &str = "info,actr_lite=debug";
+
+const OVER_WEBRTC: &str = "connected over WebRTC peer=";
+
 /// A machine with loopback addresses alone, and the commands that the page shows.
 struct Scene {
     machine: Namespace,
@@ -65,7 +70,7 @@ impl Scene {
             "cargo run -p server --features webrtc -- ",
             self.deployment.bare_server(),
         );
-        let server = server.env("RUST_LOG", "info,actr_lite=debug").spawn();
+        let server = server.env("RUST_LOG", RUST_LOG).spawn();
         server.ready();
         server
     }
@@ -91,7 +96,7 @@ fn our_server_streams_to_an_official_client_as_shown() {
         "{}",
         client.stdout
     );
-    server.wait_for_line("connected over WebRTC peer=", WAIT_TIMEOUT);
+    server.wait_for_line(OVER_WEBRTC, WAIT_TIMEOUT);
 }
 
 #[test]
@@ -110,7 +115,9 @@ fn an_official_server_streams_to_our_client_as_shown() {
         "cargo run -p client --features webrtc -- ",
         scene.deployment.bare_client(),
     );
-    Summary::of_success(&client.arg("--json").run(), 10_000);
+    let client = client.arg("--json").env("RUST_LOG", RUST_LOG).run();
+    Summary::of_success(&client, 10_000);
+    assert!(client.stderr.contains(OVER_WEBRTC), "{}", client.stderr);
 }
 
 #[test]

@@ -45,7 +45,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Role {
-    /// Send streams to whoever asks, until it is killed
+    /// Send streams to whoever asks, until it is stopped
     Serve,
     /// Ask a server for a stream, check its frames, then ask for the next stream; all but the last one may be lost
     Receive {
@@ -53,7 +53,7 @@ enum Role {
         #[arg(required = true, value_parser = clap::value_parser!(i32).range(1..))]
         count: Vec<i32>,
     },
-    /// Serve, and call another server, until it is killed
+    /// Serve, and call another server, until it is stopped
     Both {
         /// How many calls
         count: i32,
