@@ -4,7 +4,9 @@ use actr_lite_net::source::Source;
 use actr_lite_registry::{
     Claim,
     answer::{self, Asker},
-    directory::{Contract, Directory, Grant, Limits, MAX_CANDIDATES, RENEWAL_TOKEN_LEN, Registration, ShownToken},
+    directory::{
+        Contract, Directory, Grant, Limits, MAX_CANDIDATES, Purpose, RENEWAL_TOKEN_LEN, Registration, ShownToken,
+    },
 };
 use actr_lite_wire::{
     credential::{SigningKey, VerifyingKey},
@@ -88,6 +90,7 @@ fn renewal(body: &[u8]) {
     let (mut directory, known, _) = directory();
     let shown = ShownToken {
         secret: &request.renewal_token,
+        purpose: Purpose::Renewal,
         from: address(),
         by_holder: false,
     };

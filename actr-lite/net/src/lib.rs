@@ -11,6 +11,7 @@
 //! - `race`: which address is tried when; it does no I/O
 //! - [`rival`]: who else may be found where this process listens
 //! - [`DialError`]: what comes out if nothing does
+//! - [`http_exchange`]: a request over a connection that was dialled for it
 //!
 //! A port takes connections from everybody, and answers each of them:
 //!
@@ -36,6 +37,7 @@ mod dial_error;
 pub mod exposure;
 pub mod host_check;
 pub mod http_connection;
+pub mod http_exchange;
 pub mod http_socket;
 pub mod inherited;
 pub mod listener;

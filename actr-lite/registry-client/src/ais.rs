@@ -1,12 +1,10 @@
-use std::{
-    convert::Infallible,
-    future::pending,
-    pin::pin,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::time::{Duration, UNIX_EPOCH};
 
 use actr_lite_clock::Clock;
-use actr_lite_net::{DialProgress, Step};
+use actr_lite_net::{
+    DialProgress, Step,
+    http_exchange::{self, ExchangeError},
+};
 use actr_lite_wire::{
     peer_text::PeerText,
     possession::{Audience, PROOF_HEADER, Proof},
@@ -14,13 +12,10 @@ use actr_lite_wire::{
     realm_secret::REALM_SECRET_HEADER,
 };
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
-    HeaderMap, Method, Request, StatusCode,
-    client::conn::http1,
-    header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderValue},
+    HeaderMap, Method, Request, Response,
+    header::{ACCEPT, CONTENT_TYPE, DATE, HOST, HeaderValue},
 };
-use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use tokio::time::timeout;
 
@@ -97,10 +92,10 @@ impl<D: Dial> Ais<'_, D> {
         let stream = connect(self.config, self.dial, self.progress).await?;
         let _step = self.progress.enter(Step::Answer(name));
         let answer = timeout(ANSWER_TIMEOUT, self.exchange(stream, action, body, proof)).await;
-        let (status, headers, body) = answer.map_err(|_| timed_out(ANSWER_TIMEOUT))??;
-        let response = registration_response(url, name, status, &headers, &body)?;
-        let registration = Registration::from_response(name, response, answered_at(&headers));
-        registration.map_err(|error| error.with_retry_after(http_answer::retry_after(&headers)))
+        let answer = answer.map_err(|_| timed_out(ANSWER_TIMEOUT))??;
+        let response = registration_response(url, name, &answer)?;
+        let registration = Registration::from_response(name, response, answered_at(answer.headers()));
+        registration.map_err(|error| error.with_retry_after(http_answer::retry_after(answer.headers())))
     }
 
     async fn exchange(
@@ -109,10 +104,9 @@ impl<D: Dial> Ais<'_, D> {
         action: &str,
         body: Vec<u8>,
         proof: Option<Proof>,
-    ) -> Result<(StatusCode, HeaderMap, Bytes), RegistryLinkError> {
+    ) -> Result<Response<Bytes>, RegistryLinkError> {
         let url = &self.config.url;
-        let lost = |error: hyper::Error| http_answer::failure(url, &error);
-        let mut request = Request::new(Full::new(Bytes::from(body)));
+        let mut request = Request::new(Bytes::from(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.ais_path(action).parse().map_err(|_| not_a_header(self.config))?;
         let host = HeaderValue::from_str(url.authority()).map_err(|_| not_a_header(self.config))?;
@@ -120,7 +114,6 @@ impl<D: Dial> Ais<'_, D> {
         headers.insert(HOST, host);
         headers.insert(CONTENT_TYPE, CONTENT);
         headers.insert(ACCEPT, CONTENT);
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(secret) = &self.config.realm_secret {
             let mut secret = HeaderValue::from_bytes(secret.as_bytes()).map_err(|_| not_a_header(self.config))?;
             secret.set_sensitive(true);
@@ -130,23 +123,11 @@ impl<D: Dial> Ais<'_, D> {
             let proof = HeaderValue::from_str(&proof.to_header()).map_err(|_| not_a_header(self.config))?;
             headers.insert(PROOF_HEADER, proof);
         }
-
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-        let answer = async {
-            let (head, body) = sender.send_request(request).await.map_err(lost)?.into_parts();
-            let body = Limited::new(body, MAX_ANSWER_LEN).collect().await;
-            let body = body.map_err(|error| RegistryLinkError::unreachable(url, error.to_string()))?;
-            Ok((head.status, head.headers, body.to_bytes()))
-        };
-        // The connection only carries the answer, and may be through with it first.
-        let connection = async {
-            let _ = connection.await;
-            pending::<Infallible>().await
-        };
-        tokio::select! {
-            answer = pin!(answer) => answer,
-            never = pin!(connection) => match never {},
-        }
+        let answer = http_exchange::exchange(stream, request, MAX_ANSWER_LEN).await;
+        answer.map_err(|error| match error {
+            ExchangeError::Http(error) => http_answer::failure(url, &error),
+            ExchangeError::Body(error) => RegistryLinkError::unreachable(url, error.to_string()),
+        })
     }
 }
 
@@ -176,10 +157,9 @@ pub(crate) async fn connect<D: Dial>(
 fn registration_response(
     url: &RegistryUrl,
     request: &'static str,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &Bytes,
+    answer: &Response<Bytes>,
 ) -> Result<RegisterResponse, RegistryLinkError> {
+    let (status, headers, body) = (answer.status(), answer.headers(), answer.body());
     let kind = headers.get(CONTENT_TYPE);
     // Not every registry names what it sends, but a page is not a message.
     let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));

@@ -18,7 +18,7 @@ use tracing::debug;
 use crate::{
     ais::{self, AdmissionError, RequestError, complain, refused, success},
     audit::Event,
-    directory::{DirectoryError, Registration, ShownToken},
+    directory::{DirectoryError, Purpose, Registration, ShownToken},
     possession::{PossessionError, Shown},
     realms::RealmRefusal,
     sessions::Notice,
@@ -75,11 +75,14 @@ pub(crate) fn renew(
 ) -> RegisterResponse {
     let renewed = identified(&request.actr_id).and_then(|id| {
         let holder = prove(shared, &id, proof, &request.renewal_token)?;
-        let shown = shown(&request.renewal_token, peer, holder.as_ref());
-        let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
-        let (renewed, notice) = shared.state().renew(&id, shown, now, unix_now);
-        notice.into_iter().for_each(Notice::tell);
-        Ok(success(shared.authority.granted(&id, holder.as_ref(), &renewed?)))
+        exchanged(
+            shared,
+            peer,
+            &id,
+            &request.renewal_token,
+            Purpose::Renewal,
+            holder.as_ref(),
+        )
     });
     answered(shared, peer, &request.actr_id, renewed)
 }
@@ -117,11 +120,7 @@ pub(crate) fn reissue(shared: &Shared, peer: SocketAddr, request: Reissue<'_>) -
         if !is_same {
             return Err(RenewalError::OtherNode(id));
         }
-        let shown = shown(&token, peer, holder.as_ref());
-        let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
-        let (reissued, notice) = shared.state().reissue(&id, shown, now, unix_now);
-        notice.into_iter().for_each(Notice::tell);
-        Ok(success(shared.authority.granted(&id, holder.as_ref(), &reissued?)))
+        exchanged(shared, peer, &id, &token, Purpose::Reissue, holder.as_ref())
     });
     answered(shared, peer, &actr_id, reissued)
 }
@@ -130,12 +129,25 @@ fn identified(id: &proto::ActrId) -> Result<ActrId, RenewalError> {
     Ok(ActrId::try_from(id).map_err(RequestError::from)?)
 }
 
-fn shown<'a>(token: &'a [u8], peer: SocketAddr, holder: Option<&HolderKey>) -> ShownToken<'a> {
-    ShownToken {
+/// A new credential for a token.
+fn exchanged(
+    shared: &Shared,
+    peer: SocketAddr,
+    id: &ActrId,
+    token: &[u8],
+    purpose: Purpose,
+    holder: Option<&HolderKey>,
+) -> Result<RegisterResponse, RenewalError> {
+    let shown = ShownToken {
         secret: token,
+        purpose,
         from: Source::of(peer.ip()),
         by_holder: holder.is_some(),
-    }
+    };
+    let (now, unix_now) = (shared.clock.now(), shared.clock.unix_seconds());
+    let (renewed, notice) = shared.state().renew(id, shown, now, unix_now);
+    notice.into_iter().for_each(Notice::tell);
+    Ok(success(shared.authority.granted(id, holder, &renewed?)))
 }
 
 /// Checks that a node asks itself for its next credential; the key that this one is to name. This comes before the token is

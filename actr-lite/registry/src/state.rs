@@ -49,30 +49,10 @@ impl<H> State<H> {
         unix_now: u64,
     ) -> (Result<Grant, DirectoryError>, Option<Notice<H>>) {
         let renewed = self.directory.renew(id, shown, now, unix_now);
-        self.dismiss_if_reused(id, renewed)
-    }
-
-    /// [`Directory::reissue`], in the same way.
-    pub fn reissue(
-        &mut self,
-        id: &ActrId,
-        shown: ShownToken<'_>,
-        now: Duration,
-        unix_now: u64,
-    ) -> (Result<Grant, DirectoryError>, Option<Notice<H>>) {
-        let reissued = self.directory.reissue(id, shown, now, unix_now);
-        self.dismiss_if_reused(id, reissued)
-    }
-
-    fn dismiss_if_reused(
-        &mut self,
-        id: &ActrId,
-        granted: Result<Grant, DirectoryError>,
-    ) -> (Result<Grant, DirectoryError>, Option<Notice<H>>) {
-        let notice = match granted {
+        let notice = match renewed {
             Err(DirectoryError::RenewalReused(_)) => self.sessions.dismiss(id, Dismissal::TokenReused),
             _ => None,
         };
-        (granted, notice)
+        (renewed, notice)
     }
 }

@@ -3,7 +3,7 @@
 //! In reading order:
 //!
 //! - [`channel`]: the four channels, one for each payload type
-//! - [`outgoing`]: records that wait, as messages for the channels
+//! - [`outgoing`]: records that wait, as messages for the channels; [`handover`]: those that are being sent
 //! - [`assembly`]: messages of the channels, as records
 //! - [`demultiplexer`]: whose the datagrams are that come to sockets which many sessions share, by what [`stun`] and their
 //!   addresses say; [`burst`]: those that leave in one call
@@ -30,6 +30,7 @@ mod event_queue;
 #[cfg(feature = "str0m")]
 mod extension;
 mod fragment;
+pub mod handover;
 #[cfg(feature = "str0m")]
 mod local;
 #[cfg(feature = "str0m")]

@@ -151,6 +151,14 @@ impl<M: Memory> Outgoing<M> {
         self.memory.shrink(self.waiting());
     }
 
+    /// What leaves next of this precedence, behind a batch that has left.
+    pub fn next(&mut self, precedence: Precedence, left: Option<Batch>) -> Option<Batch> {
+        if let Some(batch) = left {
+            self.left(batch);
+        }
+        self.take(precedence)
+    }
+
     /// Whether anything of this precedence waits to be taken.
     #[inline]
     pub fn has_any(&self, precedence: Precedence) -> bool {

@@ -112,7 +112,12 @@ impl Deployment {
 
     /// A registry as a process of its own, which listens on this `HOST:PORT`.
     pub fn registry_on(&self, listen: &str) -> Launch {
-        Launch::new("registry", &self.binaries.registry).args(["--listen", listen])
+        self.bare_registry().args(["--listen", listen])
+    }
+
+    /// The registry's program, without arguments.
+    pub fn bare_registry(&self) -> Launch {
+        Launch::new("registry", &self.binaries.registry)
     }
 
     /// Starts a server that hosts the registry, with these further arguments, and waits until it is ready. Gives its

@@ -45,8 +45,8 @@ pub use fault_report::FaultReport;
 #[cfg(target_os = "linux")]
 pub use namespace::Namespace;
 pub use programs::{
-    Finished, Launch, Line, Output, Process, Signal, Source, WAIT_TIMEOUT, own_program, port_of, registry_url,
-    tls_registry_url, unused_port,
+    Checkout, Finished, Launch, Line, Output, Process, Signal, Source, WAIT_TIMEOUT, own_program, port_of,
+    registry_url, tls_registry_url, unused_port,
 };
 #[cfg(target_os = "linux")]
 pub use pseudo_terminal::PseudoTerminal;

@@ -107,6 +107,9 @@ impl Launch {
                 None => command.env_remove(variable),
             };
         }
+        if let Some(directory) = self.command.get_current_dir() {
+            command.current_dir(directory);
+        }
         self.command = command;
         self
     }
@@ -120,20 +123,9 @@ impl Launch {
 
     /// No more open files than this, connections among them.
     #[must_use]
-    pub fn max_open_files(mut self, limit: u32) -> Self {
-        let mut limited = Command::new("sh");
-        limited
-            .args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &limit.to_string()])
-            .arg(self.command.get_program())
-            .args(self.command.get_args());
-        for (variable, value) in self.command.get_envs() {
-            match value {
-                Some(value) => limited.env(variable, value),
-                None => limited.env_remove(variable),
-            };
-        }
-        self.command = limited;
-        self
+    pub fn max_open_files(self, limit: u32) -> Self {
+        let limit = limit.to_string();
+        self.under("sh", &["-c", "ulimit -n \"$0\" && exec \"$@\"", &limit])
     }
 
     /// No more processes and threads than this, all of its user's together. The limit is not for root, who becomes somebody

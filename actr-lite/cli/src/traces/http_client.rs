@@ -1,24 +1,17 @@
 use std::{
-    convert::Infallible,
-    env, fmt,
-    future::pending,
-    io,
-    pin::pin,
+    env, fmt, io,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
 
-use actr_lite_net::{ClearText, DialProgress, connect, leave_in_clear, secure};
+use actr_lite_net::{ClearText, DialProgress, connect, http_exchange::exchange, leave_in_clear, secure};
 use actr_lite_tls::{ClientTls, PemFile};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Request, Response, Uri,
-    client::conn::http1,
-    header::{CONNECTION, HOST, HeaderValue},
+    header::{HOST, HeaderValue},
 };
-use hyper_util::rt::TokioIo;
 use opentelemetry_http::{HttpClient, HttpError};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -100,27 +93,9 @@ impl OtlpClient {
             Some(port) => format!("{}:{port}", authority.host()),
             None => authority.host().to_owned(),
         };
-        let headers = request.headers_mut();
-        headers.insert(HOST, HeaderValue::from_str(&host).map_err(|_| OtlpError::NoHost)?);
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let answer = async {
-            let response = sender.send_request(request.map(Full::new)).await?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, MAX_ANSWER_LEN).collect().await;
-            let body = body.map_err(OtlpError::Answer)?;
-            Ok(Response::from_parts(head, body.to_bytes()))
-        };
-        // The connection only carries the answer, and may be through with it first.
-        let connection = async {
-            let _ = connection.await;
-            pending::<Infallible>().await
-        };
-        tokio::select! {
-            answer = pin!(answer) => answer,
-            never = pin!(connection) => match never {},
-        }
+        let host = HeaderValue::from_str(&host).map_err(|_| OtlpError::NoHost)?;
+        request.headers_mut().insert(HOST, host);
+        Ok(exchange(stream, request, MAX_ANSWER_LEN).await?)
     }
 
     /// Says in the log when the collector begins to take nothing, and when that is over.

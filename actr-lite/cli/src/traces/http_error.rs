@@ -1,6 +1,6 @@
-use std::{error::Error, io, time::Duration};
+use std::{io, time::Duration};
 
-use actr_lite_net::DialError;
+use actr_lite_net::{DialError, http_exchange::ExchangeError};
 use actr_lite_tls::TlsFileError;
 use thiserror::Error;
 
@@ -15,10 +15,8 @@ pub(super) enum OtlpError {
     NoHost,
     #[error(transparent)]
     Dial(#[from] DialError),
-    #[error("the connection broke: {0}")]
-    Lost(#[from] hyper::Error),
-    #[error("its answer can't be read: {0}")]
-    Answer(Box<dyn Error + Send + Sync>),
+    #[error("the request has no answer: {0}")]
+    Lost(#[from] ExchangeError),
     #[error("no answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
 }

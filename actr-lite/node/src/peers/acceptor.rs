@@ -106,7 +106,7 @@ async fn admit(doorkeeper: Arc<Doorkeeper>, socket: TcpStream, address: SocketAd
             is_kept_by_peer,
             admission,
         } = admitted;
-        debug!(peer = %request.peer, %address, "connected");
+        debug!(peer = %request.peer, %address, "connected over WebSocket");
         doorkeeper
             .peers
             .serve(request.peer, admission, upgraded, is_kept_by_peer);

@@ -1,7 +1,6 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 use actr_lite_engine::{
@@ -16,7 +15,10 @@ use actr_lite_net::{host_check::check_host, source::Source};
 use actr_lite_registry_client::RegistryLink;
 use actr_lite_wire::{credential::VerifyingKey, host_policy::HostPolicy, peer_text::PeerText, possession::Audience};
 use hyper::{Request, Response, StatusCode, body::Incoming};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
 use crate::peers::peers::Peers;
 

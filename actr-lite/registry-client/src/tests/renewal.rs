@@ -10,7 +10,7 @@ use tokio::{io::DuplexStream, time::Instant};
 use super::scripted_registry::{
     ScriptedRegistry, Socket, answer, answer_heartbeats, next_question, next_request, pong,
 };
-use crate::state::LinkState;
+use crate::{identity::Identity, registry_link::RegistryLink, state::LinkState};
 
 const LIFETIME: Duration = Duration::from_secs(1000);
 
@@ -20,6 +20,17 @@ async fn accept(registry: &mut ScriptedRegistry, socket: &mut Socket) -> DuplexS
         connection = registry.accept() => connection,
         () = answer_heartbeats(socket) => unreachable!(),
     }
+}
+
+/// The identity behind `first`: the same node with another credential, whose connection goes on.
+async fn renewed(link: &RegistryLink, first: &Identity) -> Identity {
+    let mut changes = link.identity_changes();
+    let changed = changes.wait_for(|identity| identity.as_ref() != Some(first)).await;
+    let renewed = changed.unwrap().clone().unwrap();
+    assert_eq!(renewed.actor_id, first.actor_id);
+    assert_ne!(renewed.credential, first.credential);
+    assert_eq!(*link.state().borrow(), LinkState::Connected);
+    renewed
 }
 
 #[tokio::test(start_paused = true)]
@@ -35,16 +46,7 @@ async fn a_credential_is_renewed_in_time_and_the_connection_goes_on() {
     let waited = started.elapsed().as_secs();
     assert!((790..=801).contains(&waited), "{waited} s");
     registry.grant(connection, "/ais/renew", &id, 2 * LIFETIME).await;
-    let mut identity = link.identity_changes();
-    let renewed = identity
-        .wait_for(|identity| identity.as_ref() != Some(&first))
-        .await
-        .unwrap()
-        .clone()
-        .unwrap();
-    assert_eq!(renewed.actor_id, id);
-    assert_ne!(renewed.credential, first.credential);
-    assert_eq!(*link.state().borrow(), LinkState::Connected);
+    let renewed = renewed(&link, &first).await;
 
     // A heartbeat with the old credential may be on its way already.
     let (number, _) = next_request(&mut socket).await;
@@ -100,16 +102,7 @@ async fn a_node_whose_renewal_is_refused_keeps_its_id_by_a_reissue() {
     registry.refuse(connection, "/ais/renew", ErrorCode::Other(401)).await;
     let connection = accept(&mut registry, &mut socket).await;
     registry.grant(connection, "/ais/reissue", &id, 2 * LIFETIME).await;
-    let mut identity = registry.link.identity_changes();
-    let reissued = identity
-        .wait_for(|identity| identity.as_ref() != Some(&first))
-        .await
-        .unwrap()
-        .clone()
-        .unwrap();
-    assert_eq!(reissued.actor_id, id);
-    assert_ne!(reissued.credential, first.credential);
-    assert_eq!(*registry.link.state().borrow(), LinkState::Connected);
+    renewed(&registry.link, &first).await;
 }
 
 #[tokio::test(start_paused = true)]

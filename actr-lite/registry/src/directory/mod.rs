@@ -35,7 +35,7 @@ pub use error::{DirectoryError, REGISTER_AGAIN};
 pub use footprint::NODE_BYTES;
 pub use load::Load;
 pub use registration::{Candidate, Contract, Listed, Registration};
-pub use renewal::{Grant, RENEWAL_TOKEN_LEN, RenewalToken, ShownToken};
+pub use renewal::{Grant, Purpose, RENEWAL_TOKEN_LEN, RenewalToken, ShownToken};
 pub use search::{CandidateSearch, ContractSearch, NODES_PER_STEP};
 
 use crate::ledger::{Holder, Ledger, Resource, Shares};
@@ -245,7 +245,7 @@ impl Directory {
     /// from the same address, soon, and gets the same.
     ///
     /// # Errors
-    /// If the node is not registered, or it is not its token, or one that has expired at `unix_now`. If it is one that was
+    /// If the node is not registered, or it is not its token, or one that is not valid for its purpose at `unix_now`. If it is one that was
     /// used before, and by somebody without the node's key, two have it, and nobody can tell which of them is the node: its
     /// registration ends.
     pub fn renew(
@@ -255,33 +255,7 @@ impl Directory {
         now: Duration,
         unix_now: u64,
     ) -> Result<Grant, DirectoryError> {
-        let exchanged = self.node_mut(id)?.renewals.exchange(shown, now, unix_now);
-        self.grant(id, exchanged, now)
-    }
-
-    /// The same for a node whose renewal is refused, and that has shown besides what a registration needs: its token proves
-    /// who it is, though that has expired. A node with a key may have lost the answer to its last renewal.
-    ///
-    /// # Errors
-    /// As [`Self::renew`] has.
-    pub fn reissue(
-        &mut self,
-        id: &ActrId,
-        shown: ShownToken<'_>,
-        now: Duration,
-        unix_now: u64,
-    ) -> Result<Grant, DirectoryError> {
-        let exchanged = self.node_mut(id)?.renewals.reissue(shown, now, unix_now);
-        self.grant(id, exchanged, now)
-    }
-
-    fn grant(
-        &mut self,
-        id: &ActrId,
-        exchanged: Result<(), TokenError>,
-        now: Duration,
-    ) -> Result<Grant, DirectoryError> {
-        match exchanged {
+        match self.node_mut(id)?.renewals.exchange(shown, now, unix_now) {
             Ok(()) => {
                 self.sign_of_life(id, now)?;
                 Ok(self.node(id)?.renewals.grant())

@@ -47,11 +47,23 @@ pub struct Grant {
     pub granted_at: u64,
 }
 
+/// What a renewal token is shown for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Nothing but the token is shown. It has to be the last one, and not to have expired.
+    Renewal,
+    /// The renewal was refused, and what a registration needs is shown, too. The token proves who the node is, though it may
+    /// have expired. It is the last one; or the one before, if the node's own key proves that only an answer was lost.
+    Reissue,
+}
+
 /// A renewal token as somebody shows it.
 #[derive(Clone, Copy)]
 pub struct ShownToken<'a> {
     /// What was shown.
     pub secret: &'a [u8],
+    /// What for.
+    pub purpose: Purpose,
     /// From where.
     pub from: Source,
     /// Whether it was proven that the node's own key was at hand, so that no thief shows it.
@@ -119,39 +131,22 @@ impl Renewals {
     /// Uses a token. What comes of it is in [`Self::grant`].
     pub(super) fn exchange(&mut self, shown: ShownToken<'_>, now: Duration, unix_now: u64) -> Result<(), TokenError> {
         let generation = self.generation_of(shown.secret).ok_or(TokenError::Invalid)?;
-        if generation != self.generation {
+        let (is_last, is_reissue) = (generation == self.generation, shown.purpose == Purpose::Reissue);
+        let is_last_but_one = generation.checked_add(1) == Some(self.generation);
+        if !(is_last || is_last_but_one && is_reissue && shown.by_holder) {
             return self.repeat(generation, shown, now);
         }
-        if unix_now >= self.granted_at.saturating_add(LIFETIME) {
+        if !is_reissue && unix_now >= self.granted_at.saturating_add(LIFETIME) {
             return Err(TokenError::Invalid);
         }
-        self.advance(generation, shown.from, now, unix_now);
-        Ok(())
-    }
-
-    /// Takes a token for a proof of who the node is, though its time is over, or a renewal was refused for it. What comes of
-    /// it is in [`Self::grant`].
-    ///
-    /// It is the last that the node was given; or the one before, if the node's own key proves that only an answer was lost.
-    pub(super) fn reissue(&mut self, shown: ShownToken<'_>, now: Duration, unix_now: u64) -> Result<(), TokenError> {
-        let generation = self.generation_of(shown.secret).ok_or(TokenError::Invalid)?;
-        let is_last_but_one = generation.checked_add(1) == Some(self.generation);
-        if generation != self.generation && !(is_last_but_one && shown.by_holder) {
-            return self.repeat(generation, shown, now);
-        }
-        self.advance(generation, shown.from, now, unix_now);
-        Ok(())
-    }
-
-    /// The next token takes the place of the one that is valid.
-    fn advance(&mut self, used: u64, from: Source, now: Duration, unix_now: u64) {
         self.generation += 1;
         self.granted_at = unix_now;
         self.retry = Some(Retry {
-            generation: used,
-            from,
+            generation,
+            from: shown.from,
             until: now.saturating_add(RETRY_WINDOW),
         });
+        Ok(())
     }
 
     /// Takes a token that was used before, if the answer to that may have got lost.
@@ -203,8 +198,16 @@ mod tests {
     fn shown(secret: &[u8], from: Source) -> ShownToken<'_> {
         ShownToken {
             secret,
+            purpose: Purpose::Renewal,
             from,
             by_holder: false,
+        }
+    }
+
+    fn for_reissue(token: ShownToken<'_>) -> ShownToken<'_> {
+        ShownToken {
+            purpose: Purpose::Reissue,
+            ..token
         }
     }
 
@@ -280,12 +283,19 @@ mod tests {
         let ended = token.expires_at + 1;
         let presented = shown(&token.secret, address(1));
         assert_eq!(renewals.exchange(presented, START, ended), Err(TokenError::Invalid));
-        assert_eq!(renewals.reissue(presented, START, ended), Ok(()));
+        assert_eq!(renewals.exchange(for_reissue(presented), START, ended), Ok(()));
         let next = renewals.grant();
         assert_eq!(next.granted_at, ended);
-        assert_eq!(renewals.reissue(presented, START, ended), Ok(()), "its answer got lost");
+        assert_eq!(
+            renewals.exchange(for_reissue(presented), START, ended),
+            Ok(()),
+            "its answer got lost"
+        );
         assert_eq!(renewals.grant(), next);
-        assert_eq!(renewals.reissue(presented, START, ended), Err(TokenError::Reused));
+        assert_eq!(
+            renewals.exchange(for_reissue(presented), START, ended),
+            Err(TokenError::Reused)
+        );
     }
 
     #[test]
@@ -300,10 +310,14 @@ mod tests {
             Err(TokenError::Invalid),
             "no theft"
         );
-        assert_eq!(renewals.reissue(own, late, UNIX_NOW), Ok(()));
+        assert_eq!(renewals.exchange(for_reissue(own), late, UNIX_NOW), Ok(()));
         let third = renewals.grant().token.secret;
         renewals.exchange(shown(&third, address(1)), late, UNIX_NOW).unwrap();
-        assert_eq!(renewals.reissue(own, late, UNIX_NOW), Err(TokenError::Invalid), "older");
+        assert_eq!(
+            renewals.exchange(for_reissue(own), late, UNIX_NOW),
+            Err(TokenError::Invalid),
+            "older"
+        );
     }
 
     #[test]
@@ -312,7 +326,10 @@ mod tests {
         let first = renewals.grant().token.secret;
         renewals.exchange(shown(&first, address(1)), START, UNIX_NOW).unwrap();
         let stolen = shown(&first, address(2));
-        assert_eq!(renewals.reissue(stolen, START, UNIX_NOW), Err(TokenError::Reused));
+        assert_eq!(
+            renewals.exchange(for_reissue(stolen), START, UNIX_NOW),
+            Err(TokenError::Reused)
+        );
     }
 
     #[test]

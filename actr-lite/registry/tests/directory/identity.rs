@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actr_lite_registry::directory::{DirectoryError, Grant, RENEWAL_TOKEN_LEN, ShownToken};
+use actr_lite_registry::directory::{DirectoryError, Grant, Purpose, RENEWAL_TOKEN_LEN, ShownToken};
 use actr_lite_wire::{credential::SigningKey, error_code::ErrorCode, identity::ActrId};
 
 use crate::{LEASE, UNIX_NOW, actr_type, directory, expire, from, granted, register, registration};
@@ -11,6 +11,7 @@ use crate::{LEASE, UNIX_NOW, actr_type, directory, expire, from, granted, regist
 fn shown(secret: &[u8], address: u8) -> ShownToken<'_> {
     ShownToken {
         secret,
+        purpose: Purpose::Renewal,
         from: from(address),
         by_holder: false,
     }

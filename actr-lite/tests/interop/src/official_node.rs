@@ -48,7 +48,9 @@ impl OfficialNode {
         let registered = attached
             .register_with(&ais_endpoint, service_spec)
             .await
-            .context("the registration failed")?;
+            .with_context(|| {
+                format!("no registration at {ais_endpoint}: start a registry, or a server that hosts one")
+            })?;
         let actr = registered.start().await.map_err(|error| anyhow!("{error}"))?;
         Ok(Self {
             actr,

@@ -114,11 +114,7 @@ impl Stream {
         let mut last = None;
         for attempt in 1..=TRIES {
             // A server that was there a moment ago may be gone.
-            let server = ctx
-                .discover_route_candidate(&stream_server::actr_type())
-                .await
-                .map_err(|error| anyhow!("no server was found: {error}"))?;
-            let server = Dest::Peer(server);
+            let server = find(&ctx).await?;
             // Another stream each time: a call that was only late is not mistaken for this one.
             let id = format!("official-{count}-{attempt}");
             let (frames, received) = mpsc::unbounded_channel();
@@ -133,17 +129,8 @@ impl Stream {
                 stream_id: id.clone(),
                 message_count: count,
             };
-            let answer = RuntimeContext::call_raw(
-                &ctx,
-                &server,
-                stream_server::ROUTE.into(),
-                PayloadType::RpcReliable,
-                request.encode_to_vec().into(),
-                ANSWER_TIMEOUT.as_millis() as i64,
-            );
-            match answer.await {
+            match ask(&ctx, &server, &request, ANSWER_TIMEOUT).await {
                 Ok(answer) => {
-                    let answer = RegisterStreamResponse::decode(answer).context("the answer of the server")?;
                     ensure!(answer.success, "the server refused: {}", answer.message);
                     return Ok(Self { id, received });
                 }
@@ -181,8 +168,8 @@ impl Stream {
 pub async fn call(node: &OfficialNode, count: i32) -> anyhow::Result<Duration> {
     let ctx = node.actr().app_context().await;
     let server = loop {
-        if let Ok(server) = ctx.discover_route_candidate(&stream_server::actr_type()).await {
-            break Dest::Peer(server);
+        if let Ok(server) = find(&ctx).await {
+            break server;
         }
         sleep(LOOK_PAUSE).await;
     };
@@ -194,16 +181,8 @@ pub async fn call(node: &OfficialNode, count: i32) -> anyhow::Result<Duration> {
                 stream_id: "abcd1234".into(),
                 message_count,
             };
-            let answer = RuntimeContext::call_raw(
-                &ctx,
-                &server,
-                stream_server::ROUTE.into(),
-                PayloadType::RpcReliable,
-                request.encode_to_vec().into(),
-                ANSWER_TIMEOUT.as_millis() as i64,
-            );
             tries += 1;
-            match answer.await {
+            match ask(&ctx, &server, &request, ANSWER_TIMEOUT).await {
                 Ok(_) => break,
                 Err(error) if tries < TRIES && error.is_retryable() => sleep(RETRY_PAUSE).await,
                 Err(error) => bail!("call {message_count} was not answered: {error}"),
@@ -212,4 +191,33 @@ pub async fn call(node: &OfficialNode, count: i32) -> anyhow::Result<Duration> {
         first.get_or_insert_with(|| began.elapsed());
     }
     Ok(first.unwrap_or_default())
+}
+
+/// The stream server that the registry names.
+///
+/// # Errors
+/// If it names none.
+pub async fn find(ctx: &RuntimeContext) -> anyhow::Result<Dest> {
+    let actr_type = stream_server::actr_type();
+    let found = ctx.discover_route_candidate(&actr_type).await.map(Dest::Peer);
+    found.map_err(|error| {
+        let actr_type = actr_type.to_string_repr();
+        anyhow!("no server of type {actr_type} is registered there: start one ({error})")
+    })
+}
+
+/// Asks a server for a stream, once.
+///
+/// # Errors
+/// If it refuses, or no answer comes in time.
+pub async fn ask(
+    ctx: &RuntimeContext,
+    server: &Dest,
+    request: &RegisterStream,
+    answer_timeout: Duration,
+) -> ActorResult<RegisterStreamResponse> {
+    let (payload, timeout_ms) = (request.encode_to_vec().into(), answer_timeout.as_millis() as i64);
+    let route = stream_server::ROUTE.into();
+    let answer = RuntimeContext::call_raw(ctx, server, route, PayloadType::RpcReliable, payload, timeout_ms).await?;
+    RegisterStreamResponse::decode(answer).map_err(|error| ActrError::DecodeFailure(error.to_string()))
 }

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use actr_framework::Context as _;
-use actr_hyper::context::RuntimeContext;
 use actr_lite::Dest;
-use actr_protocol::PayloadType;
 use harness::{
     Deployment,
     peer::{self, registered, server_type},
@@ -17,8 +14,7 @@ use interop::{
     stream_client::{self, Caller},
     stream_server::{self, RegisterStream},
 };
-use prost::Message as _;
-use protos::stream_server::{RegisterStreamRequest, RegisterStreamResponse};
+use protos::stream_server::RegisterStreamRequest;
 use tokio::sync::mpsc;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,24 +87,14 @@ async fn ours_answers_an_official_node_that_waits_long_enough() {
     };
     let official = OfficialNode::start(settings, Caller).await.unwrap();
     let ctx = official.actr().app_context().await;
-    let found = ctx.discover_route_candidate(&stream_server::actr_type()).await.unwrap();
-    let dest = actr_framework::Dest::Peer(found);
+    let dest = stream_client::find(&ctx).await.unwrap();
     for message_count in 1..=100 {
         let request = RegisterStream {
             stream_id: "abcd1234".into(),
             message_count,
         };
-        let (payload, timeout_ms) = (request.encode_to_vec().into(), OFFICIAL_TIMEOUT.as_millis() as i64);
-        let answer = RuntimeContext::call_raw(
-            &ctx,
-            &dest,
-            stream_server::ROUTE.into(),
-            PayloadType::RpcReliable,
-            payload,
-            timeout_ms,
-        );
-        let answer = RegisterStreamResponse::decode(answer.await.unwrap()).unwrap();
-        assert_eq!(answer, registered());
+        let answer = stream_client::ask(&ctx, &dest, &request, OFFICIAL_TIMEOUT).await;
+        assert_eq!(answer.unwrap(), registered());
         let (caller, request) = asked_of_ours.recv().await.unwrap();
         assert_eq!(caller.unwrap().to_string(), official.id());
         assert_eq!(

@@ -10,6 +10,8 @@ mod network;
 #[cfg(target_os = "linux")]
 mod own_webrtc_streams;
 #[cfg(target_os = "linux")]
+mod page_commands;
+#[cfg(target_os = "linux")]
 mod relayed_streams;
 #[cfg(target_os = "linux")]
 mod webrtc_frames;

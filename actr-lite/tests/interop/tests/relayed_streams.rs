@@ -19,7 +19,7 @@ fn official_nodes_stream_to_each_other_by_way_of_our_registry() {
     let count = FRAMES.to_string();
     let official = |name: &str, arguments: &[&str]| {
         Launch::new(name, &own_program("official-node"))
-            .args([&url, "1"])
+            .args(["--registry", &url])
             .args(arguments)
     };
     let server = network.on(Host::Left, official("official server", &["serve"])).spawn();
@@ -28,7 +28,7 @@ fn official_nodes_stream_to_each_other_by_way_of_our_registry() {
         .on(Host::Right, official("official client", &["receive", &count]))
         .run();
     assert_eq!(client.code(), Some(0), "{}", client.stderr);
-    let received = format!("received {FRAMES}/{FRAMES} frames in order");
+    let received = format!("{FRAMES} of {FRAMES} frames in order over WebRTC");
     assert!(client.stdout.contains(&received), "{}", client.stdout);
     assert!(server.is_running());
 }

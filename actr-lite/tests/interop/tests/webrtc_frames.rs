@@ -17,8 +17,11 @@ fn all_come(client: Launch, count: &str, padding: usize) {
     let client = client.run();
     assert_eq!(client.code(), Some(0), "{}", client.stderr);
     let said = client.stdout.lines().last().unwrap_or_default();
-    let bytes = said.strip_prefix(&format!("received {count}/{count} frames in order, "));
-    let bytes = bytes.and_then(|bytes| bytes.strip_suffix(" bytes"));
+    assert!(
+        said.starts_with(&format!("{count} of {count} frames in order")),
+        "{said}"
+    );
+    let bytes = said.rsplit(": ").next().and_then(|bytes| bytes.strip_suffix(" bytes"));
     let bytes: usize = bytes.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
     let count: usize = count.parse().unwrap();
     // What each has besides is short.
@@ -43,7 +46,7 @@ fn an_official_client_puts_our_fragments_together() {
 #[test]
 fn our_client_puts_official_fragments_together() {
     let scene = Scene::new();
-    let _server = scene.official_server_of(&[PADDING]);
+    let _server = scene.official_server_of(&["--padding", PADDING]);
     let client = scene.own_client_that(&["receive", LONG_FRAMES]);
     all_come(client, LONG_FRAMES, PADDING.parse().unwrap());
 }
@@ -58,7 +61,7 @@ fn our_latency_first_frames_reach_an_official_client() {
 #[test]
 fn official_latency_first_frames_reach_our_client() {
     let scene = Scene::new();
-    let _server = scene.official_server_of(&["0", "latency-first"]);
+    let _server = scene.official_server_of(&["--latency-first"]);
     some_come(scene.own_client_that(&["receive-some", SOME]));
 }
 

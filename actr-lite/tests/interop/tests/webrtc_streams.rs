@@ -65,7 +65,7 @@ impl Scene {
 
     fn official(&self, name: &str, arguments: &[&str]) -> Launch {
         let launch = Launch::new(name, &own_program("official-node"));
-        launch.args([&self.url, "1"]).args(arguments)
+        launch.args(["--registry", &self.url]).args(arguments)
     }
 
     fn official_server(&self) -> Process {
@@ -137,7 +137,7 @@ impl Scene {
     fn an_official_client_receives(&self) {
         let client = self.official_client(&[&FRAMES.to_string()]).run();
         assert_eq!(client.code(), Some(0), "{}", client.stderr);
-        let received = format!("received {FRAMES}/{FRAMES} frames in order");
+        let received = format!("{FRAMES} of {FRAMES} frames in order over WebRTC");
         assert!(client.stdout.contains(&received), "{}", client.stdout);
         let begun = format!("the stream of {FRAMES} frames has begun after ");
         let begun = client.stdout.lines().find_map(|line| line.strip_prefix(&begun));
@@ -211,7 +211,10 @@ fn an_official_client_goes_on_when_our_server_dies() {
     server.signal(Signal::KILL);
     let _next = scene.started_server();
     client.wait_for_line(&format!("the stream of {ENDLESS} frames is lost"), WAIT_TIMEOUT);
-    client.wait_for_line(&format!("received {FRAMES}/{FRAMES} frames in order"), WAIT_TIMEOUT * 2);
+    client.wait_for_line(
+        &format!("{FRAMES} of {FRAMES} frames in order over WebRTC"),
+        WAIT_TIMEOUT * 2,
+    );
 }
 
 #[test]

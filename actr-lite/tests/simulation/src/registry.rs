@@ -7,7 +7,9 @@ use std::{
 use actr_lite_net::source::Source;
 use actr_lite_registry::{
     conversation::{Conversation, MAX_ENVELOPE_BYTES, Reply, Setting},
-    directory::{Departed, Directory, DirectoryError, Grant, LEASE_HEARTBEATS, Limits, Registration, ShownToken},
+    directory::{
+        Departed, Directory, DirectoryError, Grant, LEASE_HEARTBEATS, Limits, Purpose, Registration, ShownToken,
+    },
     ledger::Holder,
     options::{HEARTBEAT_INTERVAL, MAX_IN_FLIGHT_BYTES},
     sessions::{Dismissal, Notice, Told},
@@ -275,25 +277,23 @@ impl Registry {
 
     /// A credential for another one's token; none if the answer is lost.
     fn renew(&mut self, kind: u8, body: Bytes, cx: &mut Context<'_>) -> Option<RegisterResponse> {
-        let (id, token) = match kind {
+        let (id, token, purpose) = match kind {
             RENEW => {
                 let request = RenewCredentialRequest::decode(body).unwrap_or_default();
-                (request.actr_id, request.renewal_token)
+                (request.actr_id, request.renewal_token, Purpose::Renewal)
             }
             _ => {
                 let request = ReissueCredentialRequest::decode(body).unwrap_or_default();
-                (request.actr_id, request.renewal_proof.unwrap_or_default())
+                let token = request.renewal_proof.unwrap_or_default();
+                (request.actr_id, token, Purpose::Reissue)
             }
         };
         let Ok(id) = ActrId::try_from(&id) else {
             cx.fail("a renewal can't be read");
             return None;
         };
-        let unix_now = unix_seconds(cx.now);
-        let (renewed, notice) = match kind {
-            RENEW => self.state.renew(&id, shown(&token), cx.now, unix_now),
-            _ => self.state.reissue(&id, shown(&token), cx.now, unix_now),
-        };
+        let shown = shown(&token, purpose);
+        let (renewed, notice) = self.state.renew(&id, shown, cx.now, unix_seconds(cx.now));
         let is_lost = self.manner.loses_renewals && !self.unanswered.remove(&id) && cx.rng.random_bool(0.5);
         self.note(notice);
         match renewed {
@@ -518,9 +518,10 @@ fn unix_seconds(now: Duration) -> u64 {
 }
 
 /// A token of a node without a key.
-fn shown(secret: &[u8]) -> ShownToken<'_> {
+fn shown(secret: &[u8], purpose: Purpose) -> ShownToken<'_> {
     ShownToken {
         secret,
+        purpose,
         from: source(),
         by_holder: false,
     }

@@ -12,21 +12,25 @@ use crate::{
     world::{GOOD, SOON, World, assert_carries, connected, numbered},
 };
 
+/// Both learn soon that the session has ended, and the next one carries both ways.
+#[track_caller]
+fn assert_replaced(world: &mut World) {
+    world.until(SOON, |world| {
+        let mut nodes = world.nodes.iter();
+        nodes.all(|node| node.ended().is_some() && node.peer.is_ready())
+    });
+    for from in [0, 1] {
+        assert_carries(world, from, 100);
+    }
+}
+
 #[test]
 fn a_new_offer_replaces_the_session() {
     let mut world = connected(Kind::Own, GOOD, 1, 0);
     assert_carries(&mut world, 0, 100);
     world.pass(SOON);
     world.nodes[0].peer.signal(Signal::Role { is_offerer: true }, world.now);
-    world.until(SOON, |world| {
-        world
-            .nodes
-            .iter()
-            .all(|node| node.ended().is_some() && node.peer.is_ready())
-    });
-    for from in [0, 1] {
-        assert_carries(&mut world, from, 100);
-    }
+    assert_replaced(&mut world);
 }
 
 #[test]
@@ -73,12 +77,7 @@ fn who_asks_while_a_session_is_closed_gets_the_next() {
     let mut world = connected(Kind::Own, GOOD, 1, 0);
     world.nodes[0].peer.close(enough(), world.now);
     world.connect(0);
-    world.until(SOON, |world| {
-        world
-            .nodes
-            .iter()
-            .all(|node| node.ended().is_some() && node.peer.is_ready())
-    });
+    assert_replaced(&mut world);
 }
 
 #[test]
@@ -90,12 +89,7 @@ fn the_end_is_told_of_a_session_replaced_while_it_closes() {
     world.pass(Duration::from_millis(5));
     world.path.lost = 0;
     world.nodes[0].peer.signal(Signal::Role { is_offerer: true }, world.now);
-    world.until(SOON, |world| {
-        world
-            .nodes
-            .iter()
-            .all(|node| node.ended().is_some() && node.peer.is_ready())
-    });
+    assert_replaced(&mut world);
 }
 
 #[test]
@@ -123,15 +117,7 @@ fn another_path_is_not_taken_for_a_session_that_is_gone() {
     world.pass(SOON);
     world.nodes[0].peer.signal(Signal::AskRestart, world.now);
     world.nodes[1].peer.signal(Signal::Role { is_offerer: true }, world.now);
-    world.until(SOON, |world| {
-        world
-            .nodes
-            .iter()
-            .all(|node| node.ended().is_some() && node.peer.is_ready())
-    });
-    for from in [0, 1] {
-        assert_carries(&mut world, from, 100);
-    }
+    assert_replaced(&mut world);
 }
 
 #[test]

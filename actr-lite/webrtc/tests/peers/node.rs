@@ -13,14 +13,14 @@ use std::{
 use actr_lite_engine::memory::Memory;
 use actr_lite_webrtc::{
     channel::Channel,
-    outgoing::{Batch, Outgoing},
+    handover::Handover,
+    outgoing::Outgoing,
     peer::{Certificate, Datagram, Event, Local, Peer, Setup},
     signal::Signal,
 };
 use actr_lite_wire::{
     partial_record::PartialRecord,
     record::{self, RecordKind},
-    record_queue::Precedence,
     websocket::{CloseCode, CloseFrame},
 };
 use bytes::Bytes;
@@ -69,7 +69,7 @@ pub(crate) struct Node {
     /// What it may hold of the records that come.
     pub(crate) share: Share,
     pub(crate) outgoing: Outgoing<Share>,
-    sending: [(Precedence, Option<Batch>); 2],
+    handover: Handover,
     pub(crate) events: Vec<Event>,
     partial: PartialRecord,
     records: Vec<Vec<u8>>,
@@ -104,13 +104,12 @@ impl Node {
         });
         let local = local.into();
         peer.add_local(local);
-        let (outgoing, sending) = nothing_to_send(kind);
         Self {
             kind,
             peer,
             share,
-            outgoing,
-            sending,
+            outgoing: nothing_to_send(kind),
+            handover: Handover::default(),
             events: Vec::new(),
             partial: PartialRecord::default(),
             records: Vec::new(),
@@ -125,24 +124,14 @@ impl Node {
     /// Hands messages to the session as long as it takes some. Whether it took any.
     pub(crate) fn write(&mut self, now: Duration) -> bool {
         let mut has_written = false;
-        for (precedence, sending) in &mut self.sending {
-            loop {
-                if sending.is_none() {
-                    *sending = self.outgoing.take(*precedence);
-                }
-                let Some(batch) = sending else { break };
-                while let Some((channel, message)) = batch.next() {
-                    if !self.peer.write(channel, message, now) {
-                        return has_written;
-                    }
-                    has_written = true;
-                    batch.advance();
-                }
-                if let Some(batch) = sending.take() {
-                    self.outgoing.left(batch);
-                }
-            }
-        }
+        self.handover.run(
+            |precedence, left| self.outgoing.next(precedence, left),
+            |channel, message| {
+                let is_written = self.peer.write(channel, message, now);
+                has_written |= is_written;
+                is_written
+            },
+        );
         has_written
     }
 
@@ -150,7 +139,8 @@ impl Node {
         match &event {
             // Nothing of an earlier session is sent over this one, or comes over it.
             Event::Ready(_) => {
-                (self.outgoing, self.sending) = nothing_to_send(self.kind);
+                self.outgoing = nothing_to_send(self.kind);
+                self.handover = Handover::default();
                 self.partial = PartialRecord::default();
             }
             Event::Record(message) => {
@@ -207,9 +197,8 @@ pub(crate) fn official(signal: &Signal) -> Signal {
     signal
 }
 
-fn nothing_to_send(kind: Kind) -> (Outgoing<Share>, [(Precedence, Option<Batch>); 2]) {
-    let sending = [(Precedence::Ahead, None), (Precedence::Bulk, None)];
-    (Outgoing::new(kind == Kind::Own, Share::all()), sending)
+fn nothing_to_send(kind: Kind) -> Outgoing<Share> {
+    Outgoing::new(kind == Kind::Own, Share::all())
 }
 
 /// The records of a message, those in parts too.

@@ -63,9 +63,9 @@ impl Outbox {
         self.queued.notified().await;
     }
 
-    /// What is to be sent next of this precedence.
-    pub(crate) fn take(&self, precedence: Precedence) -> Option<Batch> {
-        let batch = self.lock().outgoing.take(precedence)?;
+    /// What is to be sent next of this precedence, behind a batch all of which has left.
+    pub(crate) fn next(&self, precedence: Precedence, left: Option<Batch>) -> Option<Batch> {
+        let batch = self.lock().outgoing.next(precedence, left)?;
         self.room(precedence).tell_one();
         Some(batch)
     }
@@ -75,11 +75,6 @@ impl Outbox {
         if batch.has_news() {
             self.lock().outgoing.leaves(batch);
         }
-    }
-
-    /// All of it has left.
-    pub(crate) fn left(&self, batch: Batch) {
-        self.lock().outgoing.left(batch);
     }
 
     /// Why this side wants to close, once all has left.

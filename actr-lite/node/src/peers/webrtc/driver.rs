@@ -369,7 +369,7 @@ impl Driver {
             true => Direction::In,
             false => Direction::Out,
         };
-        debug!(peer = %self.peer, extended = agreed.extended, "a session over WebRTC");
+        debug!(peer = %self.peer, extended = agreed.extended, "connected over WebRTC");
         let account = self.admission.account();
         let open = OpenSession::new(&self.sessions, &self.peer, account, agreed, direction);
         for waiter in self.waiting.drain(..) {

@@ -14,12 +14,11 @@ use actr_lite_engine::{
     peers::pool::Sharing,
     upgrade::offer::Agreed,
 };
-use actr_lite_webrtc::{outgoing::Batch, peer::Peer};
+use actr_lite_webrtc::{handover::Handover, peer::Peer};
 use actr_lite_wire::{
     identity::ActrId,
     misbehaviour::MisbehaviourKind,
     peer_text::PeerText,
-    record_queue::Precedence,
     websocket::{CloseCode, CloseFrame},
 };
 use bytes::Bytes;
@@ -50,8 +49,7 @@ pub(super) struct OpenSession {
     session: Arc<Session>,
     receiver: SessionReceiver,
     outbox: Arc<Outbox>,
-    /// What is being sent of each precedence, what goes ahead first.
-    sending: [(Precedence, Option<Batch>); 2],
+    handover: Handover,
     /// Something has come for which the receiver has no room yet.
     is_full: bool,
     /// The record that comes in parts.
@@ -85,7 +83,7 @@ impl OpenSession {
         Self {
             receiver,
             outbox,
-            sending: [(Precedence::Ahead, None), (Precedence::Bulk, None)],
+            handover: Handover::default(),
             is_full: false,
             begun: Begun::new(environment.streams.stall_timeout()),
             unused: Box::pin(close_when_unused(Some((Arc::downgrade(&session), idle_timeout)))),
@@ -102,25 +100,16 @@ impl OpenSession {
     /// Hands messages to the machine as long as it takes some. Why the session is to be closed, if all has left that is to
     /// leave.
     pub(super) fn write(&mut self, machine: &mut Peer<HeldBytes>, now: Duration) -> Option<Closing> {
-        for (precedence, sending) in &mut self.sending {
-            loop {
-                if sending.is_none() {
-                    *sending = self.outbox.take(*precedence);
-                }
-                let Some(batch) = sending else { break };
-                while let Some((channel, message)) = batch.next() {
-                    if !machine.write(channel, message, now) {
-                        self.outbox.leaves(batch);
-                        return None;
-                    }
-                    batch.advance();
-                }
-                if let Some(batch) = sending.take() {
-                    self.outbox.left(batch);
-                }
-            }
+        let outbox = &self.outbox;
+        let have_all_left = self.handover.run(
+            |precedence, left| outbox.next(precedence, left),
+            |channel, message| machine.write(channel, message, now),
+        );
+        if have_all_left {
+            return outbox.closing();
         }
-        self.outbox.closing()
+        self.handover.held_back().for_each(|batch| outbox.leaves(batch));
+        None
     }
 
     /// Whether the receiver takes more now.

@@ -101,7 +101,7 @@ async fn main() -> anyhow::Result<()> {
                 ensure!(sequence == number, "frame {sequence} came instead of {number}");
                 bytes += len;
             }
-            say(&format!("received {count}/{count} frames in order, {bytes} bytes"))
+            say(&format!("{count} of {count} frames in order: {bytes} bytes"))
         }
         [registry, realm_id, "receive-some", count] => {
             let actr = own_client::start(registry, realm_id).await?;

@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod deadline;
 pub(crate) mod error_reply;
+pub(crate) mod frozen_clock;
 pub(crate) mod messages;
 pub(crate) mod mortal;
 pub(crate) mod node_plan;
