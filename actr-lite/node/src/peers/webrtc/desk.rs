@@ -26,14 +26,18 @@ use crate::{
     error::actr_error::ActrError,
     peers::{
         open_sessions::OpenSessions,
-        webrtc::{driver::Driver, endpoint::Endpoint, found::Found, input::Input, nat::Nat, sockets::Sockets},
+        webrtc::{
+            driver::Driver,
+            endpoint::Endpoint,
+            found::Found,
+            input::{Input, MAX_INPUTS},
+            nat::Nat,
+            sockets::Sockets,
+        },
     },
     session::session_handle::SessionHandle,
     settings::webrtc::WebRtc,
 };
-
-/// How much may wait for the task of one peer: an offer and its candidates, and those who want a connection.
-const MAX_INPUTS: usize = 64;
 
 /// What one peer says by way of the registry: the burst is what a dozen sessions take that it makes at once, the rate that of
 /// one that is made anew each second. Each offer makes this node calculate for some milliseconds.

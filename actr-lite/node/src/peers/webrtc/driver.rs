@@ -38,7 +38,13 @@ use crate::{
         open_sessions::OpenSessions,
         peer_connection::close_when_unused,
         pool::{OpenConnection, PoolPlace},
-        webrtc::{arrivals::Arrival, deadline::at, endpoint::Endpoint, found::NatUser, input::Input},
+        webrtc::{
+            arrivals::Arrival,
+            deadline::at,
+            endpoint::Endpoint,
+            found::NatUser,
+            input::{Input, MAX_INPUTS},
+        },
     },
     session::{receiver::SessionReceiver, session::Session, session_handle::SessionHandle},
 };
@@ -134,6 +140,7 @@ impl Driver {
     /// Makes sessions with the peer as long as either side wants one.
     pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
         self.open_sockets().await;
+        let mut waiting = Vec::new();
         let stop = self.sessions.environment().streams.tasks.stop().clone();
         loop {
             let wake = self.act().await;
@@ -156,9 +163,10 @@ impl Driver {
             let (endpoint, nat) = (&self.endpoint, &mut self.nat);
             tokio::select! {
                 biased;
-                input = inputs.recv() => match input {
-                    Some(input) => self.input(input),
-                    None => break,
+                // All of them before anything is done: a question is not asked that has been answered meanwhile.
+                count = inputs.recv_many(&mut waiting, MAX_INPUTS) => match count {
+                    0 => break,
+                    _ => waiting.drain(..).for_each(|input| self.input(input)),
                 },
                 () = stop.cancelled(), if !is_closing => {
                     let now = self.now();
