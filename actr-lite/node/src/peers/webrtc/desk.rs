@@ -94,11 +94,10 @@ impl Desk {
     }
 
     /// Takes what other nodes say, until the node stops.
-    pub(crate) async fn run(self: Arc<Self>) {
+    pub(crate) async fn run(self: Arc<Self>, mut relayed: mpsc::Receiver<Relayed>) {
         if self.mode() == WebRtcMode::Off {
             return;
         }
-        let mut relayed = self.link.relayed();
         // Before anybody wants a session, if possible: it takes as long as all the rest of making one.
         if let Err(error) = self.certificate().await {
             return warn!("there is no WebRTC: {error}");
