@@ -169,7 +169,7 @@ impl Run {
             match output {
                 Output::Wait(until) => return assert!(until.is_none_or(|until| until > self.now)),
                 Output::Transmit(datagram) => assert!(datagram.bytes.len() <= MAX_DATAGRAM),
-                Output::Signal(Signal::AskRole) => {}
+                Output::Writable | Output::Signal(Signal::AskRole) => {}
                 Output::Signal(signal) => {
                     if let Signal::Offer(offer) | Signal::Reoffer(offer) = &signal {
                         self.exchange.clone_from(&offer.exchange);

@@ -11,7 +11,7 @@
 //! - [`signal`]: what two nodes say to each other over the registry
 //! - [`negotiation`]: who offers, retries, replacement, recovery: which session there is, without the session
 //!   ([`event`]: what comes of it)
-//! - `session`, with the feature `str0m`: one peer connection, from its offer to its end
+//! - `session`, with the feature `str0m`: one peer connection, from its offer to its end (`window`: how much is on its way)
 //! - `peer`, with the feature `str0m`: all sessions with one peer, one after the other
 //! - `nat`, with the feature `str0m`: public addresses and relays, for nodes behind NAT
 
@@ -43,3 +43,5 @@ mod session;
 pub mod signal;
 pub mod stage;
 pub mod stun;
+#[cfg(feature = "str0m")]
+mod window;

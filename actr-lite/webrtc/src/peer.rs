@@ -63,6 +63,8 @@ pub struct Peer<M> {
     /// How many sessions are ready of which nobody has been told.
     untold: usize,
     backlog: usize,
+    /// Something was to be written when there was no path.
+    is_held: bool,
     /// Why this side closes; gone once it is said.
     closing: Option<CloseFrame>,
     /// Why the peer is about to close the session.
@@ -76,6 +78,8 @@ pub enum Output {
     Transmit(Datagram),
     /// Tell the peer this, over the registry.
     Signal(Signal),
+    /// A message that was [refused](Peer::write) may be written now.
+    Writable,
     /// Poll again at this time, if there is one, or after anything else was told.
     Wait(Option<Duration>),
 }
@@ -94,6 +98,7 @@ impl<M: Memory> Peer<M> {
             events: VecDeque::new(),
             untold: 0,
             backlog: 0,
+            is_held: false,
             closing: None,
             goodbye: None,
         }
@@ -195,14 +200,17 @@ impl<M: Memory> Peer<M> {
         taken == Ok(true)
     }
 
-    /// Sends a message, if there is room for it now. Any datagram that comes may make some.
+    /// Sends a message, if there is room for it now; [`Output::Writable`] comes when there is some again.
     ///
     /// False also for a channel that is not open yet, and until the session's [`Event::Ready`] is taken: what is sent before
     /// that is meant for an earlier one.
     pub fn write(&mut self, channel: Channel, message: &[u8], now: Duration) -> bool {
         let written = match &mut self.session {
-            Some(session) if self.negotiation.has_path() && self.untold == 0 => session.write(channel, message),
-            _ => return false,
+            Some(session) if self.negotiation.has_path() && self.untold == 0 => session.write(channel, message, now),
+            _ => {
+                self.is_held = true;
+                return false;
+            }
         };
         written.unwrap_or_else(|error| {
             self.negotiation.ended(&error, now);
@@ -255,6 +263,11 @@ impl<M: Memory> Peer<M> {
                     self.note_path(&datagram);
                     return Output::Transmit(datagram);
                 }
+                Outcome::Writable => return Output::Writable,
+                Outcome::Wait(_) if self.is_held && self.negotiation.has_path() && self.untold == 0 => {
+                    self.is_held = false;
+                    return Output::Writable;
+                }
                 Outcome::Wait(until) => return Output::Wait(due.map_or(Some(until), |due| Some(due.min(until)))),
                 Outcome::Open => {
                     if let Some(agreed) = session.agreed() {
@@ -295,7 +308,7 @@ impl<M: Memory> Peer<M> {
         if session.unsent() == 0
             && let Some(reason) = self.closing.take()
         {
-            session.say_goodbye(&reason);
+            session.say_goodbye(&reason, now);
         }
         if session.unsent() == 0 {
             self.negotiation.drained(now);

@@ -27,23 +27,12 @@ use crate::{
     datagram::Datagram,
     extension,
     local::Local,
+    window::{MAX_ON_THE_WAY, Window},
 };
 
 /// How often a connectivity check is sent again, and how long it waits at most. Each is a sign of life for the peer too.
 const STUN_RETRANSMITS: usize = 5;
 const STUN_MAX_WAIT: Duration = Duration::from_millis(1500);
-
-/// What a datagram carries of messages, with the headers of their chunks: a path of 1,200 bytes, without those of DTLS and
-/// SCTP.
-const DATAGRAM: usize = 1150;
-
-/// The header of a chunk, and padding (RFC 9260 §3.3.1).
-const CHUNK_HEADER: usize = 20;
-
-/// How many bytes are on their way at most, counted as full datagrams, and kept until the peer has them. A receiver whose
-/// socket buffer is what Linux gives unasked, as an official node's is, has room for some 90 datagrams, whatever their length;
-/// each burst that is lost there costs a second. It is 2 MB/s over a path of 50 ms.
-const MAX_ON_THE_WAY: usize = 84 * DATAGRAM;
 
 /// How many channels may be open: those of both sides.
 const MAX_CHANNELS: usize = 2 * CHANNELS;
@@ -64,9 +53,21 @@ pub(crate) struct Session<M> {
     /// Where messages come from.
     open: Vec<(ChannelId, Channel)>,
     assembly: Assembly<M>,
+    window: Window,
+    /// A message for which there was no room.
+    refused: Option<Refused>,
     /// Datagrams that came before there was a path.
     early: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     has_path: bool,
+}
+
+/// A message that could not be sent yet.
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    channel: Channel,
+    len: usize,
+    /// How many bytes the peer had not confirmed, if the channel was open.
+    unsent: Option<usize>,
 }
 
 /// What comes of a session.
@@ -84,6 +85,8 @@ pub(crate) enum Outcome {
     Goodbye(CloseFrame),
     /// It has ended, and why.
     Ended(String),
+    /// There is room for what was refused.
+    Writable,
     /// Nothing, until then.
     Wait(Duration),
 }
@@ -105,6 +108,8 @@ impl<M: Memory> Session<M> {
             channels: [None; CHANNELS],
             open: Vec::new(),
             assembly,
+            window: Window::default(),
+            refused: None,
             early: VecDeque::new(),
             has_path: false,
         };
@@ -174,6 +179,7 @@ impl<M: Memory> Session<M> {
         let answer = self.rtc.sdp_api().accept_offer(offer);
         let answer = answer.map_err(|error| error.to_string())?;
         self.pending = None;
+        self.window.forget_path();
         Ok(answer.to_sdp_string())
     }
 
@@ -196,6 +202,7 @@ impl<M: Memory> Session<M> {
         changes.ice_restart(true);
         let (offer, pending) = changes.apply()?;
         self.pending = Some(pending);
+        self.window.forget_path();
         Some(offer.to_sdp_string())
     }
 
@@ -245,28 +252,68 @@ impl<M: Memory> Session<M> {
     }
 
     /// Sends a message, if there is room for it now.
-    pub(crate) fn write(&mut self, channel: Channel, message: &[u8]) -> Result<bool, String> {
-        let id = self.channels[channel.index()];
-        let id = id.filter(|id| self.open.iter().any(|(open, _)| open == id));
-        // As if all that is on the way were messages like this one.
-        let limit = MAX_ON_THE_WAY * message.len() / cost(message.len());
-        if self.unsent() + message.len() > limit {
-            return Ok(false);
-        }
-        let Some(mut open) = id.and_then(|id| self.rtc.channel(id)) else {
+    pub(crate) fn write(&mut self, channel: Channel, message: &[u8], now: Duration) -> Result<bool, String> {
+        let len = message.len();
+        let Some(id) = self.open_channel(channel) else {
+            self.refused = Some(Refused {
+                channel,
+                len,
+                unsent: None,
+            });
             return Ok(false);
         };
-        open.write(true, message).map_err(|error| error.to_string())
+        let unsent = self.unsent();
+        // What all channels share may be used up, too.
+        let is_written = self.window.has_room(len, unsent, now)
+            && match self.rtc.channel(id) {
+                Some(mut open) => open.write(true, message).map_err(|error| error.to_string())?,
+                None => false,
+            };
+        if is_written {
+            self.window.wrote(len, unsent, now);
+        } else {
+            self.refused = Some(Refused {
+                channel,
+                len,
+                unsent: Some(unsent),
+            });
+        }
+        Ok(is_written)
+    }
+
+    /// The channel that messages like these are sent over, if it is open.
+    fn open_channel(&self, channel: Channel) -> Option<ChannelId> {
+        let id = self.channels[channel.index()];
+        id.filter(|id| self.open.iter().any(|(open, _)| open == id))
+    }
+
+    /// Whether what was refused last may be written, now that the peer has confirmed more, or that the channel is open.
+    fn has_become_writable(&mut self, now: Duration) -> bool {
+        let Some(Refused {
+            channel,
+            len,
+            unsent: before,
+        }) = self.refused
+        else {
+            return false;
+        };
+        let unsent = self.unsent();
+        let is_writable = self.open_channel(channel).is_some()
+            && before.is_none_or(|before| unsent < before && self.window.has_room(len, unsent, now));
+        if is_writable {
+            self.refused = None;
+        }
+        is_writable
     }
 
     /// Says why this side is about to close, if the peer understands that and there is room. Call it when the peer has all
     /// else: other channels may be slower.
-    pub(crate) fn say_goodbye(&mut self, reason: &CloseFrame) {
+    pub(crate) fn say_goodbye(&mut self, reason: &CloseFrame, now: Duration) {
         if self.agreed.is_some_and(|agreed| agreed.extended) {
             let payload = reason.payload();
             let message = [&header(RecordKind::Close, payload.len())[..], &payload].concat();
             // Whoever hears nothing sees the end all the same.
-            let _ = self.write(Channel::StreamReliable, &message);
+            let _ = self.write(Channel::StreamReliable, &message, now);
         }
     }
 
@@ -310,6 +357,7 @@ impl<M: Memory> Session<M> {
                     let early = if self.has_path { self.early.pop_front() } else { None };
                     let fed = match early {
                         Some((from, to, bytes)) => self.receive(from, to, &bytes, now).map(drop),
+                        None if wake > now && self.has_become_writable(now) => return Outcome::Writable,
                         None if wake > now => return Outcome::Wait(wake),
                         None => {
                             let timeout = Input::Timeout(self.epoch + now);
@@ -372,14 +420,6 @@ impl<M: Memory> Session<M> {
             }
             _ => None,
         }
-    }
-}
-
-/// How much of datagrams a message takes among others of its length: chunks are not cut to fill one.
-fn cost(len: usize) -> usize {
-    match DATAGRAM / (len + CHUNK_HEADER) {
-        0 => len.div_ceil(DATAGRAM - CHUNK_HEADER) * DATAGRAM,
-        together => DATAGRAM / together,
     }
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn peers() -> Result<Files, Box<dyn std::error::Error>> {
             match peer.poll(now) {
                 Output::Signal(Signal::Offer(description) | Signal::Answer(description)) => return Ok(description),
                 Output::Wait(_) => return Err("a peer says nothing"),
-                Output::Transmit(_) | Output::Signal(_) => {}
+                Output::Transmit(_) | Output::Signal(_) | Output::Writable => {}
             }
         }
     };

@@ -103,8 +103,9 @@ impl Node {
         }
     }
 
-    /// Hands messages to the session as long as it takes some.
-    pub(crate) fn write(&mut self, now: Duration) {
+    /// Hands messages to the session as long as it takes some. Whether it took any.
+    pub(crate) fn write(&mut self, now: Duration) -> bool {
+        let mut has_written = false;
         for (precedence, sending) in &mut self.sending {
             loop {
                 if sending.is_none() {
@@ -113,8 +114,9 @@ impl Node {
                 let Some(batch) = sending else { break };
                 while let Some((channel, message)) = batch.next() {
                     if !self.peer.write(channel, message, now) {
-                        return;
+                        return has_written;
                     }
+                    has_written = true;
                     batch.advance();
                 }
                 if let Some(batch) = sending.take() {
@@ -122,6 +124,7 @@ impl Node {
                 }
             }
         }
+        has_written
     }
 
     pub(crate) fn note(&mut self, event: Event) {

@@ -206,13 +206,21 @@ impl World {
             let this = &mut self.nodes[node];
             this.write(now);
             let output = this.peer.poll(now);
+            let mut is_told = false;
             while this.takes
                 && let Some(event) = this.peer.event()
             {
                 this.note(event);
+                is_told = true;
             }
             match output {
+                Output::Wait(_) if is_told => {}
                 Output::Wait(at) => {
+                    assert!(
+                        !this.write(now),
+                        "node {node} could write again, and was not told: {:?}",
+                        this.events.last()
+                    );
                     assert!(
                         at.is_none_or(|at| at > now),
                         "node {node} is to be woken at once, for ever"
@@ -232,6 +240,8 @@ impl World {
                     }
                 }
                 Output::Signal(signal) => self.relay(node, signal),
+                // It writes before each poll.
+                Output::Writable => {}
             }
         }
         panic!("node {node} does not come to an end");

@@ -333,6 +333,7 @@ impl Driver {
                     let own = self.sessions.environment().access.own_id();
                     self.link.relay(self.peer.clone(), signal.payload(&own, &self.peer));
                 }
+                Output::Writable => self.write(),
                 Output::Wait(until) => {
                     if let Some(last) = burst {
                         self.endpoint.send(&last).await;

@@ -2,7 +2,7 @@
 //! two of this workspace. All four run in turns, each end as a process; medians are printed.
 //!
 //! `webrtc-figures ADDRESS [COUNT [REPETITIONS]]`, where `ADDRESS` is one of this machine's beside loopback, which official
-//! nodes do not use.
+//! nodes do not use. `RUST_LOG` makes all log to stderr.
 
 use std::{
     env,
@@ -18,6 +18,7 @@ use interop::figures::{
     role::{self, Kind},
 };
 use tokio::task::spawn_blocking;
+use tracing_subscriber::EnvFilter;
 
 const COUNT: u32 = 200_000;
 const REPETITIONS: usize = 7;
@@ -35,6 +36,13 @@ const fn pair(server: Kind, client: Kind) -> Pair {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    // What is not asked for costs nothing: there is no log to measure along.
+    if env::var_os("RUST_LOG").is_some() {
+        tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::from_default_env())
+            .with_writer(io::stderr)
+            .init();
+    }
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
