@@ -10,13 +10,13 @@ use crate::{
     retries::Retries,
     signal::Description,
     stage::{
-        CHANNEL_TIMEOUT, CLOSE_TIMEOUT, DRAIN_TIMEOUT, OFFER_TIMEOUT, RECOVERY_TIMEOUT, ROLE_TIMEOUT, SESSION_TIMEOUT,
-        Stage,
+        CHANNEL_TIMEOUT, CLOSE_TIMEOUT, DRAIN_TIMEOUT, OFFER_TIMEOUT, PROMISE_TIMEOUT, RECOVERY_TIMEOUT, ROLE_TIMEOUT,
+        SESSION_TIMEOUT, SETTLE_TIMEOUT, Stage,
     },
 };
 
 /// How long a session or an offer is taken for new: if both ask the registry at once, it tells each twice who offers. The
-/// second time is not another question.
+/// second time is not another question, and a second offer is not another try.
 const NEW: Duration = Duration::from_secs(1);
 
 /// Decides about the sessions with one peer: at most one at a time, made by either side, replaced by the peer's next offer.
@@ -31,6 +31,12 @@ pub struct Negotiation {
     since: Duration,
     /// The session that there is, or that is being made.
     session: Option<Exchange>,
+    /// This node has asked who offers since there was a session last.
+    has_asked: bool,
+    /// The registry has told the peer to offer, unasked. Until when that is waited for.
+    promised: Option<Duration>,
+    /// The peer's second offer, until it is answered.
+    held: Option<Description>,
     /// Whoever uses the sessions was told of it, and not yet of its end.
     is_told: bool,
     is_wanted: bool,
@@ -58,6 +64,9 @@ pub enum Action {
         /// The offer's id.
         exchange: String,
     },
+    /// Answer the peer's offer with a session, in the place of the one that there is: [`Negotiation::answering`] is to be
+    /// told then, or [`Negotiation::failed`].
+    Answer(Description),
     /// Offer another path for the session that there is.
     Reoffer {
         /// The offer's id.
@@ -83,6 +92,9 @@ impl Negotiation {
             stage: Stage::Idle,
             since: Duration::ZERO,
             session: None,
+            has_asked: false,
+            promised: None,
+            held: None,
             is_told: false,
             is_wanted: false,
             retries: Retries::default(),
@@ -90,11 +102,12 @@ impl Negotiation {
         }
     }
 
-    /// A session is wanted: [`Event::Ready`] or [`Event::Failed`] comes.
+    /// A session is wanted: [`Event::Ready`] or [`Event::Failed`] comes. It is asked for when [`Self::poll`] is called, so
+    /// that what the registry and the peer have said already counts first.
     pub fn connect(&mut self, now: Duration) {
         match self.stage {
             Stage::Ready { .. } | Stage::Recovering { .. } => return,
-            Stage::Idle => self.ask(now),
+            Stage::Idle => self.enter(Stage::Pausing { until: now }, now),
             _ => {}
         }
         self.is_wanted = true;
@@ -133,7 +146,7 @@ impl Negotiation {
                 let until = now + OFFER_TIMEOUT;
                 self.enter(Stage::Awaiting { until }, now);
             }
-            (_, false) => {}
+            (_, false) => self.promised = Some(now + PROMISE_TIMEOUT),
             (Stage::Connecting { .. } | Stage::Ready { .. } | Stage::Recovering { .. }, true) if is_new => {}
             // The peer would not ask if it had a session.
             (_, true) => {
@@ -144,14 +157,40 @@ impl Negotiation {
         }
     }
 
-    /// Whether the peer's offer of a new session is to be answered: it replaces what there is, unless it came while this
-    /// node's own, which counts, was on its way. Behind the answer to that one comes only what the peer wants instead.
-    pub fn takes_offer(&self, exchange: &str) -> bool {
+    /// The peer offers a new session: [`Action::Answer`] comes, at once as a rule.
+    pub fn offered(&mut self, offer: Description, now: Duration) {
+        if !self.takes_offer(&offer.exchange) {
+            return;
+        }
+        if self.has_crossed(now) {
+            self.discard("the peer makes another session");
+            (self.has_asked, self.promised) = (false, None);
+            let until = now + SETTLE_TIMEOUT;
+            self.enter(Stage::Settling { until }, now);
+            self.held = Some(offer);
+        } else {
+            self.actions.push_back(Action::Answer(offer));
+        }
+    }
+
+    /// Whether an offer of a new session is to be answered: it replaces what there is, unless it came while this node's own,
+    /// which counts, was on its way. Behind the answer to that one comes only what the peer wants instead.
+    fn takes_offer(&self, exchange: &str) -> bool {
         let is_connecting = matches!(self.stage, Stage::Connecting { .. });
         let is_on_its_way = |session: &Exchange| is_connecting && session.is_offerer && session.peer.is_none();
         let is_outdone = |session: &Exchange| self.is_first && is_on_its_way(session);
         let session = self.session.as_ref();
-        session.is_none_or(|session| !is_outdone(session) && session.id != exchange)
+        let is_held = self.held.as_ref().is_some_and(|held| held.exchange == exchange);
+        !is_held && session.is_none_or(|session| !is_outdone(session) && session.id != exchange)
+    }
+
+    /// Whether this offer, right behind another one, comes of two questions at once. An official node that is told twice to
+    /// offer drops the first connection for a second one; but whoever wants the first one there takes that for a failure,
+    /// drops whatever there is then, and asks again 1 s later, which drops the second one at the latest.
+    fn has_crossed(&self, now: Duration) -> bool {
+        let is_connecting = matches!(self.stage, Stage::Connecting { .. }) && now < self.since + NEW;
+        let is_answerer = self.session.as_ref().is_some_and(|session| !session.is_offerer);
+        self.has_asked && is_connecting && is_answerer
     }
 
     /// The peer's offer is answered with a session, in the place of the one that there is.
@@ -222,7 +261,7 @@ impl Negotiation {
     pub fn opened(&mut self, agreed: Agreed, now: Duration) {
         if let Stage::Connecting { .. } = self.stage {
             self.enter(Stage::Ready { heard: now }, now);
-            self.is_wanted = false;
+            (self.is_wanted, self.has_asked, self.promised) = (false, false, None);
             self.retries.reset();
             self.is_told = true;
             self.tell(Event::Ready(agreed));
@@ -289,6 +328,7 @@ impl Negotiation {
                 Stage::Idle => return None,
                 Stage::Asking { .. } => self.ended("the registry does not say who offers", now),
                 Stage::Awaiting { .. } => self.ended("it does not offer", now),
+                Stage::Settling { .. } => self.settle(now),
                 Stage::Connecting { .. } => self.ended("no session with it in time", now),
                 Stage::Ready { .. } => self.recover(now),
                 Stage::Recovering { .. } => self.ended("its path is gone", now),
@@ -307,16 +347,30 @@ impl Negotiation {
     fn enter(&mut self, stage: Stage, now: Duration) {
         self.stage = stage;
         self.since = now;
+        self.held = None;
     }
 
     fn tell(&mut self, event: Event) {
         self.actions.push_back(Action::Tell(event));
     }
 
+    /// Asks the registry who offers, unless it has just said that the peer does.
     fn ask(&mut self, now: Duration) {
+        if let Some(until) = self.promised.take().filter(|until| now < *until) {
+            return self.enter(Stage::Pausing { until }, now);
+        }
+        self.has_asked = true;
         self.actions.push_back(Action::AskRole);
         let until = now + ROLE_TIMEOUT;
         self.enter(Stage::Asking { until }, now);
+    }
+
+    /// No third offer has come: the second one counts.
+    fn settle(&mut self, now: Duration) {
+        let held = self.held.take();
+        self.actions.extend(held.map(Action::Answer));
+        let until = now + SESSION_TIMEOUT;
+        self.enter(Stage::Connecting { until }, now);
     }
 
     fn next_exchange(&mut self) -> String {
@@ -328,6 +382,7 @@ impl Negotiation {
     fn replace(&mut self, is_offerer: bool, id: String, now: Duration) {
         let peer = None;
         self.session = Some(Exchange { is_offerer, id, peer });
+        self.promised = None;
         self.tell_end("the peer made another session");
         let until = now + SESSION_TIMEOUT;
         self.enter(Stage::Connecting { until }, now);

@@ -135,7 +135,7 @@ impl<M: Memory> Peer<M> {
         match signal {
             Signal::AskRole => {}
             Signal::Role { is_offerer } => self.negotiation.assigned(is_offerer, now),
-            Signal::Offer(offer) => self.offered(offer, now),
+            Signal::Offer(offer) => self.negotiation.offered(offer, now),
             Signal::Reoffer(offer) => self.offered_again(offer, now),
             Signal::Answer(answer) => self.answered(&answer, now),
             Signal::AskRestart => self.negotiation.restart_asked(),
@@ -299,6 +299,7 @@ impl<M: Memory> Peer<M> {
             match action {
                 Action::AskRole => self.signals.push_back(Signal::AskRole),
                 Action::Offer { exchange } => self.offer(exchange, now),
+                Action::Answer(offer) => self.offered(offer, now),
                 Action::Reoffer { exchange } => {
                     let sdp = self.session.as_mut().and_then(Session::restart);
                     let description = sdp.map(|sdp| Description { sdp, exchange });
@@ -340,9 +341,6 @@ impl<M: Memory> Peer<M> {
     }
 
     fn offered(&mut self, offer: Description, now: Duration) {
-        if !self.negotiation.takes_offer(&offer.exchange) {
-            return;
-        }
         let Setup { certificate, epoch, .. } = &self.setup;
         match Session::answer(
             certificate,

@@ -8,6 +8,14 @@ pub const ROLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the peer may take to offer (actr 0.4.21).
 pub const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the peer's offer may take once the registry has told both who offers, before this node asks as well. Each question
+/// makes an official node drop what it has offered.
+pub const PROMISE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the second offer of a peer waits for a third, if both sides have asked at once: an official node asks again 1 s
+/// after it has dropped its first, and then drops its second too.
+pub const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How long an offer may take until there is a session: official nodes give up after 12 s.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(12);
 
@@ -36,6 +44,8 @@ pub(crate) enum Stage {
     Asking { until: Duration },
     /// The peer is to offer.
     Awaiting { until: Duration },
+    /// The peer has offered twice; this is when the second offer is answered, if no other one comes.
+    Settling { until: Duration },
     /// Something was offered or answered.
     Connecting { until: Duration },
     /// A channel is open. When the last datagram came.
@@ -58,6 +68,7 @@ impl Stage {
             Self::Ready { heard } => Some(heard + SILENCE),
             Self::Asking { until }
             | Self::Awaiting { until }
+            | Self::Settling { until }
             | Self::Connecting { until }
             | Self::Recovering { until }
             | Self::Pausing { until }

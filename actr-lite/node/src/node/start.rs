@@ -20,7 +20,7 @@ use crate::{
         actr_ref::ActrRef, check_error::CheckError, preparation::Preparation, reach, shutdown::Shutdown,
         start_error::StartError, surface, system::ActrSystem, view::View,
     },
-    peers::{peers::Peers, webrtc::Desk},
+    peers::peers::Peers,
     session::access::admits_others,
     tasks::{Tasks, contain},
 };
@@ -141,6 +141,8 @@ impl<W: Workload> Node<W> {
         config.load = LoadSource::new(move || told.load());
         let address = config.ws_address.clone();
         let link = RegistryLink::spawn(config, tasks.runtime(), tasks.stop().clone());
+        // Before others can find this node: what they say then waits for the desk.
+        let relayed = link.relayed();
         connect(&link, register_timeout).await?;
 
         let assembly = Assembly {
@@ -167,7 +169,8 @@ impl<W: Workload> Node<W> {
             "the note of registrations",
             Box::pin(note_registrations(Arc::clone(&actor.peers))),
         );
-        tasks.spawn_runtime("the WebRTC desk", Box::pin(Desk::run(Arc::clone(actor.peers.desk()))));
+        let desk = Arc::clone(actor.peers.desk());
+        tasks.spawn_runtime("the WebRTC desk", Box::pin(desk.run(relayed)));
         if let Some(acceptor) = acceptor {
             let address = acceptor.local_addr();
             info!(%address, "data lane listening on {address}");

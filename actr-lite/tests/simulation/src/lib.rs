@@ -7,6 +7,7 @@
 //!
 //! - [`run`]: one schedule
 //! - [`webrtc::run`]: one of two nodes with sessions over WebRTC
+//! - [`webrtc::run_with_official`]: one of a node and an official one, which begin at the same time
 //! - [`campaign`]: many of either, on all cores
 //!
 //! Behind them, in reading order: `schedule` (what is drawn from the seed), `world` (the clock, the events, and what

@@ -127,6 +127,27 @@ fn ten_thousand_schedules_of_sessions_end_with_one() {
 }
 
 #[test]
+fn ten_thousand_schedules_with_an_official_node_end_well() {
+    let first = number("SIMULATION_SEED").unwrap_or(1);
+    let count = number("SIMULATION_COUNT").unwrap_or(SCHEDULES);
+    let counts = campaign(first, count, webrtc::run_with_official).unwrap_or_else(|failure| panic!("{failure}"));
+    println!("{:#?}", counts.events);
+    assert!(
+        counts.events.contains_key("drops its connection"),
+        "no two questions met"
+    );
+}
+
+#[test]
+fn one_schedule_with_an_official_node() {
+    let seed = number("SIMULATION_SEED").unwrap_or(1);
+    match webrtc::run_with_official(seed) {
+        Ok(outcome) => println!("seed {seed}:\n{}", outcome.trace),
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+#[test]
 fn one_schedule_of_sessions() {
     let seed = number("SIMULATION_SEED").unwrap_or(1);
     match webrtc::run(seed) {

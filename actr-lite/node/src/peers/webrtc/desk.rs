@@ -28,16 +28,18 @@ use crate::{
     peers::{
         open_sessions::OpenSessions,
         webrtc::{
-            driver::Driver, endpoint::Endpoint, found::Found, input::Input, nat::Nat, open_session::FREE_BYTES,
+            driver::Driver,
+            endpoint::Endpoint,
+            found::Found,
+            input::{Input, MAX_INPUTS},
+            nat::Nat,
+            open_session::FREE_BYTES,
             sockets::Sockets,
         },
     },
     session::session_handle::SessionHandle,
     settings::webrtc::WebRtc,
 };
-
-/// How much may wait for the task of one peer: an offer and its candidates, and those who want a connection.
-const MAX_INPUTS: usize = 64;
 
 /// What one peer says by way of the registry: the burst is what a dozen sessions take that it makes at once, the rate that of
 /// one that is made anew each second. Each offer makes this node calculate for some milliseconds.
@@ -94,11 +96,10 @@ impl Desk {
     }
 
     /// Takes what other nodes say, until the node stops.
-    pub(crate) async fn run(self: Arc<Self>) {
+    pub(crate) async fn run(self: Arc<Self>, mut relayed: mpsc::Receiver<Relayed>) {
         if self.mode() == WebRtcMode::Off {
             return;
         }
-        let mut relayed = self.link.relayed();
         // Before anybody wants a session, if possible: it takes as long as all the rest of making one.
         if let Err(error) = self.certificate().await {
             return warn!("there is no WebRTC: {error}");

@@ -27,7 +27,7 @@ use crate::{
             deadline::at,
             endpoint::Endpoint,
             found::{Addresses, NatUser},
-            input::Input,
+            input::{Input, MAX_INPUTS},
             open_session::{FREE_BYTES, OpenSession, progress},
         },
     },
@@ -105,6 +105,7 @@ impl Driver {
     /// Makes sessions with the peer as long as either side wants one.
     pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
         self.open_sockets().await;
+        let mut waiting = Vec::new();
         let stop = self.sessions.environment().streams.tasks.stop().clone();
         loop {
             let wake = self.act().await;
@@ -127,9 +128,10 @@ impl Driver {
             let (endpoint, nat) = (&self.endpoint, &mut self.nat);
             tokio::select! {
                 biased;
-                input = inputs.recv() => match input {
-                    Some(input) => self.input(input),
-                    None => break,
+                // All of them before anything is done: a question is not asked that has been answered meanwhile.
+                count = inputs.recv_many(&mut waiting, MAX_INPUTS) => match count {
+                    0 => break,
+                    _ => waiting.drain(..).for_each(|input| self.input(input)),
                 },
                 () = stop.cancelled(), if !is_closing => {
                     let now = self.now();

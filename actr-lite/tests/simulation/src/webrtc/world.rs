@@ -318,16 +318,7 @@ impl World {
         match signal {
             Signal::Role { is_offerer } => this.negotiation.assigned(is_offerer, now),
             Signal::AskRestart => this.negotiation.restart_asked(),
-            Signal::Offer(offer) => {
-                if this.negotiation.takes_offer(&offer.exchange) {
-                    this.negotiation.answering(&offer, now);
-                    let connection = self.connection(host, false, generation(&offer));
-                    let answer = connection.described(connection.own, offer.exchange);
-                    self.hosts[host].connection = Some(connection);
-                    self.record(host, "answers", [0, 0]);
-                    self.pass_on(1 - host, Signal::Answer(answer));
-                }
-            }
+            Signal::Offer(offer) => this.negotiation.offered(offer, now),
             Signal::Reoffer(offer) => {
                 if this.negotiation.takes_reoffer(&offer)
                     && let Some((connection, peer)) = this.connection.as_mut().zip(generation(&offer))
@@ -426,6 +417,15 @@ impl World {
                 self.hosts[host].connection = Some(connection);
                 self.record(host, "offers", [0, 0]);
                 self.pass_on(1 - host, Signal::Offer(offer));
+            }
+            Action::Answer(offer) => {
+                let now = self.now;
+                self.hosts[host].negotiation.answering(&offer, now);
+                let connection = self.connection(host, false, generation(&offer));
+                let answer = connection.described(connection.own, offer.exchange);
+                self.hosts[host].connection = Some(connection);
+                self.record(host, "answers", [0, 0]);
+                self.pass_on(1 - host, Signal::Answer(answer));
             }
             Action::Reoffer { exchange } => {
                 let own = self.next_generation();
