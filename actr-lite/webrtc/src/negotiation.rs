@@ -252,8 +252,9 @@ impl Negotiation {
 
     /// The session that is being made has a path.
     pub fn path_found(&mut self, now: Duration) {
-        if let Stage::Connecting { until } = &mut self.stage {
+        if let Stage::Connecting { until, has_path } = &mut self.stage {
             *until = (*until).min(now + CHANNEL_TIMEOUT);
+            *has_path = true;
         }
     }
 
@@ -329,7 +330,13 @@ impl Negotiation {
                 Stage::Asking { .. } => self.ended("the registry does not say who offers", now),
                 Stage::Awaiting { .. } => self.ended("it does not offer", now),
                 Stage::Settling { .. } => self.settle(now),
-                Stage::Connecting { .. } => self.ended("no session with it in time", now),
+                Stage::Connecting { has_path, .. } => {
+                    self.ended("no session with it in time", now);
+                    // The peer is there: a pause would give it nothing.
+                    if has_path && let Stage::Pausing { until } = &mut self.stage {
+                        *until = now;
+                    }
+                }
                 Stage::Ready { .. } => self.recover(now),
                 Stage::Recovering { .. } => self.ended("its path is gone", now),
                 Stage::Pausing { .. } => self.ask(now),
@@ -369,8 +376,13 @@ impl Negotiation {
     fn settle(&mut self, now: Duration) {
         let held = self.held.take();
         self.actions.extend(held.map(Action::Answer));
-        let until = now + SESSION_TIMEOUT;
-        self.enter(Stage::Connecting { until }, now);
+        self.connecting(now);
+    }
+
+    /// Something was offered or answered, or is about to be.
+    fn connecting(&mut self, now: Duration) {
+        let (until, has_path) = (now + SESSION_TIMEOUT, false);
+        self.enter(Stage::Connecting { until, has_path }, now);
     }
 
     fn next_exchange(&mut self) -> String {
@@ -384,8 +396,7 @@ impl Negotiation {
         self.session = Some(Exchange { is_offerer, id, peer });
         self.promised = None;
         self.tell_end("the peer made another session");
-        let until = now + SESSION_TIMEOUT;
-        self.enter(Stage::Connecting { until }, now);
+        self.connecting(now);
     }
 
     fn discard(&mut self, reason: &str) {

@@ -19,8 +19,8 @@ pub const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an offer may take until there is a session: official nodes give up after 12 s.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// How long the channels may take once there is a path. DTLS that stays half-open does not heal; an official node waits
-/// for 2 s.
+/// How long the channels may take once there is a path. DTLS that stays half-open does not heal: the next try begins at once.
+/// An official node waits for 2 s.
 pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long nothing comes until the path counts as gone. Both sides check it every 1.5 s or 2 s, whatever else they send.
@@ -47,7 +47,7 @@ pub(crate) enum Stage {
     /// The peer has offered twice; this is when the second offer is answered, if no other one comes.
     Settling { until: Duration },
     /// Something was offered or answered.
-    Connecting { until: Duration },
+    Connecting { until: Duration, has_path: bool },
     /// A channel is open. When the last datagram came.
     Ready { heard: Duration },
     /// The path is gone.
@@ -69,7 +69,7 @@ impl Stage {
             Self::Asking { until }
             | Self::Awaiting { until }
             | Self::Settling { until }
-            | Self::Connecting { until }
+            | Self::Connecting { until, .. }
             | Self::Recovering { until }
             | Self::Pausing { until }
             | Self::Draining { until }

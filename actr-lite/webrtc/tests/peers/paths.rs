@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actr_lite_webrtc::{peer::Event, retries::PAUSES, signal::Signal, stage::CHANNEL_TIMEOUT};
+use actr_lite_webrtc::{peer::Event, signal::Signal, stage::CHANNEL_TIMEOUT};
 
 use crate::{
     node::{KINDS, Kind, stream},
@@ -55,7 +55,7 @@ fn dtls_that_stays_half_open_is_begun_anew() {
         world.is_dtls_lost = true;
         world.connect(asks);
         world.until(SOON, |world| offers(world) == 1);
-        world.until(CHANNEL_TIMEOUT + PAUSES[0] + SOON / 10, |world| offers(world) == 2);
+        world.until(CHANNEL_TIMEOUT + SOON / 100, |world| offers(world) == 2);
         world.is_dtls_lost = false;
         world.until(SOON / 10, |world| world.nodes.iter().all(|node| node.peer.is_ready()));
         for from in [0, 1] {
