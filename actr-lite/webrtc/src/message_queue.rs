@@ -98,13 +98,6 @@ impl MessageQueue {
         }
     }
 
-    pub(crate) fn has_any(&self, precedence: Precedence) -> bool {
-        match precedence {
-            Precedence::Ahead => !self.ahead.is_empty(),
-            Precedence::Bulk => !self.bulk.is_empty(),
-        }
-    }
-
     /// How many bytes wait.
     pub(crate) fn len(&self) -> usize {
         self.ahead.len() + self.bulk.len()

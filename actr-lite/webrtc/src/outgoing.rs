@@ -159,15 +159,6 @@ impl<M: Memory> Outgoing<M> {
         self.take(precedence)
     }
 
-    /// Whether anything of this precedence waits to be taken.
-    #[inline]
-    pub fn has_any(&self, precedence: Precedence) -> bool {
-        match &self.queue {
-            Queue::Messages(queue) => queue.has_any(precedence),
-            Queue::Records(queue) => queue.has_any(precedence),
-        }
-    }
-
     /// How many bytes wait.
     #[inline]
     pub fn waiting(&self) -> usize {

@@ -1,4 +1,7 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use actr_lite_engine::{
     held_bytes::HeldBytes,
@@ -30,6 +33,8 @@ pub(crate) struct Outbox {
 
 struct State {
     outgoing: Outgoing<HeldBytes>,
+    /// The task knows that something waits.
+    is_told: bool,
     closing: Option<Closing>,
 }
 
@@ -42,6 +47,7 @@ impl Outbox {
             max_record_len: own_limit.min(peer_limit).bytes(),
             state: Mutex::new(State {
                 outgoing: Outgoing::new(extended, memory),
+                is_told: false,
                 closing: None,
             }),
             queued: Notify::new(),
@@ -65,7 +71,10 @@ impl Outbox {
 
     /// What is to be sent next of this precedence, behind a batch all of which has left.
     pub(crate) fn next(&self, precedence: Precedence, left: Option<Batch>) -> Option<Batch> {
-        let batch = self.lock().outgoing.next(precedence, left)?;
+        let mut state = self.lock();
+        state.is_told = false;
+        let batch = state.outgoing.next(precedence, left)?;
+        drop(state);
         self.room(precedence).tell_one();
         Some(batch)
     }
@@ -99,13 +108,12 @@ impl Lane for Outbox {
         self.max_record_len
     }
 
-    fn try_send(&self, kind: RecordKind, _: Urgency, head: &[u8], body: &[u8]) -> Result<Accepted, SendRefused> {
-        let precedence = Precedence::of(kind, head.len() + body.len());
+    fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<Accepted, SendRefused> {
         let mut state = self.lock();
-        let is_first = !state.outgoing.has_any(precedence);
         state.outgoing.push(kind, head, body)?;
+        let is_to_be_told = urgency != Urgency::Later && !mem::replace(&mut state.is_told, true);
         drop(state);
-        if is_first {
+        if is_to_be_told {
             self.queued.notify_one();
         }
         Ok(Accepted::Queued)
@@ -144,5 +152,60 @@ impl Lane for Outbox {
         state.closing.get_or_insert(cause);
         drop(state);
         self.queued.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actr_lite_engine::accounts::{AccountLimits, Accounts};
+    use actr_lite_wire::identity::ActrId;
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn outbox() -> Outbox {
+        let limits = AccountLimits {
+            connections: 1,
+            connections_per_peer: 1,
+            streams: 1,
+            streams_per_peer: 1,
+            calls: 1,
+            calls_per_peer: 1,
+            bytes: 1 << 20,
+            bytes_per_peer: 1 << 20,
+            other_realms: 1,
+        };
+        let peer = ActrId::new(1, 1, "acme+Peer".parse().unwrap());
+        let account = Accounts::new(limits, 1, false).of(&peer).unwrap();
+        let limit = RecordLimit::new(1 << 20).unwrap();
+        let agreed = Agreed {
+            extended: true,
+            peer_limit: limit,
+        };
+        Outbox::new(agreed, limit, HeldBytes::new(Arc::clone(&account), 0))
+    }
+
+    fn is_told(outbox: &Outbox) -> bool {
+        outbox.queued().now_or_never().is_some()
+    }
+
+    #[test]
+    fn an_answer_that_can_wait_leaves_with_the_next_record() {
+        let (outbox, answer, frame) = (outbox(), RecordKind::RpcReliable, RecordKind::StreamReliable);
+        for urgency in [Urgency::Pause, Urgency::Now] {
+            outbox.try_send(answer, Urgency::Later, b"", b"answer").unwrap();
+            assert!(!is_told(&outbox));
+            outbox.try_send(frame, urgency, b"", b"frame").unwrap();
+            assert!(is_told(&outbox));
+            outbox.try_send(frame, urgency, b"", b"frame").unwrap();
+            assert!(!is_told(&outbox), "it knows");
+            assert!(outbox.next(Precedence::Ahead, None).is_some());
+            assert!(outbox.next(Precedence::Bulk, None).is_some());
+        }
+        outbox.try_send(answer, Urgency::Later, b"", b"answer").unwrap();
+        outbox.flush();
+        assert!(is_told(&outbox), "it was asked for");
     }
 }
