@@ -14,6 +14,8 @@ mod page_commands;
 #[cfg(target_os = "linux")]
 mod relayed_streams;
 #[cfg(target_os = "linux")]
+mod series;
+#[cfg(target_os = "linux")]
 mod webrtc_frames;
 #[cfg(target_os = "linux")]
 mod webrtc_streams;

@@ -66,7 +66,7 @@ fn official_latency_first_frames_reach_our_client() {
 }
 
 #[test]
-fn an_official_server_streams_with_the_published_registry() {
+pub(crate) fn an_official_server_streams_with_the_published_registry() {
     let scene = Scene::with_official_registry();
     let _server = scene.official_server_of(&[]);
     all_come(scene.own_client_that(&["receive", FRAMES]), FRAMES, 0);
