@@ -54,20 +54,11 @@ pub(crate) struct Session<M> {
     open: Vec<(ChannelId, Channel)>,
     assembly: Assembly<M>,
     window: Window,
-    /// A message for which there was no room.
-    refused: Option<Refused>,
+    /// Something was to be sent over it before it was open.
+    awaited: Option<Channel>,
     /// Datagrams that came before there was a path.
     early: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     has_path: bool,
-}
-
-/// A message that could not be sent yet.
-#[derive(Debug, Clone, Copy)]
-struct Refused {
-    channel: Channel,
-    len: usize,
-    /// How many bytes the peer had not confirmed, if the channel was open.
-    unsent: Option<usize>,
 }
 
 /// What comes of a session.
@@ -109,7 +100,7 @@ impl<M: Memory> Session<M> {
             open: Vec::new(),
             assembly,
             window: Window::default(),
-            refused: None,
+            awaited: None,
             early: VecDeque::new(),
             has_path: false,
         };
@@ -253,30 +244,20 @@ impl<M: Memory> Session<M> {
 
     /// Sends a message, if there is room for it now.
     pub(crate) fn write(&mut self, channel: Channel, message: &[u8], now: Duration) -> Result<bool, String> {
-        let len = message.len();
         let Some(id) = self.open_channel(channel) else {
-            self.refused = Some(Refused {
-                channel,
-                len,
-                unsent: None,
-            });
+            self.awaited = Some(channel);
             return Ok(false);
         };
-        let unsent = self.unsent();
+        let (len, unsent) = (message.len(), self.unsent());
         // What all channels share may be used up, too.
         let is_written = self.window.has_room(len, unsent, now)
             && match self.rtc.channel(id) {
                 Some(mut open) => open.write(true, message).map_err(|error| error.to_string())?,
                 None => false,
             };
-        if is_written {
-            self.window.wrote(len, unsent, now);
-        } else {
-            self.refused = Some(Refused {
-                channel,
-                len,
-                unsent: Some(unsent),
-            });
+        match is_written {
+            true => self.window.wrote(len, unsent, now),
+            false => self.window.refused(len, unsent),
         }
         Ok(is_written)
     }
@@ -287,23 +268,13 @@ impl<M: Memory> Session<M> {
         id.filter(|id| self.open.iter().any(|(open, _)| open == id))
     }
 
-    /// Whether what was refused last may be written, now that the peer has confirmed more, or that the channel is open.
+    /// Whether what could not be sent may be written, now that the peer has confirmed more, or that the channel is open.
     fn has_become_writable(&mut self, now: Duration) -> bool {
-        let Some(Refused {
-            channel,
-            len,
-            unsent: before,
-        }) = self.refused
-        else {
-            return false;
-        };
+        let is_open = self
+            .awaited
+            .take_if(|channel| self.open.iter().any(|(_, open)| open == channel));
         let unsent = self.unsent();
-        let is_writable = self.open_channel(channel).is_some()
-            && before.is_none_or(|before| unsent < before && self.window.has_room(len, unsent, now));
-        if is_writable {
-            self.refused = None;
-        }
-        is_writable
+        self.window.has_room_again(unsent, now) || is_open.is_some()
     }
 
     /// Says why this side is about to close, if the peer understands that and there is room. Call it when the peer has all

@@ -27,6 +27,15 @@ pub(crate) struct Window {
     shortest: Option<Duration>,
     /// How many bytes the peer confirms within the shortest round trip.
     carried: usize,
+    refused: Option<Refused>,
+}
+
+/// A message for which there was no room.
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    len: usize,
+    /// How many bytes the peer had not confirmed.
+    unconfirmed: usize,
 }
 
 /// A message whose way there and back is timed.
@@ -57,6 +66,21 @@ impl Window {
             end: self.written,
             confirmed_before,
         });
+    }
+
+    /// A message of this length could not leave.
+    pub(crate) fn refused(&mut self, len: usize, unconfirmed: usize) {
+        self.refused = Some(Refused { len, unconfirmed });
+    }
+
+    /// Whether the message that was refused last may leave, now that the peer has confirmed more. This is said once.
+    pub(crate) fn has_room_again(&mut self, unconfirmed: usize, now: Duration) -> bool {
+        let Some(refused) = self.refused else { return false };
+        let has_room = unconfirmed < refused.unconfirmed && self.has_room(refused.len, unconfirmed, now);
+        if has_room {
+            self.refused = None;
+        }
+        has_room
     }
 
     /// The path may be another one.
@@ -151,6 +175,25 @@ mod tests {
             let most = most_on_the_way(&mut Window::default(), round_trip, each, 1, len);
             assert_eq!(most, MAX_ON_THE_WAY / cost(len), "{len}");
         }
+    }
+
+    #[test]
+    fn what_was_refused_may_leave_when_more_is_confirmed() {
+        let mut window = Window::default();
+        let full = FREE_MESSAGES * LEN;
+        assert!(!window.has_room_again(0, Duration::ZERO), "nothing was refused");
+        assert!(!window.has_room(LEN, full, Duration::ZERO));
+        window.refused(LEN, full);
+        assert!(!window.has_room_again(full, Duration::ZERO));
+        assert!(
+            !window.has_room_again(full - 1, Duration::ZERO),
+            "there is no room for all of it"
+        );
+        assert!(window.has_room_again(full - LEN, Duration::ZERO));
+        assert!(!window.has_room_again(0, Duration::ZERO), "it was said");
+        // Others have what all share: there is room here.
+        window.refused(LEN, 0);
+        assert!(!window.has_room_again(0, Duration::ZERO));
     }
 
     #[test]

@@ -172,10 +172,8 @@ impl Glare {
                 self.ours.assigned(is_offerer, self.now);
             }
             Signal::Offer(offer) => self.ours.offered(offer, self.now),
-            Signal::Answer(answer) => {
-                if self.ours.takes_answer(&answer) {
-                    self.push(self.opens, Event::Opened(answer.exchange));
-                }
+            Signal::Answer(answer) if self.ours.takes_answer(&answer) => {
+                self.push(self.opens, Event::Opened(answer.exchange));
             }
             _ => {}
         }
