@@ -8,9 +8,9 @@
 #[cfg(not(feature = "webrtc"))]
 mod absent;
 #[cfg(feature = "webrtc")]
-mod arrivals;
+mod alarm;
 #[cfg(feature = "webrtc")]
-mod deadline;
+mod arrivals;
 #[cfg(feature = "webrtc")]
 mod desk;
 #[cfg(feature = "webrtc")]

@@ -23,8 +23,8 @@ use crate::{
     peers::{
         open_sessions::OpenSessions,
         webrtc::{
+            alarm::Alarm,
             arrivals::{Arrival, Arrived},
-            deadline::at,
             endpoint::Endpoint,
             found::{Addresses, NatUser},
             input::{Input, MAX_INPUTS},
@@ -105,7 +105,7 @@ impl Driver {
     /// Makes sessions with the peer as long as either side wants one.
     pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
         self.open_sockets().await;
-        let mut waiting = Vec::new();
+        let (mut waiting, mut alarm) = (Vec::new(), Alarm::new());
         let stop = self.sessions.environment().streams.tasks.stop().clone();
         loop {
             let wake = self.act().await;
@@ -140,7 +140,7 @@ impl Driver {
                 arrived = endpoint.arrived() => self.receive(arrived).await,
                 found = nat.changed() => self.reached_at(found),
                 () = progress(open) => {}
-                () = at(until) => {}
+                () = alarm.rings(until) => {}
             }
         }
         self.lost("it stops");

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::peers::webrtc::{deadline::at, endpoint::Endpoint, found::Found, sockets::Sockets};
+use crate::peers::webrtc::{alarm::Alarm, endpoint::Endpoint, found::Found, sockets::Sockets};
 
 /// How long a server's name may take to be looked up.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,6 +48,7 @@ pub(super) async fn run(urls: Vec<StunUrl>, found: Arc<Found>, sockets: Arc<Sock
         if let Some(asker) = &mut asker {
             asker.ask(now);
         }
+        let mut alarm = Alarm::new();
         // Until somebody else has sessions, or doubts.
         loop {
             let until = match &mut asker {
@@ -65,7 +66,7 @@ pub(super) async fn run(urls: Vec<StunUrl>, found: Arc<Found>, sockets: Arc<Sock
                     break;
                 }
                 () = arrived(&mut asker, began) => {}
-                () = at(until.map(|until| began + until)) => {}
+                () = alarm.rings(until.map(|until| began + until)) => {}
             }
         }
     }

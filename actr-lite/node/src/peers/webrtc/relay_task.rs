@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::peers::webrtc::{
-    deadline::at,
+    alarm::Alarm,
     found::Found,
     port::Message,
     relay_port::RelayPort,
@@ -55,7 +55,7 @@ impl RelayTask {
     /// any more.
     pub(super) async fn run(self, stop: CancellationToken) {
         let (mut users, mut doubts) = (self.found.users(), self.found.doubts());
-        let (mut socket, mut received) = (Socket::Closed, Received::default());
+        let (mut socket, mut received, mut alarm) = (Socket::Closed, Received::default(), Alarm::new());
         // None: it is used.
         let mut unused_until = None;
         let mut is_failure_told = false;
@@ -121,7 +121,7 @@ impl RelayTask {
                             self.take(happened, &mut socket);
                             received.deliver(self.port.address(), &self.sockets);
                         }
-                        () = at(until) => {}
+                        () = alarm.rings(until) => {}
                     }
                 }
             }
