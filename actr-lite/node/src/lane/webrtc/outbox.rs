@@ -110,12 +110,15 @@ impl Lane for Outbox {
 
     fn try_send(&self, kind: RecordKind, urgency: Urgency, head: &[u8], body: &[u8]) -> Result<Accepted, SendRefused> {
         let mut state = self.lock();
-        state.outgoing.push(kind, head, body)?;
-        let is_to_be_told = urgency != Urgency::Later && !mem::replace(&mut state.is_told, true);
+        let pushed = state.outgoing.push(kind, head, body);
+        // Whoever waits for room waits for those too that could have waited.
+        let is_urgent = urgency != Urgency::Later || pushed.is_err();
+        let is_to_be_told = is_urgent && !mem::replace(&mut state.is_told, true);
         drop(state);
         if is_to_be_told {
             self.queued.notify_one();
         }
+        pushed?;
         Ok(Accepted::Queued)
     }
 
@@ -156,16 +159,17 @@ impl Lane for Outbox {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
-    use actr_lite_engine::accounts::{AccountLimits, Accounts};
+    use actr_lite_engine::accounts::{AccountLimits, Accounts, PeerAccount};
     use actr_lite_wire::identity::ActrId;
     use futures_util::FutureExt as _;
 
     use super::*;
 
-    fn outbox() -> Outbox {
+    /// Of a peer that may make its node hold so much.
+    pub(crate) fn account(bytes: usize) -> Arc<PeerAccount> {
         let limits = AccountLimits {
             connections: 1,
             connections_per_peer: 1,
@@ -173,18 +177,21 @@ mod tests {
             streams_per_peer: 1,
             calls: 1,
             calls_per_peer: 1,
-            bytes: 1 << 20,
-            bytes_per_peer: 1 << 20,
+            bytes: 64 << 20,
+            bytes_per_peer: bytes,
             other_realms: 1,
         };
         let peer = ActrId::new(1, 1, "acme+Peer".parse().unwrap());
-        let account = Accounts::new(limits, 1, false).of(&peer).unwrap();
+        Accounts::new(limits, 1, false).of(&peer).unwrap()
+    }
+
+    fn outbox() -> Outbox {
         let limit = RecordLimit::new(1 << 20).unwrap();
         let agreed = Agreed {
             extended: true,
             peer_limit: limit,
         };
-        Outbox::new(agreed, limit, HeldBytes::new(Arc::clone(&account), 0))
+        Outbox::new(agreed, limit, HeldBytes::new(account(1 << 20), 0))
     }
 
     fn is_told(outbox: &Outbox) -> bool {
@@ -207,5 +214,18 @@ mod tests {
         outbox.try_send(answer, Urgency::Later, b"", b"answer").unwrap();
         outbox.flush();
         assert!(is_told(&outbox), "it was asked for");
+    }
+
+    #[test]
+    fn who_finds_no_room_has_what_could_wait_sent() {
+        let outbox = outbox();
+        let answer = vec![7; 1000];
+        while outbox
+            .try_send(RecordKind::RpcReliable, Urgency::Later, b"", &answer)
+            .is_ok()
+        {
+            assert!(!is_told(&outbox));
+        }
+        assert!(is_told(&outbox));
     }
 }

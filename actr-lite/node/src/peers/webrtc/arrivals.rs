@@ -148,10 +148,11 @@ impl Drop for Arrived {
 
 #[cfg(test)]
 mod tests {
-    use actr_lite_engine::accounts::{AccountLimits, Accounts, PeerAccount};
+    use actr_lite_engine::accounts::PeerAccount;
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::lane::webrtc::outbox::tests::account;
 
     const FREE: usize = 16 << 10;
 
@@ -162,23 +163,6 @@ mod tests {
             segment: 1000,
             bytes: vec![0; 2500],
         }
-    }
-
-    /// Of a peer that may make its node hold so much.
-    fn account(bytes: usize) -> Arc<PeerAccount> {
-        let limits = AccountLimits {
-            connections: 1,
-            connections_per_peer: 1,
-            streams: 1,
-            streams_per_peer: 1,
-            calls: 1,
-            calls_per_peer: 1,
-            bytes: 64 << 20,
-            bytes_per_peer: bytes,
-            other_realms: 1,
-        };
-        let peer = actr_lite_wire::identity::ActrId::new(1, 1, "acme+Peer".parse().unwrap());
-        Accounts::new(limits, 1, false).of(&peer).unwrap()
     }
 
     fn counted(account: &Arc<PeerAccount>) -> Arc<Arrivals> {
