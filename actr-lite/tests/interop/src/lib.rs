@@ -4,9 +4,11 @@
 //! - [`stream_server`]: the service of the shipped server, as a workload of the published runtime
 //! - [`stream_client`]: a client that asks such a server for a stream, with the published runtime
 //! - [`own_client`]: the same with this workspace's runtime
+//! - [`logging`]: what the programs log
 //! - [`figures`]: what streams cost over WebRTC, with either runtime
 
 pub mod figures;
+pub mod logging;
 pub mod official_node;
 pub mod own_client;
 pub mod stream_client;

@@ -12,13 +12,12 @@ use actr_protocol::{ActrType, ServiceSpec};
 use anyhow::{Context as _, ensure};
 use clap::{Parser, Subcommand};
 use interop::{
-    OfficialNode, StreamServer,
+    OfficialNode, StreamServer, logging,
     official_node::Settings,
     stream_client::{self, Caller},
     stream_server::{self, Frames},
 };
 use tokio::sync::mpsc;
-use tracing_subscriber::EnvFilter;
 use url::Url;
 use webrtc_util::ifaces::ifaces;
 
@@ -74,11 +73,7 @@ enum Role {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .init();
+    logging::start("error");
     let Err(error) = run(Arguments::parse()).await else {
         return ExitCode::SUCCESS;
     };

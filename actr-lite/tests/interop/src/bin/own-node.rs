@@ -11,11 +11,11 @@ use std::{
 
 use actr_lite::{ActrError, ActrSystem, ActrType, Context, Dest, Service, Workload};
 use anyhow::{Context as _, bail, ensure};
+use interop::logging;
 use protos::stream_server::{
     RegisterStreamRequest, RegisterStreamResponse, StreamServerDispatcher, StreamServerHandler,
 };
 use tokio::time::sleep;
-use tracing_subscriber::EnvFilter;
 
 /// How long until the peer is looked for again.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
@@ -39,11 +39,7 @@ impl StreamServerHandler for Server {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .init();
+    logging::start("warn");
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [manifest, registry, peer_type, count] = arguments.as_slice() else {
         bail!("usage: own-node ACTR_TOML REGISTRY_URL TYPE COUNT");

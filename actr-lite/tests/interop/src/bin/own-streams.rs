@@ -19,14 +19,13 @@ use actr_lite::{
 };
 use anyhow::{Context as _, bail, ensure};
 use interop::{
-    own_client,
+    logging, own_client,
     stream_server::{self, Frames, LATENCY_FIRST_PAUSE},
 };
 use protos::stream_server::{
     RegisterStreamRequest, RegisterStreamResponse, StreamServerDispatcher, StreamServerHandler,
 };
 use tokio::time::timeout;
-use tracing_subscriber::EnvFilter;
 
 /// How long a frame may take.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -75,11 +74,7 @@ async fn send(mut sender: StreamSender, request: RegisterStreamRequest, frames: 
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .init();
+    logging::start("warn");
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {

@@ -13,12 +13,14 @@ use std::{
 use actr_lite_registry::{Options, Registry};
 use anyhow::{Context as _, Result, bail};
 use bench::figures::percentile;
-use interop::figures::{
-    pair::{Figures, Pair},
-    role::{self, Kind},
+use interop::{
+    figures::{
+        pair::{Figures, Pair},
+        role::{self, Kind},
+    },
+    logging,
 };
 use tokio::task::spawn_blocking;
-use tracing_subscriber::EnvFilter;
 
 const COUNT: u32 = 200_000;
 const REPETITIONS: usize = 7;
@@ -38,10 +40,7 @@ const fn pair(server: Kind, client: Kind) -> Pair {
 async fn main() -> Result<()> {
     // What is not asked for costs nothing: there is no log to measure along.
     if env::var_os("RUST_LOG").is_some() {
-        tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::from_default_env())
-            .with_writer(io::stderr)
-            .init();
+        logging::start("");
     }
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
